@@ -1,0 +1,51 @@
+# A bare `make` lists what there is. Every target sets up what it needs.
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
+PACKAGES := /usr/sbin/nginx:nginx /usr/bin/setpriv:util-linux
+TEST_PACKAGES := /usr/bin/redis-server:redis-server
+
+.PHONY: help setup run test check format requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## install what is missing: system packages, and Python's into .venv
+	@deploy/install-packages $(PACKAGES)
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@deploy/install-packages venv:python3-venv
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-tests: $(VENV)/.installed requirements-test.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	touch $@
+
+run: setup ## play the journeys on this machine, live, and stay up; ONCE=1 plays them once
+	$(PYTHON) -m sandbox play $(if $(ONCE),--once)
+
+test: setup $(VENV)/.installed-tests ## everything that CI runs: check, then the tests on real processes
+	@deploy/install-packages $(TEST_PACKAGES)
+	$(MAKE) --no-print-directory check
+	$(PYTHON) -m pytest -m live
+
+check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(PYTHON) -m pytest -m "not live"
+
+format: $(VENV)/.installed-tests ## format the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+requirements: ## pin requirements*.in again, with hashes; needs uv
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-test.in -o requirements-test.txt
+
+clean: ## remove .venv and all caches
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""Lets `python -m gateway` be `motion-gateway`."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,78 @@
+"""Makes the WSGI application of one door: its routes, one error funnel, one line per request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from gateway import errors, telemetry
+from gateway.doors import ingress
+from gateway.doors.ops import routes as ops
+from gateway.services import Services
+
+DOORS: dict[str, Callable[[Services], Blueprint]] = {"ingress": ingress.blueprint, "ops": ops.blueprint}
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(services: Services, *, door: str) -> Flask:
+    """The application of `door`, one of DOORS."""
+    app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # one spelling of each path; the others are not redirected, they are not there
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.ingress.max_body
+    app.before_request(_start(services))
+    app.register_error_handler(Exception, _refuse)
+    app.register_blueprint(DOORS[door](services))
+    app.after_request(_finish(services, door))
+    return app
+
+
+def _start(services: Services) -> Callable[[], None]:
+    def start() -> None:
+        g.started_at = services.clock.now()
+        g.decision = {}
+
+    return start
+
+
+def _refuse(error: Exception) -> Response:
+    """Every exception becomes an answer here, and nowhere else."""
+    refusal = _as_ours(error)
+    g.decision[telemetry.REASON] = refusal.reason
+    response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
+    if refusal.status in (429, 503):
+        response.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
+    return response
+
+
+def _as_ours(error: Exception) -> errors.GatewayError:
+    if isinstance(error, errors.GatewayError) and error.status in errors.CODES and error.status != 500:
+        return error
+    if isinstance(error, HTTPException):
+        return errors.TooLarge("body too large") if error.code == 413 else errors.NotFound("no such route")
+    # Nobody planned for it, so it is our fault: the caller shall come again.
+    telemetry.failure("unexpected", error)
+    return errors.Unavailable("unexpected")
+
+
+def _finish(services: Services, door: str) -> Callable[[Response], Response]:
+    def finish(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        telemetry.decision(
+            door,
+            **{
+                telemetry.STATUS: response.status_code,
+                telemetry.REQUEST_ID: request.headers.get("X-Request-Id"),
+                telemetry.ADDRESS: request.headers.get("X-Real-IP"),
+                telemetry.MILLISECONDS: round((services.clock.now() - g.started_at) * 1000, 1),
+            },
+            **g.decision,
+        )
+        return response
+
+    return finish

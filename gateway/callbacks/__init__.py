@@ -1,0 +1,1 @@
+"""What Sinch sends us: who proves to have sent it, and what it is."""

@@ -1,0 +1,150 @@
+"""What a verified callback is: its trigger, the key that tells repeats, and whose turn it takes.
+
+Any bytes at all give an `Event`: authenticated data is never dropped because we do not understand
+it. What cannot be read is of kind UNKNOWN, is keyed by its whole body, and waits for nobody.
+
+Triggers and key columns: `TRIGGERS`, after the table of triggers in Sinch's OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+UNKNOWN = "UNKNOWN"
+LONGEST_ID = 256  # of an identifier we file under; Sinch's own are ULIDs of 26 characters
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One kind of callback: told by a top-level key; `columns`, below it, are its identity.
+
+    No columns: the body is. A column that begins with "/" is read from the envelope.
+    """
+
+    name: str
+    key: str
+    columns: tuple[str, ...] = ()
+
+
+TRIGGERS = (
+    Trigger("MESSAGE_INBOUND", "message", ("id",)),
+    Trigger("MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION", "message_redaction", ("id",)),
+    Trigger("MESSAGE_SUBMIT", "message_submit_notification", ("message_id", "channel_identity.channel")),
+    Trigger("MESSAGE_DELIVERY", "message_delivery_report", ("message_id", "status", "channel_identity.channel")),
+    Trigger("EVENT_INBOUND", "event", ("id",)),
+    Trigger("EVENT_DELIVERY", "event_delivery_report", ("event_id", "status")),
+    Trigger("CONVERSATION_START", "conversation_start_notification", ("conversation.id", "/accepted_time")),
+    Trigger("CONVERSATION_STOP", "conversation_stop_notification", ("conversation.id", "/accepted_time")),
+    Trigger("CONVERSATION_DELETE", "conversation_delete_notification", ("conversation.id", "/accepted_time")),
+    Trigger("CONTACT_CREATE", "contact_create_notification"),
+    Trigger("CONTACT_UPDATE", "contact_update_notification"),
+    Trigger("CONTACT_DELETE", "contact_delete_notification"),
+    Trigger("CONTACT_MERGE", "contact_merge_notification"),
+    Trigger("CONTACT_IDENTITIES_DUPLICATION", "duplicated_contact_identities_notification"),
+    Trigger("CAPABILITY", "capability_notification", ("request_id", "channel")),
+    Trigger("OPT_IN", "opt_in_notification", ("request_id", "channel")),
+    Trigger("OPT_OUT", "opt_out_notification", ("request_id", "channel")),
+    Trigger("CHANNEL_EVENT", "channel_event_notification"),
+    Trigger("UNSUPPORTED", "unsupported_callback"),
+    Trigger("SMART_CONVERSATION", "smart_conversation_notification"),
+    Trigger("RECORD_NOTIFICATION", "record_notification", ("entity_id", "record_status")),
+    Trigger("BATCH_STATUS_UPDATE", "batch_status_update"),
+)
+
+# Where a callback names its contact and, failing that, the channel identity; below the trigger's key.
+_CONTACT_PATHS: tuple[Path, ...] = (
+    ("contact_id",),
+    ("conversation", "contact_id"),
+    ("contact", "id"),
+    ("preserved_contact", "id"),
+)
+_IDENTITY_PATHS: tuple[Path, ...] = (("channel_identity", "identity"), ("channel_identity",), ("identity",))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A callback as the spool files it."""
+
+    kind: str
+    key: bytes  # SHA-256: two callbacks with one key tell the same thing
+    body_digest: bytes  # SHA-256 of the exact bytes
+    contact_id: str = ""
+    identity: str = ""  # of the channel, without a leading "+": on WhatsApp the phone number
+    app_id: str = ""
+    dispatch: bool = False  # sent by an app in DISPATCH mode, whose messages name no contact
+
+    @property
+    def lane(self) -> str:
+        """Those who share a lane are delivered one after another; "" waits for nobody."""
+        return f"contact:{self.contact_id}" if self.contact_id else f"identity:{self.identity}" if self.identity else ""
+
+
+def read(body: bytes, *, connector_id: int) -> Event:
+    """Tell what `body` is. Never raises."""
+    digest = hashlib.sha256(body).digest()
+    envelope = _parse(body)
+    trigger = next((t for t in TRIGGERS if isinstance(envelope.get(t.key), dict)), None)
+    if trigger is None:
+        return Event(kind=UNKNOWN, key=_key(connector_id, UNKNOWN, [digest.hex()]), body_digest=digest)
+    content = envelope[trigger.key]
+    columns = [_column(envelope, content, column) for column in trigger.columns]
+    if not columns or not all(columns):
+        columns = [digest.hex()]
+    return Event(
+        kind=trigger.name,
+        key=_key(connector_id, trigger.name, columns),
+        body_digest=digest,
+        contact_id=_first(content, _CONTACT_PATHS),
+        identity=_first(content, _IDENTITY_PATHS).removeprefix("+"),
+        app_id=_identifier(envelope.get("app_id")),
+        dispatch=content.get("processing_mode") == "DISPATCH",
+    )
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    # Numbers are read as 0: no identifier of ours is one, and int() of a long one raises.
+    zero: Callable[[str], int] = lambda _digits: 0  # noqa: E731 - the hook that json asks for
+    try:
+        value = json.loads(body.decode("utf-8"), parse_int=zero, parse_float=zero, parse_constant=zero)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _key(connector_id: int, trigger: str, columns: list[str]) -> bytes:
+    # JSON keeps the columns apart: ("a", "bc") and ("ab", "c") are different keys.
+    return hashlib.sha256(json.dumps([connector_id, trigger, *columns]).encode("ascii")).digest()
+
+
+def _column(envelope: dict[str, Any], content: dict[str, Any], column: str) -> str:
+    if column.startswith("/"):
+        return _identifier(envelope.get(column[1:]))
+    return _identifier(_at(content, tuple(column.split("."))))
+
+
+def _first(content: dict[str, Any], paths: tuple[Path, ...]) -> str:
+    found: Iterator[str] = (_identifier(_at(content, path)) for path in paths)
+    return next((identifier for identifier in found if identifier), "")
+
+
+def _at(content: Any, path: Path) -> Any:  # noqa: ANN401 - JSON of strangers may be anything
+    for name in path:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content
+
+
+def _identifier(value: object) -> str:
+    """`value` if it can name something: a short string that any database stores; else ""."""
+    if not isinstance(value, str) or len(value) > LONGEST_ID or "\x00" in value:
+        return ""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate
+        return ""
+    return value

@@ -1,0 +1,98 @@
+"""`config check` and `config show`: what was understood, and what to type at Sinch and into Motion."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from urllib.parse import quote
+
+import click
+
+from gateway.config import showing
+from gateway.config.tables import Account, Settings
+
+BASE_URLS = {"eu": "EU Production", "us": "US Production"}
+
+
+class Context(Protocol):
+    """What the main group hands to its commands."""
+
+    def settings(self) -> Settings:
+        """The settings; raises SettingsError."""
+        ...
+
+
+@click.group()
+def config() -> None:
+    """Check the settings, and show what was understood."""
+
+
+@config.command()
+@click.pass_obj
+def check(context: Context) -> None:
+    """Say whether the gateway could start with these settings."""
+    settings = context.settings()
+    accounts, warnings = _count(settings.accounts, "account"), _count(settings.warnings, "warning")
+    click.echo(f"The settings are fine: {accounts}, public at {settings.server.public_origin}, {warnings}.")
+    for warning in settings.warnings:
+        click.echo(f"  warning: {warning}")
+
+
+@config.command()
+@click.option("--reveal", is_flag=True, help="Show the token of each Receive URL.")
+@click.pass_obj
+def show(context: Context, *, reveal: bool) -> None:
+    """Show all settings, and per account what to type at Sinch and into Motion; secrets are masked."""
+    settings = context.settings()
+    click.echo(showing.rendered(settings))
+    for account in settings.accounts:
+        click.echo(_forms(settings, account, reveal=reveal))
+
+
+def receive_url(settings: Settings, account: Account, *, reveal: bool) -> str:
+    """Where Sinch sends the callbacks of `account`; its token as stars unless `reveal`."""
+    url = f"{settings.server.public_origin}{account.receive_path}"
+    if not account.receive_token:
+        return url
+    token = quote(account.receive_token.get_secret_value(), safe="") if reveal else "***"
+    return f"{url}?token={token}"
+
+
+def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
+    at_sinch = {
+        "Target type": "HTTP",
+        "Target URL": receive_url(settings, account, reveal=reveal),
+        "Secret token": _secret_token(account),
+        "Triggers": "all",
+        "Processing mode (of the app)": "Conversation; no other lets Motion answer",
+    }
+    in_motion = {
+        "Proxy or Motion Domain": settings.server.public_authority,
+        "": "with or without https:// in front, just as Motion prefills this field",
+        "Type": "Sinch V2",
+        "Base URL": BASE_URLS[account.region],
+        "SINCH Project ID": account.project_id,
+        "SINCH App ID": account.app_id,
+        "SINCH Key ID, Key Secret": account.key_id or "from Settings → Access Keys at Sinch",
+        "SINCH webhook token": _secret_token(account),
+        "Phone": account.phone or "as registered at Sinch, with its prefix",
+    }
+    return "\n".join(
+        [
+            f"{account.name}, connector id {account.connector_id}",
+            *_form("At Sinch, Conversation API → Apps → Webhooks:", at_sinch),
+            *_form("In Motion, WhatsApp Accounts:", in_motion),
+            "",
+        ]
+    )
+
+
+def _form(title: str, fields: dict[str, str]) -> list[str]:
+    return [f"  {title}", *(f"    {label:<30}{value}" for label, value in fields.items())]
+
+
+def _secret_token(account: Account) -> str:
+    return "leave empty" if account.unsigned == "allow" else "one of webhook_secrets, the same at both ends"
+
+
+def _count(things: tuple[object, ...], noun: str) -> str:
+    return f"{len(things) or 'no'} {noun}{'' if len(things) == 1 else 's'}"

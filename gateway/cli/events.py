@@ -1,0 +1,142 @@
+"""`events list | show | replay | erase`."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway import services, telemetry
+from gateway.cli.invocation import Invocation
+from gateway.errors import CommandError
+from gateway.spool import migrator, records, schema
+from gateway.spool.database import Database
+from gateway.spool.records import Record
+
+
+@click.group()
+def events() -> None:
+    """The callbacks in the spool."""
+
+
+@events.command("list")
+@click.option("--state", type=click.Choice(schema.STATES), help="Only events in this state.")
+@click.option("--connector", type=int, help="Only events of this connector.")
+@click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
+@click.pass_obj
+def list_(invocation: Invocation, state: str | None, connector: int | None, most: int) -> None:
+    """Show the newest events, newest first."""
+    with _spool(invocation) as spool:
+        found = records.listed(spool, state=state, connector_id=connector, most=most)
+        counts = records.backlog(spool).counts
+    table = Table("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome", box=None)
+    for record in found:
+        table.add_row(*_row(record))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in schema.STATES))
+
+
+@events.command()
+@click.argument("event_id", metavar="ID", type=int)
+@click.option("--body", is_flag=True, help="Print the exact body, and nothing else. It holds personal data.")
+@click.pass_obj
+def show(invocation: Invocation, event_id: int, body: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show all that is known of one event."""
+    with _spool(invocation) as spool:
+        record = records.shown(spool, event_id)
+        content = records.body(spool, event_id) if body else b""
+    if body:
+        sys.stdout.buffer.write(content)
+        return
+    for name, value in _facts(record).items():
+        click.echo(f"{name:<12}{value}")
+
+
+@events.command()
+@click.argument("event_ids", metavar="ID...", type=int, nargs=-1)
+@click.option("--parked", is_flag=True, help="All parked events, in the order of their acceptance.")
+@click.pass_obj
+def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> None:  # noqa: FBT001 - as above
+    """Deliver events once more: parked ones, or any by their ID."""
+    if bool(event_ids) is parked:
+        raise CommandError("name the events to replay, or say --parked")
+    with _spool(invocation) as spool:
+        chosen = records.parked_ids(spool) if parked else list(event_ids)
+        records.replay(spool, chosen)
+    _audit("replay", events=chosen)
+    click.echo(f"{len(chosen)} to be delivered again." if chosen else "Nothing is parked.")
+
+
+@events.command()
+@click.option("--contact", required=True, help="The contact id, or the channel identity (on WhatsApp the number).")
+@click.option("--pending", is_flag=True, help="What Motion has not got yet, too. Motion will never get it.")
+@click.pass_obj
+def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa: FBT001 - as above
+    """Erase what the spool keeps of one contact, for good."""
+    with _spool(invocation) as spool:
+        erased, left = records.erase(spool, contact, pending_too=pending)
+    _audit("erase", erased=erased, left=left)
+    click.echo(f"{erased} erased.")
+    if left:
+        click.echo(f"{left} not delivered yet and kept; --pending erases those too.")
+
+
+@contextmanager
+def _spool(invocation: Invocation) -> Iterator[Database]:
+    spool = services.build(invocation.settings()).spool
+    try:
+        migrator.require_latest(spool)
+        yield spool
+    finally:
+        spool.close()
+
+
+def _audit(what: str, **fields: object) -> None:
+    telemetry.configure("events")
+    telemetry.note("audit", command=what, **fields)
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    return (
+        str(record.event_id),
+        _time(record.accepted_at),
+        str(record.connector_id),
+        record.kind,
+        _contact(record),
+        record.state,
+        str(record.tries),
+        str(record.repeats),
+        record.outcome,
+    )
+
+
+def _facts(record: Record) -> dict[str, object]:
+    return {
+        "event": record.event_id,
+        "connector": record.connector_id,
+        "kind": record.kind,
+        "contact": _contact(record),
+        "state": record.state,
+        "outcome": record.outcome,
+        "tries": record.tries,
+        "repeats": record.repeats,
+        "accepted": _time(record.accepted_at),
+        "settled": "" if record.settled_at is None else _time(record.settled_at),
+        "request id": record.request_id,
+        "body": f"{record.size_bytes} bytes",
+        "headers": ", ".join(record.header_names),
+    }
+
+
+def _contact(record: Record) -> str:
+    """The contact id; failing that the end of the channel identity, which may be a phone number."""
+    return record.contact_id or (f"…{record.identity[-3:]}" if record.identity else "")
+
+
+def _time(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,192 @@
+"""Reads where things are: URLs, IP addresses, networks, files and the paths of links."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from gateway.config.reading import malformed, text
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LONGEST_SOCKET_PATH_BYTES = 107  # sun_path of Linux has 108 bytes, the last of them zero
+LONGEST_SOCKET = "run/attachments.sock"
+
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.-]{1,253})"
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[0-9A-Za-z._~%-]*)*)"
+)
+_LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
+_NETWORK = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
+_STORAGE = re.compile(
+    r"(?P<scheme>redis|rediss|valkey)://(?P<userinfo>[!-~]*@)?(?P<place>[0-9A-Za-z_.:\[\]/-]+)(\?[!-~]*)?"
+)
+_FILE = re.compile(r"/[^\s\"'\\$;{}#]*")  # what nginx and systemd would read as more than a name is left out
+_LINK_PATH = re.compile(r"(/[0-9A-Za-z._~{}-]+)+")
+
+_URL_REMEDY = "write scheme, host and perhaps a port, such as https://{}.example.com"
+_ADDRESS_REMEDY = 'write an IP address such as "192.0.2.10" or "[2001:db8::10]"'
+_NETWORK_REMEDY = 'write an address or a network such as "192.0.2.10" or "10.20.0.0/16"'
+_FILE_REMEDY = "write the whole path, beginning with /"
+_LINK_REMEDY = 'write a path that holds {id} once, such as "/api/attachments/{id}/download"'
+_STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such as "redis://127.0.0.1:6379"'
+
+
+def url(name: str) -> Callable[[object], str]:
+    """A reader of http and https URLs without userinfo, query and fragment; no slash at the end.
+
+    `name` is the host of the example in the remedy.
+    """
+    remedy = _URL_REMEDY.format(name)
+
+    def read(value: object) -> str:
+        found = _URL.fullmatch(text(value, remedy=remedy))
+        if not found:
+            raise malformed("must be an http or https URL without user, password, query and fragment", remedy)
+        _host(found["host"], remedy=remedy)
+        if found["port"] and not 1 <= int(found["port"]) <= 65535:
+            raise malformed("must have a port between 1 and 65535", remedy)
+        return found[0].rstrip("/")
+
+    return read
+
+
+def public_url(value: object) -> str:
+    """An https URL of a host alone: what Sinch and phones use."""
+    found = url("gateway")(value)
+    parts = _parts(found)
+    if parts["scheme"] != "https":
+        raise malformed("must begin with https://", "write https:// and the public host name")
+    if parts["path"]:
+        raise malformed("must have no path", "write scheme and host alone; the paths are the gateway's")
+    return found
+
+
+def host(valid_url: str) -> str:
+    """The lower-case host of a URL that was read here; IPv6 in brackets."""
+    return _parts(valid_url)["host"].lower()
+
+
+def port(valid_url: str) -> int:
+    """The port of a URL that was read here, written or implied by its scheme."""
+    parts = _parts(valid_url)
+    return int(parts["port"] or {"http": 80, "https": 443}[parts["scheme"]])
+
+
+def is_loopback(host_or_address: str) -> bool:
+    """True for an address that never leaves this machine, and for `localhost`."""
+    bare = host_or_address.strip("[]")
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def address(value: object) -> str:
+    """An IP address in its canonical spelling, IPv6 in brackets: what nginx takes in `listen`."""
+    written = text(value, remedy=_ADDRESS_REMEDY)
+    bare = written[1:-1] if written.startswith("[") and written.endswith("]") else written
+    found = _address(bare)
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        raise malformed("must not be an IPv4 address in IPv6 spelling", f'write "{found.ipv4_mapped}"')
+    return f"[{found}]"
+
+
+def network(value: object) -> Network:
+    """A network; a bare address is the network of that address alone."""
+    written = text(value, remedy=_NETWORK_REMEDY)
+    if not _NETWORK.fullmatch(written):
+        raise malformed("must be an IP address or a network", _NETWORK_REMEDY)
+    try:
+        found = ipaddress.ip_network(written, strict=False)
+    except ValueError:
+        # Without the cause: its text repeats the value.
+        raise malformed("must be an IP address or a network", _NETWORK_REMEDY) from None
+    if "/" in written and found.network_address != ipaddress.ip_address(written.split("/")[0]):
+        raise malformed("has bits set beyond its prefix", f'write "{found}", or the bare address')
+    return found
+
+
+def file(value: object) -> Path:
+    """An absolute path that nginx and systemd read as nothing but a path."""
+    written = text(value, remedy=_FILE_REMEDY)
+    if not written.startswith("/"):
+        raise malformed("must be an absolute path", _FILE_REMEDY)
+    if not _FILE.fullmatch(written) or ".." in written.split("/"):
+        raise malformed("must be a path without blanks, quotes, .. and any of \\ $ ; # { }", _FILE_REMEDY)
+    return Path(written)
+
+
+def state_dir(value: object) -> Path:
+    """A directory short enough for the Unix sockets below it."""
+    found = file(value)
+    room = LONGEST_SOCKET_PATH_BYTES - len(f"/{LONGEST_SOCKET}")
+    if len(os.fsencode(found)) > room:
+        raise malformed(
+            f"must have at most {room} bytes, or the sockets below it cannot be opened",
+            "write a shorter path such as /var/lib/motion-gateway",
+        )
+    return found
+
+
+def link_path(value: object) -> str:
+    """The path of a link, with `{id}` where the attachment's number stands."""
+    written = text(value, remedy=_LINK_REMEDY)
+    frame = written.replace("{id}", "", 1)
+    if not _LINK_PATH.fullmatch(written) or frame == written or "{" in frame or "}" in frame:
+        raise malformed("must begin with / and hold {id} exactly once", _LINK_REMEDY)
+    if {".", ".."} & set(written.split("/")):
+        raise malformed("must not hold . or .. between slashes", _LINK_REMEDY)
+    return written
+
+
+def storage(value: object) -> str:
+    """Where limits are counted: `memory://`, or a Redis or Valkey, perhaps with a password."""
+    written = text(value, remedy=_STORAGE_REMEDY)
+    if written != "memory://" and not _STORAGE.fullmatch(written):
+        raise malformed("must be memory://, redis://, rediss:// or valkey:// with a host", _STORAGE_REMEDY)
+    return written
+
+
+def write_storage(valid_storage: str) -> str:
+    """A storage without its user, password and query."""
+    found = _STORAGE.fullmatch(valid_storage)
+    return f"{found['scheme']}://{'***@' if found['userinfo'] else ''}{found['place']}" if found else "memory://"
+
+
+def _parts(valid_url: str) -> dict[str, str]:
+    found = _URL.fullmatch(valid_url)
+    if not found:
+        raise malformed("must be a URL that was read before", "")
+    return found.groupdict(default="")
+
+
+def _host(written: str, *, remedy: str) -> None:
+    """Prove that `written` is a host name or an IP address; one that ends in a number is an address."""
+    labels = written.split(".")
+    if written.startswith("["):
+        _address(written[1:-1])
+    elif labels[-1].isdigit():
+        _address(written)
+    elif not all(_LABEL.fullmatch(label) for label in labels):
+        raise malformed("must have a valid host name", remedy)
+
+
+def _address(bare: str) -> Address:
+    try:
+        found = ipaddress.ip_address(bare)
+    except ValueError:
+        # Without the cause: its text repeats the value.
+        raise malformed("must hold a valid IP address", _ADDRESS_REMEDY) from None
+    if getattr(found, "scope_id", None):
+        raise malformed("must be an IP address without a zone", _ADDRESS_REMEDY)
+    return found

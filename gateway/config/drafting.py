@@ -1,0 +1,196 @@
+"""Makes the settings out of a document and the environment, as far as that goes.
+
+Each table is read by itself, and a key that fails is left out and remembered, so that one mistake
+hides no other: neither in another table nor between the keys that are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from gateway.config import addresses, entries, overrides, problems, secrecy, suggestions, tables
+from gateway.config.entries import Entry
+from gateway.config.problems import Problem
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Settings with stand-ins for what failed; `failed` holds the full keys of those."""
+
+    settings: tables.Settings
+    failed: frozenset[str]
+    labels: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+    def knows(self, *keys: str) -> bool:
+        """True where none of `keys` is a stand-in."""
+        return self.failed.isdisjoint(keys)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One table, read."""
+
+    where: str
+    table: tables.Table
+    failed: frozenset[str]
+    labels: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Secret:
+    """One secret, typed or fetched from its file; without an entry where that failed."""
+
+    entry: Entry | None = None
+    problem: Problem | None = None
+    warning: str | None = None
+
+
+def draft(document: Mapping[str, object], environ: Mapping[str, str]) -> Draft:
+    """Everything that can be understood of `document` with `environ` on top, and all that cannot."""
+    variables = overrides.read(environ)
+    singles = {
+        name: _part(name, name, document.get(name, {}), variables.entries.get(name, {}))
+        for name in tables.TABLES
+        if name != "account"
+    }
+    accounts, account_problems = _accounts(document.get("account", []))
+    parts = (*singles.values(), *accounts)
+    found = tables.Settings.model_validate(
+        {name: part.table for name, part in singles.items()} | {"accounts": tuple(part.table for part in accounts)}
+    )
+    return Draft(
+        settings=found,
+        failed=frozenset(f"{part.where}.{key}" for part in parts for key in part.failed),
+        labels={f"{part.where}.{key}": label for part in parts for key, label in part.labels.items()},
+        problems=(
+            *_unknown_tables(document),
+            *(problem for part in parts for problem in part.problems),
+            *account_problems,
+            *variables.problems,
+        ),
+        warnings=tuple(warning for part in parts for warning in part.warnings),
+    )
+
+
+def _unknown_tables(document: Iterable[str]) -> list[Problem]:
+    return [
+        Problem(problems.name(key), "is not a table of the settings", suggestions.table(key))
+        for key in document
+        if key not in tables.TABLES
+    ]
+
+
+def _accounts(raw: object) -> tuple[list[_Part], list[Problem]]:
+    if not isinstance(raw, list):
+        return [], [Problem("account", "must be a list of tables", "write [[account]] with two brackets")]
+    if not raw:
+        return [], [Problem("account", "is missing", "write [[account]] for each WhatsApp account of Motion")]
+    return [_part("account", f"account[{index}]", item, {}) for index, item in enumerate(raw)], []
+
+
+def _part(name: str, where: str, raw: object, replacing: Mapping[str, Entry]) -> _Part:
+    model = tables.TABLES[name]
+    if not isinstance(raw, Mapping):
+        problem = Problem(where, "must be a table", f"write [{name}] on a line of its own and the keys below it")
+        stand_in = _part(name, where, tables.examples(model), replacing)
+        return replace(stand_in, failed=frozenset(model.model_fields), problems=(problem, *stand_in.problems))
+    written = _overridden(entries.of_table(where, raw), replacing, model)
+    secrets = {key: _secret(key, mark, written) for key, mark in tables.hidden(model).items()}
+    typed = {key: entry for key, entry in written.items() if key not in _file_keys(model)}
+    return _validated(name, where, typed, secrets)
+
+
+def _overridden(
+    written: dict[str, Entry], replacing: Mapping[str, Entry], model: type[tables.Table]
+) -> dict[str, Entry]:
+    """The environment on top of the file; a secret there replaces both of its spellings here."""
+    spellings = {key: {key, f"{key}_file"} for key in tables.hidden(model)}
+    replaced = {key for pair in spellings.values() if pair & replacing.keys() for key in pair}
+    return {key: entry for key, entry in written.items() if key not in replaced} | dict(replacing)
+
+
+def _file_keys(model: type[tables.Table]) -> set[str]:
+    return {f"{key}_file" for key in tables.hidden(model)}
+
+
+def _secret(key: str, mark: secrecy.Hidden, written: Mapping[str, Entry]) -> _Secret:
+    typed, named = written.get(key), written.get(f"{key}_file")
+    if named is None or not named.is_set:
+        return _Secret(typed)
+    if typed is not None and typed.is_set:
+        return _Secret(problem=Problem(named.label, f"stands beside {typed.label}", "write one of the two"))
+    # What is no path may be the secret itself, written under the wrong key.
+    place = problems.name(named.value) if isinstance(named.value, str) and named.value.startswith("/") else None
+    try:
+        path = addresses.file(named.value)
+        found = secrecy.open_file(path)
+    except PydanticCustomError as error:
+        return _Secret(problem=_malformed(named.label, place, error.context))
+    warning = f"{named.label} = {place}: others may read that file; give it mode 600" if found.exposed else None
+    return _Secret(Entry(found.lines if mark.many else found.text, named.label, place), warning=warning)
+
+
+def _validated(name: str, where: str, typed: Mapping[str, Entry], secrets: Mapping[str, _Secret]) -> _Part:
+    model = tables.TABLES[name]
+    unread = {key for key, secret in secrets.items() if secret.problem}
+    given = {**typed, **{key: secret.entry for key, secret in secrets.items() if secret.entry}}
+    given = {key: entry for key, entry in given.items() if key not in unread}
+    table, faults = _model(model, {key: entry.value for key, entry in given.items()})
+    return _Part(
+        where=where,
+        table=table,
+        failed=frozenset({str(fault["loc"][0]) for fault in faults} | unread),
+        labels={key: entry.label for key, entry in given.items()},
+        problems=(
+            *(secret.problem for secret in secrets.values() if secret.problem),
+            *(_problem(name, where, fault, given) for fault in faults),
+        ),
+        warnings=tuple(secret.warning for secret in secrets.values() if secret.warning),
+    )
+
+
+def _model(model: type[tables.Table], values: Mapping[str, object]) -> tuple[tables.Table, Sequence[ErrorDetails]]:
+    """The table of `values`, with stand-ins for those that fail, and what is wrong with them."""
+    try:
+        return model.model_validate(values), ()
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+    failed = {fault["loc"][0] for fault in faults}
+    examples = {key: example for key, example in tables.examples(model).items() if key in failed}
+    return model.model_validate({key: value for key, value in values.items() if key not in failed} | examples), faults
+
+
+def _problem(name: str, where: str, fault: ErrorDetails, given: Mapping[str, Entry]) -> Problem:
+    key = str(fault["loc"][0])
+    if fault["type"] == "missing":
+        return Problem(f"{where}.{key}", "is missing", f"write {_line(key, tables.examples(tables.TABLES[name])[key])}")
+    entry = given[key]
+    if fault["type"] == "extra_forbidden":
+        return Problem(entry.label, "is not known", suggestions.key(key, name))
+    if len(fault["loc"]) > 1 and isinstance(entry.value, Sequence):
+        index = int(fault["loc"][1])
+        item = entry.shown or problems.shown(key, entry.value[index])
+        return _malformed(f"{entry.label}[{index}]", item, fault.get("ctx"))
+    return _malformed(entry.label, entry.shown, fault.get("ctx"))
+
+
+def _malformed(label: str, shown: str | None, context: Mapping[str, object] | None) -> Problem:
+    words = context or {}
+    return Problem(
+        label,
+        str(words.get("complaint", "is malformed")),
+        str(words.get("remedy", "see docs/settings.md")),
+        shown,
+    )
+
+
+def _line(key: str, example: str | int) -> str:
+    return f'{key} = "{example}"' if isinstance(example, str) else f"{key} = {example}"

@@ -1,0 +1,136 @@
+"""Which addresses and ports the settings open, and which of them get into each other's way."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gateway.config.problems import Problem
+from gateway.config.tables import Server, Settings
+
+SINCH_NAMES_PORT = 443
+_OUTBOUND_KEYS = {"outbound_address", "outbound_port"}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """An address and port of nginx; `key` is the setting that opens it, `needs` are all it relies on."""
+
+    key: str
+    door: str
+    address: str
+    needs: tuple[str, ...]
+    port: Callable[[Server], int]
+    is_open: Callable[[Server], bool] = lambda server: True  # noqa: ARG005 — the shape of the others
+
+
+def outbound_is_meant(server: Server) -> bool:
+    """True where the outbound door is on, or where its address was written down all the same."""
+    return bool(server.outbound_clients or server.sinch_names or server.model_fields_set & _OUTBOUND_KEYS)
+
+
+LISTENERS = (
+    Listener(
+        "server.public_port",
+        "public",
+        "public_address",
+        ("server.public_address", "server.public_port"),
+        lambda server: server.public_port,
+    ),
+    Listener(
+        "server.http_port",
+        "http",
+        "public_address",
+        ("server.public_address", "server.http_port"),
+        lambda server: server.http_port,
+        lambda server: server.http_port != 0,
+    ),
+    Listener(
+        "server.outbound_port",
+        "outbound",
+        "outbound_address",
+        ("server.outbound_address", "server.outbound_port", "server.outbound_clients", "server.sinch_names"),
+        lambda server: server.outbound_port,
+        outbound_is_meant,
+    ),
+    Listener(
+        "server.sinch_names",
+        "outbound",
+        "outbound_address",
+        ("server.outbound_address", "server.sinch_names"),
+        lambda server: SINCH_NAMES_PORT,  # noqa: ARG005 — the shape of the others
+        lambda server: server.sinch_names,
+    ),
+    Listener(
+        "server.ops_port",
+        "ops",
+        "ops_address",
+        ("server.ops_address", "server.ops_port"),
+        lambda server: server.ops_port,
+    ),
+)
+
+
+def collision(first: Listener, second: Listener) -> Callable[[Settings], Iterator[Problem]]:
+    """The check that two listeners of different doors do not share an address and port."""
+
+    def check(settings: Settings) -> Iterator[Problem]:
+        server = settings.server
+        if first.door == second.door or not (first.is_open(server) and second.is_open(server)):
+            return
+        one, other = _place(first, server), _place(second, server)
+        if first.port(server) == second.port(server) and _overlap(one[0], other[0]):
+            yield _collision(first, second, one, other)
+
+    return check
+
+
+def outbound_on_public_address(settings: Settings) -> Iterator[Problem]:
+    server = settings.server
+    if outbound_is_meant(server) and server.outbound_address == server.public_address:
+        yield Problem(
+            "server.outbound_address",
+            "must not be server.public_address: the outbound door is for Motion alone",
+            'write a private address such as "127.0.0.1" or the one Motion reaches',
+            f'"{server.outbound_address}"',
+        )
+
+
+def outbound_on_every_address(settings: Settings) -> Iterator[Problem]:
+    if _ip(settings.server.outbound_address).is_unspecified:
+        yield Problem(
+            "server.outbound_address",
+            "must not be a wildcard, which includes the public address",
+            'write a private address such as "127.0.0.1" or the one Motion reaches',
+            f'"{settings.server.outbound_address}"',
+        )
+
+
+def _place(listener: Listener, server: Server) -> tuple[str, int]:
+    return getattr(server, listener.address), listener.port(server)
+
+
+def _collision(first: Listener, second: Listener, one: tuple[str, int], other: tuple[str, int]) -> Problem:
+    remedy = "write another port"
+    wild = next((listener for listener, place in ((first, one), (second, other)) if _ip(place[0]).is_unspecified), None)
+    if wild and first.address != second.address:
+        remedy = f'name one address in server.{wild.address} such as "192.0.2.10" instead of a wildcard, or {remedy}'
+    return Problem(
+        second.key,
+        f"listens on {other[0]}:{other[1]}, which collides with {first.key} on {one[0]}:{one[1]}",
+        remedy,
+        "true" if second.key == "server.sinch_names" else str(other[1]),
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """True for equal addresses and for a wildcard that covers the other; `[::]` covers IPv4 too."""
+    return one == other or any(
+        wild.is_unspecified and (wild.version == 6 or covered.version == 4)
+        for wild, covered in ((_ip(one), _ip(other)), (_ip(other), _ip(one)))
+    )
+
+
+def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(address.strip("[]"))

@@ -1,0 +1,222 @@
+"""The settings: one frozen model per table of `gateway.toml`, named as the keys there.
+
+A field's kind holds how its value is read and how it is written; its default is spelled as in
+the file; the example of a required key is what the remedy shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.config import addresses, kinds, secrecy
+
+
+def _required(example: str | int) -> Any:  # noqa: ANN401 — what Field itself hands back, so that it fits every type
+    return Field(examples=[example])
+
+
+def _default(written: object) -> Any:  # noqa: ANN401 — as above
+    """The default as it would stand in the file; its kind reads it."""
+    return Field(default=written)
+
+
+def _table(table: type[Table]) -> Any:  # noqa: ANN401 — as above
+    return Field(default_factory=table)
+
+
+class Table(BaseModel):
+    """What all tables share: nothing unknown, nothing converted, nothing changed later."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+    )
+
+
+class Server(Table):
+    public_url: kinds.PublicUrl = _required("https://gateway.example.com")
+    public_address: kinds.IpAddress = _default("[::]")
+    public_port: kinds.Port = _default(443)
+    http_port: kinds.PortOrOff = _default(80)
+    outbound_address: kinds.IpAddress = _default("127.0.0.1")
+    outbound_port: kinds.Port = _default(8444)
+    outbound_clients: kinds.Networks = _default(())
+    sinch_names: kinds.Switch = _default(written=False)
+    ops_address: kinds.IpAddress = _default("127.0.0.1")
+    ops_port: kinds.Port = _default(9443)
+    trusted_proxies: kinds.Networks = _default(())
+    state_dir: kinds.StateDir = _default("/var/lib/motion-gateway")
+    certificate: kinds.File = _default("/etc/motion-gateway/tls/fullchain.pem")
+    private_key: kinds.File = _default("/etc/motion-gateway/tls/privkey.pem")
+    acme_webroot: kinds.File = _default("/var/www/acme")
+    min_free: kinds.SizeOrNone = _default("2GB")
+
+    @property
+    def public_host(self) -> str:
+        """The only host name the public door answers to, in lower case; IPv6 in brackets."""
+        return addresses.host(self.public_url)
+
+    @property
+    def public_authority(self) -> str:
+        """The public host, with its port where that is not 443."""
+        port = addresses.port(self.public_url)
+        return self.public_host if port == 443 else f"{self.public_host}:{port}"
+
+    @property
+    def public_origin(self) -> str:
+        """The public URL in its one canonical spelling."""
+        return f"https://{self.public_authority}"
+
+
+class Workers(Table):
+    ingress: kinds.Workers = _default(1)
+    attachments: kinds.Workers = _default(1)
+    outbound: kinds.Workers = _default(1)
+
+
+class Ingress(Table):
+    signature_max_age: kinds.Duration = _default("25h")
+    max_body: kinds.Size = _default("1MiB")
+
+
+class Spool(Table):
+    url: kinds.SpoolUrl = _default("sqlite")
+    deliveries: kinds.Deliveries = _default(16)
+    deadline: kinds.Deadline = _default("30s")
+    retry_for: kinds.Duration = _default("3d")
+    keep_delivered: kinds.Duration = _default("7d")
+    keep_rejected: kinds.Duration = _default("7d")
+    keep_parked: kinds.DurationOrForever = _default("forever")
+
+
+class Limits(Table):
+    # A Redis address may hold a password: kept out of the representation as the secrets are.
+    storage: kinds.Storage = Field("memory://", repr=False)
+    webhooks_per_account: kinds.Rate = _default("200/second")
+    failed_signatures_per_address: kinds.Rate = _default("30/minute")
+    fetches_per_attachment: kinds.Rate = _default("120/minute")
+    unknown_tokens_per_address: kinds.Rate = _default("30/minute")
+    sends_per_app: kinds.Rate = _default("off")
+    calls_per_project: kinds.Rate = _default("800/second")
+
+
+class Motion(Table):
+    url: kinds.MotionUrl = _required("https://motion.internal")
+    ca_file: kinds.FileOrNone = _default(None)
+    username: kinds.User = _default(None)
+    password: kinds.Secret = _default(None)
+    api_key: kinds.Secret = _default(None)
+    timeout: kinds.Duration = _default("20s")
+    attachment_path: kinds.LinkPath = _default("/api/attachments/{id}/download")
+    max_attachment: kinds.Size = _default("25MB")
+
+
+class Attachments(Table):
+    proxy_token: kinds.Key = _default(None)
+    public_path: kinds.LinkPath = _default("/api/attachments/{id}/download")
+    token_parameter: kinds.Parameter = _default("token")
+    link_ttl: kinds.Duration = _default("7d")
+    token_keys: kinds.Keys = _default(())
+    token_ttl: kinds.Duration = _default("7d")
+    max_bytes: kinds.Size = _default("100MB")
+    vault_max_bytes: kinds.Size = _default("20GB")
+    profile: kinds.Profile = _default("xcally-observed")
+
+
+class Outbound(Table):
+    vault_credentials: kinds.Switch = _default(written=False)
+    gateway_key: kinds.Key = _default(None)
+    foreign_media: kinds.ForeignMedia = _default("pass")
+    allow_templates: kinds.Switch = _default(written=False)
+    allow_management: kinds.Switch = _default(written=False)
+
+
+class Ops(Table):
+    username: kinds.User = _default(None)
+    password: kinds.Secret = _default(None)
+
+
+class Sinch(Table):
+    eu: kinds.SinchUrl = _default("https://eu.conversation.api.sinch.com")
+    us: kinds.SinchUrl = _default("https://us.conversation.api.sinch.com")
+    auth: kinds.SinchUrl = _default("https://auth.sinch.com")
+    ca_file: kinds.FileOrNone = _default(None)
+
+
+class Account(Table):
+    connector_id: kinds.ConnectorId = _required(7)
+    name: kinds.Name = _required("Support")
+    region: kinds.Region = _required("eu")
+    project_id: kinds.PlainId = _required("01234567-89ab-cdef-0123-456789abcdef")
+    app_id: kinds.PlainId = _required("01ABCDEFGHJKMNPQRSTVWXYZ01")
+    key_id: kinds.PlainIdOrNone = _default(None)
+    key_secret: kinds.Secret = _default(None)
+    webhook_secrets: kinds.Secrets = _default(())
+    unsigned: kinds.Unsigned = _default("refuse")
+    receive_token: kinds.Key = _default(None)
+    phone: kinds.Phone = _default(None)
+    channels: kinds.Channels = _default(("WHATSAPP",))
+
+    @property
+    def receive_path(self) -> str:
+        """The path of Motion's Receive URL, at the gateway and at Motion alike."""
+        return f"/api/whatsapp/accounts/{self.connector_id}/notify"
+
+
+class Settings(Table):
+    """Everything the gateway was told, proved by `load`; `warnings` are sentences for the operator."""
+
+    server: Server
+    motion: Motion
+    accounts: tuple[Account, ...]
+    workers: Workers = _table(Workers)
+    ingress: Ingress = _table(Ingress)
+    spool: Spool = _table(Spool)
+    limits: Limits = _table(Limits)
+    attachments: Attachments = _table(Attachments)
+    outbound: Outbound = _table(Outbound)
+    ops: Ops = _table(Ops)
+    sinch: Sinch = _table(Sinch)
+    warnings: tuple[str, ...] = ()
+
+
+TABLES: dict[str, type[Table]] = {
+    "server": Server,
+    "workers": Workers,
+    "ingress": Ingress,
+    "spool": Spool,
+    "limits": Limits,
+    "motion": Motion,
+    "attachments": Attachments,
+    "outbound": Outbound,
+    "ops": Ops,
+    "sinch": Sinch,
+    "account": Account,
+}
+
+
+def hidden(table: type[Table]) -> dict[str, secrecy.Hidden]:
+    """The secrets of a table, by key."""
+    marks = {
+        name: [mark for mark in field.metadata if isinstance(mark, secrecy.Hidden)]
+        for name, field in table.model_fields.items()
+    }
+    return {name: found[0] for name, found in marks.items() if found}
+
+
+def keys(table: type[Table]) -> tuple[str, ...]:
+    """Every key a table takes, `<secret>_file` included, in the order of the contract."""
+    return tuple(
+        key for name in table.model_fields for key in ((name, f"{name}_file") if name in hidden(table) else (name,))
+    )
+
+
+def examples(table: type[Table]) -> dict[str, str | int]:
+    """One valid value for each required key of a table."""
+    return {name: field.examples[0] for name, field in table.model_fields.items() if field.examples}

@@ -1,0 +1,1 @@
+"""Carries accepted events to Motion: `schedule` decides, `courier` acts."""

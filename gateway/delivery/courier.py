@@ -1,0 +1,240 @@
+"""Carries events from the spool to Motion: side by side for different contacts, in order for each.
+
+Rule 1. There is one courier: it holds a lock for as long as it lives, and frees what a courier before
+        it died with.
+Rule 2. While Motion is down one event at a time is tried, of another contact each time.
+Rule 3. What became of a try is written down before the next one of its contact begins. If it cannot
+        be written, it is tried to be written until it can.
+Rule 4. Asked to stop, it takes nothing new and finishes what is in flight.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway import __version__, telemetry
+from gateway.clock import Clock
+from gateway.config import Settings
+from gateway.delivery import schedule
+from gateway.delivery.schedule import Again, Health, Park, Record, Try
+from gateway.errors import CommandError, SpoolUnavailable, UpstreamError
+from gateway.spool import records, turns
+from gateway.spool.database import Database
+from gateway.spool.turns import Claim
+from gateway.upstream import Upstream
+
+LEASE_SECONDS = 90.0
+LOCK_SECONDS = 10.0  # a courier before us may still be finishing
+POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
+PURGE_SECONDS = 600.0
+SPOOL_RETRY_SECONDS = 1.0
+
+
+class Courier:
+    def __init__(self, settings: Settings, spool: Database, motion: Upstream, *, clock: Clock) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._motion = motion
+        self._clock = clock
+        self._health = Health()
+        self._probes = 0
+        self._probe_at = 0.0
+        self._in_flight = 0
+        self._state = threading.Lock()  # guards the five above
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._purge_at = 0.0
+
+    def run(self) -> None:
+        """Deliver until `stop` is called, then finish what is in flight."""
+        self._recover()
+        with ThreadPoolExecutor(self._settings.spool.deliveries, thread_name_prefix="delivery") as pool:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                self._patiently(lambda: self._dispatch(pool.submit))
+                self._wake.wait(POLL_SECONDS)
+        telemetry.note("courier stopped")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+
+    def _recover(self) -> None:
+        longest = schedule.LONGEST_WAIT_SECONDS
+        parked = turns.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
+        for event_id in parked:
+            telemetry.note("finding", finding="event-parked", event_id=event_id, reason=turns.KILLED_COURIERS)
+        telemetry.note("courier started")
+
+    def _dispatch(self, submit: Callable[[Callable[[Claim], None], Claim], object]) -> None:
+        now = self._clock.now()
+        self._purge(now)
+        room, due_by = self._room(now)
+        if room == 0 or not turns.any_due(self._spool, due_by=due_by, now=now):
+            return
+        lease = max(LEASE_SECONDS, 3 * self._settings.spool.deadline)
+        for taken in turns.claim(self._spool, due_by=due_by, now=now, most=room, lease_seconds=lease):
+            with self._state:
+                self._in_flight += 1
+            submit(self._carry, taken)
+
+    def _room(self, now: float) -> tuple[int, float]:
+        """How many events to take, and how late they may be due: a probe need not be due at all."""
+        with self._state:
+            if not self._health.down:
+                return self._settings.spool.deliveries - self._in_flight, now
+            return int(self._in_flight == 0 and now >= self._probe_at), math.inf
+
+    def _carry(self, taken: Claim) -> None:
+        try:
+            started = self._clock.now()
+            attempt = self._post(taken)
+            self._settle(taken, attempt, milliseconds=round((self._clock.now() - started) * 1000, 1))
+        except Exception as error:  # noqa: BLE001 - a thread's last word; the lease frees the event
+            telemetry.failure("unexpected", error, event_id=taken.event_id)
+        finally:
+            with self._state:
+                self._in_flight -= 1
+            self._wake.set()
+
+    def _post(self, taken: Claim) -> Try:
+        target = f"/api/whatsapp/accounts/{taken.connector_id}/notify" + (f"?{taken.query}" if taken.query else "")
+        deadline = self._settings.spool.deadline
+        try:
+            answer = self._motion.post(target, body=taken.body, headers=self._headers(taken), deadline_seconds=deadline)
+        except UpstreamError as error:
+            return Try(None, error.reason)
+        wait = schedule.retry_after(answer.headers.get("Retry-After"), now=self._clock.now())
+        return Try(answer.status, str(answer.status), retry_after_seconds=wait)
+
+    def _headers(self, taken: Claim) -> list[tuple[str, str]]:
+        return [
+            *taken.headers,
+            ("User-Agent", f"motion-gateway/{__version__}"),
+            ("X-Request-Id", taken.request_id),
+            ("X-Forwarded-For", taken.address),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", self._settings.server.public_host),
+        ]
+
+    def _settle(self, taken: Claim, attempt: Try, *, milliseconds: float) -> None:
+        was_up = self._note(taken, attempt)
+        if attempt.delivered:
+            verdict = "delivered"
+            self._patiently(
+                lambda: turns.delivered(self._spool, taken, outcome=attempt.reason, now=self._clock.now()), forever=True
+            )
+        else:
+            verdict = self._settle_failure(taken, attempt, was_up=was_up)
+        telemetry.decision(
+            "delivery",
+            **{
+                telemetry.EVENT: taken.event_id,
+                telemetry.CONNECTOR: taken.connector_id,
+                telemetry.KIND: taken.kind,
+                telemetry.REQUEST_ID: taken.request_id,
+                telemetry.TRY: taken.tries,
+                telemetry.STATUS: attempt.status,
+                telemetry.REASON: attempt.reason,
+                telemetry.MILLISECONDS: milliseconds,
+                "verdict": verdict,
+            },
+        )
+
+    def _note(self, taken: Claim, attempt: Try) -> bool:
+        """Judge Motion by this try; returns whether it was up when the try ended."""
+        with self._state:
+            was_up = not self._health.down
+            changed = self._health.note(taken.lane, attempt)
+            down = self._health.down
+            self._probes = 0 if was_up else self._probes + 1
+            wait = schedule.next_probe_seconds(self._probes, attempt.retry_after_seconds)
+            self._probe_at = self._clock.now() + wait
+        if changed:
+            telemetry.note("finding" if down else "motion is up", finding="motion-down" if down else None)
+        if changed and not down:
+            self._patiently(lambda: turns.hurry(self._spool, now=self._clock.now()))
+        return was_up
+
+    def _settle_failure(self, taken: Claim, attempt: Try, *, was_up: bool) -> str:
+        now = self._clock.now()
+        next_step = schedule.after_failure(
+            attempt,
+            Record(taken.failures, taken.failing_since),
+            motion_was_up=was_up,
+            others_delivered=self._others_delivered(taken),
+            now=now,
+            retry_for_seconds=self._settings.spool.retry_for,
+            chance=random.random(),  # noqa: S311 - it spreads tries, it guards nothing
+        )
+        if isinstance(next_step, Park):
+            reason = f"{attempt.reason}: {next_step.reason}"
+            self._patiently(lambda: turns.park(self._spool, taken, outcome=reason, now=now), forever=True)
+            telemetry.note("finding", finding="event-parked", event_id=taken.event_id, reason=reason)
+            return "parked"
+        self._patiently(lambda: self._postpone(taken, attempt, next_step, now), forever=True)
+        return "again"
+
+    def _postpone(self, taken: Claim, attempt: Try, next_step: Again, now: float) -> None:
+        turns.postpone(
+            self._spool,
+            taken,
+            outcome=attempt.reason,
+            due_at=now + next_step.wait_seconds,
+            failures=next_step.record.failures,
+            failing_since=next_step.record.failing_since,
+        )
+
+    def _others_delivered(self, taken: Claim) -> bool:
+        since = taken.failing_since
+        return since is not None and turns.delivered_to_others_since(self._spool, taken, since)
+
+    def _purge(self, now: float) -> None:
+        if now < self._purge_at:
+            return
+        self._purge_at = now + PURGE_SECONDS
+        spool = self._settings.spool
+        retention = records.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked)
+        deleted = records.purge(self._spool, retention, now=now)
+        if deleted:
+            telemetry.note("purged", events=deleted)
+
+    def _patiently(self, write: Callable[[], object], *, forever: bool = False) -> None:
+        """Outlast a spool that is locked or full: `forever` until it is written, else until the next round."""
+        while True:
+            try:
+                write()
+                return
+            except SpoolUnavailable as error:
+                telemetry.note("finding", finding="spool-unavailable", reason=error.reason)
+                if self._stopping.wait(SPOOL_RETRY_SECONDS) or not forever:
+                    return
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Hold the courier's lock. Raises CommandError if another courier keeps it."""
+    with lock.open("a") as held:
+        if not _acquired(held.fileno()):
+            raise CommandError("another courier is running on this spool; there can be one")
+        yield
+
+
+def _acquired(descriptor: int) -> bool:
+    # Not blocking for good: who starts a second courier by mistake shall be told.
+    deadline = threading.Event()
+    for _ in range(round(LOCK_SECONDS / POLL_SECONDS)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            deadline.wait(POLL_SECONDS)
+        else:
+            return True
+    return False

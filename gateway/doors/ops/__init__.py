@@ -1,0 +1,1 @@
+"""The office: what operators and their monitoring see, on an address of its own."""

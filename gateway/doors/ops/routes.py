@@ -1,0 +1,101 @@
+"""Whether the gateway lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, request
+
+from gateway import services as places
+from gateway import upstream
+from gateway.callbacks import signature
+from gateway.errors import GatewayError, Unauthorized
+from gateway.services import Services
+from gateway.spool import migrator, records
+
+OK = "ok"
+
+
+def blueprint(services: Services) -> Blueprint:
+    door = Blueprint("ops", __name__)
+
+    @door.before_request
+    def authenticate() -> None:
+        _require_operator(services)
+
+    @door.get("/healthz", provide_automatic_options=False)
+    def live() -> Response:
+        return jsonify(status=OK)
+
+    @door.get("/readyz", provide_automatic_options=False)
+    def ready() -> Response:
+        checks = {name: _outcome(check, services) for name, check in CHECKS.items()}
+        fine = all(outcome == OK for outcome in checks.values())
+        response = jsonify(ready=fine, checks=checks, **(_waiting(services) if fine else {}))
+        response.status_code = 200 if fine else 503
+        return response
+
+    return door
+
+
+def _require_operator(services: Services) -> None:
+    ops = services.settings.ops
+    if ops.password is None:
+        return
+    given = request.authorization
+    if given is None or given.type != "basic":
+        raise Unauthorized("operator not authenticated")
+    signature.require_equal(
+        f"{given.username}:{given.password}",
+        expected=f"{ops.username}:{ops.password.get_secret_value()}",
+        reason="operator not authenticated",
+    )
+
+
+def _check_spool(services: Services) -> None:
+    migrator.require_latest(services.spool)
+    services.spool.write(lambda _connection: None)
+
+
+def _check_courier(services: Services) -> None:
+    if not _is_locked(places.courier_lock(services.settings)):
+        raise GatewayError("no courier is running")
+
+
+def _check_ingress(services: Services) -> None:
+    upstream.require_listening(places.socket_path(services.settings, "ingress"))
+
+
+CHECKS: dict[str, Callable[[Services], None]] = {
+    "spool": _check_spool,
+    "courier": _check_courier,
+    "ingress": _check_ingress,
+}
+
+
+def _outcome(check: Callable[[Services], None], services: Services) -> str:
+    try:
+        check(services)
+    except GatewayError as error:
+        return error.reason
+    return OK
+
+
+def _waiting(services: Services) -> dict[str, object]:
+    backlog = records.backlog(services.spool)
+    oldest = backlog.oldest_pending_at
+    age = None if oldest is None else max(0, round(services.clock.now() - oldest))
+    return {"events": backlog.counts, "oldest_pending_seconds": age}
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

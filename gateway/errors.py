@@ -1,0 +1,108 @@
+"""Every refusal and failure, with its HTTP status and public code.
+
+GatewayError                    500  a fault of ours that nobody planned for
+├── SettingsError                    the settings are wrong; nothing starts
+├── CommandError                     a command cannot do what it was asked
+├── Unauthorized                401  the caller did not prove who it is
+│   └── StaleSignature               right, but older than is accepted
+├── NotFound                    404  nothing is served here
+├── TooLarge                    413  the body is over the limit
+├── TooManyRequests             429  over a limit; the same call may work later
+├── Unavailable                 503  a passing trouble; the caller shall try again
+│   ├── ClockSkew                    a signature from the future: one clock is wrong
+│   └── SpoolUnavailable             the spool cannot be read or written
+└── UpstreamError                    Motion or Sinch gave no answer
+    ├── UpstreamUnreachable          no connection, or it broke
+    └── UpstreamTimeout              no whole answer within the deadline
+
+`status` and `code` are public: every refusal of one status has one body, whoever asks and
+whatever the reason. `reason` is a fixed phrase for logs and tests, and holds nothing that came
+from outside.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+RETRY_AFTER_SECONDS = 5
+
+CODES = {
+    401: "UNAUTHORIZED",
+    404: "NOT_FOUND",
+    413: "TOO_LARGE",
+    429: "TOO_MANY_REQUESTS",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+
+
+def body(status: int) -> bytes:
+    """The one JSON body of refusals with `status`, from nginx and from the doors alike."""
+    return json.dumps({"error": {"code": status, "status": CODES[status]}}, separators=(",", ":")).encode()
+
+
+class GatewayError(Exception):
+    """Base of all errors the gateway raises on purpose."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def code(self) -> str:
+        return CODES[self.status]
+
+
+class SettingsError(GatewayError):
+    """The settings are wrong; the message lists every problem with its remedy."""
+
+
+class CommandError(GatewayError):
+    """A command cannot do what it was asked; the message is for the person who typed it."""
+
+
+class Unauthorized(GatewayError):
+    status = 401
+
+
+class StaleSignature(Unauthorized):
+    """The signature is right and its timestamp is older than `signature_max_age`."""
+
+
+class NotFound(GatewayError):
+    status = 404
+
+
+class TooLarge(GatewayError):
+    status = 413
+
+
+class TooManyRequests(GatewayError):
+    status = 429
+
+
+class Unavailable(GatewayError):
+    status = 503
+
+
+class ClockSkew(Unavailable):
+    """The signature is right and its timestamp lies in the future: our clock or theirs is wrong."""
+
+
+class SpoolUnavailable(Unavailable):
+    """The spool cannot be read or written: locked, full, missing or of another schema."""
+
+
+class UpstreamError(GatewayError):
+    """Motion or Sinch gave no answer."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection could be made, or it broke before the answer was whole."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """No whole answer came within the deadline."""

@@ -1,0 +1,53 @@
+"""What the doors and the courier share, built once for a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.clock import Clock, WallClock
+from gateway.config import Settings
+from gateway.limits import Limiter
+from gateway.spool import database
+from gateway.spool.database import Database
+
+# Sinch is said to give up on an answer after some 15 s, and asks for one in 1 or 2.
+DOOR_PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    spool: Database
+    limits: Limiter
+    clock: Clock
+
+
+def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> Services:
+    """`patience_seconds`: how long to wait for a spool that another process is writing to."""
+    clock = WallClock()
+    return Services(
+        settings=settings,
+        spool=Database(spool_path(settings), patience_seconds=patience_seconds),
+        limits=Limiter(settings.limits.storage, clock=clock),
+        clock=clock,
+    )
+
+
+def spool_path(settings: Settings) -> Path:
+    return settings.server.state_dir / database.FILE_NAME
+
+
+def run_dir(settings: Settings) -> Path:
+    """Where the doors' sockets and the rendered nginx configuration are."""
+    return settings.server.state_dir / "run"
+
+
+def socket_path(settings: Settings, door: str) -> Path:
+    return run_dir(settings) / f"{door}.sock"
+
+
+def courier_lock(settings: Settings) -> Path:
+    """Held by the courier for as long as it lives."""
+    return settings.server.state_dir / "courier.lock"

@@ -1,0 +1,91 @@
+"""Runs one door on gunicorn, listening on a Unix socket behind nginx."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from gateway import app, services, telemetry
+from gateway.config import Settings
+from gateway.errors import SettingsError
+from gateway.spool import migrator
+
+THREADS = 16  # of a worker: as many writers share a commit
+
+
+class Quiet(Logger):
+    """Gunicorn's log in ours: the text alone, never its arguments, which hold what clients sent."""
+
+    def setup(self, cfg: object) -> None:
+        pass
+
+    def _tell(self, text: object, *_arguments: object, **_options: object) -> None:
+        telemetry.note("gunicorn", message=str(text))
+
+    critical = error = warning = exception = _tell
+
+    def info(self, *_arguments: object, **_options: object) -> None:
+        pass
+
+    debug = access = info
+
+
+class Server(BaseApplication):
+    """One door. A worker that is started again reads the settings anew."""
+
+    def __init__(self, door: str, read: Callable[[], Settings]) -> None:
+        self._door = door
+        self._read = read
+        self._settings = read()
+        super().__init__()
+
+    def load_config(self) -> None:
+        path = services.socket_path(self._settings, self._door)
+        options: dict[str, Any] = {
+            "bind": f"unix:{path}",
+            "when_ready": lambda _server: _let_nginx_in(path),
+            "umask": 0o007,
+            "workers": getattr(self._settings.workers, self._door, 1),
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "timeout": 60,  # a worker that says nothing for so long hangs
+            "graceful_timeout": 30,
+            "control_socket_disable": True,
+            "logger_class": Quiet,
+            # nginx is the only client; it has already judged lines and headers by its own, lower limits.
+            "limit_request_line": 0,
+            "limit_request_fields": 10_000,
+            "limit_request_field_size": 0,
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        try:
+            self._settings = self._read()
+        except SettingsError as error:
+            telemetry.note("settings refused; the ones before stay in force", problems=error.reason)
+        shared = services.build(self._settings, patience_seconds=services.DOOR_PATIENCE_SECONDS)
+        return app.create_app(shared, door=self._door)
+
+
+def _let_nginx_in(socket: Path) -> None:
+    # gunicorn gives the socket its own group; the folder has that of nginx's workers.
+    os.chown(socket, -1, socket.parent.stat().st_gid)
+
+
+def run(door: str, read: Callable[[], Settings]) -> None:
+    """Serve until told to stop. Raises SpoolUnavailable if the spool was not migrated."""
+    telemetry.configure(door)
+    shared = services.build(read())
+    migrator.require_latest(shared.spool)
+    shared.spool.close()
+    Server(door, read).run()

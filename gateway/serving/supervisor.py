@@ -1,0 +1,184 @@
+"""Starts nginx, the doors and the courier, restarts what dies, reloads and stops them.
+
+Rule 1. The parts start in the order of PARTS and stop in the reverse one: nobody is let in before
+        those who serve him are there, and the courier stays until the doors are shut.
+Rule 2. A part that dies at once when all is started stops everything: the operator is still looking.
+        Later, whatever dies is started again, the sooner the longer it had lived.
+Rule 3. A reload with settings that are wrong changes nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from gateway import services, telemetry
+from gateway.config import Settings
+from gateway.errors import CommandError, GatewayError
+from gateway.nginx import render
+from gateway.spool import migrator
+
+FIRST_SECONDS = 3.0  # a part that dies this soon after the start will not do better by itself
+SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 15.0
+STEADY_SECONDS = 60.0  # a part that lived so long starts afresh
+TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    command: tuple[str, ...]
+    stop_signal: signal.Signals = signal.SIGTERM
+    reload_signal: signal.Signals = signal.SIGHUP
+
+
+@dataclass
+class _Running:
+    part: Part
+    process: subprocess.Popen[bytes]
+    started_at: float
+    pause_seconds: float = SHORTEST_PAUSE_SECONDS
+    again_at: float | None = field(default=None)  # set while it is dead
+
+
+def parts(settings: Settings, config: Path) -> list[Part]:
+    """What runs, in the order in which it is started."""
+    ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
+    return [
+        Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),
+        Part("ops", (*ourselves, "web", "ops")),
+        Part("ingress", (*ourselves, "web", "ingress")),
+        Part("nginx", _nginx(settings), stop_signal=signal.SIGQUIT),
+    ]
+
+
+class Supervisor:
+    def __init__(self, config: Path, read: Callable[[], Settings]) -> None:
+        self._config = config
+        self._read = read
+        self._settings = read()
+        self._running: list[_Running] = []
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._relays: list[threading.Thread] = []
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda got, _frame: self._signals.put(got))
+        self._prepare(self._settings)
+        began = time.monotonic()
+        try:
+            for part in parts(self._settings, self._config):
+                self._running.append(self._start(part))
+            while self._serve_until_signal(began) == signal.SIGHUP:
+                self._reload()
+        finally:
+            self._stop()
+
+    def _prepare(self, settings: Settings) -> None:
+        render.prepare(settings)
+        migrator.migrate(services.spool_path(settings))
+        path = render.write(settings)
+        checked = subprocess.run((*_nginx(settings), "-t", "-q"), stderr=subprocess.PIPE, check=False)
+        if checked.returncode != 0:
+            said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
+            raise CommandError(f"nginx does not accept {path}:\n{said}")
+
+    def _start(self, part: Part) -> _Running:
+        # If we are killed, what we started shall not go on alone and keep the ports.
+        command = ("setpriv", "--pdeathsig", "TERM", "--", *part.command)
+        if part.name == "nginx":
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for stream in (process.stdout, process.stderr):
+                self._relay(stream)
+        else:
+            process = subprocess.Popen(command)
+        telemetry.note("started", part=part.name, pid=process.pid)
+        return _Running(part, process, time.monotonic())
+
+    def _relay(self, stream: IO[bytes] | None) -> None:
+        relay = threading.Thread(target=_pass_on, args=(stream,), daemon=True)
+        relay.start()
+        self._relays.append(relay)
+
+    def _serve_until_signal(self, began: float) -> int:
+        while True:
+            try:
+                return self._signals.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                for running in self._running:
+                    self._look_after(running, began)
+
+    def _look_after(self, running: _Running, began: float) -> None:
+        status = running.process.poll()
+        if status is None:
+            return
+        now = time.monotonic()
+        if running.again_at is None:
+            telemetry.note("died", part=running.part.name, exit_status=status)
+            if status != 0 and now - began < FIRST_SECONDS:
+                raise CommandError(f"{running.part.name} did not start; its last lines above say why")
+            steady = now - running.started_at > STEADY_SECONDS
+            pause = SHORTEST_PAUSE_SECONDS if steady else running.pause_seconds
+            running.again_at = now + pause
+            running.pause_seconds = min(LONGEST_PAUSE_SECONDS, pause * 2)
+        elif now >= running.again_at:
+            fresh = self._start(running.part)
+            running.process, running.started_at, running.again_at = fresh.process, fresh.started_at, None
+
+    def _reload(self) -> None:
+        try:
+            settings = self._read()
+            self._prepare(settings)
+        except GatewayError as error:
+            telemetry.note("reload refused; nothing was changed", problems=error.reason)
+            return
+        self._settings = settings
+        for running in self._running:
+            if running.process.poll() is None:
+                running.process.send_signal(running.part.reload_signal)
+        telemetry.note("reloaded")
+
+    def _stop(self) -> None:
+        patience = self._settings.spool.deadline + 10.0
+        for running in reversed(self._running):
+            if running.process.poll() is None:
+                running.process.send_signal(running.part.stop_signal)
+                _wait(running, patience)
+        for relay in self._relays:
+            relay.join(timeout=1.0)
+        telemetry.note("stopped")
+
+
+def _nginx(settings: Settings) -> tuple[str, ...]:
+    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin")
+    if program is None:
+        raise CommandError("nginx is not installed; `apt-get install nginx` brings it")
+    run = services.run_dir(settings)
+    return (program, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf"))
+
+
+def _wait(running: _Running, patience_seconds: float) -> None:
+    try:
+        running.process.wait(patience_seconds)
+    except subprocess.TimeoutExpired:
+        telemetry.note("killed; it did not stop", part=running.part.name)
+        running.process.kill()
+        running.process.wait()
+
+
+def _pass_on(stream: IO[bytes]) -> None:
+    with stream:
+        for line in stream:
+            sys.stderr.write(telemetry.scrub(line.decode("utf-8", "replace")))
+            sys.stderr.flush()

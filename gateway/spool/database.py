@@ -1,0 +1,136 @@
+"""Opens the spool's database, reads from it and writes to it; foreign errors end here.
+
+Rule 1. A write that returned is on the disk: WAL with synchronous=FULL.
+Rule 2. One write transaction at a time in a process. Writers that wait for it share the next one,
+        so that a burst costs one fsync and not one each. A writer whose work raises takes only its
+        own savepoint back.
+Rule 3. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.errors import SpoolUnavailable
+
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
+
+FILE_NAME = "spool.sqlite3"
+
+_REASONS = {"SQLITE_BUSY": "spool locked", "SQLITE_FULL": "spool disk full", "SQLITE_READONLY": "spool read-only"}
+
+
+class _Ticket(Generic[T]):
+    """One writer's work, and what became of it."""
+
+    def __init__(self, work: Work[T]) -> None:
+        self._work = work
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self.settled = False
+
+    def run(self, connection: sa.Connection) -> None:
+        """Do the work in a savepoint. Raises only what takes the whole transaction down."""
+        try:
+            with connection.begin_nested():
+                self._result = self._work(connection)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is raised again where the writer waits
+            self._error = error
+
+    def settle(self, error: BaseException | None = None) -> None:
+        self._error = error or self._error
+        self.settled = True
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._result)
+
+
+class Database:
+    """The spool's database file. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path, *, patience_seconds: float) -> None:
+        """`patience_seconds`: how long to wait for another process's transaction to end."""
+        self.path = path
+        self._engine = sa.create_engine(
+            f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": patience_seconds}
+        )
+        sa.event.listen(self._engine, "connect", _prepare)
+        sa.event.listen(self._engine, "begin", _begin)
+        self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._writer = threading.Lock()
+        self._queue = threading.Lock()
+        self._waiting: list[_Ticket[Any]] = []
+
+    def read(self, work: Work[T]) -> T:
+        """Run `work` on a consistent view. Raises SpoolUnavailable."""
+        with _translated(), self._engine.begin() as connection:
+            return work(connection)
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return once it is on the disk. Raises SpoolUnavailable."""
+        ticket = _Ticket(work)
+        with self._queue:
+            self._waiting.append(ticket)
+        with self._writer:
+            if not ticket.settled:  # else the writer before took it along
+                self._commit_waiting()
+        return ticket.result()
+
+    def truncate_log(self) -> None:
+        """Move all committed pages into the database file and empty its log. Raises SpoolUnavailable."""
+        with _translated(), self._engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _commit_waiting(self) -> None:
+        with self._queue:
+            batch, self._waiting = self._waiting, []
+        error: BaseException | None = None
+        try:
+            with _translated(), self._writing.begin() as connection:
+                for ticket in batch:
+                    ticket.run(connection)
+        except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
+            error = failure
+        for ticket in batch:
+            ticket.settle(error)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise SpoolUnavailable(_reason(error)) from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    return next((reason for prefix, reason in _REASONS.items() if name.startswith(prefix)), "spool failed")
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where _begin says so, and nowhere else
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -1,0 +1,70 @@
+"""The spool's tables. `migrations/` creates them; a test holds the two together."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+PENDING = "pending"  # to be delivered; it waits for its lane's turn
+DELIVERED = "delivered"
+PARKED = "parked"  # given up; stays until somebody replays or purges it
+REJECTED = "rejected"  # rightly signed, and still not believed: too old, or its nonce was used before
+DUPLICATE = "duplicate"  # tells the same as an earlier event, in other bytes
+STATES = (PENDING, DELIVERED, PARKED, REJECTED, DUPLICATE)
+
+metadata = sa.MetaData()
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),  # the order of acceptance
+    sa.Column("connector_id", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("key", sa.LargeBinary(32), nullable=False),
+    sa.Column("original", sa.Boolean, nullable=False),  # the first with its key; never one rejected
+    sa.Column("lane", sa.String(300), nullable=False),
+    sa.Column("contact_id", sa.String(256), nullable=False),
+    sa.Column("identity", sa.String(256), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(45), nullable=False),  # the client's
+    sa.Column("headers", sa.JSON, nullable=False),  # [[name, value], …] to forward
+    sa.Column("query", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body_digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("accepted_at", sa.Float, nullable=False),  # epoch seconds, as all times here
+    sa.Column("repeats", sa.Integer, nullable=False, default=0),  # same bytes seen again
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("failures", sa.Integer, nullable=False, default=0),  # tries that failed while Motion was up
+    sa.Column("failing_since", sa.Float),
+    sa.Column("deaths", sa.Integer, nullable=False, default=0),  # couriers that died with it in hand, in a row
+    sa.Column("outcome", sa.String(64), nullable=False, default=""),  # of the last try; or why rejected or parked
+    sa.Column("settled_at", sa.Float),
+    sa.Index("event_original", "connector_id", "key", unique=True, sqlite_where=sa.text("original")),
+    sa.Index("event_pending", "lane", "id", sqlite_where=sa.text("state = 'pending'")),
+    sa.Index("event_settled", "state", "settled_at"),
+    sa.Index("event_contact", "contact_id"),
+    sa.Index("event_identity", "identity"),
+    sqlite_autoincrement=True,
+)
+
+nonce = sa.Table(
+    "nonce",
+    metadata,
+    sa.Column("connector_id", sa.Integer, primary_key=True),
+    sa.Column("nonce", sa.String(64), primary_key=True),
+    sa.Column("body_digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("event_id", sa.Integer, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Index("nonce_seen", "seen_at"),
+)
+
+# One row for each contact (or lone event) that has something pending.
+lane = sa.Table(
+    "lane",
+    metadata,
+    sa.Column("lane", sa.String(300), primary_key=True),
+    sa.Column("due_at", sa.Float, nullable=False),  # when its first event may be tried
+    sa.Column("claimed_event", sa.Integer),  # being delivered right now
+    sa.Column("leased_until", sa.Float),
+    sa.Index("lane_due", "due_at"),
+)

@@ -1,0 +1,73 @@
+"""One JSON line per decision, on standard error; nothing secret in it.
+
+The names of the fields are constants here, so that the lines of all doors can be joined. What may
+stand in a line is decided where it is written: ids, fixed phrases, counts. Never a body, a header, a
+query, a phone number or the text of a foreign exception.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+
+REQUEST_ID = "request_id"
+CONNECTOR = "connector_id"
+EVENT = "event_id"
+KIND = "kind"
+STATUS = "status"
+REASON = "reason"
+ADDRESS = "address"
+MILLISECONDS = "ms"
+TRY = "try"
+FINDINGS = "findings"
+FAULT = "fault"
+
+_log: Any = structlog.get_logger()
+
+
+def configure(process: str) -> None:
+    """Let this process, named `process` in its lines, write them. Call once, at start."""
+    structlog.configure(
+        processors=[
+            lambda _logger, _method, line: {"process": process, **line},
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries keep quiet: their texts are made for others and may hold anything.
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+def decision(what: str, **fields: object) -> None:
+    """The one line of a request or of a delivery try."""
+    _log.msg(what, **{name: value for name, value in fields.items() if value not in (None, "", ())})
+
+
+def note(what: str, **fields: object) -> None:
+    """A line about the process itself: started, stopped, Motion went away."""
+    _log.msg(what, **fields)
+
+
+def failure(what: str, error: BaseException, **fields: object) -> None:
+    """A fault of ours that nobody planned for: where it happened, and never its text."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    _log.msg(what, **{FAULT: type(error).__name__, "where": frames[-4:], **fields})
+
+
+_NGINX_NOISE = re.compile(r', (?:request|referrer|upstream|host|server): "[^"]*"?')
+
+
+def scrub(line: str) -> str:
+    """A line of nginx's error log without what the client sent: nginx prints the request line."""
+    return _NGINX_NOISE.sub("", line)

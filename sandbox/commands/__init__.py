@@ -1,0 +1,26 @@
+"""The commands of the sandbox: parse, call, print."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from sandbox import play
+from sandbox.commands.motion import motion
+from sandbox.commands.sinch import sinch
+
+
+@click.group()
+def main() -> None:
+    """A simulated Sinch and a simulated Motion around a real gateway, on this machine."""
+
+
+@main.command("play")
+@click.option("--once", is_flag=True, help="Play the conversation, stop everything, exit non-zero if any of it failed.")
+def play_command(*, once: bool) -> None:
+    """Start the sandbox; the other commands find it by themselves while it runs."""
+    raise SystemExit(play.play(once=once, console=Console()))
+
+
+main.add_command(sinch)
+main.add_command(motion)

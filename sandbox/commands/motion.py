@@ -1,0 +1,137 @@
+"""`python -m sandbox motion …`: run a simulated Motion, or speak to the one of a running sandbox."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandbox import mode as modes
+from sandbox import state
+from sandbox.control import Control, ControlError, Remote
+from sandbox.mode import Mode
+from sandbox.motion import Motion, Received
+
+T = TypeVar("T")
+
+_ENVELOPE = frozenset({"app_id", "accepted_time", "event_time", "project_id", "message_metadata", "correlation_id"})
+
+
+@click.group(invoke_without_command=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="Run one here, in the foreground, until Ctrl-C.")
+@click.option("--control-port", type=click.IntRange(0, 65535), default=0, help="Of its control endpoints.")
+@click.option("--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default.")
+@click.option("--control", "control_url", help="Instead: the control URL that `motion --port` printed.")
+@click.pass_context
+def motion(
+    context: click.Context, *, port: int | None, control_port: int, state_file: Path | None, control_url: str | None
+) -> None:
+    """A simulated Motion: it records what it is sent, and misbehaves on demand."""
+    if context.invoked_subcommand is not None:
+        context.obj = lambda: _remote(state_file, control_url)
+    elif port is None:
+        raise click.UsageError("give --port to run one, or a command to speak to a running one")
+    else:
+        _run(port, control_port)
+
+
+def _run(port: int, control_port: int) -> None:
+    with Motion(port=port) as running, Control(running, port=control_port) as control:
+        click.echo(f"Motion listens at {running.url}; control it with --control {control.url}")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("Stopped.")
+
+
+def _remote(state_file: Path | None, control_url: str | None) -> Remote:
+    try:
+        return Remote(control_url or state.read(state_file).control_url)
+    except state.StateError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@motion.command()
+@click.argument("name", type=click.Choice(list(modes.MEANINGS)))
+@click.option("--status", type=click.IntRange(200, 599), help="Of every answer; 500 by default for `failing`.")
+@click.option("--retry-after", help="Sent as it is.")
+@click.option("--seconds", type=click.FloatRange(0), default=1, show_default=True, help="For `slow` and `drip`.")
+@click.option("--marker", default="", help="Concern only bodies that contain this.")
+@click.pass_obj
+def mode(
+    remote: Callable[[], Remote],
+    *,
+    name: modes.Name,
+    status: int | None,
+    retry_after: str | None,
+    seconds: float,
+    marker: str,
+) -> None:
+    """Behave from now on as NAME says; `up` is the normal state."""
+    chosen = Mode(
+        name=name,
+        status=status or (500 if name == "failing" else 200),
+        headers=(("retry-after", retry_after),) if retry_after else (),
+        seconds=seconds,
+        marker=marker.encode(),
+    )
+    _try(lambda: remote().set_mode(chosen))
+    click.echo(f"Motion is {name}: it {modes.MEANINGS[name]}.")
+
+
+@motion.command()
+@click.option("--forget", is_flag=True, help="Empty the record afterwards.")
+@click.pass_obj
+def received(remote: Callable[[], Remote], *, forget: bool) -> None:
+    """What Motion has heard so far."""
+    there = remote()
+    console = Console()
+    console.print(_table(_try(there.received)))
+    for unexpected in _try(there.unexpected):
+        console.print(f"Nobody announced: {unexpected}", markup=False)
+    if forget:
+        _try(there.forget)
+
+
+@motion.command()
+@click.pass_obj
+def release(remote: Callable[[], Remote]) -> None:
+    """Let those who hang have their answer."""
+    _try(remote().release)
+
+
+def _try(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except ControlError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _table(items: tuple[Received, ...]) -> Table:
+    shown = Table("#", "at (UTC)", "connector", "bytes", "what", "answered")
+    for item in items:
+        at = datetime.fromtimestamp(item.at, UTC).strftime("%H:%M:%S.%f")[:-3]
+        answered = str(item.answered or "nothing")
+        shown.add_row(
+            str(item.number), at, str(item.connector_id), str(len(item.body)), escape(_subject(item.body)), answered
+        )
+    return shown
+
+
+def _subject(body: bytes) -> str:
+    """The key that tells the trigger, and the words of a text."""
+    try:
+        content = json.loads(body)
+        key = next(name for name in content if name not in _ENVELOPE)
+        words = content[key].get("contact_message", {}).get("text_message", {}).get("text", "")
+    except (ValueError, LookupError, StopIteration, TypeError, AttributeError):
+        return "not a callback of Sinch's"
+    return f"{key}: {words}" if words else key

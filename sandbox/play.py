@@ -1,0 +1,121 @@
+"""Starts a real gateway between a simulated Sinch and a simulated Motion, plays a conversation, and shows each hop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox import callbacks, child, journey, stage
+from sandbox.callbacks import Callback
+from sandbox.child import Child
+from sandbox.control import Control
+from sandbox.motion import Motion
+from sandbox.retries import Retries
+from sandbox.stage import Stage
+from sandbox.state import State
+
+_BETWEEN_LOOKS_SECONDS = 1
+_PATIENCE = Retries(last_wait_seconds=80, speed=20)  # some 8 s in all
+
+Command = Callable[[Path], list[str]]
+
+_NEXT = """\
+The gateway runs at {state.public_url} (connect to 127.0.0.1), its page at https://127.0.0.1:{state.ops_port}/.
+Try, in another terminal, in the repository, with its .venv active:
+
+  python -m sandbox sinch text "Hello" --contact ana          a text goes to Motion
+  python -m sandbox motion received                           what Motion has heard
+  python -m sandbox motion mode down                          Motion goes away …
+  python -m sandbox sinch text "Are you there?"               … Sinch gets its 200 all the same …
+  python -m sandbox motion mode up                            … and Motion hears it when it is back
+  python -m sandbox sinch text "Let me in" --forged           a wrong signature is refused
+  python -m sandbox sinch flood --forged 100                  and a hundred of them are slowed down
+  motion-gateway --config {state.config_file} events list
+  tail -f {state.log_file}
+
+Several sandboxes? Add --state {state_file} after `sinch` or `motion`. Ctrl-C ends this one and removes its folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """A running sandbox."""
+
+    motion: Motion
+    stage: Stage
+    gateway: Child
+
+
+def play(*, once: bool, console: Console, command: Command = child.serve_command) -> int:
+    """Play the conversation, then stay until Ctrl-C unless `once`; returns the exit status.
+
+    `command` makes what is started out of the path of its settings.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Both ways to end it take the same way out.
+    console.print("[bold]Sandbox[/]: Sinch and Motion are simulated, the gateway between them is the real one.")
+    try:
+        with _running(console, command) as house:
+            succeeded = _converse(house, console)
+            if not once:
+                _stay(house, console)
+            return 0 if succeeded else 1
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        return 130
+    except child.ChildError as error:
+        console.print(f"✗ {error}", markup=False, highlight=False, soft_wrap=True)
+        return 1
+
+
+@contextlib.contextmanager
+def _running(console: Console, command: Command) -> Iterator[House]:
+    with contextlib.ExitStack() as stack:
+        motion = stack.enter_context(Motion())
+        control = stack.enter_context(Control(motion))
+        built = stack.enter_context(stage.built(motion_url=motion.url, control_url=control.url))
+        state = built.state
+        gateway = stack.enter_context(child.running(command(Path(state.config_file)), Path(state.log_file)))
+        stack.callback(_end, console)
+        began = time.monotonic()
+        gateway.wait_until_ready(state.ready_route())
+        console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
+        yield House(motion=motion, stage=built, gateway=gateway)
+
+
+def _end(console: Console) -> None:
+    for interruption in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interruption, signal.SIG_IGN)  # A second Ctrl-C would leave processes and files behind.
+    console.print("Stopping the gateway and removing the folder …")
+
+
+def _converse(house: House, console: Console) -> bool:
+    state = house.stage.state
+    sinch = replace(state.sinch(), retries=_PATIENCE)
+    receipts = [sinch.send(callback) for callback in _conversation(state)]
+    journeys = journey.follow(receipts, house.motion, connector_id=state.connector_id)
+    console.print(journey.table(journeys))
+    for unexpected in house.motion.unexpected:
+        console.print(f"✗ Motion heard what nobody announced: {unexpected}", markup=False)
+    return not any(item.faults for item in journeys) and not house.motion.unexpected
+
+
+def _conversation(state: State) -> list[Callback]:
+    words = callbacks.text("Hola, ¿me ayudan? 👋", app=state.app)
+    reaction = callbacks.reaction("❤️", app=state.app)
+    return [words, reaction, callbacks.report("DELIVERED", app=state.app)]
+
+
+def _stay(house: House, console: Console) -> None:
+    hint = _NEXT.format(state=house.stage.state, state_file=house.stage.state_file)
+    console.print(hint, markup=False, highlight=False, soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while house.gateway.exit_status is None:
+            threading.Event().wait(_BETWEEN_LOOKS_SECONDS)
+        status = house.gateway.exit_status
+        raise child.ChildError(f"the gateway ended by itself with status {status}\n{house.gateway.tail()}")

@@ -1,0 +1,97 @@
+"""Builds the folder of a sandbox: certificates, secret, settings, state; everything goes when the sandbox ends."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import authority
+from sandbox import state as states
+from sandbox.listener import reserve
+from sandbox.state import State
+
+PUBLIC_HOST = "gateway.example.test"
+CONNECTOR_ID = 7
+
+_SETTINGS = """\
+# Written by `python -m sandbox play`: a gateway on loopback between a simulated Sinch and a simulated Motion.
+[server]
+public_url = "{state.public_url}"
+public_address = "127.0.0.1"
+public_port = {state.public_port}
+http_port = 0
+ops_address = "127.0.0.1"
+ops_port = {state.ops_port}
+state_dir = "{folder}/state"
+certificate = "{files.certificate}"
+private_key = "{files.private_key}"
+
+[motion]
+url = "{state.motion_url}"
+
+[[account]]
+connector_id = {state.connector_id}
+name = "Sandbox support"
+region = "eu"
+project_id = "{state.project_id}"
+app_id = "{state.app_id}"
+phone = "+{state.app.phone}"
+webhook_secrets_file = "{folder}/webhook-secret"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A built sandbox folder."""
+
+    folder: Path
+    state: State
+    state_file: Path
+
+
+@contextlib.contextmanager
+def built(*, motion_url: str, control_url: str) -> Iterator[Stage]:
+    """A fresh folder with all that a gateway needs to start; removed at the end.
+
+    The two ports stay reserved meanwhile: nginx, which sets SO_REUSEADDR, can listen there and others cannot.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=states.FOLDER_PREFIX))
+    try:
+        with reserve() as public, reserve() as ops:
+            state = _state(folder, motion_url=motion_url, control_url=control_url)
+            ports = {"public_port": public.getsockname()[1], "ops_port": ops.getsockname()[1]}
+            url = f"https://{PUBLIC_HOST}:{ports['public_port']}"
+            yield _furnish(folder, dataclasses.replace(state, public_url=url, **ports))
+    finally:
+        shutil.rmtree(folder)
+
+
+def _state(folder: Path, *, motion_url: str, control_url: str) -> State:
+    return State(
+        public_url="",
+        public_port=0,
+        ops_port=0,
+        connector_id=CONNECTOR_ID,
+        secret=secrets.token_urlsafe(32),
+        ca_file=str(folder / "ca.pem"),
+        config_file=str(folder / "gateway.toml"),
+        log_file=str(folder / "gateway.log"),
+        motion_url=motion_url,
+        control_url=control_url,
+    )
+
+
+def _furnish(folder: Path, state: State) -> Stage:
+    folder.chmod(0o711)  # nginx's workers may run as somebody else and must reach their sockets
+    (folder / "state").mkdir(mode=0o711)
+    files = authority.issue(folder, names=(PUBLIC_HOST, "localhost"), addresses=("127.0.0.1",))
+    authority.write_secret(folder / "webhook-secret", state.secret.encode())
+    settings = _SETTINGS.format(folder=folder, state=state, files=files)
+    Path(state.config_file).write_text(settings, "utf-8")
+    return Stage(folder=folder, state=state, state_file=states.write(state, folder))

@@ -1,0 +1,98 @@
+"""What one running sandbox is made of, kept in its folder so that the commands need not be told.
+
+The file holds the webhook secret: mode 600, and only files of the same user are believed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import authority, retries
+from sandbox.callbacks import App
+from sandbox.connection import Route
+from sandbox.sinch import Sinch
+
+FILE_NAME = "sandbox.json"
+FOLDER_PREFIX = "motion-gateway-"
+
+
+class StateError(Exception):
+    """There is no sandbox to speak to; the message is for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Addresses and secrets of a sandbox; its simulated Sinch waits `speed` times shorter for retries."""
+
+    public_url: str
+    public_port: int
+    ops_port: int
+    connector_id: int
+    secret: str = dataclasses.field(repr=False)
+    ca_file: str
+    config_file: str
+    log_file: str
+    motion_url: str
+    control_url: str
+    app_id: str = App.app_id
+    project_id: str = App.project_id
+    speed: float = 20
+
+    @property
+    def webhook_url(self) -> str:
+        return f"{self.public_url}/api/whatsapp/accounts/{self.connector_id}/notify"
+
+    @property
+    def app(self) -> App:
+        return App(app_id=self.app_id, project_id=self.project_id)
+
+    def sinch(self) -> Sinch:
+        """A simulated Sinch that calls this sandbox's gateway."""
+        return Sinch(
+            url=self.webhook_url,
+            secret=self.secret,
+            ca_file=Path(self.ca_file),
+            connect_to=("127.0.0.1", self.public_port),
+            retries=retries.Retries(speed=self.speed),
+        )
+
+    def ready_route(self) -> Route:
+        """Where the gateway says that it is ready."""
+        return Route(url=f"https://127.0.0.1:{self.ops_port}/readyz", ca_file=Path(self.ca_file), timeout_seconds=5)
+
+
+def write(state: State, folder: Path) -> Path:
+    """Put it into its folder; returns the file's path."""
+    path = folder / FILE_NAME
+    authority.write_secret(path, json.dumps(dataclasses.asdict(state), indent=2).encode())
+    return path
+
+
+def read(path: Path | None = None) -> State:
+    """The state in that file, or of the newest sandbox. Raises StateError."""
+    found = path or newest()
+    try:
+        return State(**json.loads(found.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StateError(f"{found} is not the state of a sandbox: {error}") from error
+
+
+def newest(root: Path | None = None) -> Path:
+    """The state file of this user's newest sandbox. Raises StateError where none is there."""
+    pattern = f"{FOLDER_PREFIX}*/{FILE_NAME}"
+    found = [path for path in (root or Path(tempfile.gettempdir())).glob(pattern) if _is_ours(path)]
+    if not found:
+        raise StateError("no sandbox is running: start one with `make run`, or name its state file with --state")
+    return max(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid == os.getuid()
+    except OSError:
+        return False  # It went away meanwhile, or lies in somebody else's folder.

@@ -1,0 +1,248 @@
+"""Single settings: what is understood and what is refused, with both neighbours of each edge."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from config_samples import account, problems, refusal, settings
+
+from gateway import config
+
+UNICODE_SEVEN = "٧"
+LONGEST_STATE_DIR = "/" + "d" * (107 - len("/run/attachments.sock") - 1)
+
+# table, key, written, understood
+UNDERSTOOD: list[tuple[str, str, Any, Any]] = [
+    ("server", "public_port", 1, 1),
+    ("server", "public_port", 65535, 65535),
+    ("server", "http_port", 0, 0),
+    ("server", "http_port", 65535, 65535),
+    ("workers", "ingress", 1, 1),
+    ("spool", "deliveries", 256, 256),
+    ("spool", "deadline", "1s", 1),
+    ("spool", "deadline", "60s", 60),
+    ("spool", "deadline", "1m", 60),
+    ("spool", "retry_for", "36500d", 36500 * 86400),
+    ("spool", "keep_parked", "forever", None),
+    ("spool", "keep_parked", "2d", 172800),
+    ("ingress", "signature_max_age", "26h", 93600),
+    ("ingress", "max_body", "1kB", 1000),
+    ("ingress", "max_body", "1KiB", 1024),
+    ("ingress", "max_body", "2MB", 2_000_000),
+    ("ingress", "max_body", "2MiB", 2_097_152),
+    ("attachments", "vault_max_bytes", "3GB", 3_000_000_000),
+    ("attachments", "vault_max_bytes", "3GiB", 3_221_225_472),
+    ("server", "min_free", "0GB", 0),
+    ("server", "public_address", "203.0.113.9", "203.0.113.9"),
+    ("server", "public_address", "::", "[::]"),
+    ("server", "public_address", "[2001:DB8:0::1]", "[2001:db8::1]"),
+    ("server", "state_dir", LONGEST_STATE_DIR, None),
+    ("motion", "url", "http://motion:8080/base/", "http://motion:8080/base"),
+    ("motion", "url", "https://motion_app", "https://motion_app"),
+    ("motion", "url", "https://192.0.2.1", "https://192.0.2.1"),
+    ("motion", "attachment_path", "/{id}", "/{id}"),
+    ("motion", "username", "", None),
+    ("limits", "storage", "memory://", "memory://"),
+    ("limits", "storage", "redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+    ("limits", "storage", "rediss://:pw@cache", "rediss://:pw@cache"),
+    ("limits", "storage", "valkey://cache", "valkey://cache"),
+    ("limits", "sends_per_app", "off", None),
+    ("attachments", "token_parameter", "t", "t"),
+    ("attachments", "profile", "strict", "strict"),
+    ("outbound", "foreign_media", "refuse", "refuse"),
+]
+
+# table, key, written, part of what is said
+REFUSED: list[tuple[str, str, Any, str]] = [
+    ("server", "public_port", 0, "between 1 and 65535"),
+    ("server", "public_port", 65536, "between 1 and 65535"),
+    ("server", "public_port", -1, "between 1 and 65535"),
+    ("server", "public_port", "443", "whole number"),
+    ("server", "public_port", 443.0, "whole number"),
+    ("server", "public_port", True, "whole number"),
+    ("server", "public_port", float("inf"), "whole number"),
+    ("server", "public_port", float("nan"), "whole number"),
+    ("server", "public_port", 16**5000, "a very large number"),
+    ("server", "public_port", datetime.date(2024, 1, 1), "whole number"),
+    ("server", "public_port", [443], "whole number"),
+    ("server", "public_port", {"a": 1}, "whole number"),
+    ("server", "http_port", -1, "between 0 and 65535"),
+    ("workers", "ingress", 0, "between 1 and 64"),
+    ("workers", "ingress", 65, "between 1 and 64"),
+    ("spool", "deliveries", 257, "between 1 and 256"),
+    ("server", "sinch_names", "true", "true or false"),
+    ("server", "sinch_names", 1, "true or false"),
+    ("spool", "deadline", "0s", "between 1s and 1m"),
+    ("spool", "deadline", "61s", "between 1s and 1m"),
+    ("spool", "retry_for", "36501d", "between 1s and 36500d"),
+    ("spool", "retry_for", "forever", "a duration"),
+    ("spool", "retry_for", 3, "a duration"),
+    ("spool", "retry_for", "3", "a duration"),
+    ("spool", "retry_for", "-3d", "a duration"),
+    ("spool", "retry_for", "1.5d", "a duration"),
+    ("spool", "retry_for", "3 d", "a duration"),
+    ("spool", "retry_for", "3D", "a duration"),
+    ("spool", "retry_for", "3d\n", "a duration"),
+    ("spool", "retry_for", UNICODE_SEVEN + "d", "a duration"),
+    ("spool", "retry_for", "9" * 5000 + "d", "a duration"),
+    ("ingress", "max_body", "0kB", "between 1 and"),
+    ("ingress", "max_body", "1mb", "a size"),
+    ("ingress", "max_body", "1B", "a size"),
+    ("ingress", "max_body", 1048576, "a size"),
+    ("ingress", "max_body", UNICODE_SEVEN + "MB", "a size"),
+    ("ingress", "max_body", "1000001GB", "between 1 and 1000000GB"),
+    ("limits", "sends_per_app", "0/second", "a rate"),
+    ("limits", "sends_per_app", "1/fortnight", "a rate"),
+    ("limits", "sends_per_app", "1 per second", "a rate"),
+    ("limits", "sends_per_app", "1/second;2/day", "a rate"),
+    ("limits", "sends_per_app", UNICODE_SEVEN + "/second", "a rate"),
+    ("limits", "sends_per_app", "9999999999/second", "a rate"),
+    ("limits", "sends_per_app", 0, "a rate"),
+    ("limits", "storage", "memcached://x", "memory://"),
+    ("limits", "storage", "memory://x", "memory://"),
+    ("limits", "storage", "redis://", "memory://"),
+    ("server", "public_address", "localhost", "valid IP address"),
+    ("server", "public_address", "256.0.0.1", "valid IP address"),
+    ("server", "public_address", "127.1", "valid IP address"),
+    ("server", "public_address", "fe80::1%eth0", "zone"),
+    ("server", "public_address", "::ffff:192.0.2.1", 'write "192.0.2.1"'),
+    ("server", "public_address", 3, "a text"),
+    ("server", "public_url", "http://gateway.example.com", "must begin with https://"),
+    ("server", "public_url", "https://gateway.example.com/x", "must have no path"),
+    ("server", "public_url", "https://", "http or https URL"),
+    ("server", "public_url", "https://gateway..example", "valid host"),
+    ("server", "public_url", "https://-gateway.example", "valid host"),
+    ("server", "public_url", "https://1.2.3", "valid IP address"),
+    ("server", "public_url", "https://gäteway.example", "http or https URL"),
+    ("server", "public_url", "https://gateway.example:0", "port between"),
+    ("server", "public_url", "https://gateway.example:65536", "port between"),
+    ("motion", "url", "ftp://motion", "http or https URL"),
+    ("motion", "url", "https://user:pw@motion", "without user, password"),
+    ("motion", "url", "https://motion/?a=b", "without user, password, query"),
+    ("motion", "url", "https://motion/#x", "query and fragment"),
+    ("motion", "url", "https://motion\n", "printable"),
+    ("motion", "attachment_path", "api/{id}", "begin with /"),
+    ("motion", "attachment_path", "/api/id", "hold {id} exactly once"),
+    ("motion", "attachment_path", "/{id}/{id}", "hold {id} exactly once"),
+    ("motion", "attachment_path", "/{id}/{", "hold {id} exactly once"),
+    ("motion", "attachment_path", "/{id}?x", "hold {id} exactly once"),
+    ("motion", "attachment_path", "/../{id}", ". or .."),
+    ("motion", "ca_file", "ca.pem", "absolute path"),
+    ("motion", "username", "user:name", "user name without colons"),
+    ("motion", "username", " user", "user name without colons"),
+    ("server", "state_dir", "state", "absolute path"),
+    ("server", "state_dir", "", "absolute path"),
+    ("server", "state_dir", LONGEST_STATE_DIR + "d", "at most 86 bytes"),
+    ("server", "state_dir", "/" + "é" * 43, "at most 86 bytes"),
+    ("server", "state_dir", "/a b", "without blanks"),
+    ("server", "state_dir", "/a/../b", "without blanks"),
+    ("server", "certificate", "/a;b", "without blanks"),
+    ("server", "certificate", "/a$b", "without blanks"),
+    ("server", "acme_webroot", "/a\x00b", "printable"),
+    ("spool", "url", "postgresql://db", "PostgreSQL comes with a later release"),
+    ("attachments", "token_parameter", "to-ken", "query parameter"),
+    ("attachments", "profile", "lenient", '"strict"'),
+    ("outbound", "foreign_media", "Pass", '"pass" or "refuse"'),
+]
+
+
+def case(row: tuple[str, str, Any, Any]) -> Any:
+    value = f"number of {row[2].bit_length()} bits" if isinstance(row[2], int) else repr(row[2])[:30]
+    return pytest.param(*row, id=f"{row[0]}.{row[1]} = {value}")
+
+
+@pytest.mark.parametrize(("table", "key", "written", "understood"), [case(row) for row in UNDERSTOOD])
+def test_a_right_value_is_understood(table: str, key: str, written: object, understood: object) -> None:
+    found = getattr(getattr(settings(**{table: {key: written}}), table), key)
+    assert found == understood or (key == "state_dir" and str(found) == written)
+
+
+@pytest.mark.parametrize(("table", "key", "written", "said"), [case(row) for row in REFUSED])
+def test_a_wrong_value_is_refused_with_its_key(table: str, key: str, written: object, said: str) -> None:
+    found = problems(refusal(**{table: {key: written}}))
+    assert list(found) == [f"{table}.{key}"]
+    assert said in found[f"{table}.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        pytest.param("10.0.0.1/8", 'write "10.0.0.0/8"', id="host bits"),
+        pytest.param("fd00::1/8", 'write "fd00::/8"', id="host bits of IPv6"),
+        pytest.param("10.0.0.0/33", "write an address or a network", id="a prefix too long"),
+        pytest.param("10.0.0", "write an address or a network", id="three numbers"),
+        pytest.param("10.0.0.0/255.0.0.0", "write an address or a network", id="a netmask"),
+        pytest.param("motion.internal", "write an address or a network", id="a name"),
+        pytest.param("", "write an address or a network", id="nothing"),
+        pytest.param(7, "write an address or a network", id="a number"),
+    ],
+)
+@pytest.mark.parametrize("key", ["outbound_clients", "trusted_proxies"])
+def test_a_wrong_network_is_refused_by_its_place_in_the_list(key: str, written: object, remedy: str) -> None:
+    found = problems(refusal(server={key: ["192.0.2.0/24", written]}))
+    assert list(found) == [f"server.{key}[1]"]
+    assert remedy in found[f"server.{key}[1]"]
+
+
+def test_each_wrong_item_of_a_list_is_told() -> None:
+    found = problems(refusal(server={"trusted_proxies": ["a", "192.0.2.1", "b"]}))
+    assert list(found) == ["server.trusted_proxies[0]", "server.trusted_proxies[2]"]
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("connector_id", 1),
+        ("connector_id", 999_999_999),
+        ("name", "S"),
+        ("name", "Ünterstützung 7"),
+        ("name", "n" * 100),
+        ("region", "us"),
+        ("phone", "123456"),
+        ("phone", "+123456789012345"),
+        ("channels", ["INSTAGRAM"]),
+        ("channels", ["WHATSAPP", "INSTAGRAM"]),
+        ("app_id", "a" * 64),
+    ],
+)
+def test_a_right_value_of_an_account_is_understood(key: str, written: object) -> None:
+    found = config.masked(settings(account=[account(**{key: written})]))
+    assert found["account"][0][key] == written
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("connector_id", 0),
+        ("connector_id", 1_000_000_000),
+        ("connector_id", "7"),
+        ("connector_id", True),
+        ("connector_id", 7.0),
+        ("name", ""),
+        ("name", " S"),
+        ("name", "n" * 101),
+        ("name", "a\nb"),
+        ("region", "EU"),
+        ("phone", "12345"),
+        ("phone", "1234567890123456"),
+        ("phone", "+39 0211"),
+        ("phone", UNICODE_SEVEN * 8),
+        ("phone", 390211111111),
+        ("channels", []),
+        ("channels", "WHATSAPP"),
+        ("app_id", ""),
+        ("app_id", "a" * 65),
+        ("project_id", "…"),
+        ("project_id", "a/b"),
+        ("key_id", "a b"),
+        ("unsigned", False),
+    ],
+)
+def test_a_wrong_value_of_an_account_is_refused(key: str, written: object) -> None:
+    assert f"account[0].{key}" in problems(refusal(account=[account(**{key: written})]))
+
+
+def test_an_unknown_channel_is_refused_by_its_place() -> None:
+    assert "account[0].channels[1]" in refusal(account=[account(channels=["WHATSAPP", "SMS"])])

@@ -1,0 +1,118 @@
+"""The control endpoints of the simulated Motion, and the commands that use them."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from sandbox import callbacks, mode
+from sandbox.commands import main
+from sandbox.connection import Request, Route, exchange
+from sandbox.control import Control, ControlError, Remote
+from sandbox.motion import Motion
+from sandbox.sinch import Sinch
+
+
+@pytest.fixture
+def motion():
+    with Motion() as running:
+        yield running
+
+
+@pytest.fixture
+def control(motion):
+    with Control(motion) as running:
+        yield running
+
+
+@pytest.fixture
+def remote(control):
+    return Remote(control.url)
+
+
+@pytest.fixture
+def sinch(motion):
+    return Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify", secret="secret")
+
+
+def run(control: Control, *words: str):
+    return CliRunner().invoke(main, ["motion", "--control", control.url, *words], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [mode.UP, mode.DOWN, mode.HANG, mode.slow(2), mode.failing(503, retry_after="3"), mode.poison("ñ".encode())],
+    ids=lambda chosen: chosen.name,
+)
+def test_a_mode_set_from_afar_is_the_mode_of_motion(motion, remote, chosen):
+    assert remote.set_mode(chosen) == chosen
+    assert motion.mode == remote.mode() == chosen
+
+
+def test_what_motion_heard_is_told_byte_for_byte(motion, remote, sinch):
+    sinch.send(callbacks.text("¿Sí?"))
+    motion.wait_for_accepted(1)
+    assert remote.received() == motion.received
+    assert remote.unexpected() == ()
+    remote.forget()
+    assert motion.received == ()
+
+
+def test_hanging_requests_are_released_from_afar(motion, remote):
+    motion.on_event = lambda event, _: event == "heard" and remote.release()
+    motion.set_mode(mode.slow(60))
+    assert exchange(Route(url=motion.url + "/api/whatsapp/accounts/7/notify"), Request()).seconds < 30
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"name":"nonsense"}', b'{"name":"up","zeal":1}'], ids=repr)
+def test_a_mode_that_is_none_is_answered_400(control, body):
+    route = Route(url=control.url + "/_sandbox/mode")
+    assert exchange(route, Request(method="PUT", body=body)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "host"),
+    [("GET", "/", None), ("DELETE", "/_sandbox/mode", None), ("GET", "/_sandbox/received", "a-web-page.example")],
+)
+def test_anything_else_is_answered_404(control, method, path, host):
+    assert exchange(Route(url=control.url), Request(method=method, target=path, host=host)).status == 404
+
+
+def test_a_motion_that_is_not_there_is_said_to_be_so():
+    with pytest.raises(ControlError, match="refused"):
+        Remote("http://127.0.0.1:9").mode()
+
+
+def test_the_mode_command_makes_motion_fail(motion, control):
+    result = run(control, "mode", "failing", "--status", "503", "--retry-after", "5", "--marker", "x")
+    assert (result.exit_code, motion.mode.status, motion.mode.marker) == (0, 503, b"x")
+    assert "failing" in result.output
+
+
+def test_the_received_command_shows_what_came_and_what_nobody_announced(motion, control, sinch):
+    sinch.send(callbacks.text("[red]words"))
+    exchange(Route(url=f"{motion.url}/nonsense"), Request())
+    motion.wait_for_accepted(1)
+    result = run(control, "received", "--forget")
+    assert "[red]words" in result.output
+    assert "POST /nonsense" in result.output
+    assert motion.received == ()
+
+
+def test_a_body_that_is_no_callback_is_shown_as_such(motion, control):
+    exchange(Route(url=f"{motion.url}/api/whatsapp/accounts/7/notify"), Request(body=b"[1]"))
+    assert "not a callback" in run(control, "received").output
+
+
+def test_the_release_command_releases(motion, control):
+    assert run(control, "release").exit_code == 0
+
+
+def test_a_command_without_a_motion_says_so(control):
+    result = CliRunner().invoke(main, ["motion", "--control", "http://127.0.0.1:9", "received"])
+    assert result.exit_code == 1
+    assert "refused" in result.output
+
+
+def test_without_port_or_command_the_usage_is_explained():
+    assert CliRunner().invoke(main, ["motion"]).exit_code == 2
