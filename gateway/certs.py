@@ -51,10 +51,10 @@ def self_signed(names: Sequence[str], *, now: datetime.datetime) -> KeyPair:
 
 def store(pair: KeyPair, *, certificate: Path, private_key: Path) -> None:
     """Write both files, the key for its owner alone. Raises CommandError rather than replace one."""
-    for path in (certificate, private_key):
-        if path.exists():
-            raise CommandError(f"{path} is there already; it was not replaced. Move it away first")
     try:
+        for path in (certificate, private_key):
+            if path.exists():
+                raise CommandError(f"{path} is there already; it was not replaced. Move it away first")
         for path, text, mode in ((private_key, pair.key_pem, 0o600), (certificate, pair.certificate_pem, 0o644)):
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

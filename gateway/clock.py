@@ -27,3 +27,13 @@ class SteadyClock:
 
     def now(self) -> float:
         return self._offset + time.monotonic()
+
+
+def steady() -> float:
+    """Seconds that never jump, counted from anywhere: for durations."""
+    return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Wait, where there is nothing better to wait for."""
+    time.sleep(seconds)

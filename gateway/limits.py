@@ -6,6 +6,7 @@ When Redis is away the counting goes on in memory and a finding says so. It neve
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from limits import RateLimitItem
 from limits.errors import StorageError
@@ -58,6 +59,8 @@ def counted_as(address: str) -> str:
 
 
 def _open(storage: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - limits' own union of storages
+    # A Valkey speaks the protocol of Redis; its own client would be one more to install.
+    address = re.sub("^valkey:", "redis:", storage)
     return storage_from_string(
-        storage, wrap_exceptions=True, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        address, wrap_exceptions=True, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
     )

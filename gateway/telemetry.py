@@ -37,8 +37,7 @@ def configure(process: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda: structlog.WriteLogger(sys.stderr),
     )
     # Libraries keep quiet: their texts are made for others and may hold anything.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -65,9 +64,24 @@ def failure(what: str, error: BaseException, **fields: object) -> None:
     _log.msg(what, **{FAULT: type(error).__name__, "where": frames[-4:], **fields})
 
 
-_NGINX_NOISE = re.compile(r', (?:request|referrer|upstream|host|server): "[^"]*"?')
+def relay(process: str, line: str) -> None:
+    """A line of another program: passed on if it is one of ours already, else scrubbed and wrapped."""
+    if line.startswith('{"process"'):
+        structlog.WriteLogger(sys.stderr).msg(line)  # it takes the same lock as all our lines
+    else:
+        note("said", by=process, message=scrub(line))
+
+
+# What nginx adds to a line about a request, always last and as the client sent it, quotes included.
+_OF_THE_CLIENT = re.compile(r', (?:request|subrequest|upstream|host|referrer): ".*', re.DOTALL)
+_ABOUT_A_CONNECTION = re.compile(r"\d#\d+: \*\d+ ")
+_QUOTED = re.compile(r'".*"|".*', re.DOTALL)
 
 
 def scrub(line: str) -> str:
-    """A line of nginx's error log without what the client sent: nginx prints the request line."""
-    return _NGINX_NOISE.sub("", line)
+    """A line of nginx's error log without what the client sent.
+
+    Where the line is about a connection, whatever it quotes may be a path or a header of the client's.
+    """
+    told = _OF_THE_CLIENT.sub("", line)
+    return _QUOTED.sub('"…"', told) if _ABOUT_A_CONNECTION.search(told) else told

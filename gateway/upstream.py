@@ -164,23 +164,20 @@ def _shut(sock: socket.socket) -> None:
 def _in_our_words() -> Iterator[None]:
     try:
         yield
+    except urllib3.exceptions.NameResolutionError as error:
+        raise UpstreamUnreachable("host name unknown") from error
+    except urllib3.exceptions.NewConnectionError as error:  # urllib3 makes it a kind of the next
+        raise UpstreamUnreachable("connection refused") from error
     except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ReadTimeoutError) as error:
         raise UpstreamTimeout("no answer in time") from error
     except urllib3.exceptions.SSLError as error:
         raise UpstreamUnreachable("certificate or TLS refused") from error
-    except urllib3.exceptions.NameResolutionError as error:
-        raise UpstreamUnreachable("host name unknown") from error
-    except urllib3.exceptions.NewConnectionError as error:
-        raise UpstreamUnreachable("connection refused") from error
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise UpstreamUnreachable("connection broken") from error
 
 
-def require_listening(path: Path) -> None:
-    """Raises UpstreamUnreachable unless something accepts connections on the Unix socket `path`."""
+def is_listening(path: Path) -> bool:
+    """Whether something accepts connections on the Unix socket `path`."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(CONNECT_SECONDS)
-        try:
-            probe.connect(str(path))
-        except OSError as error:
-            raise UpstreamUnreachable("nothing is listening") from error
+        return probe.connect_ex(str(path)) == 0

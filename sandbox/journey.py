@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 from sandbox import signing
@@ -69,24 +70,23 @@ def follow(
 
 def table(journeys: Sequence[Journey]) -> Table:
     """One line for each callback, one column for each hop."""
-    shown = Table(title="From Sinch to Motion", title_justify="left")
-    for heading in ("", "callback", "Sinch sent", "gateway answered", "Motion received", "as it was sent?"):
-        shown.add_column(heading)
+    shown = Table(title="From Sinch through the gateway to Motion", title_justify="left")
+    for heading in ("", "callback", "Sinch sent", "gateway", "Motion", "arrived as sent?"):
+        shown.add_column(heading, no_wrap=heading != "arrived as sent?")
     for journey in journeys:
         shown.add_row(*_cells(journey))
     return shown
 
 
 def _cells(journey: Journey) -> tuple[str, ...]:
-    letter, last = journey.receipt.letter, journey.receipt.answers[-1]
-    delivered = journey.delivered_ms
+    last, delivered = journey.receipt.answers[-1], journey.delivered_ms
     return (
         "[red]✗[/]" if journey.faults else "[green]✓[/]",
-        letter.callback.name,
-        f"{len(letter.body)} bytes, signed" if letter.nonce else f"{len(letter.body)} bytes",
-        f"{last.status or last.error} after {journey.answered_ms:.0f} ms",
+        journey.receipt.letter.callback.name,
+        f"{len(journey.receipt.letter.body)} bytes",
+        f"{last.status or 'none'} in {journey.answered_ms:.0f} ms",
         "never" if delivered is None else f"{delivered:.0f} ms later",
-        "; ".join(journey.faults) or "yes: body, query, content type and signature",
+        escape("; ".join(journey.faults)) or "yes",
     )
 
 

@@ -61,8 +61,9 @@ Wanted = Callable[[Sequence[Received]], bool]
 class Motion:
     """A server on a port of loopback; a context manager that starts and closes it.
 
-    `on_event` is called in the thread that serves the request: at `heard` nothing has been answered yet, so that a hook
-    may switch the mode or kill the courier at exactly that moment.
+    `on_event` is called in the thread that serves the request. At `heard` nothing has been answered yet and the mode of
+    this request is chosen: a hook may kill the courier at that moment, release, take Motion down (which cuts this
+    request too), or choose the mode of the next ones.
     """
 
     def __init__(
@@ -181,14 +182,13 @@ class Motion:
             self._complain(f"{heard.method} {heard.path}")
             behave(_NOT_FOUND, wire, self._released)
             return
-        received = self._record(heard, int(match[1]))
+        received, mode, released = self._record(heard, int(match[1]))
         self._tell("heard", received)
-        mode, released = self._next_mode(heard.body)
         status = behave(mode, wire, released)
-        answered = self._update(dataclasses.replace(received, answered=status))
-        self._tell("unanswered" if status is None else "answered", answered)
+        self._tell("unanswered" if status is None else "answered", self._update(received, status))
 
-    def _record(self, heard: Heard, connector_id: int) -> Received:
+    def _record(self, heard: Heard, connector_id: int) -> tuple[Received, Mode, threading.Event]:
+        """Under one lock, so that who has seen a request recorded can release it."""
         with self._changed:
             received = Received(
                 number=len(self._received),
@@ -200,20 +200,20 @@ class Motion:
             )
             self._received.append(received)
             self._changed.notify_all()
-            return received
+            return received, self._next_mode(heard.body), self._released
 
-    def _update(self, received: Received) -> Received:
+    def _update(self, received: Received, status: int | None) -> Received:
+        answered = dataclasses.replace(received, answered=status)
         with self._changed:
-            if received.number < len(self._received):  # else it was forgotten meanwhile
-                self._received[received.number] = received
+            # It may have been forgotten meanwhile.
+            self._received = [answered if item is received else item for item in self._received]
             self._changed.notify_all()
-            return received
+            return answered
 
-    def _next_mode(self, body: bytes) -> tuple[Mode, threading.Event]:
-        with self._changed:
-            if self._script and self._script[0].concerns(body) and self._mode.name != "down":
-                return self._script.popleft(), self._released
-            return (self._mode if self._mode.concerns(body) else UP), self._released
+    def _next_mode(self, body: bytes) -> Mode:
+        if self._script and self._script[0].concerns(body) and self._mode.name != "down":
+            return self._script.popleft()
+        return self._mode if self._mode.concerns(body) else UP
 
     def _complain(self, about: str) -> None:
         with self._changed:

@@ -40,7 +40,8 @@ Try, in another terminal, in the repository, with its .venv active:
   motion-gateway --config {state.config_file} events list
   tail -f {state.log_file}
 
-Several sandboxes? Add --state {state_file} after `sinch` or `motion`. Ctrl-C ends this one and removes its folder."""
+Several sandboxes? `sinch text "Hello" --state FILE` and `motion --state FILE received` choose one; this one's file is
+{state_file}. Ctrl-C ends it and removes its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,7 @@ def _converse(house: House, console: Console) -> bool:
     receipts = [sinch.send(callback) for callback in _conversation(state)]
     journeys = journey.follow(receipts, house.motion, connector_id=state.connector_id)
     console.print(journey.table(journeys))
+    console.print("As sent: every byte of the body, the query, the content type and the four signature headers, once.")
     for unexpected in house.motion.unexpected:
         console.print(f"✗ Motion heard what nobody announced: {unexpected}", markup=False)
     return not any(item.faults for item in journeys) and not house.motion.unexpected

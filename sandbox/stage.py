@@ -56,12 +56,12 @@ class Stage:
 
 
 @contextlib.contextmanager
-def built(*, motion_url: str, control_url: str) -> Iterator[Stage]:
-    """A fresh folder with all that a gateway needs to start; removed at the end.
+def built(*, motion_url: str, control_url: str, root: Path | None = None) -> Iterator[Stage]:
+    """A fresh folder in `root` (the system's own for such files) with all that a gateway needs; removed at the end.
 
     The two ports stay reserved meanwhile: nginx, which sets SO_REUSEADDR, can listen there and others cannot.
     """
-    folder = Path(tempfile.mkdtemp(prefix=states.FOLDER_PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=states.FOLDER_PREFIX, dir=root))
     try:
         with reserve() as public, reserve() as ops:
             state = _state(folder, motion_url=motion_url, control_url=control_url)

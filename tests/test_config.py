@@ -7,11 +7,11 @@ import traceback
 from pathlib import Path
 
 import pytest
-from config_samples import ABSENT, account, document, problems, refusal, settings
 from pydantic import ValidationError
 
 from gateway import config
 from gateway.errors import SettingsError
+from tests.config_samples import ABSENT, account, document, problems, refusal, settings
 
 MINIMAL = """
 [server]
@@ -190,7 +190,9 @@ def test_values_have_the_types_the_code_counts_on() -> None:
 @pytest.mark.parametrize(
     ("url", "host", "origin"),
     [
-        pytest.param("https://Gateway.Example.COM", "gateway.example.com", "https://gateway.example.com", id="capitals"),
+        pytest.param(
+            "https://Gateway.Example.COM", "gateway.example.com", "https://gateway.example.com", id="capitals"
+        ),
         pytest.param("https://g.example:443/", "g.example", "https://g.example", id="the port of https, and a slash"),
         pytest.param("https://g.example:8443", "g.example", "https://g.example:8443", id="another port"),
         pytest.param("https://[2001:DB8::1]", "[2001:db8::1]", "https://[2001:db8::1]", id="IPv6"),
@@ -256,7 +258,9 @@ def test_an_account_that_is_no_table_is_named_by_its_place() -> None:
         pytest.param({"server": {"public_prot": 1}}, "server.public_prot", "did you mean public_port?", id="a slip"),
         pytest.param({"server": {"max_body": "1MB"}}, "server.max_body", "write it under [ingress]", id="elsewhere"),
         pytest.param({"server": {"zzzzzz": 1}}, "server.zzzzzz", "remove it", id="nothing like it"),
-        pytest.param({"motion": {"password_fil": "/x"}}, "motion.password_fil", "did you mean password_file?", id="file"),
+        pytest.param(
+            {"motion": {"password_fil": "/x"}}, "motion.password_fil", "did you mean password_file?", id="file"
+        ),
         pytest.param({"servre": {}}, "servre", "did you mean [server]?", id="a table"),
         pytest.param({"accounts": []}, "accounts", "did you mean [[account]]?", id="the accounts"),
         pytest.param({"public_port": 1}, "public_port", "write it under [server]", id="a key without its table"),
@@ -290,10 +294,9 @@ def test_every_problem_of_every_kind_stands_in_one_message(tmp_path: Path) -> No
         "spool.keep_delivered",
         "motion.password_file",
         "account[0].region",
-        "account[0].region",
         "account[1].connector_id",
         "account[1].webhook_secrets[0]",
-        }
+    }
 
 
 def test_a_problem_shows_key_value_complaint_and_remedy() -> None:
@@ -309,6 +312,14 @@ def test_the_names_of_all_keys_are_on_offer() -> None:
     assert "public_port" in config.keys(config.TABLES["server"])
     assert {"webhook_secrets", "webhook_secrets_file"} <= set(config.keys(config.TABLES["account"]))
     assert "name_file" not in config.keys(config.TABLES["account"])
+
+
+@pytest.mark.parametrize(
+    "name", [f"{table}.{key}" for table, model in config.TABLES.items() for key in config.keys(model)]
+)
+def test_every_setting_stands_in_the_docs(name: str) -> None:
+    page = Path(__file__).parent.parent / "docs" / "settings.md"
+    assert f"`{name}`" in page.read_text(encoding="utf-8")
 
 
 def test_the_sample_itself_is_not_changed_by_reading_it() -> None:

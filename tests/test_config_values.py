@@ -6,11 +6,11 @@ import datetime
 from typing import Any
 
 import pytest
-from config_samples import account, problems, refusal, settings
 
 from gateway import config
+from tests.config_samples import account, problems, refusal, settings
 
-UNICODE_SEVEN = "٧"
+UNICODE_SEVEN = "\N{ARABIC-INDIC DIGIT SEVEN}"
 LONGEST_STATE_DIR = "/" + "d" * (107 - len("/run/attachments.sock") - 1)
 
 # table, key, written, understood

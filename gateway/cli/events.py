@@ -18,6 +18,8 @@ from gateway.spool import migrator, records, schema
 from gateway.spool.database import Database
 from gateway.spool.records import Record
 
+NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
+
 
 @click.group()
 def events() -> None:
@@ -26,7 +28,7 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--state", type=click.Choice(schema.STATES), help="Only events in this state.")
-@click.option("--connector", type=int, help="Only events of this connector.")
+@click.option("--connector", type=NUMBER, help="Only events of this connector.")
 @click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
 @click.pass_obj
 def list_(invocation: Invocation, state: str | None, connector: int | None, most: int) -> None:
@@ -37,12 +39,13 @@ def list_(invocation: Invocation, state: str | None, connector: int | None, most
     table = Table("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome", box=None)
     for record in found:
         table.add_row(*_row(record))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # What others chose is printed as it is: no markup, no emoji.
+    Console(soft_wrap=not sys.stdout.isatty(), markup=False, emoji=False, highlight=False).print(table)
     click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in schema.STATES))
 
 
 @events.command()
-@click.argument("event_id", metavar="ID", type=int)
+@click.argument("event_id", metavar="ID", type=NUMBER)
 @click.option("--body", is_flag=True, help="Print the exact body, and nothing else. It holds personal data.")
 @click.pass_obj
 def show(invocation: Invocation, event_id: int, body: bool) -> None:  # noqa: FBT001 - click passes options by name
@@ -58,7 +61,7 @@ def show(invocation: Invocation, event_id: int, body: bool) -> None:  # noqa: FB
 
 
 @events.command()
-@click.argument("event_ids", metavar="ID...", type=int, nargs=-1)
+@click.argument("event_ids", metavar="ID...", type=NUMBER, nargs=-1)
 @click.option("--parked", is_flag=True, help="All parked events, in the order of their acceptance.")
 @click.pass_obj
 def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> None:  # noqa: FBT001 - as above
@@ -66,7 +69,7 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
     if bool(event_ids) is parked:
         raise CommandError("name the events to replay, or say --parked")
     with _spool(invocation) as spool:
-        chosen = records.parked_ids(spool) if parked else list(event_ids)
+        chosen = records.parked_ids(spool) if parked else list(dict.fromkeys(event_ids))
         records.replay(spool, chosen)
     _audit("replay", events=chosen)
     click.echo(f"{len(chosen)} to be delivered again." if chosen else "Nothing is parked.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.config import problems
 
@@ -12,7 +12,7 @@ from gateway.config import problems
 class Entry:
     """A value not read yet, the place it came from, and how a problem may show it."""
 
-    value: object
+    value: object = field(repr=False)
     label: str
     shown: str | None
 

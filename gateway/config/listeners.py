@@ -43,8 +43,7 @@ LISTENERS = (
         "http",
         "public_address",
         ("server.public_address", "server.http_port"),
-        lambda server: server.http_port,
-        lambda server: server.http_port != 0,
+        lambda server: server.http_port,  # 0, where it is off, is no other listener's port
     ),
     Listener(
         "server.outbound_port",

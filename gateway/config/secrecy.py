@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -36,7 +36,7 @@ class Hidden:
 class SecretFile:
     """What a secret's file held, and whether group or others may read it too."""
 
-    text: str
+    text: str = field(repr=False)
     exposed: bool
 
     @property

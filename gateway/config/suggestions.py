@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from gateway.config import tables
 
-LONGEST_GUESSED = 80  # the time of a guess grows with the square of the length
-
 _NONE = "remove it; docs/settings.md lists every setting"
 
 
@@ -37,8 +35,6 @@ def variable(unknown: str, known: Iterable[str]) -> str:
 
 
 def _close(unknown: str, known: Iterable[str]) -> str:
-    if len(unknown) > LONGEST_GUESSED:
-        return ""
     wanted = unknown.upper() if unknown.isupper() else unknown.lower()
     return next(iter(difflib.get_close_matches(wanted, list(known), n=1)), "")
 

@@ -2,8 +2,8 @@
 
 Rule 1. The parts start in the order of PARTS and stop in the reverse one: nobody is let in before
         those who serve him are there, and the courier stays until the doors are shut.
-Rule 2. A part that dies at once when all is started stops everything: the operator is still looking.
-        Later, whatever dies is started again, the sooner the longer it had lived.
+Rule 2. A part that dies before all are up stops everything: the operator is still looking. Later,
+        whatever dies is started again, the sooner the longer it had lived.
 Rule 3. A reload with settings that are wrong changes nothing.
 """
 
@@ -15,19 +15,20 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gateway import services, telemetry
+from gateway import clock, services, telemetry, upstream
+from gateway.app import DOORS
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError
 from gateway.nginx import render
 from gateway.spool import migrator
 
-FIRST_SECONDS = 3.0  # a part that dies this soon after the start will not do better by itself
+START_SECONDS = 60.0
+NGINX_SECONDS = 5.0  # nginx tries for 2.5 s to get its ports before it gives up
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
 STEADY_SECONDS = 60.0  # a part that lived so long starts afresh
@@ -48,7 +49,8 @@ class _Running:
     process: subprocess.Popen[bytes]
     started_at: float
     pause_seconds: float = SHORTEST_PAUSE_SECONDS
-    again_at: float | None = field(default=None)  # set while it is dead
+    again_at: float | None = None  # set while it is dead
+    restarted: bool = False
 
 
 def parts(settings: Settings, config: Path) -> list[Part]:
@@ -76,11 +78,12 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _frame: self._signals.put(got))
         self._prepare(self._settings)
-        began = time.monotonic()
         try:
             for part in parts(self._settings, self._config):
+                if part.name == "nginx":
+                    self._wait_for_doors()
                 self._running.append(self._start(part))
-            while self._serve_until_signal(began) == signal.SIGHUP:
+            while self._serve_until_signal() == signal.SIGHUP:
                 self._reload()
         finally:
             self._stop()
@@ -104,29 +107,39 @@ class Supervisor:
         else:
             process = subprocess.Popen(command)
         telemetry.note("started", part=part.name, pid=process.pid)
-        return _Running(part, process, time.monotonic())
+        return _Running(part, process, clock.steady())
+
+    def _wait_for_doors(self) -> None:
+        began = clock.steady()
+        sockets = [services.socket_path(self._settings, door) for door in DOORS]
+        while self._signals.empty() and not all(upstream.is_listening(path) for path in sockets):
+            if clock.steady() - began > START_SECONDS:
+                raise CommandError(f"the doors did not open within {START_SECONDS:g} s")
+            for running in self._running:
+                self._look_after(running)
+            clock.pause(TICK_SECONDS)
 
     def _relay(self, stream: IO[bytes] | None) -> None:
         relay = threading.Thread(target=_pass_on, args=(stream,), daemon=True)
         relay.start()
         self._relays.append(relay)
 
-    def _serve_until_signal(self, began: float) -> int:
+    def _serve_until_signal(self) -> int:
         while True:
             try:
                 return self._signals.get(timeout=TICK_SECONDS)
             except queue.Empty:
                 for running in self._running:
-                    self._look_after(running, began)
+                    self._look_after(running)
 
-    def _look_after(self, running: _Running, began: float) -> None:
+    def _look_after(self, running: _Running) -> None:
         status = running.process.poll()
         if status is None:
             return
-        now = time.monotonic()
+        now = clock.steady()
         if running.again_at is None:
             telemetry.note("died", part=running.part.name, exit_status=status)
-            if status != 0 and now - began < FIRST_SECONDS:
+            if self._is_false_start(running, now):
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
             steady = now - running.started_at > STEADY_SECONDS
             pause = SHORTEST_PAUSE_SECONDS if steady else running.pause_seconds
@@ -134,7 +147,13 @@ class Supervisor:
             running.pause_seconds = min(LONGEST_PAUSE_SECONDS, pause * 2)
         elif now >= running.again_at:
             fresh = self._start(running.part)
-            running.process, running.started_at, running.again_at = fresh.process, fresh.started_at, None
+            running.process, running.started_at = fresh.process, fresh.started_at
+            running.again_at, running.restarted = None, True
+
+    def _is_false_start(self, running: _Running, now: float) -> bool:
+        if running.part.name == "nginx":
+            return not running.restarted and now - running.started_at < NGINX_SECONDS
+        return all(other.part.name != "nginx" for other in self._running)  # it comes last
 
     def _reload(self) -> None:
         try:
@@ -180,5 +199,4 @@ def _wait(running: _Running, patience_seconds: float) -> None:
 def _pass_on(stream: IO[bytes]) -> None:
     with stream:
         for line in stream:
-            sys.stderr.write(telemetry.scrub(line.decode("utf-8", "replace")))
-            sys.stderr.flush()
+            telemetry.relay("nginx", line.decode("utf-8", "replace").rstrip())

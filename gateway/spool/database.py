@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -35,20 +35,22 @@ class _Ticket(Generic[T]):
     def __init__(self, work: Work[T]) -> None:
         self._work = work
         self._result: T | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self.settled = False
 
     def run(self, connection: sa.Connection) -> None:
-        """Do the work in a savepoint. Raises only what takes the whole transaction down."""
+        """Do the work in a savepoint. Raises only what took the whole transaction down."""
+        savepoint = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                self._result = self._work(connection)
-        except SQLAlchemyError:
-            raise
-        except Exception as error:  # noqa: BLE001 - it is raised again where the writer waits
-            self._error = error
+            self._result = self._work(connection)
+            savepoint.commit()
+        except Exception as error:
+            if not _in_transaction(connection):  # a full disk, say: SQLite has rolled everything back
+                raise
+            savepoint.rollback()
+            self._error = error  # it is raised again where the writer waits
 
-    def settle(self, error: BaseException | None = None) -> None:
+    def settle(self, error: Exception | None) -> None:
         self._error = error or self._error
         self.settled = True
 
@@ -64,11 +66,7 @@ class Database:
     def __init__(self, path: Path, *, patience_seconds: float) -> None:
         """`patience_seconds`: how long to wait for another process's transaction to end."""
         self.path = path
-        self._engine = sa.create_engine(
-            f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": patience_seconds}
-        )
-        sa.event.listen(self._engine, "connect", _prepare)
-        sa.event.listen(self._engine, "begin", _begin)
+        self._engine = engine(path, patience_seconds=patience_seconds)
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         self._writer = threading.Lock()
         self._queue = threading.Lock()
@@ -87,14 +85,19 @@ class Database:
         with self._writer:
             if not ticket.settled:  # else the writer before took it along
                 self._commit_waiting()
-        return ticket.result()
+        with _translated():
+            return ticket.result()
 
-    def truncate_log(self) -> None:
-        """Move all committed pages into the database file and empty its log. Raises SpoolUnavailable."""
-        with _translated(), self._engine.connect() as connection:
-            cursor = connection.connection.cursor()
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            cursor.close()
+    def rewrite(self) -> None:
+        """Write the file anew without what was deleted, of which pages keep copies, and empty its log.
+
+        Writers wait as long as that takes. Raises SpoolUnavailable.
+        """
+        with _translated(), self._writer, closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("VACUUM")
+            blocked, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if blocked:  # a reader held on to the log for longer than our patience
+            raise SpoolUnavailable(_REASONS["SQLITE_BUSY"])
 
     def close(self) -> None:
         self._engine.dispose()
@@ -102,28 +105,44 @@ class Database:
     def _commit_waiting(self) -> None:
         with self._queue:
             batch, self._waiting = self._waiting, []
-        error: BaseException | None = None
+        error: Exception | None = SpoolUnavailable("spool write interrupted")
         try:
-            with _translated(), self._writing.begin() as connection:
+            with self._writing.begin() as connection:
                 for ticket in batch:
                     ticket.run(connection)
+            error = None
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
             error = failure
-        for ticket in batch:
-            ticket.settle(error)
+        finally:
+            for ticket in batch:
+                ticket.settle(error)
+
+
+def engine(path: Path, *, patience_seconds: float) -> sa.Engine:
+    """Opens the file as rule 1 wants it. Transactions are explicit, those that change tables too."""
+    made = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": patience_seconds}
+    )
+    sa.event.listen(made, "connect", _prepare)
+    sa.event.listen(made, "begin", _begin)
+    return made
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise SpoolUnavailable(_reason(error)) from error
 
 
-def _reason(error: SQLAlchemyError) -> str:
-    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+def _reason(error: Exception) -> str:
+    name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
     return next((reason for prefix, reason in _REASONS.items() if name.startswith(prefix)), "spool failed")
+
+
+def _in_transaction(connection: sa.Connection) -> bool:
+    return bool(cast("sqlite3.Connection", connection.connection.dbapi_connection).in_transaction)
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -14,9 +14,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from gateway.errors import CommandError, SpoolUnavailable
+from gateway.spool import database
 from gateway.spool.database import Database
 
 LOCK_NAME = "migrate.lock"
+PATIENCE_SECONDS = 5.0  # with who uses the spool while it is looked at
 
 
 def migrate(path: Path) -> str:
@@ -26,17 +28,19 @@ def migrate(path: Path) -> str:
     """
     with _alone(path.with_name(LOCK_NAME)):
         _refuse_unknown(current(path), path)
-        try:
-            command.upgrade(_config(path), "head")
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            raise SpoolUnavailable("spool cannot be migrated") from error
+        path.touch(mode=0o600)
         path.chmod(0o600)
+        with _opened(path) as engine:
+            try:
+                command.upgrade(_config(engine), "head")
+            except sa.exc.SQLAlchemyError as error:
+                raise SpoolUnavailable("spool cannot be migrated") from error
     return latest()
 
 
-def require_latest(database: Database) -> None:
+def require_latest(spool: Database) -> None:
     """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
-    if not database.path.exists() or current(database.path) != latest():
+    if not spool.path.exists() or current(spool.path) != latest():
         raise SpoolUnavailable("spool schema is not of this release; run `motion-gateway migrate`")
 
 
@@ -44,14 +48,11 @@ def current(path: Path) -> str | None:
     """The revision of the spool at `path`; None for one that is not there yet."""
     if not path.exists():
         return None
-    engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
     try:
-        with engine.connect() as connection:
+        with _opened(path) as engine, engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
     except sa.exc.SQLAlchemyError as error:
         raise SpoolUnavailable("spool cannot be read") from error
-    finally:
-        engine.dispose()
 
 
 def latest() -> str:
@@ -68,10 +69,19 @@ def _refuse_unknown(revision: str | None, path: Path) -> None:
         )
 
 
-def _config(path: Path | None) -> Config:
+@contextmanager
+def _opened(path: Path) -> Iterator[sa.Engine]:
+    engine = database.engine(path, patience_seconds=PATIENCE_SECONDS)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _config(engine: sa.Engine | None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["path"] = path
+    config.attributes["engine"] = engine
     return config
 
 

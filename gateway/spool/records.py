@@ -120,20 +120,22 @@ def replay(database: Database, event_ids: Sequence[int]) -> None:
 def erase(database: Database, contact: str, *, pending_too: bool = False) -> tuple[int, int]:
     """Erase what is kept of a contact, named by contact id or channel identity.
 
-    Returns how many events were erased, and how many stay because they are not delivered yet. The
-    bytes are overwritten, in the log of the database too.
+    Returns how many events were erased, and how many stay because they are not delivered yet. No copy
+    of the bytes is left in the database or in its log. Raises CommandError if `contact` names nobody.
     """
+    if not contact.removeprefix("+"):
+        raise CommandError("name the contact to erase; nothing was erased")
     theirs = sa.or_(event.c.contact_id == contact, event.c.identity == contact.removeprefix("+"))
     going = theirs if pending_too else sa.and_(theirs, event.c.state != schema.PENDING)
 
     def work(connection: sa.Connection) -> tuple[int, int]:
-        connection.exec_driver_sql("PRAGMA secure_delete=ON")
         erased = connection.execute(event.delete().where(going)).rowcount
         left = connection.execute(sa.select(sa.func.count()).select_from(event).where(theirs)).scalar_one()
+        _drop_empty_lanes(connection)
         return erased, left
 
     counts = database.write(work)
-    database.truncate_log()
+    database.rewrite()
     return counts
 
 
@@ -171,6 +173,13 @@ def _make_pending(connection: sa.Connection, event_id: int, name: str) -> None:
     intake.line_up(connection, name)
     waiting = lane.update().where(lane.c.lane == name, lane.c.claimed_event.is_(None))
     connection.execute(waiting.values(due_at=intake.DUE_AT_ONCE))
+
+
+def _drop_empty_lanes(connection: sa.Connection) -> None:
+    """A lane is named after its contact; one that is being delivered goes when that ends."""
+    pending = sa.select(event.c.lane).where(event.c.state == schema.PENDING)
+    empty = lane.delete().where(lane.c.claimed_event.is_(None), lane.c.lane.not_in(pending))
+    connection.execute(empty)
 
 
 def _delete_chunks(database: Database, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:

@@ -50,15 +50,15 @@ def recover(database: Database, *, now: float, longest_wait_seconds: float) -> l
             connection.execute(sa.select(lane.c.claimed_event).where(lane.c.claimed_event.is_not(None))).scalars().all()
         )
         connection.execute(event.update().where(event.c.id.in_(held)).values(deaths=event.c.deaths + 1))
-        connection.execute(
-            lane.update().where(lane.c.claimed_event.is_not(None)).values(claimed_event=None, leased_until=None)
-        )
-        connection.execute(lane.update().where(lane.c.due_at > now + longest_wait_seconds).values(due_at=now))
         killers = connection.execute(
             sa.select(event.c.id, event.c.lane).where(event.c.id.in_(held), event.c.deaths >= MOST_DEATHS)
         ).all()
         for event_id, name in killers:
             _settle(connection, event_id, name, state=schema.PARKED, outcome=KILLED_COURIERS, now=now)
+        connection.execute(
+            lane.update().where(lane.c.claimed_event.is_not(None)).values(claimed_event=None, leased_until=None)
+        )
+        connection.execute(lane.update().where(lane.c.due_at > now + longest_wait_seconds).values(due_at=now))
         return [event_id for event_id, _ in killers]
 
     return database.write(work)
@@ -96,14 +96,9 @@ def postpone(
     """It did not arrive; its lane waits until `due_at`."""
 
     def work(connection: sa.Connection) -> None:
-        connection.execute(
-            event.update()
-            .where(event.c.id == taken.event_id)
-            .values(outcome=outcome, failures=failures, failing_since=failing_since, deaths=0)
-        )
-        connection.execute(
-            lane.update().where(lane.c.lane == taken.lane).values(due_at=due_at, claimed_event=None, leased_until=None)
-        )
+        pending = event.update().where(event.c.id == taken.event_id, event.c.state == schema.PENDING)
+        connection.execute(pending.values(outcome=outcome, failures=failures, failing_since=failing_since, deaths=0))
+        _free(connection, taken.event_id, taken.lane, due_at=due_at)
 
     database.write(work)
 
@@ -164,6 +159,10 @@ def _settle(connection: sa.Connection, event_id: int, name: str, *, state: str, 
     if connection.execute(more).first() is None:
         connection.execute(lane.delete().where(lane.c.lane == name))
     else:
-        connection.execute(
-            lane.update().where(lane.c.lane == name).values(due_at=now, claimed_event=None, leased_until=None)
-        )
+        _free(connection, event_id, name, due_at=now)
+
+
+def _free(connection: sa.Connection, event_id: int, name: str, *, due_at: float) -> None:
+    """Let the lane go on; not if it has gone on already, because the lease was over."""
+    held = lane.update().where(lane.c.lane == name, lane.c.claimed_event == event_id)
+    connection.execute(held.values(due_at=due_at, claimed_event=None, leased_until=None))

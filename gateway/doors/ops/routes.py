@@ -6,10 +6,10 @@ import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from gateway import services as places
-from gateway import upstream
+from gateway import telemetry, upstream
 from gateway.callbacks import signature
 from gateway.errors import GatewayError, Unauthorized
 from gateway.services import Services
@@ -32,7 +32,9 @@ def blueprint(services: Services) -> Blueprint:
     @door.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
         checks = {name: _outcome(check, services) for name, check in CHECKS.items()}
-        fine = all(outcome == OK for outcome in checks.values())
+        faults = [f"{name}: {outcome}" for name, outcome in checks.items() if outcome != OK]
+        fine = not faults
+        g.decision[telemetry.REASON] = "; ".join(faults)
         response = jsonify(ready=fine, checks=checks, **(_waiting(services) if fine else {}))
         response.status_code = 200 if fine else 503
         return response
@@ -65,7 +67,8 @@ def _check_courier(services: Services) -> None:
 
 
 def _check_ingress(services: Services) -> None:
-    upstream.require_listening(places.socket_path(services.settings, "ingress"))
+    if not upstream.is_listening(places.socket_path(services.settings, "ingress")):
+        raise GatewayError("the ingress door is shut")
 
 
 CHECKS: dict[str, Callable[[Services], None]] = {

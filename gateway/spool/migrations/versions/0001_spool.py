@@ -10,7 +10,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    op.execute("PRAGMA journal_mode=WAL")
     op.create_table(
         "event",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -1,0 +1,52 @@
+"""What tests of several modules share: a settings file, and a migrated spool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.spool import database, migrator
+from gateway.spool.database import Database
+from tests.config_samples import document
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes `document(**tables)` as a file, with everything the gateway writes below `tmp_path`."""
+
+    def write(**tables: Any) -> Path:
+        ours = {
+            "state_dir": str(tmp_path / "state"),
+            "certificate": str(tmp_path / "tls" / "fullchain.pem"),
+            "private_key": str(tmp_path / "tls" / "privkey.pem"),
+        }
+        tables["server"] = ours | tables.get("server", {})
+        path = tmp_path / "gateway.toml"
+        path.write_text(_toml(document(**tables)))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Database]:
+    """A spool of this release, with nothing in it. It waits half a second for others."""
+    path = tmp_path / database.FILE_NAME
+    migrator.migrate(path)
+    opened = Database(path, patience_seconds=0.5)
+    yield opened
+    opened.close()
+
+
+def _toml(tables: dict[str, Any]) -> str:
+    # JSON's texts, numbers, switches and lists are TOML's as well.
+    lines = []
+    for name, content in tables.items():
+        for table in content if isinstance(content, list) else [content]:
+            lines.append(f"[[{name}]]" if isinstance(content, list) else f"[{name}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,222 @@
+"""A whole gateway on loopback: the real `serve` with nginx, its doors and its courier, between the simulators."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway import config
+from gateway.nginx import render
+from gateway.serving import supervisor
+from gateway.spool import schema
+from gateway.spool.database import FILE_NAME, Database
+from sandbox import authority, child
+from sandbox.child import Child
+from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.listener import reserve
+from sandbox.motion import Motion
+from sandbox.retries import Retries
+from sandbox.sinch import Sinch
+
+HOST = "gateway.example.test"
+SECRET = "a webhook secret of the tests"
+ACCOUNT = {
+    "connector_id": 7,
+    "name": "Support",
+    "region": "eu",
+    "project_id": "7f1c9a52-3b08-4d6e-9a4f-5d2b8e61c0f3",
+    "app_id": "01JQ8V4M2Z7T5X9C3N6B1K0DHA",
+    "webhook_secrets": [SECRET],
+}
+LOG = "gateway.log"
+ONCE = Retries(last_wait_seconds=0)
+
+
+@dataclass
+class House:
+    """What a test needs of a running gateway."""
+
+    folder: Path
+    config: Path
+    tables: dict[str, Any]
+    motion: Motion
+    public_port: int
+    ops_port: int
+    children: list[Child] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start `serve` and wait until it is ready."""
+        self.write_settings()
+        self._run(child.serve_command(self.config))
+        self.wait_until_ready()
+
+    def start_parts(self, replaced: Mapping[str, Sequence[str]]) -> None:
+        """Start each part by itself, as an init system would, some by another command."""
+        self.write_settings()
+        self.command("migrate")
+        settings = config.load(self.config, {})
+        render.write(settings)
+        for part in supervisor.parts(settings, self.config):
+            self._run([*replaced.get(part.name, part.command)], log="nginx.log" if part.name == "nginx" else LOG)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        self.children[-1].wait_until_ready(self.ops_route("/readyz"))
+
+    def stop(self) -> None:
+        while self.children:
+            assert self.children.pop().stop() == 0
+
+    def settle(self) -> None:
+        """Wait until Motion has everything."""
+        self.wait_for(lambda: not self.events("pending"))
+
+    def _run(self, command: list[str], *, log: str = LOG) -> None:
+        self.children.append(Child(command, self.folder / log))
+
+    def write_settings(self) -> None:
+        self.config.write_text(toml(self.tables), "utf-8")
+
+    def command(self, *arguments: str, status: int = 0) -> str:
+        """Run a command as the operator types it; returns what it printed, errors included."""
+        command = [*child.serve_command(self.config)[:-1], *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == status, done.stdout
+        return done.stdout
+
+    def sinch(self, *, connector_id: int = 7, secret: str | None = SECRET, query: str = "", **variant: Any) -> Sinch:
+        """A simulated Sinch that asks once, unless `retries` says otherwise."""
+        url = f"https://{HOST}:{self.public_port}/api/whatsapp/accounts/{connector_id}/notify{query}"
+        way: dict[str, Any] = {"ca_file": self.folder / "ca.pem", "connect_to": ("127.0.0.1", self.public_port)}
+        return Sinch(url=url, secret=secret, **(way | {"retries": ONCE} | variant))
+
+    def ask(self, target: str, *, host: str | None = None, **request: Any) -> Answer:
+        """Any request to the public address."""
+        route = dataclasses.replace(self.sinch().route, url=f"https://{HOST}:{self.public_port}/")
+        return exchange(route, Request(target=target, host=host, **request))
+
+    def ops_route(self, path: str) -> Route:
+        return Route(url=f"https://localhost:{self.ops_port}{path}", ca_file=self.folder / "ca.pem")
+
+    def ops(self, path: str) -> Answer:
+        return exchange(self.ops_route(path), Request(method="GET"))
+
+    @property
+    def log(self) -> str:
+        return (self.folder / LOG).read_text("utf-8")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log's lines; those that are not JSON (Python's last words) fail the test."""
+        return [json.loads(line) for line in self.log.splitlines()]
+
+    def decisions(self, process: str, **fields: object) -> list[dict[str, Any]]:
+        """The lines of `process` that have these fields."""
+        return [
+            line
+            for line in self.lines
+            if line.get("process") == process and all(line.get(name) == value for name, value in fields.items())
+        ]
+
+    def wait_for(self, condition: Callable[[], object], *, seconds: float = 20.0) -> Any:
+        """Wait until `condition` gives something true, and return it."""
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"it did not come true within {seconds} s\n{self.log[-3000:]}"
+            os.sched_yield()
+            _pause()
+        return found
+
+    def pid(self, part: str) -> int:
+        """The process id of the part that `serve` started last under that name."""
+        return int(self.decisions("serve", event="started", part=part)[-1]["pid"])
+
+    def worker(self, part: str) -> int:
+        """The process id of a gunicorn worker."""
+        return int(self.wait_for(lambda: children(self.pid(part)))[0])
+
+    def events(self, state: str | None = None) -> Sequence[sa.Row[Any]]:
+        """The spool's events, in the order of acceptance."""
+        query = sa.select(schema.event).order_by(schema.event.c.id)
+        with contextlib.closing(self.spool()) as spool:
+            rows = spool.read(lambda connection: connection.execute(query).all())
+        return [row for row in rows if state in (None, row.state)]
+
+    def spool(self) -> Database:
+        return Database(self.folder / "state" / FILE_NAME, patience_seconds=5)
+
+
+@contextlib.contextmanager
+def opened(*, started: bool = True, **tables: dict[str, Any] | list[Any]) -> Iterator[House]:
+    """A gateway with these tables merged over the tests' own; nothing of it is left behind."""
+    folder = Path(tempfile.mkdtemp(prefix="motion-gateway-test-"))
+    folder.chmod(0o711)
+    try:
+        with Motion() as motion, reserve() as public, reserve() as ops:
+            house = _furnish(folder, motion, public.getsockname()[1], ops.getsockname()[1], tables)
+            try:
+                if started:
+                    house.start()
+                yield house
+            finally:
+                house.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of the children of `pid`."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def toml(tables: Mapping[str, Any]) -> str:
+    """These tables in TOML; JSON writes scalars and lists of them the same way."""
+    lines: list[str] = []
+    for name, table in tables.items():
+        for row in table if isinstance(table, list) else [table]:
+            lines.append(f"[[{name}]]" if isinstance(table, list) else f"[{name}]")
+            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in row.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _furnish(folder: Path, motion: Motion, public_port: int, ops_port: int, tables: dict[str, Any]) -> House:
+    files = authority.issue(folder, names=(HOST, "localhost"), addresses=("127.0.0.1",))
+    own: dict[str, Any] = {
+        "server": {
+            "public_url": f"https://{HOST}:{public_port}",
+            "public_address": "127.0.0.1",
+            "public_port": public_port,
+            "http_port": 0,
+            "ops_port": ops_port,
+            "state_dir": str(folder / "state"),
+            "certificate": str(files.certificate),
+            "private_key": str(files.private_key),
+        },
+        "motion": {"url": motion.url},
+        "account": [ACCOUNT],
+    }
+    merged = {
+        name: own.get(name, {}) | tables.get(name, {}) if name != "account" else tables.get(name, own[name])  # type: ignore[operator]
+        for name in {**own, **tables}
+    }
+    return House(folder, folder / "gateway.toml", merged, motion, public_port, ops_port)
+
+
+def _pause() -> None:
+    # Looks at a condition of another process, which no lock of ours can tell of.
+    time.sleep(0.02)

@@ -1,0 +1,99 @@
+"""`config check` and `config show`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli.config import config as command
+from gateway.config import Settings
+from gateway.errors import SettingsError
+from tests.config_samples import ABSENT, account, settings
+
+TOKEN = "receive-token&0123456789"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the main group hands to its commands."""
+
+    found: Settings
+
+    def settings(self) -> Settings:
+        return self.found
+
+
+@dataclass(frozen=True)
+class Broken:
+    def settings(self) -> Settings:
+        raise SettingsError("The settings have 1 problem")
+
+
+def run(*arguments: str, **tables: Any) -> Result:
+    return CliRunner().invoke(command, arguments, obj=Context(settings(**tables)))
+
+
+def unsigned() -> dict[str, Any]:
+    return account(webhook_secrets=ABSENT, unsigned="allow", receive_token=TOKEN, region="us", phone="+390211111111")
+
+
+def test_check_says_that_the_settings_are_fine() -> None:
+    result = run("check")
+    assert result.exit_code == 0
+    assert result.stdout == ("The settings are fine: 1 account, public at https://gateway.example.com, no warnings.\n")
+
+
+def test_check_tells_the_warnings() -> None:
+    result = run("check", motion={"url": "http://motion.internal"})
+    assert result.exit_code == 0
+    assert "1 warning.\n  warning: motion.url" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["check", "show"])
+def test_wrong_settings_are_left_to_the_main_command(name: str) -> None:
+    assert isinstance(CliRunner().invoke(command, [name], obj=Broken()).exception, SettingsError)
+
+
+def test_show_tells_what_to_type_at_sinch_and_into_motion() -> None:
+    shown = run("show").stdout
+    for line in [
+        'public_url = "https://gateway.example.com"',
+        'webhook_secrets = ["***"]',
+        "Support, connector id 7",
+        "Target URL                    https://gateway.example.com/api/whatsapp/accounts/7/notify",
+        "Secret token                  one of webhook_secrets, the same at both ends",
+        "Processing mode (of the app)  Conversation; no other lets Motion answer",
+        "Proxy or Motion Domain        gateway.example.com",
+        "Base URL                      EU Production",
+        "SINCH Project ID              project-1",
+        "SINCH App ID                  app-1",
+    ]:
+        assert line in shown.splitlines() or f"    {line}" in shown.splitlines()
+    assert account()["webhook_secrets"][0] not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url"),
+    [
+        pytest.param(["show"], "https://g.example:8443/api/whatsapp/accounts/7/notify?token=***", id="masked"),
+        pytest.param(
+            ["show", "--reveal"],
+            "https://g.example:8443/api/whatsapp/accounts/7/notify?token=receive-token%260123456789",
+            id="revealed",
+        ),
+    ],
+)
+def test_the_token_of_a_receive_url_is_shown_on_demand_alone(arguments: list[str], url: str) -> None:
+    shown = run(*arguments, server={"public_url": "https://g.example:8443"}, account=[unsigned()]).stdout
+    assert url in shown.split()
+    assert TOKEN not in shown
+
+
+def test_an_unsigned_account_is_told_to_leave_the_secret_empty() -> None:
+    lines = run("show", account=[unsigned()]).stdout.splitlines()
+    assert "    Secret token                  leave empty" in lines
+    assert "    Base URL                      US Production" in lines
+    assert "    Phone                         +390211111111" in lines

@@ -1,0 +1,283 @@
+"""`python -m sandbox play`, and what it is made of, around a small stand-in for the gateway."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sandbox import callbacks, child, journey, mode, signing, stage, state
+from sandbox.child import Child, ChildError
+from sandbox.commands import main
+from sandbox.connection import Route
+from sandbox.motion import Motion
+from sandbox.retries import NONE
+from sandbox.sinch import Sinch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A gateway in a page: it checks the signature, delivers before it answers, and says when it is ready. `{spoil}` is what
+# it does to a body on its way.
+STAND_IN = """
+import ssl, sys, threading, tomllib
+from pathlib import Path
+from sandbox import signing
+from sandbox.connection import Request, Route, exchange
+from sandbox.listener import Listener
+from sandbox.mode import Mode
+
+settings = tomllib.loads(Path(sys.argv[1]).read_text())
+server, (account,) = settings["server"], settings["account"]
+secret = Path(account["webhook_secrets_file"]).read_text()
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(server["certificate"], server["private_key"])
+
+def receive(heard, wire):
+    headers = dict(heard.headers)
+    nonce, timestamp = headers.get(signing.NONCE_HEADER, ""), headers.get(signing.TIMESTAMP_HEADER, "0")
+    good = signing.sign(heard.body, secret, nonce, int(timestamp)).items() <= headers.items()
+    wire.write(Mode(status=deliver(heard) if good else 401).payload)
+
+def deliver(heard):
+    kept = tuple(pair for pair in heard.headers if pair[0].startswith(("x-sinch", "content-type")))
+    route = Route(url=settings["motion"]["url"] + heard.path)
+    return exchange(route, Request(headers=kept, body={spoil})).status or 503
+
+def ops(heard, wire):
+    wire.write(Mode(status=200 if heard.path == "/readyz" else 404).payload)
+
+for respond, port in ((receive, server["public_port"]), (ops, server["ops_port"])):
+    Listener(respond, complain=print, port=port, tls=tls).open()
+print("listening", flush=True)
+threading.Event().wait()
+"""
+
+PLAY = """
+import sys
+from rich.console import Console
+from sandbox import play
+command = lambda config: [sys.executable, "-c", {stand_in!r}, str(config)]
+sys.exit(play.play(once={once}, console=Console(width=200), command=command))
+"""
+
+
+def start_play(root: Path, *, once: bool = True, stand_in: str = STAND_IN, spoil: str = "heard.body"):
+    code = PLAY.format(once=once, stand_in=stand_in.replace("{spoil}", spoil))
+    environment = {**os.environ, "TMPDIR": str(root), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def test_played_once_every_callback_arrives_and_nothing_is_left(tmp_path):
+    status, output = finish(start_play(tmp_path))
+    assert status == 0, output
+    assert output.count("✓") == 3
+    assert re.search(r"✓ │ EVENT_INBOUND/reaction +│ \d+ bytes +│ 200 in \d+ ms │ \d+ ms later", output)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gateway_that_changes_a_byte_fails_the_play(tmp_path):
+    status, output = finish(start_play(tmp_path, spoil="heard.body + b' '"))
+    assert status == 1
+    assert output.count("✗") == 3
+    assert "another body than was sent" in output
+
+
+def test_a_gateway_that_does_not_start_shows_the_end_of_its_log(tmp_path):
+    status, output = finish(start_play(tmp_path, stand_in="raise SystemExit('no key, no service')"))
+    assert status == 1
+    assert "ended with status 1\nno key, no service" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_stays_until_it_is_told_to_stop_and_its_commands_find_it(tmp_path):
+    with start_play(tmp_path, once=False) as process:
+        shown = read_until(process, "removes its folder")
+        found = str(state.newest(tmp_path))
+        assert found in shown
+        sinch = ["sinch", "text", "[Hello]", "--state", found, "--pretty", "--ending", "lf", "--contact", "bea"]
+        assert CliRunner().invoke(main, sinch).exit_code == 0
+        assert "message: [Hello]" in CliRunner().invoke(main, ["motion", "--state", found, "received"]).output
+        forged = CliRunner().invoke(main, ["sinch", "flood", "3", "--forged", "--state", found])
+        assert (forged.exit_code, "401" in forged.output) == (0, True)
+        process.send_signal(signal.SIGTERM)
+        assert finish(process)[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def read_until(process: subprocess.Popen, words: str) -> str:
+    shown = ""
+    for line in process.stdout:
+        shown += line
+        if words in line:
+            return shown
+    raise AssertionError(shown)
+
+
+@pytest.fixture
+def built(tmp_path):
+    with stage.built(motion_url="http://127.0.0.1:1", control_url="http://127.0.0.1:2", root=tmp_path) as made:
+        yield made
+    assert not made.folder.exists()
+
+
+def test_the_folder_holds_settings_for_one_account_on_two_loopback_ports(built):
+    settings = tomllib.loads(Path(built.state.config_file).read_text())
+    server, (account,) = settings["server"], settings["account"]
+    assert server["public_url"] == f"https://gateway.example.test:{server['public_port']}"
+    assert (server["public_address"], server["ops_address"], server["http_port"]) == ("127.0.0.1", "127.0.0.1", 0)
+    assert len({server["public_port"], server["ops_port"]}) == 2
+    assert (account["connector_id"], account["name"], account["region"]) == (7, "Sandbox support", "eu")
+    assert settings["motion"] == {"url": "http://127.0.0.1:1"}
+    assert Path(account["webhook_secrets_file"]).read_text() == built.state.secret
+
+
+def test_only_the_owner_can_read_what_is_secret(built):
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in built.folder.iterdir()}
+    assert {name for name, bits in modes.items() if bits == 0o600} == {"privkey.pem", "webhook-secret", "sandbox.json"}
+    assert stat.S_IMODE(built.folder.stat().st_mode) == 0o711
+    assert built.state.secret not in repr(built)
+
+
+def test_the_state_file_tells_the_commands_everything(built):
+    assert state.read(built.state_file) == built.state
+    sinch = built.state.sinch()
+    assert sinch.connect_to == ("127.0.0.1", built.state.public_port)
+    assert sinch.url.endswith("/api/whatsapp/accounts/7/notify")
+
+
+def test_the_newest_sandbox_is_found_and_none_is_said_to_be_none(tmp_path):
+    with pytest.raises(state.StateError, match="make run"):
+        state.newest(tmp_path)
+    for age, name in ((2, "old"), (1, "new")):
+        folder = tmp_path / f"{state.FOLDER_PREFIX}{name}"
+        folder.mkdir()
+        (folder / state.FILE_NAME).write_text("{}")
+        os.utime(folder / state.FILE_NAME, (1_000_000_000 - age,) * 2)
+    assert state.newest(tmp_path).parent.name == "motion-gateway-new"
+    with pytest.raises(state.StateError, match="not the state of a sandbox"):
+        state.read(state.newest(tmp_path))
+
+
+def test_a_command_for_a_sandbox_that_is_not_there_says_so(tmp_path):
+    result = CliRunner().invoke(main, ["sinch", "text", "Hello", "--state", str(tmp_path / "none.json")])
+    assert result.exit_code == 1
+    assert "is not the state of a sandbox" in result.output
+
+
+def python(code: str, log: Path) -> Child:
+    return Child([sys.executable, "-c", code], log)
+
+
+def test_a_child_that_leaves_a_process_behind_is_found_out_and_cleaned_up(tmp_path):
+    run = python(
+        "import subprocess, sys, threading\n"
+        "subprocess.Popen([sys.executable, '-c', 'import threading; threading.Event().wait()'])\n"
+        "print('started', flush=True); threading.Event().wait()",
+        tmp_path / "log",
+    )
+    until(lambda: "started" in run.tail())
+    with pytest.raises(ChildError, match="left processes behind"):
+        run.stop()
+
+
+def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
+    run = python(
+        "import signal, threading\nsignal.signal(15, signal.SIG_IGN)\nprint('deaf', flush=True)\n"
+        "threading.Event().wait()",
+        tmp_path / "log",
+    )
+    until(lambda: "deaf" in run.tail())
+    with pytest.raises(ChildError, match="did not stop"):
+        run.stop(deadline_seconds=0.05)
+    assert run.exit_status == -signal.SIGKILL
+
+
+def test_a_child_that_is_never_ready_is_given_up_at_the_deadline(tmp_path):
+    command = [sys.executable, "-c", "import threading; threading.Event().wait()"]
+    route = Route(url="http://127.0.0.1:9/readyz")
+    with child.running(command, tmp_path / "log") as run, pytest.raises(ChildError, match="not ready within"):
+        run.wait_until_ready(route, deadline_seconds=0.1)
+
+
+def until(condition) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
+        threading.Event().wait(0.01)
+
+
+@pytest.fixture
+def motion():
+    with Motion() as running:
+        yield running
+
+
+@pytest.fixture
+def receipt(motion):
+    url = f"{motion.url}/api/whatsapp/accounts/7/notify?token=t"
+    return Sinch(url=url, secret="secret", retries=NONE).send(callbacks.text("Hola"))
+
+
+def follow(receipt, motion, **how):
+    return journey.follow([receipt], motion, **{"connector_id": 7, "query": "token=t", "deadline_seconds": 0.05, **how})
+
+
+def test_a_journey_without_a_difference_has_no_faults(receipt, motion):
+    (made,) = follow(receipt, motion)
+    assert made.faults == ()
+    assert made.delivered_ms >= 0
+
+
+@pytest.mark.parametrize(
+    ("expected", "fault"),
+    [({"connector_id": 8}, "another connector"), ({"query": ""}, "another query")],
+    ids=["connector", "query"],
+)
+def test_a_journey_to_elsewhere_has_a_fault(receipt, motion, expected, fault):
+    (made,) = follow(receipt, motion, **expected)
+    assert [fault + " than was sent"] == list(made.faults)
+
+
+@pytest.mark.parametrize("name", [name for name in ("content-type", *signing.HEADERS) if name != signing.NONCE_HEADER])
+def test_a_header_that_differs_is_a_fault(receipt, motion, name):
+    others = tuple(pair for pair in receipt.letter.headers if pair[0] != name)
+    sent = dataclasses.replace(receipt, letter=dataclasses.replace(receipt.letter, headers=others))
+    assert follow(sent, motion)[0].faults == (f"another {name} than was sent",)
+
+
+def test_a_callback_that_never_arrives_or_arrives_twice_is_a_fault(receipt, motion):
+    motion.forget()
+    assert follow(receipt, motion)[0].faults == ("Motion heard it 0 times",)
+    for _ in range(2):
+        Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify?token=t", secret="secret").deliver(receipt.letter)
+    assert follow(receipt, motion)[0].faults == ("Motion heard it 2 times",)
+
+
+def test_a_refused_callback_is_a_fault(motion):
+    motion.set_mode(mode.failing(401))
+    receipt = Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify", secret="secret").send(callbacks.text("Hola"))
+    (made,) = follow(receipt, motion, query="")
+    assert made.faults == ("the gateway answered 401",)
