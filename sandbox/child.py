@@ -55,6 +55,10 @@ class Child:
         lines = self.log_file.read_text("utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_TAIL_LINES:])
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self, *, deadline_seconds: float = STOP_DEADLINE_SECONDS) -> int:
         """SIGTERM, then wait; returns its exit status.
 

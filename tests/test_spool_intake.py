@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from gateway.errors import SpoolUnavailable
 from gateway.spool import intake, records, schema, turns
@@ -79,9 +78,8 @@ def test_after_a_first_callback(spool: Database, case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_however_often_it_comes_it_is_kept_once(spool: Database, case: Case) -> None:
-    first, *again = accept(spool, FIRST, *[case.then] * 4)
-    assert len(stored(spool)) == len(case.stored)
-    assert {receipt.event_id for receipt in again} == {case.event_id}
+    accept(spool, FIRST, *[case.then] * 4)
+    assert [state for state, _ in stored(spool)] == [state for state, _ in case.stored]
 
 
 KEPT = {
@@ -198,5 +196,4 @@ def test_a_lane_that_waits_keeps_its_time_when_another_event_comes(spool: Databa
     [taken] = turns.claim(spool, due_by=2000, now=2000, most=1, lease_seconds=90)
     turns.postpone(spool, taken, outcome="503", due_at=2060, failures=1, failing_since=2000)
     accept(spool, callback("m2", nonce="n2"))
-    [lane] = rows(spool, sa.Table("lane", sa.MetaData(), *[sa.Column(name) for name in ("lane", "due_at")]))
-    assert lane.due_at == 2060
+    assert [row.due_at for row in rows(spool, schema.lane)] == [2060]

@@ -19,6 +19,7 @@ from gateway.spool.database import Database
 from gateway.spool.records import Record
 
 NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
+UNCUT = 10_000  # characters of a line; wider than any that there can be
 
 
 @click.group()
@@ -39,8 +40,9 @@ def list_(invocation: Invocation, state: str | None, connector: int | None, most
     table = Table("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome", box=None)
     for record in found:
         table.add_row(*_row(record))
-    # What others chose is printed as it is: no markup, no emoji.
-    Console(soft_wrap=not sys.stdout.isatty(), markup=False, emoji=False, highlight=False).print(table)
+    # What others chose is printed as it is, without markup; what a program reads is not cut to a screen.
+    width = None if sys.stdout.isatty() else UNCUT
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
     click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in schema.STATES))
 
 

@@ -5,7 +5,9 @@ Rule 1. There is one courier: it holds a lock for as long as it lives, and frees
 Rule 2. While Motion is down one event at a time is tried, of another contact each time.
 Rule 3. What became of a try is written down before the next one of its contact begins. If it cannot
         be written, it is tried to be written until it can.
-Rule 4. Asked to stop, it takes nothing new and finishes what is in flight.
+Rule 4. What was in hand when a courier died is suspected of having killed it: such events are tried
+        one by one and alone, so that the innocent are told from the one that kills again.
+Rule 5. Asked to stop, it takes nothing new and finishes what is in flight.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ class Courier:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._purge_at = 0.0
+        self._suspects: list[str] = []  # lanes
+        self._alone = False  # a suspect is in flight, or was the last that was
 
     def run(self) -> None:
         """Deliver until `stop` is called, then finish what is in flight."""
@@ -68,35 +72,49 @@ class Courier:
 
     def _recover(self) -> None:
         longest = schedule.LONGEST_WAIT_SECONDS
-        parked = turns.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
-        for event_id in parked:
+        recovered = turns.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
+        self._suspects.extend(recovered.suspects)
+        for event_id in recovered.parked:
             telemetry.note("finding", finding="event-parked", event_id=event_id, reason=turns.KILLED_COURIERS)
         telemetry.note("courier started")
 
-    def _dispatch(self, submit: Callable[[Callable[[Claim], None], Claim], object]) -> None:
+    def _dispatch(self, submit: Callable[..., object]) -> None:
         now = self._clock.now()
         self._purge(now)
-        room, due_by = self._room(now)
-        if room == 0 or not turns.any_due(self._spool, due_by=due_by, now=now):
-            return
-        lease = max(LEASE_SECONDS, 3 * self._settings.spool.deadline)
-        for taken in turns.claim(self._spool, due_by=due_by, now=now, most=room, lease_seconds=lease):
+        room, probing = self._room(now)
+        for taken in self._claim(now, room, probing=probing) if room else []:
             with self._state:
                 self._in_flight += 1
-            submit(self._carry, taken)
+            submit(self._carry, taken, probing=probing)
 
-    def _room(self, now: float) -> tuple[int, float]:
-        """How many events to take, and how late they may be due: a probe need not be due at all."""
+    def _claim(self, now: float, room: int, *, probing: bool) -> list[Claim]:
+        lease = max(LEASE_SECONDS, 3 * self._settings.spool.deadline)
+        self._alone = bool(self._suspects)
+        if self._suspects:
+            suspect = turns.claim_suspect(self._spool, self._suspects[0], now=now, lease_seconds=lease)
+            self._suspects.pop(0)
+            return [suspect] if suspect else []
+        due_by = math.inf if probing else now  # a probe need not be due
+        if not turns.any_due(self._spool, due_by=due_by, now=now):
+            return []
+        return turns.claim(self._spool, due_by=due_by, now=now, most=room, lease_seconds=lease)
+
+    def _room(self, now: float) -> tuple[int, bool]:
+        """How many events to take, and whether as a probe."""
         with self._state:
-            if not self._health.down:
-                return self._settings.spool.deliveries - self._in_flight, now
-            return int(self._in_flight == 0 and now >= self._probe_at), math.inf
+            idle = self._in_flight == 0
+            if self._health.down:
+                return int(idle and now >= self._probe_at), True
+            if self._suspects or self._alone:
+                return int(idle), False
+            return self._settings.spool.deliveries - self._in_flight, False
 
-    def _carry(self, taken: Claim) -> None:
+    def _carry(self, taken: Claim, *, probing: bool) -> None:
         try:
             started = self._clock.now()
             attempt = self._post(taken)
-            self._settle(taken, attempt, milliseconds=round((self._clock.now() - started) * 1000, 1))
+            took = round((self._clock.now() - started) * 1000, 1)
+            self._settle(taken, attempt, was_up=self._note(taken, attempt, probing=probing), milliseconds=took)
         except Exception as error:  # noqa: BLE001 - a thread's last word; the lease frees the event
             telemetry.failure("unexpected", error, event_id=taken.event_id)
         finally:
@@ -124,8 +142,7 @@ class Courier:
             ("X-Forwarded-Host", self._settings.server.public_host),
         ]
 
-    def _settle(self, taken: Claim, attempt: Try, *, milliseconds: float) -> None:
-        was_up = self._note(taken, attempt)
+    def _settle(self, taken: Claim, attempt: Try, *, was_up: bool, milliseconds: float) -> None:
         if attempt.delivered:
             verdict = "delivered"
             self._patiently(
@@ -148,13 +165,13 @@ class Courier:
             },
         )
 
-    def _note(self, taken: Claim, attempt: Try) -> bool:
+    def _note(self, taken: Claim, attempt: Try, *, probing: bool) -> bool:
         """Judge Motion by this try; returns whether it was up when the try ended."""
         with self._state:
             was_up = not self._health.down
             changed = self._health.note(taken.lane, attempt)
             down = self._health.down
-            self._probes = 0 if was_up else self._probes + 1
+            self._probes = self._probes + 1 if probing else 0
             wait = schedule.next_probe_seconds(self._probes, attempt.retry_after_seconds)
             self._probe_at = self._clock.now() + wait
         if changed:
@@ -219,18 +236,18 @@ class Courier:
 
 
 @contextmanager
-def only_one(lock: Path) -> Iterator[None]:
-    """Hold the courier's lock. Raises CommandError if another courier keeps it."""
+def only_one(lock: Path, *, patience_seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the courier's lock. Raises CommandError if another courier keeps it for longer than our patience."""
     with lock.open("a") as held:
-        if not _acquired(held.fileno()):
+        if not _acquired(held.fileno(), patience_seconds):
             raise CommandError("another courier is running on this spool; there can be one")
         yield
 
 
-def _acquired(descriptor: int) -> bool:
+def _acquired(descriptor: int, patience_seconds: float) -> bool:
     # Not blocking for good: who starts a second courier by mistake shall be told.
     deadline = threading.Event()
-    for _ in range(round(LOCK_SECONDS / POLL_SECONDS)):
+    for _ in range(round(patience_seconds / POLL_SECONDS)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

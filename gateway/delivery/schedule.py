@@ -15,6 +15,7 @@ from __future__ import annotations
 import email.utils
 import re
 from dataclasses import dataclass, field
+from datetime import UTC
 
 LONGEST_WAIT_SECONDS = 300.0
 LONGEST_PROBE_WAIT_SECONDS = 15.0  # how late we may notice that Motion is back
@@ -124,9 +125,11 @@ def retry_after(value: str | None, *, now: float) -> float:
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+        moment = email.utils.parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return 0.0
+    # All dates of HTTP are in UTC, those of its old form too, which do not say so.
+    return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
 
 
 def _wait(attempt: Try, failures: int, chance: float) -> float:

@@ -39,27 +39,34 @@ class Claim:
     failing_since: float | None
 
 
-def recover(database: Database, *, now: float, longest_wait_seconds: float) -> list[int]:
-    """Free the claims of a courier that died and bring waits from a wrong clock back to earth.
+@dataclass(frozen=True)
+class Recovered:
+    """What a courier that died left behind."""
 
-    Returns the events that were parked because too many couriers died with them in hand.
-    """
+    parked: tuple[int, ...]  # too many couriers died with these events in hand
+    suspects: tuple[str, ...]  # lanes whose first event was in its hand, and may have killed it
 
-    def work(connection: sa.Connection) -> list[int]:
-        held = (
-            connection.execute(sa.select(lane.c.claimed_event).where(lane.c.claimed_event.is_not(None))).scalars().all()
-        )
+
+def recover(database: Database, *, now: float, longest_wait_seconds: float) -> Recovered:
+    """Free the claims of a courier that died, and bring waits from a wrong clock back to earth."""
+
+    def work(connection: sa.Connection) -> Recovered:
+        claimed = sa.select(lane.c.claimed_event).where(lane.c.claimed_event.is_not(None))
+        held = connection.execute(claimed).scalars().all()
         connection.execute(event.update().where(event.c.id.in_(held)).values(deaths=event.c.deaths + 1))
-        killers = connection.execute(
-            sa.select(event.c.id, event.c.lane).where(event.c.id.in_(held), event.c.deaths >= MOST_DEATHS)
-        ).all()
-        for event_id, name in killers:
-            _settle(connection, event_id, name, state=schema.PARKED, outcome=KILLED_COURIERS, now=now)
+        suspects = sa.select(event.c.id, event.c.lane, event.c.deaths).where(event.c.id.in_(held)).order_by(event.c.id)
+        rows = connection.execute(suspects).all()
+        killers = [row for row in rows if row.deaths >= MOST_DEATHS]
+        for killer in killers:
+            _settle(connection, killer.id, killer.lane, state=schema.PARKED, outcome=KILLED_COURIERS, now=now)
         connection.execute(
             lane.update().where(lane.c.claimed_event.is_not(None)).values(claimed_event=None, leased_until=None)
         )
         connection.execute(lane.update().where(lane.c.due_at > now + longest_wait_seconds).values(due_at=now))
-        return [event_id for event_id, _ in killers]
+        return Recovered(
+            parked=tuple(row.id for row in killers),
+            suspects=tuple(row.lane for row in rows if row not in killers),
+        )
 
     return database.write(work)
 
@@ -78,6 +85,11 @@ def claim(database: Database, *, due_by: float, now: float, most: int, lease_sec
         return [taken for taken in claims if taken is not None]
 
     return database.write(work)
+
+
+def claim_suspect(database: Database, name: str, *, now: float, lease_seconds: float) -> Claim | None:
+    """Take the first event of the lane `name`, whenever it is due; None if there is none."""
+    return database.write(lambda connection: _take(connection, name, now + lease_seconds))
 
 
 def delivered(database: Database, taken: Claim, *, outcome: str, now: float) -> None:

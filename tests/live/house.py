@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,7 @@ class House:
     motion: Motion
     public_port: int
     ops_port: int
+    ops_headers: tuple[tuple[str, str], ...] = ()
     children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
@@ -73,7 +77,11 @@ class House:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        self.children[-1].wait_until_ready(self.ops_route("/readyz"))
+        self.wait_for(lambda: self.ops("/readyz").status == 200 or self.ended(), seconds=60)
+        assert not self.ended(), self.log
+
+    def ended(self) -> bool:
+        return any(running.exit_status is not None for running in self.children)
 
     def stop(self) -> None:
         while self.children:
@@ -111,7 +119,7 @@ class House:
         return Route(url=f"https://localhost:{self.ops_port}{path}", ca_file=self.folder / "ca.pem")
 
     def ops(self, path: str) -> Answer:
-        return exchange(self.ops_route(path), Request(method="GET"))
+        return exchange(self.ops_route(path), Request(method="GET", headers=self.ops_headers))
 
     @property
     def log(self) -> str:
@@ -143,6 +151,26 @@ class House:
         """The process id of the part that `serve` started last under that name."""
         return int(self.decisions("serve", event="started", part=part)[-1]["pid"])
 
+    def running_pid(self, part: str) -> int | None:
+        """The same, if it is running right now."""
+        pid = self.pid(part)
+        return pid if Path(f"/proc/{pid}/cmdline").exists() and part.encode() in command_line(pid) else None
+
+    def kill(self, part: str) -> None:
+        """kill -9 a part and what it started."""
+        pid = self.pid(part)
+        for process in (pid, *children(pid)):
+            os.kill(process, signal.SIGKILL)
+
+    def reload(self) -> None:
+        self.children[-1].signal(signal.SIGHUP)
+
+    def ready_for_accidents(self) -> bool:
+        """Whether `serve` takes the death of a part for an accident, no longer for a failed start."""
+        [line] = self.decisions("serve", event="started", part="nginx")
+        started = datetime.fromisoformat(line["at"])
+        return (datetime.now(UTC) - started).total_seconds() > supervisor.NGINX_SECONDS
+
     def worker(self, part: str) -> int:
         """The process id of a gunicorn worker."""
         return int(self.wait_for(lambda: children(self.pid(part)))[0])
@@ -167,6 +195,8 @@ def opened(*, started: bool = True, **tables: dict[str, Any] | list[Any]) -> Ite
         with Motion() as motion, reserve() as public, reserve() as ops:
             house = _furnish(folder, motion, public.getsockname()[1], ops.getsockname()[1], tables)
             try:
+                if "password" in house.tables.get("ops", {}):
+                    house.ops_headers = (("authorization", basic(**house.tables["ops"])),)
                 if started:
                     house.start()
                 yield house
@@ -176,12 +206,23 @@ def opened(*, started: bool = True, **tables: dict[str, Any] | list[Any]) -> Ite
         shutil.rmtree(folder)
 
 
+def basic(*, username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
 def children(pid: int) -> list[int]:
     """The process ids of the children of `pid`."""
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def toml(tables: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from gateway import errors
 from sandbox import callbacks, mode, signing
 from sandbox.connection import Answer
 from sandbox.sinch import Letter, Sinch
-from tests.live.house import ACCOUNT, HOST, SECRET, House, children, opened
+from tests.live.house import ACCOUNT, HOST, SECRET, House, opened
 
 NOTIFY = "/api/whatsapp/accounts/7/notify"
 TOKEN = "a receive token of tests"
@@ -325,9 +324,7 @@ def test_a_spool_locked_by_another_is_answered_503_and_works_again_afterwards(ho
 
 
 def test_a_door_that_restarts_is_answered_503_and_nothing_is_lost(house: House) -> None:
-    master = house.pid("ingress")
-    for process in (master, *children(master)):
-        os.kill(process, signal.SIGKILL)
+    house.kill("ingress")
     sent = signed(house.sinch())
     answers = [house.sinch().post(sent)]
     while answers[-1].status != 200:

@@ -7,6 +7,6 @@ from alembic import context
 from gateway.spool.schema import metadata
 
 with context.config.attributes["engine"].connect() as connection:
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True)
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()

@@ -1,0 +1,40 @@
+"""Services made by hand: a clock that is set, a spool of the test's own, limits in memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from gateway.config import Settings
+from gateway.limits import Limiter
+from gateway.services import Services
+from gateway.spool.database import Database
+from tests import config_samples
+
+NOW = 1_700_000_000.0
+
+
+class HandClock:
+    """A clock that stands still until somebody moves it."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.asked = 0  # how often somebody looked
+        self._now = now
+        self._guard = threading.Lock()
+
+    def now(self) -> float:
+        with self._guard:
+            self.asked += 1
+            return self._now
+
+    def advance(self, seconds: float) -> None:
+        with self._guard:
+            self._now += seconds
+
+
+def services(spool: Database, *, clock: HandClock | None = None, **tables: Any) -> Services:
+    """Services on `spool`, with the settings of `config_samples.settings(**tables)`; its folder is the state."""
+    tables["server"] = {"state_dir": str(spool.path.parent)} | tables.get("server", {})
+    settings: Settings = config_samples.settings(**tables)
+    chosen = clock or HandClock()
+    return Services(settings, spool, Limiter(settings.limits.storage, clock=chosen), chosen)

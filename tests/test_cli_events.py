@@ -1,0 +1,230 @@
+"""`events list | show | replay | erase`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import config, services
+from gateway.cli import group
+from gateway.errors import CommandError, GatewayError, SpoolUnavailable
+from gateway.nginx import render
+from gateway.spool import intake, migrator, records, schema, turns
+from gateway.spool.database import Database
+from tests.spool_samples import callback, rows
+
+NUMBER = "+393331234567"
+
+
+@pytest.fixture
+def file(settings_file: Callable[..., Path]) -> Path:
+    return settings_file()
+
+
+@pytest.fixture
+def spool(file: Path) -> Iterator[Database]:
+    """The spool of `file`: 1 delivered, 2 parked, 3 and 4 pending, 4 named by its number alone."""
+    settings = config.load(file, {})
+    render.prepare(settings)
+    migrator.migrate(services.spool_path(settings))
+    with closing(Database(services.spool_path(settings), patience_seconds=1)) as opened:
+        for number in (1, 2, 3):
+            intake.accept(opened, callback(f"m{number}", identity=NUMBER), now=1_700_000_000.0)
+        for end in (turns.delivered, turns.park):
+            [taken] = turns.claim(opened, due_by=2e9, now=2e9, most=1, lease_seconds=90)
+            end(opened, taken, outcome="200" if end is turns.delivered else "500: tried often", now=1_700_000_060.0)
+        intake.accept(opened, callback("m4", contact="", identity=NUMBER, connector=8), now=1_700_000_000.0)
+        yield opened
+
+
+@pytest.fixture
+def run(file: Path, spool: Database) -> Callable[..., Result]:
+    def typed(*arguments: str) -> Result:
+        return CliRunner().invoke(group, ["--config", str(file), "events", *arguments])
+
+    return typed
+
+
+def audits(result: Result) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert all(line.pop("at") and line.pop("process") == "events" for line in lines)
+    return lines
+
+
+def refusal(result: Result) -> GatewayError:
+    assert isinstance(result.exception, GatewayError)
+    assert result.stdout == ""
+    return result.exception
+
+
+def states(spool: Database) -> dict[int, str]:
+    return {row.id: row.state for row in rows(spool, schema.event)}
+
+
+def listed(result: Result) -> list[list[str]]:
+    """The columns of every event, without the time."""
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()[1:-1]
+    return [[cell for cell in re.split(r" {2,}", line.strip()) if not cell.startswith("2023-")] for line in lines]
+
+
+def test_list_shows_the_newest_first_and_counts_all(run: Callable[..., Result]) -> None:
+    result = run("list")
+    assert listed(result) == [
+        ["4", "8", "MESSAGE_INBOUND", "…567", "pending", "0", "0"],
+        ["3", "7", "MESSAGE_INBOUND", "c1", "pending", "0", "0"],
+        ["2", "7", "MESSAGE_INBOUND", "c1", "parked", "1", "0", "500: tried often"],
+        ["1", "7", "MESSAGE_INBOUND", "c1", "delivered", "1", "0", "200"],
+    ]
+    assert result.stdout.splitlines()[-1] == "2 pending, 1 delivered, 1 parked, 0 rejected, 0 duplicate"
+
+
+CHOSEN = {
+    "a state": (["--state", "parked"], ["2"]),
+    "a connector": (["--connector", "8"], ["4"]),
+    "the newest": (["--most", "2"], ["4", "3"]),
+    "nothing": (["--state", "rejected"], []),
+}
+
+
+@pytest.mark.parametrize(("options", "ids"), CHOSEN.values(), ids=CHOSEN)
+def test_list_chooses(run: Callable[..., Result], options: list[str], ids: list[str]) -> None:
+    assert [row[0] for row in listed(run("list", *options))] == ids
+
+
+def test_list_prints_what_others_chose_as_it_is(run: Callable[..., Result], spool: Database) -> None:
+    intake.accept(spool, callback("m5", contact="[/red][bold]:smile:"), now=1_700_000_000.0)
+    assert listed(run("list", "--most", "1"))[0][3] == "[/red][bold]:smile:"
+
+
+def test_show_tells_what_is_known(run: Callable[..., Result]) -> None:
+    result = run("show", "2")
+    assert result.exit_code == 0
+    told = dict(re.split(r" {2,}|(?<=request id) ", line, maxsplit=1) for line in result.stdout.splitlines())
+    assert re.fullmatch(r"2023-11-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", told.pop("accepted"))
+    assert re.fullmatch(r"2023-11-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", told.pop("settled"))
+    assert re.fullmatch(r"\d+ bytes", told.pop("body"))
+    assert told == {
+        "event": "2",
+        "connector": "7",
+        "kind": "MESSAGE_INBOUND",
+        "contact": "c1",
+        "state": "parked",
+        "outcome": "500: tried often",
+        "tries": "1",
+        "repeats": "0",
+        "request id": "request-m2",
+        "headers": "content-type",
+    }
+
+
+def test_no_number_is_shown(run: Callable[..., Result]) -> None:
+    for arguments in (["list"], ["show", "3"], ["show", "4"], ["replay", "1"], ["erase", "--contact", NUMBER]):
+        result = run(*arguments)
+        assert result.exit_code == 0
+        assert NUMBER.removeprefix("+") not in result.output
+    assert "…567" in run("show", "4").stdout
+
+
+def test_show_body_prints_the_exact_bytes_and_nothing_else(run: Callable[..., Result], spool: Database) -> None:
+    body = b'\xff\x00{"text": "\r\n"}'
+    event_id = intake.accept(spool, callback("m5", body=body), now=1.0).event_id
+    assert run("show", str(event_id), "--body").stdout_bytes == body
+
+
+def test_replay_delivers_again_and_leaves_an_audit_line(run: Callable[..., Result], spool: Database) -> None:
+    result = run("replay", "2", "1", "2")
+    assert (result.exit_code, result.stdout) == (0, "2 to be delivered again.\n")
+    assert audits(result) == [{"event": "audit", "command": "replay", "events": [2, 1]}]
+    assert set(states(spool).values()) == {"pending"}
+
+
+def test_replay_of_all_that_is_parked(run: Callable[..., Result], spool: Database) -> None:
+    assert run("replay", "--parked").stdout == "1 to be delivered again.\n"
+    assert states(spool) == {1: "delivered", 2: "pending", 3: "pending", 4: "pending"}
+    assert run("replay", "--parked").stdout == "Nothing is parked.\n"
+
+
+def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result], spool: Database) -> None:
+    result = run("erase", "--contact", NUMBER)
+    assert result.stdout == "2 erased.\n2 not delivered yet and kept; --pending erases those too.\n"
+    assert audits(result) == [{"event": "audit", "command": "erase", "erased": 2, "left": 2}]
+    assert states(spool) == {3: "pending", 4: "pending"}
+
+
+def test_erase_takes_everything_where_that_is_asked_for(run: Callable[..., Result], spool: Database) -> None:
+    assert run("erase", "--contact", NUMBER, "--pending").stdout == "4 erased.\n"
+    assert states(spool) == {}
+    assert NUMBER.removeprefix("+").encode() not in spool.path.read_bytes()
+
+
+REFUSED = {
+    "show of none": (["show", "99"], "there is no event 99; `events list` shows those there are"),
+    "show of the body of none": (["show", "99", "--body"], "there is no event 99; `events list` shows those there are"),
+    "replay of none": (["replay", "1", "99"], "there is no event 99; nothing was replayed"),
+    "replay of a pending one": (["replay", "1", "3"], "event 3 is still pending; nothing was replayed"),
+    "replay of nothing": (["replay"], "name the events to replay, or say --parked"),
+    "replay of both": (["replay", "1", "--parked"], "name the events to replay, or say --parked"),
+    "erase of nobody": (["erase", "--contact", ""], "name the contact to erase; nothing was erased"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), REFUSED.values(), ids=REFUSED)
+def test_refused_is(run: Callable[..., Result], spool: Database, arguments: list[str], said: str) -> None:
+    before = states(spool)
+    error = refusal(run(*arguments))
+    assert isinstance(error, CommandError)
+    assert str(error) == said
+    assert states(spool) == before
+
+
+MISTYPED = {
+    "no number": ["show", "seven"],
+    "a negative number": ["show", "--", "-1"],
+    "a number no database holds": ["show", str(2**63)],
+    "several numbers, one of them too large": ["replay", "1", str(2**63)],
+    "a connector no database holds": ["list", "--connector", str(2**63)],
+    "no contact": ["erase"],
+    "an unknown state": ["list", "--state", "lost"],
+    "none at all": ["list", "--most", "0"],
+}
+
+
+@pytest.mark.parametrize("arguments", MISTYPED.values(), ids=MISTYPED)
+def test_mistyped_is(run: Callable[..., Result], spool: Database, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+    assert states(spool) == {1: "delivered", 2: "parked", 3: "pending", 4: "pending"}
+
+
+def test_the_largest_number_is_just_not_there(run: Callable[..., Result]) -> None:
+    assert "there is no event" in str(refusal(run("show", str(2**63 - 1))))
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["replay", "1"], ["erase", "--contact", "c1"]])
+def test_without_a_spool_the_way_to_one_is_told(file: Path, arguments: list[str]) -> None:
+    error = refusal(CliRunner().invoke(group, ["--config", str(file), "events", *arguments]))
+    assert isinstance(error, SpoolUnavailable)
+    assert "run `motion-gateway migrate`" in str(error)
+
+
+def test_what_is_wrong_is_said_in_words_and_the_exit_status_is_2(file: Path, spool: Database) -> None:
+    command = [sys.executable, "-m", "gateway", "--config", str(file), "events", "show", "99"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "there is no event 99; `events list` shows those there are\n"
+
+
+def test_a_command_works_while_others_use_the_spool(run: Callable[..., Result], spool: Database) -> None:
+    assert records.listed(spool, state=None, connector_id=None, most=9)  # keeps a connection open
+    assert run("erase", "--contact", NUMBER, "--pending").exit_code == 0

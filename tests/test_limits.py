@@ -1,0 +1,213 @@
+"""How often something may happen: in memory, in a real Redis, and while that Redis is away."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import limits as rates
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import limits, telemetry
+from gateway.clock import WallClock
+from gateway.errors import TooManyRequests
+from gateway.limits import Limiter
+
+TWO = rates.parse("2/hour")
+PAUSE = 5.0  # after which Redis is asked again
+
+
+class HandMade:
+    """A clock that is moved by hand."""
+
+    moment = 1_000_000.0
+
+    def now(self) -> float:
+        return self.moment
+
+
+class Redis:
+    """A real redis-server on a free port, which can be killed and come back."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        command = ("redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--dir", "/")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert any("Ready to accept connections" in line for line in self.process.stdout)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=10)
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    server = Redis()
+    yield server
+    server.kill()
+
+
+def allowed(limiter: Limiter, whose: str = "a", *, what: str = "calls", of: int = 4) -> int:
+    """How many of so many calls are let through."""
+    passed = 0
+    for _ in range(of):
+        with suppress(TooManyRequests):
+            limiter.require(TWO, what, whose)
+            passed += 1
+    return passed
+
+
+def findings(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["finding"] for line in capfd.readouterr().err.splitlines()]
+
+
+def test_one_too_many_is_refused_and_says_which_limit_it_was() -> None:
+    limiter = Limiter("memory://", clock=WallClock())
+    for _ in range(2):
+        limiter.require(TWO, "calls", "a")
+    with pytest.raises(TooManyRequests, match=r"^limit of calls$"):
+        limiter.require(TWO, "calls", "a")
+
+
+def test_what_and_whose_are_counted_apart() -> None:
+    limiter = Limiter("memory://", clock=WallClock())
+    assert allowed(limiter) == 2
+    assert allowed(limiter, "b") == 2
+    assert allowed(limiter, what="fetches") == 2
+    assert allowed(limiter) == 0
+
+
+def test_a_limit_that_is_off_lets_everything_through() -> None:
+    limiter = Limiter("memory://", clock=WallClock())
+    for _ in range(1000):
+        limiter.require(None, "calls", "a")
+
+
+NAMES = {
+    "IPv4": ("192.0.2.1", "192.0.2.1"),
+    "IPv6": ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    "the first of a /64": ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+    "the last of a /64": ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+    "the first of the next": ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+    "another spelling": ("2001:0DB8:0001:0002::0006", "2001:db8:1:2::/64"),
+    "IPv4 in IPv6": ("::ffff:192.0.2.1", "192.0.2.1"),
+    "with a zone": ("fe80::1%eth0", "fe80::/64"),
+    "nothing": ("", "unknown"),
+    "a name": ("localhost", "unknown"),
+    "with a port": ("192.0.2.1:443", "unknown"),
+    "in brackets": ("[2001:db8::1]", "unknown"),
+    "leading zeros": ("192.0.2.01", "unknown"),
+    "a network": ("192.0.2.0/24", "unknown"),
+    "two": ("192.0.2.1, 192.0.2.2", "unknown"),
+    "a number": ("3221225985", "unknown"),
+}
+
+
+@pytest.mark.parametrize(("address", "name"), NAMES.values(), ids=NAMES)
+def test_a_client_is_counted_as(address: str, name: str) -> None:
+    assert limits.counted_as(address) == name
+
+
+@given(st.text() | st.ip_addresses().map(str) | st.from_regex(r"[0-9a-f:.%/]{0,40}"))
+def test_any_text_is_counted_as_something(address: str) -> None:
+    assert limits.counted_as(address)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "valkey"])
+def test_several_workers_count_together_in_redis(redis: Redis, scheme: str) -> None:
+    one, other = (Limiter(redis.url.replace("redis", scheme, 1), clock=WallClock()) for _ in range(2))
+    assert allowed(one, of=1) == 1
+    assert allowed(other) == 1
+    assert allowed(one) == 0
+    assert allowed(other, "b") == 2
+
+
+def test_counting_goes_on_in_memory_while_redis_is_away(redis: Redis, capfd: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure("test")
+    clock = HandMade()
+    limiter = Limiter(redis.url, clock=clock)
+    assert allowed(limiter) == 2
+    redis.kill()
+    assert allowed(limiter) == 2  # this worker's own count, which begins here
+    assert findings(capfd) == ["limits-storage-away"]
+
+
+@pytest.mark.parametrize(("passed", "asked"), [(PAUSE - 1, False), (PAUSE, True), (PAUSE + 1, True)])
+def test_redis_is_asked_again_after_a_pause(
+    redis: Redis,
+    capfd: pytest.CaptureFixture[str],
+    passed: float,
+    asked: bool,  # noqa: FBT001
+) -> None:
+    telemetry.configure("test")
+    clock = HandMade()
+    limiter = Limiter(redis.url, clock=clock)
+    redis.kill()
+    assert allowed(limiter) == 2
+    redis.start()
+    clock.moment += passed
+    assert allowed(limiter) == (2 if asked else 0)
+    assert allowed(Limiter(redis.url, clock=clock)) == (0 if asked else 2)
+    assert findings(capfd) == ["limits-storage-away"]
+
+
+def test_as_long_as_redis_is_away_every_pause_ends_in_a_finding(
+    redis: Redis, capfd: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure("test")
+    clock = HandMade()
+    limiter = Limiter(redis.url, clock=clock)
+    redis.kill()
+    for _ in range(3):
+        allowed(limiter)
+        clock.moment += PAUSE
+    assert findings(capfd) == ["limits-storage-away"] * 3
+
+
+def _stop(redis: Redis) -> None:
+    redis.process.send_signal(signal.SIGSTOP)
+
+
+def _make_read_only(redis: Redis) -> None:
+    subprocess.run(["redis-cli", "-p", str(redis.port), "replicaof", "127.0.0.1", "1"], check=True, capture_output=True)
+
+
+def _ask_for_a_password(redis: Redis) -> None:
+    subprocess.run(
+        ["redis-cli", "-p", str(redis.port), "config", "set", "requirepass", "secret"], check=True, capture_output=True
+    )
+
+
+@pytest.mark.parametrize("trouble", [_stop, _make_read_only, _ask_for_a_password])
+def test_a_redis_in_trouble_is_away_and_holds_nobody_up(
+    redis: Redis, capfd: pytest.CaptureFixture[str], trouble: Callable[[Redis], None]
+) -> None:
+    telemetry.configure("test")
+    trouble(redis)
+    began = time.monotonic()
+    assert allowed(Limiter(redis.url, clock=HandMade())) == 2
+    assert time.monotonic() - began < 1
+    assert findings(capfd) == ["limits-storage-away"]
+
+
+def test_a_redis_that_is_not_there_at_the_start_keeps_nobody_from_starting(capfd: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure("test")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert allowed(Limiter(f"redis://:secret-password@127.0.0.1:{port}", clock=HandMade())) == 2
+    said = capfd.readouterr().err
+    assert "limits-storage-away" in said
+    assert "secret-password" not in said

@@ -1,0 +1,192 @@
+"""The nginx configuration: what may be written into it, and that nginx takes it."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import certs, config, errors, services
+from gateway.cli import group
+from gateway.config import Settings
+from gateway.errors import CommandError
+from gateway.nginx import render
+
+File = Callable[..., Path]
+
+
+@pytest.fixture
+def understood(settings_file: File) -> Callable[..., Settings]:
+    """Settings whose certificate is there."""
+
+    def load(**server: Any) -> Settings:
+        found = config.load(settings_file(server=server), {})
+        pair = certs.self_signed([found.server.public_host], now=datetime.datetime.now(datetime.UTC))
+        certs.store(pair, certificate=found.server.certificate, private_key=found.server.private_key)
+        return found
+
+    return load
+
+
+QUOTED = {
+    "a word": ("word", '"word"'),
+    "blanks": ("a b", '"a b"'),
+    "signs of the language": ("a;{}#'", '"a;{}#\'"'),
+    "beyond ASCII": ("zürich", '"zürich"'),
+    "a path": (Path("/etc/tls"), '"/etc/tls"'),
+    "nothing": ("", '""'),
+}
+UNQUOTABLE = {"a quote": '"', "a backslash": "\\", "a variable": "$host", "a line break": "a\nb", "a zero": "\0"}
+
+
+@pytest.mark.parametrize(("value", "written"), QUOTED.values(), ids=QUOTED)
+def test_quoted_is(value: object, written: str) -> None:
+    assert render.quoted(value) == written
+
+
+@pytest.mark.parametrize("value", UNQUOTABLE.values(), ids=UNQUOTABLE)
+@pytest.mark.parametrize("frame", ["{}", "a{}", "{}b", "a{}b"])
+def test_refused_is(value: str, frame: str) -> None:
+    with pytest.raises(CommandError, match="cannot be written into an nginx configuration"):
+        render.quoted(frame.format(value))
+
+
+@given(st.text())
+def test_any_text_is_one_word_or_refused(text: str) -> None:
+    try:
+        written = render.quoted(text)
+    except CommandError:
+        return
+    assert written[0] == written[-1] == '"'
+    assert written[1:-1] == text
+    assert not set('"\\$\n') & set(text)
+
+
+LISTEN = {
+    "IPv4": (("192.0.2.1", 443), "192.0.2.1:443"),
+    "every IPv4": (("0.0.0.0", 80), "0.0.0.0:80"),
+    "IPv6": (("[2001:db8::1]", 443), "[2001:db8::1]:443"),
+    "IPv6 without brackets": (("2001:db8::1", 443), "[2001:db8::1]:443"),
+    "every address": (("[::]", 443), "[::]:443 ipv6only=off"),
+    "every address, without brackets": (("::", 443), "[::]:443 ipv6only=off"),
+    "IPv6 loopback": (("::1", 9443), "[::1]:9443"),
+}
+
+
+@pytest.mark.parametrize(("place", "written"), LISTEN.values(), ids=LISTEN)
+def test_listen_is(place: tuple[str, int], written: str) -> None:
+    assert render.listen(*place) == written
+
+
+SERVERS: dict[str, dict[str, Any]] = {
+    "the defaults": {},
+    "IPv4 alone": {"public_address": "0.0.0.0", "ops_address": "127.0.0.1"},
+    "IPv6 alone": {"public_address": "[2001:db8::1]", "ops_address": "[::1]"},
+    "other ports": {"public_url": "https://gateway.example.com:8443", "public_port": 8443, "http_port": 8080},
+    "no plain HTTP": {"http_port": 0},
+    "balancers in front": {"trusted_proxies": ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]},
+    "an address for a name": {"public_url": "https://192.0.2.1"},
+    "an IPv6 address for a name": {"public_url": "https://[2001:db8::1]"},
+    "a name in capitals": {"public_url": "https://Gateway.Example.COM"},
+    "the longest name": {"public_url": "https://" + ".".join(["a" * 61] * 4) + ".abc"},
+}
+
+
+def nginx_says(configuration: Path) -> str:
+    command = ("nginx", "-t", "-q", "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration))
+    return subprocess.run(command, capture_output=True, text=True).stderr
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS)
+def test_nginx_accepts(understood: Callable[..., Settings], server: dict[str, Any]) -> None:
+    settings = understood(**server)
+    said = nginx_says(render.write(settings))
+    # -t opens the ports too: what another program or a missing address keeps from us is not the configuration's fault.
+    assert [line for line in said.splitlines() if "bind() to" not in line and "test failed" not in line] == []
+
+
+def test_nginx_would_say_what_is_wrong(understood: Callable[..., Settings]) -> None:
+    path = render.write(understood())
+    path.write_text(path.read_text().replace("server_tokens off", "server_tokens perhaps"))
+    assert "perhaps" in nginx_says(path)
+
+
+def test_only_proxies_that_are_trusted_may_name_the_client(understood: Callable[..., Settings]) -> None:
+    text = render.configuration(understood(trusted_proxies=["10.0.0.0/8", "192.0.2.7"]))
+    assert "set_real_ip_from 10.0.0.0/8;" in text
+    assert "set_real_ip_from 192.0.2.7" in text
+    assert text.count("real_ip_header") == 1
+
+
+def test_without_balancers_nobody_may_name_the_client(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(), {}))
+    assert "real_ip" not in text
+
+
+@pytest.mark.parametrize(("port", "count"), [(0, 0), (80, 2)], ids=["off", "on"])
+def test_plain_http_is_there_only_where_it_is_wanted(settings_file: File, port: int, count: int) -> None:
+    text = render.configuration(config.load(settings_file(server={"http_port": port}), {}))
+    plain = [line for line in text.splitlines() if line.strip().startswith("listen") and "ssl" not in line]
+    assert len(plain) == count
+    assert ("acme-challenge" in text) is bool(count)
+
+
+def test_every_listener_has_one_server_for_every_other_name(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(), {}))
+    lines = [line.split() for line in text.splitlines() if line.strip().startswith("listen")]
+    places = {line[1].rstrip(";") for line in lines}
+    assert {
+        place: sum(line[1].rstrip(";") == place and "default_server;" in line for line in lines) for place in places
+    } == dict.fromkeys(places, 1)
+
+
+def test_refusals_of_nginx_are_those_of_the_doors(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(), {}))
+    for status in (404, 413, 503):
+        assert f"return {status} '{errors.body(status).decode()}';" in text
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is(settings_file: File) -> None:
+    settings = config.load(settings_file(), {})
+    server = settings.server.model_copy(update={"acme_webroot": Path('/var/"; include /etc/passwd;')})
+    with pytest.raises(CommandError):
+        render.write(settings.model_copy(update={"server": server}))
+    assert not (services.run_dir(settings) / "nginx.conf").exists()
+
+
+def test_the_state_can_be_reached_and_not_listed(settings_file: File) -> None:
+    settings = config.load(settings_file(), {})
+    render.prepare(settings)
+    render.prepare(settings)
+    modes = [oct(path.stat().st_mode & 0o7777) for path in (settings.server.state_dir, services.run_dir(settings))]
+    assert modes == (["0o711", "0o2750"] if render.worker_user() else ["0o711", "0o750"])
+
+
+def test_a_state_that_cannot_be_prepared_is_told(settings_file: File, tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(CommandError, match=r"server\.state_dir .* cannot be prepared: \w+"):
+        render.prepare(config.load(settings_file(), {}))
+
+
+def test_the_command_writes_what_was_rendered(settings_file: File, tmp_path: Path) -> None:
+    path = settings_file()
+    result = CliRunner().invoke(
+        group, ["--config", str(path), "nginx", "render", "--to", str(tmp_path / "out" / "deep")]
+    )
+    written = tmp_path / "out" / "deep" / "nginx.conf"
+    assert (result.exit_code, result.stdout) == (0, f"Wrote {written}.\n")
+    assert written.read_text() == render.configuration(config.load(path, {}))
+
+
+def test_the_command_says_where_it_cannot_write(settings_file: File, tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").mkdir()
+    result = CliRunner().invoke(group, ["--config", str(settings_file()), "nginx", "render", "--to", str(tmp_path)])
+    assert isinstance(result.exception, CommandError)
+    assert str(result.exception) == f"{tmp_path / 'nginx.conf'} cannot be written: Is a directory"
