@@ -53,7 +53,7 @@ def _refuse(error: Exception) -> Response:
 def _as_ours(error: Exception) -> errors.GatewayError:
     if isinstance(error, errors.GatewayError) and error.status in errors.CODES and error.status != 500:
         return error
-    if isinstance(error, HTTPException):
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return errors.TooLarge("body too large") if error.code == 413 else errors.NotFound("no such route")
     # Nobody planned for it, so it is our fault: the caller shall come again.
     telemetry.failure("unexpected", error)

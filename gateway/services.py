@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.clock import Clock, WallClock
+from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.limits import Limiter
 from gateway.spool import database
@@ -26,12 +26,11 @@ class Services:
 
 def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> Services:
     """`patience_seconds`: how long to wait for a spool that another process is writing to."""
-    clock = WallClock()
     return Services(
         settings=settings,
         spool=Database(spool_path(settings), patience_seconds=patience_seconds),
-        limits=Limiter(settings.limits.storage, clock=clock),
-        clock=clock,
+        limits=Limiter(settings.limits.storage, clock=SteadyClock()),
+        clock=WallClock(),
     )
 
 
@@ -51,3 +50,8 @@ def socket_path(settings: Settings, door: str) -> Path:
 def courier_lock(settings: Settings) -> Path:
     """Held by the courier for as long as it lives."""
     return settings.server.state_dir / "courier.lock"
+
+
+def serve_lock(settings: Settings) -> Path:
+    """Held by `serve` for as long as it lives."""
+    return settings.server.state_dir / "serve.lock"

@@ -71,6 +71,9 @@ class _Faithful:
             _current.exchange.watch(self.sock)  # type: ignore[attr-defined]
         super().putrequest(method, _current.exchange.target, *args, **kwargs)  # type: ignore[misc]
 
+    def _encode_request(self, request: str) -> bytes:
+        return request.encode("latin-1")  # http.client insists on ASCII; a query may hold any byte
+
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
         _current.exchange.watch(self.sock)  # type: ignore[attr-defined]

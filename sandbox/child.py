@@ -73,11 +73,22 @@ class Child:
         return self._process.wait()
 
     def _killed_rest(self) -> bool:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        return True
+        rest = _session(self._process.pid)
+        for pid in rest:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(rest)
+
+
+def _session(leader: int) -> list[int]:
+    """The living processes of a session; those that are only waited for do not count (Linux: /proc)."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, _group, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
 
 
 def serve_command(config_file: Path) -> list[str]:

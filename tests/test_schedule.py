@@ -131,15 +131,24 @@ GIVEN_UP = {
     "8th failure with 503": Case(answered(503), 7, parked=True),
     "500th failure while Motion is down": Case(answered(500), 499, parked=False, motion_was_up=False),
     "500th refusal while Motion is down": Case(answered(404), 499, parked=False, motion_was_up=False),
-    "failing just under retry_for": Case(answered(500), 1, parked=False, failing_for=3 * DAY - 1),
-    "failing for retry_for": Case(answered(500), 1, parked=False, failing_for=3 * DAY),
-    "failing just over retry_for": Case(answered(500), 1, parked=True, failing_for=3 * DAY + 1),
-    "refused over retry_for": Case(answered(404), 1, parked=True, failing_for=3 * DAY + 1),
-    "failing over retry_for, nothing else delivered": Case(
-        answered(500), 1, parked=True, failing_for=3 * DAY + 1, others_delivered=False
+    "failing for retry_for, nothing else delivered": Case(
+        answered(500), 7, parked=False, failing_for=3 * DAY, others_delivered=False
     ),
-    "without an answer over retry_for": Case(NO_ANSWER, 1, parked=False, failing_for=3 * DAY + 1),
-    "answered 502 over retry_for": Case(answered(502), 1, parked=False, failing_for=3 * DAY + 1),
+    "failing just over retry_for, nothing else delivered": Case(
+        answered(500), 7, parked=True, failing_for=3 * DAY + 1, others_delivered=False
+    ),
+    "refused over retry_for, nothing else delivered": Case(
+        answered(404), 7, parked=True, failing_for=3 * DAY + 1, others_delivered=False
+    ),
+    "7th failure, over retry_for since Motion was down": Case(
+        answered(500), 6, parked=False, failing_for=3 * DAY + 1, others_delivered=False
+    ),
+    "without an answer over retry_for": Case(
+        NO_ANSWER, 7, parked=False, failing_for=3 * DAY + 1, others_delivered=False
+    ),
+    "answered 502 over retry_for": Case(
+        answered(502), 7, parked=False, failing_for=3 * DAY + 1, others_delivered=False
+    ),
     "over retry_for while Motion is down": Case(
         answered(500), 1, parked=False, failing_for=300 * DAY, motion_was_up=False
     ),

@@ -134,7 +134,7 @@ def test_a_replayed_event_starts_afresh(spool: Database) -> None:
     records.replay(spool, [1])
     [taken] = turns.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
     assert (taken.failures, taken.failing_since) == (0, None)
-    assert turns.recover(spool, now=NOW, longest_wait_seconds=300) == []
+    assert turns.recover(spool, now=NOW, longest_wait_seconds=300).parked == ()
 
 
 def test_replayed_events_keep_their_order_and_come_before_newer_ones(spool: Database) -> None:

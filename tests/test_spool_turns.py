@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.spool import intake, migrator, records, schema, turns
 from gateway.spool.database import Database
-from gateway.spool.turns import Claim
+from gateway.spool.turns import Claim, Recovered
 from tests.spool_samples import callback, rows
 
 NOW = 1_000_000.0
@@ -40,7 +40,7 @@ def postpone(spool: Database, taken: Claim, *, due_at: float) -> None:
     turns.postpone(spool, taken, outcome="503", due_at=due_at, failures=1, failing_since=NOW)
 
 
-def recover(spool: Database, *, now: float = NOW) -> list[int]:
+def recover(spool: Database, *, now: float = NOW) -> Recovered:
     return turns.recover(spool, now=now, longest_wait_seconds=LONGEST_WAIT)
 
 
@@ -159,7 +159,7 @@ def test_recover_frees_what_a_dead_courier_held(spool: Database) -> None:
     fill(spool, "a1", "a2", "b1")
     claim(spool)
     assert claim(spool) == []
-    assert recover(spool) == []
+    assert recover(spool) == Recovered(parked=(), suspects=("7:contact:a", "7:contact:b"))
     assert names(claim(spool)) == ["a1", "b1"]
     assert [row.deaths for row in rows(spool, schema.event)] == [1, 0, 1]
 
@@ -168,7 +168,8 @@ def test_an_event_that_killed_five_couriers_is_parked_and_its_lane_goes_on(spool
     fill(spool, "a1", "a2")
     for death in range(1, turns.MOST_DEATHS + 1):
         assert names(claim(spool)) == ["a1"]
-        assert recover(spool) == ([1] if death == turns.MOST_DEATHS else [])
+        killed = death == turns.MOST_DEATHS
+        assert recover(spool) == Recovered(*(((1,), ()) if killed else ((), ("7:contact:a",))))
     killer = state(spool, 1)
     assert (killer.state, killer.outcome, killer.settled_at) == ("parked", turns.KILLED_COURIERS, NOW)
     assert names(claim(spool)) == ["a2"]
@@ -181,8 +182,28 @@ def test_a_courier_that_lives_to_tell_takes_the_deaths_back(spool: Database) -> 
         recover(spool)
     postpone(spool, claim(spool)[0], due_at=NOW)
     claim(spool)
-    assert recover(spool) == []
+    assert recover(spool).parked == ()
     assert state(spool, 1).deaths == 1
+
+
+def test_whoever_was_in_nobodys_hand_is_no_suspect(spool: Database) -> None:
+    fill(spool, "a1", "b1")
+    postpone(spool, claim(spool, most=1)[0], due_at=NOW)
+    assert recover(spool) == Recovered(parked=(), suspects=())
+
+
+def test_a_suspect_is_claimed_whenever_it_is_due(spool: Database) -> None:
+    fill(spool, "a1", "a2", "b1")
+    for taken in claim(spool):
+        postpone(spool, taken, due_at=NOW + 60)
+    taken = turns.claim_suspect(spool, "7:contact:a", now=NOW, lease_seconds=LEASE)
+    assert taken is not None
+    assert (taken.request_id, taken.tries) == ("request-a1", 2)
+    assert names(claim(spool, now=NOW + 60)) == ["b1"]
+
+
+def test_a_suspect_that_was_erased_meanwhile_is_no_claim(spool: Database) -> None:
+    assert turns.claim_suspect(spool, "7:contact:a", now=NOW, lease_seconds=LEASE) is None
 
 
 @pytest.mark.parametrize(
@@ -293,7 +314,11 @@ class Couriers(RuleBasedStateMachine):
 
     @rule()
     def die(self) -> None:
-        for event_id in recover(self.spool, now=self.now):
+        recovered = recover(self.spool, now=self.now)
+        assert {*recovered.suspects, *(self.lane_of[event_id] for event_id in recovered.parked)} == {
+            taken.lane for taken in self.claims
+        }
+        for event_id in recovered.parked:
             self.pending[self.lane_of[event_id]].remove(event_id)
             self.settled[event_id] = "parked"
         self.claims = []

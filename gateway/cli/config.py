@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from gateway.config import showing
+from gateway.config import secrecy, showing
 from gateway.config.tables import Account, Settings
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
@@ -38,10 +38,13 @@ def check(context: Context) -> None:
 
 
 @config.command()
-@click.option("--reveal", is_flag=True, help="Show the token of each Receive URL.")
+@click.option("--reveal", is_flag=True, help="Show the token of each Receive URL, and phone numbers.")
 @click.pass_obj
 def show(context: Context, *, reveal: bool) -> None:
-    """Show all settings, and per account what to type at Sinch and into Motion; secrets are masked."""
+    """Show all settings, and per account what to type at Sinch and into Motion.
+
+    Secrets and phone numbers are masked.
+    """
     settings = context.settings()
     click.echo(showing.rendered(settings))
     for account in settings.accounts:
@@ -74,7 +77,7 @@ def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
         "SINCH App ID": account.app_id,
         "SINCH Key ID, Key Secret": account.key_id or "from Settings → Access Keys at Sinch",
         "SINCH webhook token": _secret_token(account),
-        "Phone": account.phone or "as registered at Sinch, with its prefix",
+        "Phone": _phone(account, reveal=reveal),
     }
     return "\n".join(
         [
@@ -88,6 +91,12 @@ def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
 
 def _form(title: str, fields: dict[str, str]) -> list[str]:
     return [f"  {title}", *(f"    {label:<30}{value}" for label, value in fields.items())]
+
+
+def _phone(account: Account, *, reveal: bool) -> str:
+    if reveal and account.phone:
+        return account.phone
+    return f"as registered at Sinch, with its prefix {secrecy.ending(account.phone)}".rstrip()
 
 
 def _secret_token(account: Account) -> str:

@@ -70,7 +70,7 @@ Phone = Annotated[
             )
         )
     ),
-    _OrBlank,
+    PlainSerializer(secrecy.ending),
 ]
 Name = Annotated[
     str,

@@ -1,7 +1,7 @@
 """What is wrong with the settings, told so that the operator can put it right.
 
 1. A problem names its key, shows the value where that can be no secret, and says what to write.
-2. The values of secrets and of unknown keys are never shown; of others only those whose look
+2. The values of secrets, phone numbers and unknown keys are never shown; of others only those whose look
    says that they hold no password, and never whole lists and tables.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 LONGEST_SHOWN = 80
 
 _PLAIN_URL = re.compile(r"[0-9A-Za-z+.-]*://[0-9A-Za-z.\[\]_-]*(:[0-9]*)?(/[0-9A-Za-z._~/-]*)?")
-_SECRET_NAME = re.compile(r"secret|password|token|key")
+_SECRET_NAME = re.compile(r"secret|password|token|key|phone")
 _NO_SECRET = {"token_ttl", "unknown_tokens_per_address"}
 
 

@@ -68,6 +68,11 @@ def write(value: SecretStr | None) -> str:
     return "***" if value else ""
 
 
+def ending(number: str | None) -> str:
+    """The end of a phone number: enough to know one's own by."""
+    return f"…{number[-3:]}" if number else ""
+
+
 def write_all(values: tuple[SecretStr, ...]) -> list[str]:
     return [write(value) for value in values]
 

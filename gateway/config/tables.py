@@ -160,7 +160,7 @@ class Account(Table):
     webhook_secrets: kinds.Secrets = _default(())
     unsigned: kinds.Unsigned = _default("refuse")
     receive_token: kinds.Key = _default(None)
-    phone: kinds.Phone = _default(None)
+    phone: kinds.Phone = Field(None, repr=False)
     channels: kinds.Channels = _default(("WHATSAPP",))
 
     @property

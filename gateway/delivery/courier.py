@@ -1,6 +1,6 @@
 """Carries events from the spool to Motion: side by side for different contacts, in order for each.
 
-Rule 1. There is one courier: it holds a lock for as long as it lives, and frees what a courier before
+Rule 1. There is one courier: it holds `lock` for as long as it lives, and frees what a courier before
         it died with.
 Rule 2. While Motion is down one event at a time is tried, of another contact each time.
 Rule 3. What became of a try is written down before the next one of its contact begins. If it cannot
@@ -12,35 +12,40 @@ Rule 5. Asked to stop, it takes nothing new and finishes what is in flight.
 
 from __future__ import annotations
 
-import fcntl
 import math
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 from gateway import __version__, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import schedule
 from gateway.delivery.schedule import Again, Health, Park, Record, Try
-from gateway.errors import CommandError, SpoolUnavailable, UpstreamError
+from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.spool import records, turns
 from gateway.spool.database import Database
 from gateway.spool.turns import Claim
 from gateway.upstream import Upstream
 
 LEASE_SECONDS = 90.0
-LOCK_SECONDS = 10.0  # a courier before us may still be finishing
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
 PURGE_SECONDS = 600.0
 SPOOL_RETRY_SECONDS = 1.0
 
 
 class Courier:
-    def __init__(self, settings: Settings, spool: Database, motion: Upstream, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Database,
+        motion: Upstream,
+        *,
+        clock: Clock,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._poll_seconds = poll_seconds
         self._settings = settings
         self._spool = spool
         self._motion = motion
@@ -48,7 +53,7 @@ class Courier:
         self._health = Health()
         self._probes = 0
         self._probe_at = 0.0
-        self._in_flight = 0
+        self._in_hand: set[int] = set()  # events being carried
         self._state = threading.Lock()  # guards the five above
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -63,7 +68,7 @@ class Courier:
             while not self._stopping.is_set():
                 self._wake.clear()
                 self._patiently(lambda: self._dispatch(pool.submit))
-                self._wake.wait(POLL_SECONDS)
+                self._wake.wait(self._poll_seconds)
         telemetry.note("courier stopped")
 
     def stop(self) -> None:
@@ -84,7 +89,9 @@ class Courier:
         room, probing = self._room(now)
         for taken in self._claim(now, room, probing=probing) if room else []:
             with self._state:
-                self._in_flight += 1
+                if taken.event_id in self._in_hand:  # its lease ended while its outcome could not be written
+                    continue
+                self._in_hand.add(taken.event_id)
             submit(self._carry, taken, probing=probing)
 
     def _claim(self, now: float, room: int, *, probing: bool) -> list[Claim]:
@@ -102,12 +109,12 @@ class Courier:
     def _room(self, now: float) -> tuple[int, bool]:
         """How many events to take, and whether as a probe."""
         with self._state:
-            idle = self._in_flight == 0
+            idle = not self._in_hand
             if self._health.down:
                 return int(idle and now >= self._probe_at), True
             if self._suspects or self._alone:
                 return int(idle), False
-            return self._settings.spool.deliveries - self._in_flight, False
+            return self._settings.spool.deliveries - len(self._in_hand), False
 
     def _carry(self, taken: Claim, *, probing: bool) -> None:
         try:
@@ -119,7 +126,7 @@ class Courier:
             telemetry.failure("unexpected", error, event_id=taken.event_id)
         finally:
             with self._state:
-                self._in_flight -= 1
+                self._in_hand.discard(taken.event_id)
             self._wake.set()
 
     def _post(self, taken: Claim) -> Try:
@@ -211,7 +218,10 @@ class Courier:
 
     def _others_delivered(self, taken: Claim) -> bool:
         since = taken.failing_since
-        return since is not None and turns.delivered_to_others_since(self._spool, taken, since)
+        try:
+            return since is not None and turns.delivered_to_others_since(self._spool, taken, since)
+        except SpoolUnavailable:
+            return False  # no evidence against the event
 
     def _purge(self, now: float) -> None:
         if now < self._purge_at:
@@ -233,25 +243,3 @@ class Courier:
                 telemetry.note("finding", finding="spool-unavailable", reason=error.reason)
                 if self._stopping.wait(SPOOL_RETRY_SECONDS) or not forever:
                     return
-
-
-@contextmanager
-def only_one(lock: Path, *, patience_seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the courier's lock. Raises CommandError if another courier keeps it for longer than our patience."""
-    with lock.open("a") as held:
-        if not _acquired(held.fileno(), patience_seconds):
-            raise CommandError("another courier is running on this spool; there can be one")
-        yield
-
-
-def _acquired(descriptor: int, patience_seconds: float) -> bool:
-    # Not blocking for good: who starts a second courier by mistake shall be told.
-    deadline = threading.Event()
-    for _ in range(round(patience_seconds / POLL_SECONDS)):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            deadline.wait(POLL_SECONDS)
-        else:
-            return True
-    return False

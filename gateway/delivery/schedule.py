@@ -7,7 +7,7 @@ Rule 2. Motion is down when it gives no answer, or 502, 503 or 504, or when thre
 Rule 3. Failures count only while Motion is up. After 5 refusals or 8 failures an event is parked,
         but only if Motion has taken something from another contact since this event began to fail:
         else the failures say more of Motion than of the event.
-Rule 4. An event that fails for longer than `retry_for` while Motion is up is parked.
+Rule 4. An event that still fails after `retry_for`, and after 8 tries while Motion was up, is parked.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def after_failure(
     failures = record.failures + motion_was_up
     if motion_was_up and others_delivered and failures >= (MOST_REFUSALS if attempt.refused else MOST_FAILURES):
         return Park(f"{failures} tries failed while others arrived")
-    if motion_was_up and not attempt.away and now - since > retry_for_seconds:
+    if motion_was_up and not attempt.away and failures >= MOST_FAILURES and now - since > retry_for_seconds:
         return Park("retry_for is over")
     if not motion_was_up:
         return Again(0.0, record)  # it waits for its turn as a probe

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from gateway import services, telemetry
+from gateway import lock, services, telemetry
 from gateway.clock import SteadyClock
 from gateway.config import Settings
-from gateway.delivery import courier
 from gateway.delivery.courier import Courier
 from gateway.spool import migrator
 from gateway.upstream import Upstream
@@ -19,7 +18,7 @@ def run(settings: Settings) -> None:
     shared = services.build(settings)
     migrator.require_latest(shared.spool)
     motion = Upstream(settings.motion.url, ca_file=settings.motion.ca_file, connections=settings.spool.deliveries)
-    with courier.only_one(services.courier_lock(settings)):
+    with lock.only_one(services.courier_lock(settings), "courier"):
         carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: carrier.stop())

@@ -9,6 +9,7 @@ Rule 3. A reload with settings that are wrong changes nothing.
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
 import signal
@@ -16,11 +17,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gateway import clock, services, telemetry, upstream
+from gateway import clock, lock, services, telemetry, upstream
 from gateway.app import DOORS
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError
@@ -77,16 +79,15 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _frame: self._signals.put(got))
-        self._prepare(self._settings)
-        try:
-            for part in parts(self._settings, self._config):
-                if part.name == "nginx":
-                    self._wait_for_doors()
-                self._running.append(self._start(part))
-            while self._serve_until_signal() == signal.SIGHUP:
-                self._reload()
-        finally:
-            self._stop()
+        render.prepare(self._settings)
+        with lock.only_one(services.serve_lock(self._settings), "gateway", patience_seconds=1.0):
+            self._prepare(self._settings)
+            try:
+                self._start_all()
+                while self._serve_until_signal() == signal.SIGHUP:
+                    self._reload()
+            finally:
+                self._stop()
 
     def _prepare(self, settings: Settings) -> None:
         render.prepare(settings)
@@ -97,15 +98,22 @@ class Supervisor:
             said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
             raise CommandError(f"nginx does not accept {path}:\n{said}")
 
+    def _start_all(self) -> None:
+        for part in parts(self._settings, self._config):
+            if part.name == "nginx":
+                self._wait_for_doors()
+            self._running.append(self._start(part))
+
     def _start(self, part: Part) -> _Running:
-        # If we are killed, what we started shall not go on alone and keep the ports.
+        # If we are killed, what we started shall not go on alone and keep the ports. Each part leads a
+        # process group, so that what it started in turn does not outlive it either.
         command = ("setpriv", "--pdeathsig", "TERM", "--", *part.command)
         if part.name == "nginx":
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
             for stream in (process.stdout, process.stderr):
                 self._relay(stream)
         else:
-            process = subprocess.Popen(command)
+            process = subprocess.Popen(command, process_group=0)
         telemetry.note("started", part=part.name, pid=process.pid)
         return _Running(part, process, clock.steady())
 
@@ -139,6 +147,7 @@ class Supervisor:
         now = clock.steady()
         if running.again_at is None:
             telemetry.note("died", part=running.part.name, exit_status=status)
+            _end_group(running)  # nginx's workers outlive their master, and keep its ports
             if self._is_false_start(running, now):
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
             steady = now - running.started_at > STEADY_SECONDS
@@ -187,12 +196,17 @@ def _nginx(settings: Settings) -> tuple[str, ...]:
     return (program, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf"))
 
 
+def _end_group(running: _Running) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(running.process.pid, signal.SIGKILL)
+
+
 def _wait(running: _Running, patience_seconds: float) -> None:
     try:
         running.process.wait(patience_seconds)
     except subprocess.TimeoutExpired:
         telemetry.note("killed; it did not stop", part=running.part.name)
-        running.process.kill()
+        _end_group(running)
         running.process.wait()
 
 

@@ -93,7 +93,7 @@ def test_a_second_gateway_on_the_same_spool_does_not_start(own_house: House) -> 
         second.tables["server"]["state_dir"] = house.tables["server"]["state_dir"]
         second.write_settings()
         said = second.command("serve", status=2)
-    assert "another courier is running" in said
+    assert "another gateway is running" in said
     assert works(house)
 
 
@@ -116,6 +116,7 @@ def test_children_of_a_killed_serve_do_not_stay_behind() -> None:
         house.children.clear()
         child.signal(signal.SIGKILL)
         house.wait_for(lambda: not any(alive(pid) for pid in parts))
+        assert child.stop() == -signal.SIGKILL
 
 
 def alive(pid: int) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable
-from pathlib import Path
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from gateway import lock, telemetry, upstream
 from gateway import services as places
-from gateway import telemetry, upstream
 from gateway.callbacks import signature
 from gateway.errors import GatewayError, Unauthorized
 from gateway.services import Services
@@ -62,7 +60,7 @@ def _check_spool(services: Services) -> None:
 
 
 def _check_courier(services: Services) -> None:
-    if not _is_locked(places.courier_lock(services.settings)):
+    if not lock.is_held(places.courier_lock(services.settings)):
         raise GatewayError("no courier is running")
 
 
@@ -91,14 +89,3 @@ def _waiting(services: Services) -> dict[str, object]:
     oldest = backlog.oldest_pending_at
     age = None if oldest is None else max(0, round(services.clock.now() - oldest))
     return {"events": backlog.counts, "oldest_pending_seconds": age}
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

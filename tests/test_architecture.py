@@ -1,0 +1,178 @@
+"""The floors of the house: knowledge flows down, each thing has one home, and nothing grows too tall."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MOST_LINES_OF_A_MODULE = 250
+MOST_LINES_OF_A_FUNCTION = 40
+MIGRATIONS = "gateway.spool.migrations.versions"  # lists of columns, each written once
+
+# From the ground up. A module imports from floors below its own, and from its own package: those who
+# share a floor do not know of each other. A name stands for a module or for all of a package.
+FLOORS = {
+    "words": ("gateway", "gateway.errors", "gateway.clock"),
+    "decisions": ("gateway.config", "gateway.callbacks", "gateway.delivery", "gateway.delivery.schedule"),
+    "the log": ("gateway.telemetry",),
+    "the world": ("gateway.spool", "gateway.upstream", "gateway.certs", "gateway.limits", "gateway.lock"),
+    "services": ("gateway.services",),
+    "doors": ("gateway.doors", "gateway.doors.ingress", "gateway.doors.ops", "gateway.delivery.courier"),
+    "the applications": ("gateway.app",),
+    "nginx": ("gateway.nginx",),
+    "processes": ("gateway.serving",),
+    "commands": ("gateway.cli",),
+    "the entrance": ("gateway.__main__",),
+}
+# These only hold others together: what is in them is placed by itself.
+FRAMES = frozenset({"gateway", "gateway.delivery", "gateway.doors"})
+
+LEVELS = {name: level for level, names in enumerate(FLOORS.values()) for name in names}
+
+# What a decision may not even know of: it is pure.
+WORLDLY = frozenset(
+    {"os", "socket", "sqlalchemy", "sqlite3", "urllib3", "requests", "flask", "threading", "subprocess"}
+)
+PURE = ("gateway.callbacks", "gateway.delivery.schedule")
+ONE_HOME = {
+    "sqlite3": {"gateway.spool.database"},
+    "urllib3": {"gateway.upstream"},
+    "hmac": {"gateway.callbacks.signature"},
+    "time": {"gateway.clock"},
+    "flask": {"gateway.app", "gateway.doors.ingress", "gateway.doors.ops.routes", "gateway.serving.door"},
+    "gunicorn": {"gateway.serving.door"},
+    "limits": {"gateway.limits", "gateway.config.kinds", "gateway.config.quantities"},
+    "structlog": {"gateway.telemetry"},
+    "click": {"gateway.cli"},
+}
+
+
+def modules(package: str) -> dict[str, Path]:
+    """The modules of a package, by name."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+GATEWAY, SANDBOX = modules("gateway"), modules("sandbox")
+ALL = GATEWAY | SANDBOX
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that is imported anywhere in the file, under `if TYPE_CHECKING` and in functions too."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in ALL else str(node.module)
+
+
+IMPORTS = {name: sorted(set(imports(path))) for name, path in ALL.items()}
+
+
+def place(module: str) -> str | None:
+    """The name under which a module stands in the table: its own, or that of a package around it."""
+    name = module
+    while name not in LEVELS or (name in FRAMES and name != module):
+        name, dot, _ = name.rpartition(".")
+        if not dot:
+            return None
+    return name
+
+
+def within(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+def test_the_table_names_no_module_that_is_not_there() -> None:
+    assert [name for name in LEVELS if name not in GATEWAY] == []
+
+
+@pytest.mark.parametrize("module", GATEWAY)
+def test_every_module_has_its_floor(module: str) -> None:
+    assert place(module), f"{module} is new: give it a floor"
+
+
+@pytest.mark.parametrize("module", GATEWAY)
+def test_a_module_imports_only_from_lower_floors_and_from_its_own_package(module: str) -> None:
+    mine = place(module)
+    assert mine
+    for imported in IMPORTS[module]:
+        theirs = place(imported) if within(imported, "gateway") else None
+        if theirs and theirs != mine:
+            assert LEVELS[theirs] < LEVELS[mine], f"{module} imports {imported}, which is not below it"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " → ".join((*trail, module))
+        if module not in done:
+            for imported in IMPORTS[module]:
+                if imported in ALL:
+                    visit(imported, (*trail, module))
+            done.add(module)
+
+    for module in ALL:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", GATEWAY)
+def test_the_gateway_knows_neither_the_sandbox_nor_the_tests(module: str) -> None:
+    assert [name for name in IMPORTS[module] if name.partition(".")[0] in ("sandbox", "tests", "pytest")] == []
+
+
+@pytest.mark.parametrize("module", SANDBOX)
+def test_the_sandbox_knows_neither_the_gateway_nor_the_tests(module: str) -> None:
+    assert [name for name in IMPORTS[module] if name.partition(".")[0] in ("gateway", "tests", "pytest")] == []
+
+
+@pytest.mark.parametrize("module", [name for name in GATEWAY if any(within(name, package) for package in PURE)])
+def test_a_decision_is_pure(module: str) -> None:
+    assert [name for name in IMPORTS[module] if name.partition(".")[0] in WORLDLY] == []
+
+
+@pytest.mark.parametrize(("outside", "homes"), ONE_HOME.items(), ids=ONE_HOME)
+def test_each_outside_thing_has_its_home(outside: str, homes: set[str]) -> None:
+    users = [module for module in GATEWAY if any(within(name, outside) for name in IMPORTS[module])]
+    assert [user for user in users if not any(within(user, home) for home in homes)] == []
+    assert [home for home in homes if not any(within(user, home) for user in users)] == []
+
+
+@pytest.mark.parametrize("module", ALL)
+def test_a_module_says_in_its_first_sentence_what_it_is_for(module: str) -> None:
+    said = ast.get_docstring(tree(ALL[module])) or ""
+    assert said.partition("\n\n")[0].endswith((".", ":"))
+
+
+@pytest.mark.parametrize("module", ALL)
+def test_a_module_reads_in_one_sitting(module: str) -> None:
+    lines = len(ALL[module].read_text("utf-8").splitlines())
+    assert lines <= MOST_LINES_OF_A_MODULE, f"{module} has {lines} lines"
+
+
+@pytest.mark.parametrize("module", [name for name in ALL if not within(name, MIGRATIONS)])
+def test_a_function_fits_on_a_screen(module: str) -> None:
+    functions = [
+        node for node in ast.walk(tree(ALL[module])) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = {
+        function.name: lines
+        for function in functions
+        if (lines := (function.end_lineno or 0) - function.lineno + 1) > MOST_LINES_OF_A_FUNCTION
+    }
+    assert long == {}
