@@ -96,4 +96,4 @@ def test_an_unsigned_account_is_told_to_leave_the_secret_empty() -> None:
     lines = run("show", account=[unsigned()]).stdout.splitlines()
     assert "    Secret token                  leave empty" in lines
     assert "    Base URL                      US Production" in lines
-    assert "    Phone                         +390211111111" in lines
+    assert "    Phone                         as registered at Sinch, with its prefix …111" in lines

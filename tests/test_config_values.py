@@ -208,8 +208,14 @@ def test_each_wrong_item_of_a_list_is_told() -> None:
     ],
 )
 def test_a_right_value_of_an_account_is_understood(key: str, written: object) -> None:
-    found = config.masked(settings(account=[account(**{key: written})]))
-    assert found["account"][0][key] == written
+    found = settings(account=[account(**{key: written})]).accounts[0]
+    assert getattr(found, key) == (tuple(written) if isinstance(written, list) else written)
+
+
+def test_a_phone_number_is_shown_by_its_end_alone() -> None:
+    found = settings(account=[account(phone="+123456789012345")])
+    assert config.masked(found)["account"][0]["phone"] == "…345"
+    assert "12345678" not in repr(found)
 
 
 @pytest.mark.parametrize(
