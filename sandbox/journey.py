@@ -70,9 +70,9 @@ def follow(
 
 def table(journeys: Sequence[Journey]) -> Table:
     """One line for each callback, one column for each hop."""
-    shown = Table(title="From Sinch through the gateway to Motion", title_justify="left")
-    for heading in ("", "callback", "Sinch sent", "gateway", "Motion", "arrived as sent?"):
-        shown.add_column(heading, no_wrap=heading != "arrived as sent?")
+    shown = Table(title="From Sinch through the gateway to Motion", title_justify="left", box=None)
+    for heading in ("", "callback", "Sinch sent", "gateway", "Motion", "as sent"):
+        shown.add_column(heading, no_wrap=heading != "as sent")
     for journey in journeys:
         shown.add_row(*_cells(journey))
     return shown

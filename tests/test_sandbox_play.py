@@ -94,7 +94,7 @@ def test_played_once_every_callback_arrives_and_nothing_is_left(tmp_path):
     status, output = finish(start_play(tmp_path))
     assert status == 0, output
     assert output.count("✓") == 3
-    assert re.search(r"✓ │ EVENT_INBOUND/reaction +│ \d+ bytes +│ 200 in \d+ ms │ \d+ ms later", output)
+    assert re.search(r"✓ +EVENT_INBOUND/reaction +\d+ bytes +200 in \d+ ms +\d+ ms later +yes", output)
     assert list(tmp_path.iterdir()) == []
 
 
