@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
-PACKAGES := /usr/sbin/nginx:nginx /usr/bin/setpriv:util-linux
+PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux
 TEST_PACKAGES := /usr/bin/redis-server:redis-server
 
 .PHONY: help setup run test check format requirements clean

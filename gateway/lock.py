@@ -17,7 +17,11 @@ POLL_SECONDS = 0.1
 @contextmanager
 def only_one(path: Path, who: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Hold the lock `path` as `who`. Raises CommandError if another keeps it for longer than our patience."""
-    with path.open("a") as held:
+    try:
+        held = path.open("a")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be opened: {error.strerror}; does {path.parent} belong to you?") from error
+    with held:
         if not _acquired(held.fileno(), patience_seconds):
             raise CommandError(f"another {who} is running on {path.parent}; there can be one")
         yield

@@ -27,7 +27,7 @@ _PATIENCE = Retries(last_wait_seconds=80, speed=20)  # some 8 s in all
 Command = Callable[[Path], list[str]]
 
 _NEXT = """\
-The gateway runs at {state.public_url} (connect to 127.0.0.1), its page at https://127.0.0.1:{state.ops_port}/.
+The gateway runs at {state.public_url} (connect to 127.0.0.1), its health at https://127.0.0.1:{state.ops_port}/readyz.
 Try, in another terminal, in the repository, with its .venv active:
 
   python -m sandbox sinch text "Hello" --contact ana          a text goes to Motion
@@ -37,7 +37,7 @@ Try, in another terminal, in the repository, with its .venv active:
   python -m sandbox motion mode up                            … and Motion hears it when it is back
   python -m sandbox sinch text "Let me in" --forged           a wrong signature is refused
   python -m sandbox sinch flood --forged 100                  and a hundred of them are slowed down
-  motion-gateway --config {state.config_file} events list
+  python -m gateway --config {state.config_file} events list
   tail -f {state.log_file}
 
 Several sandboxes? `sinch text "Hello" --state FILE` and `motion --state FILE received` choose one; this one's file is

@@ -157,7 +157,10 @@ def test_replay_of_all_that_is_parked(run: Callable[..., Result], spool: Databas
 def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result], spool: Database) -> None:
     result = run("erase", "--contact", NUMBER)
     assert result.stdout == "2 erased.\n2 not delivered yet and kept; --pending erases those too.\n"
-    assert audits(result) == [{"event": "audit", "command": "erase", "erased": 2, "left": 2}]
+    assert audits(result) == [
+        {"event": "audit", "command": "erase", "pending_too": False},
+        {"event": "audit", "command": "erase", "erased": 2, "left": 2},
+    ]
     assert states(spool) == {3: "pending", 4: "pending"}
 
 

@@ -95,6 +95,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "ops_address": "127.0.0.1",
             "ops_port": 9443,
             "trusted_proxies": [],
+            "proxy_protocol": False,
             "state_dir": "/var/lib/motion-gateway",
             "certificate": "/etc/motion-gateway/tls/fullchain.pem",
             "private_key": "/etc/motion-gateway/tls/privkey.pem",

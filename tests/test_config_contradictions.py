@@ -117,6 +117,7 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
         ["account[1].connector_id"],
     ),
     ("one app twice", {"account": [account(), account(**OTHER | {"app_id": "app-1"})]}, ["account[1].app_id"]),
+    ("the PROXY protocol of nobody", {"server": {"proxy_protocol": True}}, ["server.proxy_protocol"]),
     (
         "one phone twice",
         {"account": [account(phone="+390211111111"), account(phone="390211111111", **OTHER)]},

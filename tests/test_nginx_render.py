@@ -122,7 +122,13 @@ def test_only_proxies_that_are_trusted_may_name_the_client(understood: Callable[
     text = render.configuration(understood(trusted_proxies=["10.0.0.0/8", "192.0.2.7"]))
     assert "set_real_ip_from 10.0.0.0/8;" in text
     assert "set_real_ip_from 192.0.2.7" in text
-    assert text.count("real_ip_header") == 1
+    assert text.count("real_ip_header X-Forwarded-For;") == 2  # our name, and every other
+
+
+def test_a_balancer_that_speaks_the_proxy_protocol_is_asked_for_the_client(understood: Callable[..., Settings]) -> None:
+    text = render.configuration(understood(trusted_proxies=["10.0.0.0/8"], proxy_protocol=True))
+    assert text.count("real_ip_header proxy_protocol;") == 2
+    assert text.count(" proxy_protocol") == 4
 
 
 def test_without_balancers_nobody_may_name_the_client(settings_file: File) -> None:

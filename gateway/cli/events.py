@@ -83,6 +83,8 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
 @click.pass_obj
 def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa: FBT001 - as above
     """Erase what the spool keeps of one contact, for good."""
+    # Asked for is written down even where it breaks off: rows may be gone by then.
+    _audit("erase", pending_too=pending)
     with _spool(invocation) as spool:
         erased, left = records.erase(spool, contact, pending_too=pending)
     _audit("erase", erased=erased, left=left)

@@ -24,11 +24,12 @@ def nginx() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write nginx.conf into.",
 )
+@click.option("--include", is_flag=True, help="Only what stands inside http { }, as motion-gateway.conf.")
 @click.pass_obj
-def render(invocation: Invocation, folder: Path) -> None:
-    """Write nginx.conf, to look at or to run nginx with."""
-    text = renderer.configuration(invocation.settings())
-    path = folder / "nginx.conf"
+def render(invocation: Invocation, folder: Path, *, include: bool) -> None:
+    """Write nginx.conf, to look at or to run nginx with; or a file that your own nginx.conf includes."""
+    text = renderer.configuration(invocation.settings(), whole=not include)
+    path = folder / ("motion-gateway.conf" if include else "nginx.conf")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

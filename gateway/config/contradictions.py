@@ -59,6 +59,16 @@ def loop(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def proxy_protocol(settings: Settings) -> Iterator[Problem]:
+    if settings.server.proxy_protocol and not settings.server.trusted_proxies:
+        yield Problem(
+            "server.proxy_protocol",
+            "needs to know whose word to take: server.trusted_proxies is empty",
+            "name the balancers in server.trusted_proxies, or write false",
+            "true",
+        )
+
+
 def shared_counters(settings: Settings) -> Iterator[Problem]:
     several = [f"workers.{door}" for door, count in settings.workers if count > 1]
     if several and settings.limits.storage == "memory://":
@@ -135,6 +145,7 @@ TAKEN_PATHS = ("/media/", "/api/whatsapp/accounts/", "/.well-known/acme-challeng
 
 RULES = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
+    Rule(("server.proxy_protocol", "server.trusted_proxies"), proxy_protocol),
     Rule(("server.public_url", "server.public_port", "motion.url"), loop),
     Rule(("limits.storage", "workers.ingress", "workers.attachments", "workers.outbound"), shared_counters),
     Rule(("server.ops_address", "ops.username", "ops.password"), ops_beyond_loopback),

@@ -51,6 +51,7 @@ class Server(Table):
     ops_address: kinds.IpAddress = _default("127.0.0.1")
     ops_port: kinds.Port = _default(9443)
     trusted_proxies: kinds.Networks = _default(())
+    proxy_protocol: kinds.Switch = _default(written=False)
     state_dir: kinds.StateDir = _default("/var/lib/motion-gateway")
     certificate: kinds.File = _default("/etc/motion-gateway/tls/fullchain.pem")
     private_key: kinds.File = _default("/etc/motion-gateway/tls/privkey.pem")

@@ -181,9 +181,10 @@ class Courier:
             self._probes = self._probes + 1 if probing else 0
             wait = schedule.next_probe_seconds(self._probes, attempt.retry_after_seconds)
             self._probe_at = self._clock.now() + wait
-        if changed:
-            telemetry.note("finding" if down else "motion is up", finding="motion-down" if down else None)
+        if changed and down:
+            telemetry.note("finding", finding="motion-down")
         if changed and not down:
+            telemetry.note("motion is up")
             self._patiently(lambda: turns.hurry(self._spool, now=self._clock.now()))
         return was_up
 

@@ -5,44 +5,92 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
+import shutil
+import subprocess
 from importlib import resources
 from pathlib import Path
 
 import jinja2
 
 from gateway import errors, services
-from gateway.app import HEADERS
+from gateway.app import DOORS, HEADERS
 from gateway.config import Settings
 from gateway.errors import CommandError
 
 WORKER_USERS = ("www-data", "nginx", "nobody")  # Debian's, nginx.org's, anybody's
+
+HEADERS_MORE = "ngx_http_headers_more_filter_module.so"  # nginx itself has no way to leave out its name
+MODULE_FOLDERS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))
+HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+CONNECTIONS_PER_CLIENT = 1024  # far beyond what Sinch opens, far below what nginx has
 
 # nginx's own refusals that become one of ours; the keys are what its templates call them.
 AS_NOT_FOUND = (400, 403, 404, 405, 414, 416, 431, 494, 495, 496, 497, 501, 505)
 AS_UNAVAILABLE = (500, 502, 503, 504, 507)
 
 
-def configuration(settings: Settings) -> str:
-    """The whole nginx configuration. Raises CommandError if a setting cannot be written into one."""
+def configuration(settings: Settings, *, whole: bool = True) -> str:
+    """The nginx configuration: whole, or what an existing one includes inside its http block.
+
+    Raises CommandError if a setting cannot be written into one, or a part of nginx is not installed.
+    """
     templates = jinja2.Environment(  # noqa: S701 - nginx is no HTML; what is inserted goes through `quoted`
         loader=jinja2.FunctionLoader(_template), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["quoted"] = quoted
-    return templates.get_template("nginx.conf.j2").render(
-        server=settings.server,
-        ingress=settings.ingress,
-        run=str(services.run_dir(settings)),
-        sockets={door: str(services.socket_path(settings, door)) for door in ("ingress", "ops")},
-        worker_user=worker_user(),
-        public_listen=listen(settings.server.public_address, settings.server.public_port),
-        http_listen=listen(settings.server.public_address, settings.server.http_port),
-        ops_listen=listen(settings.server.ops_address, settings.server.ops_port),
-        headers=HEADERS,
-        bodies={status: errors.body(status).decode() for status in errors.CODES},
-        retry_after=errors.RETRY_AFTER_SECONDS,
-        as_not_found=AS_NOT_FOUND,
-        as_unavailable=AS_UNAVAILABLE,
+    rendered = templates.get_template("nginx.conf.j2" if whole else "site.conf.j2").render(
+        _facts(settings, whole=whole)
     )
+    return re.sub(r"\n\s*\n+", "\n\n", rendered)
+
+
+def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
+    server, directive = settings.server, _version() >= HTTP2_DIRECTIVE_SINCE
+    return {
+        "whole": whole,
+        "server": server,
+        "ingress": settings.ingress,
+        "run": str(services.run_dir(settings)),
+        "edge_log": str(server.state_dir / "edge.log"),
+        "sockets": {door: str(services.socket_path(settings, door)) for door in DOORS},
+        "worker_user": worker_user(),
+        "headers_more": _module(HEADERS_MORE) if whole else "",
+        "http2_flag": "" if directive else " http2",
+        "http2_directive": directive,
+        "connections_per_client": CONNECTIONS_PER_CLIENT,
+        "public_listen": listen(server.public_address, server.public_port),
+        "http_listen": listen(server.public_address, server.http_port),
+        "ops_listen": listen(server.ops_address, server.ops_port),
+        "all_headers": HEADERS,
+        "bodies": {status: errors.body(status).decode() for status in errors.CODES},
+        "retry_after": errors.RETRY_AFTER_SECONDS,
+        "as_not_found": AS_NOT_FOUND,
+        "as_unavailable": AS_UNAVAILABLE,
+    }
+
+
+def program() -> str:
+    """The path of nginx. Raises CommandError if it is not installed."""
+    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin")
+    if found is None:
+        raise CommandError("nginx is not installed; `apt-get install nginx` brings it")
+    return found
+
+
+def _version() -> tuple[int, ...]:
+    told = subprocess.run((program(), "-v"), stderr=subprocess.PIPE, text=True, check=False).stderr
+    found = re.search(r"nginx/([0-9]+)\.([0-9]+)\.([0-9]+)", told)
+    return tuple(map(int, found.groups())) if found else (0,)
+
+
+def _module(name: str) -> str:
+    path = next((folder / name for folder in MODULE_FOLDERS if (folder / name).exists()), None)
+    if path is None:
+        raise CommandError(
+            "nginx cannot hide its name: `apt-get install libnginx-mod-http-headers-more-filter` brings what it needs"
+        )
+    return str(path)
 
 
 def write(settings: Settings) -> Path:

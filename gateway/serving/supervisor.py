@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -93,7 +92,7 @@ class Supervisor:
         render.prepare(settings)
         migrator.migrate(services.spool_path(settings))
         path = render.write(settings)
-        checked = subprocess.run((*_nginx(settings), "-t", "-q"), stderr=subprocess.PIPE, check=False)
+        checked = subprocess.run((*_nginx(settings), "-t", "-q"), capture_output=True, check=False)
         if checked.returncode != 0:
             said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
             raise CommandError(f"nginx does not accept {path}:\n{said}")
@@ -146,7 +145,7 @@ class Supervisor:
             return
         now = clock.steady()
         if running.again_at is None:
-            telemetry.note("died", part=running.part.name, exit_status=status)
+            telemetry.note("died" if status else "ended", part=running.part.name, exit_status=status)
             _end_group(running)  # nginx's workers outlive their master, and keep its ports
             if self._is_false_start(running, now):
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
@@ -189,11 +188,8 @@ class Supervisor:
 
 
 def _nginx(settings: Settings) -> tuple[str, ...]:
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        raise CommandError("nginx is not installed; `apt-get install nginx` brings it")
     run = services.run_dir(settings)
-    return (program, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf"))
+    return (render.program(), "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf"))
 
 
 def _end_group(running: _Running) -> None:

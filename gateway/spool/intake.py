@@ -19,6 +19,20 @@ DUE_AT_ONCE = 0.0  # before any clock's now: the courier's may differ from ours
 NONCE_REUSED = "nonce used before with other bytes"
 TOO_OLD = "signature too old"
 
+# Built once: putting a statement together costs more than SQLite takes to run it.
+_INSERT_EVENT = event.insert().returning(event.c.id)
+_INSERT_NONCE = nonce.insert()
+_LINE_UP = insert(lane).values(due_at=DUE_AT_ONCE).on_conflict_do_nothing()
+_COUNT_REPEAT = event.update().where(event.c.id == sa.bindparam("event_id")).values(repeats=event.c.repeats + 1)
+_SEEN_NONCE = sa.select(nonce.c.body_digest, nonce.c.event_id).where(
+    nonce.c.connector_id == sa.bindparam("connector_id"), nonce.c.nonce == sa.bindparam("nonce")
+)
+# `original` in the words of the index that is made of such events: SQLite does not see that `original = 1` is
+# the same, and would read the whole table.
+_EARLIER = sa.select(event.c.id, event.c.body_digest).where(
+    event.c.connector_id == sa.bindparam("connector_id"), event.c.key == sa.bindparam("key"), sa.text("original")
+)
+
 
 class Outcome(Enum):
     ACCEPTED = "accepted"
@@ -66,11 +80,7 @@ def _file(connection: sa.Connection, callback: Callback, now: float) -> Receipt:
         return _file_known_nonce(connection, callback, seen, now)
     if callback.stale:
         return Receipt(Outcome.STALE, _keep(connection, callback, now, schema.REJECTED, TOO_OLD))
-    earlier = connection.execute(
-        sa.select(event.c.id, event.c.body_digest).where(
-            event.c.connector_id == callback.connector_id, event.c.key == callback.event.key, event.c.original
-        )
-    ).first()
+    earlier = connection.execute(_EARLIER, {"connector_id": callback.connector_id, "key": callback.event.key}).first()
     if earlier is not None:
         return _file_known_event(connection, callback, earlier, now)
     event_id = _insert(connection, callback, now, state=schema.PENDING, original=True)
@@ -81,7 +91,7 @@ def _file(connection: sa.Connection, callback: Callback, now: float) -> Receipt:
 
 def line_up(connection: sa.Connection, name: str) -> None:
     """See to it that the lane `name` is served; one that already waits keeps its time."""
-    connection.execute(insert(lane).values(lane=name, due_at=DUE_AT_ONCE).on_conflict_do_nothing())
+    connection.execute(_LINE_UP, {"lane": name})
 
 
 def _file_known_nonce(connection: sa.Connection, callback: Callback, seen: sa.Row[bytes, int], now: float) -> Receipt:
@@ -105,28 +115,23 @@ def _file_known_event(
 def _seen_nonce(connection: sa.Connection, callback: Callback) -> sa.Row[bytes, int] | None:
     if callback.nonce is None:
         return None
-    return connection.execute(
-        sa.select(nonce.c.body_digest, nonce.c.event_id).where(
-            nonce.c.connector_id == callback.connector_id, nonce.c.nonce == callback.nonce
-        )
-    ).first()
+    return connection.execute(_SEEN_NONCE, {"connector_id": callback.connector_id, "nonce": callback.nonce}).first()
 
 
 def _remember_nonce(connection: sa.Connection, callback: Callback, event_id: int, now: float) -> None:
     if callback.nonce is not None:
-        connection.execute(
-            nonce.insert().values(
-                connector_id=callback.connector_id,
-                nonce=callback.nonce,
-                body_digest=callback.event.body_digest,
-                event_id=event_id,
-                seen_at=now,
-            )
-        )
+        row = {
+            "connector_id": callback.connector_id,
+            "nonce": callback.nonce,
+            "body_digest": callback.event.body_digest,
+            "event_id": event_id,
+            "seen_at": now,
+        }
+        connection.execute(_INSERT_NONCE, row)
 
 
 def _count_repeat(connection: sa.Connection, event_id: int) -> Receipt:
-    connection.execute(event.update().where(event.c.id == event_id).values(repeats=event.c.repeats + 1))
+    connection.execute(_COUNT_REPEAT, {"event_id": event_id})
     return Receipt(Outcome.REPEAT, event_id)
 
 
@@ -148,20 +153,20 @@ def _keep(connection: sa.Connection, callback: Callback, now: float, state: str,
 
 def _insert(connection: sa.Connection, callback: Callback, now: float, **columns: object) -> int:
     told = callback.event
-    row = event.insert().values(
-        connector_id=callback.connector_id,
-        kind=told.kind,
-        key=told.key,
-        lane=callback.lane,
-        contact_id=told.contact_id,
-        identity=told.identity,
-        request_id=callback.request_id,
-        address=callback.address,
-        headers=[list(header) for header in callback.headers],
-        query=callback.query,
-        body=callback.body,
-        body_digest=told.body_digest,
-        accepted_at=now,
+    row = {
+        "connector_id": callback.connector_id,
+        "kind": told.kind,
+        "key": told.key,
+        "lane": callback.lane,
+        "contact_id": told.contact_id,
+        "identity": told.identity,
+        "request_id": callback.request_id,
+        "address": callback.address,
+        "headers": [list(header) for header in callback.headers],
+        "query": callback.query,
+        "body": callback.body,
+        "body_digest": told.body_digest,
+        "accepted_at": now,
         **columns,
-    )
-    return int(connection.execute(row.returning(event.c.id)).scalar_one())
+    }
+    return int(connection.execute(_INSERT_EVENT, row).scalar_one())
