@@ -4,15 +4,22 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
 PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux
-TEST_PACKAGES := /usr/bin/redis-server:redis-server
+TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate
 
-.PHONY: help setup run test check format requirements clean
+.PHONY: help setup install uninstall run test no-loss check format requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## install what is missing: system packages, and Python's into .venv
 	@deploy/install-packages $(PACKAGES)
+
+install: ## install for systemd in PREFIX=/opt/motion-gateway, as root; again to upgrade. DESTDIR= stages it
+	@$(if $(DESTDIR),true,deploy/install-packages $(PACKAGES) venv:python3-venv)
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/install
+
+uninstall: ## remove what install has put there; settings and data stay
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/uninstall
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@deploy/install-packages venv:python3-venv
@@ -24,13 +31,22 @@ $(VENV)/.installed-tests: $(VENV)/.installed requirements-test.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
 	touch $@
 
+# sslyze wants an older cryptography than we run on: it lives apart.
+.venv-tls/.installed: requirements-tls.txt
+	python3 -m venv .venv-tls
+	.venv-tls/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tls.txt
+	touch $@
+
 run: setup ## play the journeys on this machine, live, and stay up; ONCE=1 plays them once
 	$(PYTHON) -m sandbox play $(if $(ONCE),--once)
 
-test: setup $(VENV)/.installed-tests ## everything that CI runs: check, then the tests on real processes
+test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI runs: check, then the tests on real processes
 	@deploy/install-packages $(TEST_PACKAGES)
 	$(MAKE) --no-print-directory check
 	$(PYTHON) -m pytest -m live
+
+no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
+	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),2000) $(PYTHON) -m pytest -q -s tests/live/test_no_loss.py
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .
@@ -45,7 +61,8 @@ format: $(VENV)/.installed-tests ## format the code
 requirements: ## pin requirements*.in again, with hashes; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-test.in -o requirements-test.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-tls.in -o requirements-tls.txt
 
 clean: ## remove .venv and all caches
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-tls build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

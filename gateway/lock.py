@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ def only_one(path: Path, who: str, *, patience_seconds: float = PATIENCE_SECONDS
     except OSError as error:
         raise CommandError(f"{path} cannot be opened: {error.strerror}; does {path.parent} belong to you?") from error
     with held:
+        os.fchmod(held.fileno(), 0o600)  # whoever may open it may hold it
         if not _acquired(held.fileno(), patience_seconds):
             raise CommandError(f"another {who} is running on {path.parent}; there can be one")
         yield

@@ -52,6 +52,11 @@ def courier_lock(settings: Settings) -> Path:
     return settings.server.state_dir / "courier.lock"
 
 
+def door_lock(settings: Settings, door: str) -> Path:
+    """Held by `door` for as long as it lives."""
+    return settings.server.state_dir / f"{door}.lock"
+
+
 def serve_lock(settings: Settings) -> Path:
     """Held by `serve` for as long as it lives."""
     return settings.server.state_dir / "serve.lock"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -29,6 +30,22 @@ FAULT = "fault"
 _log: Any = structlog.get_logger()
 
 
+class _StandardError:
+    """Where it cannot be written to, on a full disk for instance, no answer and no delivery fails with it."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+_stderr = cast("TextIO", _StandardError())
+
+
 def configure(process: str) -> None:
     """Let this process, named `process` in its lines, write them. Call once, at start."""
     structlog.configure(
@@ -37,7 +54,7 @@ def configure(process: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=lambda: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda: structlog.WriteLogger(_stderr),
     )
     # Libraries keep quiet: their texts are made for others and may hold anything.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -64,12 +81,14 @@ def failure(what: str, error: BaseException, **fields: object) -> None:
     _log.msg(what, **{FAULT: type(error).__name__, "where": frames[-4:], **fields})
 
 
-def relay(process: str, line: str) -> None:
-    """A line of another program: passed on if it is one of ours already, else scrubbed and wrapped."""
-    if line.startswith('{"process"'):
-        structlog.WriteLogger(sys.stderr).msg(line)  # it takes the same lock as all our lines
-    else:
-        note("said", by=process, message=scrub(line))
+def relay(line: str) -> None:
+    """A line that another program has written in our form."""
+    structlog.WriteLogger(_stderr).msg(line)  # it takes the same lock as all our lines
+
+
+def quote(process: str, line: str) -> None:
+    """A line in another program's own words: scrubbed and wrapped, whatever it looks like."""
+    note("said", by=process, message=scrub(line))
 
 
 # What nginx adds to a line about a request, always last and as the client sent it, quotes included.

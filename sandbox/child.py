@@ -16,6 +16,7 @@ from sandbox.connection import Request, Route, exchange
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _BETWEEN_LOOKS_SECONDS = 0.1
+_DIES_WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--")
 _TAIL_LINES = 30
 READY_DEADLINE_SECONDS = 60
 STOP_DEADLINE_SECONDS = 40  # longer than a delivery may take, which is what a stopping courier waits for
@@ -32,7 +33,12 @@ class Child:
         self.log_file = log_file
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                list(command), cwd=_REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*_DIES_WITH_US, *command],
+                cwd=_REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     @property

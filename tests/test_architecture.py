@@ -25,6 +25,7 @@ FLOORS = {
     "the applications": ("gateway.app",),
     "nginx": ("gateway.nginx",),
     "processes": ("gateway.serving",),
+    "diagnosis": ("gateway.diagnosis",),
     "commands": ("gateway.cli",),
     "the entrance": ("gateway.__main__",),
 }

@@ -48,10 +48,10 @@ def test_a_certificate_is_for_all_names_that_were_given() -> None:
     assert found.value.get_values_for_type(x509.DNSName) == ["a.example", "b.example"]
 
 
-def test_a_certificate_is_valid_from_an_hour_ago_for_397_days() -> None:
+def test_a_certificate_is_valid_from_an_hour_ago_for_365_days() -> None:
     found = made("gateway.example.com")
     assert found.not_valid_before_utc == NOW - datetime.timedelta(hours=1)
-    assert found.not_valid_after_utc == NOW + datetime.timedelta(days=397)
+    assert found.not_valid_after_utc == NOW + datetime.timedelta(days=365)
 
 
 def test_a_certificate_signs_no_others() -> None:

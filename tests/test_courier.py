@@ -417,9 +417,29 @@ def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_conta
     scene.wait_until_settled()
     assert scene.events(schema.PARKED) == ["p1"]
     assert of("p", scene.heard) == ["p1"] * tries + ["p2"]
-    assert scene.accepted[-1] == "p2"
+    assert "p2" in scene.accepted
     parked = scene.rows()[0]
     assert (parked.tries, parked.outcome) == (tries, f"{status}: {tries} tries failed while others arrived")
+
+
+def test_an_event_on_which_motion_hangs_makes_nobody_else_wait(scene: Scene) -> None:
+    scene.motion.set_mode(Mode(name="hang", marker=b'"p1"'))
+    scene.accept("p1")
+    scene.motion.wait_for(1)
+    for number in range(1, 4):
+        scene.wait_until_idle()  # the wait in vain is over
+        scene.clock.advance(1)
+        scene.accept(f"a{number}", f"b{number}")
+        until(lambda number=number: {f"a{number}", f"b{number}"} <= set(scene.accepted), "the others", 0.9)
+
+
+def test_two_contacts_on_whom_motion_hangs_in_a_row_mean_that_it_is_down(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure("courier")
+    scene.motion.set_mode(mode.HANG)
+    scene.accept("a1", "b1")
+    until(lambda: "motion-down" in capfd.readouterr().err, "the finding")
 
 
 def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) -> None:

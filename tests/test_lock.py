@@ -31,3 +31,10 @@ def test_a_courier_waits_for_the_one_before_it_to_finish(tmp_path: Path) -> None
         assert not entered.wait(0.2)
     assert entered.wait(5)
     thread.join()
+
+
+def test_a_lock_can_be_opened_by_its_owner_alone_even_one_of_an_older_release(tmp_path: Path) -> None:
+    path = tmp_path / "courier.lock"
+    path.touch(mode=0o644)
+    with lock.only_one(path, "courier"):
+        assert path.stat().st_mode & 0o777 == 0o600

@@ -70,18 +70,18 @@ def test_any_text_is_one_word_or_refused(text: str) -> None:
 
 
 LISTEN = {
-    "IPv4": (("192.0.2.1", 443), "192.0.2.1:443"),
-    "every IPv4": (("0.0.0.0", 80), "0.0.0.0:80"),
-    "IPv6": (("[2001:db8::1]", 443), "[2001:db8::1]:443"),
-    "IPv6 without brackets": (("2001:db8::1", 443), "[2001:db8::1]:443"),
-    "every address": (("[::]", 443), "[::]:443 ipv6only=off"),
-    "every address, without brackets": (("::", 443), "[::]:443 ipv6only=off"),
-    "IPv6 loopback": (("::1", 9443), "[::1]:9443"),
+    "IPv4": (("192.0.2.1", 443), ("192.0.2.1:443",)),
+    "every IPv4": (("0.0.0.0", 80), ("0.0.0.0:80",)),
+    "IPv6": (("[2001:db8::1]", 443), ("[2001:db8::1]:443",)),
+    "IPv6 without brackets": (("2001:db8::1", 443), ("[2001:db8::1]:443",)),
+    "every address": (("[::]", 443), ("[::]:443", "0.0.0.0:443")),
+    "every address, without brackets": (("::", 443), ("[::]:443", "0.0.0.0:443")),
+    "IPv6 loopback": (("::1", 9443), ("[::1]:9443",)),
 }
 
 
 @pytest.mark.parametrize(("place", "written"), LISTEN.values(), ids=LISTEN)
-def test_listen_is(place: tuple[str, int], written: str) -> None:
+def test_listen_is(place: tuple[str, int], written: tuple[str, ...]) -> None:
     assert render.listen(*place) == written
 
 
@@ -128,7 +128,7 @@ def test_only_proxies_that_are_trusted_may_name_the_client(understood: Callable[
 def test_a_balancer_that_speaks_the_proxy_protocol_is_asked_for_the_client(understood: Callable[..., Settings]) -> None:
     text = render.configuration(understood(trusted_proxies=["10.0.0.0/8"], proxy_protocol=True))
     assert text.count("real_ip_header proxy_protocol;") == 2
-    assert text.count(" proxy_protocol") == 4
+    assert text.count(" ssl http2 proxy_protocol") + text.count(" ssl proxy_protocol") == 4
 
 
 def test_without_balancers_nobody_may_name_the_client(settings_file: File) -> None:
@@ -136,7 +136,7 @@ def test_without_balancers_nobody_may_name_the_client(settings_file: File) -> No
     assert "real_ip" not in text
 
 
-@pytest.mark.parametrize(("port", "count"), [(0, 0), (80, 2)], ids=["off", "on"])
+@pytest.mark.parametrize(("port", "count"), [(0, 0), (80, 4)], ids=["off", "on"])
 def test_plain_http_is_there_only_where_it_is_wanted(settings_file: File, port: int, count: int) -> None:
     text = render.configuration(config.load(settings_file(server={"http_port": port}), {}))
     plain = [line for line in text.splitlines() if line.strip().startswith("listen") and "ssl" not in line]
@@ -165,6 +165,16 @@ def test_what_cannot_be_written_is_refused_before_anything_is(settings_file: Fil
     with pytest.raises(CommandError):
         render.write(settings.model_copy(update={"server": server}))
     assert not (services.run_dir(settings) / "nginx.conf").exists()
+
+
+@pytest.mark.skipif(render.worker_user() is None, reason="only root runs nginx's workers as somebody else")
+def test_a_state_folder_that_was_there_is_opened_and_loses_nothing(settings_file: File) -> None:
+    settings = config.load(settings_file(), {})
+    settings.server.state_dir.mkdir()
+    for before, after in ((0o1777, 0o1777), (0o700, 0o711)):
+        settings.server.state_dir.chmod(before)
+        render.prepare(settings)
+        assert settings.server.state_dir.stat().st_mode & 0o7777 == after
 
 
 def test_the_state_can_be_reached_and_not_listed(settings_file: File) -> None:

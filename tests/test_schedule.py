@@ -18,7 +18,8 @@ from gateway.delivery.schedule import Again, Health, Park, Record, Try
 
 NOW = 1_000_000.0
 DAY = 86_400.0
-NO_ANSWER = Try(None, "no answer in time")
+NO_ANSWER = Try(None, "connection refused")
+HUNG = Try(None, "no answer in time", hung=True)
 
 
 def answered(status: int | None, *, retry_after: float = 0.0) -> Try:
@@ -296,6 +297,12 @@ DOWN = {
     "nothing tried yet": ([], False),
     "a delivery": ([FINE], False),
     "no answer once": ([("a", NO_ANSWER)], True),
+    "a wait in vain": ([("a", HUNG)], False),
+    "one contact waits in vain again and again": ([("a", HUNG)] * 10, False),
+    "two contacts wait in vain": ([("a", HUNG), ("b", HUNG)], True),
+    "two contacts wait in vain, a delivery between": ([("a", HUNG), FINE, ("b", HUNG)], False),
+    "a wait in vain, then a refusal": ([("a", HUNG), B], False),
+    "a wait in vain, then two refusals": ([("a", HUNG), B, C], True),
     "502 once": ([("a", answered(502))], True),
     "503 once": ([("a", answered(503))], True),
     "504 once": ([("a", answered(504))], True),

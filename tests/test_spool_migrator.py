@@ -179,6 +179,7 @@ def test_the_file_is_for_its_owner_alone(path: Path, mode: int | None) -> None:
         intake.accept(spool, callback(), now=1.0)
         modes = {found.name: oct(found.stat().st_mode & 0o777) for found in path.parent.glob("spool.sqlite3*")}
     assert modes == dict.fromkeys(("spool.sqlite3", "spool.sqlite3-wal", "spool.sqlite3-shm"), "0o600")
+    assert path.with_name(migrator.LOCK_NAME).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", ["a b", "100%", "what?", "a#b", "ü"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -81,12 +82,29 @@ def test_no_more_are_claimed_than_were_asked_for(spool: Database, most: int, tak
     assert len(claim(spool, most=most)) == taken
 
 
-def test_the_longest_waiting_lane_comes_first(spool: Database) -> None:
+def test_of_the_lanes_that_are_due_the_longest_accepted_comes_first(spool: Database) -> None:
     fill(spool, "a1", "b1", "c1")
     for taken, wait in zip(sorted(claim(spool), key=lambda each: each.request_id), (3, 1, 2), strict=True):
         postpone(spool, taken, due_at=NOW + wait)
-    order = [names(claim(spool, most=1, now=NOW + 9)) for _ in range(3)]
-    assert order == [["b1"], ["c1"], ["a1"]]
+    assert names(claim(spool, most=1, now=NOW + 1)) == ["b1"]
+    assert [names(claim(spool, most=1, now=NOW + 9)) for _ in range(2)] == [["a1"], ["c1"]]
+
+
+def test_of_the_lanes_that_are_probed_the_longest_left_alone_comes_first(spool: Database) -> None:
+    fill(spool, "a1", "b1", "c1")
+    for taken, wait in zip(sorted(claim(spool), key=lambda each: each.request_id), (3, 1, 2), strict=True):
+        postpone(spool, taken, due_at=NOW + wait)
+    probes = [turns.claim(spool, due_by=math.inf, now=NOW, most=1, lease_seconds=LEASE) for _ in range(3)]
+    assert [names(taken) for taken in probes] == [["b1"], ["c1"], ["a1"]]
+
+
+def test_new_contacts_do_not_come_before_the_next_message_of_one_who_waits(spool: Database) -> None:
+    fill(spool, "a1", "a2")
+    [first] = claim(spool, most=1)
+    fill(spool, "b1", "c1")
+    turns.delivered(spool, first, outcome="200", now=NOW)
+    fill(spool, "d1")
+    assert [names(claim(spool, most=1)) for _ in range(4)] == [["a2"], ["b1"], ["c1"], ["d1"]]
 
 
 @pytest.mark.parametrize(

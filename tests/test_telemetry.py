@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
 from typing import Any
 
@@ -83,21 +86,37 @@ def test_an_error_that_was_never_raised_has_no_place(told: Any) -> None:
 
 
 OURS = '{"process":"nginx","event":"edge","status":404}'
-RELAYED = {
-    "a line of ours": (OURS, json.loads(OURS)),
-    "an error": (
-        f'{HEAD} recv() failed, {WHO}, request: "GET /{TOKEN}"',
-        {"process": "ingress", "event": "said", "by": "nginx", "message": f"{HEAD} recv() failed, {WHO}"},
-    ),
+
+
+class FullDisk(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+QUOTED = {
+    "an error": (f'{HEAD} recv() failed, {WHO}, request: "GET /{TOKEN}"', f"{HEAD} recv() failed, {WHO}"),
+    "what only looks like a line of ours": (OURS, OURS),
 }
 
 
-@pytest.mark.parametrize(("line", "expected"), RELAYED.values(), ids=RELAYED)
-def test_relayed_is(capfd: pytest.CaptureFixture[str], line: str, expected: dict[str, Any]) -> None:
+def test_a_line_in_our_form_is_relayed_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     telemetry.configure("ingress")
-    telemetry.relay("nginx", line)
-    [written] = capfd.readouterr().err.splitlines()
-    assert json.loads(written).items() >= expected.items()
+    telemetry.relay(OURS)
+    assert capfd.readouterr().err == f"{OURS}\n"
+
+
+@pytest.mark.parametrize(("line", "message"), QUOTED.values(), ids=QUOTED)
+def test_a_line_in_anothers_words_is_quoted(told: Any, line: str, message: str) -> None:
+    telemetry.configure("ingress")
+    telemetry.quote("nginx", line)
+    assert told() == [{"process": "ingress", "event": "said", "by": "nginx", "message": message}]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    telemetry.configure("ingress")
+    with contextlib.redirect_stderr(FullDisk()):
+        telemetry.note("started")
+        telemetry.relay(OURS)
 
 
 REQUEST = f'request: "POST /notify?token={TOKEN} HTTP/1.1"'

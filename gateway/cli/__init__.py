@@ -11,9 +11,11 @@ from gateway import __version__
 from gateway.cli.certs import certs
 from gateway.cli.config import config as config_commands
 from gateway.cli.events import events
+from gateway.cli.exposure import exposure
 from gateway.cli.invocation import DEFAULT_CONFIG, Invocation
 from gateway.cli.nginx import nginx
 from gateway.cli.serving import courier, migrate, serve, web
+from gateway.cli.spool import spool
 from gateway.errors import GatewayError
 
 WRONG = 2  # the exit status for what the caller can put right
@@ -36,7 +38,7 @@ def group(context: click.Context, path: Path) -> None:
     context.obj = Invocation(path.absolute())
 
 
-for command in (serve, web, courier, migrate, config_commands, nginx, certs, events):
+for command in (serve, web, courier, migrate, config_commands, nginx, certs, exposure, events, spool):
     group.add_command(command)
 
 

@@ -1,18 +1,43 @@
-"""`certs self-signed`."""
+"""`certs check | self-signed | private-ca`."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
+from cryptography import x509
 
 from gateway import certs as maker
+from gateway.certs import authority, checking, findings
+from gateway.certs.authority import Issued
+from gateway.certs.checking import Row
+from gateway.certs.subject import Place
 from gateway.cli.invocation import Invocation
 
 
 @click.group()
 def certs() -> None:
     """Certificates."""
+
+
+@certs.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: one object with a row for each check.")
+@click.pass_obj
+def check(invocation: Invocation, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Judge the certificate of the public address, its chain and its key.
+
+    The exit status is 0 if all is fine, 1 if there are warnings, 2 if there are errors.
+    """
+    server = invocation.settings().server
+    place = Place(server.public_host, server.certificate, server.private_key, now=datetime.datetime.now(datetime.UTC))
+    rows = checking.inspect(place)
+    click.echo(_as_json(place, rows) if as_json else _as_text(rows))
+    click.get_current_context().exit(findings.exit_status(row.finding for row in rows))
 
 
 @certs.command("self-signed")
@@ -26,3 +51,69 @@ def self_signed(invocation: Invocation) -> None:
     pair = maker.self_signed([server.public_host], now=datetime.datetime.now(datetime.UTC))
     maker.store(pair, certificate=server.certificate, private_key=server.private_key)
     click.echo(f"Wrote {server.certificate} and {server.private_key}, for {server.public_host}.")
+
+
+@certs.command("private-ca")
+@click.option(
+    "--dir",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the CA is, or shall be.",
+)
+@click.option("--renew", is_flag=True, help="Exchange the certificate that is there; its key and names stay.")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def private_ca(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FBT001 - as above
+    """Make one certificate for all NAMEs (host names and IP addresses), signed by a CA of your own.
+
+    The CA is made first if DIR holds none. It can sign for the NAMEs of that first time and for nothing else, so
+    say them all at once. It is never replaced.
+    """
+    issued = authority.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
+    click.echo(_told(folder.absolute(), issued))
+
+
+def _as_json(place: Place, rows: Sequence[Row]) -> str:
+    said = {
+        "host": place.host,
+        "certificate": str(place.certificate),
+        "private_key": str(place.private_key),
+        "checks": [{"check": row.check, **dataclasses.asdict(row.finding)} for row in rows],
+    }
+    return json.dumps(said, indent=2, ensure_ascii=False)
+
+
+def _as_text(rows: Sequence[Row]) -> str:
+    lines = []
+    for row in rows:
+        lines.append(f"{row.finding.level:<9}{row.check:<13}{row.finding.sentence}")
+        if row.finding.id:
+            lines.append(f"{'':<22}{row.finding.id}: {row.finding.hint}")
+    counts = Counter(row.finding.level for row in rows)
+    return "\n".join([*lines, f"{_count(counts['error'], 'error')}, {_count(counts['warning'], 'warning')}."])
+
+
+def _told(folder: Path, issued: Issued) -> str:
+    ca, key = authority.certificate_path(folder), authority.key_path(folder)
+    made = [f"Made a CA that can sign for these names and no others, until {_day(issued.authority)}."]
+    uses = {
+        ca: "to Motion's host, named by NODE_EXTRA_CA_CERTS in Motion's environment; then restart Motion",
+        issued.leaf.certificate: "to the gateway: the certificate of the private door",
+        issued.leaf.private_key: "to the gateway: its key, for the gateway's account alone",
+        key: "stays where it is, or better on no server at all; needed to renew",
+    }
+    return "\n".join(
+        [
+            *(made if issued.made_authority else []),
+            f"Made a certificate for {', '.join(issued.names)}, until {_day(issued.certificate)}.",
+            *(f"  {path}\n      {use}" for path, use in uses.items()),
+        ]
+    )
+
+
+def _day(certificate: x509.Certificate) -> str:
+    return f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

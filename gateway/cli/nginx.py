@@ -1,4 +1,4 @@
-"""`nginx render`."""
+"""`nginx render | run`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from gateway.cli.invocation import Invocation
 from gateway.errors import CommandError
 from gateway.nginx import render as renderer
+from gateway.serving import edge
 
 
 @click.group()
@@ -36,3 +37,13 @@ def render(invocation: Invocation, folder: Path, *, include: bool) -> None:
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
     click.echo(f"Wrote {path}.")
+
+
+@nginx.command()
+@click.pass_obj
+def run(invocation: Invocation) -> None:
+    """Run nginx in the foreground, before doors that run by themselves.
+
+    SIGHUP reads the settings and the certificate anew; SIGTERM stops, after what is in flight has ended.
+    """
+    edge.run(invocation.settings)

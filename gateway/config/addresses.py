@@ -38,7 +38,7 @@ _STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such a
 
 
 def url(name: str) -> Callable[[object], str]:
-    """A reader of http and https URLs without userinfo, query and fragment; no slash at the end.
+    """A reader of http and https URLs of a host alone; no slash at the end.
 
     `name` is the host of the example in the remedy.
     """
@@ -51,6 +51,8 @@ def url(name: str) -> Callable[[object], str]:
         _host(found["host"], remedy=remedy)
         if found["port"] and not 1 <= int(found["port"]) <= 65535:
             raise malformed("must have a port between 1 and 65535", remedy)
+        if found["path"].rstrip("/"):
+            raise malformed("must have no path", remedy)
         return found[0].rstrip("/")
 
     return read
@@ -59,11 +61,8 @@ def url(name: str) -> Callable[[object], str]:
 def public_url(value: object) -> str:
     """An https URL of a host alone: what Sinch and phones use."""
     found = url("gateway")(value)
-    parts = _parts(found)
-    if parts["scheme"] != "https":
+    if _parts(found)["scheme"] != "https":
         raise malformed("must begin with https://", "write https:// and the public host name")
-    if parts["path"]:
-        raise malformed("must have no path", "write scheme and host alone; the paths are the gateway's")
     return found
 
 

@@ -23,7 +23,7 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import schedule
 from gateway.delivery.schedule import Again, Health, Park, Record, Try
-from gateway.errors import SpoolUnavailable, UpstreamError
+from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
 from gateway.spool import records, turns
 from gateway.spool.database import Database
 from gateway.spool.turns import Claim
@@ -135,7 +135,7 @@ class Courier:
         try:
             answer = self._motion.post(target, body=taken.body, headers=self._headers(taken), deadline_seconds=deadline)
         except UpstreamError as error:
-            return Try(None, error.reason)
+            return Try(None, error.reason, hung=isinstance(error, UpstreamTimeout))
         wait = schedule.retry_after(answer.headers.get("Retry-After"), now=self._clock.now())
         return Try(answer.status, str(answer.status), retry_after_seconds=wait)
 

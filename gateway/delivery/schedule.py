@@ -2,8 +2,9 @@
 
 Rule 1. 2xx is delivered. No answer, 408, 425, 429 and 5xx may pass by themselves. All else is a
         refusal, which may be the event's own fault.
-Rule 2. Motion is down when it gives no answer, or 502, 503 or 504, or when three contacts in a row
-        get anything but 2xx. It is up again with the next 2xx.
+Rule 2. Motion is down when it cannot be reached, when it answers 502, 503 or 504, when two contacts in
+        a row wait in vain for an answer, or when three in a row get anything but 2xx. One contact that
+        waits in vain may have an event that Motion chokes on. It is up again with the next 2xx.
 Rule 3. Failures count only while Motion is up. After 5 refusals or 8 failures an event is parked,
         but only if Motion has taken something from another contact since this event began to fail:
         else the failures say more of Motion than of the event.
@@ -22,6 +23,7 @@ LONGEST_PROBE_WAIT_SECONDS = 15.0  # how late we may notice that Motion is back
 MOST_REFUSALS = 5
 MOST_FAILURES = 8
 CONTACTS_IN_A_ROW = 3
+HANGING_IN_A_ROW = 2
 
 PASSING = frozenset({408, 425, 429})
 AWAY = frozenset({502, 503, 504})
@@ -34,6 +36,7 @@ class Try:
     status: int | None
     reason: str
     retry_after_seconds: float = 0.0
+    hung: bool = False  # no whole answer within the deadline
 
     @property
     def delivered(self) -> bool:
@@ -47,7 +50,7 @@ class Try:
     @property
     def away(self) -> bool:
         """Nobody looked at the event: Motion is not there."""
-        return self.status is None or self.status in AWAY
+        return self.status in AWAY or (self.status is None and not self.hung)
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,24 @@ class Health:
 
     down: bool = False
     _failing_lanes: set[str] = field(default_factory=set)
+    _hanging_lanes: set[str] = field(default_factory=set)
 
     def note(self, lane: str, attempt: Try) -> bool:
         """Take the outcome of a try into account. Returns whether `down` changed."""
         before = self.down
         if attempt.delivered:
             self._failing_lanes.clear()
+            self._hanging_lanes.clear()
             self.down = False
         else:
             self._failing_lanes.add(lane)
-            self.down = self.down or attempt.away or len(self._failing_lanes) >= CONTACTS_IN_A_ROW
+            if attempt.hung:
+                self._hanging_lanes.add(lane)
+            self.down = self.down or attempt.away or self._many()
         return self.down is not before
+
+    def _many(self) -> bool:
+        return len(self._failing_lanes) >= CONTACTS_IN_A_ROW or len(self._hanging_lanes) >= HANGING_IN_A_ROW
 
 
 def after_failure(

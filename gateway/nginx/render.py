@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shutil
+import stat
 import subprocess
 from importlib import resources
 from pathlib import Path
@@ -93,13 +94,17 @@ def _module(name: str) -> str:
     return str(path)
 
 
-def write(settings: Settings) -> Path:
-    """Write the configuration and the folders it names; returns its path."""
-    run = services.run_dir(settings)
+def path(settings: Settings) -> Path:
+    """Where the configuration is that nginx runs with."""
+    return services.run_dir(settings) / "nginx.conf"
+
+
+def write(settings: Settings, *, name: str = "nginx.conf") -> Path:
+    """Write the configuration, and the folders it names, as the file `name` among them; returns its path."""
     prepare(settings)
-    path = run / "nginx.conf"
-    path.write_text(configuration(settings), encoding="utf-8")
-    return path
+    written = path(settings).with_name(name)
+    written.write_text(configuration(settings), encoding="utf-8")
+    return written
 
 
 def prepare(settings: Settings) -> None:
@@ -110,11 +115,22 @@ def prepare(settings: Settings) -> None:
         run.mkdir(mode=0o750, exist_ok=True)
         user = worker_user()
         if user is not None:
-            state.chmod(0o711)
+            state.chmod(stat.S_IMODE(state.stat().st_mode) | 0o011)  # and no less than it was: it may be /tmp
             os.chown(run, -1, grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid)
             run.chmod(0o2750)  # the sockets made in it belong to that group
     except OSError as error:
         raise CommandError(f"server.state_dir {state} cannot be prepared: {error.strerror}") from error
+
+
+def require_way_in(settings: Settings) -> None:
+    """Raises CommandError if nginx's workers could not reach the doors' sockets."""
+    user = worker_user()
+    for folder in services.run_dir(settings).parents if user else ():
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            raise CommandError(
+                f"nginx's workers run as {user} and may not enter {folder}: `chmod o+x {folder}`, "
+                "or move server.state_dir"
+            )
 
 
 def worker_user() -> str | None:
@@ -125,10 +141,13 @@ def worker_user() -> str | None:
     return next(user for user in WORKER_USERS if user in known)
 
 
-def listen(address: str, port: int) -> str:
-    """The address part of a `listen` directive."""
+def listen(address: str, port: int) -> tuple[str, ...]:
+    """The address parts of the `listen` directives of one listener.
+
+    Every address is two sockets: on one for both, nginx would tell IPv4 clients as ::ffff:192.0.2.1.
+    """
     literal = address if ":" not in address or address.startswith("[") else f"[{address}]"
-    return f"{literal}:{port}" + (" ipv6only=off" if literal == "[::]" else "")
+    return (f"[::]:{port}", f"0.0.0.0:{port}") if literal == "[::]" else (f"{literal}:{port}",)
 
 
 def quoted(value: object) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import signal
+import threading
+from collections.abc import Callable
 
 from gateway import lock, services, telemetry
 from gateway.clock import SteadyClock
@@ -20,8 +23,21 @@ def run(settings: Settings) -> None:
     motion = Upstream(settings.motion.url, ca_file=settings.motion.ca_file, connections=settings.spool.deliveries)
     with lock.only_one(services.courier_lock(settings), "courier"):
         carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: carrier.stop())
+        stop_on_signals(carrier.stop)
         carrier.run()
     motion.close()
     shared.spool.close()
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop`, in a thread of its own, once SIGTERM or SIGINT has come."""
+    # A handler interrupts whatever the main thread does, and that may hold the very lock that `stop` asks for.
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: asked.put(got))
+
+    def wait() -> None:
+        asked.get()
+        stop()
+
+    threading.Thread(target=wait, daemon=True).start()

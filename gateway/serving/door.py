@@ -11,7 +11,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from gateway import app, services, telemetry
+from gateway import app, lock, services, telemetry
 from gateway.config import Settings
 from gateway.errors import SettingsError
 from gateway.spool import migrator
@@ -54,6 +54,7 @@ class Server(BaseApplication):
             "workers": getattr(self._settings.workers, self._door, 1),
             "worker_class": "gthread",
             "threads": THREADS,
+            "keepalive": 0,  # nginx opens a connection for each request: there is no next one to wait for
             "timeout": 60,  # a worker that says nothing for so long hangs
             "graceful_timeout": 30,
             "control_socket_disable": True,
@@ -83,9 +84,15 @@ def _let_nginx_in(socket: Path) -> None:
 
 
 def run(door: str, read: Callable[[], Settings]) -> None:
-    """Serve until told to stop. Raises SpoolUnavailable if the spool was not migrated."""
+    """Serve until told to stop.
+
+    Raises SpoolUnavailable if the spool was not migrated, CommandError if this door is open already.
+    """
     telemetry.configure(door)
-    shared = services.build(read())
+    settings = read()
+    shared = services.build(settings)
     migrator.require_latest(shared.spool)
     shared.spool.close()
-    Server(door, read).run()
+    # Two would take the socket from each other, and whoever stops first takes it away.
+    with lock.only_one(services.door_lock(settings, door), f"{door} door"):
+        Server(door, read).run()

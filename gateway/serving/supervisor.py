@@ -9,23 +9,21 @@ Rule 3. A reload with settings that are wrong changes nothing.
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from gateway import clock, lock, services, telemetry, upstream
 from gateway.app import DOORS
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError
 from gateway.nginx import render
+from gateway.serving import child, edge
 from gateway.spool import migrator
 
 START_SECONDS = 60.0
@@ -61,7 +59,7 @@ def parts(settings: Settings, config: Path) -> list[Part]:
         Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),
         Part("ops", (*ourselves, "web", "ops")),
         Part("ingress", (*ourselves, "web", "ingress")),
-        Part("nginx", _nginx(settings), stop_signal=signal.SIGQUIT),
+        Part(edge.NAME, edge.command(settings), stop_signal=edge.STOP_SIGNAL),
     ]
 
 
@@ -91,28 +89,18 @@ class Supervisor:
     def _prepare(self, settings: Settings) -> None:
         render.prepare(settings)
         migrator.migrate(services.spool_path(settings))
-        path = render.write(settings)
-        checked = subprocess.run((*_nginx(settings), "-t", "-q"), capture_output=True, check=False)
-        if checked.returncode != 0:
-            said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
-            raise CommandError(f"nginx does not accept {path}:\n{said}")
+        edge.prepare(settings)
 
     def _start_all(self) -> None:
         for part in parts(self._settings, self._config):
-            if part.name == "nginx":
+            if part.name == edge.NAME:
                 self._wait_for_doors()
             self._running.append(self._start(part))
 
     def _start(self, part: Part) -> _Running:
-        # If we are killed, what we started shall not go on alone and keep the ports. Each part leads a
-        # process group, so that what it started in turn does not outlive it either.
-        command = ("setpriv", "--pdeathsig", "TERM", "--", *part.command)
-        if part.name == "nginx":
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
-            for stream in (process.stdout, process.stderr):
-                self._relay(stream)
-        else:
-            process = subprocess.Popen(command, process_group=0)
+        process = child.start(part.command, heard=part.name == edge.NAME)
+        if part.name == edge.NAME:
+            self._relays += edge.relay(process)
         telemetry.note("started", part=part.name, pid=process.pid)
         return _Running(part, process, clock.steady())
 
@@ -125,11 +113,6 @@ class Supervisor:
             for running in self._running:
                 self._look_after(running)
             clock.pause(TICK_SECONDS)
-
-    def _relay(self, stream: IO[bytes] | None) -> None:
-        relay = threading.Thread(target=_pass_on, args=(stream,), daemon=True)
-        relay.start()
-        self._relays.append(relay)
 
     def _serve_until_signal(self) -> int:
         while True:
@@ -146,7 +129,7 @@ class Supervisor:
         now = clock.steady()
         if running.again_at is None:
             telemetry.note("died" if status else "ended", part=running.part.name, exit_status=status)
-            _end_group(running)  # nginx's workers outlive their master, and keep its ports
+            child.kill(running.process)  # nginx's workers outlive their master, and keep its ports
             if self._is_false_start(running, now):
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
             steady = now - running.started_at > STEADY_SECONDS
@@ -159,13 +142,14 @@ class Supervisor:
             running.again_at, running.restarted = None, True
 
     def _is_false_start(self, running: _Running, now: float) -> bool:
-        if running.part.name == "nginx":
+        if running.part.name == edge.NAME:
             return not running.restarted and now - running.started_at < NGINX_SECONDS
-        return all(other.part.name != "nginx" for other in self._running)  # it comes last
+        return all(other.part.name != edge.NAME for other in self._running)  # it comes last
 
     def _reload(self) -> None:
         try:
             settings = self._read()
+            edge.require_same_state(self._settings, settings)
             self._prepare(settings)
         except GatewayError as error:
             telemetry.note("reload refused; nothing was changed", problems=error.reason)
@@ -179,34 +163,8 @@ class Supervisor:
     def _stop(self) -> None:
         patience = self._settings.spool.deadline + 10.0
         for running in reversed(self._running):
-            if running.process.poll() is None:
-                running.process.send_signal(running.part.stop_signal)
-                _wait(running, patience)
+            part = running.part
+            child.stop(running.process, part.stop_signal, name=part.name, patience_seconds=patience)
         for relay in self._relays:
-            relay.join(timeout=1.0)
+            relay.join(edge.LAST_LINES_SECONDS)
         telemetry.note("stopped")
-
-
-def _nginx(settings: Settings) -> tuple[str, ...]:
-    run = services.run_dir(settings)
-    return (render.program(), "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf"))
-
-
-def _end_group(running: _Running) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(running.process.pid, signal.SIGKILL)
-
-
-def _wait(running: _Running, patience_seconds: float) -> None:
-    try:
-        running.process.wait(patience_seconds)
-    except subprocess.TimeoutExpired:
-        telemetry.note("killed; it did not stop", part=running.part.name)
-        _end_group(running)
-        running.process.wait()
-
-
-def _pass_on(stream: IO[bytes]) -> None:
-    with stream:
-        for line in stream:
-            telemetry.relay("nginx", line.decode("utf-8", "replace").rstrip())

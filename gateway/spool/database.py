@@ -40,14 +40,16 @@ class _Ticket(Generic[T]):
 
     def run(self, connection: sa.Connection) -> None:
         """Do the work in a savepoint. Raises only what took the whole transaction down."""
-        savepoint = connection.begin_nested()
+        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        driver.execute("SAVEPOINT writer")
         try:
             self._result = self._work(connection)
-            savepoint.commit()
+            driver.execute("RELEASE writer")
         except Exception as error:
-            if not _in_transaction(connection):  # a full disk, say: SQLite has rolled everything back
+            if not driver.in_transaction:  # a full disk, say: SQLite has rolled everything back
                 raise
-            savepoint.rollback()
+            driver.execute("ROLLBACK TO writer")
+            driver.execute("RELEASE writer")
             self._error = error  # it is raised again where the writer waits
 
     def settle(self, error: Exception | None) -> None:
@@ -66,15 +68,14 @@ class Database:
     def __init__(self, path: Path, *, patience_seconds: float) -> None:
         """`patience_seconds`: how long to wait for another process's transaction to end."""
         self.path = path
-        self._engine = engine(path, patience_seconds=patience_seconds)
-        self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._engine = _open(path, patience_seconds=patience_seconds)
         self._writer = threading.Lock()
         self._queue = threading.Lock()
         self._waiting: list[_Ticket[Any]] = []
 
     def read(self, work: Work[T]) -> T:
         """Run `work` on a consistent view. Raises SpoolUnavailable."""
-        with _translated(), self._engine.begin() as connection:
+        with _translated(), self._transaction("BEGIN") as connection:
             return work(connection)
 
     def write(self, work: Work[T]) -> T:
@@ -107,7 +108,7 @@ class Database:
             batch, self._waiting = self._waiting, []
         error: Exception | None = SpoolUnavailable("spool write interrupted")
         try:
-            with self._writing.begin() as connection:
+            with self._transaction("BEGIN IMMEDIATE") as connection:
                 for ticket in batch:
                     ticket.run(connection)
             error = None
@@ -117,14 +118,27 @@ class Database:
             for ticket in batch:
                 ticket.settle(error)
 
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sa.Connection]:
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(begin)
+            yield connection
+
 
 def engine(path: Path, *, patience_seconds: float) -> sa.Engine:
-    """Opens the file as rule 1 wants it. Transactions are explicit, those that change tables too."""
+    """For who lets SQLAlchemy begin transactions, as Alembic does; they are explicit, those that change tables too."""
+    made = _open(path, patience_seconds=patience_seconds)
+    # Not in _open: with such a listener SQLAlchemy asks at each statement for listeners of every kind.
+    sa.event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return made
+
+
+def _open(path: Path, *, patience_seconds: float) -> sa.Engine:
+    """The file as rule 1 wants it; transactions begin where we say so, and nowhere else."""
     made = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": patience_seconds}
     )
     sa.event.listen(made, "connect", _prepare)
-    sa.event.listen(made, "begin", _begin)
     return made
 
 
@@ -141,15 +155,7 @@ def _reason(error: Exception) -> str:
     return next((reason for prefix, reason in _REASONS.items() if name.startswith(prefix)), "spool failed")
 
 
-def _in_transaction(connection: sa.Connection) -> bool:
-    return bool(cast("sqlite3.Connection", connection.connection.dbapi_connection).in_transaction)
-
-
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where _begin says so, and nowhere else
+    connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

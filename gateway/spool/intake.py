@@ -85,13 +85,13 @@ def _file(connection: sa.Connection, callback: Callback, now: float) -> Receipt:
         return _file_known_event(connection, callback, earlier, now)
     event_id = _insert(connection, callback, now, state=schema.PENDING, original=True)
     _remember_nonce(connection, callback, event_id, now)
-    line_up(connection, callback.lane)
+    line_up(connection, callback.lane, event_id)
     return Receipt(Outcome.ACCEPTED, event_id)
 
 
-def line_up(connection: sa.Connection, name: str) -> None:
+def line_up(connection: sa.Connection, name: str, event_id: int) -> None:
     """See to it that the lane `name` is served; one that already waits keeps its time."""
-    connection.execute(_LINE_UP, {"lane": name})
+    connection.execute(_LINE_UP, {"lane": name, "first_event": event_id})
 
 
 def _file_known_nonce(connection: sa.Connection, callback: Callback, seen: sa.Row[bytes, int], now: float) -> Receipt:

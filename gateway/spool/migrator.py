@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,9 +87,10 @@ def _config(engine: sa.Engine | None) -> Config:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
     try:
-        with lock.open("w") as held:
+        with path.open("w") as held:
+            os.fchmod(held.fileno(), 0o600)  # whoever may open it may hold it
             fcntl.flock(held, fcntl.LOCK_EX)
             yield
     except OSError as error:

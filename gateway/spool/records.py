@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.errors import CommandError
+from gateway.callbacks.signature import FUTURE_TOLERANCE_SECONDS
+from gateway.errors import CommandError, SpoolUnavailable
 from gateway.spool import intake, schema
 from gateway.spool.database import Database
 from gateway.spool.schema import event, lane, nonce
@@ -134,9 +135,14 @@ def erase(database: Database, contact: str, *, pending_too: bool = False) -> tup
         _drop_empty_lanes(connection)
         return erased, left
 
-    counts = database.write(work)
-    database.rewrite()
-    return counts
+    erased, left = database.write(work)
+    try:
+        database.rewrite()
+    except SpoolUnavailable as error:
+        raise CommandError(
+            f"{erased} erased, but copies of their bytes stay in the file for now ({error.reason}): run this again"
+        ) from error
+    return erased, left
 
 
 def purge(database: Database, retention: Retention, *, now: float) -> int:
@@ -152,8 +158,13 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
         for state, seconds in ages.items()
         if seconds is not None
     )
-    _delete_chunks(database, nonce, nonce.c.seen_at < now - retention.delivered_seconds)
+    _delete_chunks(database, nonce, nonce.c.seen_at < now - retention.delivered_seconds - FUTURE_TOLERANCE_SECONDS)
     return deleted
+
+
+def prove_writable(database: Database) -> None:
+    """Write to the disk what is there already. Raises SpoolUnavailable where a callback could not be kept either."""
+    database.write(lambda connection: connection.exec_driver_sql("PRAGMA user_version = 0"))
 
 
 def backlog(database: Database) -> Backlog:
@@ -170,7 +181,9 @@ def backlog(database: Database) -> Backlog:
 def _make_pending(connection: sa.Connection, event_id: int, name: str) -> None:
     fresh = {"state": schema.PENDING, "settled_at": None, "failures": 0, "failing_since": None, "deaths": 0}
     connection.execute(event.update().where(event.c.id == event_id).values(**fresh))
-    intake.line_up(connection, name)
+    intake.line_up(connection, name, event_id)
+    first = lane.update().where(lane.c.lane == name, lane.c.first_event > event_id)
+    connection.execute(first.values(first_event=event_id))
     waiting = lane.update().where(lane.c.lane == name, lane.c.claimed_event.is_(None))
     connection.execute(waiting.values(due_at=intake.DUE_AT_ONCE))
 

@@ -63,8 +63,10 @@ lane = sa.Table(
     "lane",
     metadata,
     sa.Column("lane", sa.String(300), primary_key=True),
-    sa.Column("due_at", sa.Float, nullable=False),  # when its first event may be tried
+    sa.Column("first_event", sa.Integer, nullable=False),  # its first pending one
+    sa.Column("due_at", sa.Float, nullable=False),  # when that may be tried
     sa.Column("claimed_event", sa.Integer),  # being delivered right now
     sa.Column("leased_until", sa.Float),
     sa.Index("lane_due", "due_at"),
+    sa.Index("lane_first", "first_event"),
 )

@@ -77,7 +77,7 @@ def any_due(database: Database, *, due_by: float, now: float) -> bool:
 
 
 def claim(database: Database, *, due_by: float, now: float, most: int, lease_seconds: float) -> list[Claim]:
-    """Take the first events of up to `most` lanes that are due by then, the longest waiting first."""
+    """Take the first events of up to `most` lanes that are due by then, the longest accepted first."""
 
     def work(connection: sa.Connection) -> list[Claim]:
         names = connection.execute(_due(due_by, now).limit(most)).scalars().all()
@@ -129,8 +129,10 @@ def delivered_to_others_since(database: Database, taken: Claim, moment: float) -
 
 
 def _due(due_by: float, now: float) -> sa.Select[str]:
+    # Those that are due in the order of acceptance; those that need not be due (probes) in turn.
+    order = lane.c.first_event if due_by <= now else lane.c.due_at
     free = sa.or_(lane.c.leased_until.is_(None), lane.c.leased_until < now)
-    return sa.select(lane.c.lane).where(lane.c.due_at <= due_by, free).order_by(lane.c.due_at)
+    return sa.select(lane.c.lane).where(lane.c.due_at <= due_by, free).order_by(order)
 
 
 def _take(connection: sa.Connection, name: str, leased_until: float) -> Claim | None:
@@ -167,10 +169,12 @@ def _end(database: Database, taken: Claim, *, state: str, outcome: str, now: flo
 def _settle(connection: sa.Connection, event_id: int, name: str, *, state: str, outcome: str, now: float) -> None:
     settled = event.update().where(event.c.id == event_id, event.c.state == schema.PENDING)
     connection.execute(settled.values(state=state, outcome=outcome, settled_at=now))
-    more = sa.select(event.c.id).where(event.c.lane == name, event.c.state == schema.PENDING).limit(1)
-    if connection.execute(more).first() is None:
+    first = sa.select(sa.func.min(event.c.id)).where(event.c.lane == name, event.c.state == schema.PENDING)
+    following = connection.execute(first).scalar()
+    if following is None:
         connection.execute(lane.delete().where(lane.c.lane == name))
     else:
+        connection.execute(lane.update().where(lane.c.lane == name).values(first_event=following))
         _free(connection, event_id, name, due_at=now)
 
 

@@ -171,6 +171,16 @@ class House:
         started = datetime.fromisoformat(line["at"])
         return (datetime.now(UTC) - started).total_seconds() > supervisor.NGINX_SECONDS
 
+    def listening_ports(self) -> set[int]:
+        """The TCP ports on which the gateway's processes listen."""
+        family = {pid for part in ("nginx", "ingress", "ops", "courier") for pid in family_of(self.pid(part))}
+        sockets = {link for pid in family for link in socket_links(pid)}
+        rows = [
+            line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()
+        ]
+        listening = [row for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
+        return {int(row[1].rpartition(":")[2], 16) for row in listening}
+
     def worker(self, part: str) -> int:
         """The process id of a gunicorn worker."""
         return int(self.wait_for(lambda: children(self.pid(part)))[0])
@@ -216,6 +226,18 @@ def children(pid: int) -> list[int]:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
+
+
+def family_of(pid: int) -> list[int]:
+    return [pid, *(grandchild for child_pid in children(pid) for grandchild in family_of(child_pid))]
+
+
+def socket_links(pid: int) -> list[str]:
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(str(descriptor.readlink()))
+    return found
 
 
 def command_line(pid: int) -> bytes:

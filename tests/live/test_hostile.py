@@ -136,6 +136,30 @@ def test_malformed_http_is_refused_and_the_next_callback_is_accepted(house: Hous
     assert house.sinch().send(callbacks.text("after it")).status == 200
 
 
+HIDDEN = b"POST %s HTTP/1.1\r\nhost: %s\r\ncontent-length: 0\r\n\r\n"
+ANSWERS = {
+    "two requests at once": (LINE + EMPTY + LINE + b"connection: close\r\n" + EMPTY, 2),
+    "a request in a body": (LINE + b"connection: close\r\ncontent-length: %d\r\n\r\n" + HIDDEN, 1),
+    "a request in a chunk": (LINE + b"connection: close\r\n" + CHUNKED + b"\r\n%x\r\n" + HIDDEN + b"\r\n0\r\n\r\n", 1),
+    "a request behind the last chunk": (LINE + CHUNKED + b"connection: close\r\n\r\n0\r\n\r\n" + HIDDEN, 1),
+}
+
+
+@pytest.mark.parametrize(("shape", "count"), ANSWERS.values(), ids=ANSWERS)
+def test_a_request_is_answered_as_often_as_it_was_sent_and_none_that_was_hidden(
+    house: House, shape: bytes, count: int
+) -> None:
+    hidden = HIDDEN % (NOTIFY, HOST.encode())
+    place = (NOTIFY, HOST.encode())
+    numbers = shape.count(b"%d") + shape.count(b"%x")
+    requests = (shape.count(b"%s") // 2) * place
+    filled = requests[:2] + (len(hidden),) * numbers + requests[2:] if numbers else requests
+    heard = speak(house, shape % filled)
+    assert statuses(heard) == [401] * count
+    house.settle()
+    assert house.motion.received == ()
+
+
 def test_http_spoken_to_the_tls_port_is_refused(house: House) -> None:
     with socket.create_connection(("127.0.0.1", house.public_port), PATIENCE_SECONDS) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import callbacks
+from sandbox import callbacks, mode
 from sandbox.child import Child, serve_command
 from tests.live.house import ACCOUNT, HOST, House, opened
 
@@ -59,6 +59,33 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(own
     assert works(house)
 
 
+def test_a_reload_that_nginx_refuses_leaves_the_configuration_that_nginx_would_start_with_again(
+    own_house: House,
+) -> None:
+    house = own_house
+    configuration = house.folder / "state" / "run" / "nginx.conf"
+    before = configuration.read_text()
+    house.tables["server"]["certificate"] = str(house.folder / "nowhere.pem")
+    house.write_settings()
+    house.reload()
+    [line] = house.wait_for(lambda: house.decisions("serve", event="reload refused; nothing was changed"))
+    assert "nowhere.pem" in line["problems"]
+    assert configuration.read_text() == before
+
+
+def test_a_reload_does_not_move_the_state_and_leave_behind_what_waits_there(own_house: House) -> None:
+    house = own_house
+    house.motion.set_mode(mode.DOWN)
+    assert works(house)
+    house.tables["server"]["state_dir"] = str(house.folder / "elsewhere")
+    house.write_settings()
+    house.reload()
+    [line] = house.wait_for(lambda: house.decisions("serve", event="reload refused; nothing was changed"))
+    assert "server.state_dir" in line["problems"]
+    house.motion.set_mode(mode.UP)
+    house.motion.wait_for_accepted(1, 30)
+
+
 def test_wrong_settings_of_every_kind_are_listed_at_once_and_nothing_starts() -> None:
     with opened(started=False) as house:
         house.tables["server"] |= {"public_port": 99999, "colour": "red", "trusted_proxies": ["10.0.0.1/8"]}
@@ -94,6 +121,12 @@ def test_a_second_gateway_on_the_same_spool_does_not_start(own_house: House) -> 
         second.write_settings()
         said = second.command("serve", status=2)
     assert "another gateway is running" in said
+    assert works(house)
+
+
+def test_a_second_door_does_not_start_and_leaves_the_first_one_its_socket(own_house: House) -> None:
+    house = own_house
+    assert "another ingress door is running" in house.command("web", "ingress", status=2)
     assert works(house)
 
 

@@ -56,7 +56,7 @@ def _require_operator(services: Services) -> None:
 
 def _check_spool(services: Services) -> None:
     migrator.require_latest(services.spool)
-    services.spool.write(lambda _connection: None)
+    records.prove_writable(services.spool)
 
 
 def _check_courier(services: Services) -> None:

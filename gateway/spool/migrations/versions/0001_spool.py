@@ -54,11 +54,13 @@ def upgrade() -> None:
     op.create_table(
         "lane",
         sa.Column("lane", sa.String(300), primary_key=True),
+        sa.Column("first_event", sa.Integer, nullable=False),
         sa.Column("due_at", sa.Float, nullable=False),
         sa.Column("claimed_event", sa.Integer),
         sa.Column("leased_until", sa.Float),
     )
     op.create_index("lane_due", "lane", ["due_at"])
+    op.create_index("lane_first", "lane", ["first_event"])
 
 
 def downgrade() -> None:

@@ -1,0 +1,107 @@
+"""What can be said of a certificate: each finding with its level and with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+# `unknown`: it could not be judged, for a reason that is an error by itself.
+Level = Literal["fine", "unknown", "warning", "error"]
+
+EXIT_STATUSES: dict[Level, int] = {"fine": 0, "unknown": 0, "warning": 1, "error": 2}
+
+
+@dataclass(frozen=True)
+class Kind:
+    level: Level
+    hint: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check came to; `id` and `hint` are empty where nothing is wrong."""
+
+    level: Level
+    sentence: str
+    id: str = ""
+    hint: str = ""
+
+
+_RENEW = "Renew the certificate: certbot renew, or order another one."
+_OTHER = "Have the certificate issued anew with such a key and signature; certbot's own defaults are right."
+_OWN = "Give it to the account of the gateway alone: chmod 600, and chown to that account."
+_FOLDER = "Let nobody but its owner write there: chmod go-w."
+_FOR_TRIES = (
+    "Sinch will not trust it. Good for trying things out; for Sinch get one from a public CA, such as certbot's."
+)
+
+KINDS: dict[str, Kind] = {
+    "certs.certificate_unreadable": Kind(
+        "error", "Put the certificate there, or correct server.certificate. Run this as the account of the gateway."
+    ),
+    "certs.certificate_malformed": Kind(
+        "error", "Put the chain there in PEM: blocks that begin with -----BEGIN CERTIFICATE-----, the server's first."
+    ),
+    "certs.key_unreadable": Kind(
+        "error", "Put the key there, or correct server.private_key. Run this as the account of the gateway."
+    ),
+    "certs.key_malformed": Kind(
+        "error", "Put the key there in PEM: a block that begins with -----BEGIN PRIVATE KEY-----."
+    ),
+    "certs.key_encrypted": Kind(
+        "error", "Nobody is there to type a password when nginx starts. Take it off: openssl pkey -in OLD -out NEW."
+    ),
+    "certs.key_mismatch": Kind(
+        "error", "Put both files there that were made together; the server's certificate first."
+    ),
+    "certs.chain_disordered": Kind(
+        "error", "Write the server's certificate first, then each one's issuer below it, and nothing else."
+    ),
+    "certs.chain_incomplete": Kind(
+        "error", "Append the missing certificate, which the CA publishes; of certbot's files, fullchain.pem has it."
+    ),
+    "certs.refused": Kind("error", "A client that trusts the root still refuses this chain. Have it issued anew."),
+    "certs.self_signed": Kind("warning", _FOR_TRIES),
+    "certs.private_ca": Kind("warning", _FOR_TRIES),
+    "certs.name_not_covered": Kind(
+        "error", "Have a certificate issued that names the host of server.public_url, or correct that setting."
+    ),
+    "certs.expired": Kind("error", _RENEW),
+    "certs.not_yet_valid": Kind(
+        "error", "Set this machine's clock; if it is right, use the certificate from that day on."
+    ),
+    "certs.expires_soon": Kind("warning", f"{_RENEW} If that should happen by itself, find out why it did not."),
+    "certs.issuer_invalid": Kind("error", "Replace it by the intermediate that the CA publishes today."),
+    "certs.long_lived": Kind("warning", "Nothing breaks. Use one that lives shorter, and let it be renewed by itself."),
+    "certs.key_unsuitable": Kind("error", _OTHER),
+    "certs.signature_unsuitable": Kind("error", _OTHER),
+    "certs.usage_missing": Kind("error", "Have a certificate issued for TLS servers (serverAuth, digitalSignature)."),
+    "certs.usage_authority": Kind(
+        "warning", "Some clients refuse a CA's certificate as a server's. Use one that signs no others."
+    ),
+    "certs.key_readable_by_all": Kind(
+        "error", f"{_OWN} Who has read it can pose as the gateway: have a new one issued."
+    ),
+    "certs.key_readable_by_group": Kind("warning", _OWN),
+    "certs.replaceable_by_all": Kind("error", _FOLDER),
+    "certs.replaceable_by_group": Kind("warning", _FOLDER),
+}
+
+
+def found(identifier: str, sentence: str) -> Finding:
+    kind = KINDS[identifier]
+    return Finding(kind.level, sentence, identifier, kind.hint)
+
+
+def fine(sentence: str) -> Finding:
+    return Finding("fine", sentence)
+
+
+def unknown(sentence: str) -> Finding:
+    return Finding("unknown", sentence)
+
+
+def exit_status(findings: Iterable[Finding]) -> int:
+    """0 where all is fine, 1 for warnings, 2 for errors."""
+    return max((EXIT_STATUSES[finding.level] for finding in findings), default=0)

@@ -1,0 +1,147 @@
+"""Reads a certificate, its chain and its key, with all that later checks look at."""
+
+from __future__ import annotations
+
+import datetime
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.certs import findings
+from gateway.certs.findings import Finding
+
+LARGEST_FILE_BYTES = 1 << 20  # a chain has some 5 kB
+
+Chain: TypeAlias = tuple[x509.Certificate, ...]
+
+# All that cryptography raises for bytes that are no certificate, or none that it knows.
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is to be checked: the host, where its certificate and key are, and when.
+
+    `roots`: a PEM file of what clients trust; without it what this system trusts.
+    """
+
+    host: str
+    certificate: Path
+    private_key: Path
+    now: datetime.datetime
+    roots: Path | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A place with what could be read there: a chain (leaf first) or nothing, a key or none."""
+
+    place: Place
+    chain: Chain
+    key: PrivateKeyTypes | None = field(repr=False)
+    chain_finding: Finding
+    key_finding: Finding
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        return self.chain[0]
+
+    @property
+    def matches(self) -> bool:
+        return bool(self.chain) and has_key(self.leaf, self.key)
+
+
+def read(place: Place) -> Subject:
+    """Read both files. What is wrong with them stands in the findings of the subject."""
+    chain, chain_finding = _chain(place.certificate)
+    key, key_finding = _key(place.private_key)
+    return Subject(place, chain, key, chain_finding, key_finding)
+
+
+def is_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` is named in the certificate and has signed it."""
+    if certificate.issuer != issuer.subject:
+        return False
+    with suppress(*_MALFORMED):  # SHA-1, for instance, is not verified any more: then the name has to do
+        try:
+            certificate.verify_directly_issued_by(issuer)
+        except InvalidSignature:
+            return False
+    return True
+
+
+def has_key(certificate: x509.Certificate, key: PrivateKeyTypes | None) -> bool:
+    return key is not None and key.public_key() == certificate.public_key()
+
+
+def title(name: x509.Name) -> str:
+    """A distinguished name in one line that any terminal can show."""
+    return shown(name.rfc4514_string()) or "(no name)"
+
+
+def shown(text: str) -> str:
+    """What a certificate says, as any terminal can show it."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _chain(path: Path) -> tuple[Chain, Finding]:
+    try:
+        pem = _content(path)
+    except OSError as error:
+        return (), findings.found("certs.certificate_unreadable", f"{path} cannot be read: {error.strerror}")
+    try:
+        chain = tuple(x509.load_pem_x509_certificates(pem))
+        for certificate in chain:
+            _understand(certificate)
+    except _MALFORMED:
+        return (), findings.found("certs.certificate_malformed", f"{path} holds something that is no certificate")
+    return chain, findings.fine(f"{path} holds {len(chain)} certificate{'s' if len(chain) > 1 else ''}")
+
+
+def _key(path: Path) -> tuple[PrivateKeyTypes | None, Finding]:
+    try:
+        pem = _content(path)
+    except OSError as error:
+        return None, findings.found("certs.key_unreadable", f"{path} cannot be read: {error.strerror}")
+    if b"ENCRYPTED" in pem:  # PKCS #8 says so in its first line, older forms in the second
+        return None, findings.found("certs.key_encrypted", f"the key in {path} is locked by a password")
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except _MALFORMED:
+        return None, findings.found("certs.key_malformed", f"{path} holds no private key")
+    return key, findings.fine(f"{path} holds a private key")
+
+
+def _content(path: Path) -> bytes:
+    # Looked at before it is opened: a pipe would keep us waiting.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(0, "it is no file", str(path))
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE_BYTES)
+
+
+def _understand(certificate: x509.Certificate) -> None:
+    """Raises what cryptography raises when it is asked for a part that is malformed: it parses late."""
+    _ = (
+        certificate.subject,
+        certificate.issuer,
+        certificate.extensions,
+        certificate.public_key(),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        certificate.signature_algorithm_oid,
+    )

@@ -1,0 +1,1 @@
+"""What the gateway can say about itself."""

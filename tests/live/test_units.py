@@ -1,0 +1,262 @@
+"""What the units start, started as they say: from an installed release, unprivileged and confined."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import callbacks
+from sandbox.child import Child
+from tests.live.house import ACCOUNT, House, opened
+from tests.units import PROGRAM, ROOT, SERVICES, Unit, in_order
+
+AS_ROOT = os.geteuid() == 0
+ACCOUNT_ID, GROUP_ID = 65534, 65534  # nobody, whom every machine has
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"  # as systemd sets it
+
+
+def make(target: str, root: Path) -> str:
+    done = subprocess.run(
+        ["make", "--no-print-directory", "-C", ROOT, target, f"DESTDIR={root}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """Where `make install` has put everything instead of into /."""
+    folder = Path(tempfile.mkdtemp(prefix="motion-gateway-root-"))
+    folder.chmod(0o711)
+    try:
+        assert "config check" in make("install", folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def files(root: Path) -> dict[str, int]:
+    """Every file, with the time of its last change; not what Python made for itself when it ran."""
+    return {
+        str(path.relative_to(root)): path.lstat().st_mtime_ns
+        for path in root.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings(root: Path) -> None:
+    prefix = root / "opt/motion-gateway"
+    release = (prefix / "current").resolve()
+    assert release.parent == prefix / "releases"
+    assert (root / "usr/local/bin/motion-gateway").readlink() == Path("/opt/motion-gateway/current/bin/motion-gateway")
+    first, *_ = (release / "bin/motion-gateway").read_text().splitlines()
+    assert first == f"#!/opt/motion-gateway/releases/{release.name}/bin/python"
+    assert not subprocess.run(["grep", "-rlIF", str(root), prefix], stdout=subprocess.PIPE).stdout
+    for unit in SERVICES.values():
+        assert (root / "usr/local/lib/systemd/system" / unit.path.name).read_bytes() == unit.path.read_bytes()
+    assert stat.S_IMODE((root / "etc/motion-gateway/gateway.toml").stat().st_mode) == 0o640
+    # Exactly what is pinned, pip aside.
+    told = subprocess.run([release / "bin/python", "-m", "pip", "freeze", "--all"], stdout=subprocess.PIPE, text=True)
+    pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    found = {re.split(r"==| @ ", line)[0].lower().replace("_", "-") for line in told.stdout.splitlines()}
+    assert found <= pinned | {"pip", "motion-gateway"}
+
+
+def test_installing_again_changes_nothing_and_keeps_the_settings(root: Path) -> None:
+    settings = root / "etc/motion-gateway/gateway.toml"
+    settings.write_text("# the operator's own\n")
+    release = root / "opt/motion-gateway/releases"
+    before = files(release)
+    make("install", root)
+    assert files(release) == before
+    assert settings.read_text() == "# the operator's own\n"
+
+
+def test_an_older_release_comes_back_by_installing_it_and_the_two_do_not_share_a_file(root: Path) -> None:
+    current = root / "opt/motion-gateway/current"
+    ours = current.resolve()
+    other = ours.with_name("0.0.9-older")
+    other.mkdir()
+    current.unlink()
+    current.symlink_to(f"releases/{other.name}")
+    said = make("install", root)
+    assert current.resolve() == ours
+    assert f"What runs is still {other.name}." in said
+    assert "systemctl restart motion-gateway.target" in said
+    other.rmdir()
+
+
+def test_uninstalling_leaves_settings_and_data(root: Path) -> None:
+    copy = Path(tempfile.mkdtemp(prefix="motion-gateway-root-"))
+    try:
+        for name in ("etc", "usr"):
+            shutil.copytree(root / name, copy / name, symlinks=True)
+        (copy / "opt/motion-gateway/releases/some").mkdir(parents=True)
+        for kept in ("etc/motion-gateway/secret", "var/lib/motion-gateway/spool.sqlite3"):
+            (copy / kept).parent.mkdir(parents=True, exist_ok=True)
+            (copy / kept).touch()
+        said = make("uninstall", copy)
+        assert "/var/lib/motion-gateway" in said
+        assert set(files(copy)) == {
+            "etc/motion-gateway/gateway.toml",
+            "etc/motion-gateway/secret",
+            "var/lib/motion-gateway/spool.sqlite3",
+        }
+    finally:
+        shutil.rmtree(copy)
+
+
+def prefix(unit: Unit) -> list[str]:
+    """What gives a program the account, the capabilities and the network of its unit. Only root can."""
+    if not AS_ROOT:
+        return []
+    granted = [name.removeprefix("CAP_").lower() for name in unit.all("AmbientCapabilities")]
+    bounding = ",".join(["-all", *(f"+{name}" for name in granted)])
+    ambient = [f"--{kind}-caps=+{name}" for name in granted for kind in ("inh", "ambient")]
+    account = [f"--reuid={ACCOUNT_ID}", f"--regid={GROUP_ID}", "--clear-groups", f"--bounding-set={bounding}"]
+    alone = ["unshare", "--net", "--"] if unit.all("PrivateNetwork") == ["yes"] else []
+    return [*alone, "setpriv", *account, *ambient, "--no-new-privs", "--"]
+
+
+class Units:
+    """The services of a house, each as its unit says."""
+
+    def __init__(self, house: House, root: Path) -> None:
+        self.house = house
+        self._release = root / "opt/motion-gateway/current"
+        self._program = house.folder / "confined.py"
+        shutil.copy(ROOT / "tests/live/confined.py", self._program)  # nobody may not read the checkout, perhaps
+        self.running: dict[str, Child] = {}
+        self.ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.ready.bind(str(house.folder / "notify"))
+        self.ready.settimeout(30)
+        (house.folder / "notify").chmod(0o777)
+
+    def command(self, unit: Unit, line: str) -> list[str]:
+        """The command line of a unit, as systemd would run it."""
+        python = str(self._release / "bin/python")
+        words = shlex.split(line)
+        if words[0] == PROGRAM:
+            words[:1] = [python, str(self._release / "bin/motion-gateway")]
+        environment = [f"PATH={PATH}", f"MOTION_GATEWAY_CONFIG={self.house.config}"]
+        if unit.all("Type") == ["notify"]:
+            environment.append(f"NOTIFY_SOCKET={self.house.folder / 'notify'}")
+        confined = [python, str(self._program), unit.one("UMask"), ",".join(sorted(unit.system_calls()))]
+        return [*prefix(unit), "env", "-i", "--chdir=/", *environment, *confined, *words]
+
+    def start(self, unit: Unit) -> None:
+        command = self.command(unit, unit.one("ExecStart"))
+        if unit.one("Type") == "oneshot":
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            assert done.returncode == 0, done.stdout
+            return
+        self.running[unit.name] = child = Child(command, self.house.folder / "gateway.log")
+        self.house.children.append(child)
+        if unit.one("Type") == "notify":
+            assert self.ready.recv(1000).startswith(b"READY=1"), self.house.log
+
+    def reload(self, unit: Unit) -> int:
+        """Run what ExecReload says, until something fails; returns the status of the last."""
+        for line in unit.all("ExecReload"):
+            pid = str(self.running[unit.name]._process.pid)
+            ran = subprocess.run(self.command(unit, line.replace("$MAINPID", pid)), stdout=subprocess.DEVNULL)
+            if ran.returncode != 0:
+                break
+        return ran.returncode
+
+
+@pytest.fixture
+def units(root: Path) -> Iterator[Units]:
+    """Everything is started, in the order that the units ask for, and ready."""
+    with opened(started=False) as house:
+        house.write_settings()
+        state = house.folder / "state"
+        state.mkdir(mode=int(SERVICES["ingress"].one("StateDirectoryMode"), 8))
+        if AS_ROOT:
+            for path in (state, *house.folder.glob("*.pem")):
+                os.chown(path, ACCOUNT_ID, GROUP_ID)
+        units = Units(house, root)
+        with units.ready:
+            for unit in in_order():
+                units.start(unit)
+            house.wait_until_ready()
+            yield units
+
+
+def works(house: House, **variant: object) -> bool:
+    return house.sinch(**variant).send(callbacks.text("do the units work?")).status == 200
+
+
+def refused(units: Units) -> list[str]:
+    """Lines that tell of a system call, a file or a network that a unit keeps from its program."""
+    # LimitNOFILE is systemd's to give: what a machine for tests lets its processes have may be less.
+    lines = [line for line in units.house.log.splitlines() if "RLIMIT_NOFILE" not in line]
+    return [line for line in lines if "not permitted" in line or "denied" in line]
+
+
+def test_a_callback_passes_through_what_the_units_start(units: Units) -> None:
+    assert works(units.house)
+    units.house.motion.wait_for_accepted(1, 20)
+    assert refused(units) == []
+    if AS_ROOT:
+        for name, child in units.running.items():
+            status = Path(f"/proc/{child._process.pid}/status").read_text()
+            assert re.search(rf"^Uid:\s+{ACCOUNT_ID}\s+{ACCOUNT_ID}", status, re.MULTILINE), name
+            granted = 1 << 10 if name == "nginx" else 0  # CAP_NET_BIND_SERVICE
+            assert int(re.findall(r"^CapEff:\s+(\w+)", status, re.MULTILINE)[0], 16) == granted
+            assert int(re.findall(r"^CapBnd:\s+(\w+)", status, re.MULTILINE)[0], 16) == granted
+
+
+def test_what_they_leave_on_the_disk_is_for_their_account(units: Units) -> None:
+    assert works(units.house)
+    state = units.house.folder / "state"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()}
+    assert modes.pop("run") == 0o750
+    assert {mode & 0o077 for mode in modes.values()} == {0}, modes
+    assert stat.S_IMODE(state.stat().st_mode) == 0o711
+
+
+def test_reloading_each_takes_up_a_new_account(units: Units) -> None:
+    house = units.house
+    eight = {**ACCOUNT, "connector_id": 8, "app_id": "01JQ8V4M2Z7T5X9C3N6B1K0EIG", "webhook_secrets": ["of number 8"]}
+    house.tables["account"].append(eight)
+    house.write_settings()
+    courier = units.running["courier"]
+    assert [units.reload(unit) for unit in in_order() if unit.name != "migrate"] == [0, 0, 0, 0]
+    house.wait_for(lambda: courier.exit_status == 0)
+    house.children.remove(courier)
+    units.start(SERVICES["courier"])  # as Restart=always does
+    house.wait_for(lambda: works(house, connector_id=8, secret="of number 8"))
+    house.motion.wait_for(lambda heard: 8 in {item.connector_id for item in heard})
+    assert house.decisions("nginx", event="reloaded")
+    assert refused(units) == []
+
+
+def test_reloading_with_wrong_settings_fails_and_disturbs_nobody(units: Units) -> None:
+    house = units.house
+    house.tables["server"]["public_port"] = 99999
+    house.write_settings()
+    assert {units.reload(unit) for unit in in_order() if unit.name != "migrate"} == {2}
+    assert not house.ended()
+    assert works(house)
+
+
+def test_the_spool_is_copied_while_they_run(units: Units) -> None:
+    assert works(units.house)
+    to = units.house.folder / "state" / "copy"
+    done = subprocess.run(units.command(SERVICES["migrate"], f"{PROGRAM} spool backup --to {to}"))
+    assert done.returncode == 0
+    assert stat.S_IMODE(to.stat().st_mode) == 0o600

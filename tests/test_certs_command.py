@@ -1,0 +1,101 @@
+"""`certs check` and `certs private-ca`, as they are typed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.certs import checking, findings
+from gateway.cli import group
+from gateway.errors import CommandError
+
+Settings = Callable[..., Path]
+
+
+def run(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(group, ["--config", str(config), "certs", *arguments])
+
+
+def test_check_tells_warnings_with_status_1(settings_file: Settings) -> None:
+    config = settings_file()
+    assert run(config, "self-signed").exit_code == 0
+    found = run(config, "check")
+    assert found.exit_code == 1
+    assert "warning  trust        the certificate is signed by itself: no CA stands behind it\n" in found.stdout
+    assert f"certs.self_signed: {findings.KINDS['certs.self_signed'].hint}\n" in found.stdout
+    assert "fine     pair         the key belongs to the certificate\n" in found.stdout
+    assert found.stdout.endswith("no errors, 2 warnings.\n")
+
+
+def test_check_tells_errors_with_status_2(settings_file: Settings) -> None:
+    found = run(settings_file(), "check")
+    assert found.exit_code == 2
+    assert "error    certificate  " in found.stdout
+    assert "unknown  trust        not judged: the certificate cannot be read\n" in found.stdout
+    assert found.stdout.endswith("2 errors, no warnings.\n")
+
+
+def test_check_tells_programs_the_same(settings_file: Settings, tmp_path: Path) -> None:
+    config = settings_file()
+    run(config, "self-signed")
+    found = run(config, "check", "--json")
+    said = json.loads(found.stdout)
+    assert found.exit_code == 1
+    assert (said["host"], said["certificate"]) == ("gateway.example.com", str(tmp_path / "tls" / "fullchain.pem"))
+    assert [row["check"] for row in said["checks"]] == [check.name for check in checking.CHECKS]
+    [trust] = [row for row in said["checks"] if row["check"] == "trust"]
+    assert trust == {
+        "check": "trust",
+        "level": "warning",
+        "sentence": "the certificate is signed by itself: no CA stands behind it",
+        "id": "certs.self_signed",
+        "hint": findings.KINDS["certs.self_signed"].hint,
+    }
+
+
+def test_private_ca_says_which_file_goes_where(tmp_path: Path) -> None:
+    found = run(tmp_path / "no settings are needed", "private-ca", "--dir", str(tmp_path / "ca"), "a.example", "::1")
+    assert found.exit_code == 0
+    today = datetime.datetime.now(datetime.UTC)
+    ends = {f"{today + datetime.timedelta(days=365 + day):%Y-%m-%d}" for day in (-1, 0)}  # at midnight
+    assert any(f"Made a certificate for a.example, ::1, until {end}.\n" in found.stdout for end in ends)
+    assert "Made a CA that can sign for these names and no others" in found.stdout
+    for file, use in {"ca.pem": "NODE_EXTRA_CA_CERTS", "leaves/a.example/privkey.pem": "to the gateway"}.items():
+        assert (tmp_path / "ca" / file).exists()
+        _, _, after = found.stdout.partition(f"  {tmp_path}/ca/{file}\n")
+        assert use in after.splitlines()[0]
+
+
+def test_private_ca_renews_when_it_is_asked_to(tmp_path: Path) -> None:
+    arguments = ("private-ca", "--dir", str(tmp_path / "ca"), "a.example")
+    config = tmp_path / "none"
+    assert run(config, *arguments).exit_code == 0
+    with pytest.raises(CommandError, match="--renew exchanges it"):
+        CliRunner().invoke(group, ["certs", *arguments], catch_exceptions=False)
+    found = run(config, *arguments, "--renew")
+    assert found.exit_code == 0
+    assert "Made a CA" not in found.stdout
+
+
+@pytest.mark.parametrize("arguments", [("a.example",), ("--dir", "x")], ids=["no folder", "no name"])
+def test_private_ca_needs(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    found = run(tmp_path / "none", "private-ca", *arguments)
+    assert (found.exit_code, "Missing" in found.stderr) == (2, True)
+
+
+def test_what_clients_trust_is_what_this_system_trusts(settings_file: Settings, tmp_path: Path) -> None:
+    config = settings_file()
+    run(config, "self-signed")
+    command = [sys.executable, "-m", "gateway", "--config", str(config), "certs", "check"]
+    for roots, level in ((tmp_path / "tls" / "fullchain.pem", "fine"), (tmp_path / "tls" / "privkey.pem", "warning")):
+        environment = os.environ | {"SSL_CERT_FILE": str(roots), "SSL_CERT_DIR": str(tmp_path)}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert f"{level:<9}trust " in done.stdout

@@ -1,0 +1,214 @@
+"""What lies in deploy/: units that are weighed and verified, and the files of sysusers, tmpfiles and logrotate."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway import config
+from gateway.app import DOORS
+from gateway.errors import SettingsError
+from gateway.nginx import render
+from tests.units import FOLDER, PROGRAM, ROOT, SERVICES, TARGET, Unit, in_order
+
+DEPLOY = ROOT / "deploy"
+WORST_EXPOSURE = 20  # 2.0, as systemd-analyze counts
+OURS = "motion-gateway"
+NOBODY = pwd.getpwnam("nobody")
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+each = pytest.mark.parametrize("unit", SERVICES.values(), ids=SERVICES)
+
+
+def run(*command: object, status: int = 0) -> str:
+    done = subprocess.run([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+@each
+def test_a_unit_exposes_little(unit: Unit) -> None:
+    run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={WORST_EXPOSURE}", unit.path)
+
+
+def test_the_measure_of_exposure_can_fail(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.service"
+    bare.write_text("[Service]\nExecStart=/bin/true\n")
+    run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={WORST_EXPOSURE}", bare, status=1)
+
+
+def test_systemd_has_nothing_to_say_about_the_units(tmp_path: Path) -> None:
+    for path in FOLDER.iterdir():
+        # The program is there once it is installed.
+        (tmp_path / path.name).write_text(path.read_text("utf-8").replace(PROGRAM, "/bin/true"))
+    assert run("systemd-analyze", "verify", *sorted(tmp_path.iterdir())) == ""
+
+
+def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_them_all() -> None:
+    assert set(SERVICES) == {"migrate", "courier", "nginx", *DOORS}
+    files = {unit.path.name for unit in SERVICES.values()}
+    assert set(TARGET.all("Wants")) == files
+    assert set(TARGET.all("PropagatesReloadTo")) == files - {"motion-gateway-migrate.service"}
+
+
+@each
+def test_a_unit_goes_with_the_target_and_never_gives_up(unit: Unit) -> None:
+    assert unit.one("PartOf") == "motion-gateway.target"
+    assert unit.one("StartLimitIntervalSec") == "0"
+    # Migrating is begun again by those who want it.
+    assert unit.all("Restart") == ([] if unit.name == "migrate" else ["always"])
+
+
+def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
+    names = [unit.name for unit in in_order()]
+    assert names[:2] == ["migrate", "courier"]
+    assert set(names[2:-1]) == set(DOORS)
+    assert names[-1] == "nginx"
+
+
+@each
+def test_what_none_may_do_is_the_same_in_each(unit: Unit) -> None:
+    blocks = {other.path.read_text("utf-8").partition("# What none of them may do")[2] for other in SERVICES.values()}
+    assert len(blocks) == 1
+    assert "NoNewPrivileges=yes" in blocks.pop()
+    assert unit.one("User") == unit.one("Group") == OURS
+
+
+@each
+def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: Unit) -> None:
+    granted = "CAP_NET_BIND_SERVICE" if unit.name == "nginx" else ""
+    assert unit.one("CapabilityBoundingSet") == granted
+    assert unit.all("AmbientCapabilities") == ([granted] if granted else [])
+    networked = unit.name in ("courier", "nginx")
+    assert unit.all("PrivateNetwork") == ([] if networked else ["yes"])
+    assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
+    assert ("/etc/motion-gateway/tls" in unit.path.read_text("utf-8")) is not networked
+
+
+def deadline(seconds: int, settings_file: Callable[..., Path]) -> float:
+    return config.load(settings_file(spool={"deadline": f"{seconds}s"}), {}).spool.deadline
+
+
+def test_a_unit_is_given_longer_to_stop_than_the_longest_delivery_takes(settings_file: Callable[..., Path]) -> None:
+    longest = deadline(60, settings_file)
+    with pytest.raises(SettingsError):
+        deadline(61, settings_file)
+    for unit in SERVICES.values():
+        assert float(unit.one("TimeoutStopSec")) > longest + 10.0
+
+
+def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file: Callable[..., Path]) -> None:
+    rendered = render.configuration(config.load(settings_file(), {}))
+    assert f"worker_rlimit_nofile {SERVICES['nginx'].one('LimitNOFILE')};" in rendered
+
+
+def test_a_reload_proves_the_settings_first() -> None:
+    for unit in SERVICES.values():
+        assert unit.name == "migrate" or unit.all("ExecReload")[0] == f"{PROGRAM} config check"
+
+
+def test_what_is_installed_is_uninstalled() -> None:
+    script = (DEPLOY / "uninstall").read_text("utf-8")
+    [braces] = re.findall(r"systemd/system/motion-gateway\{(.*?)\}", script)
+    assert {f"motion-gateway{end}" for end in braces.split(",")} == {path.name for path in FOLDER.iterdir()}
+
+
+def test_the_example_of_the_settings_is_that_of_the_pages(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("a-secret-for-this-test\n")
+    secrets.chmod(0o600)
+    example = re.sub(r'(_file = )".*?"', rf'\1"{secrets}"', (DEPLOY / "gateway.toml").read_text("utf-8"))
+    file = tmp_path / "gateway.toml"
+    file.write_text(example)
+    assert config.load(file, {}).accounts[0].connector_id == 7
+
+
+@root_only
+def test_sysusers_and_tmpfiles_make_the_account_and_its_folders(tmp_path: Path) -> None:
+    for kind in ("sysusers", "tmpfiles"):
+        shutil.copytree(DEPLOY / f"{kind}.d", tmp_path / "usr/lib" / f"{kind}.d")
+    (tmp_path / "etc").mkdir()
+    run("systemd-sysusers", f"--root={tmp_path}", "motion-gateway.conf")
+    [account] = re.findall(rf"^{OURS}:.*$", (tmp_path / "etc/passwd").read_text(), re.MULTILINE)
+    _, _, uid, gid, *_, home, shell = account.split(":")
+    assert (home, shell) == ("/var/lib/motion-gateway", "/usr/sbin/nologin")
+    run("systemd-tmpfiles", f"--root={tmp_path}", "--create", "motion-gateway.conf")
+    root, ours = (0, int(gid)), (int(uid), int(gid))
+    for folder, mode, owner in (
+        ("etc/motion-gateway", 0o750, root),
+        ("etc/motion-gateway/tls", 0o750, ours),
+        ("var/lib/motion-gateway", 0o711, ours),
+        ("var/log/motion-gateway", 0o750, ours),
+        ("var/www/acme", 0o755, (0, 0)),
+    ):
+        there = (tmp_path / folder).stat()
+        assert (stat.S_IMODE(there.st_mode), (there.st_uid, there.st_gid)) == (mode, owner), folder
+
+
+def rotate(tmp_path: Path) -> None:
+    """Run the real logrotate with our file, in another folder and with another account."""
+    text = (DEPLOY / "logrotate.d" / OURS).read_text("utf-8")
+    group = run("id", "-gn", "nobody").strip()
+    text = text.replace(f"su {OURS} {OURS}", f"su nobody {group}").replace(
+        "/run/nginx.pid", str(tmp_path / "nginx.pid")
+    )
+    for name in ("log", "lib"):
+        text = text.replace(f"/var/{name}/motion-gateway", str(tmp_path / name))
+    file = tmp_path / "logrotate"
+    file.write_text(text)
+    said = run("logrotate", "--force", "--verbose", "--state", tmp_path / "state", file)
+    assert "error" not in said.lower(), said
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Where /var/log and /var/lib have folders of the account, which can get there."""
+    for name in ("log", "lib"):
+        (tmp_path / name).mkdir(mode=0o750)
+        os.chown(tmp_path / name, NOBODY.pw_uid, NOBODY.pw_gid)
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o711)
+    return tmp_path
+
+
+@root_only
+def test_the_log_of_serve_is_rotated_under_a_program_that_keeps_it_open(folders: Path) -> None:
+    log = folders / "log" / "gateway.log"
+    log.touch()
+    os.chown(log, NOBODY.pw_uid, NOBODY.pw_gid)
+    with log.open("a") as kept_open:
+        print("first", file=kept_open, flush=True)
+        rotate(folders)
+        print("second", file=kept_open, flush=True)
+        assert (log.read_text(), log.with_name("gateway.log.1").read_text()) == ("second\n", "first\n")
+        rotate(folders)
+    assert sorted(path.name for path in log.parent.iterdir()) == ["gateway.log", "gateway.log.1", "gateway.log.2.gz"]
+
+
+@root_only
+def test_the_log_of_an_nginx_of_your_own_is_renamed_and_that_nginx_is_told(folders: Path) -> None:
+    log = folders / "lib" / "edge.log"
+    log.write_text("first\n")  # root's, as nginx makes it
+    waits = "import signal; signal.pthread_sigmask(0, {10}); print(flush=True); print(signal.sigtimedwait({10}, 20))"
+    with subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE, text=True) as nginx:
+        assert nginx.stdout is not None
+        nginx.stdout.readline()
+        (folders / "nginx.pid").write_text(f"{nginx.pid}\n")
+        rotate(folders)
+        assert "si_signo=10" in nginx.communicate()[0]
+    log.write_text("second\n")
+    (folders / "nginx.pid").write_text("")
+    rotate(folders)
+    assert [(path.name, path.read_text()) for path in sorted(log.parent.iterdir())] == [
+        ("edge.log.1", "second\n"),
+        ("edge.log.2", "first\n"),
+    ]

@@ -1,0 +1,53 @@
+"""What is listed as reachable, for settings of several kinds."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config import Settings
+from gateway.diagnosis import exposure
+from tests.config_samples import account, settings
+
+
+def places(understood: Settings) -> set[tuple[str, str, str, str]]:
+    return {(route.listener, route.host, route.path, route.audience) for route in exposure.routes(understood)}
+
+
+def test_each_account_has_its_path_and_nothing_stands_for_several() -> None:
+    two = settings(
+        server={"http_port": 0, "public_address": "192.0.2.1"},
+        account=[account(), account(connector_id=8, app_id="other", webhook_secrets=["another secret of some length"])],
+    )
+    notify = "/api/whatsapp/accounts/{}/notify"
+    public = {row for row in places(two) if row[0] == "192.0.2.1:443"}
+    host = two.server.public_host
+    assert public == {
+        ("192.0.2.1:443", host, notify.format(number), "everybody")
+        for number in (account_.connector_id for account_ in two.accounts)
+    }
+
+
+@pytest.mark.parametrize(
+    ("server", "ops", "audience"),
+    [
+        ({}, {}, "this machine"),
+        ({"ops_address": "::1"}, {}, "this machine"),
+        (
+            {"ops_address": "192.0.2.9"},
+            {"username": "operator", "password": "a password of ours"},
+            "operators with the password",
+        ),
+    ],
+    ids=["loopback", "IPv6 loopback", "beyond"],
+)
+def test_the_office_is_for(server: dict[str, str], ops: dict[str, str], audience: str) -> None:
+    office = [row for row in places(settings(server=server, ops=ops)) if row[0].endswith(":9443")]
+    assert {row[2] for row in office} == {"/healthz", "/readyz"}
+    assert {row[3] for row in office} == {audience}
+
+
+def test_plain_http_leads_to_https_and_proves_the_name() -> None:
+    plain = [route for route in exposure.routes(settings()) if not route.tls]
+    assert {route.answers for route in plain} == {"nginx: ACME files", "nginx: 301 to HTTPS"}
+    assert {route.methods for route in plain} == {("GET", "HEAD")}
+    assert not [route for route in exposure.routes(settings(server={"http_port": 0})) if not route.tls]
