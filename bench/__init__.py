@@ -1,1 +1,0 @@
-"""Measures the gateway on this machine: real nginx, real doors, real courier, real TLS."""
