@@ -26,6 +26,7 @@ OURS = "motion-gateway"
 NOBODY = pwd.getpwnam("nobody")
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+with_packages = pytest.mark.live  # those that `make test` installs
 each = pytest.mark.parametrize("unit", SERVICES.values(), ids=SERVICES)
 
 
@@ -35,17 +36,20 @@ def run(*command: object, status: int = 0) -> str:
     return done.stdout
 
 
+@with_packages
 @each
 def test_a_unit_exposes_little(unit: Unit) -> None:
     run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={WORST_EXPOSURE}", unit.path)
 
 
+@with_packages
 def test_the_measure_of_exposure_can_fail(tmp_path: Path) -> None:
     bare = tmp_path / "bare.service"
     bare.write_text("[Service]\nExecStart=/bin/true\n")
     run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={WORST_EXPOSURE}", bare, status=1)
 
 
+@with_packages
 def test_systemd_has_nothing_to_say_about_the_units(tmp_path: Path) -> None:
     for path in FOLDER.iterdir():
         # The program is there once it is installed.
@@ -132,6 +136,7 @@ def test_the_example_of_the_settings_is_that_of_the_pages(tmp_path: Path) -> Non
     assert config.load(file, {}).accounts[0].connector_id == 7
 
 
+@with_packages
 @root_only
 def test_sysusers_and_tmpfiles_make_the_account_and_its_folders(tmp_path: Path) -> None:
     for kind in ("sysusers", "tmpfiles"):
@@ -180,6 +185,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@with_packages
 @root_only
 def test_the_log_of_serve_is_rotated_under_a_program_that_keeps_it_open(folders: Path) -> None:
     log = folders / "log" / "gateway.log"
@@ -194,6 +200,7 @@ def test_the_log_of_serve_is_rotated_under_a_program_that_keeps_it_open(folders:
     assert sorted(path.name for path in log.parent.iterdir()) == ["gateway.log", "gateway.log.1", "gateway.log.2.gz"]
 
 
+@with_packages
 @root_only
 def test_the_log_of_an_nginx_of_your_own_is_renamed_and_that_nginx_is_told(folders: Path) -> None:
     log = folders / "lib" / "edge.log"
