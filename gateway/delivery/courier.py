@@ -53,7 +53,7 @@ class Courier:
         self._health = Health()
         self._probes = 0
         self._probe_at = 0.0
-        self._in_hand: set[int] = set()  # events being carried
+        self._in_flight = 0
         self._state = threading.Lock()  # guards the five above
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -89,9 +89,7 @@ class Courier:
         room, probing = self._room(now)
         for taken in self._claim(now, room, probing=probing) if room else []:
             with self._state:
-                if taken.event_id in self._in_hand:  # its lease ended while its outcome could not be written
-                    continue
-                self._in_hand.add(taken.event_id)
+                self._in_flight += 1
             submit(self._carry, taken, probing=probing)
 
     def _claim(self, now: float, room: int, *, probing: bool) -> list[Claim]:
@@ -109,12 +107,12 @@ class Courier:
     def _room(self, now: float) -> tuple[int, bool]:
         """How many events to take, and whether as a probe."""
         with self._state:
-            idle = not self._in_hand
+            idle = self._in_flight == 0
             if self._health.down:
                 return int(idle and now >= self._probe_at), True
             if self._suspects or self._alone:
                 return int(idle), False
-            return self._settings.spool.deliveries - len(self._in_hand), False
+            return self._settings.spool.deliveries - self._in_flight, False
 
     def _carry(self, taken: Claim, *, probing: bool) -> None:
         try:
@@ -126,7 +124,7 @@ class Courier:
             telemetry.failure("unexpected", error, event_id=taken.event_id)
         finally:
             with self._state:
-                self._in_hand.discard(taken.event_id)
+                self._in_flight -= 1
             self._wake.set()
 
     def _post(self, taken: Claim) -> Try:
