@@ -2,11 +2,16 @@
 SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+# The distribution's Python, as `make install` takes it: built to be fast, and kept safe with the system. Another one
+# where that is too old.
+PYTHON3 := $(or $(shell for python in /usr/bin/python3 python3; do "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done),/usr/bin/python3)
+export PYTHON3
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
 PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux
+BENCH_PACKAGES := /usr/bin/wrk:wrk
 TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate
 
-.PHONY: help setup install uninstall run test no-loss check format requirements clean
+.PHONY: help setup install uninstall run test no-loss bench check format requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +28,7 @@ uninstall: ## remove what install has put there; settings and data stay
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@deploy/install-packages venv:python3-venv
-	python3 -m venv $(VENV)
+	$(PYTHON3) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	touch $@
 
@@ -33,7 +38,7 @@ $(VENV)/.installed-tests: $(VENV)/.installed requirements-test.txt
 
 # sslyze wants an older cryptography than we run on: it lives apart.
 .venv-tls/.installed: requirements-tls.txt
-	python3 -m venv .venv-tls
+	$(PYTHON3) -m venv .venv-tls
 	.venv-tls/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tls.txt
 	touch $@
 
@@ -47,6 +52,10 @@ test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI 
 
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
 	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),2000) $(PYTHON) -m pytest -q -s tests/live/test_no_loss.py
+
+bench: setup ## measure the gateway side by side with the same nginx before a stub; some three minutes
+	@deploy/install-packages $(BENCH_PACKAGES)
+	$(PYTHON) -m bench.ingress
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .

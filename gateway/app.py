@@ -14,6 +14,9 @@ from gateway.services import Services
 
 DOORS: dict[str, Callable[[Services], Blueprint]] = {"ingress": ingress.blueprint, "ops": ops.blueprint}
 
+# How to prove who one is, where the 401 comes from a door that people open: RFC 9110, 11.6.1.
+CHALLENGES = {"ops": 'Basic realm="Motion Gateway", charset="UTF-8"'}
+
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -63,12 +66,15 @@ def _as_ours(error: Exception) -> errors.GatewayError:
 def _finish(services: Services, door: str) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
         response.headers.update(HEADERS)
+        if response.status_code == 401 and door in CHALLENGES:
+            response.headers["WWW-Authenticate"] = CHALLENGES[door]
+        headers = request.headers
         telemetry.decision(
             door,
             **{
                 telemetry.STATUS: response.status_code,
-                telemetry.REQUEST_ID: request.headers.get("X-Request-Id"),
-                telemetry.ADDRESS: request.headers.get("X-Real-IP"),
+                telemetry.REQUEST_ID: headers.get("X-Request-Id"),
+                telemetry.ADDRESS: headers.get("X-Real-IP"),
                 telemetry.MILLISECONDS: round((services.clock.now() - g.started_at) * 1000, 1),
             },
             **g.decision,

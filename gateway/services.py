@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
+from gateway.errors import CommandError
 from gateway.limits import Limiter
 from gateway.spool import database
 from gateway.spool.database import Database
@@ -60,3 +61,11 @@ def door_lock(settings: Settings, door: str) -> Path:
 def serve_lock(settings: Settings) -> Path:
     """Held by `serve` for as long as it lives."""
     return settings.server.state_dir / "serve.lock"
+
+
+def require_same_state(before: Settings, after: Settings) -> None:
+    """Raises CommandError where the state of a running gateway would move: its locks and sockets are there."""
+    if after.server.state_dir != before.server.state_dir:
+        raise CommandError(
+            f"server.state_dir is {before.server.state_dir} for as long as the gateway runs; stop it to change that"
+        )

@@ -7,6 +7,7 @@ query, a phone number or the text of a foreign exception.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -28,6 +29,7 @@ FINDINGS = "findings"
 FAULT = "fault"
 
 _log: Any = structlog.get_logger()
+_json = json.JSONEncoder(default=repr)  # made once: json.dumps would make one for each line
 
 
 class _StandardError:
@@ -52,12 +54,16 @@ def configure(process: str) -> None:
         processors=[
             lambda _logger, _method, line: {"process": process, **line},
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_serialise),
         ],
         logger_factory=lambda: structlog.WriteLogger(_stderr),
     )
     # Libraries keep quiet: their texts are made for others and may hold anything.
     logging.getLogger().addHandler(logging.NullHandler())
+
+
+def _serialise(line: object, **_options: object) -> str:
+    return _json.encode(line)
 
 
 def decision(what: str, **fields: object) -> None:

@@ -68,12 +68,14 @@ def opened(spool: Database, *, door: str = "ingress", **tables: Any) -> Iterator
     yield Door(shared, clock, app.create_app(shared, door=door).test_client())
 
 
-def assert_refused(answer: TestResponse, status: int) -> None:
+def assert_refused(answer: TestResponse, status: int, *, door: str = "ingress") -> None:
     """Every refusal of a status is the same, whoever asks and whatever the reason."""
     assert (answer.status_code, answer.data) == (status, errors.body(status))
     expected = {"Content-Type": "application/json", "Content-Length": str(len(answer.data)), **HEADERS}
     if status in (429, 503):
         expected["Retry-After"] = "5"
+    if status == 401 and door == "ops":
+        expected["WWW-Authenticate"] = 'Basic realm="Motion Gateway", charset="UTF-8"'
     assert dict(answer.headers) == expected
 
 

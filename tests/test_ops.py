@@ -65,7 +65,7 @@ def test_who_does_not_prove_to_be_the_operator_is_refused(
     spool: Database, path: str, authorization: str | None
 ) -> None:
     with opened(spool, door="ops", ops=OPS) as door:
-        assert_refused(ask(door, path, authorization), 401)
+        assert_refused(ask(door, path, authorization), 401, door="ops")
 
 
 @pytest.mark.parametrize("authorization", [RIGHT, RIGHT.replace("Basic", "basic"), RIGHT.replace("Basic", "BASIC")])

@@ -176,6 +176,30 @@ def test_a_lock_that_ends_in_time_is_waited_for(database: Database) -> None:
         assert writing.result(10) == "word"
 
 
+def test_another_process_that_writes_nearly_all_the_time_keeps_nobody_out(database: Database) -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def hog() -> None:
+        with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+            while not over.wait(0.005):  # as long is the spool free
+                other.execute("BEGIN IMMEDIATE")
+                held.set()
+                over.wait(0.06)
+                held.clear()
+                other.execute("COMMIT")
+
+    with ThreadPoolExecutor(1) as pool, closing(Database(database.path, patience_seconds=0.4)) as patient:
+        busy = pool.submit(hog)
+        try:
+            for number in range(10):
+                assert held.wait(10)
+                patient.write(insert(str(number)))
+        finally:
+            over.set()
+        busy.result()
+    assert len(words(database)) == 10
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A real disk of one megabyte; the limit on a file's size, below, stands in where nobody may mount one."""

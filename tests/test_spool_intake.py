@@ -141,7 +141,7 @@ def test_the_same_callback_at_the_same_time_is_accepted_once(spool: Database) ->
 
 
 def test_a_transaction_that_fails_leaves_neither_nonce_nor_event_nor_lane(spool: Database) -> None:
-    unstorable = callback(nonce="n1", headers=(("content-type", {1, 2}),))
+    unstorable = callback(nonce="n1", query={1, 2})
     with pytest.raises(SpoolUnavailable):
         accept(spool, unstorable)
     spool.write(lambda connection: connection.exec_driver_sql("DROP TABLE lane"))  # the last that is written

@@ -21,6 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.spool import database, intake, migrator, schema
 from gateway.spool.database import Database
+from tests import released_spool
 from tests.spool_samples import callback, rows, until
 
 
@@ -41,6 +42,17 @@ def connected(path: Path) -> Iterator[sa.Connection]:
     engine = database.engine(path, patience_seconds=1)
     with engine.connect() as connection:
         yield connection
+    engine.dispose()
+
+
+@contextmanager
+def configured(path: Path) -> Iterator[Config]:
+    """For Alembic's own commands, by which one gets to other revisions than the latest."""
+    engine = database.engine(path, patience_seconds=1)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrator.__file__).with_name("migrations")))
+    config.attributes["engine"] = engine
+    yield config
     engine.dispose()
 
 
@@ -156,6 +168,15 @@ def test_the_migrations_make_what_the_code_believes(path: Path, tmp_path: Path) 
     assert layout(path) == layout(believed)
 
 
+def test_the_first_schema_is_for_good_the_one_that_was_released(path: Path, tmp_path: Path) -> None:
+    with configured(path) as config:
+        command.upgrade(config, released_spool.REVISION)
+    assert migrator.current(path) == released_spool.REVISION
+    recorded = tmp_path / "recorded.sqlite3"
+    released_spool.lay(recorded, now=1.0)
+    assert layout(path) == layout(recorded)
+
+
 def test_every_index_is_the_one_its_query_uses(spool: Database) -> None:
     asked = {
         "SELECT id FROM event WHERE connector_id = 7 AND key = x'00' AND original": "event_original",
@@ -205,13 +226,9 @@ def test_what_cannot_be_a_spool_is_unavailable(path: Path, make: object) -> None
 
 
 def test_the_first_revision_can_be_taken_back(path: Path) -> None:
-    migrator.migrate(path)
-    engine = database.engine(path, patience_seconds=1)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrator.__file__).with_name("migrations")))
-    config.attributes["engine"] = engine
-    command.downgrade(config, "base")
-    engine.dispose()
+    with configured(path) as config:
+        command.upgrade(config, released_spool.REVISION)
+        command.downgrade(config, "base")
     assert layout(path).keys() <= {"sqlite_sequence"}
     assert migrator.current(path) is None
     assert migrator.migrate(path) == migrator.latest()

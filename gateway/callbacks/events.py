@@ -57,6 +57,10 @@ TRIGGERS = (
     Trigger("BATCH_STATUS_UPDATE", "batch_status_update"),
 )
 
+# Numbers are read as 0: no identifier of ours is one, and int() of a long one raises.
+_ZERO: Callable[[str], int] = lambda _digits: 0  # noqa: E731 - the hook that json asks for
+_JSON = json.JSONDecoder(parse_int=_ZERO, parse_float=_ZERO, parse_constant=_ZERO)
+
 # Where a callback names its contact and, failing that, the channel identity; below the trigger's key.
 _CONTACT_PATHS: tuple[Path, ...] = (
     ("contact_id",),
@@ -108,10 +112,8 @@ def read(body: bytes, *, connector_id: int) -> Event:
 
 
 def _parse(body: bytes) -> dict[str, Any]:
-    # Numbers are read as 0: no identifier of ours is one, and int() of a long one raises.
-    zero: Callable[[str], int] = lambda _digits: 0  # noqa: E731 - the hook that json asks for
     try:
-        value = json.loads(body.decode("utf-8"), parse_int=zero, parse_float=zero, parse_constant=zero)
+        value = _JSON.decode(body.decode("utf-8"))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -13,7 +13,6 @@ Source: developers.sinch.com/docs/conversation/callbacks, "Validating callbacks"
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
@@ -88,4 +87,4 @@ def _strict(headers: Mapping[str, str], name: str) -> str:
 
 
 def _sign(signed: bytes, secret: str) -> bytes:
-    return base64.b64encode(hmac.new(secret.encode("utf-8"), signed, hashlib.sha256).digest())
+    return base64.b64encode(hmac.digest(secret.encode("utf-8"), signed, "sha256"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import config
-from gateway.config import Settings
+from gateway.config import Settings, custody
 
 DEFAULT_CONFIG = "/etc/motion-gateway/gateway.toml"
 
@@ -18,3 +18,7 @@ class Invocation:
     def settings(self) -> Settings:
         """Read the settings anew. Raises SettingsError."""
         return config.load(self.config, config.environment())
+
+    def settings_of(self, process: str) -> Settings:
+        """The same for a process that stays: with the secrets that it needs, and no others."""
+        return custody.keep(self.settings(), process)

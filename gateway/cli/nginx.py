@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -46,4 +47,4 @@ def run(invocation: Invocation) -> None:
 
     SIGHUP reads the settings and the certificate anew; SIGTERM stops, after what is in flight has ended.
     """
-    edge.run(invocation.settings)
+    edge.run(partial(invocation.settings_of, edge.NAME))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from gateway import services, telemetry
@@ -23,7 +25,7 @@ def serve(invocation: Invocation) -> None:
     flight has ended.
     """
     telemetry.configure("serve")
-    Supervisor(invocation.config, invocation.settings).run()
+    Supervisor(invocation.config, partial(invocation.settings_of, "serve")).run()
 
 
 @click.command()
@@ -31,21 +33,22 @@ def serve(invocation: Invocation) -> None:
 @click.pass_obj
 def web(invocation: Invocation, door: str) -> None:
     """Run one DOOR on its Unix socket, for nginx to pass requests to."""
-    render.prepare(invocation.settings())
-    door_process.run(door, invocation.settings)
+    read = partial(invocation.settings_of, door)
+    render.prepare(read())
+    door_process.run(door, read)
 
 
 @click.command()
 @click.pass_obj
 def courier(invocation: Invocation) -> None:
     """Deliver accepted events to Motion until told to stop."""
-    courier_process.run(invocation.settings())
+    courier_process.run(invocation.settings_of("courier"))
 
 
 @click.command()
 @click.pass_obj
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
-    settings = invocation.settings()
+    settings = invocation.settings_of("migrate")
     render.prepare(settings)
     click.echo(f"The spool is at schema {migrator.migrate(services.spool_path(settings))}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
@@ -55,7 +56,7 @@ def _prove(services: Services, account: Account, body: bytes) -> Callback:
 
 
 def _signed(services: Services, account: Account, body: bytes) -> Callback:
-    headers = {name: request.headers[name] for name in signature.HEADERS if name in request.headers}
+    headers = _given(signature.HEADERS)
     secrets = [secret.get_secret_value() for secret in account.webhook_secrets]
     proof = signature.verify(body, headers, secrets=secrets)
     if account.receive_token is not None:
@@ -93,7 +94,7 @@ def _callback(
         _find("dispatch-mode")
     if event.app_id not in ("", account.app_id):
         _find("foreign-app")
-    kept = {name: request.headers[name] for name in FORWARDED if name in request.headers}
+    kept = _given(FORWARDED)
     return Callback(
         connector_id=account.connector_id,
         event=event,
@@ -125,6 +126,12 @@ def _token() -> str:
     """The query's one token; "" for none or several."""
     given = request.args.getlist("token")
     return given[0] if len(given) == 1 else ""
+
+
+def _given(names: Sequence[str]) -> dict[str, str]:
+    """Those of the request's headers that it has."""
+    headers = request.headers
+    return {name: value for name in names if (value := headers.get(name)) is not None}
 
 
 def _find(finding: str) -> None:

@@ -42,14 +42,6 @@ def prepare(settings: Settings) -> None:
     path.replace(render.path(settings))
 
 
-def require_same_state(before: Settings, after: Settings) -> None:
-    """Raises CommandError where the state of a running gateway would move: its locks and sockets are there."""
-    if after.server.state_dir != before.server.state_dir:
-        raise CommandError(
-            f"server.state_dir is {before.server.state_dir} for as long as the gateway runs; stop it to change that"
-        )
-
-
 def relay(process: subprocess.Popen[bytes]) -> tuple[threading.Thread, ...]:
     """Pass on what nginx writes until it has ended; returns those who do so."""
     ways = ((process.stdout, telemetry.relay), (process.stderr, lambda line: telemetry.quote(NAME, line)))
@@ -99,7 +91,7 @@ def _signalled(signals: queue.SimpleQueue[int], process: subprocess.Popen[bytes]
 def _reloaded(process: subprocess.Popen[bytes], before: Settings, read: Callable[[], Settings]) -> Settings:
     try:
         settings = read()
-        require_same_state(before, settings)
+        services.require_same_state(before, settings)
         prepare(settings)
     except GatewayError as error:
         telemetry.note("reload refused; nothing was changed", problems=error.reason)

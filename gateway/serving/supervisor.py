@@ -149,7 +149,7 @@ class Supervisor:
     def _reload(self) -> None:
         try:
             settings = self._read()
-            edge.require_same_state(self._settings, settings)
+            services.require_same_state(self._settings, settings)
             self._prepare(settings)
         except GatewayError as error:
             telemetry.note("reload refused; nothing was changed", problems=error.reason)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from gateway.callbacks.events import Event
 from gateway.spool import schema
 from gateway.spool.database import Database
+from gateway.spool.prepared import Prepared, every_column
 from gateway.spool.schema import event, lane, nonce
 
 DUE_AT_ONCE = 0.0  # before any clock's now: the courier's may differ from ours
@@ -19,18 +20,35 @@ DUE_AT_ONCE = 0.0  # before any clock's now: the courier's may differ from ours
 NONCE_REUSED = "nonce used before with other bytes"
 TOO_OLD = "signature too old"
 
-# Built once: putting a statement together costs more than SQLite takes to run it.
-_INSERT_EVENT = event.insert().returning(event.c.id)
-_INSERT_NONCE = nonce.insert()
-_LINE_UP = insert(lane).values(due_at=DUE_AT_ONCE).on_conflict_do_nothing()
-_COUNT_REPEAT = event.update().where(event.c.id == sa.bindparam("event_id")).values(repeats=event.c.repeats + 1)
-_SEEN_NONCE = sa.select(nonce.c.body_digest, nonce.c.event_id).where(
-    nonce.c.connector_id == sa.bindparam("connector_id"), nonce.c.nonce == sa.bindparam("nonce")
-)
 # `original` in the words of the index that is made of such events: SQLite does not see that `original = 1` is
 # the same, and would read the whole table.
-_EARLIER = sa.select(event.c.id, event.c.body_digest).where(
-    event.c.connector_id == sa.bindparam("connector_id"), event.c.key == sa.bindparam("key"), sa.text("original")
+_EARLIER = Prepared(
+    sa.select(event.c.id, event.c.body_digest).where(
+        event.c.connector_id == sa.bindparam("connector_id"), event.c.key == sa.bindparam("key"), sa.text("original")
+    )
+)
+_SEEN_NONCE = Prepared(
+    sa.select(nonce.c.body_digest, nonce.c.event_id).where(
+        nonce.c.connector_id == sa.bindparam("connector_id"), nonce.c.nonce == sa.bindparam("nonce")
+    )
+)
+_KEPT = Prepared(
+    sa.select(event.c.id).where(
+        event.c.connector_id == sa.bindparam("connector_id"),
+        event.c.key == sa.bindparam("key"),
+        event.c.body_digest == sa.bindparam("body_digest"),
+        event.c.state == sa.bindparam("state"),
+    )
+)
+_INSERT_EVENT = Prepared(event.insert().values(every_column(event)).returning(event.c.id))
+_INSERT_NONCE = Prepared(nonce.insert())
+_LINE_UP = Prepared(
+    insert(lane)
+    .values(lane=sa.bindparam("lane"), first_event=sa.bindparam("first_event"), due_at=DUE_AT_ONCE)
+    .on_conflict_do_nothing()
+)
+_COUNT_REPEAT = Prepared(
+    event.update().where(event.c.id == sa.bindparam("event_id")).values(repeats=event.c.repeats + 1)
 )
 
 
@@ -80,7 +98,7 @@ def _file(connection: sa.Connection, callback: Callback, now: float) -> Receipt:
         return _file_known_nonce(connection, callback, seen, now)
     if callback.stale:
         return Receipt(Outcome.STALE, _keep(connection, callback, now, schema.REJECTED, TOO_OLD))
-    earlier = connection.execute(_EARLIER, {"connector_id": callback.connector_id, "key": callback.event.key}).first()
+    earlier = _EARLIER.first(connection, connector_id=callback.connector_id, key=callback.event.key)
     if earlier is not None:
         return _file_known_event(connection, callback, earlier, now)
     event_id = _insert(connection, callback, now, state=schema.PENDING, original=True)
@@ -91,19 +109,17 @@ def _file(connection: sa.Connection, callback: Callback, now: float) -> Receipt:
 
 def line_up(connection: sa.Connection, name: str, event_id: int) -> None:
     """See to it that the lane `name` is served; one that already waits keeps its time."""
-    connection.execute(_LINE_UP, {"lane": name, "first_event": event_id})
+    _LINE_UP.first(connection, lane=name, first_event=event_id)
 
 
-def _file_known_nonce(connection: sa.Connection, callback: Callback, seen: sa.Row[bytes, int], now: float) -> Receipt:
+def _file_known_nonce(connection: sa.Connection, callback: Callback, seen: tuple[bytes, int], now: float) -> Receipt:
     digest, event_id = seen
     if digest == callback.event.body_digest:
         return _count_repeat(connection, event_id)
     return Receipt(Outcome.NONCE_REUSED, _keep(connection, callback, now, schema.REJECTED, NONCE_REUSED))
 
 
-def _file_known_event(
-    connection: sa.Connection, callback: Callback, earlier: sa.Row[int, bytes], now: float
-) -> Receipt:
+def _file_known_event(connection: sa.Connection, callback: Callback, earlier: tuple[int, bytes], now: float) -> Receipt:
     event_id, digest = earlier
     _remember_nonce(connection, callback, event_id, now)
     if digest == callback.event.body_digest:
@@ -112,61 +128,58 @@ def _file_known_event(
     return Receipt(Outcome.DUPLICATE, _keep(connection, callback, now, schema.DUPLICATE, reason))
 
 
-def _seen_nonce(connection: sa.Connection, callback: Callback) -> sa.Row[bytes, int] | None:
+def _seen_nonce(connection: sa.Connection, callback: Callback) -> tuple[bytes, int] | None:
     if callback.nonce is None:
         return None
-    return connection.execute(_SEEN_NONCE, {"connector_id": callback.connector_id, "nonce": callback.nonce}).first()
+    return _SEEN_NONCE.first(connection, connector_id=callback.connector_id, nonce=callback.nonce)
 
 
 def _remember_nonce(connection: sa.Connection, callback: Callback, event_id: int, now: float) -> None:
     if callback.nonce is not None:
-        row = {
-            "connector_id": callback.connector_id,
-            "nonce": callback.nonce,
-            "body_digest": callback.event.body_digest,
-            "event_id": event_id,
-            "seen_at": now,
-        }
-        connection.execute(_INSERT_NONCE, row)
+        _INSERT_NONCE.first(
+            connection,
+            connector_id=callback.connector_id,
+            nonce=callback.nonce,
+            body_digest=callback.event.body_digest,
+            event_id=event_id,
+            seen_at=now,
+        )
 
 
 def _count_repeat(connection: sa.Connection, event_id: int) -> Receipt:
-    connection.execute(_COUNT_REPEAT, {"event_id": event_id})
+    _COUNT_REPEAT.first(connection, event_id=event_id)
     return Receipt(Outcome.REPEAT, event_id)
 
 
 def _keep(connection: sa.Connection, callback: Callback, now: float, state: str, outcome: str) -> int:
     """Keep what will not be delivered; the same bytes once only, however often they come."""
-    kept = connection.execute(
-        sa.select(event.c.id).where(
-            event.c.connector_id == callback.connector_id,
-            event.c.key == callback.event.key,
-            event.c.body_digest == callback.event.body_digest,
-            event.c.state == state,
-        )
-    ).scalar()
+    told = callback.event
+    kept = _KEPT.first(
+        connection, connector_id=callback.connector_id, key=told.key, body_digest=told.body_digest, state=state
+    )
     if kept is not None:
-        _count_repeat(connection, kept)
-        return int(kept)
+        _count_repeat(connection, kept[0])
+        return int(kept[0])
     return _insert(connection, callback, now, state=state, original=False, outcome=outcome, settled_at=now)
 
 
 def _insert(connection: sa.Connection, callback: Callback, now: float, **columns: object) -> int:
     told = callback.event
-    row = {
-        "connector_id": callback.connector_id,
-        "kind": told.kind,
-        "key": told.key,
-        "lane": callback.lane,
-        "contact_id": told.contact_id,
-        "identity": told.identity,
-        "request_id": callback.request_id,
-        "address": callback.address,
-        "headers": [list(header) for header in callback.headers],
-        "query": callback.query,
-        "body": callback.body,
-        "body_digest": told.body_digest,
-        "accepted_at": now,
+    [event_id] = _INSERT_EVENT.one(
+        connection,
+        connector_id=callback.connector_id,
+        kind=told.kind,
+        key=told.key,
+        lane=callback.lane,
+        contact_id=told.contact_id,
+        identity=told.identity,
+        request_id=callback.request_id,
+        address=callback.address,
+        headers=[list(header) for header in callback.headers],
+        query=callback.query,
+        body=callback.body,
+        body_digest=told.body_digest,
+        accepted_at=now,
         **columns,
-    }
-    return int(connection.execute(_INSERT_EVENT, row).scalar_one())
+    )
+    return int(event_id)

@@ -42,8 +42,6 @@ event = sa.Table(
     sa.Index("event_original", "connector_id", "key", unique=True, sqlite_where=sa.text("original")),
     sa.Index("event_pending", "lane", "id", sqlite_where=sa.text("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),
-    sa.Index("event_contact", "contact_id"),
-    sa.Index("event_identity", "identity"),
     sqlite_autoincrement=True,
 )
 

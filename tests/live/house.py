@@ -21,8 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import config
-from gateway.nginx import render
-from gateway.serving import supervisor
+from gateway.serving import edge, supervisor
 from gateway.spool import schema
 from gateway.spool.database import FILE_NAME, Database
 from sandbox import authority, child
@@ -44,6 +43,7 @@ ACCOUNT = {
     "webhook_secrets": [SECRET],
 }
 LOG = "gateway.log"
+ROOT = Path(__file__).parent.parent.parent
 ONCE = Retries(last_wait_seconds=0)
 
 
@@ -59,11 +59,12 @@ class House:
     ops_port: int
     ops_headers: tuple[tuple[str, str], ...] = ()
     children: list[Child] = field(default_factory=list)
+    release: Path = ROOT  # the folder whose `gateway` runs
 
     def start(self) -> None:
         """Start `serve` and wait until it is ready."""
         self.write_settings()
-        self._run(child.serve_command(self.config))
+        self._run(self.typed("serve"))
         self.wait_until_ready()
 
     def start_parts(self, replaced: Mapping[str, Sequence[str]]) -> None:
@@ -71,7 +72,7 @@ class House:
         self.write_settings()
         self.command("migrate")
         settings = config.load(self.config, {})
-        render.write(settings)
+        edge.prepare(settings)
         for part in supervisor.parts(settings, self.config):
             self._run([*replaced.get(part.name, part.command)], log="nginx.log" if part.name == "nginx" else LOG)
         self.wait_until_ready()
@@ -99,10 +100,14 @@ class House:
 
     def command(self, *arguments: str, status: int = 0) -> str:
         """Run a command as the operator types it; returns what it printed, errors included."""
-        command = [*child.serve_command(self.config)[:-1], *arguments]
+        command = self.typed(*arguments)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         assert done.returncode == status, done.stdout
         return done.stdout
+
+    def typed(self, *arguments: str) -> list[str]:
+        """What runs a command of the release."""
+        return ["env", f"--chdir={self.release}", *child.serve_command(self.config)[:-1], *arguments]
 
     def sinch(self, *, connector_id: int = 7, secret: str | None = SECRET, query: str = "", **variant: Any) -> Sinch:
         """A simulated Sinch that asks once, unless `retries` says otherwise."""

@@ -68,6 +68,9 @@ def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings
     for unit in SERVICES.values():
         assert (root / "usr/local/lib/systemd/system" / unit.path.name).read_bytes() == unit.path.read_bytes()
     assert stat.S_IMODE((root / "etc/motion-gateway/gateway.toml").stat().st_mode) == 0o640
+    hook = release / "share/motion-gateway/certbot-deploy-hook"
+    assert hook.read_bytes() == (ROOT / "deploy/certbot-deploy-hook").read_bytes()
+    assert stat.S_IMODE(hook.stat().st_mode) == 0o755
     # Exactly what is pinned, pip aside.
     told = subprocess.run([release / "bin/python", "-m", "pip", "freeze", "--all"], stdout=subprocess.PIPE, text=True)
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
@@ -218,6 +221,47 @@ def test_a_callback_passes_through_what_the_units_start(units: Units) -> None:
             granted = 1 << 10 if name == "nginx" else 0  # CAP_NET_BIND_SERVICE
             assert int(re.findall(r"^CapEff:\s+(\w+)", status, re.MULTILINE)[0], 16) == granted
             assert int(re.findall(r"^CapBnd:\s+(\w+)", status, re.MULTILINE)[0], 16) == granted
+
+
+CHOWN = "import os, tempfile; file = tempfile.NamedTemporaryFile(); os.chown(file.name, -1, -1)"
+WRITTEN_AND_EXECUTED = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)"
+ATTEMPTS = {
+    "chown": CHOWN,
+    "setresuid": "import os; os.setresuid(-1, -1, -1)",
+    "nice": "import os; os.nice(1)",
+    "memory that is written and executed": WRITTEN_AND_EXECUTED,
+}
+NEVER = ATTEMPTS | {"chroot": "import os; os.chroot('/')"}  # that takes a capability too
+
+
+@pytest.fixture(scope="module")
+def confinement(root: Path) -> Iterator[Units]:
+    """What confines the units' programs, with nothing running."""
+    with opened(started=False) as house:
+        units = Units(house, root)
+        with units.ready:
+            yield units
+
+
+def attempted(command: list[str]) -> str:
+    """What a program says that tries something; nothing where it can."""
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+@pytest.mark.parametrize("attempt", NEVER.values(), ids=NEVER)
+@pytest.mark.parametrize("unit", SERVICES.values(), ids=SERVICES)
+def test_a_unit_refuses_its_program_what_it_has_no_use_for(confinement: Units, unit: Unit, attempt: str) -> None:
+    said = attempted(confinement.command(unit, shlex.join(["python3", "-c", attempt])))
+    if attempt == CHOWN and "@chown" in unit.all("SystemCallFilter"):
+        assert said == ""
+    else:
+        assert "PermissionError" in said
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_it_is_the_confinement_that_refuses_it(attempt: str) -> None:
+    free = [*prefix(SERVICES["migrate"]), "env", "-i", "--chdir=/", f"PATH={PATH}"]
+    assert attempted([*free, "python3", "-c", attempt]) == ""
 
 
 def test_what_they_leave_on_the_disk_is_for_their_account(units: Units) -> None:

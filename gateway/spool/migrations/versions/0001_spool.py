@@ -1,4 +1,8 @@
-"""The first schema: events, nonces, lanes."""
+"""The first schema: events, nonces, lanes.
+
+It is released, and frozen: whoever upgrades has it on his disk as it stands here. What shall be otherwise is another
+revision. tests/data/spool_0001.sql holds it to that.
+"""
 
 from __future__ import annotations
 

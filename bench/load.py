@@ -1,0 +1,62 @@
+"""Sends prepared callbacks as fast as they are answered, over TLS connections that stay open: wrk, and its report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.site import Site
+
+CONNECTIONS = 32
+WRK = "/usr/bin/wrk"
+SCRIPT = Path(__file__).with_name("wrk.lua")
+DRAIN_SECONDS = 2  # for what is in flight at the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What became of it. `broken`: connections that ended or timed out before an answer."""
+
+    sent: int
+    answered: int  # with 2xx
+    refused: int
+    broken: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def per_second(self) -> float:
+        return self.answered / self.seconds
+
+
+def send(site: Site, letters: Path, *, seconds: float, cycle: bool = False) -> Load:
+    """Each letter once, or round and round; returns when all that was sent is answered."""
+    return finish(start(site, letters, seconds=seconds, cycle=cycle))
+
+
+def start(site: Site, letters: Path, *, seconds: float, cycle: bool = False) -> subprocess.Popen[str]:
+    """The same, beside something else; `finish` waits for it."""
+    # One thread: each would send all letters by itself.
+    way = [
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{int(seconds) + DRAIN_SECONDS}s",
+        f"-T{DRAIN_SECONDS + 30}s",
+        "-s",
+        str(SCRIPT),
+    ]
+    told = [str(letters), str(seconds), str(CONNECTIONS), "cycle" if cycle else "once"]
+    command = [WRK, *way, site.stage.state.webhook_url, "--", *told]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(running: subprocess.Popen[str]) -> Load:
+    """Its report. Raises RuntimeError with its last words where it has none."""
+    said, _ = running.communicate()
+    try:
+        return Load(**json.loads(said.splitlines()[-1]))
+    except (ValueError, IndexError, TypeError) as error:
+        raise RuntimeError(f"wrk did not report: {said[-500:]}") from error

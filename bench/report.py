@@ -1,0 +1,108 @@
+"""What a run of the bench found, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.backlog import CatchUp
+from bench.load import Load
+from bench.memory import Memory
+from bench.offer import Offer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Three loads, one right after the other: what moves the machine moves all of them."""
+
+    stub: Load
+    gateway: Load  # the ingress door alone
+    delivering: Load  # the same while the courier delivers what came before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offered:
+    """Callbacks at a fixed rate while the courier delivers, and what was thrown at the door beside them."""
+
+    offer: Offer
+    flood: Load | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    rounds: list[Round]
+    offered: list[Offered]
+    catch_up: CatchUp
+    memory: list[Memory]
+    answered: int  # 200, in all
+    stored: int
+    wrong: list[str]
+
+    def ratios(self) -> list[float]:
+        """Of the gateway's rate to the stub's, round by round."""
+        return [turn.gateway.per_second / turn.stub.per_second for turn in self.rounds]
+
+
+def show(findings: Findings, console: Console) -> None:
+    for table in (_loads(findings), _offers(findings), _memory(findings)):
+        console.print(table)
+    caught = findings.catch_up
+    console.print(
+        f"Catch-up: {caught.delivered} of {caught.backlog} events in {caught.seconds:.1f} s,"
+        f" {caught.delivered / max(caught.seconds, 0.001):.0f}/s; {caught.repeated} repeated."
+        f" The spool had taken them in {caught.filled_in_seconds:.1f} s,"
+        f" {caught.backlog / caught.filled_in_seconds:.0f}/s."
+    )
+    console.print(f"{findings.answered} callbacks were answered 200, {findings.stored} are in the spool.")
+    console.print("\n".join(findings.wrong) or "Counts and order are right.")
+
+
+def _loads(findings: Findings) -> Table:
+    table = _table("As fast as it answers", "round", "to", "answered/s", "p50 ms", "p99 ms", "of the stub")
+    for number, turn in enumerate(findings.rounds, 1):
+        for name, load in (("stub", turn.stub), ("gateway", turn.gateway), ("… delivering", turn.delivering)):
+            ratio = load.per_second / turn.stub.per_second
+            table.add_row(str(number), name, f"{load.per_second:.0f}", *_times(load), f"{ratio:.4f}")
+    ratios = findings.ratios()
+    table.add_section()
+    table.add_row("median", "gateway", "", "", "", f"{median(ratios):.4f}")
+    table.add_row("spread", "", "", "", "", f"{min(ratios):.4f} to {max(ratios):.4f}")
+    return table
+
+
+def _offers(findings: Findings) -> Table:
+    table = _table(
+        "Offered at a fixed rate", "offered/s", "answered 200/s", "p50 ms", "p99 ms", "others", "forged/s beside"
+    )
+    for offered in findings.offered:
+        offer, flood = offered.offer, offered.flood
+        others = ", ".join(f"{status or 'none'}: {count}" for status, count in offer.statuses.items() if status != 200)
+        rate = len(offer.accepted) / offer.seconds
+        times = (f"{offer.percentile(share):.1f}" for share in (0.5, 0.99))
+        beside = f"{flood.refused / flood.seconds:.0f}" if flood else "-"
+        table.add_row(str(offer.rate), f"{rate:.0f}", *times, others or "-", beside)
+    return table
+
+
+def _memory(findings: Findings) -> Table:
+    table = _table("Memory, MiB", "process", "PSS", "RSS")
+    for memory in findings.memory:
+        table.add_row(memory.part, f"{memory.pss_mib}", f"{memory.rss_mib}")
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _times(load: Load) -> Iterator[str]:
+    yield f"{load.p50_ms:.1f}"
+    yield f"{load.p99_ms:.1f}"

@@ -1,0 +1,129 @@
+"""The servers that are measured: a gateway, the same edge before a stub, and a Motion that only listens.
+
+The stub is one more nginx. On the Unix socket where a gateway would have its door it answers 200 `{}`: what is left
+is all that a callback costs outside of the gateway's own work. Its other port is Motion: it writes down the request
+ids in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway import clock, config, services
+from gateway.config import Settings
+from gateway.nginx import render
+from gateway.serving import supervisor
+from gateway.spool import migrator
+from gateway.spool.database import Database
+from sandbox import child, stage
+from sandbox.child import ChildError
+from sandbox.connection import Request
+from sandbox.sinch import Sinch
+from sandbox.stage import Stage
+
+START_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
+
+# Counted as in service, but never reached.
+_LIMITS = """
+[limits]
+webhooks_per_account = "1000000/second"
+"""
+
+_STUB = """\
+daemon off;
+worker_processes 1;  # its log is in the order of what happened
+pid {folder}/stub.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+    default_type application/json;
+    client_body_temp_path {folder}/stub-bodies;
+    keepalive_requests 100000000;
+    log_format heard "$http_x_request_id";
+    server {{
+        listen unix:{door};
+        access_log off;
+        location / {{ return 200 "{{}}"; }}
+    }}
+    server {{
+        listen 127.0.0.1:{motion_port};
+        access_log {folder}/heard heard;
+        location / {{ return 200 "{{}}"; }}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder with settings, and what runs on them."""
+
+    stage: Stage
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        return self.stage.folder
+
+    @property
+    def sinch(self) -> Sinch:
+        return self.stage.state.sinch()
+
+    @contextlib.contextmanager
+    def running(self, *names: str) -> Iterator[None]:
+        """These parts of a gateway, with the commands by which `serve` starts them."""
+        config_file = Path(self.stage.state.config_file)
+        commands = {part.name: part.command for part in supervisor.parts(self.settings, config_file)}
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                stack.enter_context(child.running(commands[name], self.folder / f"{name}.log"))
+            yield
+
+    def wait_until_open(self) -> None:
+        """Until whoever is behind the edge answers a callback that nobody signed. Raises ChildError."""
+        sinch, deadline = self.sinch, clock.steady() + START_SECONDS
+        while sinch.request(Request()).status not in (200, 401):
+            if clock.steady() > deadline:
+                raise ChildError(f"{self.settings.server.public_url} was not open within {START_SECONDS:g} s")
+            clock.pause(0.05)
+
+    def spooled(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """What the spool holds."""
+        with self.spool() as spool:
+            return spool.read(lambda connection: connection.execute(query).all())
+
+    @contextlib.contextmanager
+    def spool(self) -> Iterator[Database]:
+        path = services.spool_path(self.settings)
+        with contextlib.closing(Database(path, patience_seconds=PATIENCE_SECONDS)) as spool:
+            yield spool
+
+
+@contextlib.contextmanager
+def built(*, motion_port: int) -> Iterator[Site]:
+    """A furnished folder: settings, spool and nginx's configuration; removed at the end."""
+    with stage.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="") as made:
+        path = Path(made.state.config_file)
+        path.write_text(path.read_text("utf-8") + _LIMITS, "utf-8")
+        site = Site(made, config.load(path, {}))
+        render.write(site.settings)
+        migrator.migrate(services.spool_path(site.settings))
+        yield site
+
+
+@contextlib.contextmanager
+def stub(twin: Site, *, motion_port: int) -> Iterator[Path]:
+    """The stub behind the edge of `twin`, and Motion; yields what Motion heard: a request id in each line."""
+    folder, door = twin.folder, services.socket_path(twin.settings, "ingress")
+    path, heard = folder / "stub.conf", folder / "heard"
+    path.write_text(_STUB.format(folder=folder, door=door, motion_port=motion_port), "utf-8")
+    heard.touch()
+    with child.running([render.program(), "-e", "stderr", "-p", str(folder), "-c", str(path)], folder / "stub.log"):
+        yield heard

@@ -1,0 +1,173 @@
+"""Each process keeps its own secrets and no others, and a door that was given another's lets nobody in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from gateway import app, config
+from gateway.config import custody
+from gateway.config.custody import NEEDS, Withheld
+from gateway.errors import GatewayError
+from gateway.services import Services
+from gateway.spool import schema
+from gateway.spool.database import Database
+from tests import door_samples, service_samples
+from tests.config_samples import account, settings
+from tests.spool_samples import rows
+
+# Who may have it.
+HOLDERS = {
+    "account.webhook_secrets": {"ingress"},
+    "account.receive_token": {"ingress"},
+    "account.key_secret": {"outbound"},
+    "outbound.gateway_key": {"outbound"},
+    "attachments.proxy_token": {"attachments"},
+    "attachments.token_keys": {"attachments", "outbound"},
+    "motion.password": {"attachments", "outbound"},
+    "motion.api_key": {"attachments", "outbound"},
+    "ops.password": {"ops"},
+    "limits.storage": {"ingress", "attachments", "outbound"},
+}
+STORAGE = "redis://:planted-limits.storage@127.0.0.1"
+
+
+def planted(name: str) -> str:
+    return f"planted-{name}-{'x' * 16}"
+
+
+def everything(*, by_key: bool) -> config.Settings:
+    """Settings in which every secret is set; at Motion either a key or a password can be."""
+    key = {"api_key": planted("motion.api_key")}
+    return settings(
+        motion=key if by_key else {"username": "gateway", "password": planted("motion.password")},
+        attachments={
+            "proxy_token": planted("attachments.proxy_token"),
+            "token_keys": [planted("attachments.token_keys"), planted("attachments.token_keys") + "2"],
+        },
+        outbound={"gateway_key": planted("outbound.gateway_key")},
+        ops={"username": "operator", "password": planted("ops.password")},
+        limits={"storage": STORAGE},
+        account=[
+            account(key_id="key-1", **secrets_of(1)),
+            account(connector_id=8, app_id="app-2", key_id="key-2", **secrets_of(2)),
+        ],
+    )
+
+
+def secrets_of(number: int) -> dict[str, Any]:
+    one = {key: f"{planted(f'account.{key}')}{number}" for key in ("key_secret", "receive_token")}
+    return one | {"webhook_secrets": [f"{planted('account.webhook_secrets')}{number}"]}
+
+
+def found(value: object) -> Iterator[str]:
+    """Every text in the settings, those behind stars too; nothing for what was withheld."""
+    if isinstance(value, SecretStr):
+        yield from () if isinstance(value, Withheld) else (value.get_secret_value(),)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from found(getattr(value, name))
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from found(inner)
+    elif isinstance(value, dict):
+        yield from found([*value, *value.values()])
+    else:
+        yield str(value)
+
+
+def secrets_in(kept: config.Settings) -> set[str]:
+    """The names of the settings whose planted value is anywhere in there."""
+    texts = "\n".join(found(kept))
+    return {name for name in custody.secret_settings() if f"planted-{name}" in texts}
+
+
+def test_every_secret_of_the_settings_is_planted_and_found() -> None:
+    both = secrets_in(everything(by_key=True)) | secrets_in(everything(by_key=False))
+    assert both == custody.secret_settings()
+
+
+def test_every_door_and_every_other_process_has_its_row_of_settings_that_exist() -> None:
+    assert {*app.DOORS, "courier", "nginx", "serve", "migrate"} <= NEEDS.keys()
+    assert HOLDERS.keys() == frozenset().union(*NEEDS.values()) == custody.secret_settings()
+
+
+@pytest.mark.parametrize("by_key", [True, False], ids=["motion by key", "motion by password"])
+@pytest.mark.parametrize("process", NEEDS)
+def test_a_process_keeps_the_secrets_that_it_needs_and_no_others(process: str, *, by_key: bool) -> None:
+    whole = everything(by_key=by_key)
+    kept = custody.keep(whole, process)
+    assert secrets_in(kept) == {name for name in secrets_in(whole) if process in HOLDERS[name]}
+    assert "planted" not in repr(kept)
+
+
+@pytest.mark.parametrize("process", NEEDS)
+def test_all_that_is_no_secret_stays(process: str) -> None:
+    whole = everything(by_key=True)
+    kept = custody.keep(whole, process)
+    listed, shown = config.masked(whole), config.masked(kept)
+    assert listed.pop("limits") | {"storage": ""} == shown.pop("limits") | {"storage": ""}
+    for name in ("attachments", "account"):
+        for table in [listed[name], shown[name]]:
+            for one in table if isinstance(table, list) else [table]:
+                assert one.pop("token_keys" if name == "attachments" else "webhook_secrets")
+    assert shown == listed
+    assert kept.warnings == whole.warnings
+
+
+@pytest.mark.parametrize("process", NEEDS)
+def test_what_is_not_set_is_not_set_for_anybody(process: str) -> None:
+    kept = custody.keep(
+        settings(account=[account(unsigned="allow", receive_token="x" * 16, webhook_secrets=[])]), process
+    )
+    assert (kept.ops.password, kept.motion.api_key, kept.attachments.token_keys) == (None, None, ())
+    assert kept.accounts[0].webhook_secrets == ()
+
+
+def test_what_was_withheld_is_there_and_says_so_to_whoever_opens_it() -> None:
+    password = custody.keep(everything(by_key=True), "ingress").ops.password
+    assert password
+    for use in (password.get_secret_value, lambda: len(password)):
+        with pytest.raises(GatewayError, match=r"^ingress does not keep ops\.password$"):
+            use()
+
+
+def test_a_process_that_nobody_knows_gets_no_settings() -> None:
+    with pytest.raises(KeyError):
+        custody.keep(settings(), "somebody")
+
+
+def services(spool: Database, process: str) -> Services:
+    made = service_samples.services(spool, ops={"username": "operator", "password": "a password"})
+    return Services(custody.keep(made.settings, process), made.spool, made.limits, made.clock)
+
+
+@pytest.mark.parametrize(("process", "status"), [("ops", 401), ("ingress", 503)])
+def test_the_ops_door_with_the_settings_of_another_lets_nobody_in(spool: Database, process: str, status: int) -> None:
+    client = app.create_app(services(spool, process), door="ops").test_client()
+    assert client.get("/healthz").status_code == 401
+    assert client.get("/healthz", auth=("operator", "another password")).status_code == status
+    assert client.get("/healthz", auth=("operator", "a password")).status_code == (200 if process == "ops" else 503)
+
+
+@pytest.mark.parametrize(("process", "status"), [("ingress", 200), ("ops", 503)])
+def test_the_ingress_door_with_the_settings_of_another_takes_nothing(
+    spool: Database, process: str, status: int
+) -> None:
+    client = app.create_app(services(spool, process), door="ingress").test_client()
+    body = b'{"app_id": "app-1"}'
+    headers = door_samples.signed(body)
+    assert client.post("/api/whatsapp/accounts/7/notify", data=body, headers=headers).status_code == status
+    assert len(rows(spool, schema.event)) == (status == 200)
+
+
+@pytest.mark.parametrize(("module", "wholly"), [("serving", 0), ("nginx", 1)], ids=["serving", "nginx, which renders"])
+def test_who_stays_running_was_started_with_what_it_keeps(module: str, wholly: int) -> None:
+    text = (Path(config.__file__).parents[1] / "cli" / f"{module}.py").read_text("utf-8")
+    assert "invocation.settings_of" in text
+    assert len(re.findall(r"invocation\.settings\b", text)) == wholly
