@@ -6,15 +6,21 @@ taking turns.
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
-from gevent import monkey
+from gevent import monkey, socket
 from gunicorn.workers.ggevent import GeventWorker
 
 
 class Worker(GeventWorker):
+    sockets: list[Any]  # gunicorn's; then gevent's
+
     def patch(self) -> None:
-        with warnings.catch_warnings():
-            # urllib3 holds on to the ssl that was there before; this door opens no connection by it.
-            warnings.simplefilter("ignore", monkey.MonkeyPatchWarning)
-            super().patch()
+        """What waits lets others go on; but not ssl, which others have taken hold of before, and not logging.
+
+        When the process ends, logging takes its lock once more, and gevent's would be gone by then.
+        """
+        monkey.patch_all(thread=False, ssl=False)
+        monkey.patch_thread(logging=False)
+        listeners = [(listener.FAMILY, listener.sock.detach()) for listener in self.sockets]
+        self.sockets = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for family, number in listeners]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,6 +16,7 @@ from gateway.spool.database import Database
 from gateway.spool.schema import event, lane, nonce
 
 PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
+ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,12 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
 
 
 def prove_writable(database: Database) -> None:
-    """Write to the disk what is there already. Raises SpoolUnavailable where a callback could not be kept either."""
+    """Write to the disk what is there already. Raises SpoolUnavailable where a callback could not be kept either.
+
+    That takes more room than our write.
+    """
+    if shutil.disk_usage(database.path.parent).free < ROOM_BYTES:
+        raise SpoolUnavailable("spool disk full")
     database.write(lambda connection: connection.exec_driver_sql("PRAGMA user_version = 0"))
 
 

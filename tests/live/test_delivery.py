@@ -116,7 +116,7 @@ def test_a_hanging_contact_holds_up_nobody_else(own_house: House) -> None:
 
 def test_a_stop_finishes_what_is_in_flight_and_delivers_it_once(own_house: House) -> None:
     house = own_house
-    house.motion.set_mode(mode.slow(1.5))
+    house.motion.set_mode(mode.slow(4))
     sent = send(house, "ana", "in flight")
     waiting = send(house, "ana", "behind it")
     house.motion.wait_for(1)

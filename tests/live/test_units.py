@@ -74,7 +74,7 @@ def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings
     # Exactly what is pinned, pip aside.
     told = subprocess.run([release / "bin/python", "-m", "pip", "freeze", "--all"], stdout=subprocess.PIPE, text=True)
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
-    found = {re.split(r"==| @ ", line)[0].lower().replace("_", "-") for line in told.stdout.splitlines()}
+    found = {re.sub(r"[_.]", "-", re.split(r"==| @ ", line)[0].lower()) for line in told.stdout.splitlines()}
     assert found <= pinned | {"pip", "motion-gateway"}
 
 
