@@ -7,9 +7,9 @@ PYTHON := $(VENV)/bin/python
 PYTHON3 := $(or $(shell for python in /usr/bin/python3 python3; do "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done),/usr/bin/python3)
 export PYTHON3
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
-PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux
-BENCH_PACKAGES := /usr/bin/wrk:wrk
-TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate
+PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux /usr/share/misc/magic.mgc:libmagic1
+BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
+TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium
 
 .PHONY: help setup install uninstall run test no-loss bench check format requirements clean
 
@@ -53,9 +53,10 @@ test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI 
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
 	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),2000) $(PYTHON) -m pytest -q -s tests/live/test_no_loss.py
 
-bench: setup ## measure the gateway side by side with the same nginx before a stub; some three minutes
+bench: setup $(VENV)/.installed-tests ## measure both doors side by side with nginx alone; some five minutes
 	@deploy/install-packages $(BENCH_PACKAGES)
 	$(PYTHON) -m bench.ingress
+	$(PYTHON) -m bench.attachments
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .

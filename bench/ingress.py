@@ -47,16 +47,16 @@ class Bench:
 
     def round(self) -> Round:
         path = self._letters()
-        stub = load.send(self.twin, path, seconds=self.seconds, cycle=True)
-        gateway = self._counted(load.send(self.gateway, path, seconds=self.seconds))
+        stub = load.send(self.twin.webhook_url, path, seconds=self.seconds, cycle=True)
+        gateway = self._counted(load.send(self.gateway.webhook_url, path, seconds=self.seconds))
         with self.gateway.running("courier"):
-            delivering = self._counted(load.send(self.gateway, self._letters(), seconds=self.seconds))
+            delivering = self._counted(load.send(self.gateway.webhook_url, self._letters(), seconds=self.seconds))
         return Round(stub=stub, gateway=gateway, delivering=delivering)
 
     def offered(self, rate: int, *, flooded: bool) -> Offered:
         sent = list(letters.genuine(self.gateway.sinch, rate * OFFER_SECONDS))
         forged = letters.written(self.gateway.folder / "forged", letters.forged(self.gateway.sinch, 1000))
-        flood = load.start(self.gateway, forged, seconds=OFFER_SECONDS, cycle=True) if flooded else None
+        flood = load.start(self.gateway.webhook_url, forged, seconds=OFFER_SECONDS, cycle=True) if flooded else None
         found = offer.send(self.gateway, sent, rate=rate)
         self._check_each(sent, found.accepted)
         return Offered(offer=found, flood=load.finish(flood) if flood else None)

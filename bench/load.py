@@ -7,8 +7,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.site import Site
-
 CONNECTIONS = 32
 WRK = "/usr/bin/wrk"
 SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -32,24 +30,26 @@ class Load:
         return self.answered / self.seconds
 
 
-def send(site: Site, letters: Path, *, seconds: float, cycle: bool = False) -> Load:
+def send(url: str, letters: Path, *, seconds: float, cycle: bool = False, connections: int = CONNECTIONS) -> Load:
     """Each letter once, or round and round; returns when all that was sent is answered."""
-    return finish(start(site, letters, seconds=seconds, cycle=cycle))
+    return finish(start(url, letters, seconds=seconds, cycle=cycle, connections=connections))
 
 
-def start(site: Site, letters: Path, *, seconds: float, cycle: bool = False) -> subprocess.Popen[str]:
+def start(
+    url: str, letters: Path, *, seconds: float, cycle: bool = False, connections: int = CONNECTIONS
+) -> subprocess.Popen[str]:
     """The same, beside something else; `finish` waits for it."""
     # One thread: each would send all letters by itself.
     way = [
         "-t1",
-        f"-c{CONNECTIONS}",
+        f"-c{connections}",
         f"-d{int(seconds) + DRAIN_SECONDS}s",
         f"-T{DRAIN_SECONDS + 30}s",
         "-s",
         str(SCRIPT),
     ]
-    told = [str(letters), str(seconds), str(CONNECTIONS), "cycle" if cycle else "once"]
-    command = [WRK, *way, site.stage.state.webhook_url, "--", *told]
+    told = [str(letters), str(seconds), str(connections), "cycle" if cycle else "once"]
+    command = [WRK, *way, url, "--", *told]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

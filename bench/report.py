@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -48,7 +48,7 @@ class Findings:
 
 
 def show(findings: Findings, console: Console) -> None:
-    for table in (_loads(findings), _offers(findings), _memory(findings)):
+    for table in (_loads(findings), _offers(findings), memory_table(findings.memory, title="Memory, MiB")):
         console.print(table)
     caught = findings.catch_up
     console.print(
@@ -62,20 +62,20 @@ def show(findings: Findings, console: Console) -> None:
 
 
 def _loads(findings: Findings) -> Table:
-    table = _table("As fast as it answers", "round", "to", "answered/s", "p50 ms", "p99 ms", "of the stub")
+    made = table("As fast as it answers", "round", "to", "answered/s", "p50 ms", "p99 ms", "of the stub")
     for number, turn in enumerate(findings.rounds, 1):
         for name, load in (("stub", turn.stub), ("gateway", turn.gateway), ("… delivering", turn.delivering)):
             ratio = load.per_second / turn.stub.per_second
-            table.add_row(str(number), name, f"{load.per_second:.0f}", *_times(load), f"{ratio:.4f}")
+            made.add_row(str(number), name, f"{load.per_second:.0f}", *_times(load), f"{ratio:.4f}")
     ratios = findings.ratios()
-    table.add_section()
-    table.add_row("median", "gateway", "", "", "", f"{median(ratios):.4f}")
-    table.add_row("spread", "", "", "", "", f"{min(ratios):.4f} to {max(ratios):.4f}")
-    return table
+    made.add_section()
+    made.add_row("median", "gateway", "", "", "", f"{median(ratios):.4f}")
+    made.add_row("spread", "", "", "", "", f"{min(ratios):.4f} to {max(ratios):.4f}")
+    return made
 
 
 def _offers(findings: Findings) -> Table:
-    table = _table(
+    made = table(
         "Offered at a fixed rate", "offered/s", "answered 200/s", "p50 ms", "p99 ms", "others", "forged/s beside"
     )
     for offered in findings.offered:
@@ -84,23 +84,23 @@ def _offers(findings: Findings) -> Table:
         rate = len(offer.accepted) / offer.seconds
         times = (f"{offer.percentile(share):.1f}" for share in (0.5, 0.99))
         beside = f"{flood.refused / flood.seconds:.0f}" if flood else "-"
-        table.add_row(str(offer.rate), f"{rate:.0f}", *times, others or "-", beside)
-    return table
+        made.add_row(str(offer.rate), f"{rate:.0f}", *times, others or "-", beside)
+    return made
 
 
-def _memory(findings: Findings) -> Table:
-    table = _table("Memory, MiB", "process", "PSS", "RSS")
-    for memory in findings.memory:
-        table.add_row(memory.part, f"{memory.pss_mib}", f"{memory.rss_mib}")
-    return table
+def memory_table(found: Sequence[Memory], *, title: str) -> Table:
+    made = table(title, "process", "PSS", "RSS")
+    for memory in found:
+        made.add_row(memory.part, f"{memory.pss_mib}", f"{memory.rss_mib}")
+    return made
 
 
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
+def table(title: str, first: str, *others: str) -> Table:
+    made = Table(title=title, title_justify="left")
+    made.add_column(first)
     for name in others:
-        table.add_column(name, justify="right")
-    return table
+        made.add_column(name, justify="right")
+    return made
 
 
 def _times(load: Load) -> Iterator[str]:

@@ -34,6 +34,7 @@ PATIENCE_SECONDS = 30.0
 _LIMITS = """
 [limits]
 webhooks_per_account = "1000000/second"
+fetches_per_attachment = "1000000/second"
 """
 
 _STUB = """\
@@ -71,6 +72,10 @@ class Site:
     @property
     def folder(self) -> Path:
         return self.stage.folder
+
+    @property
+    def webhook_url(self) -> str:
+        return self.stage.state.webhook_url
 
     @property
     def sinch(self) -> Sinch:
@@ -111,7 +116,8 @@ def built(*, motion_port: int) -> Iterator[Site]:
     """A furnished folder: settings, spool and nginx's configuration; removed at the end."""
     with stage.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="") as made:
         path = Path(made.state.config_file)
-        path.write_text(path.read_text("utf-8") + _LIMITS, "utf-8")
+        written = path.read_text("utf-8").replace("[motion]\n", '[motion]\nmax_attachment = "100MB"\n')
+        path.write_text(written + _LIMITS, "utf-8")
         site = Site(made, config.load(path, {}))
         render.write(site.settings)
         migrator.migrate(services.spool_path(site.settings))

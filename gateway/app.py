@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import errors, telemetry
-from gateway.doors import ingress
+from gateway.doors import attachments, ingress
 from gateway.doors.ops import routes as ops
 from gateway.services import Services
 
-DOORS: dict[str, Callable[[Services], Blueprint]] = {"ingress": ingress.blueprint, "ops": ops.blueprint}
+DOORS: dict[str, Callable[[Services], Blueprint]] = {
+    "ingress": ingress.blueprint,
+    "attachments": attachments.blueprint,
+    "ops": ops.blueprint,
+}
 
 # How to prove who one is, where the 401 comes from a door that people open: RFC 9110, 11.6.1.
 CHALLENGES = {"ops": 'Basic realm="Motion Gateway", charset="UTF-8"'}
@@ -20,6 +24,14 @@ CHALLENGES = {"ops": 'Basic realm="Motion Gateway", charset="UTF-8"'}
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+}
+# Of what is public: whatever comes out of it, nothing in it runs, and no other site makes it part of itself.
+PUBLIC_HEADERS = {
+    **HEADERS,
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Referrer-Policy": "no-referrer",
 }
 
 
@@ -33,6 +45,11 @@ def create_app(services: Services, *, door: str) -> Flask:
     app.register_blueprint(DOORS[door](services))
     app.after_request(_finish(services, door))
     return app
+
+
+def headers(door: str) -> Mapping[str, str]:
+    """What every answer of `door` carries."""
+    return HEADERS if door == "ops" else PUBLIC_HEADERS
 
 
 def _start(services: Services) -> Callable[[], None]:
@@ -57,24 +74,33 @@ def _as_ours(error: Exception) -> errors.GatewayError:
     if isinstance(error, errors.GatewayError) and error.status in errors.CODES and error.status != 500:
         return error
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
-        return errors.TooLarge("body too large") if error.code == 413 else errors.NotFound("no such route")
+        return _ours(error.code)
     # Nobody planned for it, so it is our fault: the caller shall come again.
     telemetry.failure("unexpected", error)
     return errors.Unavailable("unexpected")
 
 
+def _ours(status: int) -> errors.GatewayError:
+    """What a status of Flask's own means here."""
+    if status == 413:
+        return errors.TooLarge("body too large")
+    if status == 416:
+        return errors.RangeNotSatisfiable("no such part")
+    return errors.NotFound("no such route")
+
+
 def _finish(services: Services, door: str) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
-        response.headers.update(HEADERS)
+        response.headers.update(headers(door))
         if response.status_code == 401 and door in CHALLENGES:
             response.headers["WWW-Authenticate"] = CHALLENGES[door]
-        headers = request.headers
+        given = request.headers
         telemetry.decision(
             door,
             **{
                 telemetry.STATUS: response.status_code,
-                telemetry.REQUEST_ID: headers.get("X-Request-Id"),
-                telemetry.ADDRESS: headers.get("X-Real-IP"),
+                telemetry.REQUEST_ID: given.get("X-Request-Id"),
+                telemetry.ADDRESS: given.get("X-Real-IP"),
                 telemetry.MILLISECONDS: round((services.clock.now() - g.started_at) * 1000, 1),
             },
             **g.decision,

@@ -6,7 +6,9 @@ GatewayError                    500  a fault of ours that nobody planned for
 ├── Unauthorized                401  the caller did not prove who it is
 │   └── StaleSignature               right, but older than is accepted
 ├── NotFound                    404  nothing is served here
-├── TooLarge                    413  the body is over the limit
+├── TooLarge                    413  the body, or the file, is over the limit
+├── UnsupportedMedia            415  a file that the profile refuses
+├── RangeNotSatisfiable         416  a part was asked for that the file does not have
 ├── TooManyRequests             429  over a limit; the same call may work later
 ├── Unavailable                 503  a passing trouble; the caller shall try again
 │   ├── ClockSkew                    a signature from the future: one clock is wrong
@@ -31,6 +33,8 @@ CODES = {
     401: "UNAUTHORIZED",
     404: "NOT_FOUND",
     413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    416: "RANGE_NOT_SATISFIABLE",
     429: "TOO_MANY_REQUESTS",
     500: "INTERNAL",
     503: "UNAVAILABLE",
@@ -78,6 +82,14 @@ class NotFound(GatewayError):
 
 class TooLarge(GatewayError):
     status = 413
+
+
+class UnsupportedMedia(GatewayError):
+    status = 415
+
+
+class RangeNotSatisfiable(GatewayError):
+    status = 416
 
 
 class TooManyRequests(GatewayError):

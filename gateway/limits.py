@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
 from limits import RateLimitItem
 from limits.errors import StorageError
@@ -31,18 +32,23 @@ class Limiter:
 
     def require(self, limit: RateLimitItem | None, what: str, whose: str) -> None:
         """Count one `what` of `whose`. Raises TooManyRequests when that is one too many."""
-        if limit is not None and not self._hit(limit, what, whose):
+        if limit is not None and not self._ask(lambda counters: counters.hit(limit, what, whose)):
             raise TooManyRequests(f"limit of {what}")
 
-    def _hit(self, limit: RateLimitItem, what: str, whose: str) -> bool:
+    def require_left(self, limit: RateLimitItem | None, what: str, whose: str) -> None:
+        """Count nothing. Raises TooManyRequests when the next `what` of `whose` would be one too many."""
+        if limit is not None and not self._ask(lambda counters: counters.test(limit, what, whose)):
+            raise TooManyRequests(f"limit of {what}")
+
+    def _ask(self, question: Callable[[SlidingWindowCounterRateLimiter], bool]) -> bool:
         if self._shared is None or self._clock.now() < self._away_until:
-            return self._here.hit(limit, what, whose)
+            return question(self._here)
         try:
-            return self._shared.hit(limit, what, whose)
+            return question(self._shared)
         except StorageError:
             self._away_until = self._clock.now() + _PAUSE_SECONDS
             telemetry.note("finding", finding="limits-storage-away")
-            return self._here.hit(limit, what, whose)
+            return question(self._here)
 
 
 def counted_as(address: str) -> str:

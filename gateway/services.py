@@ -9,6 +9,7 @@ from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.limits import Limiter
+from gateway.media.shelf import Shelf
 from gateway.spool import database
 from gateway.spool.database import Database
 
@@ -23,20 +24,28 @@ class Services:
     spool: Database
     limits: Limiter
     clock: Clock
+    shelf: Shelf
 
 
 def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> Services:
     """`patience_seconds`: how long to wait for a spool that another process is writing to."""
+    spool, clock = Database(spool_path(settings), patience_seconds=patience_seconds), WallClock()
     return Services(
         settings=settings,
-        spool=Database(spool_path(settings), patience_seconds=patience_seconds),
+        spool=spool,
         limits=Limiter(settings.limits.storage, clock=SteadyClock()),
-        clock=WallClock(),
+        clock=clock,
+        shelf=Shelf(settings, spool, vault_dir(settings), clock=clock),
     )
 
 
 def spool_path(settings: Settings) -> Path:
     return settings.server.state_dir / database.FILE_NAME
+
+
+def vault_dir(settings: Settings) -> Path:
+    """Where the files of attachments are; nginx's workers may read what is in it."""
+    return settings.server.state_dir / "vault"
 
 
 def run_dir(settings: Settings) -> Path:

@@ -26,6 +26,12 @@ ADDRESS = "address"
 MILLISECONDS = "ms"
 TRY = "try"
 FINDINGS = "findings"
+ATTACHMENT = "attachment_id"
+DIGEST = "digest"
+PURPOSE = "purpose"
+VERDICT = "verdict"
+CODE = "code"
+ROW = "row"
 FAULT = "fault"
 
 _log: Any = structlog.get_logger()

@@ -92,10 +92,22 @@ def reaction(emoji: str = "❤️", *, to: str | None = None, by: Customer = ANA
     return callback
 
 
-def report(status: str = "DELIVERED", *, message_id: str | None = None, by: Customer = ANA, app: App = APP) -> Callback:
-    """A delivery report; `status` is one of the samples' (`DELIVERED`, `READ`, `FAILED-media` …)."""
+def report(
+    status: str = "DELIVERED",
+    *,
+    message_id: str | None = None,
+    reason: Mapping[str, str] | None = None,
+    by: Customer = ANA,
+    app: App = APP,
+) -> Callback:
+    """A delivery report; `status` is one of the samples' (`DELIVERED`, `READ`, `FAILED-media` …).
+
+    `reason` replaces fields of the reason that a failed one gives.
+    """
     callback = sample(f"MESSAGE_DELIVERY/{status}", by=by, app=app)
     content = callback.content["message_delivery_report"]
+    if reason:
+        content["reason"].update(reason)
     content["message_id"] = message_id or content["message_id"]
     return callback
 

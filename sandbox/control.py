@@ -12,14 +12,19 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self
 
+from sandbox.archive import Archive, Download
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import Heard, Listener, Wire
 from sandbox.mode import MEANINGS, Mode
 from sandbox.motion import Motion, Received
+from sandbox.trouble import MEANINGS as TROUBLES
+from sandbox.trouble import Trouble
 
 _MODE = "/_sandbox/mode"
 _RECEIVED = "/_sandbox/received"
 _RELEASE = "/_sandbox/release"
+_ATTACHMENTS = "/_sandbox/attachments"
+_TROUBLE = "/_sandbox/trouble"
 
 
 class ControlError(Exception):
@@ -38,6 +43,10 @@ class Control:
             ("GET", _RECEIVED): self._show_received,
             ("DELETE", _RECEIVED): self._forget,
             ("POST", _RELEASE): self._release,
+            ("GET", _ATTACHMENTS): self._show_attachments,
+            ("POST", _ATTACHMENTS): self._attach,
+            ("DELETE", _ATTACHMENTS): self._detach,
+            ("PUT", _TROUBLE): self._set_trouble,
         }
 
     def __enter__(self) -> Self:
@@ -60,7 +69,7 @@ class Control:
             return
         try:
             wire.write(Mode(body=json.dumps(row(heard.body)).encode()).payload)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OSError) as error:
             wire.write(Mode(status=400, body=json.dumps({"message": repr(error)}).encode()).payload)
 
     def _show_mode(self, _: bytes) -> object:
@@ -80,6 +89,33 @@ class Control:
 
     def _release(self, _: bytes) -> object:
         self._motion.release()
+        return {}
+
+    @property
+    def _archive(self) -> Archive:
+        if self._motion.archive is None:
+            raise ValueError("this Motion has no attachments")
+        return self._motion.archive
+
+    def _show_attachments(self, _: bytes) -> object:
+        downloads = [dataclasses.asdict(item) for item in self._archive.downloads]
+        return {"names": self._archive.names(), "downloads": downloads}
+
+    def _attach(self, body: bytes) -> object:
+        said = json.loads(body)
+        content = base64.b64decode(said["content"], validate=True)
+        made = self._archive.put(said["name"], content, attachment_id=said.get("attachment_id"))
+        return {"attachment_id": made.attachment_id}
+
+    def _detach(self, body: bytes) -> object:
+        self._archive.delete(json.loads(body)["attachment_id"])
+        return {}
+
+    def _set_trouble(self, body: bytes) -> object:
+        chosen = Trouble(**json.loads(body))
+        if chosen.name not in TROUBLES:
+            raise ValueError(f"no such trouble: {chosen.name}")
+        self._archive.set_trouble(chosen)
         return {}
 
 
@@ -107,6 +143,26 @@ class Remote:
 
     def release(self) -> None:
         self._call("POST", _RELEASE)
+
+    def attach(self, name: str, content: bytes, *, attachment_id: int | None = None) -> int:
+        """Give Motion a file; returns its id, a fresh one by default."""
+        said = {"name": name, "content": base64.b64encode(content).decode(), "attachment_id": attachment_id}
+        return int(self._call("POST", _ATTACHMENTS, said)["attachment_id"])
+
+    def detach(self, attachment_id: int) -> None:
+        """Delete it at Motion."""
+        self._call("DELETE", _ATTACHMENTS, {"attachment_id": attachment_id})
+
+    def attachments(self) -> dict[int, str]:
+        """The names of all attachments, by id."""
+        return {int(number): name for number, name in self._call("GET", _ATTACHMENTS)["names"].items()}
+
+    def downloads(self) -> tuple[Download, ...]:
+        """Everything that Motion was asked for."""
+        return tuple(Download(**item) for item in self._call("GET", _ATTACHMENTS)["downloads"])
+
+    def set_trouble(self, trouble: Trouble) -> None:
+        self._call("PUT", _TROUBLE, dataclasses.asdict(trouble))
 
     def _call(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - it is JSON
         body = json.dumps(content).encode() if content is not None else b""

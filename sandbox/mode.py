@@ -34,7 +34,7 @@ class Mode:
     """One behaviour. With a `marker` it concerns only bodies that contain it: all others are answered at once.
 
     `seconds` is the delay of `slow` and the pause between two bytes of `drip`; `after_bytes` is how much of its answer
-    `cut` sends, all but the last byte by default. `down` knows no marker.
+    `cut` sends, all but the last byte by default. `down` knows no marker. A `bare` answer has no headers but `headers`.
     """
 
     name: Name = "up"
@@ -44,6 +44,7 @@ class Mode:
     seconds: float = 0
     after_bytes: int = -1
     marker: bytes = b""
+    bare: bool = False
 
     def concerns(self, body: bytes) -> bool:
         return self.marker in body
@@ -51,6 +52,8 @@ class Mode:
     @property
     def payload(self) -> bytes:
         """The answer in full, as it goes over the wire."""
+        if self.bare:
+            return self._head(self.headers) + self.body
         if self.status in _BODILESS:
             return self._head(self.headers)
         fixed = (("content-type", "application/json"), ("content-length", str(len(self.body))))

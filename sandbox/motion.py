@@ -1,7 +1,8 @@
 """A simulated Motion: records what it is sent, byte for byte, misbehaves on demand, and hears what nobody announced.
 
-Simulated is `POST /api/whatsapp/accounts/<connector id>/notify` alone. What the real one answers there, and whether it
-checks signatures or its receive token, is unconfirmed: this one answers 200 `{}` and checks nothing.
+Simulated are `POST /api/whatsapp/accounts/<connector id>/notify` and, with an archive, the download of attachments.
+What the real one answers to a callback, and whether it checks signatures or its receive token, is unconfirmed: this
+one answers 200 `{}` and checks nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
+from sandbox.archive import Archive
 from sandbox.behaviour import behave
 from sandbox.listener import Heard, Listener, Wire
 from sandbox.mode import DOWN, UP, Mode
@@ -73,8 +75,9 @@ class Motion:
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         on_event: Hook | None = None,
+        archive: Archive | None = None,
     ) -> None:
-        self.on_event = on_event
+        self.on_event, self.archive = on_event, archive
         self._scheme = "https" if tls else "http"
         self._listener = Listener(self._respond, complain=self._complain, host=host, port=port, tls=tls)
         self._changed = threading.Condition()
@@ -127,7 +130,7 @@ class Motion:
             self._script.extend(modes)
 
     def release(self) -> None:
-        """End every wait of `hang`, `slow`, `drip` and `endless`: those who still listen get their answer."""
+        """End every wait of `hang`, `slow`, `drip` and `endless`, of downloads too: who still listens has an answer."""
         with self._changed:
             self._released.set()
             self._released = threading.Event()
@@ -145,7 +148,7 @@ class Motion:
 
     @property
     def unexpected(self) -> tuple[str, ...]:
-        """Requests for anything but `notify`, and bytes that were no request."""
+        """Requests for anything but `notify` and attachments, and bytes that were no request."""
         with self._changed:
             return tuple(self._unexpected)
 
@@ -177,6 +180,9 @@ class Motion:
         return self.accepted
 
     def _respond(self, heard: Heard, wire: Wire) -> None:
+        if self.archive is not None and (attachment_id := self.archive.asked(heard)) is not None:
+            self.archive.respond(attachment_id, heard, wire, self._released)
+            return
         match = _NOTIFY.fullmatch(heard.path)
         if heard.method != "POST" or match is None:
             self._complain(f"{heard.method} {heard.path}")

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sandbox import callbacks, child, journey, stage
+from sandbox import callbacks, child, journey, passage, samples, stage
+from sandbox.archive import Archive
 from sandbox.callbacks import Callback
 from sandbox.child import Child
 from sandbox.control import Control
 from sandbox.motion import Motion
+from sandbox.passage import Passage, Post
 from sandbox.retries import Retries
 from sandbox.stage import Stage
 from sandbox.state import State
@@ -37,7 +39,25 @@ Try, in another terminal, in the repository, with its .venv active:
   python -m sandbox motion mode up                            … and Motion hears it when it is back
   python -m sandbox sinch text "Let me in" --forged           a wrong signature is refused
   python -m sandbox sinch flood --forged 100                  and a hundred of them are slowed down
+
+  python -m sandbox send picture.png                          a file of yours: its way, its verdict, the report
+  python -m sandbox motion attach picture.png                 Motion has it; this prints its id, 1NN …
+  python -m sandbox sinch fetch 101 --habit range             … and an id is fetched as Sinch may do it
+  python -m sandbox motion trouble reset                      Motion breaks off each download …
+  python -m sandbox send other.png                            … a new file is MEDIA_NOT_REACHABLE …
+  python -m sandbox sinch fetch 101                           … and a known one comes all the same
+  python -m sandbox motion trouble none                       Motion hands attachments out again
+
+A link as Motion makes it, with curl (-I, -r 0-99 and -H 'If-None-Match: …' work too):
+
+  curl -sS -o picture.jpg -D - --cacert {state.ca_file} \\
+    --resolve {host}:127.0.0.1 \\
+    '{link}'
+
+What the gateway itself knows:
+
   python -m gateway --config {state.config_file} events list
+  python -m gateway --config {state.config_file} attachments list
   tail -f {state.log_file}
 
 Several sandboxes? `sinch text "Hello" --state FILE` and `motion --state FILE received` choose one; this one's file is
@@ -49,6 +69,7 @@ class House:
     """A running sandbox."""
 
     motion: Motion
+    archive: Archive
     stage: Stage
     gateway: Child
 
@@ -62,7 +83,7 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
     console.print("[bold]Sandbox[/]: Sinch and Motion are simulated, the gateway between them is the real one.")
     try:
         with _running(console, command) as house:
-            succeeded = _converse(house, console)
+            succeeded = all([_converse(house, console), _attach(house, console), _hears_nothing_else(house, console)])
             if not once:
                 _stay(house, console)
             return 0 if succeeded else 1
@@ -81,12 +102,13 @@ def _running(console: Console, command: Command) -> Iterator[House]:
         control = stack.enter_context(Control(motion))
         built = stack.enter_context(stage.built(motion_url=motion.url, control_url=control.url))
         state = built.state
+        archive = motion.archive = Archive(Path(state.attachments), credentials=built.credentials)
         gateway = stack.enter_context(child.running(command(Path(state.config_file)), Path(state.log_file)))
         stack.callback(_end, console)
         began = time.monotonic()
         gateway.wait_until_ready(state.ready_route())
         console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
-        yield House(motion=motion, stage=built, gateway=gateway)
+        yield House(motion=motion, archive=archive, stage=built, gateway=gateway)
 
 
 def _end(console: Console) -> None:
@@ -102,9 +124,40 @@ def _converse(house: House, console: Console) -> bool:
     journeys = journey.follow(receipts, house.motion, connector_id=state.connector_id)
     console.print(journey.table(journeys))
     console.print("As sent: every byte of the body, the query, the content type and the four signature headers, once.")
+    return not any(item.faults for item in journeys)
+
+
+def _attach(house: House, console: Console) -> bool:
+    passages = _post(house).carry(samples.SAMPLES)
+    console.print(passage.table(passages))
+    console.print("Each must end as XCALLY's manual says, and its report arrive as a callback.")
+    for item in passages:
+        _complain(item, console)
+    return not any(item.faults for item in passages)
+
+
+def _post(house: House) -> Post:
+    state = house.stage.state
+    return Post(
+        motion=house.motion,
+        archive=house.archive,
+        fetcher=state.fetcher("head"),
+        sinch=replace(state.sinch(), retries=_PATIENCE),
+        app=state.app,
+        connector_id=state.connector_id,
+        link=state.link,
+    )
+
+
+def _complain(item: Passage, console: Console) -> None:
+    for fault in item.faults:
+        console.print(f"✗ {item.sample.name}: {fault}", markup=False, highlight=False)
+
+
+def _hears_nothing_else(house: House, console: Console) -> bool:
     for unexpected in house.motion.unexpected:
         console.print(f"✗ Motion heard what nobody announced: {unexpected}", markup=False)
-    return not any(item.faults for item in journeys) and not house.motion.unexpected
+    return not house.motion.unexpected
 
 
 def _conversation(state: State) -> list[Callback]:
@@ -114,7 +167,10 @@ def _conversation(state: State) -> list[Callback]:
 
 
 def _stay(house: House, console: Console) -> None:
-    hint = _NEXT.format(state=house.stage.state, state_file=house.stage.state_file)
+    state = house.stage.state
+    known = min(house.archive.names())
+    host = state.public_url.removeprefix("https://")
+    hint = _NEXT.format(state=state, state_file=house.stage.state_file, host=host, link=state.link(known))
     console.print(hint, markup=False, highlight=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):
         while house.gateway.exit_status is None:

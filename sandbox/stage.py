@@ -1,4 +1,4 @@
-"""Builds the folder of a sandbox: certificates, secret, settings, state; everything goes when the sandbox ends."""
+"""Builds the folder of a sandbox: certificates, secrets, settings, state; everything goes when the sandbox ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sandbox import authority
 from sandbox import state as states
+from sandbox.archive import Credentials
 from sandbox.listener import reserve
 from sandbox.state import State
 
@@ -34,6 +35,12 @@ private_key = "{files.private_key}"
 
 [motion]
 url = "{state.motion_url}"
+username = "{credentials.username}"
+password_file = "{folder}/motion-password"
+
+[attachments]
+proxy_token_file = "{folder}/proxy-token"
+token_keys_file = "{folder}/token-keys"
 
 [[account]]
 connector_id = {state.connector_id}
@@ -53,6 +60,7 @@ class Stage:
     folder: Path
     state: State
     state_file: Path
+    credentials: Credentials  # the gateway's at Motion
 
 
 @contextlib.contextmanager
@@ -84,14 +92,25 @@ def _state(folder: Path, *, motion_url: str, control_url: str) -> State:
         log_file=str(folder / "gateway.log"),
         motion_url=motion_url,
         control_url=control_url,
+        proxy_token=secrets.token_urlsafe(24),
+        attachments=str(folder / "attachments"),
     )
 
 
 def _furnish(folder: Path, state: State) -> Stage:
     folder.chmod(0o711)  # nginx's workers may run as somebody else and must reach their sockets
     (folder / "state").mkdir(mode=0o711)
+    Path(state.attachments).mkdir(mode=0o700)
+    credentials = Credentials(username="gateway", password=secrets.token_urlsafe(24))
     files = authority.issue(folder, names=(PUBLIC_HOST, "localhost"), addresses=("127.0.0.1",))
-    authority.write_secret(folder / "webhook-secret", state.secret.encode())
-    settings = _SETTINGS.format(folder=folder, state=state, files=files)
+    secret_files = {
+        "webhook-secret": state.secret,
+        "motion-password": credentials.password,
+        "proxy-token": state.proxy_token,
+        "token-keys": secrets.token_urlsafe(32),
+    }
+    for name, secret in secret_files.items():
+        authority.write_secret(folder / name, secret.encode())
+    settings = _SETTINGS.format(folder=folder, state=state, files=files, credentials=credentials)
     Path(state.config_file).write_text(settings, "utf-8")
-    return Stage(folder=folder, state=state, state_file=states.write(state, folder))
+    return Stage(folder=folder, state=state, state_file=states.write(state, folder), credentials=credentials)

@@ -1,6 +1,6 @@
 """What one running sandbox is made of, kept in its folder so that the commands need not be told.
 
-The file holds the webhook secret: mode 600, and only files of the same user are believed.
+The file holds the webhook secret and the proxy token: mode 600, and only files of the same user are believed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import authority, retries
+from sandbox import attachment, authority, retries
 from sandbox.callbacks import App
 from sandbox.connection import Route
+from sandbox.fetching import Fetcher, Habit
 from sandbox.sinch import Sinch
 
 FILE_NAME = "sandbox.json"
@@ -27,7 +28,10 @@ class StateError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Addresses and secrets of a sandbox; its simulated Sinch waits `speed` times shorter for retries."""
+    """Addresses and secrets of a sandbox; its simulated Sinch waits `speed` times shorter for retries.
+
+    `attachments` is the folder of those that its simulated Motion has.
+    """
 
     public_url: str
     public_port: int
@@ -39,6 +43,8 @@ class State:
     log_file: str
     motion_url: str
     control_url: str
+    proxy_token: str = dataclasses.field(repr=False)
+    attachments: str
     app_id: str = App.app_id
     project_id: str = App.project_id
     speed: float = 20
@@ -50,6 +56,19 @@ class State:
     @property
     def app(self) -> App:
         return App(app_id=self.app_id, project_id=self.project_id)
+
+    def link(self, attachment_id: int) -> str:
+        """What its Motion sends to Sinch instead of this attachment."""
+        return attachment.link(self.public_url, attachment_id, token=self.proxy_token)
+
+    def fetcher(self, habit: Habit = "get") -> Fetcher:
+        """Somebody who fetches from this sandbox's gateway, each time from another address of this machine."""
+        return Fetcher(
+            habit=habit,
+            ca_file=Path(self.ca_file),
+            connect_to=("127.0.0.1", self.public_port),
+            source_addresses=("127.0.0.1", "127.0.0.2", "127.0.0.3"),
+        )
 
     def sinch(self) -> Sinch:
         """A simulated Sinch that calls this sandbox's gateway."""

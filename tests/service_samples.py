@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.config import Settings
 from gateway.limits import Limiter
-from gateway.services import Services
+from gateway.media.shelf import Shelf
+from gateway.services import Services, vault_dir
 from gateway.spool.database import Database
 from tests import config_samples
 
@@ -37,4 +38,5 @@ def services(spool: Database, *, clock: HandClock | None = None, **tables: Any) 
     tables["server"] = {"state_dir": str(spool.path.parent)} | tables.get("server", {})
     settings: Settings = config_samples.settings(**tables)
     chosen = clock or HandClock()
-    return Services(settings, spool, Limiter(settings.limits.storage, clock=chosen), chosen)
+    shelf = Shelf(settings, spool, vault_dir(settings), clock=chosen)
+    return Services(settings, spool, Limiter(settings.limits.storage, clock=chosen), chosen, shelf)

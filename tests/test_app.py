@@ -11,14 +11,21 @@ import pytest
 from werkzeug import exceptions
 
 from gateway import app, errors
-from gateway.app import DOORS, HEADERS
+from gateway.app import DOORS
 from gateway.errors import GatewayError
 from gateway.spool.database import Database
 from tests.door_samples import NOTIFY, Door, Log, assert_refused, logged, message, opened, signed
+from tests.file_door_samples import LINKS
 from tests.service_samples import services
 
 SERVED = {
     "ingress": {("/api/whatsapp/accounts/<connector>/notify", "POST")},
+    "attachments": {
+        ("/api/attachments/<attachment_id>/download", "GET"),
+        ("/api/attachments/<attachment_id>/download", "HEAD"),
+        ("/media/<token>/<name>", "GET"),
+        ("/media/<token>/<name>", "HEAD"),
+    },
     "ops": {("/healthz", "GET"), ("/healthz", "HEAD"), ("/readyz", "GET"), ("/readyz", "HEAD")},
 }
 
@@ -41,7 +48,7 @@ def test_every_door_has_its_list_of_what_it_serves() -> None:
 
 @pytest.mark.parametrize("name", DOORS)
 def test_a_door_serves_what_is_listed_and_nothing_else(spool: Database, name: str) -> None:
-    rules = app.create_app(services(spool), door=name).url_map.iter_rules()
+    rules = app.create_app(services(spool, attachments=LINKS), door=name).url_map.iter_rules()
     assert {(rule.rule, method) for rule in rules for method in rule.methods or ()} == SERVED[name]
 
 
@@ -139,6 +146,7 @@ FOREIGN = {
     "404": (exceptions.NotFound("secret"), 404),
     "405": (exceptions.MethodNotAllowed(["POST"], "secret"), 404),
     "413": (exceptions.RequestEntityTooLarge("secret"), 413),
+    "416": (exceptions.RequestedRangeNotSatisfiable(9, description="secret"), 416),
     "414": (exceptions.RequestURITooLarge("secret"), 404),
     "500": (exceptions.InternalServerError("secret"), 503),
     "503": (exceptions.ServiceUnavailable("secret"), 503),
@@ -180,7 +188,7 @@ def test_a_refusal_has_one_body_for_its_status_and_says_nothing_else(status: int
 
 def test_every_answer_carries_the_same_headers(door: Door) -> None:
     for answer in (door.post(), door.post(message(), {}), door.client.get("/")):
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert {name: answer.headers[name] for name in app.PUBLIC_HEADERS} == app.PUBLIC_HEADERS
         assert not {"Server", "Set-Cookie", "Allow", "Location", "Date"} & set(answer.headers.keys())
 
 

@@ -16,12 +16,23 @@ MIGRATIONS = "gateway.spool.migrations.versions"  # lists of columns, each writt
 # From the ground up. A module imports from floors below its own, and from its own package: those who
 # share a floor do not know of each other. A name stands for a module or for all of a package.
 FLOORS = {
-    "words": ("gateway", "gateway.errors", "gateway.clock"),
+    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.rules"),
     "decisions": ("gateway.config", "gateway.callbacks", "gateway.delivery", "gateway.delivery.schedule"),
+    "files": ("gateway.media",),
     "the log": ("gateway.telemetry",),
     "the world": ("gateway.spool", "gateway.upstream", "gateway.certs", "gateway.limits", "gateway.lock"),
+    "the vault": ("gateway.media.register", "gateway.media.source", "gateway.media.vault"),
+    "room in the vault": ("gateway.media.eviction",),
+    "bringing files in": ("gateway.media.acquisition",),
+    "the shelf": ("gateway.media.shelf",),
     "services": ("gateway.services",),
-    "doors": ("gateway.doors", "gateway.doors.ingress", "gateway.doors.ops", "gateway.delivery.courier"),
+    "doors": (
+        "gateway.doors",
+        "gateway.doors.ingress",
+        "gateway.doors.attachments",
+        "gateway.doors.ops",
+        "gateway.delivery.courier",
+    ),
     "the applications": ("gateway.app",),
     "nginx": ("gateway.nginx",),
     "processes": ("gateway.serving",),
@@ -38,18 +49,34 @@ LEVELS = {name: level for level, names in enumerate(FLOORS.values()) for name in
 WORLDLY = frozenset(
     {"os", "socket", "sqlalchemy", "sqlite3", "urllib3", "requests", "flask", "threading", "subprocess"}
 )
-PURE = ("gateway.callbacks", "gateway.delivery.schedule")
+PURE = (
+    "gateway.callbacks",
+    "gateway.delivery.schedule",
+    "gateway.media.disposition",
+    "gateway.media.filetypes",
+    "gateway.media.names",
+    "gateway.media.rulebook",
+    "gateway.media.tokens",
+    "gateway.media.verdicts",
+)
 ONE_HOME = {
     "sqlite3": {"gateway.spool.database"},
     "urllib3": {"gateway.upstream"},
     "hmac": {"gateway.callbacks.signature"},
     "time": {"gateway.clock"},
-    "flask": {"gateway.app", "gateway.doors.ingress", "gateway.doors.ops.routes", "gateway.serving.door"},
+    "flask": {
+        "gateway.app",
+        "gateway.doors.ingress",
+        "gateway.doors.attachments",
+        "gateway.doors.ops.routes",
+        "gateway.serving.door",
+    },
     "gunicorn": {"gateway.serving.door", "gateway.serving.worker"},
     "gevent": {"gateway.serving.worker"},
     "limits": {"gateway.limits", "gateway.config.kinds", "gateway.config.quantities"},
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},
+    "magic": {"gateway.media.inspection.sieve"},
 }
 
 

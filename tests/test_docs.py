@@ -14,7 +14,9 @@ from gateway import callbacks, config, doors, errors
 from gateway.app import DOORS
 from gateway.cli import group
 from gateway.config import overrides, tables
+from gateway.media import source, vault
 from gateway.spool import database, intake, schema, turns
+from gateway.upstream import stream
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
@@ -38,7 +40,7 @@ PLACE_OF_THE_WRITER = re.compile(r"/work/|/root\b|/home/|(?<!/var)/tmp\b")
 REASONS_RAISED_IN = (
     "app.py",
     "spool",
-    "upstream.py",
+    "upstream",
     *(Path(package.__file__).parent.name for package in (callbacks, doors)),
 )
 
@@ -104,6 +106,9 @@ def reasons() -> Iterator[str]:
     """The phrases given to our error classes, or as a `reason`, where an operator reads them in a line."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
     yield from (*database._REASONS.values(), database._reason(Exception()))
+    for module in (source, vault, stream):
+        named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
+        yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))
     for place in REASONS_RAISED_IN:
         for node in parsed(place):
             if isinstance(node, ast.Call) and name_of(node) in classes and node.args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.config import Settings
@@ -25,6 +27,31 @@ def test_each_account_has_its_path_and_nothing_stands_for_several() -> None:
         ("192.0.2.1:443", host, notify.format(number), "everybody")
         for number in (account_.connector_id for account_ in two.accounts)
     }
+
+
+FILES = {"public_path": "/files/{id}/get", "token_parameter": "key"}
+OF_MOTION, MINTED = "/files/{id}/get?key={token}", "/media/{token}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("links", "paths"),
+    [
+        ({}, set()),
+        ({"proxy_token": "a token of some length"}, {OF_MOTION}),
+        ({"token_keys": ["a key of some length"]}, {MINTED}),
+        ({"proxy_token": "a token of some length", "token_keys": ["a key of some length"]}, {OF_MOTION, MINTED}),
+    ],
+    ids=["none", "Motion's", "minted", "both"],
+)
+def test_links_are_listed_where_there_are_any_for_whoever_has_one(links: dict[str, Any], paths: set[str]) -> None:
+    understood = settings(server={"http_port": 0, "public_address": "192.0.2.1"}, attachments=FILES | links)
+    files = [route for route in exposure.routes(understood) if route.answers == "attachments door"]
+    assert {route.path for route in files} == paths
+    assert {(route.listener, route.tls, route.host, route.methods, route.audience) for route in files} == (
+        {("192.0.2.1:443", True, understood.server.public_host, ("GET", "HEAD"), "whoever has a link")}
+        if paths
+        else set()
+    )
 
 
 @pytest.mark.parametrize(

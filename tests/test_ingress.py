@@ -40,7 +40,10 @@ def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Log]:
 
 def assert_accepted(answer: TestResponse) -> None:
     assert (answer.status_code, answer.data) == (200, b"{}")
-    assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == ("application/json", "no-store")
+    assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (
+        "application/json",
+        "private, no-store",
+    )
 
 
 def without(headers: Mapping[str, str], name: str) -> dict[str, str]:

@@ -82,6 +82,19 @@ def test_one_too_many_is_refused_and_says_which_limit_it_was() -> None:
         limiter.require(TWO, "calls", "a")
 
 
+def test_what_is_left_is_asked_without_counting() -> None:
+    limiter = Limiter("memory://", clock=WallClock())
+    for _ in range(5):
+        limiter.require_left(TWO, "knocks", "a")
+    limiter.require(TWO, "knocks", "a")
+    limiter.require_left(TWO, "knocks", "a")
+    limiter.require(TWO, "knocks", "a")
+    with pytest.raises(TooManyRequests, match="limit of knocks"):
+        limiter.require_left(TWO, "knocks", "a")
+    limiter.require_left(TWO, "knocks", "b")
+    limiter.require_left(None, "knocks", "a")
+
+
 def test_what_and_whose_are_counted_apart() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     assert allowed(limiter) == 2

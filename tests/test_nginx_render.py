@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from gateway import certs, config, errors, services
 from gateway.cli import group
 from gateway.config import Settings
 from gateway.errors import CommandError
-from gateway.nginx import render
+from gateway.nginx import reading, render
 
 File = Callable[..., Path]
 
@@ -26,8 +27,8 @@ File = Callable[..., Path]
 def understood(settings_file: File) -> Callable[..., Settings]:
     """Settings whose certificate is there."""
 
-    def load(**server: Any) -> Settings:
-        found = config.load(settings_file(server=server), {})
+    def load(attachments: dict[str, Any] | None = None, **server: Any) -> Settings:
+        found = config.load(settings_file(server=server, attachments=attachments or {}), {})
         pair = certs.self_signed([found.server.public_host], now=datetime.datetime.now(datetime.UTC))
         certs.store(pair, certificate=found.server.certificate, private_key=found.server.private_key)
         return found
@@ -112,6 +113,117 @@ def test_nginx_accepts(understood: Callable[..., Settings], server: dict[str, An
     assert [line for line in said.splitlines() if "bind() to" not in line and "test failed" not in line] == []
 
 
+LINKS: dict[str, dict[str, Any]] = {
+    "Motion's": {"proxy_token": "a proxy token of tests"},
+    "minted": {"token_keys": ["a key of some length"]},
+    "both": {"proxy_token": "a proxy token of tests", "token_keys": ["a key of some length"]},
+    "under another path": {"proxy_token": "a proxy token of tests", "public_path": "/a.b~c-d_e/f{id}.g"},
+    "under another name": {"proxy_token": "a proxy token of tests", "token_parameter": "Key_2"},
+}
+
+
+@pytest.mark.parametrize("links", LINKS.values(), ids=LINKS)
+@pytest.mark.parametrize("state", ["state", "state-1.2~3"])
+def test_nginx_accepts_links(
+    understood: Callable[..., Settings], tmp_path: Path, links: dict[str, Any], state: str
+) -> None:
+    settings = understood(links, state_dir=str(tmp_path / state))
+    said = nginx_says(render.write(settings))
+    assert [line for line in said.splitlines() if "bind() to" not in line and "test failed" not in line] == []
+
+
+def locations(settings: Settings) -> list[str]:
+    main = reading.read(render.configuration(settings))
+    [http] = main.all("http")
+    return [location.arguments[-1] for server in http.all("server") for location in server.all("location")]
+
+
+@pytest.mark.parametrize(
+    ("links", "there"),
+    [
+        ({}, (False, False, False)),
+        (LINKS["Motion's"], (True, False, True)),
+        (LINKS["minted"], (False, True, True)),
+        (LINKS["both"], (True, True, True)),
+    ],
+    ids=["none", "Motion's", "minted", "both"],
+)
+def test_only_links_that_are_there_lead_anywhere(
+    settings_file: File, links: dict[str, Any], there: tuple[bool, bool, bool]
+) -> None:
+    settings = config.load(settings_file(attachments=links), {})
+    places = locations(settings)
+    assert (
+        "^/api/attachments/[1-9][0-9]{0,11}/download$" in places,
+        any(place.startswith("^/media/[") for place in places),
+        "/media/vault/" in places,
+    ) == there
+    assert ("/media/***" in render.configuration(settings)) is there[1]
+    assert not [word for word in links.get("token_keys", [links.get("proxy_token", "?")]) if word in places]
+
+
+PLACES = {
+    "the default": ("/api/attachments/{id}/download", "/api/attachments/7/download"),
+    "with dots": ("/a.b/{id}", "/a.b/7"),
+    "with all signs": ("/A.~_-/x{id}.bin", "/A.~_-/x7.bin"),
+}
+
+
+@pytest.mark.parametrize(("path", "example"), PLACES.values(), ids=PLACES)
+def test_the_path_of_links_stands_for_itself_alone(settings_file: File, path: str, example: str) -> None:
+    links = {**LINKS["Motion's"], "public_path": path}
+    settings = config.load(settings_file(attachments=links), {})
+    [pattern] = [place for place in locations(settings) if place.startswith(("^/a", "^/A")) and "whatsapp" not in place]
+    assert re.search(pattern, example)
+    others = [
+        example.replace(".", "x", 1),
+        example.upper(),
+        example.lower(),
+        f"/{example}",
+        f"{example}/",
+        f"x{example}",
+        example.replace("7", "07"),
+        example.replace("7", ""),
+        example.replace("7", "7" * 13),
+        example.replace("7", "x"),
+    ]
+    assert [other for other in others if other != example and re.search(pattern, other)] == []
+
+
+@given(st.from_regex(r"(/[0-9A-Za-z._~-]{1,9}){1,3}", fullmatch=True))
+def test_any_path_of_links_is_one_pattern_that_fits_it(path: str) -> None:
+    written = render.quoted_pattern("^" + path.replace(".", "[.]") + "$")
+    assert re.fullmatch(written[1:-1], path)
+
+
+@pytest.mark.parametrize("pattern", ["^a$b$", 'a"', "a\\b", "$host"])
+def test_a_pattern_with_signs_of_the_language_is_refused(pattern: str) -> None:
+    with pytest.raises(CommandError):
+        render.quoted_pattern(pattern)
+
+
+def test_the_door_is_waited_for_longer_than_it_waits_for_motion(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(attachments=LINKS["both"], motion={"timeout": "45s"}), {}))
+    assert text.count("proxy_read_timeout 75s;") == 2
+
+
+def test_a_door_hears_of_a_link_and_of_nothing_else_that_came_with_it(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(attachments=LINKS["both"]), {}))
+    for said in ("proxy_pass_request_headers off;", "proxy_pass_request_body off;", "client_max_body_size 1;"):
+        assert text.count(said) == 2
+
+
+def test_the_vault_is_made_where_there_are_links_and_nginx_may_read_what_comes_into_it(settings_file: File) -> None:
+    render.prepare(config.load(settings_file(), {}))
+    settings = config.load(settings_file(attachments=LINKS["both"]), {})
+    vault = services.vault_dir(settings)
+    assert not vault.exists()
+    render.prepare(settings)
+    render.prepare(settings)
+    assert oct(vault.stat().st_mode & 0o7777) == ("0o2750" if render.worker_user() else "0o750")
+    assert vault.stat().st_gid == services.run_dir(settings).stat().st_gid
+
+
 def test_nginx_would_say_what_is_wrong(understood: Callable[..., Settings]) -> None:
     path = render.write(understood())
     path.write_text(path.read_text().replace("server_tokens off", "server_tokens perhaps"))
@@ -155,7 +267,7 @@ def test_every_listener_has_one_server_for_every_other_name(settings_file: File)
 
 def test_refusals_of_nginx_are_those_of_the_doors(settings_file: File) -> None:
     text = render.configuration(config.load(settings_file(), {}))
-    for status in (404, 413, 503):
+    for status in (404, 413, 415, 416, 429, 503):
         assert f"return {status} '{errors.body(status).decode()}';" in text
 
 

@@ -83,8 +83,8 @@ def test_without_a_password_in_the_settings_everybody_who_reaches_it_is_let_in(s
 @pytest.mark.parametrize("path", ["/", "/metrics", "/healthz/", "/readyz/x", "/api/whatsapp/accounts/7/notify"])
 def test_all_else_is_not_there(spool: Database, path: str) -> None:
     with opened(spool, door="ops", ops=OPS) as door:
-        assert_refused(ask(door, path, RIGHT), 404)
-        assert_refused(door.client.post("/healthz"), 404)
+        assert_refused(ask(door, path, RIGHT), 404, door="ops")
+        assert_refused(door.client.post("/healthz"), 404, door="ops")
 
 
 def test_neither_user_nor_password_is_logged(spool: Database, capfd: pytest.CaptureFixture[str]) -> None:
@@ -155,6 +155,15 @@ def test_the_oldest_event_that_waits_is_never_younger_than_now(
     with ready(spool) as door:
         told: Any = ask(door, "/readyz").json
     assert told["oldest_pending_seconds"] == age
+
+
+def test_the_attachments_door_counts_where_there_are_links(spool: Database) -> None:
+    with opened(spool, door="ops", attachments={"proxy_token": "a token of some length"}) as door:
+        assert ask(door, "/readyz").json["checks"]["attachments"] == "the attachments door is shut"
+        settings = door.services.settings
+        settings.server.state_dir.joinpath("run").mkdir()
+        with listening(places.socket_path(settings, "attachments")):
+            assert ask(door, "/readyz").json["checks"]["attachments"] == "ok"
 
 
 FAULTS = {"courier": "no courier is running", "ingress": "the ingress door is shut"}

@@ -81,6 +81,12 @@ def test_text_reaction_and_report_say_what_they_were_asked_to():
     assert report["reason"]["code"] == "MEDIA_NOT_REACHABLE"
 
 
+def test_a_report_gives_the_reason_that_it_is_told_and_keeps_the_rest():
+    said = {"code": "CHANNEL_FAILURE", "description": "not taken"}
+    reason = callbacks.report("FAILED-media", reason=said).content["message_delivery_report"]["reason"]
+    assert reason == {**said, "sub_code": "UNSPECIFIED_SUB_CODE", "channel_code": "131053"}
+
+
 @pytest.mark.parametrize("made", [callbacks.text("Hola"), callbacks.report("READ")], ids=["text", "report"])
 def test_the_vendors_own_parser_understands_them(made):
     body = Style().encode(made.content)

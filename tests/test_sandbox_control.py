@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from sandbox import callbacks, mode
+from sandbox import callbacks, mode, trouble
+from sandbox.archive import Archive, Credentials
 from sandbox.commands import main
 from sandbox.connection import Request, Route, exchange
 from sandbox.control import Control, ControlError, Remote
 from sandbox.motion import Motion
 from sandbox.sinch import Sinch
+from sandbox.trouble import Trouble
 
 
 @pytest.fixture
@@ -33,6 +35,12 @@ def remote(control):
 @pytest.fixture
 def sinch(motion):
     return Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify", secret="secret")
+
+
+@pytest.fixture
+def archive(motion, tmp_path):
+    motion.archive = Archive(tmp_path, credentials=Credentials(api_key="k"))
+    return motion.archive
 
 
 def run(control: Control, *words: str):
@@ -116,3 +124,61 @@ def test_a_command_without_a_motion_says_so(control):
 
 def test_without_port_or_command_the_usage_is_explained():
     assert CliRunner().invoke(main, ["motion"]).exit_code == 2
+
+
+def test_an_attachment_is_put_listed_and_taken_away_from_afar(archive, remote):
+    content = bytes(range(256))
+    assert remote.attach("Año.pdf", content) == 101
+    assert remote.attach("b.pdf", b"b", attachment_id=7) == 7
+    assert archive.get(101).content == content
+    assert remote.attachments() == {7: "b.pdf", 101: "Año.pdf"}
+    remote.detach(101)
+    assert remote.attachments() == {7: "b.pdf"}
+
+
+def test_downloads_are_told_from_afar(motion, archive, remote):
+    archive.put("a.pdf", b"a")
+    exchange(Route(url=motion.url), Request(method="GET", target="/api/attachments/101/download?apikey=k"))
+    archive.wait_for(lambda items: [item.answered for item in items] == [200])
+    assert remote.downloads() == archive.downloads
+
+
+@pytest.mark.parametrize("chosen", [trouble.NONE, trouble.status(403), Trouble(name="slow", seconds=2)])
+def test_trouble_set_from_afar_is_that_of_the_attachments(archive, remote, chosen):
+    remote.set_trouble(chosen)
+    assert archive.trouble == chosen
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/_sandbox/trouble", b'{"name":"nonsense"}'),
+        ("PUT", "/_sandbox/trouble", b"[]"),
+        ("POST", "/_sandbox/attachments", b'{"name":"a/b","content":""}'),
+        ("POST", "/_sandbox/attachments", b'{"name":"a","content":"?"}'),
+        ("POST", "/_sandbox/attachments", b'{"name":"a"}'),
+        ("DELETE", "/_sandbox/attachments", b"{}"),
+    ],
+)
+def test_what_is_no_attachment_and_no_trouble_is_answered_400(archive, control, method, path, body):
+    assert exchange(Route(url=control.url + path), Request(method=method, body=body)).status == 400
+    assert (archive.names(), archive.trouble) == ({}, trouble.NONE)
+
+
+def test_a_motion_without_attachments_says_so(remote):
+    with pytest.raises(ControlError, match="this Motion has no attachments"):
+        remote.attach("a", b"")
+
+
+def test_the_commands_attach_trouble_show_and_detach(motion, archive, control, tmp_path):
+    file = tmp_path / "mine.pdf"
+    file.write_bytes(b"%PDF-")
+    assert run(control, "attach", str(file)).output == "101\n"
+    assert "Motion answers with another status" in run(control, "trouble", "status", "--status", "403").output
+    exchange(Route(url=motion.url), Request(method="GET", target="/api/attachments/101/download?apikey=k"))
+    archive.wait_for(lambda items: [item.answered for item in items] == [403])
+    shown = run(control, "downloads").output
+    assert "mine.pdf" in shown
+    assert "403" in shown
+    assert run(control, "detach", "101").exit_code == 0
+    assert archive.names() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -27,10 +28,10 @@ from sandbox.sinch import Sinch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# A gateway in a page: it checks the signature, delivers before it answers, and says when it is ready. `{spoil}` is what
-# it does to a body on its way.
+# A gateway in a page: it checks the signature, delivers before it answers, hands out attachments, and says when it is
+# ready. `{spoil}` is what it does to a body on its way, `{refused}` are the types of which it hands nothing out.
 STAND_IN = """
-import ssl, sys, threading, tomllib
+import base64, functools, ssl, sys, threading, tomllib
 from pathlib import Path
 from sandbox import signing
 from sandbox.connection import Request, Route, exchange
@@ -38,8 +39,10 @@ from sandbox.listener import Listener
 from sandbox.mode import Mode
 
 settings = tomllib.loads(Path(sys.argv[1]).read_text())
-server, (account,) = settings["server"], settings["account"]
+server, motion, (account,) = settings["server"], settings["motion"], settings["account"]
 secret = Path(account["webhook_secrets_file"]).read_text()
+token = Path(settings["attachments"]["proxy_token_file"]).read_text()
+basic = base64.b64encode(f"{motion['username']}:{Path(motion['password_file']).read_text()}".encode()).decode()
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain(server["certificate"], server["private_key"])
 
@@ -54,10 +57,26 @@ def deliver(heard):
     route = Route(url=settings["motion"]["url"] + heard.path)
     return exchange(route, Request(headers=kept, body={spoil})).status or 503
 
+@functools.cache
+def acquire(path):
+    headers = (("authorization", f"Basic {basic}"),)
+    return exchange(Route(url=motion["url"] + path), Request(method="GET", headers=headers))
+
+def hand_out(heard, wire):
+    file = acquire(heard.path)
+    kind = file.header("content-type").replace("audio/ogg", "audio/ogg; codecs=opus")
+    status = 404 if heard.query != f"token={token}" else 415 if kind in {refused} else 200
+    headers = (("content-type", kind), ("content-length", str(len(file.body))))
+    body = file.body if heard.method == "GET" else b""
+    wire.write(Mode(bare=True, status=status, headers=headers, body=body).payload)
+
+def public(heard, wire):
+    (receive if heard.method == "POST" else hand_out)(heard, wire)
+
 def ops(heard, wire):
     wire.write(Mode(status=200 if heard.path == "/readyz" else 404).payload)
 
-for respond, port in ((receive, server["public_port"]), (ops, server["ops_port"])):
+for respond, port in ((public, server["public_port"]), (ops, server["ops_port"])):
     Listener(respond, complain=print, port=port, tls=tls).open()
 print("listening", flush=True)
 threading.Event().wait()
@@ -68,12 +87,24 @@ import sys
 from rich.console import Console
 from sandbox import play
 command = lambda config: [sys.executable, "-c", {stand_in!r}, str(config)]
-sys.exit(play.play(once={once}, console=Console(width=200), command=command))
+sys.exit(play.play(once={once}, console=Console(width={width}), command=command))
 """
 
 
-def start_play(root: Path, *, once: bool = True, stand_in: str = STAND_IN, spoil: str = "heard.body"):
-    code = PLAY.format(once=once, stand_in=stand_in.replace("{spoil}", spoil))
+REFUSED = "('image/gif', 'application/msword')"
+
+
+def start_play(
+    root: Path,
+    *,
+    once: bool = True,
+    stand_in: str = STAND_IN,
+    spoil: str = "heard.body",
+    refused: str = REFUSED,
+    width: int = 200,
+):
+    filled = stand_in.replace("{spoil}", spoil).replace("{refused}", refused)
+    code = PLAY.format(once=once, stand_in=filled, width=width)
     environment = {**os.environ, "TMPDIR": str(root), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -90,19 +121,44 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
     return process.returncode, output
 
 
-def test_played_once_every_callback_arrives_and_nothing_is_left(tmp_path):
-    status, output = finish(start_play(tmp_path))
+def test_played_once_everything_ends_as_it_should_and_nothing_is_left(tmp_path):
+    status, output = finish(start_play(tmp_path, width=80))
     assert status == 0, output
-    assert output.count("✓") == 3
+    assert output.count("✓") == 8
+    assert "…" not in output.partition("Stopping")[0]  # nothing was cut to make it fit
     assert re.search(r"✓ +EVENT_INBOUND/reaction +\d+ bytes +200 in \d+ ms +\d+ ms later +yes", output)
+    for name, status, outcome in (
+        ("picture.jpg", 200, "native as image"),
+        ("voice.ogg", 200, "native as audio"),
+        ("invoice.pdf", 200, "as a link"),
+        ("wave.gif", 415, "refused CHANNEL_FAILURE"),
+        ("letter.doc", 415, "refused CHANNEL_FAILURE"),
+    ):
+        hops = rf"✓ +{name} +[0-9.]+ ms +{status} in \d+ ms +{outcome} +\d+ ms later"
+        assert re.search(hops, output), output
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_gateway_that_changes_a_byte_fails_the_play(tmp_path):
     status, output = finish(start_play(tmp_path, spoil="heard.body + b' '"))
     assert status == 1
-    assert output.count("✗") == 3
     assert "another body than was sent" in output
+    assert "✗ picture.jpg: the report: another body than was sent" in output
+    assert "✓" not in output
+
+
+@pytest.mark.parametrize(
+    ("refused", "fault"),
+    [
+        ("()", "✗ wave.gif: the gateway answered 200"),
+        ("('application/pdf', 'image/gif', 'application/msword')", "✗ invoice.pdf: CHANNEL_FAILURE: downloading"),
+    ],
+    ids=["too much", "too little"],
+)
+def test_a_gateway_that_hands_out_too_much_or_too_little_fails_the_play(tmp_path, refused, fault):
+    status, output = finish(start_play(tmp_path, refused=refused))
+    assert status == 1
+    assert fault in output
 
 
 def test_a_gateway_that_does_not_start_shows_the_end_of_its_log(tmp_path):
@@ -113,7 +169,8 @@ def test_a_gateway_that_does_not_start_shows_the_end_of_its_log(tmp_path):
 
 
 def test_it_stays_until_it_is_told_to_stop_and_its_commands_find_it(tmp_path):
-    with start_play(tmp_path, once=False) as process:
+    with start_play(tmp_path, once=False) as process, contextlib.ExitStack() as always:
+        always.callback(process.terminate)  # a test that fails would wait for it forever
         shown = read_until(process, "removes its folder")
         found = str(state.newest(tmp_path))
         assert found in shown
@@ -122,9 +179,28 @@ def test_it_stays_until_it_is_told_to_stop_and_its_commands_find_it(tmp_path):
         assert "message: [Hello]" in CliRunner().invoke(main, ["motion", "--state", found, "received"]).output
         forged = CliRunner().invoke(main, ["sinch", "flood", "3", "--forged", "--state", found])
         assert (forged.exit_code, "401" in forged.output) == (0, True)
+        attach(tmp_path, found, shown)
         process.send_signal(signal.SIGTERM)
         assert finish(process)[0] == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def attach(folder: Path, found: str, shown: str) -> None:
+    """What somebody does with a file of theirs while the sandbox runs."""
+    (folder / "mine.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
+    sent = CliRunner().invoke(main, ["send", str(folder / "mine.pdf"), "--state", found])
+    link = state.read(Path(found)).link(106)
+    assert (sent.exit_code, link in sent.output, "WhatsApp: as a link" in sent.output) == (0, True, True)
+    assert "the gateway answered 200" in sent.output
+    for what in ("101", state.read(Path(found)).link(101)):
+        fetched = CliRunner().invoke(main, ["sinch", "fetch", what, "--habit", "again", "--state", found])
+        assert (fetched.exit_code, "WhatsApp: native as image" in fetched.output) == (0, True)
+    wrong = CliRunner().invoke(main, ["sinch", "fetch", link + "x", "--state", found])
+    assert "WhatsApp: refused, MEDIA_NOT_REACHABLE (downloading the media failed with http code 404)" in wrong.output
+    known = CliRunner().invoke(main, ["motion", "--state", found, "downloads"]).output
+    assert re.search(r"106 +│ mine.pdf +│ GET +│ 200", known)
+    assert state.read(Path(found)).link(101) in shown  # for curl
+    (folder / "mine.pdf").unlink()
 
 
 def read_until(process: subprocess.Popen, words: str) -> str:
@@ -150,13 +226,25 @@ def test_the_folder_holds_settings_for_one_account_on_two_loopback_ports(built):
     assert (server["public_address"], server["ops_address"], server["http_port"]) == ("127.0.0.1", "127.0.0.1", 0)
     assert len({server["public_port"], server["ops_port"]}) == 2
     assert (account["connector_id"], account["name"], account["region"]) == (7, "Sandbox support", "eu")
-    assert settings["motion"] == {"url": "http://127.0.0.1:1"}
     assert Path(account["webhook_secrets_file"]).read_text() == built.state.secret
+
+
+def test_the_settings_name_the_credentials_for_motion_the_proxy_token_and_a_minting_key(built):
+    settings = tomllib.loads(Path(built.state.config_file).read_text())
+    motion, attachments = settings["motion"], settings["attachments"]
+    assert (motion["url"], motion["username"]) == ("http://127.0.0.1:1", built.credentials.username)
+    assert Path(motion["password_file"]).read_text() == built.credentials.password
+    assert Path(attachments["proxy_token_file"]).read_text() == built.state.proxy_token
+    assert len(Path(attachments["token_keys_file"]).read_text()) >= 32
+    assert built.state.proxy_token not in repr(built)
+    assert built.credentials.password not in repr(built)
 
 
 def test_only_the_owner_can_read_what_is_secret(built):
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in built.folder.iterdir()}
-    assert {name for name, bits in modes.items() if bits == 0o600} == {"privkey.pem", "webhook-secret", "sandbox.json"}
+    secret = {"privkey.pem", "webhook-secret", "sandbox.json", "motion-password", "proxy-token", "token-keys"}
+    assert {name for name, bits in modes.items() if bits == 0o600} == secret
+    assert modes["attachments"] == 0o700
     assert stat.S_IMODE(built.folder.stat().st_mode) == 0o711
     assert built.state.secret not in repr(built)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from gateway import __version__
+from gateway.cli.attachment import attachment
+from gateway.cli.attachments import attachments
 from gateway.cli.certs import certs
 from gateway.cli.config import config as config_commands
 from gateway.cli.events import events
@@ -16,6 +18,7 @@ from gateway.cli.invocation import DEFAULT_CONFIG, Invocation
 from gateway.cli.nginx import nginx
 from gateway.cli.serving import courier, migrate, serve, web
 from gateway.cli.spool import spool
+from gateway.cli.token import token
 from gateway.errors import GatewayError
 
 WRONG = 2  # the exit status for what the caller can put right
@@ -38,7 +41,21 @@ def group(context: click.Context, path: Path) -> None:
     context.obj = Invocation(path.absolute())
 
 
-for command in (serve, web, courier, migrate, config_commands, nginx, certs, exposure, events, spool):
+for command in (
+    serve,
+    web,
+    courier,
+    migrate,
+    config_commands,
+    nginx,
+    certs,
+    exposure,
+    events,
+    spool,
+    attachment,
+    attachments,
+    token,
+):
     group.add_command(command)
 
 

@@ -129,6 +129,11 @@ class Attachments(Table):
     vault_max_bytes: kinds.Size = _default("20GB")
     profile: kinds.Profile = _default("xcally-observed")
 
+    @property
+    def has_links(self) -> bool:
+        """Whether there are links that lead to the second door."""
+        return self.proxy_token is not None or bool(self.token_keys)
+
 
 class Outbound(Table):
     vault_credentials: kinds.Switch = _default(written=False)

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from gateway import app, services
 from gateway.config import Settings
+from gateway.media import tokens
 from gateway.nginx import reading, render
 from gateway.nginx.reading import Directive
 
 ANY = "any"
+# What stands for the variable parts of a route where nginx's patterns are tried on it.
+EXAMPLES = {"<attachment_id>": "1", "<token>": "g" * tokens.SHORTEST, "<name>": "name"}
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,8 @@ def _of_server(settings: Settings, server: Directive) -> Iterator[Route]:
         address = listen.arguments[0]
         for location in server.all("location"):
             for methods, path, answers in _of_location(settings, location):
-                yield Route(
-                    address, "ssl" in listen.arguments, host, methods, path, answers, _audience(settings, address)
-                )
+                audience = _audience(settings, address, path)
+                yield Route(address, "ssl" in listen.arguments, host, methods, path, answers, audience)
 
 
 def _of_location(settings: Settings, location: Directive) -> Iterator[tuple[tuple[str, ...], str, str]]:
@@ -57,8 +59,8 @@ def _of_location(settings: Settings, location: Directive) -> Iterator[tuple[tupl
     for passed in location.all("proxy_pass"):
         door = passed.arguments[0].rpartition("_")[2]
         for methods, path in _door_routes(settings, door):
-            if not location.arguments[0].startswith("~") or re.search(pattern, path):
-                yield methods, path, f"{door} door"
+            if not location.arguments[0].startswith("~") or re.search(pattern, _example(path)):
+                yield methods, _told(settings, path), f"{door} door"
     if location.has("root"):
         yield ("GET", "HEAD"), pattern, "nginx: ACME files"
     if any(directive.arguments[0] == "301" for directive in location.all("return")):
@@ -76,10 +78,24 @@ def _door_routes(settings: Settings, door: str) -> Iterator[tuple[tuple[str, ...
             yield methods, rule.rule
 
 
-def _audience(settings: Settings, listener: str) -> str:
+def _example(path: str) -> str:
+    """A path of that kind."""
+    return re.sub("<[a-z_]+>", lambda found: EXAMPLES[found[0]], path)
+
+
+def _told(settings: Settings, path: str) -> str:
+    """A path as people write it, with what proves that one may use it."""
+    told = re.sub("<(?:[a-z]+_)?([a-z]+)>", r"{\1}", path)
+    proxied = path.replace("<attachment_id>", "{id}") == settings.attachments.public_path
+    return f"{told}?{settings.attachments.token_parameter}={{token}}" if proxied else told
+
+
+def _audience(settings: Settings, listener: str, path: str) -> str:
     address = ipaddress.ip_address(listener.rpartition(":")[0].strip("[]"))
     if address.is_loopback:
         return "this machine"
     if listener in render.listen(settings.server.ops_address, settings.server.ops_port):
         return "operators with the password"
+    if "{token}" in path:
+        return "whoever has a link"
     return "everybody"

@@ -15,9 +15,11 @@ from pathlib import Path
 import jinja2
 
 from gateway import errors, services
-from gateway.app import DOORS, HEADERS
+from gateway.app import DOORS, HEADERS, PUBLIC_HEADERS
 from gateway.config import Settings
+from gateway.doors import attachments
 from gateway.errors import CommandError
+from gateway.media import tokens
 
 WORKER_USERS = ("www-data", "nginx", "nobody")  # Debian's, nginx.org's, anybody's
 
@@ -27,7 +29,9 @@ HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 CONNECTIONS_PER_CLIENT = 1024  # far beyond what Sinch opens, far below what nginx has
 
 # nginx's own refusals that become one of ours; the keys are what its templates call them.
-AS_NOT_FOUND = (400, 403, 404, 405, 414, 416, 431, 494, 495, 496, 497, 501, 505)
+AS_NOT_FOUND = (400, 403, 404, 405, 412, 414, 431, 494, 495, 496, 497, 501, 505)
+# Its own, and the doors', that stay what they are.
+AS_THEY_ARE = (413, 415, 416, 429)
 AS_UNAVAILABLE = (500, 502, 503, 504, 507)
 
 
@@ -39,7 +43,7 @@ def configuration(settings: Settings, *, whole: bool = True) -> str:
     templates = jinja2.Environment(  # noqa: S701 - nginx is no HTML; what is inserted goes through `quoted`
         loader=jinja2.FunctionLoader(_template), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters["quoted"] = quoted
+    templates.filters.update(quoted=quoted, quoted_pattern=quoted_pattern)
     rendered = templates.get_template("nginx.conf.j2" if whole else "site.conf.j2").render(
         _facts(settings, whole=whole)
     )
@@ -63,11 +67,31 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "public_listen": listen(server.public_address, server.public_port),
         "http_listen": listen(server.public_address, server.http_port),
         "ops_listen": listen(server.ops_address, server.ops_port),
-        "all_headers": HEADERS,
+        "headers_of_all": HEADERS,
+        "public_headers": PUBLIC_HEADERS,
+        "attachments": _attachments(settings),
         "bodies": {status: errors.body(status).decode() for status in errors.CODES},
         "retry_after": errors.RETRY_AFTER_SECONDS,
         "as_not_found": AS_NOT_FOUND,
+        "as_they_are": AS_THEY_ARE,
         "as_unavailable": AS_UNAVAILABLE,
+    }
+
+
+def _attachments(settings: Settings) -> dict[str, object]:
+    """The second door. What its links look like is empty where there are none."""
+    ours, length = settings.attachments, f"{{{tokens.SHORTEST},{tokens.LONGEST}}}"
+    proxied = ours.public_path.replace(".", "[.]").replace("{id}", attachments.NUMBER)
+    return {
+        "proxied": "" if ours.proxy_token is None else proxied,
+        "minted": f"/media/[0-9A-Za-z_-]{length}" if ours.token_keys else "",
+        "parameter": ours.token_parameter,
+        "vault": str(services.vault_dir(settings)),
+        "vault_location": attachments.VAULT_LOCATION,
+        "sender": attachments.SENDER,
+        "nginx": attachments.NGINX,
+        # Who waits for another's download gives up after 25 s; who downloads, after motion.timeout.
+        "answers_within": 30 + settings.motion.timeout,
     }
 
 
@@ -118,8 +142,18 @@ def prepare(settings: Settings) -> None:
             state.chmod(stat.S_IMODE(state.stat().st_mode) | 0o011)  # and no less than it was: it may be /tmp
             os.chown(run, -1, grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid)
             run.chmod(0o2750)  # the sockets made in it belong to that group
+        if settings.attachments.has_links:
+            _open_vault(services.vault_dir(settings), group=run.stat().st_gid if user else -1)
     except OSError as error:
         raise CommandError(f"server.state_dir {state} cannot be prepared: {error.strerror}") from error
+
+
+def _open_vault(vault: Path, *, group: int) -> None:
+    """Make the folder of the files that nginx sends; where its workers are of another `group`, that one may read."""
+    vault.mkdir(mode=0o750, exist_ok=True)
+    if group >= 0:
+        os.chown(vault, -1, group)
+        vault.chmod(0o2750)  # and what is made in it belongs to that group
 
 
 def require_way_in(settings: Settings) -> None:
@@ -156,6 +190,11 @@ def quoted(value: object) -> str:
     if not text.isprintable() or any(sign in text for sign in '"\\$'):
         raise CommandError(f"{text!r} cannot be written into an nginx configuration: quotes, backslashes and $ are not")
     return f'"{text}"'
+
+
+def quoted_pattern(pattern: str) -> str:
+    """A regular expression of ours as one word of nginx's configuration language; `$` stands at its end alone."""
+    return quoted(pattern.removesuffix("$"))[:-1] + "$" * pattern.endswith("$") + '"'
 
 
 def _template(name: str) -> str:

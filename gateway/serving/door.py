@@ -19,8 +19,10 @@ from gateway.serving.worker import Worker
 from gateway.spool import migrator
 
 WORKERS = {"ingress": Worker}
-THREADS = 16  # of a worker that has threads
-CONNECTIONS = 64  # at the same time in a worker: as many writers share a commit, as many bodies are in memory
+# Of a worker that has them. Fetches may wait for Motion, half a minute each; the others shall not wait for those.
+THREADS = {"ops": 16, "attachments": 64}
+# At the same time in a worker: as many writers share a commit, as many bodies are in memory, or wait for a thread.
+CONNECTIONS = {"ingress": 64, "ops": 64, "attachments": 256}
 
 
 class Quiet(Logger):
@@ -57,8 +59,8 @@ class Server(BaseApplication):
             "umask": 0o007,
             "workers": getattr(self._settings.workers, self._door, 1),
             "worker_class": WORKERS.get(self._door, "gthread"),
-            "threads": THREADS,
-            "worker_connections": CONNECTIONS,
+            "threads": THREADS.get(self._door, 1),
+            "worker_connections": CONNECTIONS[self._door],
             "keepalive": 0,  # nginx opens a connection for each request: there is no next one to wait for
             "timeout": 60,  # a worker that says nothing for so long hangs
             "graceful_timeout": 30,
@@ -103,7 +105,9 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     settings = read()
     shared = services.build(settings)
     migrator.require_latest(shared.spool)
-    shared.spool.close()
     # Two would take the socket from each other, and whoever stops first takes it away.
     with lock.only_one(services.door_lock(settings, door), f"{door} door"):
+        if door == "attachments":
+            shared.shelf.tidy()
+        shared.spool.close()
         Server(door, read).run()

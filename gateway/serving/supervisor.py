@@ -55,10 +55,12 @@ class _Running:
 def parts(settings: Settings, config: Path) -> list[Part]:
     """What runs, in the order in which it is started."""
     ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
+    files = [Part("attachments", (*ourselves, "web", "attachments"))] if settings.attachments.has_links else []
     return [
         Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),
         Part("ops", (*ourselves, "web", "ops")),
         Part("ingress", (*ourselves, "web", "ingress")),
+        *files,
         Part(edge.NAME, edge.command(settings), stop_signal=edge.STOP_SIGNAL),
     ]
 
@@ -106,7 +108,8 @@ class Supervisor:
 
     def _wait_for_doors(self) -> None:
         began = clock.steady()
-        sockets = [services.socket_path(self._settings, door) for door in DOORS]
+        doors = [running.part.name for running in self._running if running.part.name in DOORS]
+        sockets = [services.socket_path(self._settings, door) for door in doors]
         while self._signals.empty() and not all(upstream.is_listening(path) for path in sockets):
             if clock.steady() - began > START_SECONDS:
                 raise CommandError(f"the doors did not open within {START_SECONDS:g} s")
@@ -158,7 +161,15 @@ class Supervisor:
         for running in self._running:
             if running.process.poll() is None:
                 running.process.send_signal(running.part.reload_signal)
+        self._start_new()
         telemetry.note("reloaded")
+
+    def _start_new(self) -> None:
+        """Start what the settings ask for now. What they no longer ask for goes on: nginx leads nobody there."""
+        running = {running.part.name for running in self._running}
+        for part in parts(self._settings, self._config):
+            if part.name not in running:
+                self._running.insert(-1, self._start(part))  # nginx stays the last
 
     def _stop(self) -> None:
         patience = self._settings.spool.deadline + 10.0

@@ -1,4 +1,4 @@
-"""The spool's tables. `migrations/` creates them; a test holds the two together."""
+"""The tables of the spool's database. `migrations/` creates them; a test holds the two together."""
 
 from __future__ import annotations
 
@@ -67,4 +67,31 @@ lane = sa.Table(
     sa.Column("leased_until", sa.Float),
     sa.Index("lane_due", "due_at"),
     sa.Index("lane_first", "first_event"),
+)
+
+# What is known of each of Motion's attachments that somebody asked for; the files are in the vault.
+attachment = sa.Table(
+    "attachment",
+    metadata,
+    sa.Column("attachment_id", sa.String(12), primary_key=True),
+    # of the file; empty for one that was never acquired, or is forgotten
+    sa.Column("digest", sa.LargeBinary(32)),
+    sa.Column("size_bytes", sa.Integer, nullable=False, default=0),
+    sa.Column("name", sa.String(255), nullable=False, default=""),  # as Motion gave it
+    sa.Column("inspection", sa.JSON(none_as_null=True)),
+    sa.Column("inspected_by", sa.String(20), nullable=False, default=""),  # the release that did
+    sa.Column("acquired_at", sa.Float),
+    sa.Column("stored", sa.Boolean, nullable=False, default=False),  # the vault has it
+    # of its links
+    sa.Column("live_until", sa.Float, nullable=False, default=0.0),  # the end of the last one known
+    sa.Column("first_fetched_at", sa.Float),  # by the link that Motion built
+    sa.Column("last_fetched_at", sa.Float),
+    sa.Column("fetches", sa.Integer, nullable=False, default=0),
+    sa.Column("revoked_before", sa.Integer),
+    # of the last try to acquire it, where that failed
+    sa.Column("failure", sa.String(100), nullable=False, default=""),
+    sa.Column("failure_status", sa.Integer, nullable=False, default=0),  # as it was answered
+    sa.Column("failure_digest", sa.LargeBinary(32)),  # of the bytes that were wanted; empty for any
+    sa.Column("failed_at", sa.Float),
+    sa.Index("attachment_stored", "digest", sqlite_where=sa.text("stored")),
 )

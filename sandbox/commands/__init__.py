@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from sandbox import play
+from sandbox.commands.media import fetch, send
 from sandbox.commands.motion import motion
 from sandbox.commands.sinch import sinch
 
@@ -24,3 +25,5 @@ def play_command(*, once: bool) -> None:
 
 main.add_command(sinch)
 main.add_command(motion)
+main.add_command(send)
+sinch.add_command(fetch)

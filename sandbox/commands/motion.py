@@ -16,9 +16,11 @@ from rich.table import Table
 
 from sandbox import mode as modes
 from sandbox import state
+from sandbox import trouble as troubles
 from sandbox.control import Control, ControlError, Remote
 from sandbox.mode import Mode
 from sandbox.motion import Motion, Received
+from sandbox.trouble import Trouble
 
 T = TypeVar("T")
 
@@ -99,6 +101,53 @@ def received(remote: Callable[[], Remote], *, forget: bool) -> None:
         console.print(f"Nobody announced: {unexpected}", markup=False)
     if forget:
         _try(there.forget)
+
+
+@motion.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--id", "attachment_id", type=click.IntRange(0), help="Instead of a fresh one: replaces what has it.")
+@click.pass_obj
+def attach(remote: Callable[[], Remote], *, file: Path, attachment_id: int | None) -> None:
+    """Give Motion FILE as an attachment, as an agent would; prints its id."""
+    there = remote()
+    click.echo(_try(lambda: there.attach(file.name, file.read_bytes(), attachment_id=attachment_id)))
+
+
+@motion.command()
+@click.argument("attachment_id", metavar="ID", type=click.IntRange(0))
+@click.pass_obj
+def detach(remote: Callable[[], Remote], *, attachment_id: int) -> None:
+    """Delete the attachment ID at Motion."""
+    there = remote()
+    _try(lambda: there.detach(attachment_id))
+
+
+@motion.command()
+@click.argument("name", type=click.Choice(list(troubles.MEANINGS)))
+@click.option("--status", type=click.IntRange(200, 599), default=500, show_default=True, help="For `status`.")
+@click.option("--seconds", type=click.FloatRange(0), default=1, show_default=True, help="For `slow` and `drip`.")
+@click.pass_obj
+def trouble(remote: Callable[[], Remote], *, name: troubles.Name, status: int, seconds: float) -> None:
+    """Disappoint whoever fetches an attachment, as NAME says; `none` is the normal state."""
+    there = remote()
+    _try(lambda: there.set_trouble(Trouble(name=name, status=status, seconds=seconds)))
+    click.echo(f"From the next download on, Motion {troubles.MEANINGS[name]}.")
+
+
+@motion.command()
+@click.pass_obj
+def downloads(remote: Callable[[], Remote]) -> None:
+    """What Motion was asked for, attachment by attachment."""
+    there = remote()
+    names = _try(there.attachments)
+    shown = Table("at (UTC)", "id", "name", "method", "answered", "in")
+    for item in _try(there.downloads):
+        at = datetime.fromtimestamp(item.at, UTC).strftime("%H:%M:%S.%f")[:-3]
+        name = escape(names.get(item.attachment_id, "(none)"))
+        answered = str(item.answered or "nothing")
+        took = "-" if item.seconds is None else f"{1000 * item.seconds:.1f} ms"
+        shown.add_row(at, str(item.attachment_id), name, item.method, answered, took)
+    Console().print(shown)
 
 
 @motion.command()

@@ -1,4 +1,5 @@
-"""Runs a program under a list of system calls and without memory that is written and executed, as systemd would.
+"""Runs a program under a list of system calls, without memory that is written and executed and without making
+anything set-user-id or set-group-id, as systemd would.
 
     confined.py UMASK NAMES COMMAND...        NAMES: the system calls it may use, with commas
 
@@ -15,6 +16,20 @@ NO_NEW_PRIVILEGES = 38  # prctl(2)
 NO_WRITE_AND_EXECUTE = 65
 ALLOW = 0x7FFF0000  # seccomp_init(3)
 REFUSE = 0x00050001  # with EPERM
+HAS_BITS = 7  # SCMP_CMP_MASKED_EQ
+SET_IDS = (0o4000, 0o2000)
+MODES = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "mkdir": 1, "mkdirat": 2}  # which argument is the mode
+
+
+class Comparison(ctypes.Structure):
+    """struct scmp_arg_cmp"""
+
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("how", ctypes.c_int),
+        ("mask", ctypes.c_uint64),
+        ("value", ctypes.c_uint64),
+    )
 
 
 def confine(names: list[str]) -> None:
@@ -30,8 +45,22 @@ def confine(names: list[str]) -> None:
     assert seccomp.seccomp_load(calls) == 0
 
 
+def confine_modes() -> None:
+    """RestrictSUIDSGID=yes, as far as our programs could go against it."""
+    seccomp = ctypes.CDLL("libseccomp.so.2")
+    seccomp.seccomp_init.restype = ctypes.c_void_p
+    calls = ctypes.c_void_p(seccomp.seccomp_init(ALLOW))
+    for name, argument in MODES.items():
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        for bit in SET_IDS:
+            rule = Comparison(argument, HAS_BITS, bit, bit)
+            assert seccomp.seccomp_rule_add_array(calls, REFUSE, number, 1, ctypes.byref(rule)) == 0, name
+    assert seccomp.seccomp_load(calls) == 0
+
+
 if __name__ == "__main__":
     umask, names, *command = sys.argv[1:]
     os.umask(int(umask, 8))
+    confine_modes()
     confine(names.split(","))
     os.execvp(command[0], command)

@@ -25,6 +25,7 @@ from gateway.serving import edge, supervisor
 from gateway.spool import schema
 from gateway.spool.database import FILE_NAME, Database
 from sandbox import authority, child
+from sandbox.archive import Archive, Credentials
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
@@ -45,6 +46,7 @@ ACCOUNT = {
 LOG = "gateway.log"
 ROOT = Path(__file__).parent.parent.parent
 ONCE = Retries(last_wait_seconds=0)
+MOTION_USER, MOTION_PASSWORD = "gateway", "the password of the tests at Motion"
 
 
 @dataclass
@@ -55,6 +57,7 @@ class House:
     config: Path
     tables: dict[str, Any]
     motion: Motion
+    archive: Archive  # Motion's attachments
     public_port: int
     ops_port: int
     ops_headers: tuple[tuple[str, str], ...] = ()
@@ -178,7 +181,8 @@ class House:
 
     def listening_ports(self) -> set[int]:
         """The TCP ports on which the gateway's processes listen."""
-        family = {pid for part in ("nginx", "ingress", "ops", "courier") for pid in family_of(self.pid(part))}
+        parts = {line["part"] for line in self.decisions("serve", event="started")}
+        family = {pid for part in parts for pid in family_of(self.pid(part))}
         sockets = {link for pid in family for link in socket_links(pid)}
         rows = [
             line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()
@@ -207,8 +211,10 @@ def opened(*, started: bool = True, **tables: dict[str, Any] | list[Any]) -> Ite
     folder = Path(tempfile.mkdtemp(prefix="motion-gateway-test-"))
     folder.chmod(0o711)
     try:
-        with Motion() as motion, reserve() as public, reserve() as ops:
-            house = _furnish(folder, motion, public.getsockname()[1], ops.getsockname()[1], tables)
+        archive = Archive(folder / "archive", credentials=Credentials(username=MOTION_USER, password=MOTION_PASSWORD))
+        archive.folder.mkdir()
+        with Motion(archive=archive) as motion, reserve() as public, reserve() as ops:
+            house = _furnish(folder, motion, archive, (public.getsockname()[1], ops.getsockname()[1]), tables)
             try:
                 if "password" in house.tables.get("ops", {}):
                     house.ops_headers = (("authorization", basic(**house.tables["ops"])),)
@@ -262,7 +268,8 @@ def toml(tables: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _furnish(folder: Path, motion: Motion, public_port: int, ops_port: int, tables: dict[str, Any]) -> House:
+def _furnish(folder: Path, motion: Motion, archive: Archive, ports: tuple[int, int], tables: dict[str, Any]) -> House:
+    public_port, ops_port = ports
     files = authority.issue(folder, names=(HOST, "localhost"), addresses=("127.0.0.1",))
     own: dict[str, Any] = {
         "server": {
@@ -275,14 +282,14 @@ def _furnish(folder: Path, motion: Motion, public_port: int, ops_port: int, tabl
             "certificate": str(files.certificate),
             "private_key": str(files.private_key),
         },
-        "motion": {"url": motion.url},
+        "motion": {"url": motion.url, "username": MOTION_USER, "password": MOTION_PASSWORD},
         "account": [ACCOUNT],
     }
     merged = {
         name: own.get(name, {}) | tables.get(name, {}) if name != "account" else tables.get(name, own[name])  # type: ignore[operator]
         for name in {**own, **tables}
     }
-    return House(folder, folder / "gateway.toml", merged, motion, public_port, ops_port)
+    return House(folder, folder / "gateway.toml", merged, motion, archive, public_port, ops_port)
 
 
 def _pause() -> None:

@@ -29,7 +29,7 @@ def assert_refused(answer: Answer, status: int) -> None:
     """Every refusal of a status is the same, whoever gives it."""
     assert (answer.status, answer.body) == (status, errors.body(status))
     assert answer.header("content-type") == "application/json"
-    assert answer.header("cache-control") == "no-store"
+    assert answer.header("cache-control") == "private, no-store"
     assert (answer.header("retry-after") is not None) == (status in (429, 503))
 
 

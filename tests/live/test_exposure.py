@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from gateway import errors
+from gateway.app import PUBLIC_HEADERS
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
 from tests.live.house import ACCOUNT, HOST, House, opened
+from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
 PATHS = (
@@ -40,6 +42,8 @@ PATHS = (
     "/.well-known/acme-challenge/../../etc/passwd",
     "/.well-known/acme-challenge/",
     "/.well-known/security.txt",
+    "/media/vault/",
+    "/media/vault/lock",
     "/nginx_status",
     "/_sandbox/received",
     "/server-status",
@@ -53,7 +57,7 @@ def exposed() -> Iterator[House]:
     eight = {**ACCOUNT, "connector_id": 8, "app_id": "app-8", "webhook_secrets": ["a secret of number eight"]}
     with reserve() as plain:
         server = {"http_port": plain.getsockname()[1]}
-        with opened(started=False, server=server, account=[ACCOUNT, eight]) as house:
+        with opened(started=False, server=server, account=[ACCOUNT, eight], attachments=LINKS) as house:
             webroot = house.folder / "acme"
             (webroot / ".well-known" / "acme-challenge").mkdir(parents=True)
             (webroot / ".well-known" / "acme-challenge" / "proof").write_text("proof of the name")
@@ -71,6 +75,15 @@ def ask(house: House, port: int, *, tls: bool, host: str, method: str, path: str
     name = "localhost" if port == house.ops_port else HOST
     route = Route(url=f"{scheme}://{name}:{port}/", ca_file=house.folder / "ca.pem", connect_to=("127.0.0.1", port))
     return exchange(route, Request(method=method, target=path, host=host))
+
+
+def links(house: House) -> dict[str, str]:
+    """One link of each kind, by how such links are listed."""
+    files = Files(house, house.archive.put(NAME, PHOTO))
+    return {
+        "/api/attachments/{id}/download?token={token}": files.proxied(),
+        "/media/{token}/{name}": files.minted(),
+    }
 
 
 def expected(routes: list[dict[str, Any]], port: int, *, host: str, method: str, path: str) -> bool:
@@ -94,16 +107,19 @@ def expected(routes: list[dict[str, Any]], port: int, *, host: str, method: str,
 def refused(answer: Answer, method: str) -> bool:
     """Exactly the refusal that everything gets, head and body alike."""
     names = {name.lower() for name, _ in answer.headers}
-    known = {"date", "content-type", "content-length", "connection", "cache-control", "x-content-type-options"}
+    known = {"date", "content-type", "content-length", "connection", *(name.lower() for name in PUBLIC_HEADERS)}
     body = b"" if method == "HEAD" else errors.body(404)
     return answer.status == 404 and answer.body == body and names <= known | {"strict-transport-security"}
 
 
 def test_what_is_listed_answers_and_everything_else_is_refused_alike(exposed: House) -> None:
-    wrong, routes = [], listed(exposed)
+    right, wrong = links(exposed), []
+    routes = [route | {"path": right.get(route["path"], route["path"])} for route in listed(exposed)]
+    assert {route["path"] for route in routes} >= set(right.values())
     ports = [(exposed.public_port, True), (exposed.tables["server"]["http_port"], False), (exposed.ops_port, True)]
     # Every method where our own name is asked for; the two that matter under every other name.
-    asked = [*itertools.product([HOST], METHODS, PATHS), *itertools.product(HOSTS[1:], ("GET", "POST"), PATHS)]
+    paths = (*PATHS, *right.values())
+    asked = [*itertools.product([HOST], METHODS, paths), *itertools.product(HOSTS[1:], ("GET", "POST"), paths)]
     for port, tls in ports:
         for host, method, path in asked:
             answer = ask(exposed, port, tls=tls, host=host, method=method, path=path)

@@ -18,6 +18,7 @@ import pytest
 from sandbox import callbacks
 from sandbox.child import Child
 from tests.live.house import ACCOUNT, House, opened
+from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 from tests.units import PROGRAM, ROOT, SERVICES, Unit, in_order
 
 AS_ROOT = os.geteuid() == 0
@@ -184,7 +185,7 @@ class Units:
 @pytest.fixture
 def units(root: Path) -> Iterator[Units]:
     """Everything is started, in the order that the units ask for, and ready."""
-    with opened(started=False) as house:
+    with opened(started=False, attachments=LINKS) as house:
         house.write_settings()
         state = house.folder / "state"
         state.mkdir(mode=int(SERVICES["ingress"].one("StateDirectoryMode"), 8))
@@ -223,11 +224,21 @@ def test_a_callback_passes_through_what_the_units_start(units: Units) -> None:
             assert int(re.findall(r"^CapBnd:\s+(\w+)", status, re.MULTILINE)[0], 16) == granted
 
 
+def test_a_file_passes_through_what_the_units_start(units: Units) -> None:
+    files = Files(units.house, units.house.archive.put(NAME, PHOTO))
+    for link in (files.proxied(), files.minted()):
+        answer = files.ask(link)
+        assert (answer.status, answer.body) == (200, PHOTO), units.house.log[-3000:]
+    assert refused(units) == []
+
+
 CHOWN = "import os, tempfile; file = tempfile.NamedTemporaryFile(); os.chown(file.name, -1, -1)"
 WRITTEN_AND_EXECUTED = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)"
+SET_GROUP = "import os, tempfile; os.chmod(tempfile.mkdtemp(), 0o2750)"
 ATTEMPTS = {
     "chown": CHOWN,
     "setresuid": "import os; os.setresuid(-1, -1, -1)",
+    "a folder that gives its group away": SET_GROUP,
     "nice": "import os; os.nice(1)",
     "memory that is written and executed": WRITTEN_AND_EXECUTED,
 }
@@ -268,7 +279,7 @@ def test_what_they_leave_on_the_disk_is_for_their_account(units: Units) -> None:
     assert works(units.house)
     state = units.house.folder / "state"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()}
-    assert modes.pop("run") == 0o750
+    assert [modes.pop(folder) for folder in ("run", "vault")] == [0o750, 0o750]
     assert {mode & 0o077 for mode in modes.values()} == {0}, modes
     assert stat.S_IMODE(state.stat().st_mode) == 0o711
 
@@ -279,7 +290,7 @@ def test_reloading_each_takes_up_a_new_account(units: Units) -> None:
     house.tables["account"].append(eight)
     house.write_settings()
     courier = units.running["courier"]
-    assert [units.reload(unit) for unit in in_order() if unit.name != "migrate"] == [0, 0, 0, 0]
+    assert [units.reload(unit) for unit in in_order() if unit.name != "migrate"] == [0] * (len(SERVICES) - 1)
     house.wait_for(lambda: courier.exit_status == 0)
     house.children.remove(courier)
     units.start(SERVICES["courier"])  # as Restart=always does

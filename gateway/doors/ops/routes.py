@@ -29,7 +29,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @door.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
-        checks = {name: _outcome(check, services) for name, check in CHECKS.items()}
+        checks = {name: _outcome(check, services) for name, check in _checks(services).items()}
         faults = [f"{name}: {outcome}" for name, outcome in checks.items() if outcome != OK]
         fine = not faults
         g.decision[telemetry.REASON] = "; ".join(faults)
@@ -74,6 +74,16 @@ CHECKS: dict[str, Callable[[Services], None]] = {
     "courier": _check_courier,
     "ingress": _check_ingress,
 }
+
+
+def _check_attachments(services: Services) -> None:
+    if not upstream.is_listening(places.socket_path(services.settings, "attachments")):
+        raise GatewayError("the attachments door is shut")
+
+
+def _checks(services: Services) -> dict[str, Callable[[Services], None]]:
+    files = {"attachments": _check_attachments} if services.settings.attachments.has_links else {}
+    return CHECKS | files
 
 
 def _outcome(check: Callable[[Services], None], services: Services) -> str:

@@ -1,0 +1,138 @@
+"""`token mint | open | revoke`."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import click
+from pydantic_core import PydanticCustomError
+
+from gateway import telemetry
+from gateway.cli.attachment import inspected
+from gateway.cli.attachments import opened_shelf
+from gateway.cli.invocation import Invocation
+from gateway.clock import WallClock
+from gateway.config import Settings, quantities
+from gateway.errors import CommandError, NotFound
+from gateway.media import names, tokens, verdicts
+from gateway.media.rulebook import Kind
+from gateway.media.tokens import Grant, Purpose
+from gateway.media.verdicts import Limits, Verdict
+
+ATTACHMENT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
+
+
+@click.group()
+def token() -> None:
+    """Minted links to attachments."""
+
+
+@token.command()
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--attachment", "attachment_id", required=True, help="Its id at Motion.")
+@click.option("--name", help="The name to save it under; that of FILE if left out.")
+@click.option("--ttl", help='How long the link lives, such as "2h"; attachments.token_ttl if left out.')
+@click.pass_obj
+def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | None, ttl: str | None) -> None:
+    """Print a link to an attachment whose bytes are those of FILE. Whoever has the link has the file."""
+    settings = invocation.settings()
+    if not ATTACHMENT_ID.fullmatch(attachment_id):
+        raise CommandError("an attachment id has 1 to 64 letters, digits, _ or -")
+    verdict = _verdict(path, settings)
+    issued_at = int(WallClock().now())
+    grant = Grant(
+        attachment_id=attachment_id,
+        digest=_digest(path),
+        mime=verdict.mime,
+        name=names.safe_name(name or path.name, verdict).utf8,
+        purpose=Purpose.OPERATOR,
+        issued_at=issued_at,
+        expires_at=issued_at + _seconds(ttl, settings),
+    )
+    minted = tokens.mint(grant, keys=_keys(settings))
+    telemetry.configure("token")
+    telemetry.note("audit", command="mint", attachment_id=attachment_id, until=_time(grant.expires_at))
+    click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
+
+
+@token.command("open")
+@click.argument("given", metavar="[TOKEN]", required=False)
+@click.pass_obj
+def open_(invocation: Invocation, given: str | None) -> None:
+    """Say what a token, or the link around it, allows.
+
+    Without TOKEN it is read from standard input: what stands in a command, others on this machine may see.
+    """
+    settings = invocation.settings()
+    spelled = _IN_A_LINK.fullmatch((given if given is not None else sys.stdin.readline()).strip())
+    try:
+        grant = tokens.open(spelled[1] if spelled else "", keys=_keys(settings), now=WallClock().now())
+    except NotFound as error:
+        raise CommandError("this opens nothing: its time is over, its key was removed, or it was never ours") from error
+    facts = {
+        "attachment": grant.attachment_id,
+        "name": grant.name,
+        "type": grant.mime,
+        "SHA-256": grant.digest.hex(),
+        "purpose": grant.purpose,
+        "minted": _time(grant.issued_at),
+        "lives until": _time(grant.expires_at),
+    }
+    for name, value in facts.items():
+        click.echo(f"{name:<13}{value}")
+
+
+@token.command()
+@click.argument("attachment_id", metavar="ATTACHMENT_ID")
+@click.pass_obj
+def revoke(invocation: Invocation, attachment_id: str) -> None:
+    """End all links to an attachment that there are, whoever made them. New ones can be minted afterwards."""
+    telemetry.configure("token")
+    with opened_shelf(invocation.settings()) as shelf:
+        try:
+            before = shelf.revoke(attachment_id)
+        except NotFound as error:
+            raise CommandError("an attachment of Motion's is named by 1 to 12 digits; nothing was revoked") from error
+    telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=_time(before))
+    click.echo(f"All links to attachment {attachment_id} are revoked.")
+
+
+def _keys(settings: Settings) -> tuple[str, ...]:
+    keys = tuple(key.get_secret_value() for key in settings.attachments.token_keys)
+    if not keys:
+        raise CommandError("there is no key: set attachments.token_keys")
+    return keys
+
+
+def _verdict(path: Path, settings: Settings) -> Verdict:
+    limits = Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
+    try:
+        verdict = verdicts.judge(inspected(path), profile=settings.attachments.profile, limits=limits)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror or 'cannot be read'}") from error
+    if verdict.kind is Kind.REFUSED:
+        raise CommandError(f"{verdict.code}: {verdict.reason} {verdict.remedy}")
+    return verdict
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _seconds(ttl: str | None, settings: Settings) -> int:
+    if ttl is None:
+        return settings.attachments.token_ttl
+    try:
+        return quantities.duration()(ttl)
+    except PydanticCustomError as error:
+        raise CommandError('--ttl takes a whole number and one of s, m, h, d, such as "2h"') from error
+
+
+def _time(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")

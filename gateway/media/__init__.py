@@ -1,0 +1,1 @@
+"""What files are, what WhatsApp does with them, and where those that were inspected are kept."""

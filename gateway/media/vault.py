@@ -1,0 +1,183 @@
+"""The files of attachments on the disk, each under the SHA-256 of its bytes.
+
+Rule 1. A file has its name only when it is whole and on the disk. Until then it is `incoming/<attachment id>`.
+Rule 2. Whoever writes an incoming file holds a lock on it; the system lets go of it when he dies. What nobody holds is
+        a leftover. So one process at a time acquires an attachment.
+Rule 3. Files come, go and are recorded only under the lock of the whole vault.
+Rule 4. Foreign errors end here: no room, or a vault that cannot be written.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway import clock, telemetry
+from gateway.errors import Unavailable
+
+INCOMING, LOCK = "incoming", "lock"
+# nginx's workers may read what is whole; what is made in a folder takes its group.
+FOLDER_MODE, FILE_MODE = 0o750, 0o640
+OUR_FOLDER_MODE, OUR_FILE_MODE = 0o700, 0o600
+POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 10.0  # with who moves files and records them, which takes milliseconds
+
+NO_ROOM = "no room in the vault"
+UNWRITABLE = "vault cannot be written"
+BUSY = "another is acquiring it"
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file that is being written. Nobody else does."""
+
+    path: Path
+    file: BinaryIO
+
+
+class Vault:
+    """Safe to use from several threads and processes. Making one does nothing yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, digest: bytes) -> Path:
+        return self.folder / digest.hex()[:2] / digest.hex()
+
+    def holds(self, digest: bytes, size_bytes: int) -> bool:
+        try:
+            return self.path(digest).stat().st_size == size_bytes
+        except OSError:
+            return False
+
+    @contextmanager
+    def incoming(self, name: str, *, patience_seconds: float) -> Iterator[Incoming]:
+        """An empty file to write to, gone at the end unless it was kept.
+
+        Raises Unavailable: another writes to it for longer than that, or the disk does not take it.
+        """
+        with in_our_words():
+            _make(self.folder)
+            _make(self.folder / INCOMING, OUR_FOLDER_MODE)
+            path = self.folder / INCOMING / name
+            with _held(path, clock.steady() + patience_seconds) as file:
+                file.truncate()
+                try:
+                    yield Incoming(path, file)
+                finally:
+                    if _is_at(file, path):
+                        path.unlink()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else moves, deletes or records files meanwhile. Raises Unavailable."""
+        with in_our_words():
+            _make(self.folder)
+            with _held(self.folder / LOCK, clock.steady() + PATIENCE_SECONDS, mode=OUR_FILE_MODE):
+                yield
+
+    def sync(self, incoming: Incoming) -> None:
+        """Bring its content to the disk. A power cut may then take its name away, and it is fetched anew."""
+        with in_our_words():
+            incoming.file.flush()
+            os.fsync(incoming.file.fileno())
+
+    def keep(self, incoming: Incoming, digest: bytes) -> None:
+        """Give the file its name. Raises Unavailable."""
+        with in_our_words():
+            _make(self.path(digest).parent)
+            incoming.path.rename(self.path(digest))
+
+    def drop(self, digest: bytes) -> None:
+        """Raises Unavailable."""
+        with in_our_words():
+            self.path(digest).unlink(missing_ok=True)
+
+    def digests(self) -> Iterator[bytes]:
+        """Of all files that have their names."""
+        for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+            if _DIGEST.fullmatch(path.name):
+                yield bytes.fromhex(path.name)
+
+    def clear_leftovers(self) -> None:
+        """Remove the incoming files that nobody writes to."""
+        folder = self.folder / INCOMING
+        for path in [*folder.iterdir()] if folder.is_dir() else []:
+            with suppress(Unavailable), self.incoming(path.name, patience_seconds=0):
+                pass  # it goes at the end
+
+    def free_bytes(self) -> int:
+        """Of its disk, as far as we may use it. Raises Unavailable."""
+        with in_our_words():
+            found = os.statvfs(self.folder)
+        return found.f_bavail * found.f_frsize
+
+
+def no_room() -> Unavailable:
+    """What to raise where there is none; the operator hears of it."""
+    telemetry.note("finding", finding="vault-full")
+    return Unavailable(NO_ROOM)
+
+
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """Raises Unavailable for what the disk says."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_room() from error
+        raise Unavailable(UNWRITABLE) from error
+
+
+@contextmanager
+def _held(path: Path, deadline: float, *, mode: int = FILE_MODE) -> Iterator[BinaryIO]:
+    """The file `path`, made if it is not there, locked. Raises Unavailable at the deadline."""
+    while True:
+        with os.fdopen(_open(path, mode), "r+b") as file:
+            while not (taken := _lock(file)) and clock.steady() < deadline:
+                clock.pause(POLL_SECONDS)
+            if not taken:
+                raise Unavailable(BUSY)
+            if _is_at(file, path):  # else whoever had it has renamed or removed it: there is another now
+                yield file
+                return
+
+
+def _open(path: Path, mode: int) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    os.fchmod(descriptor, mode)
+    return descriptor
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _make(folder: Path, mode: int = FOLDER_MODE) -> None:
+    """A folder takes the group of the one around it where that says so; under systemd nobody may say it anew."""
+    if not folder.is_dir():
+        with suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(mode | folder.stat().st_mode & stat.S_ISGID)

@@ -1,0 +1,95 @@
+"""One origin that is called: posts whose answers nobody needs in full, and files that are fetched."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from urllib3.util import Timeout
+
+from gateway.upstream.exchange import exchanging, in_our_words
+from gateway.upstream.pools import Pool, TlsPool
+from gateway.upstream.stream import Stream
+
+CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them
+LONGEST_ANSWER_BYTES = 64 * 1024  # of an answer whose body nobody needs in full
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]  # names as urllib3 gives them: looked up without case
+    body: bytes  # its first LONGEST_ANSWER_BYTES
+
+
+class Upstream:
+    """One origin, with its pool of connections. Safe to use from several threads."""
+
+    def __init__(self, origin: str, *, ca_file: Path | None = None, connections: int) -> None:
+        """`origin`: scheme, host and optional port. `ca_file` replaces the system's trust store."""
+        parsed = urllib3.util.parse_url(origin)
+        host = parsed.host or ""
+        common: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False}
+        if parsed.scheme == "https":
+            trusted = None if ca_file is None else str(ca_file)
+            self._pool: Pool | TlsPool = TlsPool(host, parsed.port, ca_certs=trusted, cert_reqs="REQUIRED", **common)
+        else:
+            self._pool = Pool(host, parsed.port, **common)
+
+    def post(self, target: str, *, body: bytes, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Answer:
+        """Send one POST and read the answer. Raises UpstreamUnreachable, UpstreamTimeout."""
+        with exchanging(target, deadline_seconds), in_our_words():
+            return _read(self._ask("POST", headers, deadline_seconds, body=body))
+
+    @contextmanager
+    def get(self, target: str, *, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Iterator[Stream]:
+        """Send one GET and hand on the answer; its body can be read until the context ends.
+
+        `deadline_seconds`: for all that happens in the context. Its connection is not used again.
+        Raises UpstreamUnreachable, UpstreamTimeout.
+        """
+        with exchanging(target, deadline_seconds) as exchange:
+            with in_our_words():
+                response = self._ask("GET", [*headers, ("Connection", "close")], deadline_seconds)
+            try:
+                yield Stream(response.status, response.headers, exchange.answer.length, response, exchange)
+            finally:
+                response.close()
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _ask(
+        self, method: str, headers: Sequence[tuple[str, str]], deadline_seconds: float, *, body: bytes | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.urlopen(
+            method,
+            "/",
+            body=body,
+            headers=urllib3.HTTPHeaderDict(headers),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=Timeout(connect=min(CONNECT_SECONDS, deadline_seconds), read=deadline_seconds),
+        )
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> Answer:
+    body = response.read(LONGEST_ANSWER_BYTES)
+    if response.read(1):
+        response.close()  # there is more than anybody needs: the connection is not worth draining
+    response.release_conn()
+    return Answer(status=response.status, headers=response.headers, body=body)
+
+
+def is_listening(path: Path) -> bool:
+    """Whether something accepts connections on the Unix socket `path`."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CONNECT_SECONDS)
+        return probe.connect_ex(str(path)) == 0

@@ -1,0 +1,90 @@
+"""The body of an answer, a chunk at a time: whole, or an error."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import urllib3
+
+from gateway.errors import TooLarge, UpstreamUnreachable
+from gateway.upstream.exchange import Exchange, in_our_words
+
+CHUNK_BYTES = 64 * 1024
+LINGER_SECONDS = 1.0  # for a peer that was asked to end the connection and does not: it is believed
+
+SHORT, LONG = "answer shorter than it says", "answer longer than it says"
+UNENDING = "answer does not say where it ends"
+ENCODED = "answer is encoded"
+OVER = "answer too large"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer whose body is still to come."""
+
+    status: int
+    headers: Mapping[str, str]  # names as urllib3 gives them: looked up without case
+    length_bytes: int | None  # as it says; None if it comes in chunks
+    _response: urllib3.BaseHTTPResponse
+    _exchange: Exchange
+
+    def chunks(self, *, most_bytes: int) -> Iterator[bytes]:
+        """The body, once. Whoever got it to the end got all of it.
+
+        Raises UpstreamUnreachable, also if the body is not what it says; TooLarge, as soon as that is known.
+        """
+        self._refuse_encoded()
+        if (self.length_bytes or 0) > most_bytes:
+            raise TooLarge(OVER)
+        left = most_bytes
+        for chunk in self._as_told():
+            left -= len(chunk)
+            if left < 0:
+                raise TooLarge(OVER)
+            yield chunk
+
+    def _refuse_encoded(self) -> None:
+        content = self.headers.get("Content-Encoding", "").strip().lower()
+        transfer = self.headers.get("Transfer-Encoding", "").strip().lower()
+        if content not in ("", "identity") or transfer not in ("", "chunked"):
+            raise UpstreamUnreachable(ENCODED)
+
+    def _as_told(self) -> Iterator[bytes]:
+        answer = self._exchange.answer
+        if answer.chunked:
+            return self._in_chunks()
+        if self.length_bytes is None:
+            # It would end where the connection ends, and a connection that breaks off looks the same.
+            raise UpstreamUnreachable(UNENDING)
+        return self._of_length(answer.fp, self.length_bytes)
+
+    def _in_chunks(self) -> Iterator[bytes]:
+        while True:
+            with in_our_words():
+                chunk = self._response.read(CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+
+    def _of_length(self, body: io.BufferedReader, length_bytes: int) -> Iterator[bytes]:
+        left = length_bytes
+        while left:
+            with in_our_words():
+                chunk = body.read1(min(left, CHUNK_BYTES))
+            if not chunk:
+                raise UpstreamUnreachable(SHORT)
+            left -= len(chunk)
+            yield chunk
+        if self._goes_on(body):
+            raise UpstreamUnreachable(LONG)
+
+    def _goes_on(self, body: io.BufferedReader) -> bool:
+        """Whether more comes before the connection ends, as it was asked to."""
+        try:
+            if self._exchange.sock is not None:
+                self._exchange.sock.settimeout(LINGER_SECONDS)
+            return bool(body.peek(1))
+        except OSError:
+            return False

@@ -1,0 +1,86 @@
+"""`python -m sandbox send FILE` and `… sinch fetch`: attachments, as an agent sends and Sinch fetches them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandbox import fetching, passage, state, whatsapp
+from sandbox.control import ControlError, Remote
+from sandbox.fetching import Fetched, Habit
+from sandbox.state import State
+from sandbox.whatsapp import Outcome
+
+_STATE = click.option(
+    "--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default."
+)
+_HABIT = click.option(
+    "--habit",
+    type=click.Choice(list(fetching.MEANINGS)),
+    default="head",
+    show_default=True,
+    help="How it is fetched: " + "; ".join(f"{name}: {meaning}" for name, meaning in fetching.MEANINGS.items()) + ".",
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_HABIT
+@_STATE
+def send(*, file: Path, habit: Habit, state_file: Path | None) -> None:
+    """An agent sends FILE: Motion has it, Sinch fetches it through the gateway and reports how it went."""
+    place = _state(state_file)
+    try:
+        attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
+    except ControlError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"At Motion it is attachment {attachment_id}. Sinch gets the link")
+    click.echo(place.link(attachment_id))
+    _fetch(place, place.link(attachment_id), habit=habit)
+
+
+@click.command()
+@click.argument("what", metavar="ID|LINK")
+@_HABIT
+@_STATE
+def fetch(*, what: str, habit: Habit, state_file: Path | None) -> None:
+    """Fetch the attachment ID, or any LINK of the gateway, and say what WhatsApp would make of it."""
+    place = _state(state_file)
+    _fetch(place, place.link(int(what)) if what.isdecimal() else what, habit=habit)
+
+
+def _fetch(place: State, link: str, *, habit: Habit) -> None:
+    """Exits non-zero where the gateway did not take the report; a file that is refused is no failure."""
+    fetched = place.fetcher(habit).fetch(link)
+    outcome = whatsapp.judge(fetched)
+    receipt = place.sinch().send(passage.report(outcome, app=place.app))
+    console = Console()
+    console.print(_table(fetched))
+    console.print(f"WhatsApp: {_told(outcome)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Sinch's report to Motion: the gateway answered {receipt.status or receipt.answers[-1].error}.")
+    raise SystemExit(0 if receipt.accepted else 1)
+
+
+def _told(outcome: Outcome) -> str:
+    return f"refused, {outcome.words} ({outcome.description})" if outcome.how == "refused" else outcome.words
+
+
+def _table(fetched: Fetched) -> Table:
+    shown = Table("Sinch asks", "gateway", "type", "bytes", "in")
+    for item in fetched.tried:
+        answer = item.answer
+        kind, length = answer.header("content-type") or "-", answer.header("content-length") or "-"
+        status = str(answer.status or answer.error)
+        shown.add_row(item.method, escape(status), escape(kind), length, f"{1000 * answer.seconds:.0f} ms")
+    return shown
+
+
+def _state(state_file: Path | None) -> State:
+    try:
+        return state.read(state_file)
+    except state.StateError as error:
+        raise click.ClickException(str(error)) from error

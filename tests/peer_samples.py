@@ -1,0 +1,131 @@
+"""A peer on loopback that speaks HTTP as badly as a test likes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+
+class Wire:
+    """A connection as the peer sees it."""
+
+    def __init__(self, sock: socket.socket, closing_down: threading.Event) -> None:
+        self._sock = sock
+        self._closing_down = closing_down
+        self.request = b""
+
+    def hear(self) -> bool:
+        """Read one `request`, head and body. False when the other side has left."""
+        heard = b""
+        while b"\r\n\r\n" not in heard:
+            if not (chunk := self._sock.recv(65536)):
+                return False
+            heard += chunk
+        head, _, body = heard.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+        while len(body) < length:
+            body += self._sock.recv(65536)
+        self.request = head + b"\r\n\r\n" + body
+        return True
+
+    def say(self, content: bytes) -> None:
+        self._sock.sendall(content)
+
+    def drip(self, content: bytes) -> None:
+        """A byte at a time, as long as anybody listens."""
+        for byte in content:
+            if self._closing_down.wait(0.02):
+                return
+            self.say(bytes([byte]))
+
+    def hang(self) -> None:
+        """Say nothing until the other side leaves."""
+        self._sock.recv(1)
+
+    def reset(self) -> None:
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self._sock.close()
+
+
+Behaviour = Callable[[Wire], None]
+
+
+class Peer:
+    """A server that treats every request with `behaviour`, and records what it heard on which connection."""
+
+    def __init__(self, behaviour: Behaviour, *, host: str, tls: ssl.SSLContext | None) -> None:
+        self.behaviour = behaviour
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.ended = 0  # connections whose end the client can see
+        self._tls = tls
+        self._closing_down = threading.Event()
+        self._server = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.port = int(self._server.getsockname()[1])
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        self._closing_down.set()
+        for sock in (self._server, *self._open):
+            with suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+        self._server.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # it was shut
+            while True:
+                sock, _ = self._server.accept()
+                self.connections += 1
+                thread = threading.Thread(target=self._serve, args=(sock,))
+                self._threads.append(thread)
+                thread.start()
+
+    def _count_end(self) -> None:
+        self.ended += 1
+
+    def _serve(self, plain: socket.socket) -> None:
+        with suppress(OSError), ExitStack() as stack:  # peers leave when they please
+            stack.callback(self._count_end)
+            stack.enter_context(plain)
+            self._open.append(plain)
+            sock = plain
+            if self._tls is not None:
+                sock = stack.enter_context(self._tls.wrap_socket(plain, server_side=True))
+                self._open.append(sock)
+            wire = Wire(sock, self._closing_down)
+            while wire.hear():
+                self.requests.append(wire.request)
+                self.behaviour(wire)
+
+
+def says(content: bytes, *, then: Callable[[Wire], None] = Wire.hang) -> Behaviour:
+    def behave(wire: Wire) -> None:
+        wire.say(content)
+        then(wire)
+
+    return behave
+
+
+def finishes(wire: Wire) -> None:
+    """End the connection, after everything was sent."""
+    wire._sock.shutdown(socket.SHUT_RDWR)
+
+
+def answers(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> Behaviour:
+    """A whole answer, and the end of the connection; `length`: what it says of its body, if not the truth."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
+    return says("\r\n".join(lines).encode("latin-1") + body, then=finishes)
+
+
+def in_chunks(body: bytes, *headers: str, last: bytes = b"0\r\n\r\n") -> Behaviour:
+    lines = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", *headers, "", ""]
+    return says("\r\n".join(lines).encode("latin-1") + b"%x\r\n%b\r\n" % (len(body), body) + last, then=finishes)

@@ -1,0 +1,199 @@
+"""`attachments list`, `attachments evict` and `token revoke`, as they are typed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import config, services
+from gateway.cli import group
+from gateway.clock import WallClock
+from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
+from gateway.media import source
+from gateway.media.shelf import Shelf
+from gateway.nginx import render
+from gateway.spool import migrator
+from tests.peer_samples import Peer, Wire, answers
+
+GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+TEXT = "Content-Disposition: attachment; filename*=UTF-8''%5B1m%0Aoffer.txt"
+
+
+def _motion(wire: Wire) -> None:
+    if b"/1/" in wire.request:
+        answers(b"Here is your offer.\n", TEXT)(wire)
+    elif b"/2/" in wire.request:
+        answers(GIF)(wire)
+    else:
+        answers(b"", status="404 Not Found")(wire)
+
+
+@pytest.fixture
+def file(settings_file: Callable[..., Path]) -> Iterator[Path]:
+    with closing(Peer(_motion, host="127.0.0.1", tls=None)) as motion:
+        path = settings_file(motion={"url": f"http://127.0.0.1:{motion.port}"}, server={"min_free": "0kB"})
+        settings = config.load(path, {})
+        render.prepare(settings)
+        migrator.migrate(services.spool_path(settings))
+        yield path
+
+
+@pytest.fixture
+def shelf(file: Path) -> Iterator[Shelf]:
+    """Attachment 1 was fetched once by Motion's link, 2 is here, 3 is gone."""
+    shared = services.build(config.load(file, {}))
+    shared.shelf.fetched(shared.shelf.take("1"))
+    shared.shelf.take("2")
+    with pytest.raises(NotFound):
+        shared.shelf.take("3")
+    yield shared.shelf
+    shared.shelf.close()
+    shared.spool.close()
+
+
+@pytest.fixture
+def run(file: Path) -> Callable[..., Result]:
+    def typed(*arguments: str) -> Result:
+        return CliRunner().invoke(group, ["--config", str(file), *arguments])
+
+    return typed
+
+
+Run = Callable[..., Result]
+
+
+def audits(result: Result, process: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert all(line.pop("at") and line.pop("process") == process for line in lines)
+    return [line for line in lines if line["event"] == "audit"]
+
+
+def refusal(result: Result) -> GatewayError:
+    assert isinstance(result.exception, GatewayError)
+    assert result.stdout == ""
+    return result.exception
+
+
+def stored(shelf: Shelf) -> dict[str, bool]:
+    return {record.attachment_id: record.stored for record in shelf.listed(most=10)}
+
+
+def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> None:
+    shelf.evict(["2"])
+    shelf.revoke("2")
+    result = run("attachments", "list")
+    assert result.exit_code == 0
+    head, *lines = result.stdout.splitlines()
+    rows = {cells[0]: cells[1:] for line in lines if (cells := re.split(r" {2,}", line.strip()))}
+    assert head.split() == ["attachment", "type", "size", "verdict", "file", "fetches", "links", "until", "trouble"]
+    assert rows["1"][:5] == ["text/plain", "20", "link", "in the vault", "1"]
+    assert rows["2"][:5] == ["image/gif", str(len(GIF)), "refused CHANNEL_FAILURE", "evicted", "0"]
+    assert rows["2"][5].startswith("links revoked, 20")
+    assert rows["3"][:2] == ["none", "0"]
+    assert rows["3"][2].startswith(f"{source.GONE}, 20")
+
+
+def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
+    found = {told["attachment_id"]: told for told in json.loads(run("attachments", "list", "--json").stdout)}
+    one = found["1"]
+    assert one["digest"] == shelf.take("1").digest.hex()
+    assert (one["size"], one["mime"], one["name"], one["in_vault"], one["fetches"]) == (
+        20,
+        "text/plain",
+        "[1moffer.txt",
+        True,
+        1,
+    )
+    assert one["verdict"]["verdict"] == "link"
+    assert one["first_fetched_at"] == one["last_fetched_at"]
+    begun, ends = (datetime.datetime.fromisoformat(one[key]) for key in ("first_fetched_at", "live_until"))
+    assert ends - begun == datetime.timedelta(days=7)
+    assert found["2"]["verdict"]["code"] == "CHANNEL_FAILURE"
+    three = found["3"]
+    assert (three["digest"], three["verdict"], three["in_vault"], three["live_until"]) == (None, None, False, None)
+    assert (three["failure"]["reason"], three["failure"]["status"]) == (source.GONE, 404)
+
+
+def test_list_shows_as_many_as_it_is_asked_for_and_none_where_there_are_none(run: Run) -> None:
+    assert json.loads(run("attachments", "list", "--json").stdout) == []
+    assert len(run("attachments", "list").stdout.splitlines()) == 1
+
+
+def test_list_shows_the_latest(run: Run, shelf: Shelf) -> None:
+    shown = json.loads(run("attachments", "list", "--json", "--most", "1").stdout)
+    assert [told["attachment_id"] for told in shown] == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "left", "told", "named"),
+    [
+        (["1"], {"1": False, "2": True}, "1 deleted.\n", ["1"]),
+        (["1", "2"], {"1": False, "2": False}, "2 deleted.\n", ["1", "2"]),
+        (["1", "1"], {"1": False, "2": True}, "1 deleted.\n", ["1", "1"]),
+        (["--all"], {"1": False, "2": False}, "2 deleted.\n", "all"),
+    ],
+)
+def test_evict_deletes_and_leaves_an_audit_line(
+    run: Run, shelf: Shelf, typed: list[str], left: dict[str, bool], told: str, named: object
+) -> None:
+    result = run("attachments", "evict", *typed)
+    assert (result.exit_code, result.stdout) == (0, told)
+    assert stored(shelf) == left | {"3": False}
+    assert audits(result, "attachments") == [
+        {"event": "audit", "command": "evict", "attachments": named, "files": int(told.split()[0])}
+    ]
+
+
+def test_evict_all_of_an_empty_vault_is_no_trouble(run: Run) -> None:
+    assert run("attachments", "evict", "--all").stdout == "The vault is empty.\n"
+
+
+@pytest.mark.parametrize("typed", [[], ["1", "--all"], ["1", "3"], ["4"], ["../1"]])
+def test_evict_deletes_nothing_where_it_cannot_do_all(run: Run, shelf: Shelf, typed: list[str]) -> None:
+    assert isinstance(refusal(run("attachments", "evict", *typed)), CommandError)
+    assert stored(shelf) == {"1": True, "2": True, "3": False}
+
+
+def test_revoke_ends_all_links_that_there_are_and_leaves_an_audit_line(run: Run, shelf: Shelf) -> None:
+    began = WallClock().now()
+    result = run("token", "revoke", "1")
+    assert (result.exit_code, result.stdout) == (0, "All links to attachment 1 are revoked.\n")
+    before = shelf.standing("1").revoked_before
+    assert before is not None
+    assert began < before <= WallClock().now() + 1
+    [audit] = audits(result, "token")
+    told = datetime.datetime.fromisoformat(audit.pop("before"))
+    assert told.timestamp() == before
+    assert audit == {"event": "audit", "command": "revoke", "attachment_id": "1"}
+
+
+def test_what_nobody_asked_for_yet_can_be_revoked(run: Run, shelf: Shelf) -> None:
+    assert run("token", "revoke", "999999999999").exit_code == 0
+    assert shelf.standing("999999999999").revoked_before
+
+
+@pytest.mark.parametrize("typed", ["x", "1234567890123", "", "1/2"])
+def test_revoke_takes_nothing_but_an_id(run: Run, typed: str) -> None:
+    assert "nothing was revoked" in str(refusal(run("token", "revoke", typed)))
+
+
+@pytest.mark.parametrize(
+    "typed", [["attachments", "list"], ["attachments", "evict", "--all"], ["token", "revoke", "1"]]
+)
+def test_without_a_spool_of_this_release_nothing_works(run: Run, file: Path, typed: list[str]) -> None:
+    services.spool_path(config.load(file, {})).unlink()
+    assert isinstance(refusal(run(*typed)), SpoolUnavailable)
+
+
+def test_a_line_says_that_files_went(run: Run, shelf: Shelf) -> None:
+    result = run("attachments", "evict", "1")
+    [evicted] = [line for line in map(json.loads, result.stderr.splitlines()) if line["event"] == "evicted"]
+    assert (evicted["files"], evicted["bytes"]) == (1, 20)
