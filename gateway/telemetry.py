@@ -32,6 +32,7 @@ PURPOSE = "purpose"
 VERDICT = "verdict"
 CODE = "code"
 ROW = "row"
+WHY = "why"
 FAULT = "fault"
 
 _log: Any = structlog.get_logger()

@@ -154,6 +154,7 @@ def _judged(services: Services, item: Item) -> Verdict:
     g.decision[telemetry.VERDICT] = verdict.kind.value
     g.decision[telemetry.CODE] = verdict.code
     g.decision[telemetry.ROW] = verdict.row
+    g.decision[telemetry.WHY] = verdict.reason if verdict.code else None
     if verdict.code == "MEDIA_TOO_LARGE":
         raise TooLarge("file too large")
     if verdict.kind is Kind.REFUSED:
