@@ -93,7 +93,7 @@ TROUBLES: dict[str, tuple[Trouble, int, str]] = {
     "500": (trouble.status(500), 503, "Motion failed"),
     "hang": (Trouble(name="hang"), 503, "no answer in time"),
     "drip": (Trouble(name="drip", seconds=0.2), 503, "no answer in time"),
-    "endless": (Trouble(name="endless"), 503, "no answer in time"),
+    "endless": (Trouble(name="endless"), 503, "answer does not say where it ends"),
     "reset": (Trouble(name="reset"), 503, ""),
     "cut": (Trouble(name="cut"), 503, ""),
     "garbage": (Trouble(name="garbage"), 503, ""),
