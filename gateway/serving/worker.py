@@ -6,6 +6,7 @@ taking turns.
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from gevent import monkey, socket
@@ -20,6 +21,8 @@ class Worker(GeventWorker):
 
         When the process ends, logging takes its lock once more, and gevent's would be gone by then.
         """
+        # A stop that comes while this takes its time shall not be lost: gunicorn listens for it only afterwards.
+        signal.signal(signal.SIGTERM, self.handle_exit)
         monkey.patch_all(thread=False, ssl=False)
         monkey.patch_thread(logging=False)
         listeners = [(listener.FAMILY, listener.sock.detach()) for listener in self.sockets]
