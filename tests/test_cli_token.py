@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from gateway import services
 from gateway.cli import group
 from gateway.clock import WallClock
+from gateway.config import load as read
 from gateway.errors import CommandError
-from gateway.media import tokens
+from gateway.media import register, tokens
+from gateway.media.inspection.inspector import Inspection
 from gateway.media.tokens import Grant, Purpose
+from gateway.nginx import render
+from gateway.spool import migrator
+from gateway.spool.database import Database
 
 Settings = Callable[..., Path]
 KEY = "a sentence of sixteen"
@@ -24,7 +31,11 @@ KEY = "a sentence of sixteen"
 
 @pytest.fixture
 def config(settings_file: Settings) -> Path:
-    return settings_file(attachments={"token_keys": [KEY], "token_ttl": "2d"})
+    path = settings_file(attachments={"token_keys": [KEY], "token_ttl": "2d"})
+    settings = read(path, {})
+    render.prepare(settings)
+    migrator.migrate(services.spool_path(settings))
+    return path
 
 
 @pytest.fixture
@@ -80,6 +91,34 @@ def test_to_mint_leaves_an_audit_line_without_the_token(config: Path, photo: Pat
     )
 
 
+@pytest.fixture
+def spool(config: Path) -> Iterator[Database]:
+    with closing(Database(services.spool_path(read(config, {})), patience_seconds=5)) as opened:
+        yield opened
+
+
+def test_what_a_link_was_minted_to_stays_as_it_is_until_its_end(config: Path, photo: Path, spool: Database) -> None:
+    _, grant = minted(config, photo)
+    _, longer = minted(config, photo, "--ttl", "3d")
+    minted(config, photo)
+    known = register.find(spool, "4711")
+    assert known is not None
+    assert grant.expires_at < known.live_until == longer.expires_at
+
+
+def test_no_link_is_minted_to_other_bytes_than_those_that_live(config: Path, photo: Path, spool: Database) -> None:
+    seen, now = Inspection(mime="text/plain", size_bytes=1), WallClock().now()
+    register.acquired(spool, "4711", digest=b"d" * 32, name="", seen=seen, now=now)
+    assert "links live to other bytes" in refusal(config, "mint", "--attachment", "4711", photo)
+    register.revoked(spool, "4711", before=int(now))
+    minted(config, photo)
+
+
+def test_no_link_is_minted_that_a_revocation_has_ended_already(config: Path, photo: Path, spool: Database) -> None:
+    register.revoked(spool, "4711", before=int(WallClock().now()) + 3600)
+    assert "revoked this very second" in refusal(config, "mint", "--attachment", "4711", photo)
+
+
 def test_what_the_profile_refuses_gets_no_link(config: Path, tmp_path: Path) -> None:
     Image.new("P", (40, 30)).save(tmp_path / "moving.gif")
     said = refusal(config, "mint", "--attachment", "4711", tmp_path / "moving.gif")
@@ -89,13 +128,15 @@ def test_what_the_profile_refuses_gets_no_link(config: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--attachment", ""), "an attachment id has"),
-        (("--attachment", "../1"), "an attachment id has"),
-        (("--attachment", "1" * 65), "an attachment id has"),
+        (("--attachment", ""), "named by 1 to 12 digits"),
+        (("--attachment", "../1"), "named by 1 to 12 digits"),
+        (("--attachment", "a-b"), "named by 1 to 12 digits"),
+        (("--attachment", "07"), "named by 1 to 12 digits"),
+        (("--attachment", "1" * 13), "named by 1 to 12 digits"),
         (("--attachment", "1", "--ttl", "soon"), "--ttl takes a whole number"),
         (("--attachment", "1", "--ttl", "0s"), "--ttl takes a whole number"),
     ],
-    ids=["no id", "a path", "a long id", "no time", "no time at all"],
+    ids=["no id", "a path", "no number", "another spelling", "a long id", "no time", "no time at all"],
 )
 def test_what_cannot_be_minted(config: Path, photo: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in refusal(config, "mint", *arguments, photo)

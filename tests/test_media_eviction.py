@@ -39,6 +39,14 @@ def put(files: Vault, spool: Database, attachment_id: str, *, at: float = NOW, s
     return digest
 
 
+def hold(spool: Database, attachment_id: str) -> None:
+    """Let a link to it live."""
+    known = register.find(spool, attachment_id)
+    assert known is not None
+    assert known.digest is not None
+    register.held(spool, attachment_id, digest=known.digest, until=NOW + HOUR, now=NOW - 90 * HOUR)
+
+
 def left(files: Vault, spool: Database, *ids: str) -> list[str]:
     """Those whose file is still there, by the disk and by the register alike."""
     here = [i for i in ids if (known := register.find(spool, i)) and known.stored]
@@ -62,7 +70,7 @@ def test_where_there_is_room_nothing_goes(files: Vault, spool: Database) -> None
 
 def test_what_has_no_live_link_goes_first_and_the_longest_unused_of_it(files: Vault, spool: Database) -> None:
     put(files, spool, "1", at=NOW - 90 * HOUR)
-    register.held(spool, "1", until=NOW + HOUR)  # the oldest, and alive
+    hold(spool, "1")  # the oldest, and alive
     put(files, spool, "2", at=NOW - 8 * HOUR)
     put(files, spool, "3", at=NOW - 9 * HOUR)
     put(files, spool, "4", at=NOW - 10 * HOUR)
@@ -102,7 +110,7 @@ def test_a_file_of_several_attachments_counts_once_and_stays_while_one_has_a_liv
     put(files, spool, "2", at=NOW - 9 * HOUR, same_as="1")
     assert eviction.stored_bytes(spool) == SIZE
     assert eviction.evictable(spool, now=NOW) == [Stored(digest, SIZE)]
-    register.held(spool, "2", until=NOW + HOUR)
+    hold(spool, "2")
     assert eviction.evictable(spool, now=NOW) == []
 
 
@@ -135,7 +143,7 @@ def test_a_disk_with_room_is_left_alone(files: Vault, spool: Database) -> None:
 def test_what_is_long_over_goes_without_need(files: Vault, spool: Database, age: float, *, goes: bool) -> None:
     put(files, spool, "1", at=NOW - age)
     put(files, spool, "2", at=NOW - age)
-    register.held(spool, "2", until=NOW + HOUR)
+    hold(spool, "2")
     assert len(eviction.over(spool, now=NOW)) == goes
 
 

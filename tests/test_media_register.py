@@ -102,8 +102,28 @@ def test_a_token_lives_as_long_as_it_says_and_does_not_begin_the_time_of_motions
 @pytest.mark.parametrize(("until", "live"), [(NOW + DAY, NOW + DAY), (NOW, NOW + GRACE_SECONDS)])
 def test_a_minted_link_holds_it(spool: Database, until: float, live: float) -> None:
     acquire(spool)
-    register.held(spool, "7", until=until)
+    register.held(spool, "7", digest=b"d" * 32, until=until, now=NOW)
     assert known(spool).live_until == live
+
+
+@pytest.mark.parametrize(("now", "held"), [(NOW + GRACE_SECONDS - 1, False), (NOW + GRACE_SECONDS, True)])
+def test_a_minted_link_to_other_bytes_waits_for_the_end_of_those_that_live(
+    spool: Database, now: float, *, held: bool
+) -> None:
+    acquire(spool)
+    assert register.held(spool, "7", digest=b"e" * 32, until=NOW + DAY, now=now) is held
+    after = known(spool)
+    expected = (None, False, NOW + DAY) if held else (b"d" * 32, True, NOW + GRACE_SECONDS)
+    assert (after.digest, after.stored, after.live_until) == expected
+
+
+@pytest.mark.parametrize(("digest", "shared"), [(b"d" * 32, True), (b"e" * 32, False)])
+def test_a_file_is_shared_with_another_attachment_of_the_same_bytes(
+    spool: Database, digest: bytes, *, shared: bool
+) -> None:
+    acquire(spool)
+    acquire(spool, "8", digest=digest)
+    assert register.shared(spool, known(spool)) is shared
 
 
 def test_links_can_be_revoked_of_what_nobody_asked_for_yet(spool: Database) -> None:
@@ -114,7 +134,7 @@ def test_links_can_be_revoked_of_what_nobody_asked_for_yet(spool: Database) -> N
 
 def test_a_revocation_is_never_taken_back_and_leaves_no_link_alive(spool: Database) -> None:
     acquire(spool)
-    register.held(spool, "7", until=NOW + DAY)
+    register.held(spool, "7", digest=b"d" * 32, until=NOW + DAY, now=NOW)
     for before in (200, 100):
         register.revoked(spool, "7", before=before)
     assert (known(spool).revoked_before, known(spool).live_until) == (200, 0.0)
@@ -164,7 +184,7 @@ def test_what_was_not_used_for_long_is_forgotten(spool: Database, make: Any, lat
 def test_what_has_a_file_or_a_live_link_is_not_forgotten(spool: Database) -> None:
     acquire(spool, "1")
     _lost(spool, "2")
-    register.held(spool, "2", until=NOW + 3 * KEEP_SECONDS)
+    register.held(spool, "2", digest=b"d" * 32, until=NOW + 3 * KEEP_SECONDS, now=NOW)
     assert register.purge(spool, now=NOW + 2 * KEEP_SECONDS) == 0
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
+import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,8 +24,9 @@ import pytest
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.media import eviction, register, source, vault
 from gateway.media.inspection import content, inspector
-from gateway.media.shelf import REMEMBERED_SECONDS, TIDY_SECONDS, Item, Shelf, Standing
+from gateway.media.shelf import CROWDED, REMEMBERED_SECONDS, TIDY_SECONDS, WAITING, Item, Shelf, Standing
 from gateway.services import vault_dir
+from gateway.serving import door
 from gateway.spool import schema
 from gateway.spool.database import Database
 from tests import config_samples
@@ -137,7 +141,7 @@ def test_making_a_shelf_does_nothing(house: Make) -> None:
     assert there.motion.connections == 0
 
 
-@pytest.mark.parametrize("attachment_id", ["", "x", "7/8", "..", "1234567890123"])
+@pytest.mark.parametrize("attachment_id", ["", "x", "7/8", "..", "1234567890123", "0", "07"])
 def test_what_is_no_id_is_not_found_and_leaves_no_trace(house: Make, attachment_id: str) -> None:
     there = house(has(FILE))
     assert isinstance(refused(there.shelf, attachment_id), NotFound)
@@ -393,6 +397,75 @@ def test_two_attachments_of_the_same_bytes_are_one_file(house: Make) -> None:
     assert there.downloads == 2
 
 
+def test_new_bytes_of_one_attachment_leave_the_file_to_another_that_has_the_old_ones(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    item = there.shelf.take("8")
+    there.shelf.fetched(item, until=NOW + DAY)
+    there.clock.advance(register.GRACE_SECONDS)
+    there.motion.behaviour = has(OTHER)
+    there.shelf.take("7", digest=hashlib.sha256(OTHER).digest())
+    there.motion.behaviour = GONE
+    assert there.shelf.path(there.shelf.take("8", digest=item.digest)).read_bytes() == FILE
+    assert there.left() == sorted([shown(FILE), shown(OTHER)])
+
+
+def test_who_comes_while_a_file_is_being_recorded_waits_for_that(house: Make) -> None:
+    there = house(has(FILE))
+    with ThreadPoolExecutor(2) as pool:
+        with closing(sqlite3.connect(there.spool.path, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            first = pool.submit(there.shelf.take, "7")
+            until(lambda: there.left() == [shown(FILE)], "the file has its name")
+            second = pool.submit(there.another().take, "7")
+            until(lambda: len(there.left()) == 2, "the second one has begun")
+            threading.Event().wait(0.2)
+            writer.execute("ROLLBACK")
+        assert first.result(10) == second.result(10)
+    assert there.downloads == 1
+
+
+def test_the_room_of_a_file_is_taken_before_it_comes(house: Make) -> None:
+    there = house(says(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\nabc"))
+    incoming = there.folder / vault.INCOMING / "7"
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(refused, there.shelf)
+        until(lambda: incoming.exists() and incoming.stat().st_blocks * 512 >= 10_000_000, "the room is taken")
+        there.motion.close()
+        assert isinstance(hanging.result(10), Unavailable)
+    assert there.left() == []
+
+
+def test_a_disk_that_takes_no_more_is_remembered_like_any_trouble(house: Make) -> None:
+    body = b"x" * 8_000_000
+    there = house(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7a1200\r\n%b\r\n0\r\n\r\n" % body))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, before[1]))
+    try:
+        errors = [refused(there.shelf), refused(there.another())]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [(type(error), error.reason) for error in errors] == [(Unavailable, vault.UNWRITABLE)] * 2
+    assert there.downloads == 1
+    assert there.left() == []
+
+
+def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) -> None:
+    assert door.THREADS["attachments"] > WAITING
+    there = house(has(FILE))
+    item = there.shelf.take("8")
+    there.motion.behaviour = GONE
+    others = map(str, itertools.count(100))
+    more = WAITING + 8  # whoever looks takes a place too, for a moment
+    with ThreadPoolExecutor(more) as pool:
+        with vault.Vault(there.folder).incoming("7", patience_seconds=0):
+            waiting = [pool.submit(refused, there.shelf) for _ in range(more)]
+            until(lambda: refused(there.shelf, next(others)).reason == CROWDED, "as many wait as may")
+            assert there.shelf.take("8") == item
+        assert {one.result(10).reason for one in waiting} <= {source.GONE, CROWDED}
+    assert refused(there.shelf, next(others)).reason == source.GONE
+
+
 def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
     there = house(has(FILE))
     path = there.shelf.path(there.shelf.take("7"))
@@ -417,9 +490,28 @@ def test_fetches_are_counted_and_begin_the_time_of_motions_link(house: Make) -> 
 
 def test_a_minted_link_is_held_to(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
-    there.shelf.hold("7", until=NOW + DAY)
+    digest = there.shelf.take("7").digest
+    there.shelf.hold("7", digest=digest, until=NOW + DAY)
     assert there.known().live_until == NOW + DAY
+    with pytest.raises(NotFound):
+        there.shelf.hold("07", digest=digest, until=NOW + DAY)
+
+
+def test_no_link_is_held_to_bytes_that_a_live_one_forbids(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    with pytest.raises(NotFound, match=source.OTHER_BYTES):
+        there.shelf.hold("7", digest=hashlib.sha256(OTHER).digest(), until=NOW + DAY)
+    assert there.known().live_until == NOW + register.GRACE_SECONDS
+
+
+def test_a_link_to_new_bytes_brings_the_old_ones_not_back_to_life(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    there.clock.advance(register.GRACE_SECONDS)
+    there.motion.behaviour, digest = has(OTHER), hashlib.sha256(OTHER).digest()
+    there.shelf.hold("7", digest=digest, until=NOW + DAY)
+    assert there.shelf.take("7", digest=digest).size_bytes == len(OTHER)
 
 
 def test_a_revocation_counts_for_all_that_was_made_until_now(house: Make) -> None:

@@ -85,8 +85,9 @@ def test_motion_is_asked_with(peer: Start, motion: dict[str, Any], target: str, 
     assert (headers[b"Accept"], headers[b"Accept-Encoding"]) == (b"*/*", b"identity")
 
 
-IDS = {"0": True, "123456789012": True, "1234567890123": False, "": False, "-1": False, "1 ": False, "1\n": False}
-IDS |= {"7/../8": False, "7?a": False, "\u0667": False, "\u00b2": False, "x": False, "7x": False, "+7": False}
+IDS = {"1": True, "10": True, "123456789012": True, "1234567890123": False, "0": False, "07": False, "": False}
+IDS |= {"-1": False, "1 ": False, "1\n": False, "7/../8": False, "7?a": False, "\u0667": False, "\u00b2": False}
+IDS |= {"x": False, "7x": False, "+7": False}
 
 
 @pytest.mark.parametrize(("attachment_id", "right"), IDS.items())

@@ -72,6 +72,7 @@ NOT_WHOLE: dict[str, tuple[Behaviour, str]] = {
     "says a length that is none": (says(b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\nabc", then=finishes), ""),
     "says two lengths": (answers(b"abc", "Content-Length: 2"), ""),
     "has no last chunk": (in_chunks(FILE, last=b""), "connection broken"),
+    "has a chunk of less than nothing": (says(ENDLESS + b"-1\r\nabc"), "connection broken"),
     "ends in a chunk": (in_chunks(FILE, last=b"ff\r\nabc"), "connection broken"),
     "is packed": (answers(FILE, "Content-Encoding: gzip"), stream.ENCODED),
     "is packed under way": (answers(FILE, "Transfer-Encoding: gzip"), stream.ENCODED),

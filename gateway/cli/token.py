@@ -18,12 +18,12 @@ from gateway.cli.invocation import Invocation
 from gateway.clock import WallClock
 from gateway.config import Settings, quantities
 from gateway.errors import CommandError, NotFound
-from gateway.media import names, tokens, verdicts
+from gateway.media import names, source, tokens, verdicts
 from gateway.media.rulebook import Kind
 from gateway.media.tokens import Grant, Purpose
 from gateway.media.verdicts import Limits, Verdict
 
-ATTACHMENT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
 
 
@@ -41,8 +41,8 @@ def token() -> None:
 def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | None, ttl: str | None) -> None:
     """Print a link to an attachment whose bytes are those of FILE. Whoever has the link has the file."""
     settings = invocation.settings()
-    if not ATTACHMENT_ID.fullmatch(attachment_id):
-        raise CommandError("an attachment id has 1 to 64 letters, digits, _ or -")
+    if not source.ID.fullmatch(attachment_id):
+        raise CommandError(f"{NO_ID}; nothing was minted")
     verdict = _verdict(path, settings)
     issued_at = int(WallClock().now())
     grant = Grant(
@@ -56,6 +56,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     )
     minted = tokens.mint(grant, keys=_keys(settings))
     telemetry.configure("token")
+    _hold(grant, settings)
     telemetry.note("audit", command="mint", attachment_id=attachment_id, until=_time(grant.expires_at))
     click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
 
@@ -97,9 +98,23 @@ def revoke(invocation: Invocation, attachment_id: str) -> None:
         try:
             before = shelf.revoke(attachment_id)
         except NotFound as error:
-            raise CommandError("an attachment of Motion's is named by 1 to 12 digits; nothing was revoked") from error
+            raise CommandError(f"{NO_ID}; nothing was revoked") from error
     telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=_time(before))
     click.echo(f"All links to attachment {attachment_id} are revoked.")
+
+
+def _hold(grant: Grant, settings: Settings) -> None:
+    """Let the bytes stay as they are for as long as the link lives."""
+    with opened_shelf(settings) as shelf:
+        revoked = shelf.standing(grant.attachment_id).revoked_before
+        if revoked is not None and grant.issued_at < revoked:
+            raise CommandError("its links were revoked this very second, or the clock went back; try again later")
+        try:
+            shelf.hold(grant.attachment_id, digest=grant.digest, until=grant.expires_at)
+        except NotFound as error:
+            raise CommandError(
+                "links live to other bytes of this attachment than those of FILE: they must end first, or be revoked"
+            ) from error
 
 
 def _keys(settings: Settings) -> tuple[str, ...]:

@@ -20,15 +20,14 @@ from gateway import limits, telemetry
 from gateway import services as places
 from gateway.callbacks import signature
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
-from gateway.media import names, tokens, verdicts
+from gateway.media import names, source, tokens, verdicts
 from gateway.media.rulebook import Kind
 from gateway.media.shelf import Item
 from gateway.media.tokens import Grant
 from gateway.media.verdicts import Limits, Verdict
 from gateway.services import Services
 
-# The number of an attachment in Motion's links, in its one spelling: a database may take 007 and 7x for 7.
-NUMBER = "[1-9][0-9]{0,11}"
+NUMBER = source.NUMBER  # of an attachment in Motion's links
 MINTED = "/media/<token>/<name>"
 
 # Where nginx has the files of the vault, for itself alone. Too short for a token.

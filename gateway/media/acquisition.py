@@ -28,7 +28,13 @@ class Acquisition:
 
     def run(self, attachment_id: str, incoming: Incoming, *, wanted: bytes | None) -> None:
         """`wanted`: the digest that the bytes must have; None: any. Raises NotFound, TooLarge, Unavailable."""
-        download = self.source.fetch(attachment_id, incoming.file.write, expect=self._expect)
+
+        def expect(size_bytes: int) -> None:
+            with self.vault.alone():
+                self._make_room(size_bytes, on_disk=0)
+                self.vault.reserve(incoming, size_bytes)
+
+        download = self.source.fetch(attachment_id, lambda chunk: self.vault.write(incoming, chunk), expect=expect)
         if wanted not in (None, download.digest):
             raise NotFound(source.OTHER_BYTES)
         self.vault.sync(incoming)
@@ -36,10 +42,6 @@ class Acquisition:
         seen = inspector.inspect(content, name=download.promise.name)
         source.require_no_page(download, seen)
         self._store(attachment_id, incoming, download, seen)
-
-    def _expect(self, size_bytes: int) -> None:
-        with self.vault.alone():
-            self._make_room(size_bytes, on_disk=0)
 
     def _store(self, attachment_id: str, incoming: Incoming, download: Download, seen: Inspection) -> None:
         size = download.size_bytes
@@ -58,10 +60,12 @@ class Acquisition:
             )
 
     def _drop_former(self, attachment_id: str, digest: bytes) -> None:
-        """The bytes that it had before, if it had others. Another attachment with the same fetches them anew."""
+        """The bytes that it had before, if it had others and no other attachment has them."""
         known = register.find(self.database, attachment_id)
-        if known and known.digest and known.digest != digest and known.stored:
-            eviction.evict(self.vault, self.database, [eviction.Stored(known.digest, known.size_bytes)])
+        if known is None or known.digest in (None, digest) or not known.stored:
+            return
+        if not register.shared(self.database, known):
+            eviction.evict(self.vault, self.database, [eviction.Stored(known.digest or b"", known.size_bytes)])
 
     def _make_room(self, size_bytes: int, *, on_disk: int) -> None:
         now = self.clock.now()

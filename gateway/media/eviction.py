@@ -61,6 +61,14 @@ def evict(files: Vault, database: Database, chosen: Iterable[Stored]) -> int:
     return size
 
 
+def reconcile(files: Vault, database: Database) -> None:
+    """Delete the files that nothing is recorded of, and record those as lost that are not there."""
+    recorded, here = {file.digest for file in stored(database)}, set(files.digests())
+    for digest in here - recorded:
+        files.drop(digest)
+    lost(database, recorded - here)
+
+
 def lost(database: Database, digests: Iterable[bytes]) -> None:
     """Record that their files are not in the vault any more."""
     gone = list(digests)

@@ -112,9 +112,32 @@ def fetched(database: Database, attachment_id: str, *, now: float, until: float,
     _put(database, attachment_id, fetches=attachment.c.fetches + 1, last_fetched_at=now, **live)
 
 
-def held(database: Database, attachment_id: str, *, until: float) -> None:
-    """A link was made that lives until then."""
-    _put(database, attachment_id, live_until=sa.func.max(attachment.c.live_until, until))
+def held(database: Database, attachment_id: str, *, digest: bytes, until: float, now: float) -> bool:
+    """A link to these bytes is made that lives until then; False: links live to others, and nothing was changed.
+
+    Others that no link lives to are forgotten: they would have come back to life with it.
+    """
+    mine = attachment.c.attachment_id == attachment_id
+    others = mine & (attachment.c.digest != digest)
+
+    def work(connection: sa.Connection) -> bool:
+        connection.execute(insert(attachment).values(attachment_id=attachment_id).on_conflict_do_nothing())
+        if connection.execute(
+            sa.select(attachment.c.attachment_id).where(others & (attachment.c.live_until > now))
+        ).first():
+            return False
+        change(connection, others, stored=False, **_NO_BYTES)
+        change(connection, mine, live_until=sa.func.max(attachment.c.live_until, until))
+        return True
+
+    return database.write(work)
+
+
+def shared(database: Database, known: Record) -> bool:
+    """Whether another attachment has the same file in the vault."""
+    same = sa.text("stored") & (attachment.c.digest == known.digest)
+    query = sa.select(attachment.c.attachment_id).where(same & (attachment.c.attachment_id != known.attachment_id))
+    return database.read(lambda connection: connection.execute(query.limit(1)).first()) is not None
 
 
 def revoked(database: Database, attachment_id: str, *, before: int) -> None:

@@ -8,8 +8,9 @@ Rule 3. What has failed is not tried again for `REMEMBERED_SECONDS`: by then who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ REMEMBERED_SECONDS = {
 }
 _REFUSALS: dict[int, type[GatewayError]] = {error.status: error for error in (NotFound, TooLarge, Unavailable)}
 TIDY_SECONDS = 3600.0
+WAITING = 56  # of a worker's threads: the others are for files that are here
+CROWDED = "too many wait for Motion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ class Shelf:
         self._acquisition = Acquisition(self._source, self._vault, spool, bounds, clock)
         self._clock = clock
         self._tidied_at = 0.0
+        self._places = deque(range(WAITING))  # taken and put back without a lock
 
     def standing(self, attachment_id: str) -> Standing:
         """Of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
@@ -98,12 +102,15 @@ class Shelf:
         found = self._here(attachment_id, digest)
         if found:
             return found
-        with self._vault.incoming(attachment_id, patience_seconds=self._patience_seconds) as incoming:
+        with self._place(), self._vault.incoming(attachment_id, patience_seconds=self._patience_seconds) as incoming:
             found = self._here(attachment_id, digest)  # another may have acquired it while we waited
             if found is None:
                 self._acquire(attachment_id, digest, incoming)
+                found = self._here(attachment_id, digest)
         self._tidy_at_times()
-        return found or self._acquired(attachment_id)
+        if found is None:
+            raise Unavailable(vault.UNWRITABLE)
+        return found
 
     def fetched(self, item: Item, *, until: float | None = None) -> None:
         """Count a fetch. `until`: the end of the token it came by; None for the link that Motion built."""
@@ -111,9 +118,15 @@ class Shelf:
         end = now + self._link_ttl if until is None else until
         register.fetched(self._database, item.attachment_id, now=now, until=end, by_motions_link=until is None)
 
-    def hold(self, attachment_id: str, *, until: float) -> None:
-        """A link to it was minted that lives until then: its bytes stay the same, and its file goes after others."""
-        register.held(self._database, attachment_id, until=until)
+    def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
+        """A link to these bytes of it is minted that lives until then: they stay the same, and go after others.
+
+        Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
+        """
+        source.require_id(attachment_id)
+        now = self._clock.now()
+        if not register.held(self._database, attachment_id, digest=digest, until=until, now=now):
+            raise NotFound(source.OTHER_BYTES)
 
     def path(self, item: Item) -> Path:
         """Of the file in the vault."""
@@ -156,11 +169,7 @@ class Shelf:
         now = self._tidied_at = self._clock.now()
         self._vault.clear_leftovers()
         with self._vault.alone():
-            recorded = {file.digest for file in eviction.stored(self._database)}
-            here = set(self._vault.digests())
-            for digest in here - recorded:
-                self._vault.drop(digest)
-            eviction.lost(self._database, recorded - here)
+            eviction.reconcile(self._vault, self._database)
             eviction.evict(self._vault, self._database, eviction.over(self._database, now=now))
         register.purge(self._database, now=now)
 
@@ -195,11 +204,17 @@ class Shelf:
             register.failed(self._database, attachment_id, error, digest=wanted, now=self._clock.now())
             raise
 
-    def _acquired(self, attachment_id: str) -> Item:
-        known = register.find(self._database, attachment_id)
-        if known is None or known.digest is None:
-            raise Unavailable(vault.UNWRITABLE)
-        return self._item(known, known.digest)
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of those who may wait for Motion at the same time. Raises Unavailable."""
+        try:
+            place = self._places.pop()
+        except IndexError as error:
+            raise Unavailable(CROWDED) from error
+        try:
+            yield
+        finally:
+            self._places.append(place)
 
     def _wanted(self, known: Record | None, digest: bytes | None) -> bytes | None:
         """The bytes that the attachment must have; None: any. A change at Motion changes nothing for a live link."""

@@ -1,6 +1,6 @@
 """One attachment from Motion: its bytes, or the reason why there are none.
 
-Rule 1. An attachment id is 1 to 12 digits; anything else is asked of nobody.
+Rule 1. An attachment id is 1 to 12 digits, the first no 0; anything else is asked of nobody.
 Rule 2. Gone is what Motion says is gone, and what is no file: a redirect, a login page, an error in JSON. All other
         trouble passes: wrong credentials, a broken answer, a status that nobody expects.
 Rule 3. What is over a limit is refused as soon as that is known.
@@ -24,7 +24,9 @@ from gateway.media.inspection import families
 from gateway.media.inspection.inspector import Inspection
 from gateway.media.inspection.structure import Trait
 
-ID = re.compile(r"[0-9]{1,12}")
+# In its one spelling: a database may take 007 and 7x for 7, and what is revoked by one name is revoked.
+NUMBER = "[1-9][0-9]{0,11}"
+ID = re.compile(NUMBER)
 CONNECTIONS = 16
 
 NO_ID = "attachment id malformed"

@@ -71,8 +71,9 @@ class Vault:
             _make(self.folder / INCOMING, OUR_FOLDER_MODE)
             path = self.folder / INCOMING / name
             with _held(path, clock.steady() + patience_seconds) as file:
-                file.truncate()
                 try:
+                    with self.alone():
+                        file.truncate()  # not before: who had it until now may still be recording what he made of it
                     yield Incoming(path, file)
                 finally:
                     if _is_at(file, path):
@@ -85,6 +86,17 @@ class Vault:
             _make(self.folder)
             with _held(self.folder / LOCK, clock.steady() + PATIENCE_SECONDS, mode=OUR_FILE_MODE):
                 yield
+
+    def reserve(self, incoming: Incoming, size_bytes: int) -> None:
+        """Take the room for that many bytes before they come: others then see that it is gone. Raises Unavailable."""
+        with in_our_words():
+            if size_bytes:
+                os.posix_fallocate(incoming.file.fileno(), 0, size_bytes)
+
+    def write(self, incoming: Incoming, chunk: bytes) -> None:
+        """Raises Unavailable."""
+        with in_our_words():
+            incoming.file.write(chunk)
 
     def sync(self, incoming: Incoming) -> None:
         """Bring its content to the disk. A power cut may then take its name away, and it is fetched anew."""
@@ -112,7 +124,9 @@ class Vault:
     def clear_leftovers(self) -> None:
         """Remove the incoming files that nobody writes to."""
         folder = self.folder / INCOMING
-        for path in [*folder.iterdir()] if folder.is_dir() else []:
+        with in_our_words():
+            left = [*folder.iterdir()] if folder.is_dir() else []
+        for path in left:
             with suppress(Unavailable), self.incoming(path.name, patience_seconds=0):
                 pass  # it goes at the end
 

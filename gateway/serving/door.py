@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from gunicorn.glogging import Logger
 
 from gateway import app, lock, services, telemetry
 from gateway.config import Settings
-from gateway.errors import CommandError, SettingsError
+from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.serving.worker import Worker
 from gateway.spool import migrator
 
@@ -108,6 +109,7 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     # Two would take the socket from each other, and whoever stops first takes it away.
     with lock.only_one(services.door_lock(settings, door), f"{door} door"):
         if door == "attachments":
-            shared.shelf.tidy()
+            with suppress(Unavailable):  # a vault that cannot be written is no reason to stay shut: files may be in it
+                shared.shelf.tidy()
         shared.spool.close()
         Server(door, read).run()

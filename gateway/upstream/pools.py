@@ -18,6 +18,12 @@ class _Answer(http.client.HTTPResponse):
         super().begin()
         exchange.current().answer = self
 
+    def _read_next_chunk_size(self) -> int:
+        size = int(super()._read_next_chunk_size())  # type: ignore[misc]
+        if size < 0:  # it would be read as all that comes, however much that is
+            raise ValueError("chunk size")
+        return size
+
 
 class _Faithful:
     """Mixed into urllib3's connections: sends the target untouched, and lets its socket be watched."""

@@ -15,6 +15,7 @@ import pytest
 from gateway import errors
 from gateway.app import PUBLIC_HEADERS
 from gateway.media import tokens
+from gateway.media.shelf import WAITING
 from gateway.media.tokens import Grant, Purpose
 from sandbox import callbacks, trouble
 from sandbox.attachment import Attachment
@@ -357,6 +358,37 @@ def test_forty_fetches_that_wait_for_motion_hold_up_neither_other_files_nor_call
     assert sent.status == 200
     assert sent.answers[0].seconds < 2
     assert len(still) >= 20
+
+
+def test_any_number_of_fetches_that_wait_for_one_file_leave_the_others_alone(files: Files) -> None:
+    house = files.house
+    waiting = files.proxied(house.archive.put("waited for.jpg", PHOTO + b"waited for").attachment_id)
+    assert files.ask(files.proxied()).status == 200
+    house.archive.set_trouble(trouble.Trouble(name="hang"))
+    before = len(house.archive.downloads)
+    with concurrent.futures.ThreadPoolExecutor(90) as pool:
+        hanging = [pool.submit(files.ask, waiting) for _ in range(90)]
+        house.archive.wait_for(lambda downloads: len(downloads) > before)
+        house.wait_for(lambda: sum(future.done() for future in hanging) >= 90 - WAITING)
+        answers = [files.ask(files.proxied()) for _ in range(10)]
+        house.archive.set_trouble(trouble.NONE)
+        house.motion.release()
+        concurrent.futures.wait(hanging)
+    assert [answer.status for answer in answers] == [200] * 10
+    assert max(answer.seconds for answer in answers) < 2
+    assert {future.result().status for future in hanging} <= {200, 503}
+
+
+def test_a_vault_that_cannot_be_written_stops_neither_the_door_nor_callbacks() -> None:
+    with opened(attachments=LINKS, started=False) as house:
+        lock = house.folder / "state" / "vault" / "lock"
+        lock.mkdir(parents=True)
+        house.start()
+        files = Files(house, house.archive.put(NAME, PHOTO))
+        assert_refused(files.ask(files.proxied()), 503)
+        assert house.sinch().send(callbacks.text("and callbacks?")).status == 200
+        lock.rmdir()
+        house.wait_for(lambda: files.ask(files.proxied()).body == PHOTO)
 
 
 def test_a_reload_opens_the_door_and_shuts_it() -> None:
