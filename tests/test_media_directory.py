@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -124,13 +125,15 @@ def test_a_directory_has_its_most_members(members: int, fits: bool) -> None:  # 
 
 @given(st.binary(max_size=300), st.binary(max_size=100))
 def test_any_bytes_around_an_end_are_walked_or_not(before: bytes, after: bytes) -> None:
-    walk(before + b"PK\5\6" + after)
-    walk(before + WHOLE[END - 40 :] + after)
+    for data in (before + b"PK\5\6" + after, before + WHOLE[END - 40 :] + after):
+        with suppress(content.TooCostly):
+            walk(data)
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
 def test_any_changed_byte_is_walked_or_not(at: int, value: int) -> None:
     data = WHOLE[:at] + bytes([value]) + WHOLE[at + 1 :]
-    found = walk(data)
-    for member in found.members if found else ():
-        directory.unpack(content.of_bytes(data), member, most_bytes=100)
+    with suppress(content.TooCostly):  # it may say that it has thousands of members
+        found = walk(data)
+        for member in found.members if found else ():
+            directory.unpack(content.of_bytes(data), member, most_bytes=100)
