@@ -11,7 +11,7 @@ import io
 import random
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import docx
@@ -252,6 +252,22 @@ def _family(name: str, mime: str, *makers: Maker) -> dict[str, tuple[str, Maker]
 
 EPUB = [("mimetype", b"application/epub+zip"), ("META-INF/container.xml", b"<container/>"), ("a.xhtml", b"<html/>")]
 
+OFFICE = Path(__file__).parent / "data" / "office"
+OLD_TYPES = {".doc": DOC, ".xls": XLS, ".ppt": PPT}
+
+
+def _written_by_libreoffice() -> dict[str, tuple[str, Maker]]:
+    """Old documents that LibreOffice 7.4 has saved: no package at hand writes .doc and .ppt."""
+    return {
+        f"{path.stem}, of LibreOffice": (OLD_TYPES[Path(path.stem).suffix], partial(_unpacked, path))
+        for path in sorted(OFFICE.glob("*.gz"))
+    }
+
+
+def _unpacked(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
+
+
 NATIVE: dict[str, tuple[str, Maker]] = {
     "txt, UTF-8": (TXT, PROSE.encode),
     "txt, ASCII": (TXT, lambda: b"Hello.\r\n"),
@@ -295,6 +311,7 @@ NATIVE: dict[str, tuple[str, Maker]] = {
     "ppt, sectors of 4096": (PPT, lambda: old_slides(shift=12)),
     "ppt, with pictures": (PPT, lambda: old_slides(Node("Pictures", noise(90_000)))),
     "ppt, with a theme in an archive": (PPT, lambda: old_slides(Node("Theme", pack([("theme/theme.xml", b"<a/>")])))),
+    **_written_by_libreoffice(),
     **_family("docx", DOCX, word, word_with_picture),
     **_family("xlsx", XLSX, sheet, sheet_with_chart),
     **_family("pptx", PPTX, slides, slides_with_chart),
