@@ -250,10 +250,13 @@ OGVS = _table(
         "ogv without sound": ((*FILM, "-c:v", "libtheora"), {Trait.FOREIGN_VIDEO, Trait.FOREIGN_AUDIO}),
     },
 )
+ENCODED = Path(__file__).parent / "data" / "amr"
 AMRS = _table(
     ".amr",
     "audio/amr",
     {
+        # Of real encoders, OpenCORE's and VisualOn's: the ffmpeg of Debian has none.
+        **{f"amr {path.stem}, encoded": (path.read_bytes, set()) for path in sorted(ENCODED.glob("*.amr"))},
         "amr 12.2": (lambda: speech(7), set()),
         "amr 4.75": (lambda: speech(0), set()),
         "amr of every mode": (lambda: speech(*range(9)), set()),
