@@ -7,7 +7,6 @@ Ends with status 1 if an answer was not 200 or the bytes were others, never beca
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -68,10 +67,11 @@ class Bench:
             cold=self._load(self._public, [self.link(number) for number in fresh], once=True),
         )
 
-    def slow(self) -> list[Memory]:
+    def slow(self) -> tuple[list[Memory], list[Memory]]:
+        """The memory before, and while the slow ones fetch."""
         [large] = self._made(1, SLOW_SIZE)
         self._require_same(large)
-        return asyncio.run(_slowly(self.gateway, self.link(large)))
+        return memory.of(self.gateway), asyncio.run(_slowly(self.gateway, self.link(large)))
 
     def link(self, number: int) -> str:
         settings = self.gateway.settings.attachments
@@ -136,7 +136,7 @@ def _written(path: Path, requests: Sequence[bytes]) -> Path:
 
 
 def main() -> int:
-    options = _options()
+    options = report.options("bench.attachments", __doc__ or "", seconds=3.0, rounds=2)
     with contextlib.ExitStack() as stack:
         port, motion_port = (stack.enter_context(reserve()).getsockname()[1] for _ in range(2))
         gateway = stack.enter_context(site.built(motion_port=motion_port))
@@ -145,19 +145,24 @@ def main() -> int:
         gateway.wait_until_open()
         bench = Bench(gateway, served, options.seconds)
         rounds = [bench.round(size) for _ in range(options.rounds) for size in SIZES]
-        slow = bench.slow()
+        idle, slow = bench.slow()
     kinds = inspection.by_type()
     if options.json:
-        plain = {"rounds": rounds, "memory": slow, "inspections": kinds, "wrong": bench.wrong}
+        plain = {
+            "rounds": rounds,
+            "memory": {"idle": idle, "slow clients": slow},
+            "inspections": kinds,
+            "wrong": bench.wrong,
+        }
         print(json.dumps(plain, indent=2, default=dataclasses.asdict))  # noqa: T201 - it is the answer
     else:
-        _show(rounds, slow, kinds, bench.wrong, Console())
+        _show(rounds, (idle, slow), kinds, bench.wrong, Console())
     return 1 if bench.wrong else 0
 
 
 def _show(
     rounds: Sequence[Round],
-    slow: Sequence[Memory],
+    memories: tuple[Sequence[Memory], Sequence[Memory]],
     kinds: Sequence[inspection.Inspected],
     wrong: Sequence[str],
     console: Console,
@@ -174,20 +179,14 @@ def _show(
             late = median(found.p99_ms for found in loads)
             table.add_row(size, name, f"{rate:.1f}", f"{rate * size_bytes / 1e6:.0f}", f"{late:.1f}", f"{share:.2f}")
     console.print(table)
+    idle, slow = memories
+    console.print(report.memory_table(idle, title="Memory before, MiB"))
     console.print(report.memory_table(slow, title=f"Memory while {SLOW_CLIENTS} slow clients fetch 100 MB each, MiB"))
     times = report.table("Time of an inspection", "type", "files", "median ms", "most ms")
     for kind in kinds:
         times.add_row(kind.mime, str(kind.files), f"{kind.median_ms:.2f}", f"{kind.most_ms:.2f}")
     console.print(times)
     console.print("\n".join(wrong) or "All bytes were right.")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.attachments", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load (default 3)")
-    parser.add_argument("--rounds", type=int, default=2, help="how often all take turns (default 2)")
-    parser.add_argument("--json", action="store_true", help="print everything that was found as JSON")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Ends with status 1 if a count or an order is wrong, never because of a time.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -87,7 +86,7 @@ class Bench:
 
 
 def main() -> int:
-    options = _options()
+    options = report.options("bench.ingress", __doc__ or "", seconds=3.0, rounds=4)
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(reserve()).getsockname()[1]
         gateway, twin, late = (stack.enter_context(site.built(motion_port=port)) for _ in range(3))
@@ -129,14 +128,6 @@ def _plain(findings: Findings) -> dict[str, object]:
             del told["offer"][name]
         told["offer"] |= {"p50_ms": offered.offer.percentile(0.5), "p99_ms": offered.offer.percentile(0.99)}
     return plain
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.ingress", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load (default 3)")
-    parser.add_argument("--rounds", type=int, default=4, help="how often stub and gateway take turns (default 4)")
-    parser.add_argument("--json", action="store_true", help="print everything that was found as JSON")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -106,3 +107,12 @@ def table(title: str, first: str, *others: str) -> Table:
 def _times(load: Load) -> Iterator[str]:
     yield f"{load.p50_ms:.1f}"
     yield f"{load.p99_ms:.1f}"
+
+
+def options(program: str, about: str, *, seconds: float, rounds: int) -> argparse.Namespace:
+    """What both benches can be told."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"of each load (default {seconds:g})")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"how often all take turns (default {rounds})")
+    parser.add_argument("--json", action="store_true", help="print everything that was found as JSON")
+    return parser.parse_args()

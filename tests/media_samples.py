@@ -14,6 +14,27 @@ WORD, SHEET, SLIDES = (
     f"application/vnd.openxmlformats-officedocument.{kind}"
     for kind in ("wordprocessingml.document", "spreadsheetml.sheet", "presentationml.presentation")
 )
+# All that Meta lists.
+META = [
+    "image/jpeg",
+    "image/png",
+    "video/mp4",
+    "video/3gpp",
+    "audio/aac",
+    "audio/amr",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/ogg; codecs=opus",
+    "text/plain",
+    "application/pdf",
+    "application/msword",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-powerpoint",
+    WORD,
+    SHEET,
+    SLIDES,
+    "image/webp",
+]
 PE = "application/vnd.microsoft.portable-executable"
 
 

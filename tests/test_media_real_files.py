@@ -12,19 +12,9 @@ from gateway.media.inspection.structure import Trait
 from gateway.media.rulebook import Kind
 from gateway.media.verdicts import Limits, Verdict
 from tests import document_samples, picture_samples, recording_samples
+from tests.media_samples import META
 
-WHATSAPPS = {
-    "image/jpeg",
-    "image/png",
-    "image/webp",
-    "video/mp4",
-    "video/3gpp",
-    "audio/aac",
-    "audio/amr",
-    "audio/mpeg",
-    "audio/mp4",
-    "audio/ogg; codecs=opus",
-}
+WHATSAPPS = {mime for mime in META if mime.startswith(("image/", "video/", "audio/"))}
 # What WhatsApp itself does not take of its own types: "8-bit, RGB or RGBA", "H.264 and AAC, one track", 512 x 512.
 NOT_WHATSAPPS = {
     Trait.PALETTE,

@@ -10,29 +10,9 @@ from gateway.media import filetypes, rulebook
 from gateway.media.inspection.structure import Trait
 from gateway.media.rulebook import Kind, Row
 from gateway.media.verdicts import Limits
-from tests.media_samples import MB, PE, SHEET, SLIDES, WORD, File, file, judged
+from tests.media_samples import MB, META, PE, SHEET, WORD, File, file, judged
 
 NATIVE, LINK, REFUSED = Kind.NATIVE, Kind.LINK, Kind.REFUSED
-META = [
-    "image/jpeg",
-    "image/png",
-    "video/mp4",
-    "video/3gpp",
-    "audio/aac",
-    "audio/amr",
-    "audio/mpeg",
-    "audio/mp4",
-    "audio/ogg; codecs=opus",
-    "text/plain",
-    "application/pdf",
-    "application/msword",
-    "application/vnd.ms-excel",
-    "application/vnd.ms-powerpoint",
-    WORD,
-    SHEET,
-    SLIDES,
-    "image/webp",
-]
 RUNNABLE = sorted(filetypes.RUNNABLE)
 PROFILES = sorted(rulebook.load().profiles)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import services, telemetry
+from gateway.cli import moments
 from gateway.cli.events import UNCUT
 from gateway.cli.invocation import Invocation
 from gateway.config import Settings
@@ -129,6 +129,4 @@ def _facts(record: Record, verdict: Verdict | None) -> dict[str, object]:
 
 
 def _time(moment: float | None) -> str | None:
-    if moment is None:
-        return None
-    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
+    return None if moment is None else moments.written(moment)

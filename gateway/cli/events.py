@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import services, telemetry
+from gateway.cli import moments
 from gateway.cli.invocation import Invocation
 from gateway.errors import CommandError
 from gateway.spool import migrator, records, schema
@@ -111,7 +111,7 @@ def _audit(what: str, **fields: object) -> None:
 def _row(record: Record) -> tuple[str, ...]:
     return (
         str(record.event_id),
-        _time(record.accepted_at),
+        moments.written(record.accepted_at),
         str(record.connector_id),
         record.kind,
         _contact(record),
@@ -132,8 +132,8 @@ def _facts(record: Record) -> dict[str, object]:
         "outcome": record.outcome,
         "tries": record.tries,
         "repeats": record.repeats,
-        "accepted": _time(record.accepted_at),
-        "settled": "" if record.settled_at is None else _time(record.settled_at),
+        "accepted": moments.written(record.accepted_at),
+        "settled": "" if record.settled_at is None else moments.written(record.settled_at),
         "request id": record.request_id,
         "body": f"{record.size_bytes} bytes",
         "headers": ", ".join(record.header_names),
@@ -143,7 +143,3 @@ def _facts(record: Record) -> dict[str, object]:
 def _contact(record: Record) -> str:
     """The contact id; failing that the end of the channel identity, which may be a phone number."""
     return record.contact_id or (f"…{record.identity[-3:]}" if record.identity else "")
-
-
-def _time(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import re
 import sys
@@ -12,6 +11,7 @@ import click
 from pydantic_core import PydanticCustomError
 
 from gateway import telemetry
+from gateway.cli import moments
 from gateway.cli.attachment import inspected
 from gateway.cli.attachments import opened_shelf
 from gateway.cli.invocation import Invocation
@@ -57,7 +57,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     minted = tokens.mint(grant, keys=_keys(settings))
     telemetry.configure("token")
     _hold(grant, settings)
-    telemetry.note("audit", command="mint", attachment_id=attachment_id, until=_time(grant.expires_at))
+    telemetry.note("audit", command="mint", attachment_id=attachment_id, until=moments.written(grant.expires_at))
     click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
 
 
@@ -81,8 +81,8 @@ def open_(invocation: Invocation, given: str | None) -> None:
         "type": grant.mime,
         "SHA-256": grant.digest.hex(),
         "purpose": grant.purpose,
-        "minted": _time(grant.issued_at),
-        "lives until": _time(grant.expires_at),
+        "minted": moments.written(grant.issued_at),
+        "lives until": moments.written(grant.expires_at),
     }
     for name, value in facts.items():
         click.echo(f"{name:<13}{value}")
@@ -99,7 +99,7 @@ def revoke(invocation: Invocation, attachment_id: str) -> None:
             before = shelf.revoke(attachment_id)
         except NotFound as error:
             raise CommandError(f"{NO_ID}; nothing was revoked") from error
-    telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=_time(before))
+    telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=moments.written(before))
     click.echo(f"All links to attachment {attachment_id} are revoked.")
 
 
@@ -147,7 +147,3 @@ def _seconds(ttl: str | None, settings: Settings) -> int:
         return quantities.duration()(ttl)
     except PydanticCustomError as error:
         raise CommandError('--ttl takes a whole number and one of s, m, h, d, such as "2h"') from error
-
-
-def _time(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -8,7 +8,7 @@ Rule 3. What has failed is not tried again for `REMEMBERED_SECONDS`: by then who
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Shelf:
         self._acquisition = Acquisition(self._source, self._vault, spool, bounds, clock)
         self._clock = clock
         self._tidied_at = 0.0
-        self._places = deque(range(WAITING))  # taken and put back without a lock
+        self._places = threading.BoundedSemaphore(WAITING)
 
     def standing(self, attachment_id: str) -> Standing:
         """Of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
@@ -207,14 +207,12 @@ class Shelf:
     @contextmanager
     def _place(self) -> Iterator[None]:
         """One of those who may wait for Motion at the same time. Raises Unavailable."""
-        try:
-            place = self._places.pop()
-        except IndexError as error:
-            raise Unavailable(CROWDED) from error
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(CROWDED)
         try:
             yield
         finally:
-            self._places.append(place)
+            self._places.release()
 
     def _wanted(self, known: Record | None, digest: bytes | None) -> bytes | None:
         """The bytes that the attachment must have; None: any. A change at Motion changes nothing for a live link."""

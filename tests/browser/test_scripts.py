@@ -34,6 +34,7 @@ QUIET = [
     "--disable-sync",
     f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
 ]
+# Nothing tells that something will not happen, so it is given time.
 SECONDS_TO_RUN = 0.7  # in the counter-test all of them have run after a tenth of it
 
 TELL = "try{(window.opener||top).postMessage('ran','*')}catch(e){};try{alert('ran')}catch(e){}"
