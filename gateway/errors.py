@@ -13,9 +13,10 @@ GatewayError                    500  a fault of ours that nobody planned for
 ├── Unavailable                 503  a passing trouble; the caller shall try again
 │   ├── ClockSkew                    a signature from the future: one clock is wrong
 │   └── SpoolUnavailable             the spool cannot be read or written
-└── UpstreamError                    Motion or Sinch gave no answer
-    ├── UpstreamUnreachable          no connection, or it broke
-    └── UpstreamTimeout              no whole answer within the deadline
+├── UpstreamError                    Motion or Sinch gave no answer
+│   ├── UpstreamUnreachable          no connection, or it broke
+│   └── UpstreamTimeout              no whole answer within the deadline
+└── Refused                          by the outbound door, in words of its own: calls/refusals.py
 
 `status` and `code` are public: every refusal of one status has one body, whoever asks and
 whatever the reason. `reason` is a fixed phrase for logs and tests, and holds nothing that came
@@ -25,7 +26,6 @@ from outside.
 from __future__ import annotations
 
 import json
-from typing import ClassVar
 
 RETRY_AFTER_SECONDS = 5
 
@@ -49,7 +49,7 @@ def body(status: int) -> bytes:
 class GatewayError(Exception):
     """Base of all errors the gateway raises on purpose."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

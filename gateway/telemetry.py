@@ -33,6 +33,11 @@ VERDICT = "verdict"
 CODE = "code"
 ROW = "row"
 WHY = "why"
+CALL = "call"
+APP = "app_id"
+REFERENCE = "reference"
+MESSAGE = "message_id"
+TRIES = "tries"
 FAULT = "fault"
 
 _log: Any = structlog.get_logger()

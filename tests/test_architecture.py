@@ -19,6 +19,7 @@ FLOORS = {
     "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.rules"),
     "decisions": ("gateway.config", "gateway.callbacks", "gateway.delivery", "gateway.delivery.schedule"),
     "files": ("gateway.media",),
+    "calls": ("gateway.calls",),
     "the log": ("gateway.telemetry",),
     "the world": ("gateway.spool", "gateway.upstream", "gateway.certs", "gateway.limits", "gateway.lock"),
     "the vault": ("gateway.media.register", "gateway.media.source", "gateway.media.vault"),
@@ -51,6 +52,7 @@ WORLDLY = frozenset(
 )
 PURE = (
     "gateway.callbacks",
+    "gateway.calls",
     "gateway.delivery.schedule",
     "gateway.media.disposition",
     "gateway.media.filetypes",

@@ -31,6 +31,7 @@ _LINK_PATH = re.compile(r"(/[0-9A-Za-z._~{}-]+)+")
 
 _URL_REMEDY = "write scheme, host and perhaps a port, such as https://{}.example.com"
 _ADDRESS_REMEDY = 'write an IP address such as "192.0.2.10" or "[2001:db8::10]"'
+_HOST_NAME_REMEDY = 'write a host name such as "gateway.internal"'
 _NETWORK_REMEDY = 'write an address or a network such as "192.0.2.10" or "10.20.0.0/16"'
 _FILE_REMEDY = "write the whole path, beginning with /"
 _LINK_REMEDY = 'write a path that holds {id} once, such as "/api/attachments/{id}/download"'
@@ -98,6 +99,15 @@ def address(value: object) -> str:
     if found.ipv4_mapped:
         raise malformed("must not be an IPv4 address in IPv6 spelling", f'write "{found.ipv4_mapped}"')
     return f"[{found}]"
+
+
+def host_name(value: object) -> str:
+    """A host name in lower case; no address."""
+    written = text(value, remedy=_HOST_NAME_REMEDY).lower()
+    labels = written.split(".")
+    if labels[-1].isdigit() or len(written) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise malformed("must be a host name, without scheme and port, and not an address", _HOST_NAME_REMEDY)
+    return written
 
 
 def network(value: object) -> Network:

@@ -45,6 +45,11 @@ Networks = Annotated[
     BeforeValidator(reading.sequence),
     PlainSerializer(lambda networks: [str(network) for network in networks]),
 ]
+HostNames = Annotated[
+    tuple[Annotated[str, PlainValidator(addresses.host_name)], ...],
+    BeforeValidator(reading.sequence),
+    PlainSerializer(list),
+]
 _File = PlainSerializer(lambda path: str(path or ""))
 File = Annotated[Path, PlainValidator(addresses.file), _File]
 FileOrNone = Annotated[Path | None, PlainValidator(reading.optional(addresses.file)), _File]

@@ -47,6 +47,9 @@ class Server(Table):
     outbound_address: kinds.IpAddress = _default("127.0.0.1")
     outbound_port: kinds.Port = _default(8444)
     outbound_clients: kinds.Networks = _default(())
+    outbound_names: kinds.HostNames = _default(())
+    outbound_certificate: kinds.FileOrNone = _default(None)
+    outbound_private_key: kinds.FileOrNone = _default(None)
     sinch_names: kinds.Switch = _default(written=False)
     ops_address: kinds.IpAddress = _default("127.0.0.1")
     ops_port: kinds.Port = _default(9443)
@@ -57,6 +60,11 @@ class Server(Table):
     private_key: kinds.File = _default("/etc/motion-gateway/tls/privkey.pem")
     acme_webroot: kinds.File = _default("/var/www/acme")
     min_free: kinds.SizeOrNone = _default("2GB")
+
+    @property
+    def has_outbound(self) -> bool:
+        """Whether there is a door for Motion's calls to Sinch."""
+        return bool(self.outbound_clients)
 
     @property
     def public_host(self) -> str:

@@ -1,0 +1,1 @@
+"""What Motion asks of Sinch: read and judged here, without going anywhere."""
