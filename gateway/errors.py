@@ -109,7 +109,9 @@ class SpoolUnavailable(Unavailable):
 
 
 class UpstreamError(GatewayError):
-    """Motion or Sinch gave no answer."""
+    """Motion or Sinch gave no answer. `sent`: whether the request, or a part of it, may have reached them."""
+
+    sent: bool = True
 
 
 class UpstreamUnreachable(UpstreamError):

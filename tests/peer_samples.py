@@ -57,8 +57,9 @@ Behaviour = Callable[[Wire], None]
 class Peer:
     """A server that treats every request with `behaviour`, and records what it heard on which connection."""
 
-    def __init__(self, behaviour: Behaviour, *, host: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, behaviour: Behaviour, *, host: str, tls: ssl.SSLContext | None, wire: type[Wire] = Wire) -> None:
         self.behaviour = behaviour
+        self._wire = wire
         self.requests: list[bytes] = []
         self.connections = 0
         self.ended = 0  # connections whose end the client can see
@@ -101,7 +102,7 @@ class Peer:
             if self._tls is not None:
                 sock = stack.enter_context(self._tls.wrap_socket(plain, server_side=True))
                 self._open.append(sock)
-            wire = Wire(sock, self._closing_down)
+            wire = self._wire(sock, self._closing_down)
             while wire.hear():
                 self.requests.append(wire.request)
                 self.behaviour(wire)
@@ -120,10 +121,20 @@ def finishes(wire: Wire) -> None:
     wire._sock.shutdown(socket.SHUT_RDWR)
 
 
-def answers(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> Behaviour:
+def listens_on(_wire: Wire) -> None:
+    """Keep the connection for the next request."""
+
+
+def answers(
+    body: bytes,
+    *headers: str,
+    status: str = "200 OK",
+    length: int | None = None,
+    then: Callable[[Wire], None] = finishes,
+) -> Behaviour:
     """A whole answer, and the end of the connection; `length`: what it says of its body, if not the truth."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
-    return says("\r\n".join(lines).encode("latin-1") + body, then=finishes)
+    return says("\r\n".join(lines).encode("latin-1") + body, then=then)
 
 
 def in_chunks(body: bytes, *headers: str, last: bytes = b"0\r\n\r\n") -> Behaviour:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import urllib3
 
-from gateway.errors import UpstreamTimeout, UpstreamUnreachable
+from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 
 
 @dataclass
@@ -21,6 +21,7 @@ class Exchange:
     target: str
     sock: socket.socket | None = None
     expired: bool = False
+    sent: bool = False  # the first byte of the request is about to leave
     answer: http.client.HTTPResponse = field(init=False)  # once its head is read
 
     def watch(self, sock: socket.socket) -> None:
@@ -55,14 +56,19 @@ def exchanging(target: str, deadline_seconds: float) -> Iterator[Exchange]:
     timer.start()
     try:
         yield exchange
-    except UpstreamUnreachable as error:
-        if exchange.expired:
-            raise UpstreamTimeout("no answer in time") from error
-        raise
+        if exchange.expired:  # an answer that ends where its connection does looks whole
+            raise UpstreamTimeout("no answer in time")
+    except UpstreamError as error:
+        raise _told(error, exchange) from error.__cause__
     finally:
         timer.cancel()
-    if exchange.expired:  # an answer that ends where its connection does looks whole
-        raise UpstreamTimeout("no answer in time")
+
+
+def _told(error: UpstreamError, exchange: Exchange) -> UpstreamError:
+    """The same trouble, or that time was up; and whether anything had been sent."""
+    told = UpstreamTimeout("no answer in time") if exchange.expired else error
+    told.sent = exchange.sent
+    return told
 
 
 def _shut(sock: socket.socket) -> None:

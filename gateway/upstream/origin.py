@@ -12,8 +12,9 @@ from typing import Any
 import urllib3
 from urllib3.util import Timeout
 
+from gateway.errors import UpstreamError
 from gateway.upstream.exchange import exchanging, in_our_words
-from gateway.upstream.pools import Pool, TlsPool
+from gateway.upstream.pools import KEPT_SECONDS, Pool, TlsPool
 from gateway.upstream.stream import Stream
 
 CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them
@@ -24,14 +25,19 @@ LONGEST_ANSWER_BYTES = 64 * 1024  # of an answer whose body nobody needs in full
 class Answer:
     status: int
     headers: Mapping[str, str]  # names as urllib3 gives them: looked up without case
-    body: bytes  # its first LONGEST_ANSWER_BYTES
+    body: bytes  # of `post` its first LONGEST_ANSWER_BYTES, of `call` all
 
 
 class Upstream:
     """One origin, with its pool of connections. Safe to use from several threads."""
 
-    def __init__(self, origin: str, *, ca_file: Path | None = None, connections: int) -> None:
-        """`origin`: scheme, host and optional port. `ca_file` replaces the system's trust store."""
+    def __init__(
+        self, origin: str, *, ca_file: Path | None = None, connections: int, kept_seconds: float = KEPT_SECONDS
+    ) -> None:
+        """`origin`: scheme, host and optional port. `ca_file` replaces the system's trust store.
+
+        `kept_seconds`: how long a connection may rest until it is used again.
+        """
         parsed = urllib3.util.parse_url(origin)
         host = parsed.host or ""
         common: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False}
@@ -40,11 +46,33 @@ class Upstream:
             self._pool: Pool | TlsPool = TlsPool(host, parsed.port, ca_certs=trusted, cert_reqs="REQUIRED", **common)
         else:
             self._pool = Pool(host, parsed.port, **common)
+        self._pool.kept_seconds = kept_seconds
 
     def post(self, target: str, *, body: bytes, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Answer:
         """Send one POST and read the answer. Raises UpstreamUnreachable, UpstreamTimeout."""
         with exchanging(target, deadline_seconds), in_our_words():
             return _read(self._ask("POST", headers, deadline_seconds, body=body))
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | None,
+        headers: Sequence[tuple[str, str]],
+        deadline_seconds: float,
+        most_bytes: int,
+    ) -> Answer:
+        """Send one request and read the whole answer. Raises UpstreamUnreachable, UpstreamTimeout."""
+        with exchanging(target, deadline_seconds) as exchange:
+            with in_our_words():
+                response = self._ask(method, headers, deadline_seconds, body=body)
+            try:
+                stream = Stream(response.status, response.headers, exchange.answer.length, response, exchange)
+                return Answer(response.status, response.headers, stream.whole(most_bytes=most_bytes))
+            except UpstreamError:
+                response.close()
+                raise
 
     @contextmanager
     def get(self, target: str, *, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Iterator[Stream]:

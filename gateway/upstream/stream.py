@@ -45,6 +45,28 @@ class Stream:
                 raise TooLarge(OVER)
             yield chunk
 
+    def whole(self, *, most_bytes: int) -> bytes:
+        """The body as it came, encoded or not; its connection may be used again.
+
+        Raises UpstreamUnreachable, also if the body is not what it says or is larger than `most_bytes`.
+        """
+        if self._exchange.answer.chunked:
+            return b"".join(self._up_to(most_bytes))
+        if self.length_bytes is None:
+            raise UpstreamUnreachable(UNENDING)
+        if self.length_bytes > most_bytes:
+            raise UpstreamUnreachable(OVER)
+        with in_our_words():
+            return self._response.read()
+
+    def _up_to(self, most_bytes: int) -> Iterator[bytes]:
+        left = most_bytes
+        for chunk in self._in_chunks():
+            left -= len(chunk)
+            if left < 0:
+                raise UpstreamUnreachable(OVER)
+            yield chunk
+
     def _refuse_encoded(self) -> None:
         content = self.headers.get("Content-Encoding", "").strip().lower()
         transfer = self.headers.get("Transfer-Encoding", "").strip().lower()
