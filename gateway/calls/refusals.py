@@ -44,7 +44,7 @@ class Refusal(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    code: Annotated[str, Field(pattern=r"\A[A-Z_]{3,40}\Z")]
+    code: Annotated[str, Field(pattern=r"^[A-Z_]{3,40}$")]
     status: Literal[400, 401, 403, 413, 421, 429, 502, 503, 504]
     says: Text
     remedy: Text
