@@ -1,4 +1,4 @@
-"""Callbacks for the tests of the spool, and a way to wait for what another thread does."""
+"""Callbacks and sends for the tests of the spool, and a way to wait for what another thread does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.callbacks import events
+from gateway.spool import intake, schema, turns
 from gateway.spool.database import Database
 from gateway.spool.intake import Callback
+from gateway.spool.sends import Draft
+
+NOW = 1_000_000.0
 
 
 def callback(
@@ -36,6 +40,62 @@ def callback(
         "address": "192.0.2.1",
     }
     return Callback(**(right | changes))
+
+
+def reported(
+    message: str, status: str = "DELIVERED", *, correlation: str = "", connector: int = 7, **told: Any
+) -> Callback:
+    """The delivery report `status` on a message; SUBMITTED is a callback of its own. `told` is more of its content."""
+    content = {"message_id": message, "contact_id": "c1", "channel_identity": {"channel": "WHATSAPP"}} | told
+    key = "message_submit_notification" if status == events.SUBMITTED else "message_delivery_report"
+    body = json.dumps({"correlation_id": correlation, key: content | {"status": status}}).encode()
+    return callback(
+        f"{message}-{status}", body=body, event=events.read(body, connector_id=connector), connector=connector
+    )
+
+
+def draft(number: int = 1, **changes: Any) -> Draft:
+    """The text that Motion sends as `number`, under our reference."""
+    right: dict[str, Any] = {
+        "reference": f"mg-{number}",
+        "connector_id": 7,
+        "app_id": "app-1",
+        "kind": "text_message",
+        "contact_id": "c1",
+        "identity": "",
+        "correlation_id": f"mg-{number}",
+        "request_id": f"request-{number}",
+    }
+    return Draft(**(right | changes))
+
+
+def accept(spool: Database, message: str = "m1", *, now: float = NOW, **told: Any) -> int:
+    event_id = intake.accept(spool, callback(message, **told), now=now).event_id
+    assert event_id is not None
+    return event_id
+
+
+def settle(spool: Database, event_id: int, state: str, *, now: float = NOW) -> None:
+    """Claim what is due until `event_id` comes, and settle that; the rest is free again."""
+    claims = {c.event_id: c for c in turns.claim(spool, due_by=NOW, now=NOW, most=100, lease_seconds=90)}
+    taken = claims.pop(event_id)
+    act = turns.delivered if state == "delivered" else turns.park
+    act(spool, taken, outcome=state, now=now)
+    for other in claims.values():
+        turns.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None)
+
+
+def states(spool: Database) -> dict[int, str]:
+    return {row.id: row.state for row in rows(spool, schema.event)}
+
+
+def order(spool: Database) -> list[int]:
+    """The events of the one lane there is, in the order in which the courier gets them."""
+    found = []
+    while claims := turns.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90):
+        found.append(claims[0].event_id)
+        turns.delivered(spool, claims[0], outcome="200", now=NOW)
+    return found
 
 
 def rows(database: Database, table: sa.Table) -> list[sa.Row[Any]]:

@@ -18,9 +18,9 @@ from gateway import config, services
 from gateway.cli import group
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
 from gateway.nginx import render
-from gateway.spool import intake, migrator, records, schema, turns
+from gateway.spool import intake, migrator, records, schema, sends, turns
 from gateway.spool.database import Database
-from tests.spool_samples import callback, rows
+from tests.spool_samples import callback, draft, rows
 
 NUMBER = "+393331234567"
 
@@ -159,7 +159,7 @@ def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result
     assert result.stdout == "2 erased.\n2 not delivered yet and kept; --pending erases those too.\n"
     assert audits(result) == [
         {"event": "audit", "command": "erase", "pending_too": False},
-        {"event": "audit", "command": "erase", "erased": 2, "left": 2},
+        {"event": "audit", "command": "erase", "erased": 2, "sends": 0, "left": 2},
     ]
     assert states(spool) == {3: "pending", 4: "pending"}
 
@@ -167,6 +167,15 @@ def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result
 def test_erase_takes_everything_where_that_is_asked_for(run: Callable[..., Result], spool: Database) -> None:
     assert run("erase", "--contact", NUMBER, "--pending").stdout == "4 erased.\n"
     assert states(spool) == {}
+    assert NUMBER.removeprefix("+").encode() not in spool.path.read_bytes()
+
+
+def test_erase_takes_what_was_sent_to_them_too(run: Callable[..., Result], spool: Database) -> None:
+    for number in (1, 2):
+        sends.begin(spool, draft(number, contact_id="", identity=NUMBER), now=1_700_000_000.0)
+    result = run("erase", "--contact", NUMBER, "--pending")
+    assert result.stdout == "4 erased.\n2 erased of what was sent to them.\n"
+    assert audits(result)[-1] == {"event": "audit", "command": "erase", "erased": 4, "sends": 2, "left": 0}
     assert NUMBER.removeprefix("+").encode() not in spool.path.read_bytes()
 
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.callbacks import events
-from gateway.callbacks.events import LONGEST_ID, TRIGGERS, UNKNOWN, Event
+from gateway.callbacks.events import LONGEST_ID, LONGEST_WORD, TRIGGERS, UNKNOWN, Event, Report
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 APP = "01JQ8V4M2Z7T5X9C3N6B1K0DHA"
@@ -285,6 +285,93 @@ def test_only_the_dispatch_mode_is_dispatch(mode: Any) -> None:
     assert not read({"message": {"id": "m", "processing_mode": mode}}).dispatch
 
 
+MESSAGE = "01JQ8VD5T7V9X1Z3B5D7F9H1KE"
+PLAIN = Report(
+    message_id=MESSAGE,
+    correlation_id="",
+    status="DELIVERED",
+    code="",
+    sub_code="",
+    channel_code="",
+    channel="WHATSAPP",
+)
+FAILED = replace(PLAIN, status="FAILED", sub_code="UNSPECIFIED_SUB_CODE")
+REPORTS = {
+    "MESSAGE_SUBMIT": replace(PLAIN, status="SUBMITTED"),
+    "MESSAGE_DELIVERY/QUEUED_ON_CHANNEL": replace(PLAIN, status="QUEUED_ON_CHANNEL"),
+    "MESSAGE_DELIVERY/DELIVERED": PLAIN,
+    "MESSAGE_DELIVERY/READ": replace(PLAIN, status="READ"),
+    "MESSAGE_DELIVERY/SWITCHING_CHANNEL": replace(PLAIN, status="SWITCHING_CHANNEL"),
+    "MESSAGE_DELIVERY/DELIVERED-dispatch": PLAIN,
+    "MESSAGE_DELIVERY/FAILED-window": replace(FAILED, code="OUTSIDE_ALLOWED_SENDING_WINDOW", channel_code="131047"),
+    "MESSAGE_DELIVERY/FAILED-media": replace(FAILED, code="MEDIA_NOT_REACHABLE", channel_code="131053"),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_report_is_told_by_callbacks_about_our_messages_and_by_no_others(name: str) -> None:
+    assert read(SAMPLES[name]).report == REPORTS.get(name)
+
+
+DELIVERED = SAMPLES["MESSAGE_DELIVERY/FAILED-media"]
+NO_WORD: dict[str, Any] = {
+    **{name: value for name, value in NO_COLUMN.items() if name != "too long"},
+    "a lone surrogate": "\ud800",
+    "a line feed": "FAILED\n",
+    "an escape": "\x1b[31mREAD",
+}
+WORDS = {
+    "code": "message_delivery_report.reason.code",
+    "sub_code": "message_delivery_report.reason.sub_code",
+    "channel_code": "message_delivery_report.reason.channel_code",
+    "channel": "message_delivery_report.channel_identity.channel",
+}
+
+
+@pytest.mark.parametrize("value", NO_WORD.values(), ids=NO_WORD)
+@pytest.mark.parametrize(("word", "path"), WORDS.items(), ids=WORDS)
+def test_where_a_word_of_a_report_says_nothing_the_rest_counts(word: str, path: str, value: Any) -> None:
+    whole = read(DELIVERED).report
+    assert whole is not None
+    assert read(json.dumps(changed(DELIVERED, path, value)).encode()).report == replace(whole, **{word: ""})
+
+
+UNSAID = {
+    **{f"a message id that is {name}": ("message_id", value) for name, value in NO_COLUMN.items()},
+    **{f"a status that is {name}": ("status", value) for name, value in NO_WORD.items()},
+}
+
+
+@pytest.mark.parametrize(("column", "value"), UNSAID.values(), ids=UNSAID)
+def test_there_is_no_report_with(column: str, value: Any) -> None:
+    body = json.dumps(changed(DELIVERED, f"message_delivery_report.{column}", value)).encode()
+    assert (read(body).kind, read(body).report) == ("MESSAGE_DELIVERY", None)
+
+
+@pytest.mark.parametrize("reason", [None, "FAILED", [], ["code"], 17, {"code": {"code": "x"}}], ids=repr)
+def test_a_reason_that_is_none_leaves_the_codes_empty(reason: Any) -> None:
+    told = read(changed(DELIVERED, "message_delivery_report.reason", reason)).report
+    assert told is not None
+    assert (told.status, told.code, told.sub_code, told.channel_code) == ("FAILED", "", "", "")
+
+
+@pytest.mark.parametrize("length", [LONGEST_WORD - 1, LONGEST_WORD, LONGEST_WORD + 1])
+def test_a_word_that_nobody_knows_is_taken_and_cut(length: int) -> None:
+    told = read(changed(DELIVERED, "message_delivery_report.status", "x" * length)).report
+    assert told is not None
+    assert told.status == "x" * min(length, LONGEST_WORD)
+
+
+@pytest.mark.parametrize(
+    ("given", "filed"),
+    [("tkt-42", "tkt-42"), ("", ""), (None, ""), (17, ""), ("x" * (LONGEST_ID + 1), ""), ("a\x00b", "")],
+)
+def test_the_correlation_id_is_that_of_the_envelope(given: Any, filed: str) -> None:
+    told = read({**DELIVERED, "correlation_id": given}).report
+    assert told is not None
+    assert told.correlation_id == filed
+
+
 def nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
     return opening * depth + closing * depth
 
@@ -380,10 +467,11 @@ def test_what_is_odd_is_understood_as_far_as_it_can_be(odd: Odd) -> None:
 
 def storable(event: Event) -> None:
     """Its strings are texts that a database takes and gives back, and its lengths are what the tables are made for."""
-    texts = (event.kind, event.contact_id, event.identity, event.app_id, event.lane)
-    row = sqlite3.connect(":memory:").execute("SELECT ?, ?, ?, ?, ?", texts).fetchone()
+    words = vars(event.report).values() if event.report else ()
+    texts = (event.kind, event.contact_id, event.identity, event.app_id, event.lane, *words)
+    row = sqlite3.connect(":memory:").execute(f"SELECT {', '.join('?' * len(texts))}", texts).fetchone()
     assert row == texts
-    assert all(len(text) <= LONGEST_ID for text in (event.contact_id, event.identity, event.app_id))
+    assert all(len(text) <= LONGEST_ID for text in (event.contact_id, event.identity, event.app_id, *words))
     assert not any("\x00" in text for text in texts)
     assert (len(event.key), len(event.body_digest)) == (32, 32)
     assert "\n".join(texts).encode("utf-8")
@@ -411,6 +499,11 @@ names = st.sampled_from(
         "identity",
         "preserved_contact",
         "processing_mode",
+        "correlation_id",
+        "reason",
+        "code",
+        "sub_code",
+        "channel_code",
     ]
 )
 texts = st.text(st.characters(), max_size=20) | st.integers(250, 260).map("x".__mul__)
@@ -421,6 +514,14 @@ anything = st.recursive(
     max_leaves=20,
 )
 callbacks = st.dictionaries(names, st.dictionaries(names, anything, max_size=6) | anything, max_size=4)
+deliveries = st.fixed_dictionaries(
+    {
+        "message_delivery_report": st.fixed_dictionaries(
+            {"message_id": texts, "status": texts}, optional={"reason": anything}
+        )
+    }
+    | {"correlation_id": anything}
+)
 quickly = settings(deadline=timedelta(milliseconds=500))
 
 
@@ -431,7 +532,7 @@ def test_any_bytes_are_an_event_that_can_be_stored(body: bytes) -> None:
 
 
 @quickly
-@given(anything | callbacks, st.booleans())
+@given(anything | callbacks | deliveries, st.booleans())
 @example({"message": {"id": "\udc80", "contact_id": "\ud800"}}, True)  # noqa: FBT003
 def test_any_json_is_an_event_that_can_be_stored_and_has_one_key(content: Any, escaped: bool) -> None:  # noqa: FBT001
     body = json.dumps(content, ensure_ascii=escaped).encode("utf-8", "surrogatepass")

@@ -177,11 +177,51 @@ def test_the_first_schema_is_for_good_the_one_that_was_released(path: Path, tmp_
     assert layout(path) == layout(recorded)
 
 
+FILLED = {
+    "event": "(7, 'delivered', 'MESSAGE_INBOUND', x'00', 1, '7:contact:c', 'c', '', 'r', '', '[]', '', x'7b7d', x'01', "
+    "1.5, 2, 3, 0, NULL, 0, '200', 2.5)",
+    "nonce": "(7, 'n', x'01', 1, 1.5)",
+    "lane": "('7:contact:c', 1, 0.0, NULL, NULL)",
+    "attachment": "('4711', x'02', 3, 'offer.pdf', '{}', '0.1.0', 1.5, 1, 9.5, 1.5, 2.5, 3, NULL, '', 0, NULL, NULL)",
+}
+
+
+def test_a_full_spool_of_the_second_door_keeps_everything(path: Path) -> None:
+    def contents() -> dict[str, list[object]]:
+        with closing(sqlite3.connect(path)) as connection:
+            return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in FILLED}
+
+    with configured(path) as config:
+        command.upgrade(config, "0003")
+    with closing(sqlite3.connect(path)) as connection:
+        for table, values in FILLED.items():
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] != "id"]
+            connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}")
+        connection.commit()
+    before = contents()
+    assert migrator.migrate(path) == "0004"
+    assert contents() == before
+    with configured(path) as config:
+        command.downgrade(config, "0003")
+    assert contents() == before
+    assert migrator.migrate(path) == "0004"
+
+
 def test_every_index_is_the_one_its_query_uses(spool: Database) -> None:
     asked = {
         "SELECT id FROM event WHERE connector_id = 7 AND key = x'00' AND original": "event_original",
         "SELECT * FROM event WHERE lane = 'a' AND state = 'pending' ORDER BY id LIMIT 1": "event_pending",
         "SELECT id FROM event WHERE state = 'delivered' AND settled_at < 1": "event_settled",
+    }
+    unanswered = "outcome IN ('sending', 'unknown')"
+    asked |= {
+        "SELECT id FROM send WHERE reference = 'a'": "send_reference",
+        "SELECT id FROM send WHERE message_id = 'a' AND message_id != ''": "send_message",
+        f"SELECT id FROM send WHERE connector_id = 7 AND correlation_id = 'a' AND {unanswered}": "send_unanswered",
+        "SELECT id FROM send WHERE started_at < 1 AND coalesce(ended_at, started_at) < 1": "send_started",
+        "SELECT * FROM report WHERE message_id = 'a' AND connector_id = 7": "report_message",
+        "SELECT * FROM report WHERE correlation_id = 'a' AND correlation_id != ''": "report_correlation",
+        "SELECT event_id FROM report WHERE reported_at < 1": "report_reported",
     }
     for query, index in asked.items():
         plan = spool.read(

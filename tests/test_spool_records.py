@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import random
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from gateway.callbacks.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.errors import CommandError
-from gateway.spool import intake, records, schema, turns
+from gateway.spool import records, schema, turns
 from gateway.spool.database import Database
 from gateway.spool.records import Backlog, Retention
-from tests.spool_samples import callback, rows
-
-NOW = 1_000_000.0
-
-
-def accept(spool: Database, message: str = "m1", *, now: float = NOW, **told: Any) -> int:
-    event_id = intake.accept(spool, callback(message, **told), now=now).event_id
-    assert event_id is not None
-    return event_id
-
-
-def settle(spool: Database, event_id: int, state: str, *, now: float = NOW) -> None:
-    """Claim what is due until `event_id` comes, and settle that; the rest is free again."""
-    claims = {c.event_id: c for c in turns.claim(spool, due_by=NOW, now=NOW, most=100, lease_seconds=90)}
-    taken = claims.pop(event_id)
-    act = turns.delivered if state == "delivered" else turns.park
-    act(spool, taken, outcome=state, now=now)
-    for other in claims.values():
-        turns.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None)
-
-
-def states(spool: Database) -> dict[int, str]:
-    return {row.id: row.state for row in rows(spool, schema.event)}
-
-
-def order(spool: Database) -> list[int]:
-    """The events of the one lane there is, in the order in which the courier gets them."""
-    found = []
-    while claims := turns.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90):
-        found.append(claims[0].event_id)
-        turns.delivered(spool, claims[0], outcome="200", now=NOW)
-    return found
+from tests.spool_samples import NOW, accept, order, rows, settle, states
 
 
 def test_the_newest_are_listed_first(spool: Database) -> None:
@@ -190,94 +156,6 @@ def test_parked_ids_come_in_the_order_of_acceptance(spool: Database) -> None:
     for event_id in (3, 1):
         settle(spool, event_id, "parked")
     assert records.parked_ids(spool) == [1, 3]
-
-
-CONTACTS = {
-    "the contact id": ({"contact": "c1"}, "c1"),
-    "the number": ({"contact": "", "identity": "39333"}, "39333"),
-    "the number with +": ({"contact": "", "identity": "39333"}, "+39333"),
-    "the number that came with +": ({"contact": "", "identity": "+39333"}, "39333"),
-    "the number, where both are known": ({"contact": "c1", "identity": "+39333"}, "+39333"),
-}
-
-
-@pytest.mark.parametrize(("told", "name"), CONTACTS.values(), ids=CONTACTS)
-def test_a_contact_is_erased_by(spool: Database, told: dict[str, Any], name: str) -> None:
-    accept(spool, "m1", **told)
-    settle(spool, 1, "delivered")
-    accept(spool, "m2", contact="somebody else", identity="3933")
-    settle(spool, 2, "delivered")
-    assert records.erase(spool, name) == (1, 0)
-    assert states(spool) == {2: "delivered"}
-
-
-@pytest.mark.parametrize("name", ["", "+"])
-def test_nobody_is_erased_by_a_name_that_names_nobody(spool: Database, name: str) -> None:
-    accept(spool, contact="")
-    settle(spool, 1, "delivered")
-    with pytest.raises(CommandError, match="nothing was erased"):
-        records.erase(spool, name)
-    assert states(spool) == {1: "delivered"}
-
-
-def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: Database) -> None:
-    accept(spool, "m1")
-    settle(spool, 1, "delivered")
-    accept(spool, "m2")
-    assert records.erase(spool, "c1") == (1, 1)
-    assert states(spool) == {2: "pending"}
-    assert order(spool) == [2]
-    accept(spool, "m3")
-    assert records.erase(spool, "c1", pending_too=True) == (2, 0)
-    assert states(spool) == {}
-    assert rows(spool, schema.lane) == []
-
-
-def test_an_erased_event_in_the_couriers_hand_leaves_its_lane_in_order(spool: Database) -> None:
-    accept(spool, "m1")
-    [taken] = turns.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
-    records.erase(spool, "c1", pending_too=True)
-    accept(spool, "m2")
-    assert turns.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90) == []
-    turns.delivered(spool, taken, outcome="200", now=NOW)
-    assert order(spool) == [2]
-
-
-@pytest.mark.parametrize("seed", [19, 25])
-def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Database, seed: int) -> None:
-    # Enough traffic that pages are split and merged: those keep copies which a DELETE does not reach. Some builds
-    # of SQLite overwrite at least what they delete; it shall not depend on that.
-    spool.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete=OFF"))
-    chance = random.Random(seed)
-    for number in range(150):
-        who = "ERASED" if chance.random() < 0.2 else f"c{number % 20}"
-        accept(spool, f"m{number}", contact=who, text=(f"{who} SECRET " * chance.randrange(1, 6)))
-        if chance.random() < 0.5:
-            for taken in turns.claim(spool, due_by=NOW, now=NOW, most=4, lease_seconds=90):
-                draw, said = chance.random(), "x" * chance.randrange(60)
-                if draw < 0.3:
-                    turns.delivered(spool, taken, outcome=said, now=NOW)
-                elif draw < 0.5:
-                    turns.park(spool, taken, outcome=said, now=NOW)
-                else:
-                    turns.postpone(spool, taken, outcome=said, due_at=NOW, failures=number, failing_since=NOW)
-    erased, left = records.erase(spool, "ERASED", pending_too=True)
-    assert (erased > 10, left) == (True, 0)
-    for path in (spool.path, spool.path.with_name(spool.path.name + "-wal")):
-        assert b"ERASED" not in path.read_bytes()
-    assert b"c1 SECRET" in spool.path.read_bytes()
-
-
-def test_an_erasure_that_could_not_be_finished_says_so_and_can_be_repeated(spool: Database) -> None:
-    accept(spool, contact="ERASED")
-    with closing(sqlite3.connect(spool.path, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT body FROM event").fetchall()
-        with pytest.raises(CommandError, match=r"^1 erased, but copies .* \(spool locked\): run this again$"):
-            records.erase(spool, "ERASED", pending_too=True)
-        reader.execute("ROLLBACK")
-    assert records.erase(spool, "ERASED") == (0, 0)
-    assert b"ERASED" not in spool.path.read_bytes()
 
 
 RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 UNKNOWN = "UNKNOWN"
+DELIVERY, SUBMIT = "MESSAGE_DELIVERY", "MESSAGE_SUBMIT"
+SUBMITTED = "SUBMITTED"  # the status of a SUBMIT, which itself names none
 LONGEST_ID = 256  # of an identifier we file under; Sinch's own are ULIDs of 26 characters
+LONGEST_WORD = 64  # of a status or a code
 
 Path = tuple[str, ...]
 
@@ -35,8 +38,8 @@ class Trigger:
 TRIGGERS = (
     Trigger("MESSAGE_INBOUND", "message", ("id",)),
     Trigger("MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION", "message_redaction", ("id",)),
-    Trigger("MESSAGE_SUBMIT", "message_submit_notification", ("message_id", "channel_identity.channel")),
-    Trigger("MESSAGE_DELIVERY", "message_delivery_report", ("message_id", "status", "channel_identity.channel")),
+    Trigger(SUBMIT, "message_submit_notification", ("message_id", "channel_identity.channel")),
+    Trigger(DELIVERY, "message_delivery_report", ("message_id", "status", "channel_identity.channel")),
     Trigger("EVENT_INBOUND", "event", ("id",)),
     Trigger("EVENT_DELIVERY", "event_delivery_report", ("event_id", "status")),
     Trigger("CONVERSATION_START", "conversation_start_notification", ("conversation.id", "/accepted_time")),
@@ -71,6 +74,19 @@ _CONTACT_PATHS: tuple[Path, ...] = (
 _IDENTITY_PATHS: tuple[Path, ...] = (("channel_identity", "identity"), ("channel_identity",), ("identity",))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a callback tells of the way of a message. Words that are not known yet are taken as they are."""
+
+    message_id: str
+    correlation_id: str
+    status: str
+    code: str
+    sub_code: str
+    channel_code: str
+    channel: str
+
+
 @dataclass(frozen=True)
 class Event:
     """A callback as the spool files it."""
@@ -82,6 +98,7 @@ class Event:
     identity: str = ""  # of the channel, without a leading "+": on WhatsApp the phone number
     app_id: str = ""
     dispatch: bool = False  # sent by an app in DISPATCH mode, whose messages name no contact
+    report: Report | None = None
 
     @property
     def lane(self) -> str:
@@ -108,6 +125,7 @@ def read(body: bytes, *, connector_id: int) -> Event:
         identity=_first(content, _IDENTITY_PATHS).removeprefix("+"),
         app_id=_identifier(envelope.get("app_id")),
         dispatch=content.get("processing_mode") == "DISPATCH",
+        report=_report(envelope, content, trigger.name) if trigger.name in (DELIVERY, SUBMIT) else None,
     )
 
 
@@ -117,6 +135,23 @@ def _parse(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _report(envelope: dict[str, Any], content: dict[str, Any], kind: str) -> Report | None:
+    """None for one that does not say of which message, or not what of it."""
+    message_id = _identifier(content.get("message_id"))
+    status = SUBMITTED if kind == SUBMIT else _word(content.get("status"))
+    if not message_id or not status:
+        return None
+    return Report(
+        message_id=message_id,
+        correlation_id=_identifier(envelope.get("correlation_id")),
+        status=status,
+        code=_word(_at(content, ("reason", "code"))),
+        sub_code=_word(_at(content, ("reason", "sub_code"))),
+        channel_code=_word(_at(content, ("reason", "channel_code"))),
+        channel=_word(_at(content, ("channel_identity", "channel"))),
+    )
 
 
 def _key(connector_id: int, trigger: str, columns: list[str]) -> bytes:
@@ -150,3 +185,8 @@ def _identifier(value: object) -> str:
     except UnicodeEncodeError:  # a lone surrogate
         return ""
     return value
+
+
+def _word(value: object) -> str:
+    """The beginning of `value` if it is a text of printable characters; else ""."""
+    return value[:LONGEST_WORD] if isinstance(value, str) and value.isprintable() else ""

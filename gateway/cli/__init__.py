@@ -16,6 +16,7 @@ from gateway.cli.events import events
 from gateway.cli.exposure import exposure
 from gateway.cli.invocation import DEFAULT_CONFIG, Invocation
 from gateway.cli.nginx import nginx
+from gateway.cli.sends import sends
 from gateway.cli.serving import courier, migrate, serve, web
 from gateway.cli.spool import spool
 from gateway.cli.token import token
@@ -51,6 +52,7 @@ for command in (
     certs,
     exposure,
     events,
+    sends,
     spool,
     attachment,
     attachments,

@@ -14,7 +14,7 @@ from gateway import services, telemetry
 from gateway.cli import moments
 from gateway.cli.invocation import Invocation
 from gateway.errors import CommandError
-from gateway.spool import migrator, records, schema
+from gateway.spool import erasure, migrator, records, schema
 from gateway.spool.database import Database
 from gateway.spool.records import Record
 
@@ -34,7 +34,7 @@ def events() -> None:
 @click.pass_obj
 def list_(invocation: Invocation, state: str | None, connector: int | None, most: int) -> None:
     """Show the newest events, newest first."""
-    with _spool(invocation) as spool:
+    with opened_spool(invocation) as spool:
         found = records.listed(spool, state=state, connector_id=connector, most=most)
         counts = records.backlog(spool).counts
     table = Table("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome", box=None)
@@ -52,7 +52,7 @@ def list_(invocation: Invocation, state: str | None, connector: int | None, most
 @click.pass_obj
 def show(invocation: Invocation, event_id: int, body: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show all that is known of one event."""
-    with _spool(invocation) as spool:
+    with opened_spool(invocation) as spool:
         record = records.shown(spool, event_id)
         content = records.body(spool, event_id) if body else b""
     if body:
@@ -70,7 +70,7 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
     """Deliver events once more: parked ones, or any by their ID."""
     if bool(event_ids) is parked:
         raise CommandError("name the events to replay, or say --parked")
-    with _spool(invocation) as spool:
+    with opened_spool(invocation) as spool:
         chosen = records.parked_ids(spool) if parked else list(dict.fromkeys(event_ids))
         records.replay(spool, chosen)
     _audit("replay", events=chosen)
@@ -85,16 +85,19 @@ def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa:
     """Erase what the spool keeps of one contact, for good."""
     # Asked for is written down even where it breaks off: rows may be gone by then.
     _audit("erase", pending_too=pending)
-    with _spool(invocation) as spool:
-        erased, left = records.erase(spool, contact, pending_too=pending)
-    _audit("erase", erased=erased, left=left)
-    click.echo(f"{erased} erased.")
-    if left:
-        click.echo(f"{left} not delivered yet and kept; --pending erases those too.")
+    with opened_spool(invocation) as spool:
+        erased = erasure.erase(spool, contact, pending_too=pending)
+    _audit("erase", erased=erased.events, sends=erased.sends, left=erased.left)
+    click.echo(f"{erased.events} erased.")
+    if erased.sends:
+        click.echo(f"{erased.sends} erased of what was sent to them.")
+    if erased.left:
+        click.echo(f"{erased.left} not delivered yet and kept; --pending erases those too.")
 
 
 @contextmanager
-def _spool(invocation: Invocation) -> Iterator[Database]:
+def opened_spool(invocation: Invocation) -> Iterator[Database]:
+    """Raises SpoolUnavailable unless it has this release's schema."""
     spool = services.build(invocation.settings()).spool
     try:
         migrator.require_latest(spool)
@@ -114,7 +117,7 @@ def _row(record: Record) -> tuple[str, ...]:
         moments.written(record.accepted_at),
         str(record.connector_id),
         record.kind,
-        _contact(record),
+        whom(record.contact_id, record.identity),
         record.state,
         str(record.tries),
         str(record.repeats),
@@ -127,7 +130,7 @@ def _facts(record: Record) -> dict[str, object]:
         "event": record.event_id,
         "connector": record.connector_id,
         "kind": record.kind,
-        "contact": _contact(record),
+        "contact": whom(record.contact_id, record.identity),
         "state": record.state,
         "outcome": record.outcome,
         "tries": record.tries,
@@ -140,6 +143,6 @@ def _facts(record: Record) -> dict[str, object]:
     }
 
 
-def _contact(record: Record) -> str:
+def whom(contact_id: str, identity: str) -> str:
     """The contact id; failing that the end of the channel identity, which may be a phone number."""
-    return record.contact_id or (f"…{record.identity[-3:]}" if record.identity else "")
+    return contact_id or (f"…{identity[-3:]}" if identity else "")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from gateway.callbacks.events import Event
-from gateway.spool import schema
+from gateway.spool import reports, schema
 from gateway.spool.database import Database
 from gateway.spool.prepared import Prepared, every_column
 from gateway.spool.schema import event, lane, nonce
@@ -104,6 +104,8 @@ def _file(connection: sa.Connection, callback: Callback, now: float) -> Receipt:
     event_id = _insert(connection, callback, now, state=schema.PENDING, original=True)
     _remember_nonce(connection, callback, event_id, now)
     line_up(connection, callback.lane, event_id)
+    if callback.event.report is not None:
+        reports.file(connection, event_id, callback.event.report, connector_id=callback.connector_id, now=now)
     return Receipt(Outcome.ACCEPTED, event_id)
 
 

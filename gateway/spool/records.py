@@ -1,4 +1,4 @@
-"""What the operator sees of the spool and does to it: list, show, replay, erase, purge, count."""
+"""What the operator sees of the spool's events and does to them: list, show, replay, purge, count."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from gateway.callbacks.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.errors import CommandError, SpoolUnavailable
-from gateway.spool import intake, schema
+from gateway.spool import intake, schema, sends
 from gateway.spool.database import Database
-from gateway.spool.schema import event, lane, nonce
+from gateway.spool.schema import event, lane, nonce, report, send
 
 PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
 ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
@@ -41,7 +41,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long settled events are kept, in seconds; None is forever."""
+    """How long what has ended is kept, in seconds; None is forever."""
 
     delivered_seconds: int
     rejected_seconds: int
@@ -120,35 +120,11 @@ def replay(database: Database, event_ids: Sequence[int]) -> None:
     database.write(work)
 
 
-def erase(database: Database, contact: str, *, pending_too: bool = False) -> tuple[int, int]:
-    """Erase what is kept of a contact, named by contact id or channel identity.
-
-    Returns how many events were erased, and how many stay because they are not delivered yet. No copy
-    of the bytes is left in the database or in its log. Raises CommandError if `contact` names nobody.
-    """
-    if not contact.removeprefix("+"):
-        raise CommandError("name the contact to erase; nothing was erased")
-    theirs = sa.or_(event.c.contact_id == contact, event.c.identity == contact.removeprefix("+"))
-    going = theirs if pending_too else sa.and_(theirs, event.c.state != schema.PENDING)
-
-    def work(connection: sa.Connection) -> tuple[int, int]:
-        erased = connection.execute(event.delete().where(going)).rowcount
-        left = connection.execute(sa.select(sa.func.count()).select_from(event).where(theirs)).scalar_one()
-        _drop_empty_lanes(connection)
-        return erased, left
-
-    erased, left = database.write(work)
-    try:
-        database.rewrite()
-    except SpoolUnavailable as error:
-        raise CommandError(
-            f"{erased} erased, but copies of their bytes stay in the file for now ({error.reason}): run this again"
-        ) from error
-    return erased, left
-
-
 def purge(database: Database, retention: Retention, *, now: float) -> int:
-    """Delete what is past its time, a chunk at a time. Returns how many events went."""
+    """Delete what is past its time, a chunk at a time; what was sent and reported goes with what was delivered.
+
+    Returns how many events went.
+    """
     ages = {
         schema.DELIVERED: retention.delivered_seconds,
         schema.DUPLICATE: retention.delivered_seconds,
@@ -160,6 +136,8 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
         for state, seconds in ages.items()
         if seconds is not None
     )
+    _delete_chunks(database, report, report.c.reported_at < now - retention.delivered_seconds)
+    _delete_chunks(database, send, sends.past(now - retention.delivered_seconds))
     _delete_chunks(database, nonce, nonce.c.seen_at < now - retention.delivered_seconds - FUTURE_TOLERANCE_SECONDS)
     return deleted
 
@@ -193,13 +171,6 @@ def _make_pending(connection: sa.Connection, event_id: int, name: str) -> None:
     connection.execute(first.values(first_event=event_id))
     waiting = lane.update().where(lane.c.lane == name, lane.c.claimed_event.is_(None))
     connection.execute(waiting.values(due_at=intake.DUE_AT_ONCE))
-
-
-def _drop_empty_lanes(connection: sa.Connection) -> None:
-    """A lane is named after its contact; one that is being delivered goes when that ends."""
-    pending = sa.select(event.c.lane).where(event.c.state == schema.PENDING)
-    empty = lane.delete().where(lane.c.claimed_event.is_(None), lane.c.lane.not_in(pending))
-    connection.execute(empty)
 
 
 def _delete_chunks(database: Database, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:

@@ -95,3 +95,55 @@ attachment = sa.Table(
     sa.Column("failed_at", sa.Float),
     sa.Index("attachment_stored", "digest", sqlite_where=sa.text("stored")),
 )
+
+# One row for each message that Motion asked to send.
+send = sa.Table(
+    "send",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reference", sa.String(64), nullable=False),  # ours
+    sa.Column("connector_id", sa.Integer, nullable=False),
+    sa.Column("app_id", sa.String(256), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("contact_id", sa.String(256), nullable=False),
+    sa.Column("identity", sa.String(256), nullable=False),
+    sa.Column("correlation_id", sa.String(256), nullable=False),  # as it went out: Motion's, or our reference
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("attachments", sa.JSON, nullable=False),  # [{field, attachment_id, digest, verdict, code}, …]
+    sa.Column("outcome", sa.String(10), nullable=False),
+    sa.Column("status", sa.Integer),  # of the answer that Motion got: HTTP
+    sa.Column("code", sa.String(64), nullable=False, default=""),
+    sa.Column("message_id", sa.String(256), nullable=False, default=""),  # Sinch's, from its answer
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Index("send_reference", "reference", unique=True),
+    sa.Index("send_message", "message_id", "connector_id", sqlite_where=sa.text("message_id != ''")),
+    sa.Index(
+        "send_unanswered",
+        "connector_id",
+        "correlation_id",
+        sqlite_where=sa.text("outcome IN ('sending', 'unknown')"),
+    ),
+    sa.Index("send_started", "started_at"),
+    sqlite_autoincrement=True,
+)
+
+# What MESSAGE_DELIVERY and MESSAGE_SUBMIT callbacks tell of messages, ours or not.
+report = sa.Table(
+    "report",
+    metadata,
+    sa.Column("event_id", sa.Integer, primary_key=True, autoincrement=False),  # of the callback
+    sa.Column("connector_id", sa.Integer, nullable=False),
+    sa.Column("message_id", sa.String(256), nullable=False),
+    sa.Column("correlation_id", sa.String(256), nullable=False),
+    sa.Column("status", sa.String(64), nullable=False),
+    sa.Column("code", sa.String(64), nullable=False),
+    sa.Column("sub_code", sa.String(64), nullable=False),
+    sa.Column("channel_code", sa.String(64), nullable=False),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("reported_at", sa.Float, nullable=False),  # accepted by us
+    sa.Index("report_message", "message_id", "connector_id"),
+    sa.Index("report_correlation", "correlation_id", "connector_id", sqlite_where=sa.text("correlation_id != ''")),
+    sa.Index("report_reported", "reported_at"),
+)
