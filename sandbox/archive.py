@@ -22,9 +22,9 @@ from urllib.parse import parse_qsl
 from sandbox import trouble as troubles
 from sandbox.attachment import Attachment
 from sandbox.behaviour import behave
-from sandbox.listener import Heard, Wire
 from sandbox.mode import Mode
 from sandbox.trouble import Trouble
+from sandbox.wire import Heard, Wire
 
 _PATH = re.compile(r"/api/attachments/([0-9]{1,12})/download/?")
 _FILE = re.compile(r"([0-9]{1,12})-(.+)", re.DOTALL)

@@ -1,4 +1,4 @@
-"""What the simulated Motion does with a request that it has read, one function for each mode.
+"""What the simulated Motion and Sinch do with a request that it has read, one function for each mode.
 
 Each returns the status that it sent in full (`endless`: in its status line), or None.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sandbox.listener import Wire
 from sandbox.mode import Mode, Name
+from sandbox.wire import Wire
 
 Behaviour = Callable[[Mode, Wire, threading.Event], int | None]
 
@@ -67,6 +67,12 @@ def _cut(mode: Mode, wire: Wire, released: threading.Event) -> int | None:  # no
     return None
 
 
+def _torn(mode: Mode, wire: Wire, released: threading.Event) -> int | None:  # noqa: ARG001
+    wire.write(mode.payload[: mode.after_bytes])
+    wire.reset()
+    return None
+
+
 def _garbage(mode: Mode, wire: Wire, released: threading.Event) -> int | None:  # noqa: ARG001
     wire.write(b"\x15\x03\x01 no HTTP at all\r\n\r\n")
     wire.close()
@@ -95,6 +101,7 @@ BEHAVIOURS: dict[Name, Behaviour] = {
     "drip": _drip,
     "reset": _reset,
     "cut": _cut,
+    "torn": _torn,
     "garbage": _garbage,
     "endless": _endless,
     "closing": _closing,

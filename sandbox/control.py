@@ -1,22 +1,16 @@
-"""The control endpoints of a simulated Motion, on a loopback port of their own, and the client that speaks to them.
-
-They live apart from Motion's port so that they answer while Motion is down, and so that Motion has no path that the
-real one lacks.
-"""
+"""The control endpoints of a simulated Motion, and the client that speaks to them."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import json
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from sandbox.archive import Archive, Download
-from sandbox.connection import Answer, Request, Route, exchange
-from sandbox.listener import Heard, Listener, Wire
 from sandbox.mode import MEANINGS, Mode
 from sandbox.motion import Motion, Received
+from sandbox.panel import Client, Panel
 from sandbox.trouble import MEANINGS as TROUBLES
 from sandbox.trouble import Trouble
 
@@ -27,17 +21,12 @@ _ATTACHMENTS = "/_sandbox/attachments"
 _TROUBLE = "/_sandbox/trouble"
 
 
-class ControlError(Exception):
-    """The simulated Motion could not be reached, or refused; the message is for the user."""
-
-
-class Control:
+class Control(Panel):
     """The server's side; a context manager around a running Motion."""
 
     def __init__(self, motion: Motion, *, port: int = 0) -> None:
         self._motion = motion
-        self._listener = Listener(self._respond, complain=lambda _: None, port=port)
-        self._rows = {
+        rows = {
             ("GET", _MODE): self._show_mode,
             ("PUT", _MODE): self._set_mode,
             ("GET", _RECEIVED): self._show_received,
@@ -48,29 +37,7 @@ class Control:
             ("DELETE", _ATTACHMENTS): self._detach,
             ("PUT", _TROUBLE): self._set_trouble,
         }
-
-    def __enter__(self) -> Self:
-        self._listener.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.release()
-
-    @property
-    def url(self) -> str:
-        host, port = self._listener.address
-        return f"http://{host}:{port}"
-
-    def _respond(self, heard: Heard, wire: Wire) -> None:
-        row = self._rows.get((heard.method, heard.path))
-        # A web page can make a browser call loopback, but not without saying which host it thinks it calls.
-        if row is None or ("host", self.url.removeprefix("http://")) not in heard.headers:
-            wire.write(Mode(status=404).payload)
-            return
-        try:
-            wire.write(Mode(body=json.dumps(row(heard.body)).encode()).payload)
-        except (ValueError, TypeError, KeyError, OSError) as error:
-            wire.write(Mode(status=400, body=json.dumps({"message": repr(error)}).encode()).payload)
+        super().__init__(rows, port=port)
 
     def _show_mode(self, _: bytes) -> object:
         return _written(self._motion.mode)
@@ -119,61 +86,49 @@ class Control:
         return {}
 
 
-@dataclass(frozen=True)
-class Remote:
+class Remote(Client):
     """The client's side. Raises ControlError."""
 
-    url: str
+    whom = "Motion"
 
     def set_mode(self, mode: Mode) -> Mode:
-        return _read(self._call("PUT", _MODE, _written(mode)))
+        return _read(self.call("PUT", _MODE, _written(mode)))
 
     def mode(self) -> Mode:
-        return _read(self._call("GET", _MODE))
+        return _read(self.call("GET", _MODE))
 
     def received(self) -> tuple[Received, ...]:
         """Everything that Motion has heard."""
-        return tuple(_understood(item) for item in self._call("GET", _RECEIVED)["received"])
+        return tuple(_understood(item) for item in self.call("GET", _RECEIVED)["received"])
 
     def unexpected(self) -> tuple[str, ...]:
-        return tuple(self._call("GET", _RECEIVED)["unexpected"])
+        return tuple(self.call("GET", _RECEIVED)["unexpected"])
 
     def forget(self) -> None:
-        self._call("DELETE", _RECEIVED)
+        self.call("DELETE", _RECEIVED)
 
     def release(self) -> None:
-        self._call("POST", _RELEASE)
+        self.call("POST", _RELEASE)
 
     def attach(self, name: str, content: bytes, *, attachment_id: int | None = None) -> int:
         """Give Motion a file; returns its id, a fresh one by default."""
         said = {"name": name, "content": base64.b64encode(content).decode(), "attachment_id": attachment_id}
-        return int(self._call("POST", _ATTACHMENTS, said)["attachment_id"])
+        return int(self.call("POST", _ATTACHMENTS, said)["attachment_id"])
 
     def detach(self, attachment_id: int) -> None:
         """Delete it at Motion."""
-        self._call("DELETE", _ATTACHMENTS, {"attachment_id": attachment_id})
+        self.call("DELETE", _ATTACHMENTS, {"attachment_id": attachment_id})
 
     def attachments(self) -> dict[int, str]:
         """The names of all attachments, by id."""
-        return {int(number): name for number, name in self._call("GET", _ATTACHMENTS)["names"].items()}
+        return {int(number): name for number, name in self.call("GET", _ATTACHMENTS)["names"].items()}
 
     def downloads(self) -> tuple[Download, ...]:
         """Everything that Motion was asked for."""
-        return tuple(Download(**item) for item in self._call("GET", _ATTACHMENTS)["downloads"])
+        return tuple(Download(**item) for item in self.call("GET", _ATTACHMENTS)["downloads"])
 
     def set_trouble(self, trouble: Trouble) -> None:
-        self._call("PUT", _TROUBLE, dataclasses.asdict(trouble))
-
-    def _call(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - it is JSON
-        body = json.dumps(content).encode() if content is not None else b""
-        answer = exchange(Route(url=self.url), Request(method=method, target=path, body=body))
-        if answer.status != 200:
-            raise ControlError(f"the simulated Motion at {self.url} says: {_complaint(answer)}")
-        return json.loads(answer.body)
-
-
-def _complaint(answer: Answer) -> str:
-    return answer.error or f"{answer.status} {answer.body.decode(errors='replace')}"
+        self.call("PUT", _TROUBLE, dataclasses.asdict(trouble))
 
 
 def _written(mode: Mode) -> dict[str, object]:

@@ -7,66 +7,30 @@ from __future__ import annotations
 
 import http.server
 import re
-import select
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sandbox.style import Pair
+from sandbox.wire import Heard, Wire
 
 _BACKLOG = 128
 _HANDSHAKE_SECONDS = 10  # for clients that connect and say nothing
 _DIGITS = re.compile(r"[0-9]{1,12}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Heard:
-    """A request as it was sent; header values without the blanks around them, the body without its chunks."""
-
-    method: str
-    path: str
-    query: str
-    headers: tuple[Pair, ...] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-class Wire:
-    """The server's end of one connection, for answers that are no answers."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self.open = True
-
-    def write(self, data: bytes) -> None:
-        """Raises OSError where the client is gone."""
-        self._connection.sendall(data)
-
-    def gone(self) -> bool:
-        """Has the client closed its side?"""
-        poll = select.poll()
-        poll.register(self._connection.fileno(), select.POLLRDHUP)
-        return bool(poll.poll(0))
-
-    def close(self) -> None:
-        """Close the connection after this answer."""
-        self.open = False
-
-    def reset(self) -> None:
-        """Close it with a reset."""
-        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.open = False
-
-
 Respond = Callable[[Heard, Wire], None]
+Greet = Callable[[Wire], None]
 Complain = Callable[[str], None]
 
 
 class Listener:
-    """Hands each request to `respond`; what cannot be read as a request, to `complain`."""
+    """Hands each request to `respond`; what cannot be read as a request, to `complain`.
+
+    `greet` has each connection before a byte is read, and may close it. With `early`, `respond` is called before the
+    body is read.
+    """
 
     def __init__(
         self,
@@ -76,8 +40,11 @@ class Listener:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        greet: Greet = lambda _: None,
+        early: bool = False,
     ) -> None:
         self.respond, self.complain, self.tls = respond, complain, tls
+        self.greet, self.early = greet, early
         self._reservation = reserve(host, port)
         self.address: tuple[str, int] = self._reservation.getsockname()[:2]
         self.threads: list[threading.Thread] = []
@@ -147,15 +114,22 @@ class _Server:
                 connection, address = self._socket.accept()
             except OSError:
                 return
+            connection.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # as servers do; no answer waits for an ACK
             self._track(connection)
             thread = threading.Thread(target=self._serve, args=(connection, address), name="serving", daemon=True)
             self.listener.threads = [*(known for known in self.listener.threads if known.is_alive()), thread]
             thread.start()
 
     def _serve(self, connection: socket.socket, address: object) -> None:
+        wire = Wire(connection)
         try:
-            with connection, self._secured(connection) as secured:
-                _Handler(secured, address, cast(Any, self))
+            with connection:
+                self.listener.greet(wire)
+                if wire.open:
+                    with self._secured(connection) as secured:
+                        _Handler(secured, address, cast(Any, self))
         except OSError:
             return  # The client left, or did not like our certificate.
 
@@ -189,9 +163,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         path, _, query = self.path.partition("?")
-        headers = tuple(self.headers.raw_items())
-        heard = Heard(method=self.command, path=path, query=query, headers=headers, body=self._read_body())
-        wire = Wire(self.connection)
+        target, headers = self.requestline.split()[1], tuple(self.headers.raw_items())
+        body = b"" if self._listener.early else self._read_body()
+        heard = Heard(method=self.command, target=target, path=path, query=query, headers=headers, body=body)
+        wire = Wire(self.connection, read=self._read_body)
         self._listener.respond(heard, wire)
         self.close_connection = self.close_connection or not wire.open
 

@@ -10,7 +10,20 @@ from typing import Literal
 
 from sandbox.style import Pair
 
-Name = Literal["up", "down", "hang", "slow", "failing", "drip", "reset", "cut", "garbage", "endless", "closing"]
+Name = Literal[
+    "up",
+    "down",
+    "hang",
+    "slow",
+    "failing",
+    "drip",
+    "reset",
+    "cut",
+    "torn",
+    "garbage",
+    "endless",
+    "closing",
+]
 
 _BODILESS = (204, 304)
 
@@ -23,6 +36,7 @@ MEANINGS: dict[Name, str] = {
     "drip": "sends its answer byte by byte, with pauses",
     "reset": "reads the request, then resets the connection without an answer",
     "cut": "sends a part of its answer, then closes the connection",
+    "torn": "sends a part of its answer, then resets the connection",
     "garbage": "answers with something that is no HTTP",
     "endless": "answers with a body that does not end",
     "closing": "answers, then closes the kept-alive connection without having announced it",
@@ -34,7 +48,8 @@ class Mode:
     """One behaviour. With a `marker` it concerns only bodies that contain it: all others are answered at once.
 
     `seconds` is the delay of `slow` and the pause between two bytes of `drip`; `after_bytes` is how much of its answer
-    `cut` sends, all but the last byte by default. `down` knows no marker. A `bare` answer has no headers but `headers`.
+    `cut` and `torn` send, all but the last byte by default. `down` knows no marker. A `bare` answer has no headers but
+    `headers`.
     """
 
     name: Name = "up"

@@ -19,9 +19,10 @@ from typing import Literal, Self
 
 from sandbox.archive import Archive
 from sandbox.behaviour import behave
-from sandbox.listener import Heard, Listener, Wire
+from sandbox.listener import Listener
 from sandbox.mode import DOWN, UP, Mode
 from sandbox.style import Pair
+from sandbox.wire import Heard, Wire
 
 _NOTIFY = re.compile(r"/api/whatsapp/accounts/([0-9]{1,12})/notify")
 _NOT_FOUND = Mode(status=404, body=b'{"message":"nobody announced this"}')

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from sandbox import callbacks, child, journey, passage, samples, stage
+from sandbox import callbacks, child, circle, journey, passage, samples, stage
 from sandbox.archive import Archive
 from sandbox.callbacks import Callback
 from sandbox.child import Child
+from sandbox.circle import Circle
 from sandbox.control import Control
+from sandbox.conversation.account import Account, Key
+from sandbox.conversation.api import ConversationApi
+from sandbox.conversation.control import ApiControl
 from sandbox.motion import Motion
-from sandbox.passage import Passage, Post
+from sandbox.passage import Post
 from sandbox.retries import Retries
-from sandbox.stage import Stage
+from sandbox.stage import Stage, Vendor
 from sandbox.state import State
 
 _BETWEEN_LOOKS_SECONDS = 1
@@ -48,6 +54,14 @@ Try, in another terminal, in the repository, with its .venv active:
   python -m sandbox sinch fetch 101                           … and a known one comes all the same
   python -m sandbox motion trouble none                       Motion hands attachments out again
 
+  python -m sandbox agent reply "Here I am" --contact ana     an agent answers, through the gateway's door to Sinch
+  python -m sandbox agent send picture.png                    … with a file; a GIF is refused, in words
+  python -m sandbox sinch sent                                what Sinch was sent, and what it reported
+  python -m sandbox sinch mode reset --at accepted            Sinch takes a message and breaks off …
+  python -m sandbox agent reply "Did you get this?"           … its fate is unknown, and nobody sends it again
+  python -m sandbox sinch mode none                           Sinch answers as it should
+  python -m sandbox sinch expire                              all access tokens end; the next reply gets a new one
+
 A link as Motion makes it, with curl (-I, -r 0-99 and -H 'If-None-Match: …' work too):
 
   curl -sS -o picture.jpg -D - --cacert {state.ca_file} \\
@@ -70,6 +84,7 @@ class House:
 
     motion: Motion
     archive: Archive
+    api: ConversationApi
     stage: Stage
     gateway: Child
 
@@ -83,10 +98,10 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
     console.print("[bold]Sandbox[/]: Sinch and Motion are simulated, the gateway between them is the real one.")
     try:
         with _running(console, command) as house:
-            succeeded = all([_converse(house, console), _attach(house, console), _hears_nothing_else(house, console)])
+            succeeded = [scene(house, console) for scene in (_converse, _attach, _answer, _hears_nothing_else)]
             if not once:
                 _stay(house, console)
-            return 0 if succeeded else 1
+            return 0 if all(succeeded) else 1
     except KeyboardInterrupt:
         console.print("Interrupted.")
         return 130
@@ -100,15 +115,25 @@ def _running(console: Console, command: Command) -> Iterator[House]:
     with contextlib.ExitStack() as stack:
         motion = stack.enter_context(Motion())
         control = stack.enter_context(Control(motion))
-        built = stack.enter_context(stage.built(motion_url=motion.url, control_url=control.url))
+        key = Key(key_secret=secrets.token_urlsafe(24))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # Its certificate comes with the stage.
+        api = ConversationApi(Account(key=key), tls=tls)
+        api_control = stack.enter_context(ApiControl(api))
+        urls = {origin.name: origin.url for origin in api.origins.values()}
+        vendor = Vendor(**urls, control_url=api_control.url, key=key)
+        built = stack.enter_context(stage.built(motion_url=motion.url, control_url=control.url, sinch=vendor))
+        tls.load_cert_chain(built.files.certificate, built.files.private_key)
         state = built.state
         archive = motion.archive = Archive(Path(state.attachments), credentials=built.credentials)
         gateway = stack.enter_context(child.running(command(Path(state.config_file)), Path(state.log_file)))
+        stack.enter_context(api)
+        api.reports.sinch = replace(state.sinch(), retries=_PATIENCE)
+        api.reports.fetcher = state.fetcher("head")
         stack.callback(_end, console)
         began = time.monotonic()
         gateway.wait_until_ready(state.ready_route())
         console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
-        yield House(motion=motion, archive=archive, stage=built, gateway=gateway)
+        yield House(motion=motion, archive=archive, api=api, stage=built, gateway=gateway)
 
 
 def _end(console: Console) -> None:
@@ -132,7 +157,7 @@ def _attach(house: House, console: Console) -> bool:
     console.print(passage.table(passages))
     console.print("Each must end as XCALLY's manual says, and its report arrive as a callback.")
     for item in passages:
-        _complain(item, console)
+        _complain(item.sample.name, item.faults, console)
     return not any(item.faults for item in passages)
 
 
@@ -149,15 +174,36 @@ def _post(house: House) -> Post:
     )
 
 
-def _complain(item: Passage, console: Console) -> None:
-    for fault in item.faults:
-        console.print(f"✗ {item.sample.name}: {fault}", markup=False, highlight=False)
+def _answer(house: House, console: Console) -> bool:
+    state = house.stage.state
+    trips = Circle(
+        motion=house.motion,
+        archive=house.archive,
+        api=house.api,
+        agent=state.agent(),
+        connector_id=state.connector_id,
+        secret=state.proxy_token,
+    ).run()
+    console.print(circle.table(trips))
+    console.print("A customer asked, and an agent answered. What cannot go is refused before Sinch hears of it:")
+    for trip in trips:
+        if trip.told.reason:
+            console.print(f"  {trip.errand.name}: {trip.told.message}", markup=False, highlight=False)
+        _complain(trip.errand.name, trip.faults, console)
+    return not any(trip.faults for trip in trips)
+
+
+def _complain(name: str, faults: Sequence[str], console: Console) -> None:
+    for fault in faults:
+        console.print(f"✗ {name}: {fault}", markup=False, highlight=False)
 
 
 def _hears_nothing_else(house: House, console: Console) -> bool:
-    for unexpected in house.motion.unexpected:
-        console.print(f"✗ Motion heard what nobody announced: {unexpected}", markup=False)
-    return not house.motion.unexpected
+    heard = {"Motion": house.motion.unexpected, "Sinch": house.api.unexpected}
+    for who, unexpected in heard.items():
+        for about in unexpected:
+            console.print(f"✗ {who} heard what nobody announced: {about}", markup=False)
+    return not any(heard.values())
 
 
 def _conversation(state: State) -> list[Callback]:

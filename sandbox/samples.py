@@ -32,3 +32,8 @@ SAMPLES = (
     Sample(name="wave.gif", status=415, outcome="CHANNEL_FAILURE"),
     Sample(name="letter.doc", status=415, outcome="CHANNEL_FAILURE"),
 )
+
+
+def named(name: str) -> Sample:
+    """The one of that name."""
+    return next(sample for sample in SAMPLES if sample.name == name)

@@ -14,6 +14,8 @@ from pathlib import Path
 from sandbox import authority
 from sandbox import state as states
 from sandbox.archive import Credentials
+from sandbox.authority import Files
+from sandbox.conversation.account import Key
 from sandbox.listener import reserve
 from sandbox.state import State
 
@@ -32,7 +34,7 @@ ops_port = {state.ops_port}
 state_dir = "{folder}/state"
 certificate = "{files.certificate}"
 private_key = "{files.private_key}"
-
+{outbound}
 [motion]
 url = "{state.motion_url}"
 username = "{credentials.username}"
@@ -45,12 +47,38 @@ token_keys_file = "{folder}/token-keys"
 [[account]]
 connector_id = {state.connector_id}
 name = "Sandbox support"
-region = "eu"
+region = "{states.REGION}"
 project_id = "{state.project_id}"
 app_id = "{state.app_id}"
 phone = "+{state.app.phone}"
 webhook_secrets_file = "{folder}/webhook-secret"
 """
+
+_OUTBOUND = """\
+outbound_address = "{states.OUTBOUND_ADDRESS}"
+outbound_port = {state.outbound_port}
+outbound_clients = ["{states.MOTION_ADDRESS}"]
+outbound_names = ["{states.OUTBOUND_HOST}"]
+"""
+
+_SINCH = """
+[sinch]
+eu = "{sinch.eu}"
+us = "{sinch.us}"
+auth = "{sinch.auth}"
+ca_file = "{files.ca}"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """Where a simulated Conversation API is, its control, and Motion's key; its certificate is that of the stage."""
+
+    eu: str
+    us: str
+    auth: str
+    control_url: str
+    key: Key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,31 +88,37 @@ class Stage:
     folder: Path
     state: State
     state_file: Path
+    files: Files
     credentials: Credentials  # the gateway's at Motion
 
 
 @contextlib.contextmanager
-def built(*, motion_url: str, control_url: str, root: Path | None = None) -> Iterator[Stage]:
+def built(
+    *, motion_url: str, control_url: str, sinch: Vendor | None = None, root: Path | None = None
+) -> Iterator[Stage]:
     """A fresh folder in `root` (the system's own for such files) with all that a gateway needs; removed at the end.
 
-    The two ports stay reserved meanwhile: nginx, which sets SO_REUSEADDR, can listen there and others cannot.
+    Without `sinch` there is no door to it. The ports stay reserved meanwhile: nginx, which sets SO_REUSEADDR, can
+    listen there and others cannot.
     """
     folder = Path(tempfile.mkdtemp(prefix=states.FOLDER_PREFIX, dir=root))
     try:
-        with reserve() as public, reserve() as ops:
-            state = _state(folder, motion_url=motion_url, control_url=control_url)
-            ports = {"public_port": public.getsockname()[1], "ops_port": ops.getsockname()[1]}
+        with reserve() as public, reserve() as ops, reserve(states.OUTBOUND_ADDRESS) as outbound:
+            state = _state(folder, sinch, motion_url=motion_url, control_url=control_url)
+            places = {"public_port": public, "ops_port": ops, "outbound_port": outbound}
+            ports = {name: place.getsockname()[1] for name, place in places.items()}
             url = f"https://{PUBLIC_HOST}:{ports['public_port']}"
-            yield _furnish(folder, dataclasses.replace(state, public_url=url, **ports))
+            yield _furnish(folder, dataclasses.replace(state, public_url=url, **ports), sinch)
     finally:
         shutil.rmtree(folder)
 
 
-def _state(folder: Path, *, motion_url: str, control_url: str) -> State:
+def _state(folder: Path, sinch: Vendor | None, *, motion_url: str, control_url: str) -> State:
     return State(
         public_url="",
         public_port=0,
         ops_port=0,
+        outbound_port=0,
         connector_id=CONNECTOR_ID,
         secret=secrets.token_urlsafe(32),
         ca_file=str(folder / "ca.pem"),
@@ -94,15 +128,19 @@ def _state(folder: Path, *, motion_url: str, control_url: str) -> State:
         control_url=control_url,
         proxy_token=secrets.token_urlsafe(24),
         attachments=str(folder / "attachments"),
+        sinch_control_url=sinch.control_url if sinch else "",
+        key_id=sinch.key.key_id if sinch else "",
+        key_secret=sinch.key.key_secret if sinch else "",
     )
 
 
-def _furnish(folder: Path, state: State) -> Stage:
+def _furnish(folder: Path, state: State, sinch: Vendor | None) -> Stage:
     folder.chmod(0o711)  # nginx's workers may run as somebody else and must reach their sockets
     (folder / "state").mkdir(mode=0o711)
     Path(state.attachments).mkdir(mode=0o700)
     credentials = Credentials(username="gateway", password=secrets.token_urlsafe(24))
-    files = authority.issue(folder, names=(PUBLIC_HOST, "localhost"), addresses=("127.0.0.1",))
+    names = (PUBLIC_HOST, states.OUTBOUND_HOST, "localhost")
+    files = authority.issue(folder, names=names, addresses=("127.0.0.1",))
     secret_files = {
         "webhook-secret": state.secret,
         "motion-password": credentials.password,
@@ -111,6 +149,15 @@ def _furnish(folder: Path, state: State) -> Stage:
     }
     for name, secret in secret_files.items():
         authority.write_secret(folder / name, secret.encode())
-    settings = _SETTINGS.format(folder=folder, state=state, files=files, credentials=credentials)
+    settings = _settings(folder, state, sinch, files=files, credentials=credentials)
     Path(state.config_file).write_text(settings, "utf-8")
-    return Stage(folder=folder, state=state, state_file=states.write(state, folder), credentials=credentials)
+    state_file = states.write(state, folder)
+    return Stage(folder=folder, state=state, state_file=state_file, files=files, credentials=credentials)
+
+
+def _settings(folder: Path, state: State, sinch: Vendor | None, *, files: Files, credentials: Credentials) -> str:
+    outbound = _OUTBOUND.format(state=state, states=states) if sinch else ""
+    written = _SETTINGS.format(
+        folder=folder, state=state, files=files, credentials=credentials, outbound=outbound, states=states
+    )
+    return written + (_SINCH.format(sinch=sinch, files=files) if sinch else "")

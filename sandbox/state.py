@@ -1,6 +1,7 @@
 """What one running sandbox is made of, kept in its folder so that the commands need not be told.
 
-The file holds the webhook secret and the proxy token: mode 600, and only files of the same user are believed.
+The file holds the webhook secret, the proxy token and Motion's key at Sinch: mode 600, and only files of the same user
+are believed.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox import agent as agents
 from sandbox import attachment, authority, retries
+from sandbox.agent import Agent
 from sandbox.callbacks import App
 from sandbox.connection import Route
+from sandbox.conversation.account import Key
 from sandbox.fetching import Fetcher, Habit
 from sandbox.sinch import Sinch
 
 FILE_NAME = "sandbox.json"
 FOLDER_PREFIX = "motion-gateway-"
+OUTBOUND_ADDRESS = "127.0.0.2"  # a loopback address of its own: the door to Sinch is nowhere near the public one
+OUTBOUND_HOST = "gateway.internal.example.test"  # the name by which Motion alone calls the gateway
+MOTION_ADDRESS = "127.0.0.1"
+REGION = "eu"
 
 
 class StateError(Exception):
@@ -30,12 +38,13 @@ class StateError(Exception):
 class State:
     """Addresses and secrets of a sandbox; its simulated Sinch waits `speed` times shorter for retries.
 
-    `attachments` is the folder of those that its simulated Motion has.
+    `attachments` is the folder of those that its simulated Motion has; the key is Motion's own at Sinch.
     """
 
     public_url: str
     public_port: int
     ops_port: int
+    outbound_port: int
     connector_id: int
     secret: str = dataclasses.field(repr=False)
     ca_file: str
@@ -45,6 +54,9 @@ class State:
     control_url: str
     proxy_token: str = dataclasses.field(repr=False)
     attachments: str
+    sinch_control_url: str
+    key_id: str
+    key_secret: str = dataclasses.field(repr=False)
     app_id: str = App.app_id
     project_id: str = App.project_id
     speed: float = 20
@@ -54,12 +66,29 @@ class State:
         return f"{self.public_url}/api/whatsapp/accounts/{self.connector_id}/notify"
 
     @property
+    def outbound_url(self) -> str:
+        """The gateway's door to Sinch, before a region."""
+        return f"https://{OUTBOUND_HOST}:{self.outbound_port}"
+
+    @property
     def app(self) -> App:
         return App(app_id=self.app_id, project_id=self.project_id)
 
     def link(self, attachment_id: int) -> str:
         """What its Motion sends to Sinch instead of this attachment."""
         return attachment.link(self.public_url, attachment_id, token=self.proxy_token)
+
+    def agent(self) -> Agent:
+        """Somebody at its Motion, who reaches Sinch through this sandbox's gateway."""
+        way = agents.by_base_url(
+            self.outbound_url,
+            REGION,
+            ca_file=Path(self.ca_file),
+            connect_to=(OUTBOUND_ADDRESS, self.outbound_port),
+            source_address=MOTION_ADDRESS,
+        )
+        key = Key(key_id=self.key_id, key_secret=self.key_secret)
+        return Agent(way, key=key, app=self.app, link=self.link)
 
     def fetcher(self, habit: Habit = "get") -> Fetcher:
         """Somebody who fetches from this sandbox's gateway, each time from another address of this machine."""

@@ -9,8 +9,9 @@ from sandbox import callbacks, mode, trouble
 from sandbox.archive import Archive, Credentials
 from sandbox.commands import main
 from sandbox.connection import Request, Route, exchange
-from sandbox.control import Control, ControlError, Remote
+from sandbox.control import Control, Remote
 from sandbox.motion import Motion
+from sandbox.panel import ControlError
 from sandbox.sinch import Sinch
 from sandbox.trouble import Trouble
 

@@ -8,8 +8,9 @@ import pytest
 
 from sandbox.connection import Answer
 from sandbox.fetching import MEANINGS, Fetched, Fetcher, Tried
-from sandbox.listener import Heard, Listener, Wire
+from sandbox.listener import Listener
 from sandbox.mode import Mode
+from sandbox.wire import Heard, Wire
 
 CONTENT = bytes(range(256)) * 10
 

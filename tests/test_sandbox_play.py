@@ -22,17 +22,20 @@ from sandbox import callbacks, child, journey, mode, signing, stage, state
 from sandbox.child import Child, ChildError
 from sandbox.commands import main
 from sandbox.connection import Route
+from sandbox.conversation.account import Key
 from sandbox.motion import Motion
 from sandbox.retries import NONE
 from sandbox.sinch import Sinch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# A gateway in a page: it checks the signature, delivers before it answers, hands out attachments, and says when it is
-# ready. `{spoil}` is what it does to a body on its way, `{refused}` are the types of which it hands nothing out.
+# A gateway in a page: it checks the signature, delivers before it answers, hands out attachments, passes messages on
+# to Sinch with links of its own, and says when it is ready. `{spoil}` is what it does to a body on its way, `{refused}`
+# are the types of which it hands nothing out, `{pass_on}` is how often it passes a message on.
 STAND_IN = """
-import base64, functools, ssl, sys, threading, tomllib
+import base64, functools, json, ssl, sys, threading, tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 from sandbox import signing
 from sandbox.connection import Request, Route, exchange
 from sandbox.listener import Listener
@@ -63,9 +66,10 @@ def acquire(path):
     return exchange(Route(url=motion["url"] + path), Request(method="GET", headers=headers))
 
 def hand_out(heard, wire):
-    file = acquire(heard.path)
+    file = acquire(heard.path.removeprefix("/media"))
     kind = file.header("content-type").replace("audio/ogg", "audio/ogg; codecs=opus")
-    status = 404 if heard.query != f"token={token}" else 415 if kind in {refused} else 200
+    known = heard.path.startswith("/media/") or heard.query == f"token={token}"
+    status = 404 if not known else 415 if kind in {refused} else 200
     headers = (("content-type", kind), ("content-length", str(len(file.body))))
     body = file.body if heard.method == "GET" else b""
     wire.write(Mode(bare=True, status=status, headers=headers, body=body).payload)
@@ -73,11 +77,32 @@ def hand_out(heard, wire):
 def public(heard, wire):
     (receive if heard.method == "POST" else hand_out)(heard, wire)
 
+def outbound(heard, wire):
+    region, _, path = heard.path[1:].partition("/")
+    origin, target = ("auth", heard.path) if region == "oauth2" else (region, "/" + path)
+    content = json.loads(heard.body) if origin != "auth" else {}
+    media = content.get("message", {}).get("media_message")
+    file = acquire(urlsplit(media["url"]).path) if media else None
+    if file and file.header("content-type") in {refused}:
+        details = [{"reason": "CHANNEL_FAILURE"}]
+        error = {"code": 400, "message": "CHANNEL_FAILURE: it does not go", "status": "X", "details": details}
+        wire.write(Mode(status=400, body=json.dumps({"error": error}).encode()).payload)
+        return
+    if media:
+        media["url"] = server["public_url"] + "/media" + urlsplit(media["url"]).path
+    kept = tuple(pair for pair in heard.headers if pair[0] in ("authorization", "content-type"))
+    request = Request(target=target, headers=kept, body=json.dumps(content).encode() if content else heard.body)
+    route = Route(url=settings["sinch"][origin], ca_file=Path(settings["sinch"]["ca_file"]))
+    for _ in range({pass_on}):
+        answer = exchange(route, request)
+    wire.write(Mode(status=answer.status, body=answer.body).payload)
+
 def ops(heard, wire):
     wire.write(Mode(status=200 if heard.path == "/readyz" else 404).payload)
 
-for respond, port in ((public, server["public_port"]), (ops, server["ops_port"])):
-    Listener(respond, complain=print, port=port, tls=tls).open()
+for respond, name in ((public, "public"), (ops, "ops"), (outbound, "outbound")):
+    host, port = server[f"{name}_address"], server[f"{name}_port"]
+    Listener(respond, complain=print, host=host, port=port, tls=tls).open()
 print("listening", flush=True)
 threading.Event().wait()
 """
@@ -101,9 +126,10 @@ def start_play(
     stand_in: str = STAND_IN,
     spoil: str = "heard.body",
     refused: str = REFUSED,
+    pass_on: int = 1,
     width: int = 200,
 ):
-    filled = stand_in.replace("{spoil}", spoil).replace("{refused}", refused)
+    filled = stand_in.replace("{spoil}", spoil).replace("{refused}", refused).replace("{pass_on}", str(pass_on))
     code = PLAY.format(once=once, stand_in=filled, width=width)
     environment = {**os.environ, "TMPDIR": str(root), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
@@ -124,7 +150,7 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
 def test_played_once_everything_ends_as_it_should_and_nothing_is_left(tmp_path):
     status, output = finish(start_play(tmp_path, width=80))
     assert status == 0, output
-    assert output.count("✓") == 8
+    assert output.count("✓") == 12
     assert "…" not in output.partition("Stopping")[0]  # nothing was cut to make it fit
     assert re.search(r"✓ +EVENT_INBOUND/reaction +\d+ bytes +200 in \d+ ms +\d+ ms later +yes", output)
     for name, status, outcome in (
@@ -136,7 +162,23 @@ def test_played_once_everything_ends_as_it_should_and_nothing_is_left(tmp_path):
     ):
         hops = rf"✓ +{name} +[0-9.]+ ms +{status} in \d+ ms +{outcome} +\d+ ms later"
         assert re.search(hops, output), output
+    for name, status, heard, outcome, report in (
+        ("text", 200, "takes it", "delivered", r"\d+ ms later"),
+        ("picture.jpg", 200, "takes it", "native as image", r"\d+ ms later"),
+        ("invoice.pdf", 200, "takes it", "as a link", r"\d+ ms later"),
+        ("wave.gif", 400, "not asked", "-", "-"),
+    ):
+        hops = rf"✓ +{name} +{status} in \d+ ms +{heard} +{outcome} +{report}"
+        assert re.search(hops, output), output
+    assert "wave.gif: CHANNEL_FAILURE: it does not go" in output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gateway_that_sends_twice_fails_the_play(tmp_path):
+    status, output = finish(start_play(tmp_path, pass_on=2))
+    assert status == 1
+    assert "✗ picture.jpg: Sinch heard it 2 times" in output
+    assert output.count("✗") == 2 * 3
 
 
 def test_a_gateway_that_changes_a_byte_fails_the_play(tmp_path):
@@ -144,16 +186,19 @@ def test_a_gateway_that_changes_a_byte_fails_the_play(tmp_path):
     assert status == 1
     assert "another body than was sent" in output
     assert "✗ picture.jpg: the report: another body than was sent" in output
-    assert "✓" not in output
+    assert "✗ text: the question: another body than was sent" in output
+    assert "✗ invoice.pdf: the report DELIVERED: another body than was sent" in output
+    assert re.findall(r"✓ +(\S+)", output) == ["wave.gif"]  # of which there is nothing to report
 
 
 @pytest.mark.parametrize(
     ("refused", "fault"),
     [
         ("()", "✗ wave.gif: the gateway answered 200"),
+        ("()", "✗ wave.gif: it reached Sinch all the same"),
         ("('application/pdf', 'image/gif', 'application/msword')", "✗ invoice.pdf: CHANNEL_FAILURE: downloading"),
     ],
-    ids=["too much", "too little"],
+    ids=["too much", "too much to Sinch", "too little"],
 )
 def test_a_gateway_that_hands_out_too_much_or_too_little_fails_the_play(tmp_path, refused, fault):
     status, output = finish(start_play(tmp_path, refused=refused))
@@ -180,6 +225,7 @@ def test_it_stays_until_it_is_told_to_stop_and_its_commands_find_it(tmp_path):
         forged = CliRunner().invoke(main, ["sinch", "flood", "3", "--forged", "--state", found])
         assert (forged.exit_code, "401" in forged.output) == (0, True)
         attach(tmp_path, found, shown)
+        answer(tmp_path, found)
         process.send_signal(signal.SIGTERM)
         assert finish(process)[0] == 0
     assert list(tmp_path.iterdir()) == []
@@ -189,7 +235,7 @@ def attach(folder: Path, found: str, shown: str) -> None:
     """What somebody does with a file of theirs while the sandbox runs."""
     (folder / "mine.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
     sent = CliRunner().invoke(main, ["send", str(folder / "mine.pdf"), "--state", found])
-    link = state.read(Path(found)).link(106)
+    link = state.read(Path(found)).link(109)
     assert (sent.exit_code, link in sent.output, "WhatsApp: as a link" in sent.output) == (0, True, True)
     assert "the gateway answered 200" in sent.output
     for what in ("101", state.read(Path(found)).link(101)):
@@ -198,9 +244,34 @@ def attach(folder: Path, found: str, shown: str) -> None:
     wrong = CliRunner().invoke(main, ["sinch", "fetch", link + "x", "--state", found])
     assert "WhatsApp: refused, MEDIA_NOT_REACHABLE (downloading the media failed with http code 404)" in wrong.output
     known = CliRunner().invoke(main, ["motion", "--state", found, "downloads"]).output
-    assert re.search(r"106 +│ mine.pdf +│ GET +│ 200", known)
+    assert re.search(r"109 +│ mine.pdf +│ GET +│ 200", known)
     assert state.read(Path(found)).link(101) in shown  # for curl
     (folder / "mine.pdf").unlink()
+
+
+def answer(folder: Path, found: str) -> None:
+    """What an agent does while the sandbox runs, and what Sinch makes of it."""
+
+    def run(*words: str):
+        result = CliRunner().invoke(main, [*words, "--state", found], env={"COLUMNS": "200"})
+        return result.exit_code, result.output
+
+    code, said = run("agent", "reply", "[Hi]", "--contact", "bea")
+    assert (code, "Sinch takes it as 01" in said) == (0, True)
+    (folder / "mine.gif").write_bytes(b"GIF89a")
+    assert "(400 in " in run("agent", "send", str(folder / "mine.gif"))[1]
+    (folder / "mine.gif").unlink()
+    assert run("sinch", "mode", "status", "--status", "429")[0] == 0
+    assert run("agent", "reply", "More", "--contact", "bea")[0] == 1
+    assert "as it should" in run("sinch", "mode", "none")[1]
+    assert run("agent", "reply", "Who?", "--contact", "carl")[0] == 0
+    until(lambda: run("sinch", "sent")[1].count("FAILED CONTACT_NOT_FOUND") == 1)
+    until(
+        lambda: re.search(
+            r"text_message: \[Hi\] +│ 01\w+ +│ 200 +│ QUEUED_ON_CHANNEL, DELIVERED", run("sinch", "sent")[1]
+        )
+    )
+    assert run("sinch", "expire")[0] == 0
 
 
 def read_until(process: subprocess.Popen, words: str) -> str:
@@ -238,6 +309,35 @@ def test_the_settings_name_the_credentials_for_motion_the_proxy_token_and_a_mint
     assert len(Path(attachments["token_keys_file"]).read_text()) >= 32
     assert built.state.proxy_token not in repr(built)
     assert built.credentials.password not in repr(built)
+
+
+def test_without_a_sinch_there_is_no_door_to_it(built):
+    settings = tomllib.loads(Path(built.state.config_file).read_text())
+    assert "sinch" not in settings
+    assert "outbound_clients" not in settings["server"]
+
+
+def test_with_a_sinch_there_is_a_door_to_it_for_motion_alone(tmp_path):
+    key = Key(key_secret="a secret of Motion's")
+    vendor = stage.Vendor(eu="https://eu", us="https://us", auth="https://auth", control_url="http://c", key=key)
+    with stage.built(motion_url="http://m", control_url="http://c", sinch=vendor, root=tmp_path) as made:
+        written = Path(made.state.config_file).read_text()
+        place = made.state
+        assert state.read(made.state_file) == place
+    settings = tomllib.loads(written)
+    server = settings["server"]
+    assert (server["outbound_address"], server["outbound_clients"]) == ("127.0.0.2", ["127.0.0.1"])
+    assert place.outbound_url == f"https://{server['outbound_names'][0]}:{server['outbound_port']}"
+    assert server["outbound_names"][0] not in server["public_url"]
+    assert settings["sinch"] == {
+        "eu": "https://eu",
+        "us": "https://us",
+        "auth": "https://auth",
+        "ca_file": place.ca_file,
+    }
+    assert key.key_secret not in written + repr(place)
+    agent = place.agent()
+    assert (agent.key, agent.way.api, agent.way.auth) == (key, f"{place.outbound_url}/eu", place.outbound_url)
 
 
 def test_only_the_owner_can_read_what_is_secret(built):

@@ -6,6 +6,8 @@ import click
 from rich.console import Console
 
 from sandbox import play
+from sandbox.commands import conversation
+from sandbox.commands.agent import agent
 from sandbox.commands.media import fetch, send
 from sandbox.commands.motion import motion
 from sandbox.commands.sinch import sinch
@@ -26,4 +28,7 @@ def play_command(*, once: bool) -> None:
 main.add_command(sinch)
 main.add_command(motion)
 main.add_command(send)
+main.add_command(agent)
 sinch.add_command(fetch)
+for command in conversation.COMMANDS:
+    sinch.add_command(command)

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox import fetching, passage, state, whatsapp
-from sandbox.control import ControlError, Remote
+from sandbox.control import Remote
 from sandbox.fetching import Fetched, Habit
+from sandbox.panel import ControlError
 from sandbox.state import State
 from sandbox.whatsapp import Outcome
 

@@ -17,9 +17,10 @@ from rich.table import Table
 from sandbox import mode as modes
 from sandbox import state
 from sandbox import trouble as troubles
-from sandbox.control import Control, ControlError, Remote
+from sandbox.control import Control, Remote
 from sandbox.mode import Mode
 from sandbox.motion import Motion, Received
+from sandbox.panel import ControlError
 from sandbox.trouble import Trouble
 
 T = TypeVar("T")

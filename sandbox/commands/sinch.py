@@ -17,6 +17,8 @@ from rich.table import Table
 
 from sandbox import callbacks, retries, state
 from sandbox.callbacks import App, Callback, Customer
+from sandbox.conversation.control import ApiRemote
+from sandbox.panel import ControlError
 from sandbox.sinch import Receipt, Sinch
 from sandbox.style import Style
 
@@ -51,13 +53,23 @@ class Sender:
     """What the options add up to."""
 
     sinch: Sinch
+    api: ApiRemote
     app: App
     customer: Customer
     forged: bool
     how: dict[str, Any]
 
     def send(self, sent: Sequence[Callback]) -> list[Receipt]:
+        written = [callback for callback in sent if "message" in callback.content]
+        if written and not self.forged and self.api.url:  # From now on the customer may be answered.
+            self._note(written[-1])
         return self.sinch.send_all(sent, **self.how)
+
+    def _note(self, callback: Callback) -> None:
+        try:
+            self.api.wrote(callback, self.customer)
+        except ControlError as error:
+            raise click.ClickException(str(error)) from error
 
     def finish(self, receipts: Sequence[Receipt]) -> None:
         """Exit non-zero where a genuine callback was not accepted, or a forged one was."""
@@ -66,7 +78,7 @@ class Sender:
 
 @click.group()
 def sinch() -> None:
-    """Be Sinch: post callbacks to the gateway of a running sandbox."""
+    """Be Sinch: post callbacks to the gateway of a running sandbox, and take what it is sent."""
 
 
 def _sending(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,7 +100,8 @@ def _sender(*, state_file: Path | None, contact: str, forged: bool, resigned: bo
     sinch = replace(sinch, retries=replace(sinch.retries, resigned=resigned))
     if forged:  # A forger does not follow Sinch's schedule.
         sinch = replace(sinch, secret=secrets.token_urlsafe(32), retries=retries.NONE)
-    return Sender(sinch=sinch, app=place.app, customer=callbacks.customer(contact), forged=forged, how=how)
+    customer, api = callbacks.customer(contact), ApiRemote(place.sinch_control_url)
+    return Sender(sinch=sinch, api=api, app=place.app, customer=customer, forged=forged, how=how)
 
 
 def _style(*, no_algorithm: bool, ending: str, **options: Any) -> Style:  # noqa: ANN401

@@ -1,0 +1,65 @@
+"""`python -m sandbox agent …`: be an agent at Motion, and answer a customer through the gateway's door to Sinch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sandbox import callbacks, state
+from sandbox.agent import Told
+from sandbox.control import Remote
+from sandbox.panel import ControlError
+from sandbox.state import State
+
+_STATE = click.option(
+    "--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default."
+)
+_CONTACT = click.option("--contact", default="ana", show_default=True, help="The customer who is answered.")
+
+
+@click.group()
+def agent() -> None:
+    """Be an agent: send messages from the Motion of a running sandbox."""
+
+
+@agent.command()
+@click.argument("text")
+@_CONTACT
+@_STATE
+def reply(*, text: str, contact: str, state_file: Path | None) -> None:
+    """Answer with TEXT."""
+    place = _state(state_file)
+    _show(place.agent().reply(callbacks.customer(contact).contact_id, text))
+
+
+@agent.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_CONTACT
+@_STATE
+def send(*, file: Path, contact: str, state_file: Path | None) -> None:
+    """Send FILE: Motion keeps it, and Sinch gets a link."""
+    place = _state(state_file)
+    try:
+        attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
+    except ControlError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"At Motion it is attachment {attachment_id}.")
+    _show(place.agent().send_file(callbacks.customer(contact).contact_id, attachment_id))
+
+
+def _show(told: Told) -> None:
+    """What the agent sees; exits non-zero where the message was not accepted."""
+    answered = f"{told.status or 'nothing'} in {1000 * told.answer.seconds:.0f} ms"
+    if told.accepted:
+        click.echo(f"Sinch takes it as {told.message_id} ({answered}). `sinch sent` tells what it reports.")
+        return
+    click.echo(f"It was not sent ({answered}): {told.message}")
+    raise SystemExit(1)
+
+
+def _state(state_file: Path | None) -> State:
+    try:
+        return state.read(state_file)
+    except state.StateError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,184 @@
+"""The simulated Conversation API: two regions and the token endpoint, each on a port of loopback.
+
+A send is checked as the vendor does: first what is answered at once (credentials, place, shape), then what only a
+report tells. Beyond sends it takes what Motion and the SDKs may call; all else is 404.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from sandbox import callbacks
+from sandbox.callbacks import ANA, Callback, Customer
+from sandbox.conversation import operations, refusal, resources, tokens
+from sandbox.conversation.account import Account
+from sandbox.conversation.book import Book
+from sandbox.conversation.ledger import Call, Ledger
+from sandbox.conversation.ledger import Wanted as WantedCalls
+from sandbox.conversation.mishap import Mishap
+from sandbox.conversation.operations import Posted
+from sandbox.conversation.origin import Made, Origin
+from sandbox.conversation.reports import Reports
+from sandbox.conversation.resources import Asked
+from sandbox.conversation.tokens import Tokens
+from sandbox.mode import Mode
+from sandbox.sinch import Receipt
+from sandbox.wire import Heard
+
+_PATH = re.compile(r"/v1/projects/([^/]{1,100})(/.{1,1000})", re.DOTALL)
+
+
+class ConversationApi:
+    """The servers; a context manager that starts and closes them.
+
+    `clock` gives the time of tokens, windows and messages, in Unix seconds. `reports.sinch` posts what becomes of
+    messages, `reports.fetcher` fetches their media; without them nothing is told, and media is believed to be fine.
+    """
+
+    def __init__(
+        self,
+        *accounts: Account,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.accounts = accounts or (Account(),)
+        self.tokens = Tokens({account.key for account in self.accounts}, clock=clock)
+        self.book = Book(clock)
+        self.reports = Reports(self.book)
+        self.ledger = Ledger()
+        self.eu = Origin("eu", self._answer, ledger=self.ledger, host=host, tls=tls)
+        self.us = Origin("us", self._answer, ledger=self.ledger, host=host, tls=tls)
+        self.auth = Origin("auth", self._give, ledger=self.ledger, host=host, tls=tls)
+
+    @property
+    def origins(self) -> dict[str, Origin]:
+        """By the names that the gateway's settings have for them."""
+        return {origin.name: origin for origin in (self.eu, self.us, self.auth)}
+
+    def __enter__(self) -> Self:
+        for origin in self.origins.values():
+            origin.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.reports.close()
+        for origin in self.origins.values():
+            origin.close()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every request, at all three origins."""
+        return self.ledger.calls
+
+    @property
+    def sends(self) -> tuple[Call, ...]:
+        """Every `messages:send` that was heard, in full or in part, whatever became of it."""
+        return tuple(call for call in self.calls if call.is_send)
+
+    @property
+    def accepted(self) -> tuple[Call, ...]:
+        """Those that are messages now, and on their way to the customer."""
+        return tuple(call for call in self.sends if call.made)
+
+    @property
+    def events(self) -> tuple[Call, ...]:
+        """Every `events:send`."""
+        return tuple(call for call in self.calls if call.is_event)
+
+    @property
+    def token_requests(self) -> tuple[Call, ...]:
+        """Every request for an access token."""
+        return tuple(call for call in self.calls if call.is_token)
+
+    @property
+    def unexpected(self) -> tuple[str, ...]:
+        """Requests for what is not here, bytes that were no request, and failures of our own."""
+        return (*self.ledger.unexpected, *self.reports.failures)
+
+    def assert_nothing_unexpected(self) -> None:
+        """Raises AssertionError with what nobody announced."""
+        if unexpected := self.unexpected:
+            raise AssertionError("Sinch heard what nobody announced: " + "; ".join(unexpected))
+
+    def wait_for(self, wanted: WantedCalls, deadline_seconds: float = 10) -> tuple[Call, ...]:
+        """Wait until `wanted(calls)`; returns them. Raises TimeoutError."""
+        return self.ledger.wait_for(wanted, deadline_seconds)
+
+    def wait_for_sends(self, count: int, deadline_seconds: float = 10) -> tuple[Call, ...]:
+        """Wait until so many sends have ended, one way or the other; returns `sends`. Raises TimeoutError."""
+        self.wait_for(lambda calls: sum(call.is_send and call.ended for call in calls) >= count, deadline_seconds)
+        return self.sends
+
+    def set_mishap(self, mishap: Mishap) -> None:
+        """Of both regions and of the token endpoint alike."""
+        for origin in self.origins.values():
+            origin.set_mishap(mishap)
+
+    def release(self) -> None:
+        """End every wait."""
+        for origin in self.origins.values():
+            origin.release()
+
+    def wrote(self, customer: Customer = ANA, *, words: str = "Hola", at: float | None = None) -> Callback:
+        """The customer has written, now or at that moment: the window is open. Returns what Sinch would post."""
+        callback = callbacks.text(words, by=customer, app=self.accounts[0].app)
+        self.note(callback, customer, at=at)
+        return callback
+
+    def note(self, callback: Callback, customer: Customer, *, at: float | None = None) -> None:
+        """The same for a callback that exists: one with a message of the customer's in it. Raises KeyError."""
+        message = callback.content["message"]
+        account = {one.app.app_id: one for one in self.accounts}[callback.content["app_id"]]
+        moment = self.book.clock() if at is None else at
+        self.book.wrote(customer, account, said=message["contact_message"], message_id=message["id"], at=moment)
+
+    def write(self, words: str, *, by: Customer = ANA) -> Receipt:
+        """The customer writes: the window opens, and the callback goes out by `reports.sinch`."""
+        if self.reports.sinch is None:
+            raise ValueError("there is nobody to post the callback")
+        return self.reports.sinch.send(self.wrote(by, words=words))
+
+    def read(self, message_id: str) -> None:
+        """The customer has read that message, which is told. Raises KeyError where there is none."""
+        message = self.book.message(message_id)
+        if message is None:
+            raise KeyError(message_id)
+        self.reports.read(message)
+
+    def _give(self, _: str, heard: Heard, __: Made) -> Mode:
+        if (heard.method, heard.path) != ("POST", tokens.PATH):
+            return self._unknown(heard)
+        return self.tokens.give(heard)
+
+    def _answer(self, region: str, heard: Heard, made: Made) -> Mode:
+        match = _PATH.fullmatch(heard.path)
+        if match is None:
+            return self._unknown(heard)
+        holder = self.tokens.holder(heard)
+        if isinstance(holder, Mode):
+            return holder
+        accounts = [one for one in self.accounts if (one.app.project_id, one.region) == (match[1], region)]
+        if not accounts:
+            return refusal.absent("PROJECT", match[1])
+        if all(one.key.key_id != holder for one in accounts):
+            return refusal.of_status(403)
+        return self._routed(match[2], heard, accounts, made) or self._unknown(heard)
+
+    def _routed(self, path: str, heard: Heard, accounts: Sequence[Account], made: Made) -> Mode | None:
+        if heard.method == "POST":
+            posted = Posted(book=self.book, accounts=accounts, heard=heard, made=made, take=self.reports.take)
+            return operations.answer(path, posted)
+        if heard.method == "GET":
+            return resources.answer(
+                path, lambda name: Asked(book=self.book, accounts=accounts, name=name, query=heard.query)
+            )
+        return None
+
+    def _unknown(self, heard: Heard) -> Mode:
+        self.ledger.complain(f"{heard.method} {heard.path}")
+        return refusal.absent("PATH", heard.path)
