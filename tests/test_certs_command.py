@@ -61,6 +61,56 @@ def test_check_tells_programs_the_same(settings_file: Settings, tmp_path: Path) 
     }
 
 
+SINCH = ("eu.conversation.api.sinch.com", "us.conversation.api.sinch.com", "auth.sinch.com")
+BY_NAME = {"outbound_names": ["gateway.internal", "gw.internal"]}
+BY_SINCHS = {"outbound_clients": ["10.0.0.9"], "sinch_names": True, "public_address": "192.0.2.1"}
+# The settings, the names of the certificate, and the first one that it lacks.
+PRIVATE = {
+    "its names": (BY_NAME, ("gateway.internal", "gw.internal"), ""),
+    "one of its names": (BY_NAME, ("gateway.internal",), "gw.internal"),
+    "its address, where it has a name": (BY_NAME, ("10.0.0.5",), "gateway.internal"),
+    "its address, where it has none": ({}, ("10.0.0.5",), ""),
+    "another address": ({}, ("10.0.0.6",), "10.0.0.5"),
+    "Sinch's names": (BY_SINCHS, SINCH, ""),
+    "two of Sinch's names": (BY_SINCHS, SINCH[:2], "auth.sinch.com"),
+    "its names, and Sinch's": (BY_SINCHS | BY_NAME, (*BY_NAME["outbound_names"], *SINCH), ""),
+    "its names without Sinch's": (BY_SINCHS | BY_NAME, tuple(BY_NAME["outbound_names"]), SINCH[0]),
+}
+
+
+@pytest.mark.parametrize(("server", "names", "missing"), PRIVATE.values(), ids=PRIVATE)
+def test_check_judges_the_private_doors_certificate_by_what_motion_calls_it(
+    settings_file: Settings, tmp_path: Path, server: dict[str, object], names: tuple[str, ...], missing: str
+) -> None:
+    folder = tmp_path / "ca"
+    assert CliRunner().invoke(group, ["certs", "private-ca", "--dir", str(folder), *names]).exit_code == 0
+    leaf = folder / "leaves" / names[0]
+    pair = {"outbound_certificate": str(leaf / "fullchain.pem"), "outbound_private_key": str(leaf / "privkey.pem")}
+    config = settings_file(
+        server={"outbound_address": "10.0.0.5", **pair, **server}, attachments={"token_keys": ["a key of some length"]}
+    )
+    found = run(config, "check", "--outbound", "--json")
+    said = json.loads(found.stdout)
+    assert (said["certificate"], said["private_key"]) == (str(leaf / "fullchain.pem"), str(leaf / "privkey.pem"))
+    [name] = [row for row in said["checks"] if row["check"] == "name"]
+    [trust] = [row for row in said["checks"] if row["check"] == "trust"]
+    assert trust["level"] == "fine"
+    if missing:
+        assert (name["id"], name["sentence"].split(" ")[0]) == ("certs.private_name_not_covered", missing)
+        assert found.exit_code == 2
+    else:
+        assert name["level"] == "fine"
+        assert all(covered in name["sentence"] for covered in names)
+
+
+def test_check_judges_the_public_certificate_for_the_private_door_that_shows_it(settings_file: Settings) -> None:
+    config = settings_file(server={"outbound_names": ["gateway.internal"]})
+    run(config, "self-signed")
+    found = run(config, "check", "--outbound")
+    assert found.exit_code == 2
+    assert "gateway.internal is not among its names: gateway.example.com\n" in found.stdout
+
+
 def test_private_ca_says_which_file_goes_where(tmp_path: Path) -> None:
     found = run(tmp_path / "no settings are needed", "private-ca", "--dir", str(tmp_path / "ca"), "a.example", "::1")
     assert found.exit_code == 0

@@ -180,7 +180,11 @@ def test_every_default_is_the_one_of_the_contract() -> None:
 
 
 def test_values_have_the_types_the_code_counts_on() -> None:
-    found = settings(server={"outbound_clients": ["10.0.0.5", "fd00::/8"]}, limits={"sends_per_app": "5/hour"})
+    found = settings(
+        server={"outbound_clients": ["10.0.0.5", "fd00::/8"]},
+        attachments={"token_keys": ["a key of some length"]},
+        limits={"sends_per_app": "5/hour"},
+    )
     assert found.ingress.signature_max_age == 25 * 3600
     assert found.ingress.max_body == 1048576
     assert found.spool.keep_parked is None

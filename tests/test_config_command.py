@@ -97,3 +97,63 @@ def test_an_unsigned_account_is_told_to_leave_the_secret_empty() -> None:
     assert "    Secret token                  leave empty" in lines
     assert "    Base URL                      US Production" in lines
     assert "    Phone                         as registered at Sinch, with its prefix …111" in lines
+
+
+PRIVATE = {"outbound_clients": ["10.0.0.9"], "outbound_address": "10.0.0.5", "outbound_names": ["gateway.internal"]}
+PAIR = {"outbound_certificate": "/tls/private.pem", "outbound_private_key": "/tls/private-key.pem"}
+SINCH_TOO = {**PRIVATE, **PAIR, "sinch_names": True, "public_address": "192.0.2.1"}
+LINKS = {"token_keys": ["a key of some length"]}
+
+
+def ways(region: str = "eu", **server: Any) -> list[str]:
+    """What is told of Motion's calls to Sinch."""
+    shown = run("show", server=server, attachments=LINKS, account=[account(region=region)]).stdout
+    return [line.strip() for line in shown.partition("  On Motion's host")[2].splitlines()[1:] if line]
+
+
+@pytest.mark.parametrize(
+    ("region", "server", "told"),
+    [
+        pytest.param("eu", {}, [], id="no door"),
+        pytest.param(
+            "eu",
+            PRIVATE,
+            [
+                "Base URL                      https://gateway.internal:8444/eu",
+                "Access tokens                 https://gateway.internal:8444/oauth2/token",
+            ],
+            id="an address of ours",
+        ),
+        pytest.param(
+            "us",
+            PRIVATE | {"outbound_names": [], "outbound_port": 443, "public_address": "192.0.2.1"},
+            [
+                "Base URL                      https://10.0.0.5/us",
+                "Access tokens                 https://10.0.0.5/oauth2/token",
+            ],
+            id="no name, and the port of https",
+        ),
+        pytest.param(
+            "us",
+            SINCH_TOO | {"outbound_address": "fd00::5"},
+            [
+                "Base URL                      https://gateway.internal:8444/us",
+                "Access tokens                 https://gateway.internal:8444/oauth2/token",
+                "Or there, where it knows Sinch's names alone:",
+                "Base URL                      US Production, as above",
+                "In /etc/hosts                 fd00::5 us.conversation.api.sinch.com auth.sinch.com",
+            ],
+            id="Sinch's names",
+        ),
+    ],
+)
+def test_show_tells_how_motions_calls_come_to_the_gateway(region: str, server: dict[str, Any], told: list[str]) -> None:
+    assert ways(region, **server) == told
+
+
+def test_show_tells_which_secret_motion_shows_the_gateway() -> None:
+    vault = {"vault_credentials": True, "gateway_key": "a gateway key of ours"}
+    ours = account(key_id="k-1", key_secret="a key of Sinch")
+    shown = run("show", server=PRIVATE, attachments=LINKS, outbound=vault, account=[ours]).stdout
+    assert "SINCH Key ID, Key Secret      k-1, and as the secret that of outbound.gateway_key" in shown
+    assert "a gateway key" not in shown

@@ -12,6 +12,8 @@ KEY = "0123456789abcdef"
 OTHER = {"connector_id": 8, "app_id": "app-2", "webhook_secrets": ["another secret of some length"]}
 REDIS = {"storage": "redis://127.0.0.1:6379"}
 CLIENTS = {"outbound_clients": ["192.0.2.7"]}
+LINKS = {"token_keys": [KEY]}
+PAIR = {"outbound_certificate": "/tls/private.pem", "outbound_private_key": "/tls/private-key.pem"}
 
 # what, tables, the keys that are told
 CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -62,7 +64,7 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     (
         "outbound on the public address by default",
-        {"server": {"public_address": "127.0.0.1", **CLIENTS}},
+        {"server": {"public_address": "127.0.0.1", **CLIENTS}, "attachments": LINKS},
         ["server.outbound_address"],
     ),
     ("outbound on every IPv4 address", {"server": {"outbound_address": "0.0.0.0"}}, ["server.outbound_address"]),
@@ -73,12 +75,12 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     (
         "outbound under a public wildcard",
-        {"server": {"public_port": 8444, **CLIENTS}},
+        {"server": {"public_port": 8444, **CLIENTS}, "attachments": LINKS},
         ["server.outbound_port"],
     ),
     (
         "outbound under a public IPv4 wildcard",
-        {"server": {"public_address": "0.0.0.0", "public_port": 8444, **CLIENTS}},
+        {"server": {"public_address": "0.0.0.0", "public_port": 8444, **CLIENTS}, "attachments": LINKS},
         ["server.outbound_port"],
     ),
     (
@@ -86,7 +88,11 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
         {"server": {"outbound_port": 443}},
         ["server.outbound_port"],
     ),
-    ("Sinch's names under a public wildcard", {"server": {"sinch_names": True, **CLIENTS}}, ["server.sinch_names"]),
+    (
+        "Sinch's names under a public wildcard",
+        {"server": {"sinch_names": True, **CLIENTS, **PAIR}, "attachments": LINKS},
+        ["server.sinch_names"],
+    ),
     ("Sinch's names, without clients", {"server": {"sinch_names": True}}, ["server.sinch_names"]),
     (
         "Sinch's names on the port of redirects",
@@ -96,10 +102,48 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("redirects on the public port", {"server": {"http_port": 443}}, ["server.http_port"]),
     ("operators on the public port", {"server": {"ops_port": 443}}, ["server.ops_port"]),
     ("operators on the port of redirects", {"server": {"ops_port": 80}}, ["server.ops_port"]),
-    ("operators on Motion's port", {"server": {"ops_port": 8444, **CLIENTS}}, ["server.ops_port"]),
+    ("Motion's door without a key for links", {"server": CLIENTS}, ["server.outbound_clients"]),
+    (
+        "Motion's door with the links of Motion alone",
+        {"server": CLIENTS, "attachments": {"proxy_token": KEY}},
+        ["server.outbound_clients"],
+    ),
+    (
+        "a private certificate without its key",
+        {"server": PAIR | {"outbound_private_key": ""}},
+        ["server.outbound_certificate"],
+    ),
+    (
+        "a private key without its certificate",
+        {"server": PAIR | {"outbound_certificate": ""}},
+        ["server.outbound_private_key"],
+    ),
+    (
+        "Sinch's names with the public certificate",
+        {"server": {"public_address": "192.0.2.1", "sinch_names": True, **CLIENTS}, "attachments": LINKS},
+        ["server.sinch_names"],
+    ),
+    (
+        "Motion's door by the public name",
+        {"server": {"outbound_names": ["gateway.internal", "Gateway.Example.com"]}},
+        ["server.outbound_names[1]"],
+    ),
+    (
+        "Motion's door by a name of Sinch's",
+        {"server": {"outbound_names": ["auth.sinch.com"]}},
+        ["server.outbound_names[0]"],
+    ),
+    (
+        "operators on Motion's port",
+        {"server": {"ops_port": 8444, **CLIENTS}, "attachments": LINKS},
+        ["server.ops_port"],
+    ),
     (
         "operators on the port of Sinch's names",
-        {"server": {"public_address": "192.0.2.1", "sinch_names": True, "ops_port": 443, **CLIENTS}},
+        {
+            "server": {"public_address": "192.0.2.1", "sinch_names": True, "ops_port": 443, **CLIENTS, **PAIR},
+            "attachments": LINKS,
+        },
         ["server.ops_port"],
     ),
     ("neither secrets nor unsigned", {"account": [account(webhook_secrets=ABSENT)]}, ["account[0].webhook_secrets"]),
@@ -159,20 +203,35 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("a file as large as the vault", {"attachments": {"max_bytes": "1GB", "vault_max_bytes": "1GB"}}),
     ("the public port differs from that of the URL", {"server": {"public_port": 8443}}),
-    ("outbound under a public wildcard on another port", {"server": {"public_address": "::", **CLIENTS}}),
+    (
+        "outbound under a public wildcard on another port",
+        {"server": {"public_address": "::", **CLIENTS}, "attachments": LINKS},
+    ),
     ("an outbound door that is off beside the public one", {"server": {"public_address": "127.0.0.1"}}),
     ("an outbound door that is off under the public one", {"server": {"public_port": 8444}}),
     (
         "outbound on IPv6 beside a public IPv4 wildcard on one port",
-        {"server": {"public_address": "0.0.0.0", "public_port": 8444, "outbound_address": "fd00::1", **CLIENTS}},
+        {
+            "server": {"public_address": "0.0.0.0", "public_port": 8444, "outbound_address": "fd00::1", **CLIENTS},
+            "attachments": LINKS,
+        },
     ),
     (
         "Sinch's names beside a named public address",
-        {"server": {"public_address": "192.0.2.1", "sinch_names": True, **CLIENTS}},
+        {"server": {"public_address": "192.0.2.1", "sinch_names": True, **CLIENTS, **PAIR}, "attachments": LINKS},
     ),
     (
         "Sinch's names on the outbound port itself",
-        {"server": {"public_address": "192.0.2.1", "sinch_names": True, "outbound_port": 443, **CLIENTS}},
+        {
+            "server": {"public_address": "192.0.2.1", "sinch_names": True, "outbound_port": 443, **CLIENTS, **PAIR},
+            "attachments": LINKS,
+        },
+    ),
+    ("Motion's door with a certificate of its own", {"server": {**CLIENTS, **PAIR}, "attachments": LINKS}),
+    ("a private certificate for a door that is off", {"server": PAIR}),
+    (
+        "Motion's door by names below the public one and Sinch's",
+        {"server": {"outbound_names": ["x.gateway.example.com", "x.auth.sinch.com"], **CLIENTS}, "attachments": LINKS},
     ),
     ("no redirects", {"server": {"http_port": 0}}),
     (
@@ -230,6 +289,7 @@ def test_a_contradiction_is_silent_while_a_key_of_it_is_not_understood(tables: d
 def test_other_contradictions_are_told_although_a_key_is_not_understood() -> None:
     said = refusal(
         server={"public_port": "x", "ops_port": 8444, "public_prot": 1, **CLIENTS},
+        attachments=LINKS,
         spool={"keep_delivered": "1h", "deliveries": 0},
         account=[account(region="ap", key_id="k"), account(**OTHER | {"app_id": "app-1", "phone": "x"})],
     )
@@ -260,7 +320,7 @@ def test_a_third_account_is_told_by_the_first_owner() -> None:
 
 
 def test_sinchs_names_under_a_wildcard_are_told_to_name_the_public_address() -> None:
-    said = problems(refusal(server={"sinch_names": True, **CLIENTS}))["server.sinch_names"]
+    said = problems(refusal(server={"sinch_names": True, **CLIENTS, **PAIR}, attachments=LINKS))["server.sinch_names"]
     assert "listens on 127.0.0.1:443, which collides with server.public_port on [::]:443" in said
     assert "name one address in server.public_address" in said
 
@@ -281,7 +341,11 @@ def test_an_override_that_contradicts_names_its_variable() -> None:
         pytest.param({"sinch": {"eu": "http://sinch.example"}}, ["sinch.eu"], id="Sinch in clear"),
         pytest.param({"sinch": {"auth": "http://127.0.0.1:1"}}, [], id="a simulated Sinch"),
         pytest.param({"account": [account(webhook_secrets=["x" * 15])]}, ["account[0].webhook"], id="a short secret"),
-        pytest.param({"server": {"outbound_clients": ["0.0.0.0/0"]}}, ["server.outbound_clients"], id="any client"),
+        pytest.param(
+            {"server": {"outbound_clients": ["0.0.0.0/0"]}, "attachments": LINKS},
+            ["server.outbound_clients"],
+            id="any client",
+        ),
         pytest.param({"server": {"trusted_proxies": ["::/0"]}}, ["server.trusted_proxies"], id="any proxy"),
         pytest.param({"server": {"trusted_proxies": ["::/1"]}}, [], id="half the world"),
         pytest.param(
@@ -289,6 +353,18 @@ def test_an_override_that_contradicts_names_its_variable() -> None:
         ),
         pytest.param(
             {"outbound": {"vault_credentials": True, "gateway_key": KEY}}, ["account[0]"], id="no key to send with"
+        ),
+        pytest.param(
+            {
+                "outbound": {"vault_credentials": True, "gateway_key": KEY},
+                "account": [
+                    account(key_id="k", key_secret="x"),
+                    account(connector_id=8, app_id="app-2", webhook_secrets=["another webhook secret here"]),
+                    account(connector_id=9, app_id="app-3", region="us", webhook_secrets=["a third webhook secret"]),
+                ],
+            },
+            ["account[2]"],
+            id="a key of the project, and none of another",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,7 +145,7 @@ def test_a_process_that_nobody_knows_gets_no_settings() -> None:
 
 def services(spool: Database, process: str) -> Services:
     made = service_samples.services(spool, ops={"username": "operator", "password": "a password"})
-    return Services(custody.keep(made.settings, process), made.spool, made.limits, made.clock, made.shelf)
+    return dataclasses.replace(made, settings=custody.keep(made.settings, process))
 
 
 @pytest.mark.parametrize(("process", "status"), [("ops", 401), ("ingress", 503)])

@@ -92,17 +92,18 @@ def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: 
     granted = "CAP_NET_BIND_SERVICE" if unit.name == "nginx" else ""
     assert unit.one("CapabilityBoundingSet") == granted
     assert unit.all("AmbientCapabilities") == ([granted] if granted else [])
-    networked = unit.name in ("courier", "attachments", "nginx")
+    networked = unit.name in ("courier", "attachments", "outbound", "nginx")
     assert unit.all("PrivateNetwork") == ([] if networked else ["yes"])
     assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
 
 
-# Who calls out may need a CA that lies beside the key.
-KEPT_FROM = {"courier": [], "nginx": [], "attachments": ["-/etc/motion-gateway/tls/privkey.pem"]}
+# Who calls out may need a CA that lies beside the keys.
+KEYS = " ".join(f"-/etc/motion-gateway/tls/{name}privkey.pem" for name in ("", "outbound-"))
+KEPT_FROM = {"courier": [], "nginx": [], "attachments": [KEYS], "outbound": [KEYS]}
 
 
 @each
-def test_the_private_key_is_nginxs(unit: Unit) -> None:
+def test_the_private_keys_are_nginxs(unit: Unit) -> None:
     assert unit.all("InaccessiblePaths") == KEPT_FROM.get(unit.name, ["-/etc/motion-gateway/tls"])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.calls import allowed
 from gateway.config import Settings
 from gateway.diagnosis import exposure
 from tests.config_samples import account, settings
@@ -78,3 +79,56 @@ def test_plain_http_leads_to_https_and_proves_the_name() -> None:
     assert {route.answers for route in plain} == {"nginx: ACME files", "nginx: 301 to HTTPS"}
     assert {route.methods for route in plain} == {("GET", "HEAD")}
     assert not [route for route in exposure.routes(settings(server={"http_port": 0})) if not route.tls]
+
+
+PRIVATE = {
+    "http_port": 0,
+    "public_address": "192.0.2.1",
+    "outbound_clients": ["10.0.0.9"],
+    "outbound_names": ["gateway.internal"],
+    "outbound_certificate": "/tls/private.pem",
+    "outbound_private_key": "/tls/private-key.pem",
+}
+EU, US, AUTH = "eu.conversation.api.sinch.com", "us.conversation.api.sinch.com", "auth.sinch.com"
+
+
+@pytest.mark.parametrize(
+    ("server", "hosts"),
+    [
+        ({"outbound_clients": []}, set()),
+        ({}, {("127.0.0.1:8444", "127.0.0.1"), ("127.0.0.1:8444", "gateway.internal")}),
+        (
+            {"sinch_names": True, "outbound_port": 443, "outbound_address": "10.0.0.5"},
+            {
+                ("10.0.0.5:443", host) for host in ("10.0.0.5", "gateway.internal", EU, AUTH)
+            },  # the one account is in the EU
+        ),
+    ],
+    ids=["off", "an address of ours", "Sinch's names"],
+)
+def test_the_private_door_is_for_motion_by_each_of_its_names(
+    server: dict[str, Any], hosts: set[tuple[str, str]]
+) -> None:
+    understood = settings(server=PRIVATE | server, attachments={"token_keys": ["a key of some length"]})
+    calls = [route for route in exposure.routes(understood) if route.answers == "outbound door"]
+    assert {(route.listener, route.host) for route in calls} == hosts
+    assert {(route.tls, route.audience) for route in calls} <= {(True, "Motion (server.outbound_clients)")}
+    assert {route.path for route in calls if route.host == AUTH} <= {"/oauth2/token"}
+    paths = {host: {route.path for route in calls if route.host == host} for _, host in hosts}
+    assert all("/oauth2/token" in paths[host] for host in paths.keys() - {EU, US})
+    assert not [path for host in paths.keys() & {EU, US} for path in paths[host] if path.startswith(("/eu", "/us"))]
+
+
+@pytest.mark.parametrize("management", [False, True])
+def test_the_calls_that_pass_are_told_for_each_project(*, management: bool) -> None:
+    understood = settings(
+        server=PRIVATE, attachments={"token_keys": ["a key of some length"]}, outbound={"allow_management": management}
+    )
+    calls = [route for route in exposure.routes(understood) if route.answers == "outbound door"]
+    told = {route.path: route.methods for route in calls if route.host == "gateway.internal"}
+    base = "/eu/v1/projects/project-1/"
+    assert told[base + "messages:send"] == ("POST",)
+    assert told[base + "messages/{id}"] == ("DELETE", "GET", "PATCH")
+    assert told["/oauth2/token"] == ("POST",)
+    assert (base + "apps/{id}" in told) == management
+    assert len(told) == 1 + len(allowed.by_path(management=management))

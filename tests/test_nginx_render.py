@@ -18,7 +18,7 @@ from gateway import certs, config, errors, services
 from gateway.cli import group
 from gateway.config import Settings
 from gateway.errors import CommandError
-from gateway.nginx import reading, render
+from gateway.nginx import outbound, reading, render
 
 File = Callable[..., Path]
 
@@ -130,6 +130,142 @@ def test_nginx_accepts_links(
     settings = understood(links, state_dir=str(tmp_path / state))
     said = nginx_says(render.write(settings))
     assert [line for line in said.splitlines() if "bind() to" not in line and "test failed" not in line] == []
+
+
+PRIVATE: dict[str, Any] = {
+    "public_address": "192.0.2.1",
+    "outbound_clients": ["10.0.0.9", "10.1.0.0/16", "fd00::/8"],
+    "outbound_names": ["gateway.internal", "gateway.internal", "gw_1.lan"],
+}
+DOORS: dict[str, dict[str, Any]] = {
+    "a name": PRIVATE,
+    "the address alone": PRIVATE | {"outbound_names": []},
+    "an IPv6 address": PRIVATE | {"outbound_address": "[fd00::5]"},
+    "every client, and one of them twice": PRIVATE
+    | {"outbound_clients": ["0.0.0.0/0", "::/0", "10.0.0.9", "10.0.0.9"]},
+    "the longest name": PRIVATE | {"outbound_names": [".".join(["a" * 61] * 4) + ".abc"]},
+}
+
+
+@pytest.fixture
+def private(understood: Callable[..., Settings], settings_file: File) -> Callable[..., Settings]:
+    """Settings of a private door; its certificate is there, and has to be its own for Sinch's names."""
+    public = understood().server
+    pair = {"outbound_certificate": str(public.certificate), "outbound_private_key": str(public.private_key)}
+
+    def load(**server: Any) -> Settings:
+        return config.load(settings_file(server=pair | server, attachments=LINKS["minted"]), {})
+
+    return load
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "an address of ours": {},
+    "Sinch's names": {"sinch_names": True},
+    "both on one port": {"sinch_names": True, "outbound_port": 443},
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("server", DOORS.values(), ids=DOORS)
+def test_nginx_accepts_a_private_door(
+    private: Callable[..., Settings], server: dict[str, Any], form: dict[str, Any]
+) -> None:
+    said = nginx_says(render.write(private(**server, **form)))
+    assert [line for line in said.splitlines() if "bind() to" not in line and "test failed" not in line] == []
+
+
+def served(settings: Settings) -> dict[tuple[str, tuple[str, ...]], list[str]]:
+    """Where the private door's servers lead, by where they listen and by their names."""
+    [http] = reading.read(render.configuration(settings)).all("http")
+    ours = [server for server in http.all("server") if server.all("set_real_ip_from")]
+    return {
+        (server.all("listen")[0].arguments[0], server.all("server_name")[0].arguments): [
+            passed.arguments[0] for location in server.all("location") for passed in location.all("proxy_pass")
+        ]
+        for server in ours
+    }
+
+
+BASE = ("127.0.0.1", "gateway.internal", "gw_1.lan")
+SINCH = {
+    ("eu.conversation.api.sinch.com",): ["http://motion_gateway_outbound/eu$request_uri"],
+    ("us.conversation.api.sinch.com",): ["http://motion_gateway_outbound/us$request_uri"],
+    ("auth.sinch.com",): ["http://motion_gateway_outbound$request_uri"],
+}
+WHERE: dict[str, tuple[dict[str, Any], dict[tuple[str, tuple[str, ...]], list[str]]]] = {
+    "nobody may come": ({"outbound_clients": []}, {}),
+    "an address of ours": (
+        {},
+        {("127.0.0.1:8444", BASE): ["http://motion_gateway_outbound$request_uri"], ("127.0.0.1:8444", ("_",)): []},
+    ),
+    "Sinch's names too": (
+        {"sinch_names": True},
+        {
+            ("127.0.0.1:8444", BASE): ["http://motion_gateway_outbound$request_uri"],
+            ("127.0.0.1:8444", ("_",)): [],
+            ("127.0.0.1:443", ("_",)): [],
+            **{("127.0.0.1:443", names): led for names, led in SINCH.items()},
+        },
+    ),
+    "both on one port": (
+        {"sinch_names": True, "outbound_port": 443},
+        {
+            ("127.0.0.1:443", BASE): ["http://motion_gateway_outbound$request_uri"],
+            ("127.0.0.1:443", ("_",)): [],
+            **{("127.0.0.1:443", names): led for names, led in SINCH.items()},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("server", "led"), WHERE.values(), ids=WHERE)
+def test_the_private_door_is_where_and_by_the_names_that_the_settings_say(
+    private: Callable[..., Settings], server: dict[str, Any], led: dict[tuple[str, tuple[str, ...]], list[str]]
+) -> None:
+    assert served(private(**PRIVATE | server)) == led
+
+
+def test_the_private_door_shows_its_own_certificate_or_the_public_one(settings_file: File) -> None:
+    links = LINKS["minted"]
+    pair = {"outbound_certificate": "/tls/private.pem", "outbound_private_key": "/tls/private-key.pem"}
+    for own, count in (({}, 0), (pair, 2)):
+        text = render.configuration(config.load(settings_file(server=PRIVATE | own, attachments=links), {}))
+        assert text.count('ssl_certificate "/tls/private.pem";') == count
+        assert text.count('ssl_certificate_key "/tls/private-key.pem";') == count
+
+
+def test_the_private_door_is_waited_for_longer_than_for_motion_and_sinch_together(settings_file: File) -> None:
+    settings = config.load(settings_file(server=PRIVATE, attachments=LINKS["minted"], motion={"timeout": "45s"}), {})
+    assert render.configuration(settings).count("proxy_read_timeout 120s;") == 1
+
+
+def test_what_nginx_refuses_at_the_private_door_are_words_of_the_door_itself(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(server=PRIVATE, attachments=LINKS["minted"]), {}))
+    for refused in outbound.refusals():
+        written = refused.body.decode().replace("'", "\\'")
+        assert text.count(f"return {refused.status} '{written}';") == 2
+    assert str(2**20) in text
+
+
+def test_without_a_private_door_nothing_of_it_is_written(settings_file: File) -> None:
+    text = render.configuration(config.load(settings_file(server={"outbound_names": ["gateway.internal"]}), {}))
+    for word in ("gateway.internal", "/refused/HOST_NOT_ALLOWED {", "8444", "sinch.com", "messages:send"):
+        assert word not in text
+
+
+LITERALS = {"plain": ("a b", "'a b'"), "quotes": ('it\'s "so"', "'it\\'s \"so\"'"), "backslash": ("a\\", "'a\\\\'")}
+
+
+@pytest.mark.parametrize(("text", "written"), LITERALS.values(), ids=LITERALS)
+def test_a_literal_is(text: str, written: str) -> None:
+    assert render.literal(text) == written
+
+
+@pytest.mark.parametrize("text", ["$host", "a\nb", "\0"])
+def test_a_literal_that_would_be_more_than_itself_is_refused(text: str) -> None:
+    with pytest.raises(CommandError):
+        render.literal(text)
 
 
 def locations(settings: Settings) -> list[str]:

@@ -38,13 +38,14 @@ _FOR_TRIES = (
 
 KINDS: dict[str, Kind] = {
     "certs.certificate_unreadable": Kind(
-        "error", "Put the certificate there, or correct server.certificate. Run this as the account of the gateway."
+        "error",
+        "Put the certificate there, or correct the setting with its path. Run this as the account of the gateway.",
     ),
     "certs.certificate_malformed": Kind(
         "error", "Put the chain there in PEM: blocks that begin with -----BEGIN CERTIFICATE-----, the server's first."
     ),
     "certs.key_unreadable": Kind(
-        "error", "Put the key there, or correct server.private_key. Run this as the account of the gateway."
+        "error", "Put the key there, or correct the setting with its path. Run this as the account of the gateway."
     ),
     "certs.key_malformed": Kind(
         "error", "Put the key there in PEM: a block that begins with -----BEGIN PRIVATE KEY-----."
@@ -66,6 +67,9 @@ KINDS: dict[str, Kind] = {
     "certs.private_ca": Kind("warning", _FOR_TRIES),
     "certs.name_not_covered": Kind(
         "error", "Have a certificate issued that names the host of server.public_url, or correct that setting."
+    ),
+    "certs.private_name_not_covered": Kind(
+        "error", "Make one for all names by which Motion calls the gateway, at once: motion-gateway certs private-ca."
     ),
     "certs.expired": Kind("error", _RENEW),
     "certs.not_yet_valid": Kind(

@@ -20,13 +20,15 @@ LEAST_LABELS_AFTER_WILDCARD = 2
 
 
 def judge(asked: Subject) -> Finding:
-    """Whether the certificate is for the host that Sinch calls."""
-    host = asked.place.host
-    name = covering(host, asked.leaf)
-    if name is not None:
-        return findings.fine(f"{host} is covered by {name}")
+    """Whether the certificate is for the host that Sinch calls, or for all by which Motion does."""
+    place = asked.place
+    found = {host: covering(host, asked.leaf) for host in (place.host, *place.others)}
+    missing = next((host for host, name in found.items() if name is None), None)
+    if missing is None:
+        return findings.fine("; ".join(f"{host} is covered by {name}" for host, name in found.items()))
     others = ", ".join(subject.shown(str(other.value)) for other in alternatives(asked.leaf)) or "none at all"
-    return findings.found("certs.name_not_covered", f"{host} is not among its names: {others}")
+    identifier = "certs.private_name_not_covered" if place.private else "certs.name_not_covered"
+    return findings.found(identifier, f"{missing} is not among its names: {others}")
 
 
 def covering(host: str, certificate: x509.Certificate) -> str | None:

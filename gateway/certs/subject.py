@@ -36,7 +36,8 @@ _MALFORMED = (
 class Place:
     """What is to be checked: the host, where its certificate and key are, and when.
 
-    `roots`: a PEM file of what clients trust; without it what this system trusts.
+    `roots`: a PEM file of what clients trust; without it what this system trusts. `private`: it is shown to Motion
+    alone, which trusts the root that stands in the file; `others`: what else it is called.
     """
 
     host: str
@@ -44,6 +45,8 @@ class Place:
     private_key: Path
     now: datetime.datetime
     roots: Path | None = None
+    private: bool = False
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

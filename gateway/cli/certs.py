@@ -18,6 +18,8 @@ from gateway.certs.authority import Issued
 from gateway.certs.checking import Row
 from gateway.certs.subject import Place
 from gateway.cli.invocation import Invocation
+from gateway.config.listeners import SINCH_NAMES
+from gateway.config.tables import Server
 
 
 @click.group()
@@ -27,14 +29,17 @@ def certs() -> None:
 
 @certs.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object with a row for each check.")
+@click.option("--outbound", is_flag=True, help="The one that the private door shows to Motion, instead.")
 @click.pass_obj
-def check(invocation: Invocation, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
     """Judge the certificate of the public address, its chain and its key.
 
     The exit status is 0 if all is fine, 1 if there are warnings, 2 if there are errors.
     """
     server = invocation.settings().server
-    place = Place(server.public_host, server.certificate, server.private_key, now=datetime.datetime.now(datetime.UTC))
+    now = datetime.datetime.now(datetime.UTC)
+    public = Place(server.public_host, server.certificate, server.private_key, now=now)
+    place = _private(server, now=now) if outbound else public
     rows = checking.inspect(place)
     click.echo(_as_json(place, rows) if as_json else _as_text(rows))
     click.get_current_context().exit(findings.exit_status(row.finding for row in rows))
@@ -71,6 +76,21 @@ def private_ca(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # no
     """
     issued = authority.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
     click.echo(_told(folder.absolute(), issued))
+
+
+def _private(server: Server, *, now: datetime.datetime) -> Place:
+    """By its address Motion calls the private door only where it has no name."""
+    host, *others = (*server.outbound_names, *(SINCH_NAMES.values() if server.sinch_names else ())) or (
+        server.outbound_address,
+    )
+    return Place(
+        host,
+        server.outbound_certificate or server.certificate,
+        server.outbound_private_key or server.private_key,
+        now=now,
+        private=True,
+        others=tuple(others),
+    )
 
 
 def _as_json(place: Place, rows: Sequence[Row]) -> str:

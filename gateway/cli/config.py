@@ -8,7 +8,8 @@ from urllib.parse import quote
 import click
 
 from gateway.config import secrecy, showing
-from gateway.config.tables import Account, Settings
+from gateway.config.listeners import SINCH_NAMES
+from gateway.config.tables import Account, Server, Settings
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
 
@@ -75,7 +76,7 @@ def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
         "Base URL": BASE_URLS[account.region],
         "SINCH Project ID": account.project_id,
         "SINCH App ID": account.app_id,
-        "SINCH Key ID, Key Secret": account.key_id or "from Settings → Access Keys at Sinch",
+        "SINCH Key ID, Key Secret": _key(settings, account),
         "SINCH webhook token": _secret_token(account),
         "Phone": _phone(account, reveal=reveal),
     }
@@ -84,9 +85,35 @@ def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
             f"{account.name}, connector id {account.connector_id}",
             *_form("At Sinch, Conversation API → Apps → Webhooks:", at_sinch),
             *_form("In Motion, WhatsApp Accounts:", in_motion),
+            *_ways(settings.server, account),
             "",
         ]
     )
+
+
+def _ways(server: Server, account: Account) -> list[str]:
+    """How Motion's calls to Sinch come to the gateway: by an address of ours, or by Sinch's names."""
+    if not server.has_outbound:
+        return []
+    by_address = {
+        "Base URL": f"{server.outbound_origin}/{account.region}",
+        "Access tokens": f"{server.outbound_origin}/oauth2/token",
+    }
+    address = server.outbound_address.strip("[]")
+    by_name = {
+        "Base URL": f"{BASE_URLS[account.region]}, as above",
+        "In /etc/hosts": f"{address} {SINCH_NAMES[account.region]} {SINCH_NAMES['auth']}",
+    }
+    return [
+        *_form("On Motion's host, for calls to Sinch where Motion takes an address for them:", by_address),
+        *(_form("Or there, where it knows Sinch's names alone:", by_name) if server.sinch_names else []),
+    ]
+
+
+def _key(settings: Settings, account: Account) -> str:
+    if settings.server.has_outbound and settings.outbound.vault_credentials:
+        return f"{account.key_id or 'any'}, and as the secret that of outbound.gateway_key"
+    return account.key_id or "from Settings → Access Keys at Sinch"
 
 
 def _form(title: str, fields: dict[str, str]) -> list[str]:

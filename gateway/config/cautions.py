@@ -43,8 +43,10 @@ def idle_sinch_names(settings: Settings) -> Iterator[str]:
 
 
 def missing_vault_keys(settings: Settings) -> Iterator[str]:
+    """A key is good for the whole of its project."""
+    keyed = {(account.region, account.project_id) for account in settings.accounts if account.key_secret}
     for index, account in enumerate(settings.accounts):
-        if settings.outbound.vault_credentials and not account.key_secret:
+        if settings.outbound.vault_credentials and (account.region, account.project_id) not in keyed:
             yield f"account[{index}] has no key_id and key_secret: outbound.vault_credentials cannot send for it"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gateway.config import accounts, addresses, listeners, quantities
+from gateway.config import accounts, addresses, listeners, outbound, quantities
 from gateway.config.drafting import Draft
 from gateway.config.problems import Problem
 from gateway.config.tables import Settings
@@ -154,6 +154,13 @@ RULES = (
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
     Rule(("attachments.max_bytes", "attachments.vault_max_bytes"), vault_room),
     Rule(("attachments.public_path",), public_path),
+    Rule(("server.outbound_clients", "attachments.token_keys"), outbound.minting),
+    Rule(("server.outbound_certificate", "server.outbound_private_key"), outbound.key_pair),
+    Rule(
+        ("server.sinch_names", "server.outbound_clients", "server.outbound_certificate"),
+        outbound.sinch_certificate,
+    ),
+    Rule(("server.outbound_names", "server.public_url"), outbound.names),
     Rule(("server.outbound_address", "server.public_address"), listeners.outbound_on_public_address),
     Rule(("server.outbound_address",), listeners.outbound_on_every_address),
     *(

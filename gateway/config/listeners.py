@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from gateway.config.problems import Problem
 from gateway.config.tables import Server, Settings
 
+# Sinch's own names, which calls use that know of no gateway.
+SINCH_NAMES = {"eu": "eu.conversation.api.sinch.com", "us": "us.conversation.api.sinch.com", "auth": "auth.sinch.com"}
 SINCH_NAMES_PORT = 443
 _OUTBOUND_KEYS = {"outbound_address", "outbound_port"}
 

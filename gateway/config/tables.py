@@ -67,6 +67,12 @@ class Server(Table):
         return bool(self.outbound_clients)
 
     @property
+    def outbound_origin(self) -> str:
+        """The URL under which Motion reaches that door: by its first name, or by its address where it has none."""
+        host = (*self.outbound_names, self.outbound_address)[0]
+        return f"https://{host}" if self.outbound_port == 443 else f"https://{host}:{self.outbound_port}"
+
+    @property
     def public_host(self) -> str:
         """The only host name the public door answers to, in lower case; IPv6 in brackets."""
         return addresses.host(self.public_url)

@@ -6,17 +6,21 @@ Whatever is not in this list is refused. The tests hold both against the running
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway import app, services
+from gateway.calls import allowed
 from gateway.config import Settings
+from gateway.doors.outbound import routes as outbound
 from gateway.media import tokens
 from gateway.nginx import reading, render
 from gateway.nginx.reading import Directive
 
 ANY = "any"
+CALLS, OF_CALLS = "outbound door", "Motion (server.outbound_clients)"
 # What stands for the variable parts of a route where nginx's patterns are tried on it.
 EXAMPLES = {"<attachment_id>": "1", "<token>": "g" * tokens.SHORTEST, "<name>": "name"}
 
@@ -43,12 +47,12 @@ def routes(settings: Settings) -> list[Route]:
 
 def _of_server(settings: Settings, server: Directive) -> Iterator[Route]:
     names = [name for directive in server.all("server_name") for name in directive.arguments]
-    host = ANY if names in (["_"], [""]) else names[0]
-    for listen in server.all("listen"):
+    hosts = [ANY] if names in (["_"], [""]) else names
+    for listen, host in itertools.product(server.all("listen"), hosts):
         address = listen.arguments[0]
         for location in server.all("location"):
             for methods, path, answers in _of_location(settings, location):
-                audience = _audience(settings, address, path)
+                audience = OF_CALLS if answers == CALLS else _audience(settings, address, path)
                 yield Route(address, "ssl" in listen.arguments, host, methods, path, answers, audience)
 
 
@@ -57,14 +61,36 @@ def _of_location(settings: Settings, location: Directive) -> Iterator[tuple[tupl
     if location.has("internal"):
         return
     for passed in location.all("proxy_pass"):
-        door = passed.arguments[0].rpartition("_")[2]
+        door, before = _passed(passed.arguments[0])
         for methods, path in _door_routes(settings, door):
-            if not location.arguments[0].startswith("~") or re.search(pattern, _example(path)):
-                yield methods, _told(settings, path), f"{door} door"
+            asked = _asked(path, before)
+            if asked is not None and _fits(location, asked):
+                yield methods, _told(settings, asked), f"{door} door"
     if location.has("root"):
         yield ("GET", "HEAD"), pattern, "nginx: ACME files"
     if any(directive.arguments[0] == "301" for directive in location.all("return")):
         yield ("GET", "HEAD"), ANY, "nginx: 301 to HTTPS"
+
+
+def _passed(address: str) -> tuple[str, str]:
+    """The door to which `proxy_pass` leads, and what it puts before the path that a client asks for."""
+    door, slash, before = address.partition("motion_gateway_")[2].partition("/")
+    return door.removesuffix("$request_uri"), slash + before.removesuffix("$request_uri")
+
+
+def _asked(path: str, before: str) -> str | None:
+    """What a client asks for who gets to `path` of the door; None where nobody does."""
+    if not before:
+        return path
+    own = re.fullmatch(f"(?:{before}|/<[a-z_]+>)(/.*)", path)
+    return own[1] if own else None
+
+
+def _fits(location: Directive, path: str) -> bool:
+    kind, pattern = location.arguments[0], location.arguments[-1]
+    if kind == "=":
+        return path == pattern
+    return not kind.startswith("~") or bool(re.search(pattern, _example(path)))
 
 
 def _door_routes(settings: Settings, door: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -74,8 +100,17 @@ def _door_routes(settings: Settings, door: str) -> Iterator[tuple[tuple[str, ...
         if "<connector>" in rule.rule:
             for account in settings.accounts:
                 yield methods, rule.rule.replace("<connector>", str(account.connector_id))
+        elif rule.rule == outbound.CALLS:
+            yield from _calls(settings)
         else:
             yield methods, rule.rule
+
+
+def _calls(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Of the one route of all calls those that pass."""
+    for region, project in dict.fromkeys((account.region, account.project_id) for account in settings.accounts):
+        for path, methods in allowed.by_path(management=settings.outbound.allow_management).items():
+            yield tuple(sorted(methods)), f"/{region}/v1/projects/{project}/{path}"
 
 
 def _example(path: str) -> str:
@@ -85,7 +120,7 @@ def _example(path: str) -> str:
 
 def _told(settings: Settings, path: str) -> str:
     """A path as people write it, with what proves that one may use it."""
-    told = re.sub("<(?:[a-z]+_)?([a-z]+)>", r"{\1}", path)
+    told = re.sub("<(?:[a-z]+[_:])?([a-z]+)>", r"{\1}", path)
     proxied = path.replace("<attachment_id>", "{id}") == settings.attachments.public_path
     return f"{told}?{settings.attachments.token_parameter}={{token}}" if proxied else told
 

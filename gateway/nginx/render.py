@@ -20,6 +20,7 @@ from gateway.config import Settings
 from gateway.doors import attachments
 from gateway.errors import CommandError
 from gateway.media import tokens
+from gateway.nginx import outbound
 
 WORKER_USERS = ("www-data", "nginx", "nobody")  # Debian's, nginx.org's, anybody's
 
@@ -43,7 +44,7 @@ def configuration(settings: Settings, *, whole: bool = True) -> str:
     templates = jinja2.Environment(  # noqa: S701 - nginx is no HTML; what is inserted goes through `quoted`
         loader=jinja2.FunctionLoader(_template), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters.update(quoted=quoted, quoted_pattern=quoted_pattern)
+    templates.filters.update(quoted=quoted, quoted_pattern=quoted_pattern, literal=literal)
     rendered = templates.get_template("nginx.conf.j2" if whole else "site.conf.j2").render(
         _facts(settings, whole=whole)
     )
@@ -70,6 +71,7 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "headers_of_all": HEADERS,
         "public_headers": PUBLIC_HEADERS,
         "attachments": _attachments(settings),
+        "outbound": outbound.facts(settings),
         "bodies": {status: errors.body(status).decode() for status in errors.CODES},
         "retry_after": errors.RETRY_AFTER_SECONDS,
         "as_not_found": AS_NOT_FOUND,
@@ -195,6 +197,14 @@ def quoted(value: object) -> str:
 def quoted_pattern(pattern: str) -> str:
     """A regular expression of ours as one word of nginx's configuration language; `$` stands at its end alone."""
     return quoted(pattern.removesuffix("$"))[:-1] + "$" * pattern.endswith("$") + '"'
+
+
+def literal(text: str) -> str:
+    """A text of ours, quotes and all, as one word of nginx's configuration language."""
+    if not text.isprintable() or "$" in text:
+        raise CommandError(f"{text!r} cannot be written into an nginx configuration: $ is not")
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _template(name: str) -> str:

@@ -20,10 +20,11 @@ from gateway.serving.worker import Worker
 from gateway.spool import migrator
 
 WORKERS = {"ingress": Worker}
-# Of a worker that has them. Fetches may wait for Motion, half a minute each; the others shall not wait for those.
-THREADS = {"ops": 16, "attachments": 64}
+# Of a worker that has them. Fetches may wait for Motion, half a minute each, and calls for Sinch; the others shall not
+# wait for those.
+THREADS = {"ops": 16, "attachments": 64, "outbound": 128}
 # At the same time in a worker: as many writers share a commit, as many bodies are in memory, or wait for a thread.
-CONNECTIONS = {"ingress": 64, "ops": 64, "attachments": 256}
+CONNECTIONS = {"ingress": 64, "ops": 64, "attachments": 256, "outbound": 512}
 
 
 class Quiet(Logger):

@@ -55,12 +55,13 @@ class _Running:
 def parts(settings: Settings, config: Path) -> list[Part]:
     """What runs, in the order in which it is started."""
     ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
-    files = [Part("attachments", (*ourselves, "web", "attachments"))] if settings.attachments.has_links else []
+    wanted = {"attachments": settings.attachments.has_links, "outbound": settings.server.has_outbound}
+    others = [Part(door, (*ourselves, "web", door)) for door, is_wanted in wanted.items() if is_wanted]
     return [
         Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),
         Part("ops", (*ourselves, "web", "ops")),
         Part("ingress", (*ourselves, "web", "ingress")),
-        *files,
+        *others,
         Part(edge.NAME, edge.command(settings), stop_signal=edge.STOP_SIGNAL),
     ]
 

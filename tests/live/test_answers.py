@@ -272,6 +272,11 @@ def test_a_body_over_max_body_is_answered_413(house: House, size: int, status: i
         assert_refused(answer, 413)
 
 
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+def test_a_large_body_to_nowhere_is_answered_404_like_any_other(house: House, *, chunked: bool) -> None:
+    assert_refused(house.ask("/nowhere", body=b"x" * 2**21, chunked=chunked), 404)
+
+
 def test_a_length_beyond_all_measure_is_answered_404_or_413_and_waited_for_by_nobody(house: House) -> None:
     for length in ("9223372036854775808", "1" * 100, "-1", "1e3", "0x10", ""):
         answer = house.ask(NOTIFY, headers=(("content-length", length),))

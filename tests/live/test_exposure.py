@@ -16,6 +16,7 @@ from gateway.app import PUBLIC_HEADERS
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
 from tests.live.house import ACCOUNT, HOST, House, opened
+from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
@@ -56,7 +57,8 @@ HOSTS = (HOST, HOST.upper(), f"{HOST}.", f"x.{HOST}", "localhost", "127.0.0.1", 
 def exposed() -> Iterator[House]:
     eight = {**ACCOUNT, "connector_id": 8, "app_id": "app-8", "webhook_secrets": ["a secret of number eight"]}
     with reserve() as plain:
-        server = {"http_port": plain.getsockname()[1]}
+        private = {"outbound_address": own_address(), "outbound_port": PORT, "outbound_clients": [MOTION]}
+        server = {"http_port": plain.getsockname()[1], **private}
         with opened(started=False, server=server, account=[ACCOUNT, eight], attachments=LINKS) as house:
             webroot = house.folder / "acme"
             (webroot / ".well-known" / "acme-challenge").mkdir(parents=True)
@@ -145,7 +147,7 @@ def test_any_server_name_in_the_handshake_changes_nothing(exposed: House) -> Non
 
 
 def test_no_other_port_listens(exposed: House) -> None:
-    wanted = {exposed.public_port, exposed.ops_port, exposed.tables["server"]["http_port"]}
+    wanted = {exposed.public_port, exposed.ops_port, exposed.tables["server"]["http_port"], PORT}
     assert {int(route["listener"].rpartition(":")[2]) for route in listed(exposed)} == wanted
     listening = exposed.listening_ports()
     assert listening == wanted

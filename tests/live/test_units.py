@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
 import tempfile
@@ -17,7 +18,9 @@ import pytest
 
 from sandbox import callbacks
 from sandbox.child import Child
+from sandbox.connection import Request, Route, exchange
 from tests.live.house import ACCOUNT, House, opened
+from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 from tests.units import PROGRAM, ROOT, SERVICES, Unit, in_order
 
@@ -185,7 +188,8 @@ class Units:
 @pytest.fixture
 def units(root: Path) -> Iterator[Units]:
     """Everything is started, in the order that the units ask for, and ready."""
-    with opened(started=False, attachments=LINKS) as house:
+    private = {"outbound_address": own_address(), "outbound_port": PORT, "outbound_clients": [MOTION]}
+    with opened(started=False, attachments=LINKS, server=private) as house:
         house.write_settings()
         state = house.folder / "state"
         state.mkdir(mode=int(SERVICES["ingress"].one("StateDirectoryMode"), 8))
@@ -230,6 +234,25 @@ def test_a_file_passes_through_what_the_units_start(units: Units) -> None:
         answer = files.ask(link)
         assert (answer.status, answer.body) == (200, PHOTO), units.house.log[-3000:]
     assert refused(units) == []
+
+
+def test_a_call_of_motions_passes_through_what_the_units_start(units: Units) -> None:
+    address, house = units.house.tables["server"]["outbound_address"], units.house
+    route = Route(url=f"https://localhost:{PORT}/eu/v1/x", ca_file=house.folder / "ca.pem", connect_to=(address, PORT))
+    # The certificate is for another name; that it is the door's own name is what counts here.
+    assert exchange(route, Request(method="GET")).status == 421
+    with socket.create_connection((address, PORT), 10) as raw, trusting().wrap_socket(raw) as connection:
+        connection.sendall(f"GET /eu/v1/x HTTP/1.0\r\nhost: {address}\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 ")
+    assert house.wait_for(lambda: house.decisions("outbound", event="outbound"))
+    assert refused(units) == []
+
+
+def trusting() -> ssl.SSLContext:
+    """Of a client that takes any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 CHOWN = "import os, tempfile; file = tempfile.NamedTemporaryFile(); os.chown(file.name, -1, -1)"
