@@ -9,7 +9,7 @@ export PYTHON3
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
 PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux /usr/share/misc/magic.mgc:libmagic1
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
-TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium
+TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs
 
 .PHONY: help setup install uninstall run test no-loss bench check format requirements clean
 
@@ -53,10 +53,11 @@ test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI 
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
 	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),2000) $(PYTHON) -m pytest -q -s tests/live/test_no_loss.py
 
-bench: setup $(VENV)/.installed-tests ## measure both doors side by side with nginx alone; some five minutes
+bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by side with what is not the gateway; some six minutes
 	@deploy/install-packages $(BENCH_PACKAGES)
 	$(PYTHON) -m bench.ingress
 	$(PYTHON) -m bench.attachments
+	$(PYTHON) -m bench.outbound
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .

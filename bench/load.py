@@ -30,15 +30,29 @@ class Load:
         return self.answered / self.seconds
 
 
-def send(url: str, letters: Path, *, seconds: float, cycle: bool = False, connections: int = CONNECTIONS) -> Load:
+def send(
+    url: str,
+    letters: Path,
+    *,
+    seconds: float,
+    cycle: bool = False,
+    connections: int = CONNECTIONS,
+    address: str = "127.0.0.1",
+) -> Load:
     """Each letter once, or round and round; returns when all that was sent is answered."""
-    return finish(start(url, letters, seconds=seconds, cycle=cycle, connections=connections))
+    return finish(start(url, letters, seconds=seconds, cycle=cycle, connections=connections, address=address))
 
 
 def start(
-    url: str, letters: Path, *, seconds: float, cycle: bool = False, connections: int = CONNECTIONS
+    url: str,
+    letters: Path,
+    *,
+    seconds: float,
+    cycle: bool = False,
+    connections: int = CONNECTIONS,
+    address: str = "127.0.0.1",
 ) -> subprocess.Popen[str]:
-    """The same, beside something else; `finish` waits for it."""
+    """The same, beside something else; `finish` waits for it. `address`: where the host of `url` is."""
     # One thread: each would send all letters by itself.
     way = [
         "-t1",
@@ -50,7 +64,8 @@ def start(
     ]
     told = [str(letters), str(seconds), str(connections), "cycle" if cycle else "once"]
     command = [WRK, *way, url, "--", *told]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {"BENCH_ADDRESS": address}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
 def finish(running: subprocess.Popen[str]) -> Load:

@@ -25,7 +25,7 @@ from sandbox import child, stage
 from sandbox.child import ChildError
 from sandbox.connection import Request
 from sandbox.sinch import Sinch
-from sandbox.stage import Stage
+from sandbox.stage import Stage, Vendor
 
 START_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
@@ -35,6 +35,7 @@ _LIMITS = """
 [limits]
 webhooks_per_account = "1000000/second"
 fetches_per_attachment = "1000000/second"
+calls_per_project = "1000000/second"
 """
 
 _STUB = """\
@@ -112,9 +113,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def built(*, motion_port: int) -> Iterator[Site]:
+def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
     """A furnished folder: settings, spool and nginx's configuration; removed at the end."""
-    with stage.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="") as made:
+    with stage.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="", sinch=sinch) as made:
         path = Path(made.state.config_file)
         written = path.read_text("utf-8").replace("[motion]\n", '[motion]\nmax_attachment = "100MB"\n')
         path.write_text(written + _LIMITS, "utf-8")

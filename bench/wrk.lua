@@ -12,7 +12,7 @@ end
 
 -- The name stays in SNI and Host; the socket goes to loopback.
 function wrk.resolve(_, service)
-  wrk.addrs = wrk.lookup("127.0.0.1", service)
+  wrk.addrs = wrk.lookup(os.getenv("BENCH_ADDRESS"), service)
 end
 
 local thread

@@ -8,19 +8,24 @@ from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import errors, telemetry
+from gateway.calls import allowed
+from gateway.calls.refusals import Refused
 from gateway.doors import attachments, ingress
 from gateway.doors.ops import routes as ops
+from gateway.doors.outbound import routes as outbound
 from gateway.services import Services
 
 DOORS: dict[str, Callable[[Services], Blueprint]] = {
     "ingress": ingress.blueprint,
     "attachments": attachments.blueprint,
+    "outbound": outbound.blueprint,
     "ops": ops.blueprint,
 }
 
 # How to prove who one is, where the 401 comes from a door that people open: RFC 9110, 11.6.1.
 CHALLENGES = {"ops": 'Basic realm="Motion Gateway", charset="UTF-8"'}
 
+PUBLIC = ("ingress", "attachments")
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -39,9 +44,11 @@ def create_app(services: Services, *, door: str) -> Flask:
     """The application of `door`, one of DOORS."""
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # one spelling of each path; the others are not redirected, they are not there
-    app.config["MAX_CONTENT_LENGTH"] = services.settings.ingress.max_body
+    app.config["MAX_CONTENT_LENGTH"] = (
+        allowed.MOST_BODY_BYTES if door == "outbound" else services.settings.ingress.max_body
+    )
     app.before_request(_start(services))
-    app.register_error_handler(Exception, _refuse)
+    app.register_error_handler(Exception, _refuse_call if door == "outbound" else _refuse)
     app.register_blueprint(DOORS[door](services))
     app.after_request(_finish(services, door))
     return app
@@ -49,7 +56,7 @@ def create_app(services: Services, *, door: str) -> Flask:
 
 def headers(door: str) -> Mapping[str, str]:
     """What every answer of `door` carries."""
-    return HEADERS if door == "ops" else PUBLIC_HEADERS
+    return PUBLIC_HEADERS if door in PUBLIC else HEADERS
 
 
 def _start(services: Services) -> Callable[[], None]:
@@ -61,13 +68,32 @@ def _start(services: Services) -> Callable[[], None]:
 
 
 def _refuse(error: Exception) -> Response:
-    """Every exception becomes an answer here, and nowhere else."""
+    """Every exception becomes an answer here, and nowhere else; those of the outbound door just below."""
     refusal = _as_ours(error)
     g.decision[telemetry.REASON] = refusal.reason
     response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
     if refusal.status in (429, 503):
         response.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
     return response
+
+
+def _refuse_call(error: Exception) -> Response:
+    """An answer in the form of Sinch's own errors."""
+    refused = _as_refused(error)
+    g.decision[telemetry.REASON] = refused.code
+    g.decision[telemetry.WHY] = refused.says
+    return Response(refused.body, refused.status, headers=refused.headers)
+
+
+def _as_refused(error: Exception) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, HTTPException) and error.code == 413:
+        return Refused("BODY_TOO_LARGE", most=allowed.MOST_BODY_BYTES)
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
+    telemetry.failure("unexpected", error)
+    return Refused("GATEWAY_UNAVAILABLE")
 
 
 def _as_ours(error: Exception) -> errors.GatewayError:

@@ -10,6 +10,7 @@ from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.limits import Limiter
 from gateway.media.shelf import Shelf
+from gateway.sinch import Sinch
 from gateway.spool import database
 from gateway.spool.database import Database
 
@@ -25,6 +26,7 @@ class Services:
     limits: Limiter
     clock: Clock
     shelf: Shelf
+    sinch: Sinch
 
 
 def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> Services:
@@ -36,6 +38,7 @@ def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> 
         limits=Limiter(settings.limits.storage, clock=SteadyClock()),
         clock=clock,
         shelf=Shelf(settings, spool, vault_dir(settings), clock=clock),
+        sinch=Sinch(settings.sinch, clock=SteadyClock()),
     )
 
 

@@ -9,6 +9,7 @@ from gateway.config import Settings
 from gateway.limits import Limiter
 from gateway.media.shelf import Shelf
 from gateway.services import Services, vault_dir
+from gateway.sinch import Sinch
 from gateway.spool.database import Database
 from tests import config_samples
 
@@ -39,4 +40,5 @@ def services(spool: Database, *, clock: HandClock | None = None, **tables: Any) 
     settings: Settings = config_samples.settings(**tables)
     chosen = clock or HandClock()
     shelf = Shelf(settings, spool, vault_dir(settings), clock=chosen)
-    return Services(settings, spool, Limiter(settings.limits.storage, clock=chosen), chosen, shelf)
+    limits = Limiter(settings.limits.storage, clock=chosen)
+    return Services(settings, spool, limits, chosen, shelf, Sinch(settings.sinch, clock=chosen))

@@ -24,6 +24,7 @@ class HandShelf(Shelf):
     troubles: dict[str, GatewayError] = field(default_factory=dict)
     fetches: list[tuple[str, float | None]] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    holds: list[tuple[str, bytes, float]] = field(default_factory=list)
 
     def put(self, attachment_id: str, file: bytes, *, name: str = "") -> Item:
         """Let Motion have had this file."""
@@ -58,6 +59,11 @@ class HandShelf(Shelf):
         if item is None or digest not in (None, item.digest):
             raise NotFound("no such attachment")
         return item
+
+    def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
+        if f"hold {attachment_id}" in self.troubles:
+            raise self.troubles[f"hold {attachment_id}"]
+        self.holds.append((attachment_id, digest, until))
 
     def fetched(self, item: Item, *, until: float | None = None) -> None:
         self.fetches.append((item.attachment_id, until))

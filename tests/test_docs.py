@@ -15,7 +15,7 @@ from gateway.app import DOORS
 from gateway.cli import group
 from gateway.config import overrides, tables
 from gateway.media import source, vault
-from gateway.spool import database, intake, schema, turns
+from gateway.spool import database, intake, reports, schema, sends, turns
 from gateway.upstream import stream
 
 ROOT = Path(__file__).parent.parent
@@ -216,6 +216,12 @@ def test_the_reasons_are_found() -> None:
 @pytest.mark.parametrize("state", schema.STATES)
 def test_every_state_of_an_event_is_explained(state: str) -> None:
     assert stands(state)
+
+
+@pytest.mark.parametrize("word", [*sends.OUTCOMES, *reports.FATES])
+def test_every_outcome_and_every_fate_of_what_was_sent_is_explained(word: str) -> None:
+    section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was sent\n")[2]
+    assert stands(f"`{word}`", section.partition("\n## ")[0])
 
 
 @pytest.mark.parametrize("line", sorted(set(lines())))

@@ -166,6 +166,16 @@ def test_the_attachments_door_counts_where_there_are_links(spool: Database) -> N
             assert ask(door, "/readyz").json["checks"]["attachments"] == "ok"
 
 
+def test_the_outbound_door_counts_where_there_is_one(spool: Database) -> None:
+    links, clients = {"token_keys": ["a key of some length"]}, {"outbound_clients": ["10.0.0.9"]}
+    with opened(spool, door="ops", server=clients, attachments=links) as door:
+        assert ask(door, "/readyz").json["checks"]["outbound"] == "the outbound door is shut"
+        settings = door.services.settings
+        settings.server.state_dir.joinpath("run").mkdir()
+        with listening(places.socket_path(settings, "outbound")):
+            assert ask(door, "/readyz").json["checks"]["outbound"] == "ok"
+
+
 FAULTS = {"courier": "no courier is running", "ingress": "the ingress door is shut"}
 
 

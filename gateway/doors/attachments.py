@@ -23,7 +23,7 @@ from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
 from gateway.media import names, source, tokens, verdicts
 from gateway.media.rulebook import Kind
 from gateway.media.shelf import Item
-from gateway.media.tokens import Grant
+from gateway.media.tokens import Grant, Purpose
 from gateway.media.verdicts import Limits, Verdict
 from gateway.services import Services
 
@@ -115,7 +115,7 @@ def _answer(services: Services, claim: Claim) -> Response:
     limit = services.settings.limits.fetches_per_attachment
     services.limits.require(limit, "fetches per attachment", claim.attachment_id)
     item = _taken(services, claim)
-    verdict = _judged(services, item)
+    verdict = _judged(services, item, claim)
     response = _sent(services, item, verdict)
     name = claim.grant.name if claim.grant else item.name
     response.headers["Content-Type"] = verdict.mime
@@ -145,11 +145,14 @@ def _require_alive(services: Services, claim: Claim) -> None:
         raise NotFound("link expired")
 
 
-def _judged(services: Services, item: Item) -> Verdict:
+def _judged(services: Services, item: Item, claim: Claim) -> Verdict:
     """The verdict on what may be served. Raises TooLarge, UnsupportedMedia."""
     settings = services.settings
     sizes = Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
-    verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
+    if claim.grant and claim.grant.purpose is Purpose.ELSEWHERE:
+        verdict = verdicts.elsewhere(item.inspection, limits=sizes)
+    else:
+        verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
     g.decision[telemetry.VERDICT] = verdict.kind.value
     g.decision[telemetry.CODE] = verdict.code
     g.decision[telemetry.ROW] = verdict.row

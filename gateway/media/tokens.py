@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     """For whom a link was minted. Stands in tokens by its first letter: each has one of its own."""
 
     MESSAGE = "message"  # in a message that Motion sends through the outbound door
+    ELSEWHERE = "elsewhere"  # the same, for another channel than WhatsApp: its rules do not count
     OPERATOR = "operator"  # by hand
 
 

@@ -18,7 +18,7 @@ from gateway.media.filetypes import Category
 from gateway.media.inspection.structure import Trait
 from gateway.media.rulebook import Kind, Row
 
-_SMALLER = "Make the file smaller or send it in parts, or use another channel such as email."
+SMALLER = "Make the file smaller or send it in parts, or use another channel such as email."
 _MEDIA = ("image/", "video/", "audio/")
 _NOUNS: dict[Category, str] = {
     "image": "a picture",
@@ -80,6 +80,24 @@ def judge(inspection: Inspected, *, profile: str, limits: Limits) -> Verdict:
     return _verdict(inspection, row)
 
 
+def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
+    """The verdict on a file for another channel than WhatsApp, whose rules we do not know: served as what it is."""
+    over = _over_settings(inspection.size_bytes, limits)
+    if over:
+        return _too_large(inspection, over)
+    found = filetypes.of(inspection.mime)
+    return Verdict(
+        kind=Kind.NATIVE,
+        mime=found.served,
+        extension=_extension(inspection),
+        category=found.category,
+        code=None,
+        reason="The rules of WhatsApp do not count on this channel.",
+        remedy="",
+        row="another channel",
+    )
+
+
 def _over_settings(size_bytes: int, limits: Limits) -> str:
     """Whose limit a file is over, Motion's first; "" if it is over none."""
     if size_bytes > limits.motion_bytes:
@@ -98,7 +116,7 @@ def _too_large(inspection: Inspected, whose: str) -> Verdict:
         category=found.category,
         code="MEDIA_TOO_LARGE",
         reason=f"{whose}, and this file has {inspection.size_bytes:,} bytes.",
-        remedy=_SMALLER,
+        remedy=SMALLER,
         row="too large",
     )
 

@@ -69,6 +69,16 @@ def _check_ingress(services: Services) -> None:
         raise GatewayError("the ingress door is shut")
 
 
+def _check_attachments(services: Services) -> None:
+    if not upstream.is_listening(places.socket_path(services.settings, "attachments")):
+        raise GatewayError("the attachments door is shut")
+
+
+def _check_outbound(services: Services) -> None:
+    if not upstream.is_listening(places.socket_path(services.settings, "outbound")):
+        raise GatewayError("the outbound door is shut")
+
+
 CHECKS: dict[str, Callable[[Services], None]] = {
     "spool": _check_spool,
     "courier": _check_courier,
@@ -76,14 +86,11 @@ CHECKS: dict[str, Callable[[Services], None]] = {
 }
 
 
-def _check_attachments(services: Services) -> None:
-    if not upstream.is_listening(places.socket_path(services.settings, "attachments")):
-        raise GatewayError("the attachments door is shut")
-
-
 def _checks(services: Services) -> dict[str, Callable[[Services], None]]:
-    files = {"attachments": _check_attachments} if services.settings.attachments.has_links else {}
-    return CHECKS | files
+    settings = services.settings
+    files = {"attachments": _check_attachments} if settings.attachments.has_links else {}
+    calls = {"outbound": _check_outbound} if settings.server.has_outbound else {}
+    return CHECKS | files | calls
 
 
 def _outcome(check: Callable[[Services], None], services: Services) -> str:

@@ -1,0 +1,198 @@
+"""What becomes of a message: read, judged, its media replaced, written down, handed to Sinch, and written down again.
+
+Rule 1. Its row is on the disk before it leaves. Whatever happens then, a delivery report finds it.
+Rule 2. Once it has left, nothing but Sinch's answer says that it was not sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from flask import g, request
+
+from gateway import telemetry
+from gateway.calls import sends
+from gateway.calls.allowed import Call
+from gateway.calls.refusals import Refused
+from gateway.calls.sends import Send
+from gateway.config import Account
+from gateway.doors.outbound import files
+from gateway.doors.outbound.files import Files
+from gateway.doors.outbound.links import Links
+from gateway.errors import SpoolUnavailable, TooManyRequests
+from gateway.services import Services
+from gateway.sinch import Request
+from gateway.spool import sends as record
+from gateway.spool.sends import Draft
+from gateway.upstream import Answer
+
+OURS = "mg-"  # how a reference of ours begins
+
+# What the limits of the settings count.
+COUNTED = {"sends_per_app": "sends per app", "calls_per_project": "calls per project"}
+
+_ID = re.compile("[0-9A-Za-z_-]{1,64}")
+_CODE = re.compile("[A-Z_]{1,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    services: Services
+    links: Links
+
+    def send(self, call: Call, headers: Sequence[tuple[str, str]], *, vaulted: bool) -> Answer:
+        """Sinch's answer to the message in the request. `vaulted`: signed in by us. Raises Refused."""
+        message = sends.read(request.get_data(cache=False))
+        if not message.app_id:
+            raise Refused("APP_MISSING", field="app_id")
+        account = call.of_app(message.app_id, field="app_id")
+        draft = _draft(message, account)
+        body, draft = self._prepared(message, account, draft)
+        request_ = Request(
+            method=call.row.method,
+            target=call.target,
+            kind=call.row.kind,
+            headers=headers,
+            body=body,
+            account=call.signer(account) if vaulted else None,
+        )
+        return self._carried(call.region, request_, self._begun(draft))
+
+    def _prepared(self, message: Send, account: Account, draft: Draft) -> tuple[bytes, Draft]:
+        """The body as it goes out, and what is written down of it. Raises Refused, once that is written down."""
+        attached = Files(services=self.services, links=self.links, account=account)
+        try:
+            self._require_allowed(message, account)
+            links = attached.linked(message)
+        except Refused as refused:
+            self._write_refused(replace(draft, attachments=tuple(attached.attached)), refused)
+            raise
+        body = message.rewritten(links, correlation_id=draft.reference)
+        return body, replace(draft, attachments=tuple(attached.attached))
+
+    def _require_allowed(self, message: Send, account: Account) -> None:
+        if not self.services.settings.outbound.allow_templates:
+            sends.require_no_templates(message)
+        sends.require_texts_fit(message, channels=files.named_channels(message, "", account))
+        require_within(self.services, "sends_per_app", code="APP_LIMIT", whose=account.app_id)
+
+    def _write_refused(self, draft: Draft, refused: Refused) -> None:
+        with suppress(SpoolUnavailable):  # what was wrong with the message is of more use than that
+            now = self.services.clock.now()
+            record.refuse(self.services.spool, draft, status=refused.status, code=refused.code, now=now)
+
+    def _begun(self, draft: Draft) -> int:
+        try:
+            return record.begin(self.services.spool, draft, now=self.services.clock.now())
+        except SpoolUnavailable as error:
+            telemetry.note("send not written down, and not sent", reason=error.reason)
+            raise Refused("GATEWAY_UNAVAILABLE") from error
+
+    def _carried(self, region: str, outgoing: Request, send_id: int) -> Answer:
+        try:
+            answer, tries = self.services.sinch.call(region, outgoing)
+        except Refused as refused:
+            outcome = record.UNKNOWN if refused.refusal.sent == "unknown" else record.UNSENT
+            self._write_end(send_id, outcome=outcome, status=refused.status, code=refused.code)
+            raise
+        except Exception as error:
+            telemetry.failure("unexpected", error)
+            self._write_end(send_id, outcome=record.UNKNOWN, status=None, code="")
+            raise Refused("SEND_FATE_UNKNOWN") from error
+        g.decision[telemetry.TRIES] = tries if tries > 1 else None
+        ended = _ended(answer)
+        g.decision[telemetry.MESSAGE] = ended.message_id
+        self._write_end(send_id, outcome=ended.outcome, status=answer.status, code=ended.code, ended=ended, tries=tries)
+        return answer
+
+    def _write_end(
+        self,
+        send_id: int,
+        *,
+        outcome: str,
+        status: int | None,
+        code: str,
+        ended: Ended | None = None,
+        tries: int = 1,
+    ) -> None:
+        g.decision[telemetry.OUTCOME] = outcome
+        try:
+            record.settle(
+                self.services.spool,
+                send_id,
+                outcome=outcome,
+                status=status,
+                code=code,
+                message_id=ended.message_id if ended else "",
+                tries=tries,
+                now=self.services.clock.now(),
+            )
+        except SpoolUnavailable as error:
+            # The answer is known and goes to Motion; the row says that it is not, until a report tells more.
+            telemetry.note("finding", finding="send-not-settled", reason=error.reason)
+
+
+def require_within(services: Services, limit: str, *, code: str, whose: str) -> None:
+    """Count one more, under the setting `limits.<limit>`. Raises Refused when that is one too many."""
+    try:
+        services.limits.require(getattr(services.settings.limits, limit), COUNTED[limit], whose)
+    except TooManyRequests as error:
+        raise Refused(code) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What Sinch's answer says of a message."""
+
+    outcome: str
+    code: str = ""
+    message_id: str = ""
+
+
+def _ended(answer: Answer) -> Ended:
+    """A 5xx may come from something in front of what had taken the message; so its fate is unknown."""
+    said = _json(answer.body)
+    if HTTPStatus(200) <= answer.status < HTTPStatus(300):
+        message_id = said.get("message_id") or said.get("messageId")
+        if isinstance(message_id, str) and _ID.fullmatch(message_id):
+            return Ended(outcome=record.ACCEPTED, message_id=message_id)
+        return Ended(outcome=record.UNKNOWN)
+    error = said.get("error")
+    code = error.get("status") if isinstance(error, dict) else None
+    outcome = record.REJECTED if answer.status < HTTPStatus(500) else record.UNKNOWN
+    return Ended(outcome=outcome, code=code if isinstance(code, str) and _CODE.fullmatch(code) else "")
+
+
+def _json(body: bytes) -> dict[str, object]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _draft(message: Send, account: Account) -> Draft:
+    reference = OURS + uuid.uuid4().hex
+    told = {
+        telemetry.CONNECTOR: account.connector_id,
+        telemetry.APP: account.app_id,
+        telemetry.KIND: message.kind,
+        telemetry.REFERENCE: reference,
+    }
+    g.decision.update(told)
+    return Draft(
+        reference=reference,
+        connector_id=account.connector_id,
+        app_id=account.app_id,
+        kind=message.kind,
+        contact_id=message.contact_id,
+        identity=message.identity,
+        correlation_id=reference if message.correlation_is_free else message.correlation_id,
+        request_id=request.headers.get("X-Request-Id", ""),
+    )

@@ -1,0 +1,470 @@
+"""The third door: what becomes of a message, in the answer, at Sinch, and in the record."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from gateway import app
+from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
+from gateway.media import tokens
+from gateway.media.tokens import Purpose
+from gateway.spool.database import Database
+from tests import config_samples, picture_samples
+from tests.call_door_samples import (
+    ACCEPTED,
+    APP,
+    AUTHORIZATION,
+    GATEWAY_KEY,
+    KEY,
+    MESSAGE_ID,
+    SEND,
+    CallDoor,
+    assert_refused,
+    link,
+    media,
+    opened,
+    sending,
+    vaulted,
+)
+from tests.peer_samples import Behaviour, Wire, answers, finishes, says
+from tests.seed_samples import SEED, Row
+from tests.service_samples import NOW
+
+JPEG = picture_samples.written(picture_samples.picture(), "JPEG")
+GIF = picture_samples.written(picture_samples.picture(), "GIF")
+PUBLIC = "https://gateway.example.com"
+
+Door = Callable[..., CallDoor]
+
+
+@pytest.fixture
+def door(spool: Database) -> Iterator[CallDoor]:
+    with opened(spool) as made:
+        yield made
+
+
+def grant_of(url: str) -> tokens.Grant:
+    """What a minted link allows; proves that it is one of this gateway's."""
+    origin, media_, token, _name = url.rsplit("/", 3)
+    assert (origin, media_) == (PUBLIC, "media")
+    return tokens.open(token, keys=[KEY], now=NOW)
+
+
+def test_a_text_goes_out_as_it_came_but_for_our_reference(door: CallDoor) -> None:
+    body = (
+        b'{ "app_id":"app-1","recipient":{"contact_id":"c"}, "message":{"text_message":{"text":"\\u00e9\\/"}},"n":1.10}'
+    )
+    answer = door.call(body=body)
+    assert (answer.status_code, answer.get_json()["message_id"]) == (200, MESSAGE_ID)
+    [heard] = door.heard
+    [sent] = door.sends
+    assert (
+        heard.replace(b',"correlation_id":"%b"' % sent.reference.encode(), b"").replace(
+            b'"correlation_id":"%b",' % sent.reference.encode(), b""
+        )
+        == body
+    )
+    assert json.loads(heard)["correlation_id"] == sent.reference
+    told = (sent.connector_id, sent.app_id, sent.kind, sent.contact_id, sent.outcome, sent.message_id, sent.status)
+    assert told == (7, APP, "text", "c", "accepted", MESSAGE_ID, 200)
+    assert sent.correlation_id == sent.reference
+    assert sent.request_id == "r-1"
+
+
+def test_motions_own_correlation_id_stays_and_is_written_down(door: CallDoor) -> None:
+    body = json.dumps(sending(correlation_id="ticket-42")).encode()
+    door.call(body=body)
+    assert door.heard == [body]
+    assert door.sends[0].correlation_id == "ticket-42"
+
+
+def test_a_row_is_on_the_disk_before_the_message_leaves(spool: Database) -> None:
+    seen: list[str] = []
+
+    def behave(wire: Wire) -> None:
+        seen.extend(sent.outcome for sent in door.sends)
+        ACCEPTED(wire)
+
+    with opened(spool, behave) as door:
+        door.call()
+    assert seen == ["sending"]
+
+
+def test_a_file_of_motions_goes_out_as_a_link_of_ours_to_the_bytes_that_were_judged(door: CallDoor) -> None:
+    item = door.shelf.put("12", JPEG, name="grüße.jpeg")
+    door.call(body=sending(media(link("12"))))
+    said = json.loads(door.heard[0])["message"]["media_message"]
+    assert said["filename_override"] == "grüße.jpg"
+    given = grant_of(said["url"])
+    assert (given.attachment_id, given.digest, given.mime) == ("12", item.digest, "image/jpeg")
+    assert given.purpose is Purpose.MESSAGE
+    assert given.expires_at == NOW + 7 * 24 * 3600
+    assert door.shelf.holds == [("12", item.digest, given.expires_at)]
+    [attached] = door.sends[0].attachments
+    assert attached["attachment_id"] == "12"
+    assert attached["digest"] == item.digest.hex()
+    assert (attached["verdict"], attached["code"], attached["field"]) == ("native", "", "message.media_message.url")
+
+
+@pytest.mark.parametrize("row", SEED.values(), ids=SEED)
+def test_a_send_of_each_kind_of_file_ends_as_the_manual_says(door: CallDoor, row: Row) -> None:
+    door.shelf.put("12", row.make(), name=row.name)
+    answer = door.call(body=sending(media(link("12"))))
+    [sent] = door.sends
+    [attached] = sent.attachments
+    if row.ends in ("native", "link"):
+        assert answer.status_code == 200
+        assert grant_of(json.loads(door.heard[0])["message"]["media_message"]["url"]).attachment_id == "12"
+        assert (sent.outcome, attached["verdict"]) == ("accepted", row.ends)
+    else:
+        error = assert_refused(answer, row.ends, field="message.media_message.url")
+        assert len(error["message"]) > len(row.ends) + 30
+        assert door.heard == []
+        assert (sent.outcome, sent.code, sent.status) == ("refused", row.ends, 400)
+        assert (attached["verdict"], attached["code"]) == ("refused", row.ends)
+
+
+def test_links_to_motion_itself_and_ones_of_ours_lead_to_the_same_file(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    door.call(body=sending(media(link("12"))))
+    minted = json.loads(door.heard[0])["message"]["media_message"]["url"]
+    for url in (
+        "https://motion.internal/api/attachments/12/download",
+        "https://MOTION.internal:443/api/attachments/12/download/",
+        f"{PUBLIC}:443/api/attachments/12/download",
+        f"{PUBLIC}/api/attachments/12/download?token=wrong#x",
+        minted,
+    ):
+        door.call(body=sending(media(url)))
+        assert grant_of(json.loads(door.heard[-1])["message"]["media_message"]["url"]).attachment_id == "12"
+
+
+FOREIGN = [
+    "https://files.example.com/a.jpg",
+    "http://gateway.example.com/api/attachments/12/download",
+    "https://gateway.example.com.evil.test/api/attachments/12/download",
+    "https://gateway.example.com@evil.test/api/attachments/12/download",
+    "https://motion.internal/api/other/12",
+    "https://motion.internal:8443/api/attachments/12/download",
+    "https://motion.internal/api/attachments/012/download",
+    "//gateway.example.com/api/attachments/12/download",
+    "ftp://gateway.example.com/api/attachments/12/download",
+    "no link at all",
+]
+
+
+@pytest.mark.parametrize("url", FOREIGN)
+def test_links_to_anywhere_else_pass_as_they_are(door: CallDoor, url: str) -> None:
+    door.call(body=sending(media(url)))
+    assert json.loads(door.heard[0])["message"] == media(url)
+    assert door.shelf.taken == []
+
+
+@pytest.mark.parametrize("url", FOREIGN)
+def test_or_are_refused(spool: Database, url: str) -> None:
+    with opened(spool, outbound={"foreign_media": "refuse"}) as door:
+        answer = door.call(body=sending(media(url)))
+        assert_refused(answer, "FOREIGN_MEDIA_NOT_ALLOWED", field="message.media_message.url")
+        assert door.heard == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{PUBLIC}/",
+        PUBLIC,
+        f"{PUBLIC}/media/gAAAA/x.jpg",
+        f"{PUBLIC}/api/attachments/0/download",
+        f"{PUBLIC}/api/attachments/12/../13/download",
+    ],
+)
+def test_a_link_to_the_gateway_that_opens_nothing_is_refused(door: CallDoor, url: str) -> None:
+    assert_refused(door.call(body=sending(media(url))), "MEDIA_NOT_REACHABLE", field="message.media_message.url")
+    assert door.heard == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "words"),
+    [
+        (NotFound("MEDIA_NOT_REACHABLE: gone at Motion"), "MEDIA_NOT_REACHABLE", "gone at Motion"),
+        (TooLarge("MEDIA_TOO_LARGE: over motion.max_attachment"), "MEDIA_TOO_LARGE", "over motion.max_attachment"),
+        (Unavailable("Motion failed"), "MEDIA_NOT_NOW", "Motion failed"),
+        (SpoolUnavailable("spool locked"), "MEDIA_NOT_NOW", "spool locked"),
+    ],
+)
+def test_a_file_that_cannot_be_had_is_told_with_the_cause(
+    door: CallDoor, trouble: GatewayError, code: str, words: str
+) -> None:
+    door.shelf.troubles["12"] = trouble
+    error = assert_refused(door.call(body=sending(media(link("12")))), code, field="message.media_message.url")
+    assert words in error["message"]
+    assert door.heard == []
+    [sent] = door.sends
+    assert (sent.outcome, sent.code, sent.attachments[0]["code"]) == ("refused", code, code)
+
+
+def test_a_file_that_changed_between_judgement_and_link_is_not_sent(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    door.shelf.troubles["hold 12"] = NotFound("MEDIA_NOT_REACHABLE: changed at Motion")
+    assert_refused(door.call(body=sending(media(link("12")))), "MEDIA_NOT_REACHABLE", field="message.media_message.url")
+    assert door.heard == []
+
+
+def test_a_link_that_is_minted_in_the_second_of_a_revocation_is_newer_than_it(door: CallDoor) -> None:
+    item = door.shelf.put("12", JPEG)
+    door.shelf.items["12"] = dataclasses.replace(item, revoked_before=int(NOW) + 1)
+    door.call(body=sending(media(link("12"))))
+    assert grant_of(json.loads(door.heard[0])["message"]["media_message"]["url"]).issued_at == int(NOW) + 1
+
+
+INSTAGRAM = {"identified_by": {"channel_identities": [{"channel": "INSTAGRAM", "identity": "x"}]}}
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "to an identity of Instagram": {"recipient": INSTAGRAM},
+    "by its channel order": {"channel_priority_order": ["INSTAGRAM", "MESSENGER"]},
+}
+
+
+@pytest.mark.parametrize("more", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_on_other_channels_the_rules_of_whatsapp_do_not_count(door: CallDoor, more: dict[str, Any]) -> None:
+    door.shelf.put("12", GIF, name="wave.gif")
+    assert door.call(body=sending(media(link("12")), **more)).status_code == 200
+    given = grant_of(json.loads(door.heard[0])["message"]["media_message"]["url"])
+    assert (given.purpose, given.mime, given.name) == (Purpose.ELSEWHERE, "image/gif", "wave.gif")
+    long = {"text_message": {"text": "x" * 5000}}
+    assert door.call(body=sending(long, **more)).status_code == 200
+
+
+def test_where_whatsapp_may_be_the_channel_its_rules_count(door: CallDoor) -> None:
+    door.shelf.put("12", GIF, name="wave.gif")
+    both = sending(media(link("12")), channel_priority_order=["INSTAGRAM", "WHATSAPP"])
+    assert_refused(door.call(body=both), "CHANNEL_FAILURE", field="message.media_message.url")
+
+
+def test_an_account_without_whatsapp_is_not_judged_by_it(spool: Database) -> None:
+    with opened(spool, account=[config_samples.account(channels=["INSTAGRAM"])]) as door:
+        door.shelf.put("12", GIF, name="wave.gif")
+        assert door.call(body=sending(media(link("12")))).status_code == 200
+
+
+@pytest.mark.parametrize(("length", "code"), [(4096, None), (4097, "MESSAGE_SPLIT_REQUIRED")])
+def test_a_text_may_have_4096_characters(door: CallDoor, length: int, code: str | None) -> None:
+    answer = door.call(body=sending({"text_message": {"text": "ü" * length}}))
+    if code is None:
+        assert answer.status_code == 200
+    else:
+        error = assert_refused(answer, code, field="message.text_message.text")
+        assert "4097" in error["message"]
+        assert door.sends[0].code == code
+
+
+TEMPLATE = {"template_message": {"channel_template": {"WHATSAPP": {"template_id": "t", "language_code": "en"}}}}
+
+
+def test_templates_pass_only_where_they_are_allowed(door: CallDoor, spool: Database) -> None:
+    assert_refused(door.call(body=sending(TEMPLATE)), "TEMPLATES_NOT_ALLOWED", field="message.template_message")
+    assert door.heard == []
+    with opened(spool, outbound={"allow_templates": True}) as allowing:
+        assert allowing.call(body=sending(TEMPLATE)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (sending(app_id=None), "APP_MISSING", "app_id"),
+        (sending(app_id=""), "APP_MISSING", "app_id"),
+        (sending(app_id=7), "APP_MISSING", "app_id"),
+        (sending(app_id="app-9"), "APP_NOT_CONFIGURED", "app_id"),
+        (b"", "BODY_NOT_JSON", ""),
+        (b"[]", "BODY_NOT_JSON", ""),
+        (b'{"app_id":"app-1","app_id":"app-2"}', "BODY_REPEATS_KEY", "app_id"),
+        (b"\xff", "BODY_NOT_JSON", ""),
+        (b"[" * 100_000, "BODY_NOT_JSON", ""),
+    ],
+)
+def test_what_names_no_app_of_ours_or_cannot_be_read_is_refused(
+    door: CallDoor, body: bytes | dict[str, Any], code: str, field: str
+) -> None:
+    assert_refused(door.call(body=body), code, field=field)
+    assert door.heard == []
+
+
+def test_a_limit_of_sends_counts_by_app(spool: Database) -> None:
+    with opened(spool, limits={"sends_per_app": "2/minute"}) as door:
+        assert [door.call().status_code for _ in range(2)] == [200, 200]
+        assert_refused(door.call(), "APP_LIMIT")
+        assert [sent.outcome for sent in door.sends] == ["accepted", "accepted", "refused"]
+
+
+FATES: dict[str, tuple[Behaviour, int, str, str]] = {
+    # Sinch's behaviour; the status that Motion hears; outcome and code in the record
+    "no answer": (finishes, 504, "unknown", "SEND_FATE_UNKNOWN"),
+    "a hang": (Wire.hang, 504, "unknown", "SEND_FATE_UNKNOWN"),
+    "half an answer": (says(b"HTTP/1.1 200 OK\r\nContent-Le", then=finishes), 504, "unknown", "SEND_FATE_UNKNOWN"),
+    "400": (
+        answers(b'{"error":{"code":400,"status":"INVALID_ARGUMENT"}}', status="400 X"),
+        400,
+        "rejected",
+        "INVALID_ARGUMENT",
+    ),
+    "404 without a body": (answers(b"", status="404 X"), 404, "rejected", ""),
+    "429": (answers(b"<html>", status="429 X"), 429, "rejected", ""),
+    "500": (answers(b'{"error":{"status":"INTERNAL_ERROR"}}', status="500 X"), 500, "unknown", "INTERNAL_ERROR"),
+    "503": (answers(b"[]", status="503 X"), 503, "unknown", ""),
+    "200 without a message id": (answers(b"{}"), 200, "unknown", ""),
+    "200 with an odd message id": (answers(b'{"message_id":"a\\u0000b"}'), 200, "unknown", ""),
+    "200 in camel case": (answers(b'{"messageId":"01X"}'), 200, "accepted", ""),
+    "200 and no JSON": (answers(b"[" * 50_000), 200, "unknown", ""),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "status", "outcome", "code"), FATES.values(), ids=FATES)
+def test_what_became_of_a_message_is_told_and_written_down(
+    spool: Database, behaviour: Behaviour, status: int, outcome: str, code: str
+) -> None:
+    with opened(spool, behaviour) as door:
+        answer = door.call()
+        [sent] = door.sends
+        assert len(door.heard) == 1
+    assert answer.status_code == status
+    assert (sent.outcome, sent.code, sent.status) == (outcome, code, status)
+    assert (sent.ended_at is not None) == (outcome != "sending")
+
+
+def test_where_sinch_cannot_be_reached_nothing_was_sent(spool: Database) -> None:
+    with opened(spool) as door:
+        door.sinch.close()
+        assert_refused(door.call(), "SINCH_UNREACHABLE")
+        assert [(sent.outcome, sent.code) for sent in door.sends] == [("unsent", "SINCH_UNREACHABLE")]
+
+
+def test_without_the_spool_nothing_is_sent(spool: Database) -> None:
+    with opened(spool) as door:
+        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE send RENAME TO gone"))
+        assert_refused(door.call(), "GATEWAY_UNAVAILABLE")
+        assert door.heard == []
+        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE gone RENAME TO send"))
+
+
+def test_where_the_spool_fails_after_the_answer_motion_has_the_answer_all_the_same(spool: Database) -> None:
+    def behave(wire: Wire) -> None:
+        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE send RENAME TO gone"))
+        ACCEPTED(wire)
+
+    with opened(spool, behave) as door:
+        assert door.call().get_json()["message_id"] == MESSAGE_ID
+        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE gone RENAME TO send"))
+        assert [sent.outcome for sent in door.sends] == ["sending"]
+
+
+def test_a_fault_of_ours_while_a_message_is_under_way_does_not_say_that_nothing_was_sent(spool: Database) -> None:
+    class Faulty:
+        def call(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+    with opened(spool) as door:
+        made = dataclasses.replace(door.services, sinch=Faulty())  # type: ignore[arg-type]
+        door.client = app.create_app(made, door="outbound").test_client()
+        assert_refused(door.call(), "SEND_FATE_UNKNOWN")
+        assert [sent.outcome for sent in door.sends] == ["unknown"]
+
+
+def test_motions_credentials_pass_through(door: CallDoor) -> None:
+    door.call()
+    assert f"Authorization: {AUTHORIZATION}".encode() in door.sinch.requests[0]
+    assert door.auth.requests == []
+
+
+def test_where_the_gateway_keeps_the_keys_motion_shows_the_gateway_key_alone(spool: Database) -> None:
+    basic = "Basic " + base64.b64encode(f"key-1:{GATEWAY_KEY}".encode()).decode()
+    with opened(spool, **vaulted()) as door:
+        given = door.call("/oauth2/token", body=b"grant_type=client_credentials", authorization=basic).get_json()
+        assert {name: given[name] for name in ("token_type", "expires_in")} == {
+            "token_type": "bearer",
+            "expires_in": 3600,
+        }
+        for shown in (basic, f"Bearer {given['access_token']}"):
+            assert door.call(authorization=shown).status_code == 200
+        assert all(b"Authorization: Bearer token-1" in request for request in door.sinch.requests)
+        assert len(door.auth.requests) == 1
+        for shown in ("", AUTHORIZATION, "Basic x"):
+            assert_refused(door.call(authorization=shown), "GATEWAY_KEY_WRONG")
+        door.clock.advance(3600)
+        answer = door.call(authorization=f"Bearer {given['access_token']}")
+        assert_refused(answer, "TOKEN_EXPIRED")
+        assert "expired" in answer.headers["WWW-Authenticate"]
+        assert len(door.sinch.requests) == 2
+
+
+def test_an_account_whose_key_is_missing_sends_nothing(spool: Database) -> None:
+    basic = "Basic " + base64.b64encode(f"x:{GATEWAY_KEY}".encode()).decode()
+    with opened(spool, **vaulted(key_id=config_samples.ABSENT, key_secret=config_samples.ABSENT)) as door:
+        assert_refused(door.call(authorization=basic), "KEY_NOT_CONFIGURED")
+        assert [sent.outcome for sent in door.sends] == ["unsent"]
+
+
+HOSTILE = [
+    "X-Accel-Redirect: /media/vault/x",
+    "X-Accel-Buffering: no",
+    "X-Motion-Gateway-Error: FORGED",
+    "Set-Cookie: a=b",
+    "Server: evil",
+    "Location: http://127.0.0.1/",
+    "Connection: X-Hop",
+    "X-Hop: 1",
+    "Retry-After: 7",
+    "Content-Language: en",
+    "Content-Disposition: attachment",
+]
+
+
+def test_of_sinchs_headers_only_those_of_the_list_reach_motion(spool: Database) -> None:
+    with opened(spool, answers(b'{"a":1.10}', "Content-Type: application/json; charset=utf-8", *HOSTILE)) as door:
+        answer = door.call()
+    assert answer.data == b'{"a":1.10}'
+    ours = {"Cache-Control", "X-Content-Type-Options", "Content-Length"}
+    assert {name: value for name, value in answer.headers if name not in ours} == {
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Language": "en",
+        "Retry-After": "7",
+    }
+
+
+@pytest.mark.parametrize("value", ["e\x01n", "en\r\n\tX-Evil: 1", "\x7f"])
+def test_a_header_that_cannot_be_said_again_is_left_out(spool: Database, value: str) -> None:
+    with opened(spool, answers(b"{}", f"Content-Language: {value}")) as door:
+        answer = door.call()
+    assert answer.status_code == 200
+    assert not [name for name, _ in answer.headers if "evil" in name.lower()]
+    assert answer.headers.get("Content-Language", "en").isprintable()
+
+
+def test_a_call_of_a_gateway_is_a_circle(door: CallDoor) -> None:
+    assert_refused(door.call(via="1.1 motion-gateway"), "GATEWAY_LOOP")
+    assert door.heard == []
+
+
+def test_a_packed_body_cannot_be_judged(door: CallDoor) -> None:
+    assert_refused(door.call(content_encoding="gzip"), "BODY_ENCODED")
+
+
+def test_the_same_target_is_needed_byte_for_byte(door: CallDoor) -> None:
+    for target in (SEND.replace(":", "%3A"), SEND.replace("/eu", "//eu"), SEND + "/", "/", "/nothing"):
+        answer: TestResponse = door.call(target, body=b"{}")
+        assert_refused(answer, "PATH_NOT_ALLOWED")
+    assert door.heard == []
+
+
+def test_a_file_that_stands_in_several_places_is_judged_once(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    card = {"title": "x", "media_message": {"url": link("12")}}
+    assert door.call(body=sending({"carousel_message": {"cards": [card] * 10}})).status_code == 200
+    cards = json.loads(door.heard[0])["message"]["carousel_message"]["cards"]
+    assert len({said["media_message"]["url"] for said in cards}) == 1
+    assert (door.shelf.taken, len(door.shelf.holds)) == (["12"], 1)

@@ -1,0 +1,216 @@
+"""Calls to Sinch: each is made once, unless nothing can have happened; and each answer is Sinch's or none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.calls.allowed import Kind
+from gateway.calls.refusals import Refused
+from gateway.config import Account
+from gateway.sinch import Request, Sinch
+from tests import config_samples
+from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, listens_on, says
+from tests.service_samples import HandClock
+from tests.spool_samples import until
+from tests.test_sinch_tokens import Auth, account
+
+TARGET = "/v1/projects/project-1/messages:send"
+ACCEPTED = answers(b'{"message_id":"01X"}', then=listens_on)
+
+
+@dataclass
+class Line:
+    """A Sinch of the tests, and a client of it that waits for nothing."""
+
+    sinch: Sinch
+    peer: Peer
+    auth: Peer
+    pauses: list[float] = field(default_factory=list)
+
+    def call(
+        self, kind: Kind = Kind.SEND, *, region: str = "eu", account: Account | None = None
+    ) -> tuple[int, bytes, int]:
+        request = Request(
+            method="GET" if kind is Kind.READ else "POST",
+            target=TARGET,
+            kind=kind,
+            headers=[("Content-Type", "application/json"), ("Authorization", "Bearer of-motion")][
+                : 1 if account else 2
+            ],
+            body=None if kind is Kind.READ else b'{"a":1.10}',
+            account=account,
+        )
+        answer, tries = self.sinch.call(region, request)
+        return answer.status, answer.body, tries
+
+    def refusal(self, kind: Kind = Kind.SEND, **options: object) -> str:
+        with pytest.raises(Refused) as caught:
+            self.call(kind, **options)  # type: ignore[arg-type]
+        return caught.value.code
+
+
+@contextmanager
+def opened(behaviour: Behaviour, *, deadline: float = 5, waiting: int = 4) -> Iterator[Line]:
+    with ExitStack() as stack:
+        peer, auth = (
+            stack.enter_context(closing(Peer(does, host="127.0.0.1", tls=None))) for does in (behaviour, Auth())
+        )
+        origins = {
+            "eu": f"http://127.0.0.1:{peer.port}",
+            "us": "http://127.0.0.1:9",
+            "auth": f"http://127.0.0.1:{auth.port}",
+        }
+        settings, pauses = config_samples.settings(sinch=origins).sinch, []
+        sinch = Sinch(settings, clock=HandClock(), pause=pauses.append, deadline_seconds=deadline, waiting=waiting)
+        yield Line(stack.enter_context(closing(sinch)), peer, auth, pauses)
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One for each request; the last one for all that follow."""
+    left = list(behaviours)
+
+    def behave(wire: Wire) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(wire)
+
+    return behave
+
+
+def test_a_call_goes_out_as_it_was_given() -> None:
+    with opened(ACCEPTED) as line:
+        assert line.call() == (200, b'{"message_id":"01X"}', 1)
+        [heard] = line.peer.requests
+    head, _, body = heard.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == f"POST {TARGET} HTTP/1.1"
+    assert sorted(said.split(":")[0].lower() for said in lines[1:]) == [
+        "accept-encoding", "authorization", "content-length", "content-type", "host", "user-agent", "via"
+    ]  # fmt: skip
+    assert "Via: 1.1 motion-gateway" in lines
+    assert "Authorization: Bearer of-motion" in lines
+    assert body == b'{"a":1.10}'
+
+
+def test_where_we_sign_in_our_token_goes_out() -> None:
+    with opened(ACCEPTED) as line:
+        line.call(account=account())
+        assert b"Authorization: Bearer token-1" in line.peer.requests[0]
+
+
+# What becomes of a message, by what Sinch does: the refusal or the status, and how often it was made.
+ONCE: dict[str, tuple[Behaviour, str | int]] = {
+    "no answer": (finishes, "SEND_FATE_UNKNOWN"),
+    "a reset": (Wire.reset, "SEND_FATE_UNKNOWN"),
+    "a hang": (Wire.hang, "SEND_FATE_UNKNOWN"),
+    "half a status line": (says(b"HTTP/1.1 2", then=finishes), "SEND_FATE_UNKNOWN"),
+    "half a head": (says(b"HTTP/1.1 200 OK\r\nContent-", then=finishes), "SEND_FATE_UNKNOWN"),
+    "half a head, reset": (says(b"HTTP/1.1 200 OK\r\nContent-", then=Wire.reset), "SEND_FATE_UNKNOWN"),
+    "half a body": (answers(b'{"mess', length=20), "SEND_FATE_UNKNOWN"),
+    "half a body, hanging": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "SEND_FATE_UNKNOWN"),
+    "no last chunk": (in_chunks(b"{}", last=b""), "SEND_FATE_UNKNOWN"),
+    "a redirect": (answers(b"", "Location: /", status="307 Temporary Redirect"), "SEND_FATE_UNKNOWN"),
+    "an odd status": (says(b"HTTP/1.1 700 X\r\nContent-Length: 0\r\n\r\n"), "SEND_FATE_UNKNOWN"),
+    "early hints": (says(b"HTTP/1.1 103 Early Hints\r\n\r\n"), "SEND_FATE_UNKNOWN"),
+    "500": (answers(b"", status="500 X"), 500),
+    "503": (answers(b"", "Retry-After: 0", status="503 X"), 503),
+    "429 without a time": (answers(b"", status="429 X"), 429),
+    "429 with a time too long": (answers(b"", "Retry-After: 6", status="429 X"), 429),
+    "401": (answers(b"", status="401 X"), 401),
+    "400": (answers(b"{}", status="400 X"), 400),
+}
+
+
+@pytest.mark.parametrize("kind", [Kind.SEND, Kind.CHANGE])
+@pytest.mark.parametrize(("behaviour", "ended"), ONCE.values(), ids=ONCE)
+def test_what_left_once_does_not_leave_again(kind: Kind, behaviour: Behaviour, ended: str | int) -> None:
+    with opened(behaviour, deadline=0.4) as line:
+        if isinstance(ended, int):
+            assert line.call(kind)[0] == ended
+        else:
+            assert line.refusal(kind) == (ended if kind is Kind.SEND else "CALL_FATE_UNKNOWN")
+        assert len(line.peer.requests) == 1
+
+
+def test_a_message_is_sent_again_where_sinch_says_when() -> None:
+    busy = answers(b"", "Retry-After: 2", status="429 X")
+    with opened(in_turn(busy, busy, ACCEPTED)) as line:
+        assert line.call()[::2] == (200, 3)
+        assert line.pauses == [2.0, 2.0]
+    with opened(busy) as line:
+        assert line.call()[::2] == (429, 3)
+
+
+def test_where_nobody_listens_a_message_is_tried_again_and_then_not_sent() -> None:
+    with opened(ACCEPTED) as line:
+        assert line.refusal(region="us") == "SINCH_UNREACHABLE"
+        assert line.pauses == [0.2, 0.6]
+        assert line.peer.requests == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "ended", "tries"),
+    [
+        (answers(b"", status="503 X"), 503, 3),
+        (answers(b"", "Retry-After: 9", status="503 X"), 503, 1),
+        (answers(b"", status="500 X"), 500, 1),
+        (Wire.hang, "SINCH_TIMED_OUT", 1),
+        (Wire.reset, "SINCH_ANSWER_BROKEN", 3),
+        (answers(b"{", length=9), "SINCH_ANSWER_BROKEN", 3),
+        (answers(b"", "Location: http://127.0.0.1:1/", status="302 Found"), "SINCH_ANSWER_BROKEN", 1),
+    ],
+    ids=["503", "503 for long", "500", "hang", "reset", "half a body", "redirect"],
+)
+def test_a_read_may_be_made_again(behaviour: Behaviour, ended: str | int, tries: int) -> None:
+    with opened(behaviour, deadline=0.4) as line:
+        if isinstance(ended, int):
+            assert line.call(Kind.READ)[::2] == (ended, tries)
+        else:
+            assert line.refusal(Kind.READ) == ended
+        assert len(line.peer.requests) == tries
+
+
+EXPIRED = answers(
+    b"{}", 'www-authenticate: Bearer error="invalid_token", error_description="Jwt expired at 2026"', status="401 X"
+)
+
+
+def test_an_expired_token_is_renewed_once_and_the_call_made_once_more() -> None:
+    with opened(in_turn(EXPIRED, ACCEPTED)) as line:
+        assert line.call(account=account())[::2] == (200, 2)
+        first, second = line.peer.requests
+        assert (b"Bearer token-1" in first, b"Bearer token-2" in second) == (True, True)
+        assert len(line.auth.requests) == 2
+
+
+def test_a_token_that_expires_again_and_again_ends_in_sinchs_own_answer() -> None:
+    with opened(EXPIRED) as line:
+        assert line.call(account=account())[::2] == (401, 2)
+
+
+def test_motions_own_expired_token_is_motions_to_renew() -> None:
+    with opened(EXPIRED) as line:
+        assert line.call()[::2] == (401, 1)
+        assert line.auth.requests == []
+
+
+def test_a_401_for_another_reason_renews_nothing() -> None:
+    with opened(answers(b"{}", status="401 X")) as line:
+        assert line.call(account=account())[::2] == (401, 1)
+        assert len(line.auth.requests) == 1
+
+
+def test_of_those_who_wait_for_a_region_only_so_many_are_let_in() -> None:
+    with opened(Wire.hang, deadline=1, waiting=1) as line:
+        waiting = threading.Thread(target=lambda: line.refusal(Kind.READ))
+        waiting.start()
+        until(lambda: bool(line.peer.requests), "a call waits")
+        assert line.refusal() == "SINCH_BUSY"
+        assert line.refusal(region="us") == "SINCH_UNREACHABLE"
+        assert line.sinch.token(headers=[], body=b"").status == 200
+        waiting.join()
+        assert line.refusal(Kind.READ) == "SINCH_TIMED_OUT"
+        assert len(line.peer.requests) == 2
