@@ -93,7 +93,7 @@ def _as_refused(error: Exception) -> Refused:
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
     telemetry.failure("unexpected", error)
-    return Refused("GATEWAY_UNAVAILABLE")
+    return Refused(g.get("fate") or "GATEWAY_UNAVAILABLE")
 
 
 def _as_ours(error: Exception) -> errors.GatewayError:

@@ -109,9 +109,10 @@ class SpoolUnavailable(Unavailable):
 
 
 class UpstreamError(GatewayError):
-    """Motion or Sinch gave no answer. `sent`: whether the request, or a part of it, may have reached them."""
+    """Motion or Sinch gave no answer. `sent`: whether the last try, or a part of it, may have reached them."""
 
     sent: bool = True
+    tries: int = 1  # of the call that ended so
 
 
 class UpstreamUnreachable(UpstreamError):

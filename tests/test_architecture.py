@@ -76,7 +76,7 @@ ONE_HOME = {
         "gateway.doors.outbound",
         "gateway.serving.door",
     },
-    "gunicorn": {"gateway.serving.door", "gateway.serving.worker"},
+    "gunicorn": {"gateway.serving"},
     "gevent": {"gateway.serving.worker"},
     "limits": {"gateway.limits", "gateway.config.kinds", "gateway.config.quantities"},
     "structlog": {"gateway.telemetry"},

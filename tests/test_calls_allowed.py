@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calls import allowed
-from gateway.calls.allowed import Call, Kind
+from gateway.calls.allowed import Call, Effect
 from gateway.calls.refusals import Refused
 from gateway.config import Account
 from tests import config_samples
@@ -136,9 +136,9 @@ def test_the_account_of_a_named_app_is_found_among_those_of_the_project() -> Non
 
 
 def test_only_what_reaches_customers_is_a_send_and_only_gets_are_reads() -> None:
-    assert [row.path for row in allowed.ROWS if row.kind is Kind.SEND] == ["messages:send", "events:send"]
-    assert {row.method for row in allowed.ROWS if row.kind is Kind.READ} == {"GET"}
-    assert all(row.kind is Kind.READ for row in allowed.ROWS if row.method == "GET")
+    assert [row.path for row in allowed.ROWS if row.effect is Effect.SEND] == ["messages:send", "events:send"]
+    assert {row.method for row in allowed.ROWS if row.effect is Effect.READ} == {"GET"}
+    assert all(row.effect is Effect.READ for row in allowed.ROWS if row.method == "GET")
 
 
 @given(st.text(), st.text())

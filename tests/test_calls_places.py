@@ -180,7 +180,8 @@ FOUND: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
     ),
     "Meta's words for another channel": (explicit(META_IMAGE, "VIBERBM"), {}),
     "Messenger's words for WhatsApp": (explicit(ATTACHMENT), {}),
-    "no JSON for a channel": ({"explicit_channel_message": {"WHATSAPP": "{'image':1}"}}, {}),
+    "no JSON for another channel": ({"explicit_channel_message": {"TELEGRAM": "{'image':1}"}}, {}),
+    "nothing for WhatsApp": ({"explicit_channel_message": {"WHATSAPP": ""}}, {}),
     "a field that nobody knows": ({"hologram_message": media()}, {}),
 }
 
@@ -213,6 +214,13 @@ def test_the_key_of_a_parameter_says_that_it_is_a_link(key: str, is_link: bool) 
     template = {"template_message": {"channel_template": {"WHATSAPP": {"parameters": {key: OURS}}}}}
     expected = {f"template_message.channel_template.WHATSAPP.parameters.{key}"} if is_link else set()
     assert found(template).keys() - {"template_message"} == expected
+
+
+@pytest.mark.parametrize("text", ["{'image':1}", '{"x":NaN}', "\ufeff{}", "/**/{}", "{};", "{\t\n", "[]", "null", " "])
+def test_what_is_no_json_for_whatsapp_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        found({"explicit_channel_message": {"WHATSAPP": text}})
+    assert (caught.value.code, caught.value.field) == ("BODY_NOT_JSON", "message.explicit_channel_message.WHATSAPP")
 
 
 def test_every_row_but_those_of_all_channels_is_reached_by_a_sample() -> None:

@@ -57,7 +57,3 @@ def test_only_what_may_have_left_is_of_unknown_fate() -> None:
 def test_whoever_shall_not_send_again_at_once_is_not_told_when() -> None:
     for code in ("SEND_FATE_UNKNOWN", "CALL_FATE_UNKNOWN"):
         assert "Retry-After" not in Refused(code).headers
-
-
-def test_the_time_to_come_again_can_be_told() -> None:
-    assert Refused("APP_LIMIT", retry_after_seconds=60).headers["Retry-After"] == "60"

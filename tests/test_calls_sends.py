@@ -85,6 +85,7 @@ def test_what_is_not_understood_says_nothing_and_passes(content: Any) -> None:
         app_id="",
         kind="other",
         channels=frozenset(),
+        apps=(),
         contact_id="",
         identity="",
         correlation_id="",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.calls.allowed import Kind
+from gateway.calls.allowed import Effect
 from gateway.calls.refusals import Refused
 from gateway.config import Account
 from gateway.sinch import Request, Sinch
@@ -33,22 +33,22 @@ class Line:
     pauses: list[float] = field(default_factory=list)
 
     def call(
-        self, kind: Kind = Kind.SEND, *, region: str = "eu", account: Account | None = None
+        self, kind: Effect = Effect.SEND, *, region: str = "eu", account: Account | None = None
     ) -> tuple[int, bytes, int]:
         request = Request(
-            method="GET" if kind is Kind.READ else "POST",
+            method="GET" if kind is Effect.READ else "POST",
             target=TARGET,
-            kind=kind,
+            effect=kind,
             headers=[("Content-Type", "application/json"), ("Authorization", "Bearer of-motion")][
                 : 1 if account else 2
             ],
-            body=None if kind is Kind.READ else b'{"a":1.10}',
+            body=None if kind is Effect.READ else b'{"a":1.10}',
             account=account,
         )
         answer, tries = self.sinch.call(region, request)
         return answer.status, answer.body, tries
 
-    def refusal(self, kind: Kind = Kind.SEND, **options: object) -> str:
+    def refusal(self, kind: Effect = Effect.SEND, **options: object) -> str:
         with pytest.raises(Refused) as caught:
             self.call(kind, **options)  # type: ignore[arg-type]
         return caught.value.code
@@ -66,7 +66,14 @@ def opened(behaviour: Behaviour, *, deadline: float = 5, waiting: int = 4) -> It
             "auth": f"http://127.0.0.1:{auth.port}",
         }
         settings, pauses = config_samples.settings(sinch=origins).sinch, []
-        sinch = Sinch(settings, clock=HandClock(), pause=pauses.append, deadline_seconds=deadline, waiting=waiting)
+        sinch = Sinch(
+            settings,
+            clock=HandClock(),
+            pause=pauses.append,
+            deadline_seconds=deadline,
+            waiting=waiting,
+            patience_seconds=0,
+        )
         yield Line(stack.enter_context(closing(sinch)), peer, auth, pauses)
 
 
@@ -124,14 +131,14 @@ ONCE: dict[str, tuple[Behaviour, str | int]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [Kind.SEND, Kind.CHANGE])
+@pytest.mark.parametrize("kind", [Effect.SEND, Effect.CHANGE])
 @pytest.mark.parametrize(("behaviour", "ended"), ONCE.values(), ids=ONCE)
-def test_what_left_once_does_not_leave_again(kind: Kind, behaviour: Behaviour, ended: str | int) -> None:
+def test_what_left_once_does_not_leave_again(kind: Effect, behaviour: Behaviour, ended: str | int) -> None:
     with opened(behaviour, deadline=0.4) as line:
         if isinstance(ended, int):
             assert line.call(kind)[0] == ended
         else:
-            assert line.refusal(kind) == (ended if kind is Kind.SEND else "CALL_FATE_UNKNOWN")
+            assert line.refusal(kind) == (ended if kind is Effect.SEND else "CALL_FATE_UNKNOWN")
         assert len(line.peer.requests) == 1
 
 
@@ -167,9 +174,9 @@ def test_where_nobody_listens_a_message_is_tried_again_and_then_not_sent() -> No
 def test_a_read_may_be_made_again(behaviour: Behaviour, ended: str | int, tries: int) -> None:
     with opened(behaviour, deadline=0.4) as line:
         if isinstance(ended, int):
-            assert line.call(Kind.READ)[::2] == (ended, tries)
+            assert line.call(Effect.READ)[::2] == (ended, tries)
         else:
-            assert line.refusal(Kind.READ) == ended
+            assert line.refusal(Effect.READ) == ended
         assert len(line.peer.requests) == tries
 
 
@@ -205,12 +212,12 @@ def test_a_401_for_another_reason_renews_nothing() -> None:
 
 def test_of_those_who_wait_for_a_region_only_so_many_are_let_in() -> None:
     with opened(Wire.hang, deadline=1, waiting=1) as line:
-        waiting = threading.Thread(target=lambda: line.refusal(Kind.READ))
+        waiting = threading.Thread(target=lambda: line.refusal(Effect.READ))
         waiting.start()
         until(lambda: bool(line.peer.requests), "a call waits")
         assert line.refusal() == "SINCH_BUSY"
         assert line.refusal(region="us") == "SINCH_UNREACHABLE"
         assert line.sinch.token(headers=[], body=b"").status == 200
         waiting.join()
-        assert line.refusal(Kind.READ) == "SINCH_TIMED_OUT"
+        assert line.refusal(Effect.READ) == "SINCH_TIMED_OUT"
         assert len(line.peer.requests) == 2

@@ -124,14 +124,14 @@ def test_two_hundred_who_come_when_it_has_ended_cause_one_request() -> None:
 def test_two_hundred_whose_token_sinch_refused_cause_one_request() -> None:
     with opened(Auth(), HandClock()) as (held, peer), ThreadPoolExecutor(200) as pool:
         refused = held.of(account())
-        got = pool.map(lambda _number: held.renewed(account(), refused=refused), range(200))
+        got = pool.map(lambda _number: held.renewed(account(), refused=refused, expired=True), range(200))
         assert set(got) == {"token-2"}
         assert len(peer.requests) == 2
 
 
 def test_two_hundred_who_come_while_sinch_gives_none_cause_one_request() -> None:
     clock, auth = HandClock(), Auth()
-    auth.behaviour = answers(b"", status="503 X")
+    auth.behaviour = answers(b"", status="500 X")
 
     with opened(auth, clock) as (held, peer), ThreadPoolExecutor(200) as pool:
 
@@ -208,3 +208,20 @@ def test_a_life_that_is_none_is_taken_for_a_short_one(life: object, seconds: flo
         assert held.of(account()) == "token-1"
         clock.advance(61)
         assert held.of(account()) == "token-2"
+
+
+def test_a_token_that_is_refused_without_a_word_of_its_age_is_renewed_if_it_is_not_young() -> None:
+    clock = HandClock()
+    with opened(Auth(), clock) as (held, peer):
+        first = held.of(account())
+        clock.advance(tokens.YOUNG_SECONDS - 1)
+        assert held.renewed(account(), refused=first, expired=False) == first
+        clock.advance(1)
+        assert held.renewed(account(), refused=first, expired=False) == "token-2"
+        assert len(peer.requests) == 2
+
+
+def test_two_secrets_of_one_key_have_a_token_each() -> None:
+    with opened(Auth(), HandClock()) as (held, _peer):
+        other = account(key_secret="another secret of key 1")
+        assert [held.of(account()), held.of(other), held.of(account())] == ["token-1", "token-2", "token-1"]

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from gateway.calls.refusals import Refused
 from gateway.config import Account
 
+TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 MOST_BODY_BYTES = 2**20  # of a call: a message has some kB
 
 _ID = "[0-9A-Za-z_-]{1,64}"
@@ -23,12 +24,16 @@ _TARGET = re.compile(rf"/(?P<region>[a-z]{{2}})/v1/projects/(?P<project>{_ID})/(
 _PRINTABLE = re.compile("[!-~]+")
 
 
-class Kind(StrEnum):
+class Effect(StrEnum):
     """What a call does to the world, and so when it may be made again."""
 
     READ = "read"
     SEND = "send"  # reaches a customer
     CHANGE = "change"
+
+
+# What came out of a call that left and had no answer nobody knows, unless it was a question.
+UNKNOWN_FATES = {Effect.SEND: "SEND_FATE_UNKNOWN", Effect.CHANGE: "CALL_FATE_UNKNOWN"}
 
 
 class AppIn(StrEnum):
@@ -45,7 +50,7 @@ class Row:
 
     method: str
     path: str
-    kind: Kind
+    effect: Effect
     app_in: AppIn = AppIn.NOWHERE
     management: bool = False
 
@@ -54,7 +59,7 @@ class Row:
         return f"{self.method} {self.path}"
 
 
-READ, SEND, CHANGE = Kind.READ, Kind.SEND, Kind.CHANGE
+READ, SEND, CHANGE = Effect.READ, Effect.SEND, Effect.CHANGE
 MESSAGES_SEND = Row("POST", "messages:send", SEND, AppIn.BODY)
 
 ROWS = (
@@ -71,9 +76,9 @@ ROWS = (
     Row("DELETE", "events/<event_id>", CHANGE),
     Row("POST", "capability:query", CHANGE, AppIn.BODY),
     Row("GET", "contacts", READ),
-    Row("POST", "contacts", CHANGE),
+    Row("POST", "contacts", CHANGE, AppIn.PERHAPS_BODY),
     Row("GET", "contacts/<contact_id>", READ),
-    Row("PATCH", "contacts/<contact_id>", CHANGE),
+    Row("PATCH", "contacts/<contact_id>", CHANGE, AppIn.PERHAPS_BODY),
     Row("DELETE", "contacts/<contact_id>", CHANGE),
     Row("POST", "contacts:getChannelProfile", CHANGE, AppIn.PERHAPS_BODY),
     Row("GET", "contacts:identityConflicts", READ),

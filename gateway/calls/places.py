@@ -6,7 +6,8 @@ A path says how to get there from `message`, step by step:
     cards[]             each value of the array in the field
     <channel>           each member of a map of channels; <WHATSAPP> that one alone, <other> each but WHATSAPP
     (any)               each member of a map; (link) those whose key calls them a file's link: `header[1]image.link`
-    :                   the JSON object that is written into the string; what is no JSON holds nothing
+    :                   the JSON object that is written into the string; for WhatsApp it must be one, for others what is
+                        none holds nothing
 
 Sources: the message models of Sinch's SDK and OpenAPI document; Sinch's pages on templates and on explicit channel
 messages; for what is inside those Meta's Cloud API and Messenger Platform.
@@ -22,6 +23,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.calls.document import Node
+from gateway.calls.refusals import Refused
 from gateway.calls.syntax import is_name
 
 
@@ -167,6 +169,9 @@ def _followed(step: str, node: Node, channel: str) -> Iterator[tuple[Node, str]]
         child = node.inside() if step == ":" else node.get(step)
         if child is not None:
             yield child, channel
+        elif step == ":" and channel == WHATSAPP and node.string:
+            # Meta's API is JSON. What only some read as such might hold a link that we would not see.
+            raise Refused("BODY_NOT_JSON", field=node.path, why="the text in this field is none")
 
 
 def _parameter(key: str, number: int) -> str:

@@ -2,7 +2,8 @@
 
 Rule 1. Whoever reads Sinch's errors reads ours: `error` holds `code`, `message`, `status` and `details`, as
         google.rpc.Status does in JSON. The code of ours comes first in the message, which is what Motion shows.
-Rule 2. What stands in a refusal are the words of its row and facts of ours; never what the caller has sent.
+Rule 2. What stands in a refusal are the words of its row and facts of ours; of what the caller has sent no more than
+        names of fields.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ class Refused(GatewayError):
     `field`: where in the body the trouble is; `facts` fill the row's words.
     """
 
-    def __init__(self, code: str, *, field: str = "", retry_after_seconds: int | None = None, **facts: object) -> None:
+    tries: int = 1  # of the call to Sinch that ended so, if one was made
+
+    def __init__(self, code: str, *, field: str = "", **facts: object) -> None:
         self.refusal = rows()[code]
         self.status = self.refusal.status
         self.says, self.remedy = (text.format(**facts) for text in (self.refusal.says, self.refusal.remedy))
         self.field = field
-        self.retry_after_seconds = retry_after_seconds
         super().__init__(code)
 
     @property
@@ -74,7 +76,7 @@ class Refused(GatewayError):
         """Those of its answer."""
         headers = {HEADER: self.code, "Content-Type": "application/json"}
         if self.status in COME_AGAIN:
-            headers["Retry-After"] = str(self.retry_after_seconds or RETRY_AFTER_SECONDS)
+            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         if self.status == 401:
             headers["WWW-Authenticate"] = _challenge(self)
         return headers
@@ -92,7 +94,9 @@ class Refused(GatewayError):
             "status": STATUSES[self.status],
             "details": [info, field] if self.field else [info],
         }
-        return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+        # Who has asked for a token reads the second: RFC 6749, 5.2.
+        content = {"error": error, "error_description": error["message"]}
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @functools.cache

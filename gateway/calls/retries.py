@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.calls.allowed import Kind
+from gateway.calls.allowed import Effect
 
 MOST_TRIES = 3
 PAUSES_SECONDS = (0.2, 0.6)  # after the first and the second try that did not come through
@@ -18,21 +18,21 @@ LONGEST_WAIT_SECONDS = 5.0  # for an agent who looks at a message that is being 
 _SECONDS = re.compile("[0-9]{1,4}")
 
 
-def after_failure(kind: Kind, tries: int, *, sent: bool, timed_out: bool) -> float | None:
+def after_failure(effect: Effect, tries: int, *, sent: bool, timed_out: bool) -> float | None:
     """How long to wait after a try without an answer; None: it is not made again.
 
     A read may be made again though it left: it does nothing. But nobody waits twice for who says nothing.
     """
-    again = not timed_out and (not sent or kind is Kind.READ)
+    again = not timed_out and (not sent or effect is Effect.READ)
     return PAUSES_SECONDS[tries - 1] if again and tries < MOST_TRIES else None
 
 
-def after_answer(kind: Kind, tries: int, *, status: int, retry_after: str | None) -> float | None:
+def after_answer(effect: Effect, tries: int, *, status: int, retry_after: str | None) -> float | None:
     """How long to wait before the call is made once more; None: the answer stands."""
     if tries >= MOST_TRIES:
         return None
     told = _seconds(retry_after)
-    if status == 503 and kind is Kind.READ:
+    if status == 503 and effect is Effect.READ:
         wait = PAUSES_SECONDS[tries - 1] if told is None else told
     elif status == 429 and told is not None:
         wait = told

@@ -70,7 +70,8 @@ class Send:
 
     app_id: str
     kind: str
-    channels: frozenset[str]  # that the recipient and `channel_priority_order` name, in upper case
+    channels: frozenset[str]  # that the recipient and `channel_priority_order` name, in upper case; none if one is odd
+    apps: tuple[tuple[str, str], ...]  # field and id of each app that is named
     contact_id: str
     identity: str  # of the recipient's first channel, without a leading "+": on WhatsApp the phone number
     correlation_id: str
@@ -107,6 +108,7 @@ def read(body: bytes) -> Send:
         app_id=_string(root, "app_id"),
         kind=_kind(message),
         channels=_channels(root, identities),
+        apps=_apps(root),
         contact_id=_identifier(recipient, "contact_id"),
         identity=_identifier(identities[0], "identity").removeprefix("+") if identities else "",
         correlation_id=_identifier(root, "correlation_id"),
@@ -149,7 +151,7 @@ def _medium(found: Found) -> Media:
 def _channels(root: Node, identities: list[Node]) -> frozenset[str]:
     named = [_string(identity, "channel") for identity in identities]
     named += [item.string or "" for item in _items(root, "channel_priority_order")]
-    return frozenset(name.upper() for name in named if is_name(name))
+    return frozenset(name.upper() for name in named) if all(map(is_name, named)) else frozenset()
 
 
 def _items(node: Node | None, *names: str) -> Iterator[Node]:
@@ -175,6 +177,16 @@ def _identifier(node: Node | None, name: str) -> str:
     return text
 
 
-def app_of(body: bytes) -> str:
-    """The app that the body of any call names; "" where it names none. Raises Refused as `read` does."""
-    return _string(document.read(body), "app_id")
+def apps_of(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The apps that the body of any call names: field and id, `app_id` first. Raises Refused as `read` does."""
+    return _apps(document.read(body))
+
+
+def _apps(root: Node) -> tuple[tuple[str, str], ...]:
+    """That of the call, and those that identities are bound to."""
+    recipient = root.get("recipient")
+    identity = root.get("channel_identity")
+    identities = [*_items(recipient, "identified_by", "channel_identities"), *_items(root, "channel_identities")]
+    holders = [root, *identities, *([identity] if identity else [])]
+    found = [node for holder in holders if (node := holder.get("app_id"))]
+    return tuple((node.path, node.string) for node in found if node.string)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.calls.allowed import MOST_BODY_BYTES
+from gateway.calls.allowed import MOST_BODY_BYTES, TOKEN_PATH
 from gateway.calls.refusals import Refused
 from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.config.tables import Server
-from gateway.doors.outbound.routes import TOKEN_PATH
+from gateway.doors.outbound.sending import PREPARING_SECONDS
+from gateway.sinch import client
 
-# Of one call: the door waits for another's download, for its own from Motion, then for Sinch.
-SLACK_SECONDS = 30
-SINCH_SECONDS = 45
+ROOM_SECONDS = 5  # for all else that a call takes
 
 # What nginx itself refuses, and how a client of Sinch's hears it: in Sinch's form, and never as "not found".
 REFUSED_AS = {
@@ -57,7 +56,8 @@ def facts(settings: Settings) -> dict[str, object]:
         "certificate": server.outbound_certificate or server.certificate,
         "private_key": server.outbound_private_key or server.private_key,
         "most_bytes": MOST_BODY_BYTES,
-        "answers_within": SLACK_SECONDS + settings.motion.timeout + SINCH_SECONDS,
+        # A message is prepared by then or does not leave, and then Sinch has its time.
+        "answers_within": int(PREPARING_SECONDS + settings.motion.timeout + client.TOTAL_SECONDS + ROOM_SECONDS),
         "refused_as": REFUSED_AS,
         "unanswered": UNANSWERED,
         "not_asked": NOT_ASKED,

@@ -16,19 +16,22 @@ from gunicorn.glogging import Logger
 from gateway import app, lock, services, telemetry
 from gateway.config import Settings
 from gateway.errors import CommandError, SettingsError, Unavailable
-from gateway.serving.worker import Worker
+from gateway.serving.worker import CallThreads, Greenlets, Threads
 from gateway.spool import migrator
 
-WORKERS = {"ingress": Worker}
+WORKERS = {"ingress": Greenlets, "attachments": Threads, "ops": Threads, "outbound": CallThreads}
 # Of a worker that has them. Fetches may wait for Motion, half a minute each, and calls for Sinch; the others shall not
 # wait for those.
-THREADS = {"ops": 16, "attachments": 64, "outbound": 128}
+THREADS = {"ops": 16, "attachments": 64, "outbound": 192}
 # At the same time in a worker: as many writers share a commit, as many bodies are in memory, or wait for a thread.
 CONNECTIONS = {"ingress": 64, "ops": 64, "attachments": 256, "outbound": 512}
 
 
 class Quiet(Logger):
-    """Gunicorn's log in ours: the text alone, never its arguments, which hold what clients sent."""
+    """Gunicorn's log in ours: the text alone, never its arguments, which hold what clients sent.
+
+    What it would format into the text by itself is not told at all: refusing.py.
+    """
 
     def setup(self, cfg: object) -> None:
         pass
@@ -60,7 +63,7 @@ class Server(BaseApplication):
             "when_ready": lambda _server: _let_nginx_in(path),
             "umask": 0o007,
             "workers": getattr(self._settings.workers, self._door, 1),
-            "worker_class": WORKERS.get(self._door, "gthread"),
+            "worker_class": WORKERS[self._door],
             "threads": THREADS.get(self._door, 1),
             "worker_connections": CONNECTIONS[self._door],
             "keepalive": 0,  # nginx opens a connection for each request: there is no next one to wait for

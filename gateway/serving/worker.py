@@ -1,7 +1,6 @@
-"""The gunicorn worker of a door that does nothing but take in and commit.
+"""The gunicorn workers of the doors: greenlets for the one that does nothing but take in and commit, else threads.
 
-Greenlets, not threads: where all work is Python and one short write, sixteen threads spend half of a core on
-taking turns.
+Where all work is Python and one short write, sixteen threads spend half of a core on taking turns.
 """
 
 from __future__ import annotations
@@ -11,9 +10,21 @@ from typing import Any
 
 from gevent import monkey, socket
 from gunicorn.workers.ggevent import GeventWorker
+from gunicorn.workers.gthread import ThreadWorker
+
+from gateway.serving import refusing
+from gateway.serving.refusing import Refusing
 
 
-class Worker(GeventWorker):
+class Threads(Refusing, ThreadWorker):
+    pass
+
+
+class CallThreads(Threads):
+    answer = refusing.MALFORMED
+
+
+class Greenlets(Refusing, GeventWorker):
     sockets: list[Any]  # gunicorn's; then gevent's
 
     def patch(self) -> None:

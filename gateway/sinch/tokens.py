@@ -15,21 +15,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway import telemetry
-from gateway.calls import retries
-from gateway.calls.allowed import Kind
+from gateway.calls.allowed import TOKEN_PATH, Effect
 from gateway.calls.refusals import Refused
 from gateway.clock import Clock
 from gateway.config import Account
-from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.errors import UpstreamError
+from gateway.sinch.trying import Patience
 from gateway.upstream import Answer, Upstream
 
-TARGET = "/oauth2/token"
 DEADLINE_SECONDS = 10.0
 MOST_BYTES = 64 * 1024
 REMEMBERED_SECONDS = 1.0
 # Renewed so long before the end: a tenth of its life, but at most a minute, which covers the slowest call.
 MARGIN_SECONDS = 60.0
 LONGEST_SECONDS = 24 * 3600.0  # a longer life is not believed
+YOUNG_SECONDS = 10.0  # a token that is refused so soon is refused for another reason than its age
 UNTOLD_SECONDS = 300.0  # where Sinch does not say
 
 _TOKEN = re.compile(r"[!-~]{1,8192}")
@@ -43,6 +43,7 @@ class _Held:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     token: str = field(default="", repr=False)
+    asked_at: float = 0.0
     renew_at: float = 0.0
     ends_at: float = 0.0
     failure: Refused | None = None
@@ -55,8 +56,8 @@ class Tokens:
     def __init__(self, auth: Upstream, *, clock: Clock, pause: Callable[[float], None]) -> None:
         self._auth = auth
         self._clock = clock
-        self._pause = pause
-        self._held: dict[str, _Held] = {}
+        self._patience = Patience(clock=clock, each_seconds=DEADLINE_SECONDS, pause=pause)
+        self._held: dict[tuple[str, str], _Held] = {}
         self._guard = threading.Lock()
 
     def of(self, account: Account) -> str:
@@ -72,15 +73,21 @@ class Tokens:
                 held.lock.release()
         return held.token
 
-    def renewed(self, account: Account, *, refused: str) -> str:
-        """Another token than the one that Sinch refused; a new one, unless there is one already. Raises Refused."""
-        return self._waited_for(self._of_key(account), account, refused=refused)
+    def renewed(self, account: Account, *, refused: str, expired: bool) -> str:
+        """Another token than the one that Sinch refused; a new one, unless there is one already. Raises Refused.
+
+        The same one, if that is young and Sinch does not say that it has `expired`: then it is not the token's fault.
+        """
+        held = self._of_key(account)
+        if not expired and held.token == refused and self._clock.now() < held.asked_at + YOUNG_SECONDS:
+            return refused
+        return self._waited_for(held, account, refused=refused)
 
     def _of_key(self, account: Account) -> _Held:
         if not account.key_id or not account.key_secret:
             raise Refused("KEY_NOT_CONFIGURED")
         with self._guard:
-            return self._held.setdefault(account.key_id, _Held())
+            return self._held.setdefault((account.key_id, account.key_secret.get_secret_value()), _Held())
 
     def _waited_for(self, held: _Held, account: Account, *, refused: str) -> str:
         with held.lock:
@@ -109,7 +116,7 @@ class Tokens:
         except Refused as refused:
             held.failure, held.failed_at = refused, self._clock.now()
             raise
-        held.ends_at = asked_at + life
+        held.asked_at, held.ends_at = asked_at, asked_at + life
         held.renew_at = held.ends_at - min(MARGIN_SECONDS, life / 10)
         held.failure = None
 
@@ -126,24 +133,17 @@ class Tokens:
         secret = account.key_secret.get_secret_value() if account.key_secret else ""
         basic = base64.b64encode(f"{account.key_id}:{secret}".encode()).decode()
         headers = [*_HEADERS, ("Authorization", f"Basic {basic}")]
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return self._auth.call(
-                    "POST",
-                    TARGET,
-                    body=_FORM,
-                    headers=headers,
-                    deadline_seconds=DEADLINE_SECONDS,
-                    most_bytes=MOST_BYTES,
-                )
-            except UpstreamError as error:
-                timed_out = isinstance(error, UpstreamTimeout)
-                wait = retries.after_failure(Kind.READ, tries, sent=error.sent, timed_out=timed_out)
-                if wait is None:
-                    raise Refused("SINCH_UNREACHABLE", reason=error.reason) from error
-                self._pause(wait)
+
+        def ask(seconds: float) -> Answer:
+            return self._auth.call(
+                "POST", TOKEN_PATH, body=_FORM, headers=headers, deadline_seconds=seconds, most_bytes=MOST_BYTES
+            )
+
+        try:
+            answer, _tries = self._patience.answered(ask, Effect.READ, ends_at=self._clock.now() + DEADLINE_SECONDS)
+        except UpstreamError as error:
+            raise Refused("SINCH_UNREACHABLE", reason=error.reason) from error
+        return answer
 
 
 def _read(body: bytes) -> tuple[str, float]:

@@ -23,16 +23,24 @@ class Exchange:
     expired: bool = False
     sent: bool = False  # the first byte of the request is about to leave
     answer: http.client.HTTPResponse = field(init=False)  # once its head is read
+    _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def watch(self, sock: socket.socket) -> None:
-        self.sock = sock
-        if self.expired:
-            _shut(sock)
+        with self._guard:
+            self.sock = sock
+            if self.expired:
+                _shut(sock)
+
+    def let_go(self) -> None:
+        """The socket is another's now: what expires here shall not shut it."""
+        with self._guard:
+            self.sock = None
 
     def expire(self) -> None:
-        self.expired = True
-        if self.sock is not None:
-            _shut(self.sock)
+        with self._guard:
+            self.expired = True
+            if self.sock is not None:
+                _shut(self.sock)
 
 
 class _Current(threading.local):

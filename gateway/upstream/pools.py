@@ -23,6 +23,12 @@ class _Answer(http.client.HTTPResponse):
         super().begin()
         exchange.current().answer = self
 
+    def _read_status(self) -> Any:  # noqa: ANN401 - http.client's, which tells no type
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        # What is interim is no answer (RFC 9110, 15.2). http.client knows that of 100 alone: any other it would take
+        # for the answer, and the answer for that of the next request.
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
     def _read_next_chunk_size(self) -> int:
         size = int(super()._read_next_chunk_size())  # type: ignore[misc]
         if size < 0:  # it would be read as all that comes, however much that is
@@ -77,6 +83,7 @@ class _Fresh:
     def _put_conn(self, connection: Any) -> None:  # noqa: ANN401 - urllib3's
         if connection is not None:
             connection.rested_since = clock.steady()
+            exchange.current().let_go()
         super()._put_conn(connection)  # type: ignore[misc]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from flask import g
 
 from gateway import telemetry
+from gateway.calls.places import WHATSAPP
 from gateway.calls.refusals import Refused
 from gateway.calls.sends import Link, Media, Send
 from gateway.config import Account
@@ -25,7 +26,7 @@ from gateway.media.verdicts import Limits, Verdict
 from gateway.services import Services
 from gateway.spool.sends import Attached
 
-WHATSAPP = "WHATSAPP"
+MOST_FILES = 30  # of one message: a carousel has ten cards, each perhaps with a picture and a small one
 
 
 @dataclass(kw_only=True)
@@ -38,18 +39,29 @@ class Files:
     attached: list[Attached] = field(default_factory=list)
     _made: dict[tuple[Ours, bool], Link] = field(default_factory=dict)
 
-    def linked(self, send: Send) -> dict[str, Link]:
-        """A link of ours for each of the message's media that is Motion's, by its field. Raises Refused."""
-        found = {media.field: self._linked(send, media) for media in send.media}
-        return {name: link for name, link in found.items() if link is not None}
+    def linked(self, send: Send, *, before: float) -> dict[str, Link]:
+        """A link of ours for each of the message's media that is Motion's, by its field; all of them `before` then.
 
-    def _linked(self, send: Send, media: Media) -> Link | None:
-        ours = self._ours(media)
-        if ours is None:
-            return None
+        Raises Refused.
+        """
+        found: dict[str, Link] = {}
+        for media in send.media:
+            ours = self._ours(media)
+            if ours is not None:
+                found[media.field] = self._linked(send, media, ours)
+                self._require_time(media, before)
+        return found
+
+    def _require_time(self, media: Media, before: float) -> None:
+        if self.services.clock.now() >= before:
+            raise Refused("MEDIA_NOT_NOW", field=media.field, reason="it took too long")
+
+    def _linked(self, send: Send, media: Media, ours: Ours) -> Link:
         on_whatsapp = WHATSAPP in named_channels(send, media.channel, self.account)
         known = (ours, on_whatsapp)
         if known not in self._made:
+            if len(self._made) == MOST_FILES:
+                raise Refused("TOO_MANY_FILES", field=media.field, most=MOST_FILES)
             self._made[known] = self._link(ours, media, on_whatsapp=on_whatsapp)
         return self._made[known]
 
@@ -65,6 +77,8 @@ class Files:
         try:
             ours = self.links.read(media.url, now=self.services.clock.now())
         except NotFound as error:
+            if media.ours_only:
+                return None  # it may be no link at all
             raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason="the link opens nothing here") from error
         if ours is None and not media.ours_only and self.services.settings.outbound.foreign_media == "refuse":
             raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)

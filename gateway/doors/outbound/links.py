@@ -6,18 +6,24 @@ gateway minted. The token of Motion's links is not asked for: whoever may use th
 
 from __future__ import annotations
 
+import posixpath
 import re
+import unicodedata
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-from gateway.config import Settings
+from gateway.config import Settings, addresses
 from gateway.errors import NotFound
 from gateway.media import source, tokens
 
 _LINK = re.compile(
-    r"(?i:(?P<scheme>https?))://(?P<authority>[^/?#@]*)(?P<path>(?:/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?", re.DOTALL
+    r"(?i:(?P<scheme>https?))://(?P<host>[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<path>(?:/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?",
+    re.DOTALL | re.ASCII,
 )
+_LOOSE = re.compile("(?:https?:)?/*(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
 _MINTED = re.compile("/media/(?P<token>[^/]+)/[^/]*")
-_PORTS = {"http": ":80", "https": ":443"}
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,26 +42,43 @@ class Links:
     """What the links in messages look like, by the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        attachments, motion = settings.attachments, settings.motion
-        self._ours = _authority(settings.server.public_origin)
-        self._motions = _authority(motion.url)
-        self._paths = [_pattern(attachments.public_path), _pattern(motion.attachment_path)]
+        attachments, motion, public = settings.attachments, settings.motion.url, settings.server.public_origin
+        self._ours, self._motions = addresses.host(public), addresses.host(motion)
+        # Whatever is written there leads to the one that is in use: port 80 sends on to the other.
+        self._ports = {
+            self._motions: {addresses.port(motion), *_PORTS.values()},
+            self._ours: {addresses.port(public), *_PORTS.values()},
+        }
+        self._paths = [_pattern(attachments.public_path), _pattern(settings.motion.attachment_path)]
         self._keys = [key.get_secret_value() for key in attachments.token_keys]
 
     def read(self, url: str, *, now: float) -> Ours | None:
-        """The attachment that `url` leads to; None: it is neither Motion's nor ours. Raises Nowhere."""
+        """The attachment that `url` leads to; None: it is neither Motion's nor ours.
+
+        Raises Nowhere: it opens nothing; or it is spelled so that some would take it for one of ours, and others not.
+        """
         link = _LINK.fullmatch(url)
-        if link is None:
+        if link is None or link["host"].lower() not in self._ports:
+            self._require_foreign(url)
             return None
-        at = _authority(f"{link['scheme']}://{link['authority']}")
-        if at not in (self._ours, self._motions):
+        host, port = link["host"].lower(), int(link["port"] or _PORTS[link["scheme"].lower()])
+        if port not in self._ports[host]:
             return None
         for pattern in self._paths:
             if found := pattern.fullmatch(link["path"]):
                 return Ours(attachment_id=found["id"])
-        if at == self._ours:
+        if host == self._ours:
             return self._minted(link["path"], now=now)
-        return None  # Motion has other things too, and may be public
+        self._require_foreign(url)  # Motion has other things too, and may be public
+        return None
+
+    def _require_foreign(self, url: str) -> None:
+        """Raises Nowhere for what a lenient reader would take for a link to a file of ours or Motion's."""
+        host, path = _leniently(url)
+        if host == self._ours:
+            raise Nowhere("link misspelled")
+        if host == self._motions and any(pattern.fullmatch(path) for pattern in self._paths):
+            raise Nowhere("link misspelled")
 
     def _minted(self, path: str, *, now: float) -> Ours:
         found = _MINTED.fullmatch(path)
@@ -66,10 +89,13 @@ class Links:
         return Ours(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
-def _authority(origin: str) -> str:
-    """Host and port of an origin, in the one spelling in which they can be compared."""
-    scheme, _, authority = origin.lower().partition("://")
-    return authority if re.search(":[0-9]+$", authority) else authority + _PORTS[scheme]
+def _leniently(url: str) -> tuple[str, str]:
+    """Host and path, as the most lenient of readers would find them (WHATWG's URL standard, and beyond)."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", unquote(url)) if sign > " " and sign.isprintable())
+    found = _LOOSE.match(seen.replace("\\", "/").replace("\u3002", ".").lower())
+    authority, path = (found["authority"], found["path"]) if found else ("", "")
+    host = re.sub(":[0-9]*$", "", authority.rpartition("@")[2])
+    return host.rstrip("."), posixpath.normpath(path)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

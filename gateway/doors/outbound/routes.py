@@ -15,23 +15,21 @@ from flask import Blueprint, Response, g, request
 
 from gateway import telemetry
 from gateway.calls import allowed, gateway_key, sends
-from gateway.calls.allowed import AppIn, Call, Kind
+from gateway.calls.allowed import TOKEN_PATH, AppIn, Call, Effect
 from gateway.calls.refusals import Refused
-from gateway.doors.outbound import sending
+from gateway.doors.outbound import handing
 from gateway.doors.outbound.links import Links
 from gateway.doors.outbound.sending import Sender
 from gateway.services import Services
-from gateway.sinch import Request
 from gateway.upstream import Answer
 
-TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 CALLS = "/<region>/v1/projects/<path:rest>"
 PASSED_ON = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 HANDED_ON = ("Content-Type", "Content-Encoding", "Content-Language", "Retry-After", "WWW-Authenticate")
 # Sinch sends JSON. Where it does not say so, nobody shall guess.
 UNTOLD = "application/octet-stream"
 
-_VALUE = re.compile("[ -~\x80-\xff]*")
+_VALUE = re.compile("[ -~\x80-\xff]{0,1000}")  # nginx has room for a few such
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -59,11 +57,10 @@ def blueprint(services: Services) -> Blueprint:
         )
         g.decision[telemetry.CALL] = asked.row.name
         headers = _headers(services)
-        sending.require_within(services, "calls_per_project", code="PROJECT_LIMIT", whose=asked.project_id)
+        handing.require_within(services, "calls_per_project", whose=asked.project_id)
         if asked.row is allowed.MESSAGES_SEND:
-            vaulted = settings.outbound.vault_credentials
-            return _handed_on(sender.send(asked, headers, vaulted=vaulted))
-        return _handed_on(_carried(services, asked, headers))
+            return _handed_on(sender.send(asked, headers))
+        return _handed_on(_passed(services, asked, headers))
 
     return door
 
@@ -107,28 +104,17 @@ def _gateway_key(services: Services) -> str:
     return key.get_secret_value()
 
 
-def _carried(services: Services, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
-    body = request.get_data(cache=False)
-    account = None
+def _passed(services: Services, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
+    """Sinch's answer to any call but a message. Raises Refused."""
+    body, account = request.get_data(cache=False), None
     if call.row.app_in is AppIn.BODY or (call.row.app_in is AppIn.PERHAPS_BODY and body):
-        app_id = sends.app_of(body)
-        if app_id:
-            account = call.of_app(app_id, field="app_id")
-        elif call.row.app_in is AppIn.BODY:
+        apps = sends.apps_of(body)
+        if call.row.app_in is AppIn.BODY and ("app_id" not in dict(apps)):
             raise Refused("APP_MISSING", field="app_id")
-    if call.row.kind is Kind.SEND and account:
-        sending.require_within(services, "sends_per_app", code="APP_LIMIT", whose=account.app_id)
-    vaulted = services.settings.outbound.vault_credentials
-    outgoing = Request(
-        method=call.row.method,
-        target=call.target,
-        kind=call.row.kind,
-        headers=headers,
-        body=body if body or request.method != "GET" else None,
-        account=call.signer(account) if vaulted else None,
-    )
-    answer, tries = services.sinch.call(call.region, outgoing)
-    g.decision[telemetry.TRIES] = tries if tries > 1 else None
+        account = next(iter([call.of_app(app_id, field=field) for field, app_id in apps]), None)
+    if call.row.effect is Effect.SEND and account:
+        handing.require_within(services, "sends_per_app", whose=account.app_id)
+    answer, _tries = handing.hand_over(services, call, headers, body=body, account=account)
     return answer
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -22,20 +22,18 @@ from gateway.calls.allowed import Call
 from gateway.calls.refusals import Refused
 from gateway.calls.sends import Send
 from gateway.config import Account
-from gateway.doors.outbound import files
+from gateway.doors.outbound import files, handing
 from gateway.doors.outbound.files import Files
 from gateway.doors.outbound.links import Links
-from gateway.errors import SpoolUnavailable, TooManyRequests
+from gateway.errors import SpoolUnavailable
 from gateway.services import Services
-from gateway.sinch import Request
 from gateway.spool import sends as record
 from gateway.spool.sends import Draft
 from gateway.upstream import Answer
 
+# Beside `motion.timeout`: for another's download of the same file, and some room. As long as nginx waits for it.
+PREPARING_SECONDS = 30.0
 OURS = "mg-"  # how a reference of ours begins
-
-# What the limits of the settings count.
-COUNTED = {"sends_per_app": "sends per app", "calls_per_project": "calls per project"}
 
 _ID = re.compile("[0-9A-Za-z_-]{1,64}")
 _CODE = re.compile("[A-Z_]{1,64}")
@@ -46,41 +44,40 @@ class Sender:
     services: Services
     links: Links
 
-    def send(self, call: Call, headers: Sequence[tuple[str, str]], *, vaulted: bool) -> Answer:
-        """Sinch's answer to the message in the request. `vaulted`: signed in by us. Raises Refused."""
+    def send(self, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
+        """Sinch's answer to the message in the request. Raises Refused."""
         message = sends.read(request.get_data(cache=False))
         if not message.app_id:
             raise Refused("APP_MISSING", field="app_id")
-        account = call.of_app(message.app_id, field="app_id")
+        account, *_others = [call.of_app(app_id, field=field) for field, app_id in message.apps]
         draft = _draft(message, account)
         body, draft = self._prepared(message, account, draft)
-        request_ = Request(
-            method=call.row.method,
-            target=call.target,
-            kind=call.row.kind,
-            headers=headers,
-            body=body,
-            account=call.signer(account) if vaulted else None,
+        send_id = self._begun(draft)
+        return self._carried(
+            send_id, lambda: handing.hand_over(self.services, call, headers, body=body, account=account)
         )
-        return self._carried(call.region, request_, self._begun(draft))
 
     def _prepared(self, message: Send, account: Account, draft: Draft) -> tuple[bytes, Draft]:
         """The body as it goes out, and what is written down of it. Raises Refused, once that is written down."""
         attached = Files(services=self.services, links=self.links, account=account)
         try:
             self._require_allowed(message, account)
-            links = attached.linked(message)
+            links = attached.linked(message, before=self._prepared_by())
         except Refused as refused:
             self._write_refused(replace(draft, attachments=tuple(attached.attached)), refused)
             raise
         body = message.rewritten(links, correlation_id=draft.reference)
         return body, replace(draft, attachments=tuple(attached.attached))
 
+    def _prepared_by(self) -> float:
+        """When a message must be ready to leave: later nginx tells Motion that it has left, and shall be right."""
+        return float(g.started_at) + PREPARING_SECONDS + self.services.settings.motion.timeout
+
     def _require_allowed(self, message: Send, account: Account) -> None:
         if not self.services.settings.outbound.allow_templates:
             sends.require_no_templates(message)
         sends.require_texts_fit(message, channels=files.named_channels(message, "", account))
-        require_within(self.services, "sends_per_app", code="APP_LIMIT", whose=account.app_id)
+        handing.require_within(self.services, "sends_per_app", whose=account.app_id)
 
     def _write_refused(self, draft: Draft, refused: Refused) -> None:
         with suppress(SpoolUnavailable):  # what was wrong with the message is of more use than that
@@ -94,56 +91,39 @@ class Sender:
             telemetry.note("send not written down, and not sent", reason=error.reason)
             raise Refused("GATEWAY_UNAVAILABLE") from error
 
-    def _carried(self, region: str, outgoing: Request, send_id: int) -> Answer:
+    def _carried(self, send_id: int, carry: Callable[[], tuple[Answer, int]]) -> Answer:
         try:
-            answer, tries = self.services.sinch.call(region, outgoing)
+            answer, tries = carry()
         except Refused as refused:
             outcome = record.UNKNOWN if refused.refusal.sent == "unknown" else record.UNSENT
-            self._write_end(send_id, outcome=outcome, status=refused.status, code=refused.code)
+            self._write_end(
+                send_id, Ended(outcome=outcome, code=refused.code), status=refused.status, tries=refused.tries
+            )
             raise
         except Exception as error:
             telemetry.failure("unexpected", error)
-            self._write_end(send_id, outcome=record.UNKNOWN, status=None, code="")
+            self._write_end(send_id, Ended(outcome=record.UNKNOWN), status=None, tries=1)
             raise Refused("SEND_FATE_UNKNOWN") from error
-        g.decision[telemetry.TRIES] = tries if tries > 1 else None
-        ended = _ended(answer)
-        g.decision[telemetry.MESSAGE] = ended.message_id
-        self._write_end(send_id, outcome=ended.outcome, status=answer.status, code=ended.code, ended=ended, tries=tries)
+        self._write_end(send_id, _ended(answer), status=answer.status, tries=tries)
         return answer
 
-    def _write_end(
-        self,
-        send_id: int,
-        *,
-        outcome: str,
-        status: int | None,
-        code: str,
-        ended: Ended | None = None,
-        tries: int = 1,
-    ) -> None:
-        g.decision[telemetry.OUTCOME] = outcome
+    def _write_end(self, send_id: int, ended: Ended, *, status: int | None, tries: int) -> None:
+        g.decision[telemetry.OUTCOME] = ended.outcome
+        g.decision[telemetry.MESSAGE] = ended.message_id
         try:
             record.settle(
                 self.services.spool,
                 send_id,
-                outcome=outcome,
+                outcome=ended.outcome,
                 status=status,
-                code=code,
-                message_id=ended.message_id if ended else "",
+                code=ended.code,
+                message_id=ended.message_id,
                 tries=tries,
                 now=self.services.clock.now(),
             )
         except SpoolUnavailable as error:
             # The answer is known and goes to Motion; the row says that it is not, until a report tells more.
             telemetry.note("finding", finding="send-not-settled", reason=error.reason)
-
-
-def require_within(services: Services, limit: str, *, code: str, whose: str) -> None:
-    """Count one more, under the setting `limits.<limit>`. Raises Refused when that is one too many."""
-    try:
-        services.limits.require(getattr(services.settings.limits, limit), COUNTED[limit], whose)
-    except TooManyRequests as error:
-        raise Refused(code) from error
 
 
 @dataclass(frozen=True, kw_only=True)

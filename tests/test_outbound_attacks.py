@@ -1,0 +1,238 @@
+"""The third door under attack: what would send twice, tell wrongly, pass unjudged or stand in somebody else's place."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import app
+from gateway.calls import refusals, sends
+from gateway.calls.allowed import Effect
+from gateway.calls.refusals import Refused
+from gateway.nginx import outbound
+from gateway.sinch import Request
+from gateway.spool.database import Database
+from gateway.upstream import Upstream
+from tests import picture_samples
+from tests.call_door_samples import (
+    ACCEPTED,
+    GATEWAY_KEY,
+    PROJECT,
+    SEND,
+    CallDoor,
+    assert_refused,
+    link,
+    media,
+    opened,
+    sending,
+    vaulted,
+)
+from tests.peer_samples import Peer, Wire, answers, listens_on
+from tests.test_calls_gateway_key import basic
+
+BASE = f"/eu/v1/projects/{PROJECT}"
+GIF = picture_samples.written(picture_samples.picture(), "GIF")
+JPEG = picture_samples.written(picture_samples.picture(), "JPEG")
+OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
+
+
+@pytest.fixture
+def door(spool: Database) -> Iterator[CallDoor]:
+    with opened(spool) as made:
+        yield made
+
+
+@pytest.mark.parametrize("status", ["101 Switching Protocols", "102 Processing", "103 Early Hints"])
+def test_an_interim_answer_does_not_give_one_message_the_answer_of_another(spool: Database, status: str) -> None:
+    told: list[int] = []
+    late = threading.Event()
+
+    def behave(wire: Wire) -> None:
+        told.append(len(told) + 1)
+        number = told[-1]
+        if number == 1:
+            wire.say(f"HTTP/1.1 {status}\r\n\r\n".encode())
+            late.wait(0.2)
+        answers(json.dumps({"message_id": f"M{number}"}).encode(), then=listens_on)(wire)
+
+    with opened(spool, behave) as door:
+        got = [json.loads(door.call().data).get("message_id") for _ in range(2)]
+    assert got == ["M1", "M2"]
+
+
+def test_an_interim_answer_of_motion_does_not_give_one_delivery_the_status_of_another() -> None:
+    told: list[int] = []
+    late = threading.Event()
+
+    def behave(wire: Wire) -> None:
+        told.append(len(told) + 1)
+        number = told[-1]
+        if number == 1:
+            wire.say(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            late.wait(0.2)
+        answers(b"", status="200 OK" if number == 1 else "503 Down", then=listens_on)(wire)
+
+    with closing(Peer(behave, host="127.0.0.1", tls=None)) as peer:
+        upstream = Upstream(f"http://127.0.0.1:{peer.port}", connections=2)
+        got = [upstream.post("/x", body=b"{}", headers=[], deadline_seconds=2).status for _ in range(2)]
+        upstream.close()
+    assert got == [200, 503]
+
+
+class SlowShelf:
+    """Motion takes nearly all of its time for each file."""
+
+    def __init__(self, door: CallDoor) -> None:
+        self._door = door
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._door.shelf, name)
+
+    def take(self, attachment_id: str, *, digest: bytes | None = None) -> Any:
+        self._door.clock.advance(self._door.services.settings.motion.timeout - 1)
+        return self._door.shelf.take(attachment_id, digest=digest)
+
+
+def carousel(files: int) -> dict[str, Any]:
+    return sending({"carousel_message": {"cards": [media(link(str(number))) for number in range(1, files + 1)]}})
+
+
+def test_a_message_does_not_leave_after_nginx_has_told_motion_that_its_fate_is_unknown(door: CallDoor) -> None:
+    for number in range(1, 11):
+        door.shelf.put(str(number), JPEG)
+    slow = dataclasses.replace(door.services, shelf=SlowShelf(door))  # type: ignore[arg-type]
+    door.client = app.create_app(slow, door="outbound").test_client()
+    began = door.clock.now()
+    door.call(body=carousel(10))
+    took = door.clock.now() - began
+    assert door.heard == [] or took < outbound.facts(slow.settings)["answers_within"]  # type: ignore[operator]
+
+
+def test_one_message_does_not_fetch_thousands_of_files(door: CallDoor) -> None:
+    for number in range(1, 2001):
+        door.shelf.put(str(number), JPEG)
+    door.call(body=carousel(2000))
+    assert len(door.shelf.taken) <= 100
+
+
+def test_no_scheme_makes_the_door_fail(door: CallDoor) -> None:
+    answer = door.call(body=sending(media("http\u017f://x.example/a.jpg")))  # LATIN SMALL LETTER LONG S
+    assert answer.status_code in (200, 400)
+
+
+SPELLINGS = {
+    "a dot at the end": "https://gateway.example.com.{path}",
+    "an empty port": "https://gateway.example.com:{path}",
+    "a port with zeros": "https://gateway.example.com:0443{path}",
+    "a user": "https://user@gateway.example.com{path}",
+    "backslashes": "https:\\\\gateway.example.com{path}",
+    "one slash": "https:/gateway.example.com{path}",
+    "no slashes": "https:gateway.example.com{path}",
+    "three slashes": "https:///gateway.example.com{path}",
+    "a blank before it": " https://gateway.example.com{path}",
+    "a line end before it": "\nhttps://gateway.example.com{path}",
+    "a tab within": "https://gate\tway.example.com{path}",
+    "an escape in the host": "https://gateway%2Eexample.com{path}",
+    "an ideographic full stop": "https://gateway\u3002example.com{path}",
+    "a wide letter": "https://\uff47ateway.example.com{path}",
+    "a backslash after the host": "https://gateway.example.com\\{path}",
+    "Motion with a dot": "https://motion.internal./api/attachments/12/download",
+    "Motion with an escape": "https://motion.internal/api/attachments/%31%32/download",
+    "Motion with dots": "https://motion.internal/x/../api/attachments/12/download",
+}
+
+
+@pytest.mark.parametrize("url", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_link_of_ours_or_motions_in_another_spelling_is_not_taken_for_foreign(door: CallDoor, url: str) -> None:
+    door.shelf.put("12", GIF)
+    answer = door.call(body=sending(media(url.format(path="/api/attachments/12/download?token=x"))))
+    assert answer.status_code == 400
+    assert door.heard == []
+
+
+@pytest.mark.parametrize("order", [["RCS", 1], ["RCS", "WHATSAPP "]])
+def test_a_channel_that_nobody_understands_may_be_whatsapp(door: CallDoor, order: list[object]) -> None:
+    door.shelf.put("12", GIF)
+    assert_refused(
+        door.call(body=sending(media(link("12")), channel_priority_order=order)),
+        "CHANNEL_FAILURE",
+        field="message.media_message.url",
+    )
+
+
+OTHERS = {"identified_by": {"channel_identities": [{"channel": "MESSENGER", "identity": "1", "app_id": "app-9"}]}}
+NAMED = {
+    "a recipient": (SEND, sending(recipient=OTHERS)),
+    "whom to ask about": (f"{BASE}/capability:query", {"app_id": "app-1", "recipient": OTHERS}),
+    "a contact": (f"{BASE}/contacts", OTHERS["identified_by"]),
+}
+
+
+@pytest.mark.parametrize(("target", "body"), NAMED.values(), ids=NAMED)
+def test_an_app_is_one_of_ours_wherever_a_body_names_it(door: CallDoor, target: str, body: dict[str, Any]) -> None:
+    assert door.call(target, body=body).headers.get(refusals.HEADER) == "APP_NOT_CONFIGURED"
+
+
+def test_a_token_that_sinch_takes_no_longer_is_not_shown_for_an_hour(spool: Database) -> None:
+    refuses = answers(
+        b"{}",
+        'WWW-Authenticate: Bearer error="invalid_token", error_description="Jwt verification fails"',
+        status="401 Unauthorized",
+        then=listens_on,
+    )
+
+    def behave(wire: Wire) -> None:
+        (refuses if b"Bearer token-1\r\n" in wire.request else ACCEPTED)(wire)
+
+    with opened(spool, behave, **vaulted()) as door:
+        door.call(authorization=basic(GATEWAY_KEY))
+        door.clock.advance(60)
+        assert door.call(authorization=basic(GATEWAY_KEY)).status_code == 200
+
+
+def test_a_burst_at_a_healthy_sinch_is_not_refused(spool: Database) -> None:
+    together = threading.Event()
+
+    def behave(wire: Wire) -> None:
+        together.wait(0.2)  # what Sinch takes
+        ACCEPTED(wire)
+
+    with opened(spool, behave) as door:
+        call = Request(method="POST", target="/x", effect=Effect.SEND, headers=[], body=b"{}")
+
+        def one(_: int) -> str:
+            try:
+                return str(door.services.sinch.call("eu", call)[0].status)
+            except Refused as refused:
+                return refused.code
+
+        with ThreadPoolExecutor(60) as pool:
+            assert set(pool.map(one, range(60))) == {"200"}
+
+
+def test_the_record_tells_how_often_a_message_was_tried(spool: Database) -> None:
+    with opened(spool) as door:
+        door.sinch.close()
+        assert_refused(door.call(), "SINCH_UNREACHABLE")  # after three tries
+        assert door.sends[0].tries == 3
+
+
+def test_where_motion_names_no_program_sinch_hears_of_none(door: CallDoor) -> None:
+    door.services.sinch.call("eu", Request(method="GET", target="/x", effect=Effect.READ, headers=[], body=None))
+    assert b"urllib3" not in door.sinch.requests[0]
+
+
+def test_the_page_tells_the_kinds_as_the_command_does() -> None:
+    page = OPERATIONS.read_text("utf-8").partition("## What was sent")[2]
+    rows = re.findall(r"^ [0-9]+ +[0-9-]{10} \S+ +[0-9]+ +(\w+)", page, re.MULTILINE)
+    assert rows
+    assert set(rows) <= {*sends.KINDS.values(), sends.OTHER}
