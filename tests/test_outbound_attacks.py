@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
 
 from gateway import app
 from gateway.calls import refusals, sends
@@ -236,3 +239,11 @@ def test_the_page_tells_the_kinds_as_the_command_does() -> None:
     rows = re.findall(r"^ [0-9]+ +[0-9-]{10} \S+ +[0-9]+ +(\w+)", page, re.MULTILINE)
     assert rows
     assert set(rows) <= {*sends.KINDS.values(), sends.OTHER}
+
+
+@hypothesis(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text())
+def test_any_text_as_a_link_ends_in_an_answer(door: CallDoor, url: str) -> None:
+    for asked in (url, f"https://gateway.example.com{url}", f"https://{url}", f"//{url}@motion.internal:{url}"):
+        assert door.call(body=sending(media(asked))).status_code in (200, 400)
+    del door.sinch.requests[:]

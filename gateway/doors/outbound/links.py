@@ -22,6 +22,7 @@ _LINK = re.compile(
     re.DOTALL | re.ASCII,
 )
 _LOOSE = re.compile("(?:https?:)?/*(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
+_HOST_AND_PORT = re.compile("^(.*?)(?::0*([0-9]{0,5}))?$", re.ASCII | re.DOTALL)
 _MINTED = re.compile("/media/(?P<token>[^/]+)/[^/]*")
 _PORTS = {"http": 80, "https": 443}
 
@@ -74,10 +75,10 @@ class Links:
 
     def _require_foreign(self, url: str) -> None:
         """Raises Nowhere for what a lenient reader would take for a link to a file of ours or Motion's."""
-        host, path = _leniently(url)
-        if host == self._ours:
-            raise Nowhere("link misspelled")
-        if host == self._motions and any(pattern.fullmatch(path) for pattern in self._paths):
+        host, port, path = _leniently(url)
+        if port and port not in self._ports.get(host, ()):
+            return
+        if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
             raise Nowhere("link misspelled")
 
     def _minted(self, path: str, *, now: float) -> Ours:
@@ -89,13 +90,13 @@ class Links:
         return Ours(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
-def _leniently(url: str) -> tuple[str, str]:
-    """Host and path, as the most lenient of readers would find them (WHATWG's URL standard, and beyond)."""
+def _leniently(url: str) -> tuple[str, int, str]:
+    """Host, port (0: none) and path, as the most lenient reader would find them (WHATWG's URL standard, and beyond)."""
     seen = "".join(sign for sign in unicodedata.normalize("NFKC", unquote(url)) if sign > " " and sign.isprintable())
     found = _LOOSE.match(seen.replace("\\", "/").replace("\u3002", ".").lower())
     authority, path = (found["authority"], found["path"]) if found else ("", "")
-    host = re.sub(":[0-9]*$", "", authority.rpartition("@")[2])
-    return host.rstrip("."), posixpath.normpath(path)
+    host, port = _HOST_AND_PORT.findall(authority.rpartition("@")[2])[0]
+    return host.rstrip("."), int(port or 0), posixpath.normpath(path)
 
 
 def _pattern(path: str) -> re.Pattern[str]:
