@@ -53,7 +53,7 @@ test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI 
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
 	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),2000) $(PYTHON) -m pytest -q -s tests/live/test_no_loss.py
 
-bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by side with what is not the gateway; some six minutes
+bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by side with what is not the gateway; some nine minutes
 	@deploy/install-packages $(BENCH_PACKAGES)
 	$(PYTHON) -m bench.ingress
 	$(PYTHON) -m bench.attachments

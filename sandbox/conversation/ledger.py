@@ -82,13 +82,13 @@ class Ledger:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._calls: list[Call] = []
+        self._calls: dict[int, Call] = {}  # by number
         self._unexpected: list[str] = []
 
     @property
     def calls(self) -> tuple[Call, ...]:
         with self._changed:
-            return tuple(self._calls)
+            return tuple(self._calls.values())
 
     @property
     def unexpected(self) -> tuple[str, ...]:
@@ -98,16 +98,16 @@ class Ledger:
     def hear(self, origin: str, head: Heard, mishap: Mishap) -> Entry:
         """A request of which the head has come."""
         with self._changed:
-            last = self._calls[-1].number if self._calls else -1
-            call = Call(number=last + 1, origin=origin, at=time.time(), heard=head, mishap=mishap)
-            self._calls.append(call)
+            number = next(reversed(self._calls), -1) + 1
+            call = self._calls[number] = Call(number=number, origin=origin, at=time.time(), heard=head, mishap=mishap)
             self._changed.notify_all()
             return Entry(self, call)
 
     def exchange(self, old: Call, new: Call) -> None:
         """The new one in place of the old, which may have been forgotten meanwhile."""
         with self._changed:
-            self._calls = [new if known is old else known for known in self._calls]
+            if self._calls.get(old.number) is old:
+                self._calls[old.number] = new
             self._changed.notify_all()
 
     def complain(self, about: str) -> None:
@@ -125,6 +125,6 @@ class Ledger:
     def wait_for(self, wanted: Wanted, deadline_seconds: float = 10) -> tuple[Call, ...]:
         """Wait until `wanted(calls)`; returns them. Raises TimeoutError at the deadline."""
         with self._changed:
-            if not self._changed.wait_for(lambda: wanted(tuple(self._calls)), deadline_seconds):
-                raise TimeoutError(f"not heard within {deadline_seconds} s; calls: {self._calls}")
-            return tuple(self._calls)
+            if not self._changed.wait_for(lambda: wanted(tuple(self._calls.values())), deadline_seconds):
+                raise TimeoutError(f"not heard within {deadline_seconds} s; calls: {[*self._calls.values()]}")
+            return tuple(self._calls.values())
