@@ -133,7 +133,10 @@ def answers(
     then: Callable[[Wire], None] = finishes,
 ) -> Behaviour:
     """A whole answer, and the end of the connection; `length`: what it says of its body, if not the truth."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
+    told = [f"Content-Length: {len(body) if length is None else length}", *headers]
+    if then is finishes:
+        told.append("Connection: close")  # or the next request might be sent while it ends
+    lines = [f"HTTP/1.1 {status}", *told, "", ""]
     return says("\r\n".join(lines).encode("latin-1") + body, then=then)
 
 

@@ -67,6 +67,8 @@ def exchanging(target: str, deadline_seconds: float) -> Iterator[Exchange]:
         if exchange.expired:  # an answer that ends where its connection does looks whole
             raise UpstreamTimeout("no answer in time")
     except UpstreamError as error:
+        if hasattr(exchange, "answer"):
+            exchange.answer.close()  # it may hold a connection that nobody else knows of any more
         raise _told(error, exchange) from error.__cause__
     finally:
         timer.cancel()
