@@ -100,7 +100,7 @@ class Bench:
         asked = [f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for target in targets]
         path = _written(self.gateway.folder / "asked", asked)
         seconds = COLD_SECONDS if once else self.seconds
-        found = load.send(url, path, seconds=seconds, cycle=not once, connections=CONNECTIONS)
+        found = load.finish(load.start(url, path, seconds=seconds, cycle=not once, connections=CONNECTIONS))
         if found.refused or found.broken or (once and found.answered < len(targets) - CONNECTIONS):
             self.wrong.append(f"{targets[0].partition('?')[0]}: {found}")
         return found

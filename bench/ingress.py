@@ -46,10 +46,12 @@ class Bench:
 
     def round(self) -> Round:
         path = self._letters()
-        stub = load.send(self.twin.webhook_url, path, seconds=self.seconds, cycle=True)
-        gateway = self._counted(load.send(self.gateway.webhook_url, path, seconds=self.seconds))
+        stub = load.finish(load.start(self.twin.webhook_url, path, seconds=self.seconds, cycle=True))
+        gateway = self._counted(load.finish(load.start(self.gateway.webhook_url, path, seconds=self.seconds)))
         with self.gateway.running("courier"):
-            delivering = self._counted(load.send(self.gateway.webhook_url, self._letters(), seconds=self.seconds))
+            delivering = self._counted(
+                load.finish(load.start(self.gateway.webhook_url, self._letters(), seconds=self.seconds))
+            )
         return Round(stub=stub, gateway=gateway, delivering=delivering)
 
     def offered(self, rate: int, *, flooded: bool) -> Offered:

@@ -30,19 +30,6 @@ class Load:
         return self.answered / self.seconds
 
 
-def send(
-    url: str,
-    letters: Path,
-    *,
-    seconds: float,
-    cycle: bool = False,
-    connections: int = CONNECTIONS,
-    address: str = "127.0.0.1",
-) -> Load:
-    """Each letter once, or round and round; returns when all that was sent is answered."""
-    return finish(start(url, letters, seconds=seconds, cycle=cycle, connections=connections, address=address))
-
-
 def start(
     url: str,
     letters: Path,
@@ -52,7 +39,7 @@ def start(
     connections: int = CONNECTIONS,
     address: str = "127.0.0.1",
 ) -> subprocess.Popen[str]:
-    """The same, beside something else; `finish` waits for it. `address`: where the host of `url` is."""
+    """Send each letter once, or round and round; `finish` waits for it. `address`: where the host of `url` is."""
     # One thread: each would send all letters by itself.
     way = [
         "-t1",
@@ -69,7 +56,7 @@ def start(
 
 
 def finish(running: subprocess.Popen[str]) -> Load:
-    """Its report. Raises RuntimeError with its last words where it has none."""
+    """The report, when all that was sent is answered. Raises RuntimeError with its last words where it has none."""
     said, _ = running.communicate()
     try:
         return Load(**json.loads(said.splitlines()[-1]))

@@ -83,7 +83,9 @@ class Bench:
         before = len(self.api.sends)
         address = "127.0.0.1" if direct else self.gateway.settings.server.outbound_address
         seconds = NEW_SECONDS if once else self.seconds
-        found = load.send(url, path, seconds=seconds, cycle=not once, connections=connections, address=address)
+        found = load.finish(
+            load.start(url, path, seconds=seconds, cycle=not once, connections=connections, address=address)
+        )
         heard = len(self.api.sends) - before
         if found.refused or found.broken or heard != found.answered:
             self.wrong.append(f"{target}: {found}, and Sinch heard {heard}")

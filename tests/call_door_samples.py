@@ -24,7 +24,8 @@ from tests.peer_samples import Behaviour, Peer, answers, listens_on
 from tests.service_samples import HandClock, services
 from tests.shelf_samples import HandShelf
 from tests.spool_samples import rows
-from tests.test_sinch_tokens import Auth
+from tests.token_samples import KEY as SINCH_KEY
+from tests.token_samples import Auth
 
 KEY = "a key of the tests, long enough"
 GATEWAY_KEY = "a gateway key of the tests"
@@ -129,8 +130,7 @@ def assert_refused(answer: TestResponse, code: str, *, field: str = "") -> dict[
 
 def vaulted(**account: Any) -> dict[str, Any]:
     """Settings with which the gateway keeps Sinch's keys."""
-    key = {"key_id": "key-1", "key_secret": "the secret of key 1"} | account
     return {
         "outbound": {"vault_credentials": True, "gateway_key": GATEWAY_KEY},
-        "account": [config_samples.account(**key)],
+        "account": [config_samples.account(**SINCH_KEY | account)],
     }

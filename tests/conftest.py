@@ -1,4 +1,4 @@
-"""What tests of several modules share: a settings file, and a migrated spool."""
+"""What tests of several modules share: a settings file, a migrated spool, a simulated Motion."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from gateway.spool import database, migrator
 from gateway.spool.database import Database
+from sandbox.archive import Archive, Credentials
+from sandbox.motion import Motion
 from tests.config_samples import document
 
 
@@ -40,6 +42,19 @@ def spool(tmp_path: Path) -> Iterator[Database]:
     opened = Database(path, patience_seconds=0.5)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """The attachments of the simulated Motion."""
+    return Archive(tmp_path, credentials=Credentials(api_key="k"))
+
+
+@pytest.fixture
+def motion(archive: Archive) -> Iterator[Motion]:
+    """A simulated Motion that runs."""
+    with Motion(archive=archive) as running:
+        yield running
 
 
 def _toml(tables: dict[str, Any]) -> str:

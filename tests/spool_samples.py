@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from gateway import config, services
 from gateway.callbacks import events
-from gateway.spool import intake, schema, turns
+from gateway.nginx import render
+from gateway.spool import intake, migrator, schema, turns
 from gateway.spool.database import Database
 from gateway.spool.intake import Callback
 from gateway.spool.sends import Draft
@@ -110,3 +114,13 @@ def until(condition: Callable[[], object], what: str, deadline_seconds: float = 
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {deadline_seconds} s"
         pause.wait(0.002)
+
+
+@contextmanager
+def of_settings(file: Path) -> Iterator[Database]:
+    """The spool that commands with these settings open."""
+    settings = config.load(file, {})
+    render.prepare(settings)
+    migrator.migrate(services.spool_path(settings))
+    with closing(Database(services.spool_path(settings), patience_seconds=1)) as opened:
+        yield opened

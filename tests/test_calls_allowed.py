@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calls import allowed
-from gateway.calls.allowed import Call, Effect
+from gateway.calls.allowed import App, Call, Effect
 from gateway.calls.refusals import Refused
 from gateway.config import Account
 from tests import config_samples
@@ -116,6 +116,8 @@ def test_another_method_is_refused_by_a_name_that_is_ours(method: str) -> None:
         (target("messages?appId=app-9"), "APP_NOT_CONFIGURED"),
         (target("messages?%61pp_id=app-9"), "APP_NOT_CONFIGURED"),
         (target("messages?app_id=app%2D9"), "APP_NOT_CONFIGURED"),
+        (target("messages?a=1;app_id=app-9"), "APP_NOT_CONFIGURED"),
+        (target("messages?app_id=app-1;app_id=app-9"), "APP_NOT_CONFIGURED"),
         (target("apps/app-9"), "APP_NOT_CONFIGURED"),
     ],
 )
@@ -130,9 +132,9 @@ def test_an_app_of_the_project_may_be_named(asked: str) -> None:
 
 def test_the_account_of_a_named_app_is_found_among_those_of_the_project() -> None:
     call = prove("POST", target("messages:send"))
-    assert call.of_app("app-2", field="app_id").connector_id == 2
+    assert call.of_app(App("app_id", "app-2")).connector_id == 2
     with pytest.raises(Refused, match="APP_NOT_CONFIGURED"):
-        call.of_app("app-3", field="app_id")
+        call.of_app(App("app_id", "app-3"))
 
 
 def test_only_what_reaches_customers_is_a_send_and_only_gets_are_reads() -> None:

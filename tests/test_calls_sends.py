@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.callbacks.events import LONGEST_ID
 from gateway.calls import sends
+from gateway.calls.allowed import App
 from gateway.calls.refusals import Refused
 from gateway.calls.sends import LONGEST_TEXT, Link, Media, Send, Text
 from tests.call_samples import APP, CONTACT, FOREIGN, MESSAGES, OURS, PHONE, body, card, media, nested, send
@@ -34,7 +35,7 @@ def rewritten(content: Any, *, link: Link = MINTED, correlation_id: str | None =
 
 def test_a_send_says_who_sends_what_to_whom() -> None:
     said = read(send(MESSAGES["media"], channel_priority_order=["WHATSAPP", "INSTAGRAM"], correlation_id="tkt-42"))
-    assert (said.app_id, said.kind, said.contact_id, said.identity) == (APP, "media", "", PHONE)
+    assert (said.apps, said.kind, said.contact_id, said.identity) == ((App("app_id", APP),), "media", "", PHONE)
     assert (said.channels, said.correlation_id) == ({"WHATSAPP", "INSTAGRAM"}, "tkt-42")
     assert not said.correlation_is_free
     assert said.media == (
@@ -82,7 +83,6 @@ NOTHING = {
 def test_what_is_not_understood_says_nothing_and_passes(content: Any) -> None:
     said = read(content)
     assert dataclasses.replace(said, _body=None, _found={}) == Send(
-        app_id="",
         kind="other",
         channels=frozenset(),
         apps=(),

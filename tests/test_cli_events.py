@@ -7,20 +7,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway import config, services
 from gateway.cli import group
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
-from gateway.nginx import render
-from gateway.spool import intake, migrator, records, schema, sends, turns
+from gateway.spool import intake, records, schema, sends, turns
 from gateway.spool.database import Database
-from tests.spool_samples import callback, draft, rows
+from tests.spool_samples import callback, draft, of_settings, rows
 
 NUMBER = "+393331234567"
 
@@ -33,10 +30,7 @@ def file(settings_file: Callable[..., Path]) -> Path:
 @pytest.fixture
 def spool(file: Path) -> Iterator[Database]:
     """The spool of `file`: 1 delivered, 2 parked, 3 and 4 pending, 4 named by its number alone."""
-    settings = config.load(file, {})
-    render.prepare(settings)
-    migrator.migrate(services.spool_path(settings))
-    with closing(Database(services.spool_path(settings), patience_seconds=1)) as opened:
+    with of_settings(file) as opened:
         for number in (1, 2, 3):
             intake.accept(opened, callback(f"m{number}", identity=NUMBER), now=1_700_000_000.0)
         for end in (turns.delivered, turns.park):

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway import config, services
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
-from gateway.nginx import render
-from gateway.spool import intake, migrator, sends
+from gateway.spool import intake, sends
 from gateway.spool.database import Database
 from gateway.spool.sends import Attached
-from tests.spool_samples import draft, reported
+from tests.spool_samples import draft, of_settings, reported
 
 NUMBER = "+393331234567"
 THEN = 1_700_000_000.0
@@ -40,10 +37,7 @@ def file(settings_file: Callable[..., Path]) -> Path:
 @pytest.fixture
 def spool(file: Path) -> Iterator[Database]:
     """The spool of `file`: 1 failed, 2 was refused, 3 and 4 are in doubt, 5 had no answer and arrived, 6 goes out."""
-    settings = config.load(file, {})
-    render.prepare(settings)
-    migrator.migrate(services.spool_path(settings))
-    with closing(Database(services.spool_path(settings), patience_seconds=1)) as opened:
+    with of_settings(file) as opened:
         sends.begin(opened, draft(1, kind="card_message", attachments=FILES), now=THEN)
         sends.settle(opened, 1, outcome="accepted", status=200, message_id="M1", tries=2, now=THEN + 0.25)
         sends.refuse(opened, draft(2, contact_id="", identity=NUMBER), status=400, code="CHANNEL_FAILURE", now=THEN)

@@ -22,7 +22,7 @@ from gateway.calls import refusals, sends
 from gateway.calls.allowed import Effect
 from gateway.calls.refusals import Refused
 from gateway.nginx import outbound
-from gateway.sinch import Request
+from gateway.sinch import Request, client
 from gateway.spool.database import Database
 from gateway.upstream import Upstream
 from tests import picture_samples
@@ -115,16 +115,23 @@ def test_a_message_does_not_leave_after_nginx_has_told_motion_that_its_fate_is_u
     slow = dataclasses.replace(door.services, shelf=SlowShelf(door))  # type: ignore[arg-type]
     door.client = app.create_app(slow, door="outbound").test_client()
     began = door.clock.now()
-    door.call(body=carousel(10))
-    took = door.clock.now() - began
-    assert door.heard == [] or took < outbound.facts(slow.settings)["answers_within"]  # type: ignore[operator]
+    answer = door.call(body=carousel(10))
+    waits: Any = outbound.facts(slow.settings)["answers_within"]
+    assert door.clock.now() - began < waits - client.TOTAL_SECONDS + slow.settings.motion.timeout
+    assert_refused(answer, "MEDIA_NOT_NOW", field="message.carousel_message.cards[2].media_message.url")
+    assert door.heard == []
 
 
-def test_one_message_does_not_fetch_thousands_of_files(door: CallDoor) -> None:
-    for number in range(1, 2001):
+@pytest.mark.parametrize(("files", "code"), [(30, None), (31, "TOO_MANY_FILES"), (2000, "TOO_MANY_FILES")])
+def test_one_message_has_at_most_thirty_files(door: CallDoor, files: int, code: str | None) -> None:
+    for number in range(1, files + 1):
         door.shelf.put(str(number), JPEG)
-    door.call(body=carousel(2000))
-    assert len(door.shelf.taken) <= 100
+    answer = door.call(body=carousel(files))
+    if code is None:
+        assert answer.status_code == 200
+    else:
+        assert_refused(answer, code, field="message.carousel_message.cards[30].media_message.url")
+    assert len(door.shelf.taken) == 30
 
 
 def test_no_scheme_makes_the_door_fail(door: CallDoor) -> None:

@@ -225,3 +225,32 @@ def test_a_fault_of_ours_is_told_in_sinchs_form(spool: Database) -> None:
         made = dataclasses.replace(door.services, limits=None)  # type: ignore[arg-type]
         door.client = app.create_app(made, door="outbound").test_client()
         assert_refused(door.call(), "GATEWAY_UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "code"),
+    [
+        ("events:send", "POST", "SEND_FATE_UNKNOWN"),
+        ("contacts", "POST", "CALL_FATE_UNKNOWN"),
+        ("messages/1", "DELETE", "CALL_FATE_UNKNOWN"),
+        ("contacts", "GET", "GATEWAY_UNAVAILABLE"),
+    ],
+)
+def test_a_fault_of_ours_while_a_call_is_under_way_does_not_say_that_nothing_was_sent(
+    spool: Database, path: str, method: str, code: str
+) -> None:
+    class Faulty:
+        def call(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+    with opened(spool) as door:
+        made = dataclasses.replace(door.services, sinch=Faulty())  # type: ignore[arg-type]
+        door.client = app.create_app(made, door="outbound").test_client()
+        assert_refused(door.call(f"{BASE}/{path}", method=method, body=b'{"app_id":"app-1"}'), code)
+
+
+@pytest.mark.parametrize(("length", "handed_on"), [(1000, True), (1001, False)])
+def test_a_header_that_nginx_has_no_room_for_is_left_out(spool: Database, length: int, *, handed_on: bool) -> None:
+    with opened(spool, answers(b"{}", f"Content-Language: {'x' * length}")) as door:
+        answer = door.call(f"{BASE}/contacts", method="GET")
+    assert (answer.status_code, "Content-Language" in answer.headers) == (200, handed_on)

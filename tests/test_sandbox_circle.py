@@ -9,14 +9,12 @@ import pytest
 
 from sandbox import attachment, circle, mode
 from sandbox.agent import Agent, Told, Way
-from sandbox.archive import Archive, Credentials
 from sandbox.callbacks import ANA
 from sandbox.circle import ERRANDS, Circle, Errand, Trip
 from sandbox.connection import Answer
 from sandbox.conversation import mishap
 from sandbox.conversation.api import ConversationApi
 from sandbox.fetching import Fetcher
-from sandbox.motion import Motion
 from sandbox.retries import NONE
 from sandbox.sinch import Sinch
 from sandbox.trouble import Trouble
@@ -31,17 +29,6 @@ class Twice(Agent):
     def send(self, *what, **more) -> Told:
         super().send(*what, **more)
         return super().send(*what, **more)
-
-
-@pytest.fixture
-def archive(tmp_path):
-    return Archive(tmp_path, credentials=Credentials(api_key="k"))
-
-
-@pytest.fixture
-def motion(archive):
-    with Motion(archive=archive) as running:
-        yield running
 
 
 @pytest.fixture

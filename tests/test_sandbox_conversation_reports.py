@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import attachment, callbacks, mode
-from sandbox.archive import Archive, Credentials
+from sandbox.archive import Archive
 from sandbox.callbacks import ANA, APP, Customer
 from sandbox.conversation import fate
 from sandbox.conversation.account import Account
@@ -25,17 +25,6 @@ NOW = 1_772_620_530.0
 DAY = 24 * 3600
 SAMPLES = Path(__file__).parent.parent / "sandbox" / "data" / "attachments"
 TEMPLATE = {"template_message": {"channel_template": {"WHATSAPP": {"template_id": "t"}}}}
-
-
-@pytest.fixture
-def archive(tmp_path):
-    return Archive(tmp_path, credentials=Credentials(api_key="k"))
-
-
-@pytest.fixture
-def motion(archive):
-    with Motion(archive=archive) as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ import dataclasses
 import pytest
 
 from sandbox import attachment, mode, passage
-from sandbox.archive import Archive, Credentials
 from sandbox.callbacks import APP
 from sandbox.fetching import Fetcher
-from sandbox.motion import Motion
 from sandbox.passage import Passage, Post
 from sandbox.retries import NONE
 from sandbox.samples import SAMPLES, Sample
@@ -18,17 +16,6 @@ from sandbox.sinch import Sinch
 from sandbox.trouble import Trouble
 
 PICTURE = SAMPLES[0]
-
-
-@pytest.fixture
-def archive(tmp_path):
-    return Archive(tmp_path, credentials=Credentials(api_key="k"))
-
-
-@pytest.fixture
-def motion(archive):
-    with Motion(archive=archive) as running:
-        yield running
 
 
 @pytest.fixture

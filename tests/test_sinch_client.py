@@ -12,12 +12,12 @@ import pytest
 from gateway.calls.allowed import Effect
 from gateway.calls.refusals import Refused
 from gateway.config import Account
-from gateway.sinch import Request, Sinch
+from gateway.sinch import Request, Sinch, client
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, listens_on, says
 from tests.service_samples import HandClock
 from tests.spool_samples import until
-from tests.test_sinch_tokens import Auth, account
+from tests.token_samples import Auth, account
 
 TARGET = "/v1/projects/project-1/messages:send"
 ACCEPTED = answers(b'{"message_id":"01X"}', then=listens_on)
@@ -55,7 +55,9 @@ class Line:
 
 
 @contextmanager
-def opened(behaviour: Behaviour, *, deadline: float = 5, waiting: int = 4) -> Iterator[Line]:
+def opened(
+    behaviour: Behaviour, *, deadline: float = 5, waiting: int = 4, clock: HandClock | None = None
+) -> Iterator[Line]:
     with ExitStack() as stack:
         peer, auth = (
             stack.enter_context(closing(Peer(does, host="127.0.0.1", tls=None))) for does in (behaviour, Auth())
@@ -68,7 +70,7 @@ def opened(behaviour: Behaviour, *, deadline: float = 5, waiting: int = 4) -> It
         settings, pauses = config_samples.settings(sinch=origins).sinch, []
         sinch = Sinch(
             settings,
-            clock=HandClock(),
+            clock=clock or HandClock(),
             pause=pauses.append,
             deadline_seconds=deadline,
             waiting=waiting,
@@ -191,6 +193,31 @@ def test_an_expired_token_is_renewed_once_and_the_call_made_once_more() -> None:
         first, second = line.peer.requests
         assert (b"Bearer token-1" in first, b"Bearer token-2" in second) == (True, True)
         assert len(line.auth.requests) == 2
+
+
+@pytest.mark.parametrize(("took", "statuses"), [(19.0, 200), (20.0, 401)], ids=["in time", "too late"])
+def test_a_token_is_renewed_only_if_all_of_it_still_ends_in_time(took: float, statuses: int) -> None:
+    clock = HandClock()
+
+    def slowly(wire: Wire) -> None:
+        clock.advance(took)
+        EXPIRED(wire)
+
+    with opened(in_turn(slowly, ACCEPTED), clock=clock) as line:
+        assert line.call(account=account())[0] == statuses
+        assert len(line.auth.requests) == (2 if statuses == 200 else 1)
+
+
+def test_a_call_is_not_made_again_when_its_time_is_over() -> None:
+    clock = HandClock()
+    busy = answers(b"", "Retry-After: 1", status="429 X")
+
+    def slowly(wire: Wire) -> None:
+        clock.advance(client.TOTAL_SECONDS - 1)
+        busy(wire)
+
+    with opened(slowly, clock=clock) as line:
+        assert line.call()[::2] == (429, 1)
 
 
 def test_a_token_that_expires_again_and_again_ends_in_sinchs_own_answer() -> None:

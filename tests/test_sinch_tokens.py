@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,47 +11,13 @@ from contextlib import closing, contextmanager
 import pytest
 
 from gateway.calls.refusals import Refused
-from gateway.config import Account
 from gateway.sinch import tokens
 from gateway.sinch.tokens import Tokens
 from gateway.upstream import Upstream
-from tests import config_samples
+from tests.config_samples import ABSENT
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes
 from tests.service_samples import HandClock
-
-LIFE = 3600
-ACCOUNT = {
-    "connector_id": 7,
-    "name": "Support",
-    "region": "eu",
-    "project_id": "project-1",
-    "app_id": "app-1",
-    "webhook_secrets": ["a webhook secret of some length"],
-    "key_id": "key-1",
-    "key_secret": "the secret of key 1",
-}
-
-
-def account(**changed: object) -> Account:
-    kept = {name: value for name, value in (ACCOUNT | changed).items() if value is not None}
-    return config_samples.settings(account=[kept]).accounts[0]
-
-
-class Auth:
-    """Gives tokens with numbers, or whatever a test wants it to say."""
-
-    def __init__(self) -> None:
-        self.behaviour: Behaviour | None = None
-        self.given = 0
-        self.life: object = LIFE
-
-    def __call__(self, wire: Wire) -> None:
-        if self.behaviour is not None:
-            self.behaviour(wire)
-            return
-        self.given += 1
-        told = {"access_token": f"token-{self.given}", "token_type": "bearer", "expires_in": self.life}
-        answers(json.dumps(told).encode())(wire)
+from tests.token_samples import LIFE, Auth, account
 
 
 @contextmanager
@@ -152,7 +117,7 @@ def test_each_key_has_its_own_token() -> None:
 
 @pytest.mark.parametrize("missing", ["key_id", "key_secret"])
 def test_an_account_without_a_key_has_no_token(missing: str) -> None:
-    without = account(key_id=None, key_secret=None)
+    without = account(key_id=ABSENT, key_secret=ABSENT)
     with opened(Auth(), HandClock()) as (held, peer):
         with pytest.raises(Refused, match="KEY_NOT_CONFIGURED"):
             held.of(without)

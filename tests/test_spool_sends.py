@@ -70,17 +70,11 @@ def test_it_ends(spool: Database, outcome: str, told: dict[str, Any]) -> None:
     assert sends.shown(spool, "2", now=NOW).outcome == "sending"
 
 
-@pytest.mark.parametrize("outcome", ["refused", "unsent"])
-def test_what_never_leaves_has_ended_at_once(spool: Database, outcome: str) -> None:
-    assert sends.refuse(spool, FULL, outcome=outcome, status=400, code="CHANNEL_FAILURE", now=NOW) == 1
+def test_what_never_leaves_is_refused_and_has_ended_at_once(spool: Database) -> None:
+    assert sends.refuse(spool, FULL, status=400, code="CHANNEL_FAILURE", now=NOW) == 1
     assert sends.shown(spool, "1", now=NOW) == sent(
-        FULL, outcome=outcome, status=400, code="CHANNEL_FAILURE", ended_at=NOW
+        FULL, outcome="refused", status=400, code="CHANNEL_FAILURE", ended_at=NOW
     )
-
-
-def test_what_never_leaves_is_refused_unless_something_else_is_said(spool: Database) -> None:
-    sends.refuse(spool, draft(), status=403, code="TEMPLATES_NOT_ALLOWED", now=NOW)
-    assert sends.shown(spool, "1", now=NOW).outcome == "refused"
 
 
 def test_a_reference_is_used_once(spool: Database) -> None:

@@ -123,7 +123,7 @@ def read(body: bytes, *, connector_id: int) -> Event:
         body_digest=digest,
         contact_id=_first(content, _CONTACT_PATHS),
         identity=_first(content, _IDENTITY_PATHS).removeprefix("+"),
-        app_id=_identifier(envelope.get("app_id")),
+        app_id=identifier(envelope.get("app_id")),
         dispatch=content.get("processing_mode") == "DISPATCH",
         report=_report(envelope, content, trigger.name) if trigger.name in (DELIVERY, SUBMIT) else None,
     )
@@ -139,13 +139,13 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 def _report(envelope: dict[str, Any], content: dict[str, Any], kind: str) -> Report | None:
     """None for one that does not say of which message, or not what of it."""
-    message_id = _identifier(content.get("message_id"))
+    message_id = identifier(content.get("message_id"))
     status = SUBMITTED if kind == SUBMIT else _word(content.get("status"))
     if not message_id or not status:
         return None
     return Report(
         message_id=message_id,
-        correlation_id=_identifier(envelope.get("correlation_id")),
+        correlation_id=identifier(envelope.get("correlation_id")),
         status=status,
         code=_word(_at(content, ("reason", "code"))),
         sub_code=_word(_at(content, ("reason", "sub_code"))),
@@ -161,12 +161,12 @@ def _key(connector_id: int, trigger: str, columns: list[str]) -> bytes:
 
 def _column(envelope: dict[str, Any], content: dict[str, Any], column: str) -> str:
     if column.startswith("/"):
-        return _identifier(envelope.get(column[1:]))
-    return _identifier(_at(content, tuple(column.split("."))))
+        return identifier(envelope.get(column[1:]))
+    return identifier(_at(content, tuple(column.split("."))))
 
 
 def _first(content: dict[str, Any], paths: tuple[Path, ...]) -> str:
-    found: Iterator[str] = (_identifier(_at(content, path)) for path in paths)
+    found: Iterator[str] = (identifier(_at(content, path)) for path in paths)
     return next((identifier for identifier in found if identifier), "")
 
 
@@ -176,7 +176,7 @@ def _at(content: Any, path: Path) -> Any:  # noqa: ANN401 - JSON of strangers ma
     return content
 
 
-def _identifier(value: object) -> str:
+def identifier(value: object) -> str:
     """`value` if it can name something: a short string that any database stores; else ""."""
     if not isinstance(value, str) or len(value) > LONGEST_ID or "\x00" in value:
         return ""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from gateway.calls.refusals import Refused
@@ -18,6 +19,8 @@ from gateway.config import Account
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 MOST_BODY_BYTES = 2**20  # of a call: a message has some kB
+
+APP_ID = "app_id"  # the field that says for which app a call is
 
 _ID = "[0-9A-Za-z_-]{1,64}"
 _TARGET = re.compile(rf"/(?P<region>[a-z]{{2}})/v1/projects/(?P<project>{_ID})/(?P<path>[^?]+)(?:\?(?P<query>.*))?")
@@ -42,6 +45,13 @@ class AppIn(StrEnum):
     BODY = "body"  # must
     PERHAPS_BODY = "perhaps body"
     NOWHERE = "nowhere"
+
+
+class App(NamedTuple):
+    """An app that a call names, and where."""
+
+    field: str
+    app_id: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ def by_path(*, management: bool) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call that may pass. `accounts`: those of its region and project, or the one of the app that it names."""
+    """A call that may pass. `accounts`: those of its region and project."""
 
     row: Row
     region: str
@@ -131,11 +141,17 @@ class Call:
         wanted = (account, *self.accounts) if account else self.accounts
         return next((one for one in wanted if one.key_id), wanted[0])
 
-    def of_app(self, app_id: str, *, field: str) -> Account:
-        """The account of an app that the call names. Raises Refused."""
-        found = next((account for account in self.accounts if account.app_id == app_id), None)
+    def of_apps(self, apps: Sequence[App]) -> list[Account]:
+        """The accounts of the apps that its body names, in their order. Raises Refused, also where it must name one."""
+        if self.row.app_in is AppIn.BODY and not any(app.field == APP_ID for app in apps):
+            raise Refused("APP_MISSING", field=APP_ID)
+        return [self.of_app(app) for app in apps]
+
+    def of_app(self, app: App) -> Account:
+        """Raises Refused."""
+        found = next((account for account in self.accounts if account.app_id == app.app_id), None)
         if found is None:
-            raise Refused("APP_NOT_CONFIGURED", field=field)
+            raise Refused("APP_NOT_CONFIGURED", field=app.field)
         return found
 
 
@@ -156,7 +172,7 @@ def prove(method: str, target: str, *, accounts: Sequence[Account], management: 
     )
     named = [ids["app_id"]] if "app_id" in ids else []
     for app_id in (*named, *_apps_in(found["query"] or "")):
-        call.of_app(app_id, field="app_id")
+        call.of_app(App(APP_ID, app_id))
     return call
 
 
@@ -181,11 +197,15 @@ def _accounts(region: str, project_id: str, accounts: Sequence[Account]) -> tupl
 
 
 def _apps_in(query: str) -> list[str]:
-    """Under every name that Sinch may read as the app's: its API takes fields in two spellings."""
+    """Under every name that Sinch may read as the app's: its API takes fields in two spellings.
+
+    And wherever it may part them: some servers take a semicolon for an ampersand.
+    """
     try:
         pairs = parse_qsl(
             query, keep_blank_values=True, strict_parsing=bool(query), errors="strict", max_num_fields=100
         )
+        pairs += parse_qsl(query.replace(";", "&"), errors="strict", max_num_fields=100)
     except ValueError as error:
         raise Refused("PATH_NOT_ALLOWED") from error
     return [value for name, value in pairs if name in ("app_id", "appId") and value]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gateway.callbacks.events import LONGEST_ID
+from gateway.callbacks import events
 from gateway.calls import document, edits, places
+from gateway.calls.allowed import APP_ID, App
 from gateway.calls.document import Node
 from gateway.calls.edits import Edit
 from gateway.calls.places import WHATSAPP, Found, Kind
@@ -68,10 +69,9 @@ class Link:
 class Send:
     """What a body says; "" and empty where it does not say it, or says something that is none."""
 
-    app_id: str
     kind: str
     channels: frozenset[str]  # that the recipient and `channel_priority_order` name, in upper case; none if one is odd
-    apps: tuple[tuple[str, str], ...]  # field and id of each app that is named
+    apps: tuple[App, ...]  # that of the message first, if it is named
     contact_id: str
     identity: str  # of the recipient's first channel, without a leading "+": on WhatsApp the phone number
     correlation_id: str
@@ -105,7 +105,6 @@ def read(body: bytes) -> Send:
     found = {one.field: one for one in places.find(message)} if message else {}
     identities = list(_items(recipient, "identified_by", "channel_identities"))
     return Send(
-        app_id=_string(root, "app_id"),
         kind=_kind(message),
         channels=_channels(root, identities),
         apps=_apps(root),
@@ -166,27 +165,19 @@ def _string(node: Node | None, name: str) -> str:
 
 
 def _identifier(node: Node | None, name: str) -> str:
-    """The string if it can be filed under, as identifiers of callbacks are: short, and storable in any database."""
-    text = _string(node, name)
-    if len(text) > LONGEST_ID or "\x00" in text:
-        return ""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate
-        return ""
-    return text
+    return events.identifier(_string(node, name))
 
 
-def apps_of(body: bytes) -> tuple[tuple[str, str], ...]:
-    """The apps that the body of any call names: field and id, `app_id` first. Raises Refused as `read` does."""
+def apps_of(body: bytes) -> tuple[App, ...]:
+    """The apps that the body of any call names, that of the call first. Raises Refused as `read` does."""
     return _apps(document.read(body))
 
 
-def _apps(root: Node) -> tuple[tuple[str, str], ...]:
+def _apps(root: Node) -> tuple[App, ...]:
     """That of the call, and those that identities are bound to."""
     recipient = root.get("recipient")
     identity = root.get("channel_identity")
     identities = [*_items(recipient, "identified_by", "channel_identities"), *_items(root, "channel_identities")]
     holders = [root, *identities, *([identity] if identity else [])]
-    found = [node for holder in holders if (node := holder.get("app_id"))]
-    return tuple((node.path, node.string) for node in found if node.string)
+    found = [node for holder in holders if (node := holder.get(APP_ID))]
+    return tuple(App(node.path, node.string) for node in found if node.string)

@@ -75,7 +75,7 @@ def _limits(invocation: Invocation) -> Limits:
         if invocation.config.exists():
             click.echo(f"The settings in {invocation.config} cannot be used; the default limits count.", err=True)
         return default_limits()
-    return Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
+    return verdicts.limits_of(settings)
 
 
 def _told(paths: Sequence[Path], limits: Limits) -> Iterator[_Told]:

@@ -20,7 +20,7 @@ from gateway.errors import CommandError
 from gateway.media import verdicts
 from gateway.media.register import Record
 from gateway.media.shelf import Shelf
-from gateway.media.verdicts import Limits, Verdict
+from gateway.media.verdicts import Verdict
 from gateway.spool import migrator
 
 
@@ -77,7 +77,7 @@ def opened_shelf(settings: Settings) -> Iterator[Shelf]:
 
 
 def _verdict(record: Record, settings: Settings) -> Verdict | None:
-    limits = Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
+    limits = verdicts.limits_of(settings)
     if record.inspection is None:
         return None
     return verdicts.judge(record.inspection, profile=settings.attachments.profile, limits=limits)

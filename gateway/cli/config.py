@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import click
 
+from gateway.calls.allowed import TOKEN_PATH
 from gateway.config import secrecy, showing
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, Server, Settings
@@ -97,7 +98,7 @@ def _ways(server: Server, account: Account) -> list[str]:
         return []
     by_address = {
         "Base URL": f"{server.outbound_origin}/{account.region}",
-        "Access tokens": f"{server.outbound_origin}/oauth2/token",
+        "Access tokens": server.outbound_origin + TOKEN_PATH,
     }
     address = server.outbound_address.strip("[]")
     by_name = {

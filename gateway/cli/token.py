@@ -21,7 +21,7 @@ from gateway.errors import CommandError, NotFound
 from gateway.media import names, source, tokens, verdicts
 from gateway.media.rulebook import Kind
 from gateway.media.tokens import Grant, Purpose
-from gateway.media.verdicts import Limits, Verdict
+from gateway.media.verdicts import Verdict
 
 NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
@@ -125,7 +125,7 @@ def _keys(settings: Settings) -> tuple[str, ...]:
 
 
 def _verdict(path: Path, settings: Settings) -> Verdict:
-    limits = Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
+    limits = verdicts.limits_of(settings)
     try:
         verdict = verdicts.judge(inspected(path), profile=settings.attachments.profile, limits=limits)
     except OSError as error:

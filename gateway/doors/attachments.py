@@ -24,7 +24,7 @@ from gateway.media import names, source, tokens, verdicts
 from gateway.media.rulebook import Kind
 from gateway.media.shelf import Item
 from gateway.media.tokens import Grant, Purpose
-from gateway.media.verdicts import Limits, Verdict
+from gateway.media.verdicts import Verdict
 from gateway.services import Services
 
 NUMBER = source.NUMBER  # of an attachment in Motion's links
@@ -148,7 +148,7 @@ def _require_alive(services: Services, claim: Claim) -> None:
 def _judged(services: Services, item: Item, claim: Claim) -> Verdict:
     """The verdict on what may be served. Raises TooLarge, UnsupportedMedia."""
     settings = services.settings
-    sizes = Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
+    sizes = verdicts.limits_of(settings)
     if claim.grant and claim.grant.purpose is Purpose.ELSEWHERE:
         verdict = verdicts.elsewhere(item.inspection, limits=sizes)
     else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.config import quantities
+from gateway.config import Settings, quantities
 from gateway.media import filetypes, rulebook
 from gateway.media.filetypes import Category
 from gateway.media.inspection.structure import Trait
@@ -46,6 +46,10 @@ class Limits:
 
     motion_bytes: int
     gateway_bytes: int
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)

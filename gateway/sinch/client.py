@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.config import Account
 from gateway.config.tables import Sinch as SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.sinch import tokens
 from gateway.sinch.places import PATIENCE_SECONDS, Places
 from gateway.sinch.tokens import Tokens
 from gateway.sinch.trying import Patience
@@ -28,6 +29,7 @@ from gateway.upstream import Answer, Upstream
 AUTH = "auth"
 DEADLINE_SECONDS = 20.0  # of one try; a send of Sinch's takes well under one second
 TOTAL_SECONDS = 40.0  # without the patience for a place
+RENEWAL_SECONDS = 2 * tokens.DEADLINE_SECONDS  # until another's renewal has failed, and our own
 MOST_BYTES = 8 * 2**20  # of an answer: a page of 1,000 messages
 VIA = "1.1 motion-gateway"  # RFC 9110, 7.6.3: whoever gets a call with it has been led in a circle
 NAME = f"motion-gateway/{__version__}"
@@ -75,9 +77,10 @@ class Sinch:
             ends_at = self._clock.now() + TOTAL_SECONDS
             token = self._tokens.of(request.account) if request.account else ""
             answer, tries = self._answered(region, request, token, ends_at)
-            if request.account and answer.status == 401:  # so nothing was done
+            # A 401 has done nothing. But another token may take its time, and all together has an end.
+            if request.account and answer.status == 401 and self._clock.now() + RENEWAL_SECONDS < ends_at:
                 other = self._tokens.renewed(request.account, refused=token, expired=_has_expired(answer))
-                if other != token and self._clock.now() < ends_at:
+                if other != token:
                     answer, more = self._answered(region, request, other, ends_at)
                     tries += more
         return answer, tries

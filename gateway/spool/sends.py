@@ -100,9 +100,9 @@ def begin(database: Database, draft: Draft, *, now: float) -> int:
     return _insert(database, draft, outcome=SENDING, started_at=now)
 
 
-def refuse(database: Database, draft: Draft, *, outcome: str = REFUSED, status: int, code: str, now: float) -> int:
+def refuse(database: Database, draft: Draft, *, status: int, code: str, now: float) -> int:
     """File a message that never goes out. Raises SpoolUnavailable."""
-    return _insert(database, draft, outcome=outcome, status=status, code=_plain(code), started_at=now, ended_at=now)
+    return _insert(database, draft, outcome=REFUSED, status=status, code=_plain(code), started_at=now, ended_at=now)
 
 
 def settle(

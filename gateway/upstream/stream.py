@@ -36,35 +36,28 @@ class Stream:
         Raises UpstreamUnreachable, also if the body is not what it says; TooLarge, as soon as that is known.
         """
         self._refuse_encoded()
-        if (self.length_bytes or 0) > most_bytes:
-            raise TooLarge(OVER)
-        left = most_bytes
-        for chunk in self._as_told():
-            left -= len(chunk)
-            if left < 0:
-                raise TooLarge(OVER)
-            yield chunk
+        return self._bounded(self._as_told(), most_bytes)
 
     def whole(self, *, most_bytes: int) -> bytes:
         """The body as it came, encoded or not; its connection may be used again.
 
         Raises UpstreamUnreachable, also if the body is not what it says or is larger than `most_bytes`.
         """
-        if self._exchange.answer.chunked:
-            return b"".join(self._up_to(most_bytes))
-        if self.length_bytes is None:
+        if self.length_bytes is None and not self._exchange.answer.chunked:
             raise UpstreamUnreachable(UNENDING)
-        if self.length_bytes > most_bytes:
-            raise UpstreamUnreachable(OVER)
-        with in_our_words():
-            return self._response.read()
+        try:
+            return b"".join(self._bounded(self._in_chunks(), most_bytes))
+        except TooLarge as error:
+            raise UpstreamUnreachable(OVER) from error
 
-    def _up_to(self, most_bytes: int) -> Iterator[bytes]:
+    def _bounded(self, chunks: Iterator[bytes], most_bytes: int) -> Iterator[bytes]:
+        if (self.length_bytes or 0) > most_bytes:
+            raise TooLarge(OVER)
         left = most_bytes
-        for chunk in self._in_chunks():
+        for chunk in chunks:
             left -= len(chunk)
             if left < 0:
-                raise UpstreamUnreachable(OVER)
+                raise TooLarge(OVER)
             yield chunk
 
     def _refuse_encoded(self) -> None:

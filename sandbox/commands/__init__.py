@@ -11,9 +11,21 @@ from sandbox.commands.agent import agent
 from sandbox.commands.media import fetch, send
 from sandbox.commands.motion import motion
 from sandbox.commands.sinch import sinch
+from sandbox.panel import ControlError
+from sandbox.state import StateError
 
 
-@click.group()
+class _Telling(click.Group):
+    """What goes wrong between a command and a running sandbox is told, not raised."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except (StateError, ControlError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Telling)
 def main() -> None:
     """A simulated Sinch and a simulated Motion around a real gateway, on this machine."""
 

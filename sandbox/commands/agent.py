@@ -8,13 +8,9 @@ import click
 
 from sandbox import callbacks, state
 from sandbox.agent import Told
+from sandbox.commands.options import STATE
 from sandbox.control import Remote
-from sandbox.panel import ControlError
-from sandbox.state import State
 
-_STATE = click.option(
-    "--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default."
-)
 _CONTACT = click.option("--contact", default="ana", show_default=True, help="The customer who is answered.")
 
 
@@ -26,24 +22,21 @@ def agent() -> None:
 @agent.command()
 @click.argument("text")
 @_CONTACT
-@_STATE
+@STATE
 def reply(*, text: str, contact: str, state_file: Path | None) -> None:
     """Answer with TEXT."""
-    place = _state(state_file)
+    place = state.read(state_file)
     _show(place.agent().reply(callbacks.customer(contact).contact_id, text))
 
 
 @agent.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_CONTACT
-@_STATE
+@STATE
 def send(*, file: Path, contact: str, state_file: Path | None) -> None:
     """Send FILE: Motion keeps it, and Sinch gets a link."""
-    place = _state(state_file)
-    try:
-        attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
-    except ControlError as error:
-        raise click.ClickException(str(error)) from error
+    place = state.read(state_file)
+    attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
     click.echo(f"At Motion it is attachment {attachment_id}.")
     _show(place.agent().send_file(callbacks.customer(contact).contact_id, attachment_id))
 
@@ -56,10 +49,3 @@ def _show(told: Told) -> None:
         return
     click.echo(f"It was not sent ({answered}): {told.message}")
     raise SystemExit(1)
-
-
-def _state(state_file: Path | None) -> State:
-    try:
-        return state.read(state_file)
-    except state.StateError as error:
-        raise click.ClickException(str(error)) from error

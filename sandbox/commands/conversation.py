@@ -14,25 +14,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox import state
+from sandbox.commands.options import STATE
 from sandbox.conversation.control import EVERYWHERE, ApiRemote, Sent
 from sandbox.conversation.mishap import MEANINGS, STAGES, Mishap, Name, Stage
-from sandbox.panel import ControlError
-
-_STATE = click.option(
-    "--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default."
-)
 
 
 def _speaking(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the API's remote control of the chosen sandbox; what goes wrong there is told, not raised."""
+    """Give a command the API's remote control of the chosen sandbox."""
 
-    @_STATE
+    @STATE
     @functools.wraps(command)
     def run(*, state_file: Path | None, **options: Any) -> None:  # noqa: ANN401 - click's options are of any type
-        try:
-            command(ApiRemote(state.read(state_file).sinch_control_url), **options)
-        except (state.StateError, ControlError) as error:
-            raise click.ClickException(str(error)) from error
+        command(ApiRemote(state.read(state_file).sinch_control_url), **options)
 
     return run
 

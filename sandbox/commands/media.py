@@ -10,15 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox import fetching, passage, state, whatsapp
+from sandbox.commands.options import STATE
 from sandbox.control import Remote
 from sandbox.fetching import Fetched, Habit
-from sandbox.panel import ControlError
 from sandbox.state import State
 from sandbox.whatsapp import Outcome
 
-_STATE = click.option(
-    "--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default."
-)
 _HABIT = click.option(
     "--habit",
     type=click.Choice(list(fetching.MEANINGS)),
@@ -31,14 +28,11 @@ _HABIT = click.option(
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_HABIT
-@_STATE
+@STATE
 def send(*, file: Path, habit: Habit, state_file: Path | None) -> None:
     """An agent sends FILE: Motion has it, Sinch fetches it through the gateway and reports how it went."""
-    place = _state(state_file)
-    try:
-        attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
-    except ControlError as error:
-        raise click.ClickException(str(error)) from error
+    place = state.read(state_file)
+    attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
     click.echo(f"At Motion it is attachment {attachment_id}. Sinch gets the link")
     click.echo(place.link(attachment_id))
     _fetch(place, place.link(attachment_id), habit=habit)
@@ -47,10 +41,10 @@ def send(*, file: Path, habit: Habit, state_file: Path | None) -> None:
 @click.command()
 @click.argument("what", metavar="ID|LINK")
 @_HABIT
-@_STATE
+@STATE
 def fetch(*, what: str, habit: Habit, state_file: Path | None) -> None:
     """Fetch the attachment ID, or any LINK of the gateway, and say what WhatsApp would make of it."""
-    place = _state(state_file)
+    place = state.read(state_file)
     _fetch(place, place.link(int(what)) if what.isdecimal() else what, habit=habit)
 
 
@@ -78,10 +72,3 @@ def _table(fetched: Fetched) -> Table:
         status = str(answer.status or answer.error)
         shown.add_row(item.method, escape(status), escape(kind), length, f"{1000 * answer.seconds:.0f} ms")
     return shown
-
-
-def _state(state_file: Path | None) -> State:
-    try:
-        return state.read(state_file)
-    except state.StateError as error:
-        raise click.ClickException(str(error)) from error

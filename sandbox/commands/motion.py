@@ -17,10 +17,10 @@ from rich.table import Table
 from sandbox import mode as modes
 from sandbox import state
 from sandbox import trouble as troubles
+from sandbox.commands.options import STATE
 from sandbox.control import Control, Remote
 from sandbox.mode import Mode
 from sandbox.motion import Motion, Received
-from sandbox.panel import ControlError
 from sandbox.trouble import Trouble
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ _ENVELOPE = frozenset({"app_id", "accepted_time", "event_time", "project_id", "m
 @click.group(invoke_without_command=True)
 @click.option("--port", type=click.IntRange(1, 65535), help="Run one here, in the foreground, until Ctrl-C.")
 @click.option("--control-port", type=click.IntRange(0, 65535), default=0, help="Of its control endpoints.")
-@click.option("--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default.")
+@STATE
 @click.option("--control", "control_url", help="Instead: the control URL that `motion --port` printed.")
 @click.pass_context
 def motion(
@@ -39,7 +39,7 @@ def motion(
 ) -> None:
     """A simulated Motion: it records what it is sent, and misbehaves on demand."""
     if context.invoked_subcommand is not None:
-        context.obj = lambda: _remote(state_file, control_url)
+        context.obj = lambda: Remote(control_url or state.read(state_file).control_url)
     elif port is None:
         raise click.UsageError("give --port to run one, or a command to speak to a running one")
     else:
@@ -53,13 +53,6 @@ def _run(port: int, control_port: int) -> None:
             threading.Event().wait()
         except KeyboardInterrupt:
             click.echo("Stopped.")
-
-
-def _remote(state_file: Path | None, control_url: str | None) -> Remote:
-    try:
-        return Remote(control_url or state.read(state_file).control_url)
-    except state.StateError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @motion.command()
@@ -86,7 +79,7 @@ def mode(
         seconds=seconds,
         marker=marker.encode(),
     )
-    _try(lambda: remote().set_mode(chosen))
+    remote().set_mode(chosen)
     click.echo(f"Motion is {name}: it {modes.MEANINGS[name]}.")
 
 
@@ -97,11 +90,11 @@ def received(remote: Callable[[], Remote], *, forget: bool) -> None:
     """What Motion has heard so far."""
     there = remote()
     console = Console()
-    console.print(_table(_try(there.received)))
-    for unexpected in _try(there.unexpected):
+    console.print(_table(there.received()))
+    for unexpected in there.unexpected():
         console.print(f"Nobody announced: {unexpected}", markup=False)
     if forget:
-        _try(there.forget)
+        there.forget()
 
 
 @motion.command()
@@ -111,7 +104,7 @@ def received(remote: Callable[[], Remote], *, forget: bool) -> None:
 def attach(remote: Callable[[], Remote], *, file: Path, attachment_id: int | None) -> None:
     """Give Motion FILE as an attachment, as an agent would; prints its id."""
     there = remote()
-    click.echo(_try(lambda: there.attach(file.name, file.read_bytes(), attachment_id=attachment_id)))
+    click.echo(there.attach(file.name, file.read_bytes(), attachment_id=attachment_id))
 
 
 @motion.command()
@@ -120,7 +113,7 @@ def attach(remote: Callable[[], Remote], *, file: Path, attachment_id: int | Non
 def detach(remote: Callable[[], Remote], *, attachment_id: int) -> None:
     """Delete the attachment ID at Motion."""
     there = remote()
-    _try(lambda: there.detach(attachment_id))
+    there.detach(attachment_id)
 
 
 @motion.command()
@@ -131,7 +124,7 @@ def detach(remote: Callable[[], Remote], *, attachment_id: int) -> None:
 def trouble(remote: Callable[[], Remote], *, name: troubles.Name, status: int, seconds: float) -> None:
     """Disappoint whoever fetches an attachment, as NAME says; `none` is the normal state."""
     there = remote()
-    _try(lambda: there.set_trouble(Trouble(name=name, status=status, seconds=seconds)))
+    there.set_trouble(Trouble(name=name, status=status, seconds=seconds))
     click.echo(f"From the next download on, Motion {troubles.MEANINGS[name]}.")
 
 
@@ -140,9 +133,9 @@ def trouble(remote: Callable[[], Remote], *, name: troubles.Name, status: int, s
 def downloads(remote: Callable[[], Remote]) -> None:
     """What Motion was asked for, attachment by attachment."""
     there = remote()
-    names = _try(there.attachments)
+    names = there.attachments()
     shown = Table("at (UTC)", "id", "name", "method", "answered", "in")
-    for item in _try(there.downloads):
+    for item in there.downloads():
         at = datetime.fromtimestamp(item.at, UTC).strftime("%H:%M:%S.%f")[:-3]
         name = escape(names.get(item.attachment_id, "(none)"))
         answered = str(item.answered or "nothing")
@@ -155,14 +148,7 @@ def downloads(remote: Callable[[], Remote]) -> None:
 @click.pass_obj
 def release(remote: Callable[[], Remote]) -> None:
     """Let those who hang have their answer."""
-    _try(remote().release)
-
-
-def _try(call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except ControlError as error:
-        raise click.ClickException(str(error)) from error
+    remote().release()
 
 
 def _table(items: tuple[Received, ...]) -> Table:

@@ -17,17 +17,15 @@ from rich.table import Table
 
 from sandbox import callbacks, retries, state
 from sandbox.callbacks import App, Callback, Customer
+from sandbox.commands.options import STATE
 from sandbox.conversation.control import ApiRemote
-from sandbox.panel import ControlError
 from sandbox.sinch import Receipt, Sinch
 from sandbox.style import Style
 
 _ENDINGS = {"none": b"", "lf": b"\n", "crlf": b"\r\n"}
 
 _OPTIONS = (
-    click.option(
-        "--state", "state_file", type=click.Path(path_type=Path), help="Which sandbox; the newest by default."
-    ),
+    STATE,
     click.option("--contact", default="ana", show_default=True, help="The customer; each name has its own phone."),
     click.option("--forged", is_flag=True, help="Sign with a wrong secret; success is to be refused."),
     click.option("--copies", default=1, show_default=True, help="The same event so many times, each signed."),
@@ -62,14 +60,8 @@ class Sender:
     def send(self, sent: Sequence[Callback]) -> list[Receipt]:
         written = [callback for callback in sent if "message" in callback.content]
         if written and not self.forged and self.api.url:  # From now on the customer may be answered.
-            self._note(written[-1])
+            self.api.wrote(written[-1], self.customer)
         return self.sinch.send_all(sent, **self.how)
-
-    def _note(self, callback: Callback) -> None:
-        try:
-            self.api.wrote(callback, self.customer)
-        except ControlError as error:
-            raise click.ClickException(str(error)) from error
 
     def finish(self, receipts: Sequence[Receipt]) -> None:
         """Exit non-zero where a genuine callback was not accepted, or a forged one was."""
@@ -94,7 +86,7 @@ def _sending(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _sender(*, state_file: Path | None, contact: str, forged: bool, resigned: bool, **options: Any) -> Sender:  # noqa: ANN401
-    place = _state(state_file)
+    place = state.read(state_file)
     how = {name: options.pop(name) for name in ("copies", "senders", "shuffle")}
     sinch = replace(place.sinch(), style=_style(**options))
     sinch = replace(sinch, retries=replace(sinch.retries, resigned=resigned))
@@ -107,13 +99,6 @@ def _sender(*, state_file: Path | None, contact: str, forged: bool, resigned: bo
 def _style(*, no_algorithm: bool, ending: str, **options: Any) -> Style:  # noqa: ANN401
     chosen = Style(ending=_ENDINGS[ending], **options)
     return replace(chosen, algorithm=None) if no_algorithm else chosen
-
-
-def _state(state_file: Path | None) -> state.State:
-    try:
-        return state.read(state_file)
-    except state.StateError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @sinch.command()

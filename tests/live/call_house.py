@@ -31,9 +31,8 @@ from sandbox.conversation import mishap
 from sandbox.conversation.account import KEY, Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
-from sandbox.listener import reserve
 from tests.live.house import ACCOUNT, LOG, House
-from tests.live.private_edge import MOTION, NAME, PORT, furnished
+from tests.live.private_edge import MOTION, NAME, PORT, furnished, sinch_port
 
 PROXY_TOKEN = "planted-proxy-token-of-the-calls"
 GATEWAY_KEY = "planted-gateway-key-of-the-calls"
@@ -210,7 +209,7 @@ def opened(
     """Such a gateway for an account in each region, with these tables merged over the tests' own."""
     with contextlib.ExitStack() as stack:
         house = stack.enter_context(furnished(sinch_names=sinch_names))
-        sinch_port = stack.enter_context(_sinch_port(house)) if sinch_names else SINCH_NAMES_PORT
+        port = stack.enter_context(sinch_port(house)) if sinch_names else SINCH_NAMES_PORT
         (house.folder / "sinch").mkdir()
         files = authority.issue(house.folder / "sinch", names=("localhost",), addresses=("127.0.0.1",))
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -221,8 +220,8 @@ def opened(
         way = ("127.0.0.1", house.public_port)
         api.reports.fetcher = fetching.Fetcher(ca_file=house.folder / "ca.pem", connect_to=way)
         if started:
-            _start(house, sinch_port if sinch_names else None)
-        yield CallHouse(house, api, sinch_port, vaulted, house.folder / "private-ca" / "ca.pem")
+            _start(house, port)
+        yield CallHouse(house, api, port, vaulted, house.folder / "private-ca" / "ca.pem")
 
 
 def _furnish(house: House, api: ConversationApi, ca: Path, tables: dict[str, dict[str, Any]], *, vaulted: bool) -> None:
@@ -242,20 +241,8 @@ def _furnish(house: House, api: ConversationApi, ca: Path, tables: dict[str, dic
     ]
 
 
-@contextlib.contextmanager
-def _sinch_port(house: House) -> Iterator[int]:
-    """443, as it is; another one for those who may not open that."""
-    address = house.tables["server"]["outbound_address"]
-    try:
-        held = reserve(address, SINCH_NAMES_PORT)
-    except PermissionError:
-        held = reserve(address)
-    with held:
-        yield held.getsockname()[1]
-
-
-def _start(house: House, sinch_port: int | None) -> None:
-    if sinch_port in (None, SINCH_NAMES_PORT):
+def _start(house: House, port: int) -> None:
+    if port == SINCH_NAMES_PORT:
         house.start()
         return
     # `serve` would have nginx try the port that is closed to us.
@@ -264,7 +251,7 @@ def _start(house: House, sinch_port: int | None) -> None:
     settings = config.load(house.config, {})
     render.prepare(settings)
     path = render.write(settings)
-    path.write_text(path.read_text("utf-8").replace(f":{SINCH_NAMES_PORT} ", f":{sinch_port} "), "utf-8")
+    path.write_text(path.read_text("utf-8").replace(f":{SINCH_NAMES_PORT} ", f":{port} "), "utf-8")
     for part in supervisor.parts(settings, house.config):
         log = "nginx.log" if part.name == edge.NAME else LOG
         house.children.append(Child(part.command, house.folder / log))

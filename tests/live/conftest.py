@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.house import House, opened
+from tests.live.private_edge import Edge, echo, standing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,3 +29,17 @@ def house(_shared_house: House) -> Iterator[House]:
     _shared_house.motion.forget()
     yield _shared_house
     _shared_house.motion.assert_nothing_unexpected()
+
+
+@pytest.fixture(scope="module")
+def _edge() -> Iterator[Edge]:
+    with standing() as edge:
+        yield edge
+
+
+@pytest.fixture
+def edge(_edge: Edge) -> Edge:
+    """One for all tests of a module that leave it as it was."""
+    _edge.door.heard.clear()
+    _edge.door.reply = echo
+    return _edge

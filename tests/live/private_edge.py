@@ -183,12 +183,12 @@ def furnished(**server: Any) -> Iterator[House]:
 @contextlib.contextmanager
 def standing(changes: Mapping[str, str] | None = None, **server: Any) -> Iterator[Edge]:
     """nginx with the configuration of such a house, some of its words changed, before a door that echoes."""
-    with furnished(sinch_names=True, **server) as house, _sinch_port(house) as sinch_port:
+    with furnished(sinch_names=True, **server) as house, sinch_port(house) as port:
         settings = config.load(house.config, {})
         address = settings.server.outbound_address
         path = render.write(settings)
         text = path.read_text("utf-8")
-        moved = {f"listen {address}:{SINCH_NAMES_PORT} ": f"listen {address}:{sinch_port} "}
+        moved = {f"listen {address}:{SINCH_NAMES_PORT} ": f"listen {address}:{port} "}
         for old, new in {**moved, **(changes or {})}.items():
             assert old in text
             text = text.replace(old, new)
@@ -197,7 +197,7 @@ def standing(changes: Mapping[str, str] | None = None, **server: Any) -> Iterato
         door = Door(services.socket_path(settings, "outbound"))
         door.open()
         ca = house.folder / "private-ca" / "ca.pem"
-        built = Edge(house, door, address, settings.server.outbound_port, sinch_port, ca)
+        built = Edge(house, door, address, settings.server.outbound_port, port, ca)
         try:
             house.wait_for(lambda: (house.folder / LOG).exists() and built.ask("/").status == 200)
             door.heard.clear()
@@ -207,7 +207,7 @@ def standing(changes: Mapping[str, str] | None = None, **server: Any) -> Iterato
 
 
 @contextlib.contextmanager
-def _sinch_port(house: House) -> Iterator[int]:
+def sinch_port(house: House) -> Iterator[int]:
     """443, as it is; another one for those who may not open that."""
     address = house.tables["server"]["outbound_address"]
     try:

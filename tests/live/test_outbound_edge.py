@@ -36,26 +36,11 @@ from tests.live.private_edge import (
     US,
     Edge,
     answer,
-    echo,
     standing,
 )
 
 SEND = "/eu/v1/projects/p/messages:send"
 SECRET = "SECRET-OF-MOTION"
-
-
-@pytest.fixture(scope="module")
-def _edge() -> Iterator[Edge]:
-    with standing() as edge:
-        yield edge
-
-
-@pytest.fixture
-def edge(_edge: Edge) -> Edge:
-    """One for all tests that leave it as it was."""
-    _edge.door.heard.clear()
-    _edge.door.reply = echo
-    return _edge
 
 
 def assert_refused(answer: Answer, code: str) -> None:

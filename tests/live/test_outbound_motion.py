@@ -14,7 +14,7 @@ import pytest
 from gateway.config.listeners import SINCH_NAMES
 from sandbox.connection import Request, Route, exchange
 from tests.live.house import HOST, ROOT, House
-from tests.live.private_edge import AUTH, EU, MOTION, NAME, PORT, US, Edge, answer, echo, furnished, standing
+from tests.live.private_edge import AUTH, EU, MOTION, NAME, PORT, US, Edge, answer, furnished
 
 # What /etc/hosts does on Motion's host, for the names that are told, and a port for those who may not open 443.
 HOSTS = """
@@ -38,18 +38,6 @@ fetch(url, { method: "POST", body: JSON.stringify({ text: "ciao" }), headers: {
   .then(async (answer) => console.log(answer.status, await answer.text()))
   .catch((error) => console.log(error.cause.code));
 """
-
-
-@pytest.fixture(scope="module")
-def _edge() -> Iterator[Edge]:
-    with standing() as edge:
-        yield edge
-
-
-@pytest.fixture
-def edge(_edge: Edge) -> Edge:
-    _edge.door.reply = echo
-    return _edge
 
 
 def node(edge: Edge, *arguments: str, trusting: bool = True, known: tuple[str, ...] = (NAME, EU, US, AUTH)) -> str:

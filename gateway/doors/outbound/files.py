@@ -22,7 +22,7 @@ from gateway.media import names, tokens, verdicts
 from gateway.media.rulebook import Kind
 from gateway.media.shelf import Item
 from gateway.media.tokens import Grant, Purpose
-from gateway.media.verdicts import Limits, Verdict
+from gateway.media.verdicts import Verdict
 from gateway.services import Services
 from gateway.spool.sends import Attached
 
@@ -104,7 +104,7 @@ class Files:
 
     def _judged(self, item: Item, media: Media, *, on_whatsapp: bool) -> Verdict:
         settings = self.services.settings
-        sizes = Limits(motion_bytes=settings.motion.max_attachment, gateway_bytes=settings.attachments.max_bytes)
+        sizes = verdicts.limits_of(settings)
         if on_whatsapp:
             verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import g, request
+from flask import g
 
 from gateway import telemetry
 from gateway.calls.allowed import UNKNOWN_FATES, Call
@@ -32,7 +32,7 @@ def hand_over(
         target=call.target,
         effect=call.row.effect,
         headers=headers,
-        body=body if body or request.method != "GET" else None,
+        body=body if body or call.row.method != "GET" else None,
         account=call.signer(account) if vaulted else None,
     )
     g.fate = UNKNOWN_FATES.get(call.row.effect)  # from here on nobody may say that nothing was sent

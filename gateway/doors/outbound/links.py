@@ -21,8 +21,8 @@ _LINK = re.compile(
     r"(?P<path>(?:/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?",
     re.DOTALL | re.ASCII,
 )
-_LOOSE = re.compile("(?:https?:)?/*(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
-_HOST_AND_PORT = re.compile("^(.*?)(?::0*([0-9]{0,5}))?$", re.ASCII | re.DOTALL)
+_LOOSE = re.compile("^(?:https?:)?/*([^/?#]*)([^?#]*)")
+_HOST_AND_PORT = re.compile("(?P<host>.*?)[.]*(?::0*(?P<port>[0-9]{0,5}))?", re.ASCII)
 _MINTED = re.compile("/media/(?P<token>[^/]+)/[^/]*")
 _PORTS = {"http": 80, "https": 443}
 
@@ -93,10 +93,10 @@ class Links:
 def _leniently(url: str) -> tuple[str, int, str]:
     """Host, port (0: none) and path, as the most lenient reader would find them (WHATWG's URL standard, and beyond)."""
     seen = "".join(sign for sign in unicodedata.normalize("NFKC", unquote(url)) if sign > " " and sign.isprintable())
-    found = _LOOSE.match(seen.replace("\\", "/").replace("\u3002", ".").lower())
-    authority, path = (found["authority"], found["path"]) if found else ("", "")
-    host, port = _HOST_AND_PORT.findall(authority.rpartition("@")[2])[0]
-    return host.rstrip("."), int(port or 0), posixpath.normpath(path)
+    authority, path = _LOOSE.findall(seen.replace("\\", "/").replace("\u3002", ".").lower())[0]
+    found = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
+    host, port = found.groups("0") if found else ("", "0")
+    return host, int(port or 0), posixpath.normpath(path)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

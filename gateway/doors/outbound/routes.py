@@ -21,6 +21,7 @@ from gateway.doors.outbound import handing
 from gateway.doors.outbound.links import Links
 from gateway.doors.outbound.sending import Sender
 from gateway.services import Services
+from gateway.sinch.client import VIA
 from gateway.upstream import Answer
 
 CALLS = "/<region>/v1/projects/<path:rest>"
@@ -67,7 +68,7 @@ def blueprint(services: Services) -> Blueprint:
 
 def _require_sound() -> None:
     """Raises Refused for a call that comes from a gateway, and for a body that nobody can read."""
-    if "motion-gateway" in request.headers.get("Via", ""):
+    if VIA in request.headers.get("Via", ""):
         raise Refused("GATEWAY_LOOP")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("BODY_ENCODED")
@@ -108,10 +109,7 @@ def _passed(services: Services, call: Call, headers: Sequence[tuple[str, str]]) 
     """Sinch's answer to any call but a message. Raises Refused."""
     body, account = request.get_data(cache=False), None
     if call.row.app_in is AppIn.BODY or (call.row.app_in is AppIn.PERHAPS_BODY and body):
-        apps = sends.apps_of(body)
-        if call.row.app_in is AppIn.BODY and ("app_id" not in dict(apps)):
-            raise Refused("APP_MISSING", field="app_id")
-        account = next(iter([call.of_app(app_id, field=field) for field, app_id in apps]), None)
+        account = next(iter(call.of_apps(sends.apps_of(body))), None)
     if call.row.effect is Effect.SEND and account:
         handing.require_within(services, "sends_per_app", whose=account.app_id)
     answer, _tries = handing.hand_over(services, call, headers, body=body, account=account)

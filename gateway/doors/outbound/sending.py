@@ -47,9 +47,7 @@ class Sender:
     def send(self, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
         """Sinch's answer to the message in the request. Raises Refused."""
         message = sends.read(request.get_data(cache=False))
-        if not message.app_id:
-            raise Refused("APP_MISSING", field="app_id")
-        account, *_others = [call.of_app(app_id, field=field) for field, app_id in message.apps]
+        account, *_others = call.of_apps(message.apps)
         draft = _draft(message, account)
         body, draft = self._prepared(message, account, draft)
         send_id = self._begun(draft)
