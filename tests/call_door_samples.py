@@ -115,6 +115,17 @@ def opened(spool: Database, behaviour: Behaviour = ACCEPTED, **tables: Any) -> I
         yield CallDoor(made, shelf, clock, client, sinch, auth)
 
 
+class _Faulty:
+    def call(self, *_: object) -> None:
+        raise ZeroDivisionError
+
+
+def without_sinch(door: CallDoor) -> CallDoor:
+    """The same door, which fails in a way that nobody planned for as soon as it turns to Sinch."""
+    made = dataclasses.replace(door.services, sinch=_Faulty())  # type: ignore[arg-type]
+    return dataclasses.replace(door, client=app.create_app(made, door="outbound").test_client())
+
+
 def assert_refused(answer: TestResponse, code: str, *, field: str = "") -> dict[str, Any]:
     """A refusal of ours, in Sinch's form and with every header; returns its error."""
     row = refusals.rows()[code]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway import app
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.media import tokens
 from gateway.media.tokens import Purpose
@@ -32,6 +31,7 @@ from tests.call_door_samples import (
     opened,
     sending,
     vaulted,
+    without_sinch,
 )
 from tests.peer_samples import Behaviour, Wire, answers, finishes, says
 from tests.seed_samples import SEED, Row
@@ -367,13 +367,8 @@ def test_where_the_spool_fails_after_the_answer_motion_has_the_answer_all_the_sa
 
 
 def test_a_fault_of_ours_while_a_message_is_under_way_does_not_say_that_nothing_was_sent(spool: Database) -> None:
-    class Faulty:
-        def call(self, *_: object) -> None:
-            raise ZeroDivisionError
-
-    with opened(spool) as door:
-        made = dataclasses.replace(door.services, sinch=Faulty())  # type: ignore[arg-type]
-        door.client = app.create_app(made, door="outbound").test_client()
+    with opened(spool) as made:
+        door = without_sinch(made)
         assert_refused(door.call(), "SEND_FATE_UNKNOWN")
         assert [sent.outcome for sent in door.sends] == ["unknown"]
 

@@ -25,6 +25,7 @@ from tests.call_door_samples import (
     opened,
     sending,
     vaulted,
+    without_sinch,
 )
 from tests.door_samples import Log, logged
 from tests.peer_samples import answers, listens_on
@@ -239,13 +240,8 @@ def test_a_fault_of_ours_is_told_in_sinchs_form(spool: Database) -> None:
 def test_a_fault_of_ours_while_a_call_is_under_way_does_not_say_that_nothing_was_sent(
     spool: Database, path: str, method: str, code: str
 ) -> None:
-    class Faulty:
-        def call(self, *_: object) -> None:
-            raise ZeroDivisionError
-
-    with opened(spool) as door:
-        made = dataclasses.replace(door.services, sinch=Faulty())  # type: ignore[arg-type]
-        door.client = app.create_app(made, door="outbound").test_client()
+    with opened(spool) as made:
+        door = without_sinch(made)
         assert_refused(door.call(f"{BASE}/{path}", method=method, body=b'{"app_id":"app-1"}'), code)
 
 
