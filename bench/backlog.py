@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from bench.letters import CONTACTS
 from bench.site import Site
 from gateway import clock
-from gateway.callbacks import events
-from gateway.spool import intake, schema
-from gateway.spool.intake import Callback
-from gateway.spool.schema import event
+from gateway.ingress import events, intake
+from gateway.ingress.intake import Callback
+from gateway.store import schema
+from gateway.store.schema import event
 from sandbox import callbacks
 from sandbox.sinch import Sinch
 

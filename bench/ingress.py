@@ -22,7 +22,7 @@ from bench.letters import Letter
 from bench.load import Load
 from bench.report import Findings, Offered, Round
 from bench.site import Site
-from gateway.spool.schema import event, nonce
+from gateway.store.schema import event, nonce
 from sandbox.listener import reserve
 
 FASTEST = 4000  # callbacks a second; none are left over for a door that is faster

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from gateway import clock
-from gateway.media.inspection import content, inspector
+from gateway.inspection import content, inspector
 from tests import document_samples, picture_samples, recording_samples
 
 TIMES = 5

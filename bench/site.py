@@ -17,10 +17,9 @@ import sqlalchemy as sa
 
 from gateway import clock, config, services
 from gateway.config import Settings
-from gateway.nginx import render
-from gateway.serving import supervisor
-from gateway.spool import migrator
-from gateway.spool.database import Database
+from gateway.serving import nginx_conf, supervisor
+from gateway.store import migrator
+from gateway.store.engines import Database
 from sandbox import child, stage
 from sandbox.child import ChildError
 from sandbox.connection import Request
@@ -120,7 +119,7 @@ def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
         written = path.read_text("utf-8").replace("[motion]\n", '[motion]\nmax_attachment = "100MB"\n')
         path.write_text(written + _LIMITS, "utf-8")
         site = Site(made, config.load(path, {}))
-        render.write(site.settings)
+        nginx_conf.write(site.settings)
         migrator.migrate(services.spool_path(site.settings))
         yield site
 
@@ -132,5 +131,5 @@ def stub(twin: Site, *, motion_port: int) -> Iterator[Path]:
     path, heard = folder / "stub.conf", folder / "heard"
     path.write_text(_STUB.format(folder=folder, door=door, motion_port=motion_port), "utf-8")
     heard.touch()
-    with child.running([render.program(), "-e", "stderr", "-p", str(folder), "-c", str(path)], folder / "stub.log"):
+    with child.running([nginx_conf.program(), "-e", "stderr", "-p", str(folder), "-c", str(path)], folder / "stub.log"):
         yield heard

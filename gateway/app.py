@@ -8,11 +8,12 @@ from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import errors, telemetry
-from gateway.calls import allowed
-from gateway.calls.refusals import Refused
-from gateway.doors import attachments, ingress
-from gateway.doors.ops import routes as ops
-from gateway.doors.outbound import routes as outbound
+from gateway.attachments import routes as attachments
+from gateway.ingress import routes as ingress
+from gateway.ops import routes as ops
+from gateway.outbound import allowed
+from gateway.outbound import routes as outbound
+from gateway.outbound.refusals import Refused
 from gateway.services import Services
 
 DOORS: dict[str, Callable[[Services], Blueprint]] = {

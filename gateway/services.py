@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.attachments.shelf import Shelf
 from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.limits import Limiter
-from gateway.media.shelf import Shelf
 from gateway.sinch import Sinch
-from gateway.spool import database
-from gateway.spool.database import Database
+from gateway.store import engines
+from gateway.store.engines import Database
 
 # Sinch is said to give up on an answer after some 15 s, and asks for one in 1 or 2.
 DOOR_PATIENCE_SECONDS = 2.0
@@ -43,7 +43,7 @@ def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> 
 
 
 def spool_path(settings: Settings) -> Path:
-    return settings.server.state_dir / database.FILE_NAME
+    return settings.server.state_dir / engines.FILE_NAME
 
 
 def vault_dir(settings: Settings) -> Path:

@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gateway import app
-from gateway.calls import refusals
+from gateway.outbound import refusals
 from gateway.services import Services
 from gateway.sinch import Sinch
-from gateway.spool import schema
-from gateway.spool.database import Database
+from gateway.store import schema
+from gateway.store.engines import Database
 from tests import config_samples
 from tests.door_samples import ADDRESS
 from tests.peer_samples import Behaviour, Peer, answers, listens_on

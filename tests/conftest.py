@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.spool import database, migrator
-from gateway.spool.database import Database
+from gateway.store import engines, migrator
+from gateway.store.engines import Database
 from sandbox.archive import Archive, Credentials
 from sandbox.motion import Motion
 from tests.config_samples import document
@@ -37,7 +37,7 @@ def settings_file(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Database]:
     """A spool of this release, with nothing in it. It waits half a second for others."""
-    path = tmp_path / database.FILE_NAME
+    path = tmp_path / engines.FILE_NAME
     migrator.migrate(path)
     opened = Database(path, patience_seconds=0.5)
     yield opened

@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 from gateway import app, errors, telemetry
 from gateway.app import headers
 from gateway.services import Services
-from gateway.spool import schema
-from gateway.spool.database import Database
+from gateway.store import schema
+from gateway.store.engines import Database
 from sandbox import signing
 from tests.service_samples import NOW, HandClock, services
 from tests.spool_samples import rows

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gateway import app
-from gateway.media import tokens
-from gateway.media.shelf import Item
-from gateway.media.tokens import Grant, Purpose
-from gateway.spool.database import Database
+from gateway.attachments import tokens
+from gateway.attachments.shelf import Item
+from gateway.attachments.tokens import Grant, Purpose
+from gateway.store.engines import Database
 from tests.door_samples import ADDRESS
 from tests.service_samples import NOW, HandClock, services
 from tests.shelf_samples import HandShelf

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.media import verdicts
-from gateway.media.inspection.structure import Trait
-from gateway.media.verdicts import Limits, Verdict
+from gateway.inspection import verdicts
+from gateway.inspection.structure import Trait
+from gateway.inspection.verdicts import Limits, Verdict
 
 MB = 1_000_000
 ROOMY = Limits(motion_bytes=1000 * MB, gateway_bytes=1000 * MB)

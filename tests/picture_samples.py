@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from gateway.media.inspection.structure import Trait
+from gateway.inspection.structure import Trait
 
 
 @dataclass(frozen=True)

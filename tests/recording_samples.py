@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.media.inspection.structure import Trait
+from gateway.inspection.structure import Trait
 from tests.picture_samples import Sample
 
 FILM = ("-f", "lavfi", "-i", "testsrc=size=176x144:rate=10:duration=1")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from gateway.attachments.shelf import Shelf
 from gateway.config import Settings
 from gateway.limits import Limiter
-from gateway.media.shelf import Shelf
 from gateway.services import Services, vault_dir
 from gateway.sinch import Sinch
-from gateway.spool.database import Database
+from gateway.store.engines import Database
 from tests import config_samples
 
 NOW = 1_700_000_000.0

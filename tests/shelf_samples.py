@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gateway.attachments.shelf import Item, Shelf, Standing
 from gateway.errors import GatewayError, NotFound
-from gateway.media.inspection import content, inspector
-from gateway.media.shelf import Item, Shelf, Standing
+from gateway.inspection import content, inspector
 
 ACQUIRED_AT = 1_699_999_000.0
 NOTHING_KNOWN = Standing(first_fetched_at=None, revoked_before=None)

@@ -13,12 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import config, services
-from gateway.callbacks import events
-from gateway.nginx import render
-from gateway.spool import intake, migrator, schema, turns
-from gateway.spool.database import Database
-from gateway.spool.intake import Callback
-from gateway.spool.sends import Draft
+from gateway.delivery import claims
+from gateway.ingress import events, intake
+from gateway.ingress.intake import Callback
+from gateway.outbound.record import Draft
+from gateway.serving import nginx_conf
+from gateway.store import migrator, schema
+from gateway.store.engines import Database
 
 NOW = 1_000_000.0
 
@@ -81,12 +82,12 @@ def accept(spool: Database, message: str = "m1", *, now: float = NOW, **told: An
 
 def settle(spool: Database, event_id: int, state: str, *, now: float = NOW) -> None:
     """Claim what is due until `event_id` comes, and settle that; the rest is free again."""
-    claims = {c.event_id: c for c in turns.claim(spool, due_by=NOW, now=NOW, most=100, lease_seconds=90)}
-    taken = claims.pop(event_id)
-    act = turns.delivered if state == "delivered" else turns.park
+    taken_all = {c.event_id: c for c in claims.claim(spool, due_by=NOW, now=NOW, most=100, lease_seconds=90)}
+    taken = taken_all.pop(event_id)
+    act = claims.delivered if state == "delivered" else claims.park
     act(spool, taken, outcome=state, now=now)
-    for other in claims.values():
-        turns.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None)
+    for other in taken_all.values():
+        claims.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None)
 
 
 def states(spool: Database) -> dict[int, str]:
@@ -96,9 +97,9 @@ def states(spool: Database) -> dict[int, str]:
 def order(spool: Database) -> list[int]:
     """The events of the one lane there is, in the order in which the courier gets them."""
     found = []
-    while claims := turns.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90):
-        found.append(claims[0].event_id)
-        turns.delivered(spool, claims[0], outcome="200", now=NOW)
+    while taken := claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90):
+        found.append(taken[0].event_id)
+        claims.delivered(spool, taken[0], outcome="200", now=NOW)
     return found
 
 
@@ -120,7 +121,7 @@ def until(condition: Callable[[], object], what: str, deadline_seconds: float = 
 def of_settings(file: Path) -> Iterator[Database]:
     """The spool that commands with these settings open."""
     settings = config.load(file, {})
-    render.prepare(settings)
+    nginx_conf.prepare(settings)
     migrator.migrate(services.spool_path(settings))
     with closing(Database(services.spool_path(settings), patience_seconds=1)) as opened:
         yield opened

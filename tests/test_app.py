@@ -12,9 +12,9 @@ from werkzeug import exceptions
 
 from gateway import app, errors
 from gateway.app import DOORS
-from gateway.calls.refusals import Refused
 from gateway.errors import GatewayError
-from gateway.spool.database import Database
+from gateway.outbound.refusals import Refused
+from gateway.store.engines import Database
 from tests.door_samples import NOTIFY, Door, Log, assert_refused, logged, message, opened, signed
 from tests.file_door_samples import LINKS
 from tests.service_samples import services

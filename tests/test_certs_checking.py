@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.certs import checking, findings, suitability, validity
+from gateway.certs import checking, findings, strength, validity
 from gateway.certs.findings import Finding
 from gateway.certs.subject import Place
 from gateway.errors import CommandError
@@ -413,7 +413,7 @@ def test_the_documents_tell_every_finding_with_its_hint() -> None:
     told = {identifier: (kind.level, kind.hint) for identifier, kind in findings.KINDS.items()}
     assert {name: row for name, row in told.items() if f"| `{name}` | {row[0]} |" not in said} == {}
     assert [hint for _, hint in told.values() if hint not in said] == []
-    numbers = (validity.SOON.days, validity.LONGEST_LIFE_DAYS, suitability.LEAST_RSA_BITS)
+    numbers = (validity.SOON.days, validity.LONGEST_LIFE_DAYS, strength.LEAST_RSA_BITS)
     assert all(str(number) in said for number in numbers)
 
 

@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import config, services
+from gateway.attachments.shelf import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
-from gateway.media import source
-from gateway.media.shelf import Shelf
-from gateway.nginx import render
-from gateway.spool import migrator
+from gateway.motion import download
+from gateway.serving import nginx_conf
+from gateway.store import migrator
 from tests.peer_samples import Peer, Wire, answers
 
 GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
@@ -41,7 +41,7 @@ def file(settings_file: Callable[..., Path]) -> Iterator[Path]:
     with closing(Peer(_motion, host="127.0.0.1", tls=None)) as motion:
         path = settings_file(motion={"url": f"http://127.0.0.1:{motion.port}"}, server={"min_free": "0kB"})
         settings = config.load(path, {})
-        render.prepare(settings)
+        nginx_conf.prepare(settings)
         migrator.migrate(services.spool_path(settings))
         yield path
 
@@ -98,7 +98,7 @@ def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> 
     assert rows["2"][:5] == ["image/gif", str(len(GIF)), "refused CHANNEL_FAILURE", "evicted", "0"]
     assert rows["2"][5].startswith("links revoked, 20")
     assert rows["3"][:2] == ["none", "0"]
-    assert rows["3"][2].startswith(f"{source.GONE}, 20")
+    assert rows["3"][2].startswith(f"{download.GONE}, 20")
 
 
 def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
@@ -119,7 +119,7 @@ def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
     assert found["2"]["verdict"]["code"] == "CHANNEL_FAILURE"
     three = found["3"]
     assert (three["digest"], three["verdict"], three["in_vault"], three["live_until"]) == (None, None, False, None)
-    assert (three["failure"]["reason"], three["failure"]["status"]) == (source.GONE, 404)
+    assert (three["failure"]["reason"], three["failure"]["status"]) == (download.GONE, 404)
 
 
 def test_list_shows_as_many_as_it_is_asked_for_and_none_where_there_are_none(run: Run) -> None:

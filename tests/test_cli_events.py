@@ -14,9 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import group
+from gateway.delivery import claims, records
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
-from gateway.spool import intake, records, schema, sends, turns
-from gateway.spool.database import Database
+from gateway.ingress import intake
+from gateway.outbound import record
+from gateway.store import schema
+from gateway.store.engines import Database
 from tests.spool_samples import callback, draft, of_settings, rows
 
 NUMBER = "+393331234567"
@@ -33,9 +36,9 @@ def spool(file: Path) -> Iterator[Database]:
     with of_settings(file) as opened:
         for number in (1, 2, 3):
             intake.accept(opened, callback(f"m{number}", identity=NUMBER), now=1_700_000_000.0)
-        for end in (turns.delivered, turns.park):
-            [taken] = turns.claim(opened, due_by=2e9, now=2e9, most=1, lease_seconds=90)
-            end(opened, taken, outcome="200" if end is turns.delivered else "500: tried often", now=1_700_000_060.0)
+        for end in (claims.delivered, claims.park):
+            [taken] = claims.claim(opened, due_by=2e9, now=2e9, most=1, lease_seconds=90)
+            end(opened, taken, outcome="200" if end is claims.delivered else "500: tried often", now=1_700_000_060.0)
         intake.accept(opened, callback("m4", contact="", identity=NUMBER, connector=8), now=1_700_000_000.0)
         yield opened
 
@@ -166,7 +169,7 @@ def test_erase_takes_everything_where_that_is_asked_for(run: Callable[..., Resul
 
 def test_erase_takes_what_was_sent_to_them_too(run: Callable[..., Result], spool: Database) -> None:
     for number in (1, 2):
-        sends.begin(spool, draft(number, contact_id="", identity=NUMBER), now=1_700_000_000.0)
+        record.begin(spool, draft(number, contact_id="", identity=NUMBER), now=1_700_000_000.0)
     result = run("erase", "--contact", NUMBER, "--pending")
     assert result.stdout == "4 erased.\n2 erased of what was sent to them.\n"
     assert audits(result)[-1] == {"event": "audit", "command": "erase", "erased": 4, "sends": 2, "left": 0}

@@ -13,9 +13,10 @@ from click.testing import CliRunner, Result
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
-from gateway.spool import intake, sends
-from gateway.spool.database import Database
-from gateway.spool.sends import Attached
+from gateway.ingress import intake
+from gateway.outbound import record
+from gateway.outbound.record import Attached
+from gateway.store.engines import Database
 from tests.spool_samples import draft, of_settings, reported
 
 NUMBER = "+393331234567"
@@ -38,18 +39,18 @@ def file(settings_file: Callable[..., Path]) -> Path:
 def spool(file: Path) -> Iterator[Database]:
     """The spool of `file`: 1 failed, 2 was refused, 3 and 4 are in doubt, 5 had no answer and arrived, 6 goes out."""
     with of_settings(file) as opened:
-        sends.begin(opened, draft(1, kind="card_message", attachments=FILES), now=THEN)
-        sends.settle(opened, 1, outcome="accepted", status=200, message_id="M1", tries=2, now=THEN + 0.25)
-        sends.refuse(opened, draft(2, contact_id="", identity=NUMBER), status=400, code="CHANNEL_FAILURE", now=THEN)
+        record.begin(opened, draft(1, kind="card_message", attachments=FILES), now=THEN)
+        record.settle(opened, 1, outcome="accepted", status=200, message_id="M1", tries=2, now=THEN + 0.25)
+        record.refuse(opened, draft(2, contact_id="", identity=NUMBER), status=400, code="CHANNEL_FAILURE", now=THEN)
         for number, correlation in ((3, "tkt"), (4, "tkt"), (5, "mg-5")):
-            sends.begin(opened, draft(number, connector_id=8, correlation_id=correlation), now=THEN)
-            sends.settle(opened, number, outcome="unknown", status=504, code="SEND_FATE_UNKNOWN", now=THEN + 20)
+            record.begin(opened, draft(number, connector_id=8, correlation_id=correlation), now=THEN)
+            record.settle(opened, number, outcome="unknown", status=504, code="SEND_FATE_UNKNOWN", now=THEN + 20)
         window = {"code": "OUTSIDE_ALLOWED_SENDING_WINDOW", "sub_code": "NONE", "channel_code": "131047"}
         intake.accept(opened, reported("M1", "SUBMITTED"), now=THEN + 1)
         intake.accept(opened, reported("M1", "FAILED", reason=window), now=THEN + 2)
         intake.accept(opened, reported("M3", "READ", correlation="tkt", connector=8), now=THEN + 3)
         intake.accept(opened, reported("M5", "DELIVERED", correlation="mg-5", connector=8), now=THEN + 4)
-        sends.begin(opened, draft(6), now=WallClock().now())
+        record.begin(opened, draft(6), now=WallClock().now())
         yield opened
 
 
@@ -108,7 +109,7 @@ def test_list_chooses(run: Run, options: list[str], ids: list[str]) -> None:
 
 
 def test_list_prints_what_others_chose_as_it_is(run: Run, spool: Database) -> None:
-    sends.begin(spool, draft(7, kind="[/red][bold]:smile:"), now=THEN)
+    record.begin(spool, draft(7, kind="[/red][bold]:smile:"), now=THEN)
     assert listed(run("list", "--most", "1"))[0][2] == "[/red][bold]:smile:"
 
 
@@ -167,7 +168,7 @@ def test_no_number_is_shown(run: Run) -> None:
 
 
 def test_what_others_chose_makes_no_lines_of_its_own(run: Run, spool: Database) -> None:
-    sends.begin(spool, replace(draft(7), correlation_id="a\noutcome         accepted"), now=THEN)
+    record.begin(spool, replace(draft(7), correlation_id="a\noutcome         accepted"), now=THEN)
     assert [value for title, value in told(run("show", "7")) if title == "outcome"] == ["unknown"]
 
 

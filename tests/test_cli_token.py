@@ -14,16 +14,16 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from gateway import services
+from gateway.attachments import register, tokens
+from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.config import load as read
 from gateway.errors import CommandError
-from gateway.media import register, tokens
-from gateway.media.inspection.inspector import Inspection
-from gateway.media.tokens import Grant, Purpose
-from gateway.nginx import render
-from gateway.spool import migrator
-from gateway.spool.database import Database
+from gateway.inspection.inspector import Inspection
+from gateway.serving import nginx_conf
+from gateway.store import migrator
+from gateway.store.engines import Database
 
 Settings = Callable[..., Path]
 KEY = "a sentence of sixteen"
@@ -33,7 +33,7 @@ KEY = "a sentence of sixteen"
 def config(settings_file: Settings) -> Path:
     path = settings_file(attachments={"token_keys": [KEY], "token_ttl": "2d"})
     settings = read(path, {})
-    render.prepare(settings)
+    nginx_conf.prepare(settings)
     migrator.migrate(services.spool_path(settings))
     return path
 

@@ -16,8 +16,8 @@ from gateway.config import custody
 from gateway.config.custody import NEEDS, Withheld
 from gateway.errors import GatewayError
 from gateway.services import Services
-from gateway.spool import schema
-from gateway.spool.database import Database
+from gateway.store import schema
+from gateway.store.engines import Database
 from tests import door_samples, service_samples
 from tests.config_samples import account, settings
 from tests.spool_samples import rows

@@ -17,7 +17,7 @@ import pytest
 from gateway import config
 from gateway.app import DOORS
 from gateway.errors import SettingsError
-from gateway.nginx import render
+from gateway.serving import nginx_conf
 from tests.units import FOLDER, PROGRAM, ROOT, SERVICES, TARGET, Unit, in_order
 
 DEPLOY = ROOT / "deploy"
@@ -120,7 +120,7 @@ def test_a_unit_is_given_longer_to_stop_than_the_longest_delivery_takes(settings
 
 
 def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file: Callable[..., Path]) -> None:
-    rendered = render.configuration(config.load(settings_file(), {}))
+    rendered = nginx_conf.configuration(config.load(settings_file(), {}))
     assert f"worker_rlimit_nofile {SERVICES['nginx'].one('LimitNOFILE')};" in rendered
 
 

@@ -10,12 +10,16 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway import callbacks, config, doors, errors
+from gateway import config, errors
 from gateway.app import DOORS
+from gateway.attachments import vault
 from gateway.cli import group
 from gateway.config import overrides, tables
-from gateway.media import source, vault
-from gateway.spool import database, intake, reports, schema, sends, turns
+from gateway.delivery import claims
+from gateway.ingress import intake
+from gateway.motion import download
+from gateway.outbound import record
+from gateway.store import engines, reports, schema
 from gateway.upstream import stream
 
 ROOT = Path(__file__).parent.parent
@@ -37,11 +41,20 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Folders of whoever wrote a page; an operator has them too, but never means them.
 PLACE_OF_THE_WRITER = re.compile(r"/work/|/root\b|/home/|(?<!/var)/tmp\b")
 
+DOOR_VIEWS = (
+    "ingress",
+    "ops",
+    "attachments/routes.py",
+    *(f"outbound/{name}.py" for name in ("routes", "sending", "files", "links", "forward")),
+)
 REASONS_RAISED_IN = (
     "app.py",
-    "spool",
+    "store",
     "upstream",
-    *(Path(package.__file__).parent.name for package in (callbacks, doors)),
+    "delivery/claims.py",
+    "delivery/records.py",
+    "outbound/record.py",
+    *DOOR_VIEWS,
 )
 
 
@@ -105,8 +118,8 @@ def findings() -> Iterator[str]:
 def reasons() -> Iterator[str]:
     """The phrases given to our error classes, or as a `reason`, where an operator reads them in a line."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
-    yield from (*database._REASONS.values(), database._reason(Exception()))
-    for module in (source, vault, stream):
+    yield from (*engines._REASONS.values(), engines._reason(Exception()))
+    for module in (download, vault, stream):
         named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
         yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))
     for place in REASONS_RAISED_IN:
@@ -119,13 +132,14 @@ def reasons() -> Iterator[str]:
 
 def limits() -> Iterator[str]:
     """A limit names what it counts: `limit of webhooks per account`."""
-    for node in parsed("doors"):
-        if isinstance(node, ast.Call) and name_of(node) == "require" and len(node.args) == 3:
-            yield from (f"limit of {what}" for what in texts_in(node.args[1]))
+    for place in DOOR_VIEWS:
+        for node in parsed(place):
+            if isinstance(node, ast.Call) and name_of(node) == "require" and len(node.args) == 3:
+                yield from (f"limit of {what}" for what in texts_in(node.args[1]))
 
 
 def parkings() -> Iterator[str]:
-    yield turns.KILLED_COURIERS
+    yield claims.KILLED_COURIERS
     for node in parsed("delivery"):
         if isinstance(node, ast.Call) and name_of(node) == "Park":
             yield from texts_in(node.args[0])
@@ -218,7 +232,7 @@ def test_every_state_of_an_event_is_explained(state: str) -> None:
     assert stands(state)
 
 
-@pytest.mark.parametrize("word", [*sends.OUTCOMES, *reports.FATES])
+@pytest.mark.parametrize("word", [*record.OUTCOMES, *reports.FATES])
 def test_every_outcome_and_every_fate_of_what_was_sent_is_explained(word: str) -> None:
     section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was sent\n")[2]
     assert stands(f"`{word}`", section.partition("\n## ")[0])

@@ -18,12 +18,12 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from gateway import app
-from gateway.calls import refusals, sends
-from gateway.calls.allowed import Effect
-from gateway.calls.refusals import Refused
-from gateway.nginx import outbound
+from gateway.outbound import message, refusals
+from gateway.outbound.allowed import Effect
+from gateway.outbound.refusals import Refused
+from gateway.serving import private_edge
 from gateway.sinch import Request, client
-from gateway.spool.database import Database
+from gateway.store.engines import Database
 from gateway.upstream import Upstream
 from tests import picture_samples
 from tests.call_door_samples import (
@@ -40,7 +40,7 @@ from tests.call_door_samples import (
     vaulted,
 )
 from tests.peer_samples import Peer, Wire, answers, listens_on
-from tests.test_calls_gateway_key import basic
+from tests.test_outbound_gateway_key import basic
 
 BASE = f"/eu/v1/projects/{PROJECT}"
 GIF = picture_samples.written(picture_samples.picture(), "GIF")
@@ -116,7 +116,7 @@ def test_a_message_does_not_leave_after_nginx_has_told_motion_that_its_fate_is_u
     door.client = app.create_app(slow, door="outbound").test_client()
     began = door.clock.now()
     answer = door.call(body=carousel(10))
-    waits: Any = outbound.facts(slow.settings)["answers_within"]
+    waits: Any = private_edge.facts(slow.settings)["answers_within"]
     assert door.clock.now() - began < waits - client.TOTAL_SECONDS + slow.settings.motion.timeout
     assert_refused(answer, "MEDIA_NOT_NOW", field="message.carousel_message.cards[2].media_message.url")
     assert door.heard == []
@@ -245,7 +245,7 @@ def test_the_page_tells_the_kinds_as_the_command_does() -> None:
     page = OPERATIONS.read_text("utf-8").partition("## What was sent")[2]
     rows = re.findall(r"^ [0-9]+ +[0-9-]{10} \S+ +[0-9]+ +(\w+)", page, re.MULTILINE)
     assert rows
-    assert set(rows) <= {*sends.KINDS.values(), sends.OTHER}
+    assert set(rows) <= {*message.KINDS.values(), message.OTHER}
 
 
 @hypothesis(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

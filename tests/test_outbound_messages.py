@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from gateway.attachments import tokens
+from gateway.attachments.tokens import Purpose
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
-from gateway.media import tokens
-from gateway.media.tokens import Purpose
-from gateway.spool.database import Database
+from gateway.store.engines import Database
 from tests import config_samples, picture_samples
 from tests.call_door_samples import (
     ACCEPTED,

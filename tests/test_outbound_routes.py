@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from gateway import app
-from gateway.calls import allowed, refusals
-from gateway.calls.allowed import AppIn
-from gateway.spool.database import Database
+from gateway.outbound import allowed, refusals
+from gateway.outbound.allowed import AppIn
+from gateway.store.engines import Database
 from tests import config_samples
 from tests.call_door_samples import (
     AUTHORIZATION,
@@ -29,8 +29,8 @@ from tests.call_door_samples import (
 )
 from tests.door_samples import Log, logged
 from tests.peer_samples import answers, listens_on
-from tests.test_calls_allowed import example
-from tests.test_calls_gateway_key import basic as basic_of
+from tests.test_outbound_allowed import example
+from tests.test_outbound_gateway_key import basic as basic_of
 
 BASE = f"/eu/v1/projects/{PROJECT}"
 FOUND = answers(b'{"apps":[], "n": 1.10}', "Content-Type: application/json", then=listens_on)

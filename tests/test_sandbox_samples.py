@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.media.inspection import content, inspector
+from gateway.inspection import content, inspector
 from sandbox.samples import SAMPLES, Sample
 
 MIMES = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.calls.allowed import Effect
-from gateway.calls.refusals import Refused
 from gateway.config import Account
+from gateway.outbound.allowed import Effect
+from gateway.outbound.refusals import Refused
 from gateway.sinch import Request, Sinch, client
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, listens_on, says

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.utils import CryptographyDeprecationWarning
 
-from gateway.certs import chain, findings, names, rights, subject, suitability, trust, validity
+from gateway.certs import chain, findings, names, rights, strength, subject, trust, validity
 from gateway.certs.findings import Finding
 from gateway.certs.subject import Place, Subject
 from gateway.errors import CommandError
@@ -88,9 +88,9 @@ CHECKS = (
     Check("validity", validity.of_leaf, _without_chain),
     Check("issuers", validity.of_issuers, _without_chain),
     Check("life", validity.life, _without_chain),
-    Check("strength", suitability.key, _without_chain),
-    Check("signature", suitability.signature, _without_chain),
-    Check("usage", suitability.usage, _without_chain),
+    Check("strength", strength.key, _without_chain),
+    Check("signature", strength.signature, _without_chain),
+    Check("usage", strength.usage, _without_chain),
     Check("key rights", rights.of_key, _without_key_file),
     Check("places", rights.of_places, _without_files),
 )

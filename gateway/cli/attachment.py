@@ -16,10 +16,9 @@ from gateway.cli.events import UNCUT
 from gateway.cli.invocation import Invocation
 from gateway.config import quantities, tables
 from gateway.errors import SettingsError
-from gateway.media import rulebook, verdicts
-from gateway.media.inspection import content, inspector
-from gateway.media.inspection.inspector import Inspection
-from gateway.media.verdicts import Limits, Verdict
+from gateway.inspection import content, inspector, rulebook, verdicts
+from gateway.inspection.inspector import Inspection
+from gateway.inspection.verdicts import Limits, Verdict
 
 SOME_UNREAD = 1  # the exit status
 

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import services, telemetry
+from gateway.attachments.register import Record
+from gateway.attachments.shelf import Shelf
 from gateway.cli import moments
 from gateway.cli.events import UNCUT
 from gateway.cli.invocation import Invocation
 from gateway.config import Settings
 from gateway.errors import CommandError
-from gateway.media import verdicts
-from gateway.media.register import Record
-from gateway.media.shelf import Shelf
-from gateway.media.verdicts import Verdict
-from gateway.spool import migrator
+from gateway.inspection import verdicts
+from gateway.inspection.verdicts import Verdict
+from gateway.store import migrator
 
 
 @click.group()

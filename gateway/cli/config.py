@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import click
 
-from gateway.calls.allowed import TOKEN_PATH
 from gateway.config import secrecy, showing
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, Server, Settings
+from gateway.outbound.allowed import TOKEN_PATH
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
 

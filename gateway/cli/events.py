@@ -13,10 +13,11 @@ from rich.table import Table
 from gateway import services, telemetry
 from gateway.cli import moments
 from gateway.cli.invocation import Invocation
+from gateway.delivery import records
+from gateway.delivery.records import Record
 from gateway.errors import CommandError
-from gateway.spool import erasure, migrator, records, schema
-from gateway.spool.database import Database
-from gateway.spool.records import Record
+from gateway.store import erasure, migrator, schema
+from gateway.store.engines import Database
 
 NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
 UNCUT = 10_000  # characters of a line; wider than any that there can be

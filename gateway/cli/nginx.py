@@ -9,8 +9,8 @@ import click
 
 from gateway.cli.invocation import Invocation
 from gateway.errors import CommandError
-from gateway.nginx import render as renderer
-from gateway.serving import edge
+from gateway.serving import nginx as program
+from gateway.serving import nginx_conf as renderer
 
 
 @click.group()
@@ -47,4 +47,4 @@ def run(invocation: Invocation) -> None:
 
     SIGHUP reads the settings and the certificate anew; SIGTERM stops, after what is in flight has ended.
     """
-    edge.run(partial(invocation.settings_of, edge.NAME))
+    program.run(partial(invocation.settings_of, program.NAME))

@@ -13,9 +13,9 @@ from gateway.cli import moments
 from gateway.cli.events import NUMBER, UNCUT, opened_spool, whom
 from gateway.cli.invocation import Invocation
 from gateway.clock import WallClock
-from gateway.spool import sends as record
-from gateway.spool.reports import Filed
-from gateway.spool.sends import Attached, Sent
+from gateway.outbound import record
+from gateway.outbound.record import Attached, Sent
+from gateway.store.reports import Filed
 
 DOUBTFUL = "in doubt"
 

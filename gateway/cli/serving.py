@@ -9,11 +9,11 @@ import click
 from gateway import services, telemetry
 from gateway.app import DOORS
 from gateway.cli.invocation import Invocation
-from gateway.nginx import render
 from gateway.serving import courier as courier_process
-from gateway.serving import door as door_process
+from gateway.serving import nginx_conf
+from gateway.serving import web as door_process
 from gateway.serving.supervisor import Supervisor
-from gateway.spool import migrator
+from gateway.store import migrator
 
 
 @click.command()
@@ -34,7 +34,7 @@ def serve(invocation: Invocation) -> None:
 def web(invocation: Invocation, door: str) -> None:
     """Run one DOOR on its Unix socket, for nginx to pass requests to."""
     read = partial(invocation.settings_of, door)
-    render.prepare(read())
+    nginx_conf.prepare(read())
     door_process.run(door, read)
 
 
@@ -50,5 +50,5 @@ def courier(invocation: Invocation) -> None:
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
     settings = invocation.settings_of("migrate")
-    render.prepare(settings)
+    nginx_conf.prepare(settings)
     click.echo(f"The spool is at schema {migrator.migrate(services.spool_path(settings))}.")

@@ -8,7 +8,7 @@ import click
 
 from gateway import services
 from gateway.cli.invocation import Invocation
-from gateway.spool import backup as copier
+from gateway.store import backup as copier
 
 
 @click.group()

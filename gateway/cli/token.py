@@ -11,6 +11,8 @@ import click
 from pydantic_core import PydanticCustomError
 
 from gateway import telemetry
+from gateway.attachments import names, tokens
+from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import moments
 from gateway.cli.attachment import inspected
 from gateway.cli.attachments import opened_shelf
@@ -18,10 +20,10 @@ from gateway.cli.invocation import Invocation
 from gateway.clock import WallClock
 from gateway.config import Settings, quantities
 from gateway.errors import CommandError, NotFound
-from gateway.media import names, source, tokens, verdicts
-from gateway.media.rulebook import Kind
-from gateway.media.tokens import Grant, Purpose
-from gateway.media.verdicts import Verdict
+from gateway.inspection import verdicts
+from gateway.inspection.rulebook import Kind
+from gateway.inspection.verdicts import Verdict
+from gateway.motion import download
 
 NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
@@ -41,7 +43,7 @@ def token() -> None:
 def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | None, ttl: str | None) -> None:
     """Print a link to an attachment whose bytes are those of FILE. Whoever has the link has the file."""
     settings = invocation.settings()
-    if not source.ID.fullmatch(attachment_id):
+    if not download.ID.fullmatch(attachment_id):
         raise CommandError(f"{NO_ID}; nothing was minted")
     verdict = _verdict(path, settings)
     issued_at = int(WallClock().now())

@@ -21,12 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from gateway import __version__, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
-from gateway.delivery import schedule
+from gateway.delivery import claims, records, schedule
+from gateway.delivery.claims import Claim
 from gateway.delivery.schedule import Again, Health, Park, Record, Try
 from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
-from gateway.spool import records, turns
-from gateway.spool.database import Database
-from gateway.spool.turns import Claim
+from gateway.store.engines import Database
 from gateway.upstream import Upstream
 
 LEASE_SECONDS = 90.0
@@ -77,10 +76,10 @@ class Courier:
 
     def _recover(self) -> None:
         longest = schedule.LONGEST_WAIT_SECONDS
-        recovered = turns.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
+        recovered = claims.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
         self._suspects.extend(recovered.suspects)
         for event_id in recovered.parked:
-            telemetry.note("finding", finding="event-parked", event_id=event_id, reason=turns.KILLED_COURIERS)
+            telemetry.note("finding", finding="event-parked", event_id=event_id, reason=claims.KILLED_COURIERS)
         telemetry.note("courier started")
 
     def _dispatch(self, submit: Callable[..., object]) -> None:
@@ -96,13 +95,13 @@ class Courier:
         lease = max(LEASE_SECONDS, 3 * self._settings.spool.deadline)
         self._alone = bool(self._suspects)
         if self._suspects:
-            suspect = turns.claim_suspect(self._spool, self._suspects[0], now=now, lease_seconds=lease)
+            suspect = claims.claim_suspect(self._spool, self._suspects[0], now=now, lease_seconds=lease)
             self._suspects.pop(0)
             return [suspect] if suspect else []
         due_by = math.inf if probing else now  # a probe need not be due
-        if not turns.any_due(self._spool, due_by=due_by, now=now):
+        if not claims.any_due(self._spool, due_by=due_by, now=now):
             return []
-        return turns.claim(self._spool, due_by=due_by, now=now, most=room, lease_seconds=lease)
+        return claims.claim(self._spool, due_by=due_by, now=now, most=room, lease_seconds=lease)
 
     def _room(self, now: float) -> tuple[int, bool]:
         """How many events to take, and whether as a probe."""
@@ -151,7 +150,8 @@ class Courier:
         if attempt.delivered:
             verdict = "delivered"
             self._patiently(
-                lambda: turns.delivered(self._spool, taken, outcome=attempt.reason, now=self._clock.now()), forever=True
+                lambda: claims.delivered(self._spool, taken, outcome=attempt.reason, now=self._clock.now()),
+                forever=True,
             )
         else:
             verdict = self._settle_failure(taken, attempt, was_up=was_up)
@@ -183,7 +183,7 @@ class Courier:
             telemetry.note("finding", finding="motion-down")
         if changed and not down:
             telemetry.note("motion is up")
-            self._patiently(lambda: turns.hurry(self._spool, now=self._clock.now()))
+            self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
         return was_up
 
     def _settle_failure(self, taken: Claim, attempt: Try, *, was_up: bool) -> str:
@@ -199,14 +199,14 @@ class Courier:
         )
         if isinstance(next_step, Park):
             reason = f"{attempt.reason}: {next_step.reason}"
-            self._patiently(lambda: turns.park(self._spool, taken, outcome=reason, now=now), forever=True)
+            self._patiently(lambda: claims.park(self._spool, taken, outcome=reason, now=now), forever=True)
             telemetry.note("finding", finding="event-parked", event_id=taken.event_id, reason=reason)
             return "parked"
         self._patiently(lambda: self._postpone(taken, attempt, next_step, now), forever=True)
         return "again"
 
     def _postpone(self, taken: Claim, attempt: Try, next_step: Again, now: float) -> None:
-        turns.postpone(
+        claims.postpone(
             self._spool,
             taken,
             outcome=attempt.reason,
@@ -218,7 +218,7 @@ class Courier:
     def _others_delivered(self, taken: Claim) -> bool:
         since = taken.failing_since
         try:
-            return since is not None and turns.delivered_to_others_since(self._spool, taken, since)
+            return since is not None and claims.delivered_to_others_since(self._spool, taken, since)
         except SpoolUnavailable:
             return False  # no evidence against the event
 

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway import app, services
-from gateway.calls import allowed
+from gateway.attachments import tokens
 from gateway.config import Settings
-from gateway.doors.outbound import routes as outbound
-from gateway.media import tokens
-from gateway.nginx import reading, render
-from gateway.nginx.reading import Directive
+from gateway.diagnosis import directives
+from gateway.diagnosis.directives import Directive
+from gateway.outbound import allowed
+from gateway.outbound import routes as outbound
+from gateway.serving import nginx_conf
 
 ANY = "any"
 CALLS, OF_CALLS = "outbound door", "Motion (server.outbound_clients)"
@@ -40,7 +41,7 @@ class Route:
 
 def routes(settings: Settings) -> list[Route]:
     """Every route that the gateway with these settings answers."""
-    main = reading.read(render.configuration(settings))
+    main = directives.read(nginx_conf.configuration(settings))
     [http] = main.all("http")
     return [route for server in http.all("server") for route in _of_server(settings, server)]
 
@@ -129,7 +130,7 @@ def _audience(settings: Settings, listener: str, path: str) -> str:
     address = ipaddress.ip_address(listener.rpartition(":")[0].strip("[]"))
     if address.is_loopback:
         return "this machine"
-    if listener in render.listen(settings.server.ops_address, settings.server.ops_port):
+    if listener in nginx_conf.listen(settings.server.ops_address, settings.server.ops_port):
         return "operators with the password"
     if "{token}" in path:
         return "whoever has a link"

@@ -11,7 +11,7 @@ from gateway import lock, services, telemetry
 from gateway.clock import SteadyClock
 from gateway.config import Settings
 from gateway.delivery.courier import Courier
-from gateway.spool import migrator
+from gateway.store import migrator
 from gateway.upstream import Upstream
 
 

@@ -22,9 +22,8 @@ from gateway import clock, lock, services, telemetry, upstream
 from gateway.app import DOORS
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError
-from gateway.nginx import render
-from gateway.serving import child, edge
-from gateway.spool import migrator
+from gateway.serving import child, nginx, nginx_conf
+from gateway.store import migrator
 
 START_SECONDS = 60.0
 NGINX_SECONDS = 5.0  # nginx tries for 2.5 s to get its ports before it gives up
@@ -62,7 +61,7 @@ def parts(settings: Settings, config: Path) -> list[Part]:
         Part("ops", (*ourselves, "web", "ops")),
         Part("ingress", (*ourselves, "web", "ingress")),
         *others,
-        Part(edge.NAME, edge.command(settings), stop_signal=edge.STOP_SIGNAL),
+        Part(nginx.NAME, nginx.command(settings), stop_signal=nginx.STOP_SIGNAL),
     ]
 
 
@@ -79,7 +78,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _frame: self._signals.put(got))
-        render.prepare(self._settings)
+        nginx_conf.prepare(self._settings)
         with lock.only_one(services.serve_lock(self._settings), "gateway", patience_seconds=1.0):
             self._prepare(self._settings)
             try:
@@ -90,20 +89,20 @@ class Supervisor:
                 self._stop()
 
     def _prepare(self, settings: Settings) -> None:
-        render.prepare(settings)
+        nginx_conf.prepare(settings)
         migrator.migrate(services.spool_path(settings))
-        edge.prepare(settings)
+        nginx.prepare(settings)
 
     def _start_all(self) -> None:
         for part in parts(self._settings, self._config):
-            if part.name == edge.NAME:
+            if part.name == nginx.NAME:
                 self._wait_for_doors()
             self._running.append(self._start(part))
 
     def _start(self, part: Part) -> _Running:
-        process = child.start(part.command, heard=part.name == edge.NAME)
-        if part.name == edge.NAME:
-            self._relays += edge.relay(process)
+        process = child.start(part.command, heard=part.name == nginx.NAME)
+        if part.name == nginx.NAME:
+            self._relays += nginx.relay(process)
         telemetry.note("started", part=part.name, pid=process.pid)
         return _Running(part, process, clock.steady())
 
@@ -146,9 +145,9 @@ class Supervisor:
             running.again_at, running.restarted = None, True
 
     def _is_false_start(self, running: _Running, now: float) -> bool:
-        if running.part.name == edge.NAME:
+        if running.part.name == nginx.NAME:
             return not running.restarted and now - running.started_at < NGINX_SECONDS
-        return all(other.part.name != edge.NAME for other in self._running)  # it comes last
+        return all(other.part.name != nginx.NAME for other in self._running)  # it comes last
 
     def _reload(self) -> None:
         try:
@@ -178,5 +177,5 @@ class Supervisor:
             part = running.part
             child.stop(running.process, part.stop_signal, name=part.name, patience_seconds=patience)
         for relay in self._relays:
-            relay.join(edge.LAST_LINES_SECONDS)
+            relay.join(nginx.LAST_LINES_SECONDS)
         telemetry.note("stopped")

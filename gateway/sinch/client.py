@@ -14,22 +14,22 @@ from dataclasses import dataclass, field
 
 from gateway import __version__
 from gateway import clock as clocks
-from gateway.calls.allowed import TOKEN_PATH, UNKNOWN_FATES, Effect
-from gateway.calls.refusals import Refused
 from gateway.clock import Clock
 from gateway.config import Account
 from gateway.config.tables import Sinch as SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
-from gateway.sinch import tokens
-from gateway.sinch.places import PATIENCE_SECONDS, Places
-from gateway.sinch.tokens import Tokens
+from gateway.outbound.allowed import TOKEN_PATH, UNKNOWN_FATES, Effect
+from gateway.outbound.refusals import Refused
+from gateway.sinch import access_tokens
+from gateway.sinch.access_tokens import Tokens
+from gateway.sinch.bulkhead import PATIENCE_SECONDS, Places
 from gateway.sinch.trying import Patience
 from gateway.upstream import Answer, Upstream
 
 AUTH = "auth"
 DEADLINE_SECONDS = 20.0  # of one try; a send of Sinch's takes well under one second
 TOTAL_SECONDS = 40.0  # without the patience for a place
-RENEWAL_SECONDS = 2 * tokens.DEADLINE_SECONDS  # until another's renewal has failed, and our own
+RENEWAL_SECONDS = 2 * access_tokens.DEADLINE_SECONDS  # until another's renewal has failed, and our own
 MOST_BYTES = 8 * 2**20  # of an answer: a page of 1,000 messages
 VIA = "1.1 motion-gateway"  # RFC 9110, 7.6.3: whoever gets a call with it has been led in a circle
 NAME = f"motion-gateway/{__version__}"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import clock as clocks
-from gateway.calls import retries
-from gateway.calls.allowed import Effect
 from gateway.clock import Clock
 from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.outbound.allowed import Effect
+from gateway.sinch import retry
 from gateway.upstream import Answer
 
 LEAST_SECONDS = 0.5  # for a try: with less left none is begun
@@ -33,12 +33,12 @@ class Patience:
             try:
                 answer = ask(min(self.each_seconds, max(ends_at - self.clock.now(), LEAST_SECONDS)))
                 told = answer.headers.get("Retry-After")
-                wait = retries.after_answer(effect, tries, status=answer.status, retry_after=told)
+                wait = retry.after_answer(effect, tries, status=answer.status, retry_after=told)
                 if wait is None or not self._has(wait, ends_at):
                     return answer, tries
             except UpstreamError as error:
                 timed_out = isinstance(error, UpstreamTimeout)
-                wait = retries.after_failure(effect, tries, sent=error.sent, timed_out=timed_out)
+                wait = retry.after_failure(effect, tries, sent=error.sent, timed_out=timed_out)
                 if wait is None or not self._has(wait, ends_at):
                     error.tries = tries
                     raise

@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway import config
-from gateway.calls import refusals
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
-from gateway.nginx import render
-from gateway.serving import edge, supervisor
-from gateway.spool import sends as record
-from gateway.spool.sends import Sent
+from gateway.outbound import record, refusals
+from gateway.outbound.record import Sent
+from gateway.serving import nginx, nginx_conf, supervisor
 from sandbox import agent, attachment, authority, callbacks, fetching
 from sandbox.agent import Agent, Told, Way
 from sandbox.callbacks import APP, App, Customer
@@ -249,10 +247,10 @@ def _start(house: House, port: int) -> None:
     house.write_settings()
     house.command("migrate")
     settings = config.load(house.config, {})
-    render.prepare(settings)
-    path = render.write(settings)
+    nginx_conf.prepare(settings)
+    path = nginx_conf.write(settings)
     path.write_text(path.read_text("utf-8").replace(f":{SINCH_NAMES_PORT} ", f":{port} "), "utf-8")
     for part in supervisor.parts(settings, house.config):
-        log = "nginx.log" if part.name == edge.NAME else LOG
+        log = "nginx.log" if part.name == nginx.NAME else LOG
         house.children.append(Child(part.command, house.folder / log))
     house.wait_until_ready()

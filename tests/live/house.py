@@ -21,9 +21,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import config
-from gateway.serving import edge, supervisor
-from gateway.spool import schema
-from gateway.spool.database import FILE_NAME, Database
+from gateway.serving import nginx, supervisor
+from gateway.store import schema
+from gateway.store.engines import FILE_NAME, Database
 from sandbox import authority, child
 from sandbox.archive import Archive, Credentials
 from sandbox.child import Child
@@ -75,7 +75,7 @@ class House:
         self.write_settings()
         self.command("migrate")
         settings = config.load(self.config, {})
-        edge.prepare(settings)
+        nginx.prepare(settings)
         for part in supervisor.parts(settings, self.config):
             self._run([*replaced.get(part.name, part.command)], log="nginx.log" if part.name == "nginx" else LOG)
         self.wait_until_ready()

@@ -16,8 +16,7 @@ from typing import Any
 
 from gateway import config, services
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
-from gateway.nginx import render
-from gateway.serving import edge
+from gateway.serving import nginx, nginx_conf
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
@@ -186,14 +185,14 @@ def standing(changes: Mapping[str, str] | None = None, **server: Any) -> Iterato
     with furnished(sinch_names=True, **server) as house, sinch_port(house) as port:
         settings = config.load(house.config, {})
         address = settings.server.outbound_address
-        path = render.write(settings)
+        path = nginx_conf.write(settings)
         text = path.read_text("utf-8")
         moved = {f"listen {address}:{SINCH_NAMES_PORT} ": f"listen {address}:{port} "}
         for old, new in {**moved, **(changes or {})}.items():
             assert old in text
             text = text.replace(old, new)
         path.write_text(text, "utf-8")
-        house.children.append(Child(edge.command(settings), house.folder / LOG))
+        house.children.append(Child(nginx.command(settings), house.folder / LOG))
         door = Door(services.socket_path(settings, "outbound"))
         door.open()
         ca = house.folder / "private-ca" / "ca.pem"

@@ -11,7 +11,7 @@ from flask import Flask
 
 from gateway import app, config, services, telemetry
 from gateway.clock import WallClock
-from gateway.serving.door import Server
+from gateway.serving.web import Server
 
 
 @dataclass(frozen=True)

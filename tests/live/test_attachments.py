@@ -14,9 +14,9 @@ import pytest
 
 from gateway import errors
 from gateway.app import PUBLIC_HEADERS
-from gateway.media import tokens
-from gateway.media.shelf import WAITING
-from gateway.media.tokens import Grant, Purpose
+from gateway.attachments import tokens
+from gateway.attachments.shelf import WAITING
+from gateway.attachments.tokens import Grant, Purpose
 from sandbox import callbacks, trouble
 from sandbox.attachment import Attachment
 from sandbox.connection import Answer

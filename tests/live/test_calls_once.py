@@ -15,15 +15,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.spool.database import FILE_NAME
-from gateway.spool.sends import (
-    ACCEPTED,
-    LONGEST_SEND_SECONDS,
-    REJECTED,
-    SENDING,
-    UNKNOWN,
-    UNSENT,
-)
+from gateway.outbound.record import ACCEPTED, LONGEST_SEND_SECONDS, REJECTED, SENDING, UNKNOWN, UNSENT
+from gateway.store.engines import FILE_NAME
 from sandbox.agent import Told
 from sandbox.callbacks import Customer
 from sandbox.connection import Request

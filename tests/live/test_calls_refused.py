@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.config.listeners import SINCH_NAMES
-from gateway.spool.sends import ACCEPTED
+from gateway.outbound.record import ACCEPTED
 from sandbox.agent import Agent, Told
 from sandbox.callbacks import APP, Customer
 from sandbox.connection import Answer, Request

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.media.shelf import WAITING
-from gateway.spool.sends import ACCEPTED, REFUSED, Attached
+from gateway.attachments.shelf import WAITING
+from gateway.outbound.record import ACCEPTED, REFUSED, Attached
 from sandbox import attachment, callbacks, trouble
 from sandbox.attachment import Attachment
 from sandbox.callbacks import Customer

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.outbound.record import UNSENT
 from gateway.sinch.client import WAITING
-from gateway.spool.sends import UNSENT
 from sandbox import callbacks
 from sandbox.agent import Agent, Told
 from sandbox.connection import Answer

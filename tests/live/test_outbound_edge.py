@@ -18,10 +18,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from gateway import config
-from gateway.calls import refusals
-from gateway.calls.refusals import Refused
 from gateway.config.listeners import SINCH_NAMES
-from gateway.nginx import outbound, render
+from gateway.outbound import refusals
+from gateway.outbound.refusals import Refused
+from gateway.serving import nginx_conf, private_edge
 from sandbox.child import Child
 from sandbox.connection import Answer
 from tests.live.house import HOST
@@ -45,7 +45,7 @@ SECRET = "SECRET-OF-MOTION"
 
 def assert_refused(answer: Answer, code: str) -> None:
     """Word for word as the door itself would say it."""
-    facts = {"most": outbound.MOST_BODY_BYTES} if code == "BODY_TOO_LARGE" else {}
+    facts = {"most": private_edge.MOST_BODY_BYTES} if code == "BODY_TOO_LARGE" else {}
     refused = Refused(code, **facts)
     assert (answer.status, answer.body) == (refused.status, refused.body)
     assert {name: answer.header(name) for name in refused.headers} == refused.headers
@@ -110,8 +110,8 @@ def test_every_header_of_the_client_arrives_but_what_nginx_says_itself(edge: Edg
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
 def test_a_body_of_the_largest_size_arrives_whole(edge: Edge, *, chunked: bool) -> None:
-    got = edge.ask(SEND, method="POST", body=b"x" * outbound.MOST_BODY_BYTES, chunked=chunked)
-    assert edge.told(got)["bytes"] == outbound.MOST_BODY_BYTES
+    got = edge.ask(SEND, method="POST", body=b"x" * private_edge.MOST_BODY_BYTES, chunked=chunked)
+    assert edge.told(got)["bytes"] == private_edge.MOST_BODY_BYTES
 
 
 def test_a_slow_client_is_nginxs_to_bear(edge: Edge) -> None:
@@ -345,8 +345,8 @@ def test_a_door_that_cannot_be_reached_has_sent_nothing() -> None:
 
 
 def test_one_connection_too_many_is_told() -> None:
-    words = f"limit_conn motion_gateway_connections {render.CONNECTIONS_PER_CLIENT};"
-    with standing({words: words.replace(str(render.CONNECTIONS_PER_CLIENT), "1")}) as edge:
+    words = f"limit_conn motion_gateway_connections {nginx_conf.CONNECTIONS_PER_CLIENT};"
+    with standing({words: words.replace(str(nginx_conf.CONNECTIONS_PER_CLIENT), "1")}) as edge:
         answered = threading.Event()
         edge.door.reply = lambda connection, heard: (answered.wait(20), answer(200)(connection, heard))[-1]
         with ThreadPoolExecutor(1) as pool:
@@ -377,19 +377,19 @@ def test_no_line_holds_an_id_a_token_or_a_body_whatever_becomes_of_the_call() ->
 def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path) -> None:
     with standing() as edge:
         settings = config.load(edge.house.config, {})
-        running = render.path(settings)
+        running = nginx_conf.path(settings)
         [module] = [line for line in running.read_text().splitlines() if line.startswith("load_module")]
-        included = render.configuration(settings, whole=False)
+        included = nginx_conf.configuration(settings, whole=False)
         included = included.replace(f"listen {edge.address}:443 ", f"listen {edge.address}:{edge.sinch_port} ")
         (tmp_path / "included.conf").write_text(included)
         ways = "real_ip_header X-Forwarded-For; set_real_ip_from 127.0.0.0/8; proxy_redirect http:// https://;"
         running.write_text(f"""
             daemon off; {module} error_log stderr; pid {running.parent}/nginx.pid;
-            user {render.worker_user() or "nobody"};
+            user {nginx_conf.worker_user() or "nobody"};
             events {{}} http {{ {ways} include {tmp_path}/included.conf; }}
         """)
         edge.house.children.pop().stop()
-        command = (render.program(), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
+        command = (nginx_conf.program(), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
         edge.house.children.append(Child(command, edge.house.folder / LOG))
         edge.house.wait_for(lambda: edge.ask().status == 200)
         lie = (("x-forwarded-for", MOTION),)
@@ -403,5 +403,5 @@ def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path)
 
 def test_every_refusal_that_nginx_gives_is_proved_here() -> None:
     proved = {code for _, code in REFUSED.values()} | {code for *_, code in (*RAW.values(), *FATES.values())}
-    assert proved | {"GATEWAY_UNAVAILABLE", "TOO_MANY_CONNECTIONS"} == {one.code for one in outbound.refusals()}
-    assert {one.code for one in outbound.refusals()} <= refusals.rows().keys()
+    assert proved | {"GATEWAY_UNAVAILABLE", "TOO_MANY_CONNECTIONS"} == {one.code for one in private_edge.refusals()}
+    assert {one.code for one in private_edge.refusals()} <= refusals.rows().keys()

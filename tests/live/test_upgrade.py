@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gateway.spool import migrator
-from gateway.spool.database import FILE_NAME
+from gateway.store import migrator
+from gateway.store.engines import FILE_NAME
 from sandbox import callbacks, mode
 from sandbox.sinch import Letter
 from tests import released_spool
@@ -89,7 +89,7 @@ def lay_what_is_newer(house: House) -> Path:
     folder = house.folder / "newer"
     shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
     revision = NEXT.format(head=migrator.latest())
-    (folder / "gateway/spool/migrations/versions/next.py").write_text(revision)
+    (folder / "gateway/store/migrations/versions/next.py").write_text(revision)
     return folder
 
 

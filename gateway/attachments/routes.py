@@ -1,0 +1,189 @@
+"""The second door: files for Sinch, Meta and phones, by links that Motion built or the gateway minted.
+
+1. Whatever is wrong with a link, and an attachment that does not exist, is one answer: 404.
+2. A client chooses nothing but the link. Type, name and verdict follow from the bytes that were inspected, and these
+   bytes are served.
+3. Behind nginx the door only says which file: nginx sends it, in parts too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from flask import Blueprint, Response, g, request, send_file
+
+from gateway import limits, telemetry
+from gateway import services as places
+from gateway.attachments import names, tokens
+from gateway.attachments.shelf import Item
+from gateway.attachments.tokens import Grant, Purpose
+from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
+from gateway.ingress import signature
+from gateway.inspection import verdicts
+from gateway.inspection.rulebook import Kind
+from gateway.inspection.verdicts import Verdict
+from gateway.motion import download
+from gateway.services import Services
+
+NUMBER = download.NUMBER  # of an attachment in Motion's links
+MINTED = "/media/<token>/<name>"
+
+# Where nginx has the files of the vault, for itself alone. Too short for a token.
+VAULT_LOCATION = "/media/vault"
+# nginx asks by this header for the file's place instead of the file. It passes no header of the client on.
+SENDER, NGINX = "X-Sendfile-Type", "X-Accel-Redirect"
+
+PROXY = "proxy"  # the purpose of Motion's own links; minted ones say theirs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a link asks for whose token is right. `grant`: of a minted link."""
+
+    attachment_id: str
+    grant: Grant | None = None
+
+
+def blueprint(services: Services) -> Blueprint:
+    door = Blueprint("attachments", __name__)
+    settings = services.settings.attachments
+
+    def follow(attachment_id: str) -> Response:
+        return _answer(services, _proxied(services, attachment_id))
+
+    def redeem(token: str, name: str) -> Response:
+        del name  # decoration
+        return _answer(services, _minted(services, token))
+
+    if settings.proxy_token is not None:
+        path = settings.public_path.replace("{id}", "<attachment_id>")
+        door.get(path, provide_automatic_options=False)(follow)
+    if settings.token_keys:
+        door.get(MINTED, provide_automatic_options=False)(redeem)
+    return door
+
+
+def _proxied(services: Services, attachment_id: str) -> Claim:
+    """What Motion's own link asks for. Raises NotFound, TooManyRequests."""
+    with _counted(services, "tokens"):
+        _require_proxy_token(services)
+        if not re.fullmatch(NUMBER, attachment_id):
+            raise NotFound("attachment id malformed")
+    # Such ids can be counted through. Who has tried too many is told nothing for a while, not even what there is.
+    limit = services.settings.limits.unknown_tokens_per_address
+    services.limits.require_left(limit, "unknown tokens per address", _counter("ids"))
+    return Claim(attachment_id=attachment_id)
+
+
+def _minted(services: Services, token: str) -> Claim:
+    """What a link of ours asks for. Raises NotFound, TooManyRequests."""
+    keys = [key.get_secret_value() for key in services.settings.attachments.token_keys]
+    with _counted(services, "tokens"):
+        if request.query_string:
+            raise NotFound(tokens.REFUSED)
+        grant = tokens.open(token, keys=keys, now=services.clock.now())
+    return Claim(attachment_id=grant.attachment_id, grant=grant)
+
+
+def _require_proxy_token(services: Services) -> None:
+    settings = services.settings.attachments
+    name, _, given = request.query_string.decode("latin-1").partition("=")
+    if name != settings.token_parameter or settings.proxy_token is None:
+        raise NotFound(tokens.REFUSED)
+    expected = settings.proxy_token.get_secret_value()
+    try:
+        signature.require_equal(_spelled(given), expected=expected, reason=tokens.REFUSED)
+    except Unauthorized as error:
+        raise NotFound(tokens.REFUSED) from error
+
+
+def _spelled(given: str) -> str:
+    """The text that `given` stands for, if it is spelled as text is in links; "" where it is spelled otherwise.
+
+    As it is, or with escapes for what needs them; JavaScript leaves some signs that Python escapes.
+    """
+    text = unquote(given, errors="surrogateescape")
+    escaped = {quote(text, safe=safe, errors="surrogateescape") for safe in ("", "!'()*")}
+    return text if given in escaped | {text} else ""
+
+
+def _answer(services: Services, claim: Claim) -> Response:
+    g.decision[telemetry.ATTACHMENT] = claim.attachment_id
+    g.decision[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
+    limit = services.settings.limits.fetches_per_attachment
+    services.limits.require(limit, "fetches per attachment", claim.attachment_id)
+    item = _taken(services, claim)
+    verdict = _judged(services, item, claim)
+    response = _sent(services, item, verdict)
+    name = claim.grant.name if claim.grant else item.name
+    response.headers["Content-Type"] = verdict.mime
+    response.headers["Content-Disposition"] = names.disposition(names.safe_name(name, verdict))
+    services.shelf.fetched(item, until=claim.grant.expires_at if claim.grant else None)
+    g.decision[telemetry.REASON] = "served"
+    return response
+
+
+def _taken(services: Services, claim: Claim) -> Item:
+    """The attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable."""
+    with nullcontext() if claim.grant else _counted(services, "ids"):
+        _require_alive(services, claim)
+        item = services.shelf.take(claim.attachment_id, digest=claim.grant.digest if claim.grant else None)
+    g.decision[telemetry.DIGEST] = item.digest.hex()
+    return item
+
+
+def _require_alive(services: Services, claim: Claim) -> None:
+    """A link of Motion's has no date: it begins with its first fetch, and ends with any revocation."""
+    standing = services.shelf.standing(claim.attachment_id)
+    revoked, first = standing.revoked_before, standing.first_fetched_at
+    if revoked is not None and (claim.grant is None or claim.grant.issued_at < revoked):
+        raise NotFound("link revoked")
+    lives = services.settings.attachments.link_ttl
+    if claim.grant is None and first is not None and services.clock.now() - first >= lives:
+        raise NotFound("link expired")
+
+
+def _judged(services: Services, item: Item, claim: Claim) -> Verdict:
+    """The verdict on what may be served. Raises TooLarge, UnsupportedMedia."""
+    settings = services.settings
+    sizes = verdicts.limits_of(settings)
+    if claim.grant and claim.grant.purpose is Purpose.ELSEWHERE:
+        verdict = verdicts.elsewhere(item.inspection, limits=sizes)
+    else:
+        verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
+    g.decision[telemetry.VERDICT] = verdict.kind.value
+    g.decision[telemetry.CODE] = verdict.code
+    g.decision[telemetry.ROW] = verdict.row
+    g.decision[telemetry.WHY] = verdict.reason if verdict.code else None
+    if verdict.code == "MEDIA_TOO_LARGE":
+        raise TooLarge("file too large")
+    if verdict.kind is Kind.REFUSED:
+        raise UnsupportedMedia("file refused")
+    return verdict
+
+
+def _sent(services: Services, item: Item, verdict: Verdict) -> Response:
+    path = services.shelf.path(item)
+    if request.headers.get(SENDER) == NGINX:
+        inside = path.relative_to(places.vault_dir(services.settings))
+        return Response(headers={NGINX: f"{VAULT_LOCATION}/{inside}"})
+    return send_file(path, mimetype=verdict.mime, etag=item.digest.hex())
+
+
+@contextmanager
+def _counted(services: Services, what: str) -> Iterator[None]:
+    """Count what is not found in here: who tries too often hears TooManyRequests instead of NotFound."""
+    try:
+        yield
+    except NotFound:
+        limit = services.settings.limits.unknown_tokens_per_address
+        services.limits.require(limit, "unknown tokens per address", _counter(what))
+        raise
+
+
+def _counter(what: str) -> str:
+    return f"{what} of {limits.counted_as(request.headers.get('X-Real-IP', ''))}"

@@ -1,1 +1,0 @@
-"""What Motion asks of Sinch: read and judged here, without going anywhere."""

@@ -1,0 +1,137 @@
+"""The first door: Sinch's callbacks. Verified, committed to the spool, and only then answered 200."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from flask import Blueprint, Response, g, request
+from pydantic import SecretStr
+
+from gateway import limits, telemetry
+from gateway.config import Account
+from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
+from gateway.ingress import events, intake, signature
+from gateway.ingress.intake import Callback, Outcome
+from gateway.services import Services
+
+FORWARDED = ("content-type", "content-encoding")
+
+REFUSED = {
+    Outcome.STALE: intake.TOO_OLD,
+    Outcome.NONCE_REUSED: intake.NONCE_REUSED,
+}
+
+
+def blueprint(services: Services) -> Blueprint:
+    door = Blueprint("ingress", __name__)
+    accounts = {str(account.connector_id): account for account in services.settings.accounts}
+
+    @door.post("/api/whatsapp/accounts/<connector>/notify", provide_automatic_options=False)
+    def receive(connector: str) -> Response:
+        account = accounts.get(connector)
+        if account is None:
+            raise NotFound("unknown connector")
+        g.decision[telemetry.CONNECTOR] = account.connector_id
+        callback = _prove(services, account, request.get_data(cache=False))
+        limit = services.settings.limits.webhooks_per_account
+        services.limits.require(limit, "webhooks per account", connector)
+        receipt = intake.accept(services.spool, callback, now=services.clock.now())
+        return _answer(receipt)
+
+    return door
+
+
+def _prove(services: Services, account: Account, body: bytes) -> Callback:
+    """Hand back what is proved to come from Sinch; strangers who keep trying are told to slow down."""
+    try:
+        return _signed(services, account, body) if account.webhook_secrets else _unsigned(account, body)
+    except Unauthorized:
+        address = limits.counted_as(request.headers.get("X-Real-IP", ""))
+        limit = services.settings.limits.failed_signatures_per_address
+        services.limits.require(limit, "failed signatures per address", address)
+        raise
+
+
+def _signed(services: Services, account: Account, body: bytes) -> Callback:
+    headers = _given(signature.HEADERS)
+    secrets = [secret.get_secret_value() for secret in account.webhook_secrets]
+    proof = signature.verify(body, headers, secrets=secrets)
+    if account.receive_token is not None:
+        _require_token(account.receive_token)
+    query = request.query_string.decode("latin-1")
+    stale = _is_stale(services, proof)
+    return _callback(account, body, query=query, signed=headers, nonce=proof.nonce, stale=stale)
+
+
+def _unsigned(account: Account, body: bytes) -> Callback:
+    if account.receive_token is None:
+        raise Unauthorized("account has neither secret nor token")
+    _require_token(account.receive_token)
+    return _callback(account, body, query="token=" + quote(_token(), safe=""), signed={})
+
+
+def _is_stale(services: Services, proof: signature.Proof) -> bool:
+    max_age = services.settings.ingress.signature_max_age
+    try:
+        signature.require_known_time(proof, now=services.clock.now(), max_age_seconds=max_age)
+    except ClockSkew:
+        _find("clock-skew")
+        raise
+    except StaleSignature:
+        return True  # the spool tells whether it is an old friend
+    return False
+
+
+def _callback(
+    account: Account, body: bytes, *, query: str, signed: dict[str, str], nonce: str | None = None, stale: bool = False
+) -> Callback:
+    event = events.read(body, connector_id=account.connector_id)
+    g.decision[telemetry.KIND] = event.kind
+    if event.dispatch:
+        _find("dispatch-mode")
+    if event.app_id not in ("", account.app_id):
+        _find("foreign-app")
+    kept = _given(FORWARDED)
+    return Callback(
+        connector_id=account.connector_id,
+        event=event,
+        body=body,
+        headers=tuple((kept | signed).items()),
+        query=query,
+        request_id=request.headers.get("X-Request-Id") or uuid.uuid4().hex,
+        address=request.headers.get("X-Real-IP", ""),
+        nonce=nonce,
+        stale=stale,
+    )
+
+
+def _answer(receipt: intake.Receipt) -> Response:
+    g.decision[telemetry.EVENT] = receipt.event_id
+    if receipt.outcome is Outcome.NONCE_REUSED:
+        _find("nonce-reused")
+    if receipt.outcome in REFUSED:
+        raise Unauthorized(REFUSED[receipt.outcome])
+    g.decision[telemetry.REASON] = receipt.outcome.value
+    return Response(b"{}", 200, mimetype="application/json")
+
+
+def _require_token(token: SecretStr) -> None:
+    signature.require_equal(_token(), expected=token.get_secret_value(), reason="receive token wrong")
+
+
+def _token() -> str:
+    """The query's one token; "" for none or several."""
+    given = request.args.getlist("token")
+    return given[0] if len(given) == 1 else ""
+
+
+def _given(names: Sequence[str]) -> dict[str, str]:
+    """Those of the request's headers that it has."""
+    headers = request.headers
+    return {name: value for name in names if (value := headers.get(name)) is not None}
+
+
+def _find(finding: str) -> None:
+    g.decision[telemetry.FINDINGS] = (*g.decision.get(telemetry.FINDINGS, ()), finding)

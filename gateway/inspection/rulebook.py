@@ -1,0 +1,207 @@
+"""The rules for WhatsApp, read strictly: `rules/whatsapp.toml` tells how they are written.
+
+1. Every word is known: types, groups, traits, sources and codes. An error names the row.
+2. A refusal has a code and a remedy; nothing else has a code.
+3. A native row names its types, and none of them is what a machine would run.
+4. The last row of every profile fits everything: there is a verdict on any file.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+
+from gateway import rules
+from gateway.config import quantities
+from gateway.errors import SettingsError
+from gateway.inspection import families, filetypes
+from gateway.inspection.filetypes import Category
+from gateway.inspection.structure import Trait
+
+FILE = "whatsapp.toml"
+
+
+class Kind(StrEnum):
+    """The three verdicts."""
+
+    NATIVE = "native"
+    LINK = "link"
+    REFUSED = "refused"
+
+
+Code = Literal["CHANNEL_FAILURE", "BAD_REQUEST", "MEDIA_TYPE_UNSUPPORTED", "MEDIA_TOO_LARGE", "ATTACHMENT_REJECTED"]
+Text = Annotated[str, Field(min_length=1)]
+Traits = frozenset[Trait]
+
+
+class _Table(BaseModel):
+    """Nothing unknown, nothing changed later. Lists, numbers and switches are what TOML made of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limit(_Table):
+    """The most that somebody takes of a category; `any_of` as in a row."""
+
+    category: Category
+    most: Annotated[int, PlainValidator(quantities.size())]
+    whose: Literal["WhatsApp", "Sinch"]
+    source: Text
+    any_of: Traits = frozenset()
+
+
+class Row(_Table):
+    """One rule; `types` with its groups spelled out."""
+
+    name: Text
+    verdict: Kind
+    reason: Text
+    source: Text
+    types: frozenset[str] = frozenset()
+    categories: frozenset[Category] = frozenset()
+    any_of: Traits = frozenset()
+    none_of: Traits = frozenset()
+    too_large: Annotated[bool, Field(strict=True)] = False
+    code: Code | None = None
+    remedy: str = ""
+
+    def fits(self, mime: str, traits: Traits, *, too_large: bool) -> bool:
+        """Whether a file of that type and with those traits is what this row asks for."""
+        return (
+            (not self.types or mime in self.types)
+            and (not self.categories or filetypes.of(mime).category in self.categories)
+            and (not self.any_of or bool(traits & self.any_of))
+            and not traits & self.none_of
+            and (too_large or not self.too_large)
+        )
+
+    @property
+    def fits_everything(self) -> bool:
+        return not (self.types or self.categories or self.any_of or self.none_of or self.too_large)
+
+
+class _Profile(_Table):
+    about: Text
+    row: tuple[Row, ...]
+    on_top_of: str = ""
+
+
+class _File(_Table):
+    sources: dict[str, Text]
+    limit: tuple[Limit, ...]
+    groups: dict[str, frozenset[str]]
+    profile: dict[str, _Profile]
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """All rules, proved: per profile its rows from above, those it stands on included."""
+
+    limits: tuple[Limit, ...]
+    profiles: Mapping[str, tuple[Row, ...]]
+    sources: Mapping[str, str]
+
+    def limit(self, category: Category, traits: Traits) -> Limit:
+        """The limit for files of `category` with `traits`."""
+        return next(
+            limit for limit in self.limits if limit.category == category and (not limit.any_of or traits & limit.any_of)
+        )
+
+
+@functools.cache
+def load() -> Rulebook:
+    """The rules that this release ships. Raises SettingsError."""
+    return understand(rules.read(FILE))
+
+
+def understand(document: Mapping[str, Any]) -> Rulebook:
+    """The rules in a parsed document. Raises SettingsError, which lists every problem with its row."""
+    try:
+        file = _File.model_validate(document)
+    except ValidationError as error:
+        raise _wrong([f"{_place(document, found['loc'])}: {found['msg']}" for found in error.errors()]) from error
+    if problems := [*_problems(file)]:
+        raise _wrong(problems)
+    profiles = {name: tuple(_spelled(row, file) for row in _stacked(file, name)) for name in file.profile}
+    if problems := [*_contradictions(profiles)]:
+        raise _wrong(problems)
+    return Rulebook(file.limit, profiles, file.sources)
+
+
+def _problems(file: _File) -> Iterator[str]:
+    for limit in file.limit:
+        if limit.source not in file.sources:
+            yield f"limit of {limit.category}: there is no source '{limit.source}'"
+    for category in get_args(Category):
+        if not any(limit.category == category and not limit.any_of for limit in file.limit):
+            yield f"limit of {category}: there is none without traits"
+    for name, types in file.groups.items():
+        yield from (f"group '{name}': there is no type '{mime}'" for mime in types - filetypes.KNOWN.keys())
+    for name, profile in file.profile.items():
+        if profile.on_top_of and (profile.on_top_of not in file.profile or file.profile[profile.on_top_of].on_top_of):
+            yield f"profile '{name}': it can stand only on a profile that is there and stands on none"
+        for row in profile.row:
+            yield from (f"row '{row.name}' of '{name}': {what}" for what in _problems_of_row(row, file))
+
+
+def _problems_of_row(row: Row, file: _File) -> Iterator[str]:
+    yield from (
+        f"there is no type or group '{word}'" for word in row.types - filetypes.KNOWN.keys() - _groups(file).keys()
+    )
+    if row.source not in file.sources:
+        yield f"there is no source '{row.source}'"
+    refused = row.verdict is Kind.REFUSED
+    if refused != (row.code is not None):
+        yield "a refusal has a code, and nothing else has one"
+    if refused and not row.remedy:
+        yield "a refusal says what to do"
+
+
+def _contradictions(profiles: Mapping[str, tuple[Row, ...]]) -> Iterator[str]:
+    for name, stack in profiles.items():
+        if not stack or not stack[-1].fits_everything:
+            yield f"profile '{name}': its last row must fit everything"
+        if len({row.name for row in stack}) < len(stack):
+            yield f"profile '{name}': two rows have one name"
+        for row in stack:
+            if row.verdict is Kind.NATIVE and (not row.types or row.types & filetypes.RUNNABLE):
+                yield f"row '{row.name}' of '{name}': a native row names its types, and none that a machine would run"
+
+
+def _stacked(file: _File, name: str) -> tuple[Row, ...]:
+    profile = file.profile[name]
+    return profile.row + (file.profile[profile.on_top_of].row if profile.on_top_of else ())
+
+
+def _groups(file: _File) -> dict[str, frozenset[str]]:
+    """Those of the file, and the families of dangerous types."""
+    return {name: frozenset(families.FAMILIES[name].split()) for name in families.DANGEROUS} | file.groups
+
+
+def _spelled(row: Row, file: _File) -> Row:
+    groups = _groups(file)
+    types = frozenset(mime for word in row.types for mime in groups.get(word, {word}))
+    return row.model_copy(update={"types": types})
+
+
+def _place(document: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
+    """Where something is wrong, with the name of its row if it has one."""
+    found: Any = document
+    words = []
+    for step in location:
+        try:
+            found = found[step]
+        except (KeyError, IndexError, TypeError):
+            found = None
+        named = isinstance(step, int) and isinstance(found, dict) and "name" in found
+        words.append(f"'{found['name']}'" if named else str(step))
+    return " ".join(words)
+
+
+def _wrong(problems: list[str]) -> SettingsError:
+    return SettingsError("\n".join((f"rules/{FILE} is wrong.", *(f"  {problem}" for problem in problems))))

@@ -1,0 +1,122 @@
+"""Text: plain, tables of values, rich text, markup; read from the head, with a look at the tail."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import zlib
+from dataclasses import dataclass
+
+from gateway.inspection import markup
+from gateway.inspection.content import Content
+from gateway.inspection.structure import Structure, Trait
+
+PLAIN, TABLE, RICH = "text/plain", "text/csv", "application/rtf"
+HEAD_BYTES = 64 * 1024
+TAIL_BYTES = 4096
+MOST_LINES = 100  # of a table: enough to tell that it is one
+SEPARATORS = tuple(re.compile(form) for form in (r",(?! )", r";(?! )", r"\t"))  # prose puts blanks behind its commas
+
+# The test file that every virus scanner knows (eicar.org). In two pieces, or a scanner would take this one.
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+EICAR_WITHIN = 128
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+_LATIN_SHARE = 0.35  # zeros, at least, of the bytes of a text in UTF-16 without a mark
+_CONTROL = re.compile(r"[\x00-\x06\x0e-\x19\x1c-\x1f\x7f\ufffd\ufffe\uffff]")
+_QUOTED = re.compile(r'"[^"]*+"')
+# A cell that begins like a formula: "=" and something, or another sign, a name, and a call or a command (OWASP, CSV
+# injection). Prose that looks like it is rare, so it is told of any text: who opens it may take it for a table.
+_FORMULA = re.compile(r'(?:^|[,;\t])[ "\']*+(?:=[^=,;\t\s]|[+@-][A-Za-z.]{1,40}[(|])', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Text:
+    head: str
+    encoding: str
+    whole: bool  # the head is all of it
+
+
+def read(content: Content) -> Structure | None:
+    head = content.head(HEAD_BYTES)
+    if not head:
+        return None
+    if head.startswith(b"\x1f\x8b"):
+        return _packed_picture(head)
+    text = _decode(head, whole=content.size_bytes <= HEAD_BYTES)
+    if text is None or not _goes_on(content, text.encoding):
+        return None
+    if head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"{\\rt"):
+        return Structure(mime=RICH)
+    marked = markup.kind(text.head)
+    if marked:
+        return Structure(mime=marked)
+    traits = frozenset({Trait.FORMULA} if _FORMULA.search(text.head.lstrip("\ufeff")) else ())
+    return Structure(mime=TABLE if _is_table(text) else PLAIN, traits=traits, details={"encoding": text.encoding})
+
+
+def is_test_virus(content: Content) -> bool:
+    return EICAR in content.head(EICAR_WITHIN)
+
+
+def _decode(head: bytes, *, whole: bool) -> _Text | None:
+    """The text in the first encoding that fits; None if these bytes are none."""
+    for encoding in _encodings(head):
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(head, whole)
+        except UnicodeDecodeError:
+            continue
+        if not _CONTROL.search(text):
+            return _Text(text, encoding, whole)
+    return None
+
+
+def _encodings(head: bytes) -> tuple[str, ...]:
+    marked = tuple(encoding for mark, encoding in BYTE_ORDER_MARKS if head.startswith(mark))
+    if marked:
+        return marked
+    # UTF-16 without a mark: what is Latin in it has a zero in every second byte.
+    if b"\0" in head[:256]:
+        odd, even = head[1:512:2].count(0), head[0:512:2].count(0)
+        latin = max(odd, even) > len(head[:512]) * _LATIN_SHARE
+        return (("utf-16-le",) if odd > even else ("utf-16-be",)) if latin else ()
+    return ("utf-8", "latin-1")
+
+
+def _goes_on(content: Content, encoding: str) -> bool:
+    """Whether the tail is text too: an archive behind a page of text is not."""
+    if content.size_bytes <= HEAD_BYTES:
+        return True
+    start = (content.size_bytes - TAIL_BYTES) & ~3
+    tail = content.at(start, TAIL_BYTES + 4)
+    if encoding in ("utf-8", "latin-1"):
+        return not _CONTROL.search(tail.decode("latin-1"))
+    return not _CONTROL.search(tail[: len(tail) & ~3].decode(encoding, "ignore"))
+
+
+def _is_table(text: _Text) -> bool:
+    """Several lines, each with the same number of one separator outside quotes."""
+    lines = _QUOTED.sub("", text.head.lstrip("\ufeff")).splitlines()
+    if not text.whole:
+        lines = lines[:-1]
+    lines = [line for line in lines[:MOST_LINES] if line.strip()]
+    counts = [{len(separator.findall(line)) for line in lines} for separator in SEPARATORS]
+    return len(lines) > 1 and any(len(count) == 1 and 0 not in count for count in counts)
+
+
+def _packed_picture(head: bytes) -> Structure | None:
+    """SVGZ: gzip around markup."""
+    try:
+        data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return None
+    text = _decode(data, whole=False)
+    marked = markup.kind(text.head) if text else None
+    return Structure(mime=marked, details={"packed": "gzip"}) if marked else None

@@ -1,0 +1,1 @@
+"""Motion as the gateway calls it."""

@@ -1,0 +1,154 @@
+"""One attachment from Motion: its bytes, or the reason why there are none.
+
+Rule 1. An attachment id is 1 to 12 digits, the first no 0; anything else is asked of nobody.
+Rule 2. Gone is what Motion says is gone, and what is no file: a redirect, a login page, an error in JSON. All other
+        trouble passes: wrong credentials, a broken answer, a status that nobody expects.
+Rule 3. What is over a limit is refused as soon as that is known.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from gateway import __version__, upstream
+from gateway.attachments import content_disposition
+from gateway.attachments.content_disposition import Promise
+from gateway.config.tables import Attachments, Motion
+from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
+from gateway.inspection import families
+from gateway.inspection.inspector import Inspection
+from gateway.inspection.structure import Trait
+
+# In its one spelling: a database may take 007 and 7x for 7, and what is revoked by one name is revoked.
+NUMBER = "[1-9][0-9]{0,11}"
+ID = re.compile(NUMBER)
+CONNECTIONS = 16
+
+NO_ID = "attachment id malformed"
+GONE = "MEDIA_NOT_REACHABLE: gone at Motion"
+REDIRECTED = "MEDIA_NOT_REACHABLE: Motion redirected"
+NO_FILE = "MEDIA_NOT_REACHABLE: Motion sent a page and no file"
+OTHER_BYTES = "MEDIA_NOT_REACHABLE: changed at Motion"
+OVER_MOTIONS = "MEDIA_TOO_LARGE: over motion.max_attachment"
+OVER_OURS = "MEDIA_TOO_LARGE: over attachments.max_bytes"
+REFUSED = "Motion refused our credentials"
+FAILED = "Motion failed"
+ODD = "Motion gave an odd answer"
+
+_PAGES = ("text/html", "application/xhtml+xml", "application/json")
+# Under such a name nobody sends a page. An HTML file under that of a table or of a document is a common thing.
+_MEDIA_NAMES = (
+    ".jpg .jpeg .png .gif .webp .heic .bmp .tif .tiff .mp4 .3gp .mov .avi .mkv .webm .mp3 .aac .amr .m4a .ogg .opus"
+    " .wav .flac .pdf .zip .docx .xlsx .pptx"
+)
+_NO_PAGE = tuple(_MEDIA_NAMES.split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """What came. `declared`: the type that Motion gave it, without parameters."""
+
+    digest: bytes
+    size_bytes: int
+    promise: Promise
+    declared: str
+
+
+class Source:
+    """Safe to use from several threads. Making one opens no connection and no secret."""
+
+    def __init__(self, motion: Motion, attachments: Attachments) -> None:
+        self._motion = motion
+        self._most_bytes = min(motion.max_attachment, attachments.max_bytes)
+        self._upstream = upstream.Upstream(motion.url, ca_file=motion.ca_file, connections=CONNECTIONS)
+
+    def fetch(self, attachment_id: str, write: Callable[[bytes], object], *, expect: Callable[[int], None]) -> Download:
+        """Hand the bytes of an attachment to `write`; before that its size to `expect`, 0 if Motion does not say.
+
+        What was written counts only if this returns. Raises NotFound, TooLarge, Unavailable, and what the two raise.
+        """
+        target, headers = self._target(attachment_id), self._headers()
+        try:
+            with self._upstream.get(target, headers=headers, deadline_seconds=self._motion.timeout) as answer:
+                _require_file(answer.status)
+                if answer.length_bytes and answer.length_bytes > self._most_bytes:
+                    raise self._too_large(answer.length_bytes)
+                expect(answer.length_bytes or 0)
+                return self._receive(answer, write)
+        except UpstreamError as error:
+            raise Unavailable(error.reason) from error
+
+    def close(self) -> None:
+        self._upstream.close()
+
+    def _receive(self, answer: upstream.Stream, write: Callable[[bytes], object]) -> Download:
+        hashed, size = hashlib.sha256(), 0
+        try:
+            for chunk in answer.chunks(most_bytes=self._most_bytes):
+                write(chunk)
+                hashed.update(chunk)
+                size += len(chunk)
+        except TooLarge as error:
+            raise self._too_large(self._most_bytes + 1) from error
+        return Download(
+            digest=hashed.digest(),
+            size_bytes=size,
+            promise=content_disposition.read(answer.headers.get("Content-Disposition", "")),
+            declared=answer.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+        )
+
+    def _target(self, attachment_id: str) -> str:
+        require_id(attachment_id)
+        path = self._motion.attachment_path.replace("{id}", attachment_id)
+        key = self._motion.api_key
+        return f"{path}?apikey={quote(key.get_secret_value(), safe='')}" if key else path
+
+    def _headers(self) -> list[tuple[str, str]]:
+        headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", f"motion-gateway/{__version__}")]
+        if self._motion.username and self._motion.password:
+            pair = f"{self._motion.username}:{self._motion.password.get_secret_value()}"
+            headers.append(("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"))
+        return headers
+
+    def _too_large(self, size_bytes: int) -> TooLarge:
+        return TooLarge(OVER_MOTIONS if size_bytes > self._motion.max_attachment else OVER_OURS)
+
+
+def require_id(attachment_id: str) -> None:
+    """Raises NotFound for what is no id."""
+    if not ID.fullmatch(attachment_id):
+        raise NotFound(NO_ID)
+
+
+def require_no_page(download: Download, inspection: Inspection) -> None:
+    """Raises NotFound if what came is a login page or an error, and not the file that was asked for.
+
+    Where Motion promises a file, its content may be HTML or JSON if its name allows that. Where it promises nothing,
+    a page is a page by its content, and what is text by what Motion calls it.
+    """
+    page = inspection.mime in _PAGES
+    text = families.of(inspection.mime) in (families.TEXT, families.MARKUP, families.SCRIPT)
+    declared = download.declared in _PAGES and (text or Trait.EMPTY in inspection.traits)
+    if download.promise.file:
+        page, declared = page and download.promise.name.lower().endswith(_NO_PAGE), False
+    if page or declared:
+        raise NotFound(NO_FILE)
+
+
+def _require_file(status: int) -> None:
+    """Raises what stands for any status but 200."""
+    if status in (404, 410):
+        raise NotFound(GONE)
+    if 300 <= status < 400:
+        raise NotFound(REDIRECTED)
+    if status in (401, 403):
+        raise Unavailable(REFUSED)
+    if status >= 500:
+        raise Unavailable(FAILED)
+    if status != 200:
+        raise Unavailable(ODD)

@@ -1,1 +1,0 @@
-"""The edge: nginx's configuration, rendered from the settings."""

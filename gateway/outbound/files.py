@@ -1,0 +1,150 @@
+"""The media of a message: each file of Motion's is acquired and judged before it leaves, and gets a link of ours.
+
+Rule 1. A link is minted for the bytes that were judged, and serves these bytes for as long as it lives.
+Rule 2. What WhatsApp would refuse is refused at once, in the words of its verdict; on other channels its rules say
+        nothing, and only the sizes of the settings count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import g
+
+from gateway import telemetry
+from gateway.attachments import names, tokens
+from gateway.attachments.shelf import Item
+from gateway.attachments.tokens import Grant, Purpose
+from gateway.config import Account
+from gateway.errors import NotFound, TooLarge, Unavailable
+from gateway.inspection import verdicts
+from gateway.inspection.rulebook import Kind
+from gateway.inspection.verdicts import Verdict
+from gateway.outbound.links import Links, Ours
+from gateway.outbound.message import Link, Media, Send
+from gateway.outbound.message_fields import WHATSAPP
+from gateway.outbound.record import Attached
+from gateway.outbound.refusals import Refused
+from gateway.services import Services
+
+MOST_FILES = 30  # of one message: a carousel has ten cards, each perhaps with a picture and a small one
+
+
+@dataclass(kw_only=True)
+class Files:
+    """Those of one message; `attached` grows with each that was looked at, the refused one included."""
+
+    services: Services
+    links: Links
+    account: Account
+    attached: list[Attached] = field(default_factory=list)
+    _made: dict[tuple[Ours, bool], Link] = field(default_factory=dict)
+
+    def linked(self, send: Send, *, before: float) -> dict[str, Link]:
+        """A link of ours for each of the message's media that is Motion's, by its field; all of them `before` then.
+
+        Raises Refused.
+        """
+        found: dict[str, Link] = {}
+        for media in send.media:
+            ours = self._ours(media)
+            if ours is not None:
+                found[media.field] = self._linked(send, media, ours)
+                self._require_time(media, before)
+        return found
+
+    def _require_time(self, media: Media, before: float) -> None:
+        if self.services.clock.now() >= before:
+            raise Refused("MEDIA_NOT_NOW", field=media.field, reason="it took too long")
+
+    def _linked(self, send: Send, media: Media, ours: Ours) -> Link:
+        on_whatsapp = WHATSAPP in named_channels(send, media.channel, self.account)
+        known = (ours, on_whatsapp)
+        if known not in self._made:
+            if len(self._made) == MOST_FILES:
+                raise Refused("TOO_MANY_FILES", field=media.field, most=MOST_FILES)
+            self._made[known] = self._link(ours, media, on_whatsapp=on_whatsapp)
+        return self._made[known]
+
+    def _link(self, ours: Ours, media: Media, *, on_whatsapp: bool) -> Link:
+        item = self._taken(ours, media)
+        verdict = self._judged(item, media, on_whatsapp=on_whatsapp)
+        name = names.safe_name(item.name, verdict).utf8
+        purpose = Purpose.MESSAGE if on_whatsapp else Purpose.ELSEWHERE
+        return Link(url=self._minted(item, verdict, name, purpose, media), name=name)
+
+    def _ours(self, media: Media) -> Ours | None:
+        """None where the link is left as it is. Raises Refused."""
+        try:
+            ours = self.links.read(media.url, now=self.services.clock.now())
+        except NotFound as error:
+            if media.ours_only:
+                return None  # it may be no link at all
+            raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason="the link opens nothing here") from error
+        if ours is None and not media.ours_only and self.services.settings.outbound.foreign_media == "refuse":
+            raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)
+        return ours
+
+    def _taken(self, ours: Ours, media: Media) -> Item:
+        try:
+            return self.services.shelf.take(ours.attachment_id, digest=ours.digest)
+        except (NotFound, TooLarge, Unavailable) as error:
+            raise self._not_had(ours, media, error) from error
+
+    def _not_had(self, ours: Ours, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
+        reason = error.reason.rpartition(": ")[2]
+        if isinstance(error, Unavailable):
+            refused = Refused("MEDIA_NOT_NOW", field=media.field, reason=reason)
+        elif isinstance(error, TooLarge):
+            whose = f"The file is {reason}."
+            refused = Refused("MEDIA_TOO_LARGE", field=media.field, reason=whose, remedy=verdicts.SMALLER)
+        else:
+            refused = Refused("MEDIA_NOT_REACHABLE", field=media.field, reason=reason)
+        self._note(media, ours.attachment_id, code=refused.code)
+        return refused
+
+    def _judged(self, item: Item, media: Media, *, on_whatsapp: bool) -> Verdict:
+        settings = self.services.settings
+        sizes = verdicts.limits_of(settings)
+        if on_whatsapp:
+            verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
+        else:
+            verdict = verdicts.elsewhere(item.inspection, limits=sizes)
+        self._note(media, item.attachment_id, digest=item.digest.hex(), verdict=verdict.kind.value, code=verdict.code)
+        if verdict.kind is Kind.REFUSED:
+            code = verdict.code or "BAD_REQUEST"  # a refusal has one: rule 2 of the rulebook
+            raise Refused(code, field=media.field, reason=verdict.reason, remedy=verdict.remedy)
+        return verdict
+
+    def _minted(self, item: Item, verdict: Verdict, name: str, purpose: Purpose, media: Media) -> str:
+        settings, now = self.services.settings, int(self.services.clock.now())
+        grant = Grant(
+            attachment_id=item.attachment_id,
+            digest=item.digest,
+            mime=verdict.mime,
+            name=name,
+            purpose=purpose,
+            issued_at=max(now, item.revoked_before or 0),  # made after the revocation, if in the same second
+            expires_at=now + settings.attachments.token_ttl,
+        )
+        try:
+            self.services.shelf.hold(item.attachment_id, digest=item.digest, until=grant.expires_at)
+        except NotFound as error:
+            raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason="changed at Motion") from error
+        except Unavailable as error:
+            raise Refused("MEDIA_NOT_NOW", field=media.field, reason=error.reason) from error
+        keys = [key.get_secret_value() for key in settings.attachments.token_keys]
+        return settings.server.public_origin + tokens.path(tokens.mint(grant, keys=keys), name)
+
+    def _note(
+        self, media: Media, attachment_id: str, *, digest: str = "", verdict: str = "", code: str | None = None
+    ) -> None:
+        g.decision[telemetry.ATTACHMENTS] = [*g.decision.get(telemetry.ATTACHMENTS, ()), attachment_id]
+        self.attached.append(
+            Attached(field=media.field, attachment_id=attachment_id, digest=digest, verdict=verdict, code=code or "")
+        )
+
+
+def named_channels(send: Send, channel: str, account: Account) -> frozenset[str]:
+    """Those on which a part of a message may go out: its own, or the message's, or whichever the account has."""
+    return frozenset({channel}) if channel else send.channels or frozenset(account.channels)

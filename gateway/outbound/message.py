@@ -1,0 +1,183 @@
+"""Reads the body of Sinch's `messages:send`: what it says to whom, and which of its bytes are links of media.
+
+Rule 1. What is not understood passes: a field that is new, missing or of another type is no error.
+Rule 2. `rewritten` changes what it is told to, and no other byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gateway.ingress import events
+from gateway.outbound import document, edits, message_fields
+from gateway.outbound.allowed import APP_ID, App
+from gateway.outbound.document import Node
+from gateway.outbound.edits import Edit
+from gateway.outbound.message_fields import WHATSAPP, Found, Kind
+from gateway.outbound.refusals import Refused
+from gateway.outbound.syntax import is_name
+
+LONGEST_TEXT = 4096  # characters of a WhatsApp message: Sinch's page on it, and Meta's on text messages
+
+# The kinds, by the field of `message` that says it is one; a message of several is the first of them.
+KINDS = {
+    "text_message": "text",
+    "media_message": "media",
+    "card_message": "card",
+    "carousel_message": "carousel",
+    "choice_message": "choice",
+    "list_message": "list",
+    "location_message": "location",
+    "contact_info_message": "contact_info",
+    "template_message": "template",
+    "explicit_channel_message": "explicit_channel",
+    "explicit_channel_omni_message": "explicit_channel_omni",
+    "channel_specific_message": "channel_specific",
+}
+OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """A link in the body. `channel` is in upper case, or "" where its place is for any."""
+
+    field: str
+    url: str
+    channel: str
+    ours_only: bool  # it may be something else altogether: to be looked at only where it is a link of ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A text that WhatsApp limits; `channel` as in Media."""
+
+    field: str
+    text: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """What replaces a link: another, and the name of its file."""
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Send:
+    """What a body says; "" and empty where it does not say it, or says something that is none."""
+
+    kind: str
+    channels: frozenset[str]  # that the recipient and `channel_priority_order` name, in upper case; none if one is odd
+    apps: tuple[App, ...]  # that of the message first, if it is named
+    contact_id: str
+    identity: str  # of the recipient's first channel, without a leading "+": on WhatsApp the phone number
+    correlation_id: str
+    correlation_is_free: bool  # there is none yet, so that `rewritten` will put ours in
+    texts: tuple[Text, ...]
+    templates: tuple[str, ...]  # the fields where templates stand
+    media: tuple[Media, ...]
+    _body: Node = field(repr=False, compare=False)
+    _found: Mapping[str, Found] = field(repr=False, compare=False)
+
+    def rewritten(self, links: Mapping[str, Link], *, correlation_id: str | None) -> bytes:
+        """The body with these links in place of the old ones, by the `field` of each, and all other bytes as they were.
+
+        The file's name is put where the message leaves it open; `correlation_id` only where none was said.
+        """
+        changes = [edit for name, link in links.items() for edit in self._linking(self._found[name], link)]
+        if correlation_id is not None and self.correlation_is_free:
+            changes.append(self._body.setting("correlation_id", correlation_id, like=self._body))
+        return edits.replaced(self._body.text, changes).encode("utf-8")
+
+    def _linking(self, found: Found, link: Link) -> Iterator[Edit]:
+        yield found.node.saying(link.url)
+        if found.is_nameless:
+            yield found.around.setting(found.place.file_name, link.name, like=self._body)
+
+
+def read(body: bytes) -> Send:
+    """What the body says. Raises Refused: BODY_NOT_JSON, BODY_REPEATS_KEY."""
+    root = document.read(body)
+    message, recipient = root.get("message"), root.get("recipient")
+    found = {one.field: one for one in message_fields.find(message)} if message else {}
+    identities = list(_items(recipient, "identified_by", "channel_identities"))
+    return Send(
+        kind=_kind(message),
+        channels=_channels(root, identities),
+        apps=_apps(root),
+        contact_id=_identifier(recipient, "contact_id"),
+        identity=_identifier(identities[0], "identity").removeprefix("+") if identities else "",
+        correlation_id=_identifier(root, "correlation_id"),
+        correlation_is_free=root.says_nothing("correlation_id"),
+        texts=tuple(_text(one) for one in found.values() if one.place.kind is Kind.TEXT),
+        templates=tuple(one.field for one in found.values() if one.place.kind is Kind.TEMPLATE),
+        media=tuple(_medium(one) for one in found.values() if one.place.kind is Kind.MEDIA),
+        _body=root,
+        _found=found,
+    )
+
+
+def require_texts_fit(send: Send, *, channels: Collection[str]) -> None:
+    """`channels`: those that may be tried; with none, any. Raises Refused: MESSAGE_SPLIT_REQUIRED."""
+    for text in send.texts:
+        tried = [text.channel] if text.channel else channels
+        if len(text.text) > LONGEST_TEXT and (not tried or WHATSAPP in tried):
+            raise Refused("MESSAGE_SPLIT_REQUIRED", field=text.field, length=len(text.text), most=LONGEST_TEXT)
+
+
+def require_no_templates(send: Send) -> None:
+    """Raises Refused: TEMPLATES_NOT_ALLOWED."""
+    for place in send.templates:
+        raise Refused("TEMPLATES_NOT_ALLOWED", field=place)
+
+
+def _kind(message: Node | None) -> str:
+    said = [kind for name, kind in KINDS.items() if message and message.get(name)]
+    return said[0] if said else OTHER
+
+
+def _text(found: Found) -> Text:
+    return Text(field=found.field, text=found.text, channel=found.channel)
+
+
+def _medium(found: Found) -> Media:
+    return Media(field=found.field, url=found.text, channel=found.channel, ours_only=found.place.ours_only)
+
+
+def _channels(root: Node, identities: list[Node]) -> frozenset[str]:
+    named = [_string(identity, "channel") for identity in identities]
+    named += [item.string or "" for item in _items(root, "channel_priority_order")]
+    return frozenset(name.upper() for name in named) if all(map(is_name, named)) else frozenset()
+
+
+def _items(node: Node | None, *names: str) -> Iterator[Node]:
+    for name in names:
+        node = node and node.get(name)
+    return node.items() if node else iter(())
+
+
+def _string(node: Node | None, name: str) -> str:
+    found = node and node.get(name)
+    return (found.string or "") if found else ""
+
+
+def _identifier(node: Node | None, name: str) -> str:
+    return events.identifier(_string(node, name))
+
+
+def apps_of(body: bytes) -> tuple[App, ...]:
+    """The apps that the body of any call names, that of the call first. Raises Refused as `read` does."""
+    return _apps(document.read(body))
+
+
+def _apps(root: Node) -> tuple[App, ...]:
+    """That of the call, and those that identities are bound to."""
+    recipient = root.get("recipient")
+    identity = root.get("channel_identity")
+    identities = [*_items(recipient, "identified_by", "channel_identities"), *_items(root, "channel_identities")]
+    holders = [root, *identities, *([identity] if identity else [])]
+    found = [node for holder in holders if (node := holder.get(APP_ID))]
+    return tuple(App(node.path, node.string) for node in found if node.string)

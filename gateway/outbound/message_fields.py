@@ -1,0 +1,178 @@
+"""Where media links, texts and templates stand in a message: a table of paths, and its reader.
+
+A path says how to get there from `message`, step by step:
+    media_message       this field of an object, in either of its spellings (document.py)
+    image|video         one of these fields
+    cards[]             each value of the array in the field
+    <channel>           each member of a map of channels; <WHATSAPP> that one alone, <other> each but WHATSAPP
+    (any)               each member of a map; (link) those whose key calls them a file's link: `header[1]image.link`
+    :                   the JSON object that is written into the string; for WhatsApp it must be one, for others what is
+                        none holds nothing
+
+Sources: the message models of Sinch's SDK and OpenAPI document; Sinch's pages on templates and on explicit channel
+messages; for what is inside those Meta's Cloud API and Messenger Platform.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from gateway.outbound.document import Node
+from gateway.outbound.refusals import Refused
+from gateway.outbound.syntax import is_name
+
+
+class Kind(StrEnum):
+    MEDIA = "media"  # a string
+    TEXT = "text"  # a string
+    TEMPLATE = "template"  # an object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One row. `ours_only`: a string there may be anything, and is media only if it is a link of ours.
+
+    `file_name`: the field beside it that holds the name under which the file shall arrive.
+    """
+
+    path: str
+    kind: Kind = Kind.MEDIA
+    ours_only: bool = False
+    file_name: str = ""
+
+
+class Found(NamedTuple):
+    """Something that stands in such a place."""
+
+    place: Place
+    node: Node
+    around: Node  # the object that it is a field of
+    channel: str  # "" where the path leads through none
+    is_nameless: bool  # the field for its file's name is there to be filled
+
+    @property
+    def field(self) -> str:
+        return self.node.path
+
+    @property
+    def text(self) -> str:
+        return self.node.string or ""
+
+
+# What Sinch calls media properties: objects of url, thumbnail_url and filename_override.
+_MEDIA_PROPERTIES = (
+    "media_message",
+    "card_message.media_message",
+    "carousel_message.cards[].media_message",
+    "list_message.media",
+    "list_message.sections[].items[].choice.media",
+)
+# What a message says for all channels, or in `explicit_channel_omni_message` for one.
+_GENERIC = (
+    *(Place(path=f"{path}.url", file_name="filename_override") for path in _MEDIA_PROPERTIES),
+    *(Place(path=f"{path}.thumbnail_url") for path in _MEDIA_PROPERTIES),
+    Place(path="template_message.channel_template.<channel>.parameters.(link)"),
+    Place(path="template_message.omni_template.parameters.(any)", ours_only=True),
+    Place(path="text_message.text", kind=Kind.TEXT),
+    Place(path="template_message", kind=Kind.TEMPLATE),
+)
+_OMNI = "explicit_channel_omni_message.<channel>."
+_META = "explicit_channel_message.<WHATSAPP>:"
+_OTHER = "explicit_channel_message.<other>:"
+_SPECIFIC = "channel_specific_message.<channel>.message."
+
+PLACES = (
+    *_GENERIC,
+    Place(path="agent.picture_url"),
+    *(
+        Place(path=_OMNI + row.path, kind=row.kind, ours_only=row.ours_only, file_name=row.file_name)
+        for row in _GENERIC
+    ),
+    Place(path=_OMNI + "template_reference", kind=Kind.TEMPLATE),
+    Place(path=_OMNI + "template_reference.parameters.(any)", ours_only=True),
+    Place(path=_SPECIFIC + "header.image|video|document.link"),
+    Place(path=_SPECIFIC + "image.image_url"),
+    Place(path=_SPECIFIC + "carousel.head.image_url"),
+    Place(path=_SPECIFIC + "carousel.list[].image.image_url"),
+    Place(path=_META + "image|video|audio|document|sticker.link"),
+    Place(path=_META + "interactive.header.image|video|document.link"),
+    Place(path=_META + "interactive.action.cards[].header.image|video.link"),
+    Place(path=_META + "template.components[].parameters[].image|video|document|gif.link"),
+    Place(path=_META + "template.components[].cards[].components[].parameters[].image|video|document|gif.link"),
+    Place(path=_META + "text.body", kind=Kind.TEXT),
+    Place(path=_META + "template", kind=Kind.TEMPLATE),
+    Place(path=_OTHER + "attachment.payload.url"),
+    Place(path=_OTHER + "message.attachment.payload.url"),
+)
+
+WHATSAPP = "WHATSAPP"
+_STEPS = re.compile(r"[a-z_|]+|\[\]|<[A-Za-z]+>|\([a-z]+\)|:")
+_LINK = re.compile(r"(?:image|video|document|gif)[^A-Za-z]*link\Z")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,63}")
+
+
+@dataclass
+class _Branch:
+    """The paths as a tree, so that each part of a message is looked at once."""
+
+    places: list[Place] = field(default_factory=list)
+    branches: dict[str, _Branch] = field(default_factory=dict)
+
+    def grow(self, place: Place) -> None:
+        for steps in itertools.product(*(step.split("|") for step in _STEPS.findall(place.path))):
+            branch = self
+            for step in steps:
+                branch = branch.branches.setdefault(step, _Branch())
+            branch.places.append(place)
+
+
+_TREE = _Branch()
+for _place in PLACES:
+    _TREE.grow(_place)
+
+
+def find(message: Node) -> Iterator[Found]:
+    """All that stands in the places. Raises Refused where a field goes by two spellings at once."""
+    return _find(message, _TREE, "")
+
+
+def _find(node: Node, tree: _Branch, channel: str) -> Iterator[Found]:
+    for step, branch in tree.branches.items():
+        for child, its_channel in _followed(step, node, channel):
+            for place in branch.places:
+                if child.is_object if place.kind is Kind.TEMPLATE else child.string:
+                    is_nameless = bool(place.file_name) and node.says_nothing(place.file_name)
+                    yield Found(place, child, node, its_channel, is_nameless)
+            if branch.branches:
+                yield from _find(child, branch, its_channel)
+
+
+def _followed(step: str, node: Node, channel: str) -> Iterator[tuple[Node, str]]:
+    """Where a step leads, and for which channel."""
+    if step[0] == "<":
+        for key, member in node.members():
+            name = key.upper() if is_name(key) else ""
+            if {"<channel>": True, "<WHATSAPP>": name == WHATSAPP, "<other>": name != WHATSAPP}[step]:
+                yield member, name
+    elif step[0] == "(":
+        yield from (
+            (member, channel) for key, member in node.members(_parameter) if step == "(any)" or _LINK.search(key)
+        )
+    elif step == "[]":
+        yield from ((item, channel) for item in node.items())
+    else:
+        child = node.inside() if step == ":" else node.get(step)
+        if child is not None:
+            yield child, channel
+        elif step == ":" and channel == WHATSAPP and node.string:
+            # Meta's API is JSON. What only some read as such might hold a link that we would not see.
+            raise Refused("BODY_NOT_JSON", field=node.path, why="the text in this field is none")
+
+
+def _parameter(key: str, number: int) -> str:
+    return key if _PARAMETER.fullmatch(key) else f"#{number}"

@@ -1,0 +1,213 @@
+"""What Motion asked to send: one row for each message, whatever became of it.
+
+Rule 1. The row is on the disk before the message goes out: nothing is sent that is not known here.
+Rule 2. Its maker settles it when the message's sending has ended. A row that nobody settled within
+        `LONGEST_SEND_SECONDS` is of a process that died, and its outcome is unknown.
+Rule 3. A delivery report changes no row: `reports` joins the two when they are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.errors import CommandError
+from gateway.store import reports
+from gateway.store.engines import Database
+from gateway.store.reports import Evidence, Filed
+from gateway.store.schema import report, send
+from gateway.store.statements import Prepared, every_column
+
+SENDING = "sending"
+ACCEPTED = "accepted"  # Sinch took it
+REJECTED = "rejected"  # Sinch said no: nothing will be sent
+REFUSED = "refused"  # by us: it never left
+UNSENT = "unsent"  # it could not be handed over: nothing was sent
+UNKNOWN = "unknown"  # it went out, and no answer came
+OUTCOMES = (SENDING, ACCEPTED, REJECTED, REFUSED, UNSENT, UNKNOWN)
+
+LONGEST_SEND_SECONDS = 120.0
+LONGEST_TEXT = 256  # of what Motion and Sinch chose
+
+_ID = re.compile(r"[0-9]{1,18}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """One of our attachments in a message."""
+
+    field: str  # where in the body
+    attachment_id: str
+    digest: str  # SHA-256 of its bytes, hex; "" if they could not be had
+    verdict: str
+    code: str  # of a refusal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What is known of a message before it goes out."""
+
+    reference: str  # ours, another one for each
+    connector_id: int
+    app_id: str
+    kind: str
+    contact_id: str
+    identity: str
+    correlation_id: str  # as it goes out: Motion's, or our reference
+    request_id: str
+    attachments: tuple[Attached, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent(Draft):
+    """A message, and all that became of it."""
+
+    send_id: int
+    outcome: str
+    status: int | None  # of the answer that Motion got: HTTP
+    code: str
+    message_id: str  # from Sinch's answer; where none came, from the reports
+    tries: int
+    started_at: float
+    ended_at: float | None
+    evidence: Evidence
+
+    @property
+    def reports(self) -> tuple[Filed, ...]:
+        """Those that are certainly on this message, in the order of time."""
+        return () if self.evidence.doubtful else self.evidence.reports
+
+    @property
+    def fate(self) -> Filed | None:
+        return reports.fate(self.reports)
+
+
+_SETTLED = ("outcome", "status", "code", "message_id", "tries", "ended_at")
+_INSERT = Prepared(send.insert().values(every_column(send)).returning(send.c.id))
+_SETTLE = Prepared(
+    send.update()
+    .where(send.c.id == sa.bindparam("send_id"))
+    .values({name: sa.bindparam(name, type_=send.c[name].type) for name in _SETTLED})
+)
+
+
+def begin(database: Database, draft: Draft, *, now: float) -> int:
+    """File a message that goes out now, and return its id once that is on the disk. Raises SpoolUnavailable."""
+    return _insert(database, draft, outcome=SENDING, started_at=now)
+
+
+def refuse(database: Database, draft: Draft, *, status: int, code: str, now: float) -> int:
+    """File a message that never goes out. Raises SpoolUnavailable."""
+    return _insert(database, draft, outcome=REFUSED, status=status, code=_plain(code), started_at=now, ended_at=now)
+
+
+def settle(
+    database: Database,
+    send_id: int,
+    *,
+    outcome: str,
+    status: int | None,
+    code: str = "",
+    message_id: str = "",
+    tries: int = 1,
+    now: float,
+) -> None:
+    """Say what came of a message that `begin` filed; not if it was erased meanwhile. Raises SpoolUnavailable."""
+    values = {"code": _plain(code), "message_id": _plain(message_id), "status": status, "tries": tries}
+    database.write(
+        lambda connection: _SETTLE.first(connection, send_id=send_id, outcome=outcome, ended_at=now, **values)
+    )
+
+
+def listed(
+    database: Database, *, most: int, now: float, connector_id: int | None = None, outcome: str | None = None
+) -> list[Sent]:
+    """The newest `most`, newest first."""
+    chosen = sa.select(send.c.id).order_by(send.c.id.desc()).limit(most)
+    if connector_id is not None:
+        chosen = chosen.where(send.c.connector_id == connector_id)
+    if outcome is not None:
+        chosen = chosen.where(_outcome(now) == outcome)
+    return database.read(lambda connection: _joined(connection, chosen, now))
+
+
+def shown(database: Database, name: str, *, now: float) -> Sent:
+    """By id, by our reference, or by Sinch's message id, also where only a report tells that.
+
+    Raises CommandError if there is none, or if several connectors have that message id.
+    """
+    found = database.read(lambda connection: _called(connection, name, now))
+    if not found:
+        raise CommandError(f"nothing that was sent goes by {name}; `sends list` shows what there is")
+    if len(found) > 1:
+        ids = ", ".join(str(sent.send_id) for sent in found)
+        raise CommandError(f"several go by {name}; choose one by its id: {ids}")
+    return found[0]
+
+
+def past(before: float) -> sa.ColumnElement[bool]:
+    """Those that ended before that; of which nobody knows when, those that began before."""
+    return sa.and_(send.c.started_at < before, sa.func.coalesce(send.c.ended_at, send.c.started_at) < before)
+
+
+def erase(connection: sa.Connection, contact: str) -> int:
+    """Erase what was sent to a contact, named by id or channel identity, and the reports on it.
+
+    Returns how many sends went.
+    """
+    theirs = sa.or_(send.c.contact_id == contact, send.c.identity == contact.removeprefix("+"))
+    messages = sa.select(send.c.message_id, send.c.connector_id).where(theirs)
+    of_message = sa.tuple_(report.c.message_id, report.c.connector_id).in_(messages)
+    of_reference = report.c.correlation_id.in_(sa.select(send.c.reference).where(theirs))
+    connection.execute(report.delete().where(of_message | of_reference))
+    return connection.execute(send.delete().where(theirs)).rowcount
+
+
+def _insert(database: Database, draft: Draft, **columns: object) -> int:
+    told = {name: _plain(value) if isinstance(value, str) else value for name, value in vars(draft).items()}
+    told["identity"] = str(told["identity"]).removeprefix("+")
+    told["attachments"] = [
+        {name: _plain(value) for name, value in vars(attached).items()} for attached in draft.attachments
+    ]
+    [send_id] = database.write(lambda connection: _INSERT.one(connection, **told, **columns))
+    return int(send_id)
+
+
+def _plain(text: str) -> str:
+    """`text` as any database stores it and any terminal shows it."""
+    cut = text[:LONGEST_TEXT]
+    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in cut)
+
+
+def _outcome(now: float) -> sa.ColumnElement[str]:
+    left_behind = sa.and_(send.c.outcome == SENDING, send.c.started_at < now - LONGEST_SEND_SECONDS)
+    return sa.case((left_behind, UNKNOWN), else_=send.c.outcome)
+
+
+def _called(connection: sa.Connection, name: str, now: float) -> list[Sent]:
+    ids = sa.select(send.c.id)
+    if _ID.fullmatch(name) and (numbered := _joined(connection, ids.where(send.c.id == int(name)), now)):
+        return numbered
+    of_message = sa.and_(send.c.message_id == name, send.c.message_id != sa.literal_column("''"))
+    named = _joined(connection, ids.where((send.c.reference == name) | of_message), now)
+    resolved = _joined(connection, reports.unanswered_about(name), now)
+    return named + [sent for sent in resolved if sent.message_id == name]
+
+
+def _joined(connection: sa.Connection, chosen: sa.Select[int], now: float) -> list[Sent]:
+    query = sa.select(send, _outcome(now).label("told")).where(send.c.id.in_(chosen)).order_by(send.c.id.desc())
+    evidence = reports.on(connection, chosen)
+    rows: Iterable[Any] = connection.execute(query).mappings()
+    return [_sent(dict(row), evidence.get(row["id"], Evidence())) for row in rows]
+
+
+def _sent(row: dict[str, Any], evidence: Evidence) -> Sent:
+    row["attachments"] = tuple(Attached(**attached) for attached in row["attachments"])
+    row["outcome"], row["send_id"] = row.pop("told"), row.pop("id")
+    if not row["message_id"] and evidence.reports and not evidence.doubtful:
+        row["message_id"] = evidence.reports[0].message_id
+    return Sent(**row, evidence=evidence)

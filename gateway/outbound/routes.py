@@ -1,0 +1,137 @@
+"""The way into the third door: who calls, what may be called, how often; and Sinch's answer, handed on.
+
+1. A request that is not in `calls.allowed` goes nowhere.
+2. Of a request's headers those of PASSED_ON reach Sinch, of an answer's those of HANDED_ON reach Motion. So nobody
+   upstream can make nginx do anything, or pose as us.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from flask import Blueprint, Response, g, request
+
+from gateway import telemetry
+from gateway.outbound import allowed, forward, gateway_key, message
+from gateway.outbound.allowed import TOKEN_PATH, AppIn, Call, Effect
+from gateway.outbound.links import Links
+from gateway.outbound.refusals import Refused
+from gateway.outbound.sending import Sender
+from gateway.services import Services
+from gateway.sinch.client import VIA
+from gateway.upstream import Answer
+
+CALLS = "/<region>/v1/projects/<path:rest>"
+PASSED_ON = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
+HANDED_ON = ("Content-Type", "Content-Encoding", "Content-Language", "Retry-After", "WWW-Authenticate")
+# Sinch sends JSON. Where it does not say so, nobody shall guess.
+UNTOLD = "application/octet-stream"
+
+_VALUE = re.compile("[ -~\x80-\xff]{0,1000}")  # nginx has room for a few such
+
+
+def blueprint(services: Services) -> Blueprint:
+    door = Blueprint("outbound", __name__)
+    settings = services.settings
+    sender = Sender(services=services, links=Links(settings))
+
+    @door.post(TOKEN_PATH, provide_automatic_options=False)
+    def authorise() -> Response:
+        g.decision[telemetry.CALL] = f"POST {TOKEN_PATH}"
+        _require_sound()
+        if request.environ["RAW_URI"] != TOKEN_PATH:
+            raise Refused("PATH_NOT_ALLOWED")
+        return _own_token(services) if settings.outbound.vault_credentials else _sinchs_token(services)
+
+    @door.route(CALLS, methods=allowed.METHODS, provide_automatic_options=False)
+    def call(region: str, rest: str) -> Response:
+        del region, rest  # they are decoded; what counts is the target as it came
+        _require_sound()
+        asked = allowed.prove(
+            request.method,
+            request.environ["RAW_URI"],
+            accounts=settings.accounts,
+            management=settings.outbound.allow_management,
+        )
+        g.decision[telemetry.CALL] = asked.row.name
+        headers = _headers(services)
+        forward.require_within(services, "calls_per_project", whose=asked.project_id)
+        if asked.row is allowed.MESSAGES_SEND:
+            return _handed_on(sender.send(asked, headers))
+        return _handed_on(_passed(services, asked, headers))
+
+    return door
+
+
+def _require_sound() -> None:
+    """Raises Refused for a call that comes from a gateway, and for a body that nobody can read."""
+    if VIA in request.headers.get("Via", ""):
+        raise Refused("GATEWAY_LOOP")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused("BODY_ENCODED")
+
+
+def _own_token(services: Services) -> Response:
+    key, now = _gateway_key(services), services.clock.now()
+    gateway_key.require_key(request.headers.get("Authorization", ""), key=key)
+    gateway_key.require_grant(request.get_data(cache=False))
+    token = gateway_key.token(key=key, now=now)
+    g.decision[telemetry.REASON] = "token of ours"
+    told = {"access_token": token, "token_type": "bearer", "expires_in": gateway_key.TOKEN_SECONDS, "scope": ""}
+    return Response(json.dumps(told), mimetype="application/json")
+
+
+def _sinchs_token(services: Services) -> Response:
+    headers = [*_given(PASSED_ON), *_given(("Authorization",))]
+    return _handed_on(services.sinch.token(headers=headers, body=request.get_data(cache=False)))
+
+
+def _headers(services: Services) -> list[tuple[str, str]]:
+    """Those that go out; Motion's own credentials among them, where we keep none. Raises Refused."""
+    if not services.settings.outbound.vault_credentials:
+        return [*_given(PASSED_ON), *_given(("Authorization",))]
+    shown = request.headers.get("Authorization", "")
+    gateway_key.require(shown, key=_gateway_key(services), now=services.clock.now())
+    return _given(PASSED_ON)
+
+
+def _gateway_key(services: Services) -> str:
+    key = services.settings.outbound.gateway_key
+    if key is None:
+        raise Refused("GATEWAY_KEY_WRONG")  # the settings see to it that there is one
+    return key.get_secret_value()
+
+
+def _passed(services: Services, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
+    """Sinch's answer to any call but a message. Raises Refused."""
+    body, account = request.get_data(cache=False), None
+    if call.row.app_in is AppIn.BODY or (call.row.app_in is AppIn.PERHAPS_BODY and body):
+        account = next(iter(call.of_apps(message.apps_of(body))), None)
+    if call.row.effect is Effect.SEND and account:
+        forward.require_within(services, "sends_per_app", whose=account.app_id)
+    answer, _tries = forward.hand_over(services, call, headers, body=body, account=account)
+    return answer
+
+
+def _handed_on(answer: Answer) -> Response:
+    g.decision[telemetry.REASON] = g.decision.get(telemetry.REASON, "handed on")
+    response = Response(answer.body, answer.status)
+    response.headers["Content-Type"] = _value(answer.headers, "Content-Type") or UNTOLD
+    for name in HANDED_ON[1:]:
+        if value := _value(answer.headers, name):
+            response.headers[name] = value
+    return response
+
+
+def _value(headers: Mapping[str, str], name: str) -> str:
+    """A header's value, if it is one that can be said again."""
+    value = headers.get(name, "")
+    return value if _VALUE.fullmatch(value) else ""
+
+
+def _given(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Those of the request's headers that it has."""
+    headers = request.headers
+    return [(name, value) for name in names if (value := headers.get(name)) is not None]

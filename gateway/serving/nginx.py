@@ -1,0 +1,110 @@
+"""Runs nginx: with a configuration that it has accepted, and with all that it says among our lines.
+
+Rule 1. A configuration that nginx does not accept replaces none.
+Rule 2. What nginx writes in our form is passed on as it is; its own words are scrubbed first.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from gateway import lock, services, telemetry
+from gateway.config import Settings
+from gateway.errors import CommandError, GatewayError
+from gateway.serving import child, nginx_conf
+
+NAME = "nginx"
+STOP_SIGNAL = signal.SIGQUIT  # it finishes the requests that it has; at SIGTERM it would not
+TICK_SECONDS = 0.1
+LAST_LINES_SECONDS = 1.0
+
+
+def command(settings: Settings) -> tuple[str, ...]:
+    """What runs nginx in the foreground."""
+    return _command(nginx_conf.path(settings))
+
+
+def prepare(settings: Settings) -> None:
+    """Put the configuration in place that the settings make. Raises CommandError if nginx does not accept it."""
+    nginx_conf.require_way_in(settings)
+    path = nginx_conf.write(settings, name="nginx.conf.new")
+    checked = subprocess.run((*_command(path), "-t", "-q"), capture_output=True, check=False)
+    if checked.returncode != 0:
+        said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
+        raise CommandError(f"nginx does not accept {path}:\n{said}")
+    path.replace(nginx_conf.path(settings))
+
+
+def relay(process: subprocess.Popen[bytes]) -> tuple[threading.Thread, ...]:
+    """Pass on what nginx writes until it has ended; returns those who do so."""
+    ways = ((process.stdout, telemetry.relay), (process.stderr, lambda line: telemetry.quote(NAME, line)))
+    relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
+    for thread in relays:
+        thread.start()
+    return relays
+
+
+def run(read: Callable[[], Settings]) -> None:
+    """Run nginx until SIGTERM or SIGINT; read the settings anew at SIGHUP.
+
+    Raises CommandError if nginx does not start or ends by itself, or if a gateway runs here already.
+    """
+    telemetry.configure(NAME)
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda got, _frame: signals.put(got))
+    settings = read()
+    nginx_conf.prepare(settings)
+    with lock.only_one(services.serve_lock(settings), "gateway"):
+        prepare(settings)
+        process = child.start(command(settings), heard=True)
+        telemetry.note("started", part=NAME, pid=process.pid)
+        relays = relay(process)
+        try:
+            while _signalled(signals, process) == signal.SIGHUP:
+                settings = _reloaded(process, settings, read)
+        finally:
+            patience = settings.spool.deadline + 10.0
+            child.stop(process, STOP_SIGNAL, name=NAME, patience_seconds=patience)
+            child.kill(process)
+            for thread in relays:
+                thread.join(LAST_LINES_SECONDS)
+    telemetry.note("stopped")
+
+
+def _signalled(signals: queue.SimpleQueue[int], process: subprocess.Popen[bytes]) -> int:
+    while process.poll() is None:
+        try:
+            return signals.get(timeout=TICK_SECONDS)
+        except queue.Empty:
+            pass
+    raise CommandError(f"nginx ended with status {process.returncode}; its last lines above say why")
+
+
+def _reloaded(process: subprocess.Popen[bytes], before: Settings, read: Callable[[], Settings]) -> Settings:
+    try:
+        settings = read()
+        services.require_same_state(before, settings)
+        prepare(settings)
+    except GatewayError as error:
+        telemetry.note("reload refused; nothing was changed", problems=error.reason)
+        return before
+    process.send_signal(signal.SIGHUP)
+    telemetry.note("reloaded")
+    return settings
+
+
+def _command(configuration: Path) -> tuple[str, ...]:
+    return (nginx_conf.program(), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration))
+
+
+def _read_lines(stream: IO[bytes], pass_on: Callable[[str], None]) -> None:
+    with stream:
+        for line in stream:
+            pass_on(line.decode("utf-8", "replace").rstrip())

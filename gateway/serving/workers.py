@@ -1,0 +1,40 @@
+"""The gunicorn workers of the doors: greenlets for the one that does nothing but take in and commit, else threads.
+
+Where all work is Python and one short write, sixteen threads spend half of a core on taking turns.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from gevent import monkey, socket
+from gunicorn.workers.ggevent import GeventWorker
+from gunicorn.workers.gthread import ThreadWorker
+
+from gateway.serving import malformed
+from gateway.serving.malformed import Refusing
+
+
+class Threads(Refusing, ThreadWorker):
+    pass
+
+
+class CallThreads(Threads):
+    answer = malformed.MALFORMED
+
+
+class Greenlets(Refusing, GeventWorker):
+    sockets: list[Any]  # gunicorn's; then gevent's
+
+    def patch(self) -> None:
+        """What waits lets others go on; but not ssl, which others have taken hold of before, and not logging.
+
+        When the process ends, logging takes its lock once more, and gevent's would be gone by then.
+        """
+        # A stop that comes while this takes its time shall not be lost: gunicorn listens for it only afterwards.
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        monkey.patch_all(thread=False, ssl=False)
+        monkey.patch_thread(logging=False)
+        listeners = [(listener.FAMILY, listener.sock.detach()) for listener in self.sockets]
+        self.sockets = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for family, number in listeners]

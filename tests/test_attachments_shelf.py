@@ -1,0 +1,628 @@
+"""The shelf: one download however many ask, the same bytes for as long as a link lives, nothing half at any moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.attachments import eviction, register, vault
+from gateway.attachments.shelf import CROWDED, REMEMBERED_SECONDS, TIDY_SECONDS, WAITING, Item, Shelf, Standing
+from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
+from gateway.inspection import content, inspector
+from gateway.motion import download
+from gateway.services import vault_dir
+from gateway.serving import web
+from gateway.store import schema
+from gateway.store.engines import Database
+from tests import config_samples
+from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
+from tests.service_samples import NOW, HandClock
+from tests.spool_samples import until
+
+HOUR, DAY = 3600.0, 86_400.0
+FILE = b"Dear customer, here is your offer.\n" * 100
+OTHER = b"Dear customer, here is another offer.\n" * 100
+NAMED = 'Content-Disposition: attachment; filename="offer.txt"'
+GONE = answers(b"", status="404 Not Found")
+DOWN = answers(b"", status="503 Service Unavailable")
+
+
+@dataclass
+class House:
+    """A shelf before a Motion that does as it is told."""
+
+    spool: Database
+    motion: Peer
+    clock: HandClock = field(default_factory=HandClock)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.shelf = self.another()
+
+    def another(self, *, patience_seconds: float = 10) -> Shelf:
+        """As another worker has it."""
+        server = {"state_dir": str(self.spool.path.parent), "min_free": "0kB"} | self.tables.get("server", {})
+        motion = {"url": f"http://127.0.0.1:{self.motion.port}", "timeout": "5s"} | self.tables.get("motion", {})
+        settings = config_samples.settings(**self.tables | {"server": server, "motion": motion})
+        return Shelf(settings, self.spool, vault_dir(settings), clock=self.clock, patience_seconds=patience_seconds)
+
+    @property
+    def folder(self) -> Path:
+        return self.spool.path.parent / "vault"
+
+    @property
+    def downloads(self) -> int:
+        return len(self.motion.requests)
+
+    def left(self) -> list[str]:
+        """Every file in the vault: leftovers by their path, those that are whole by the first letters of their name."""
+        files = [path for path in self.folder.rglob("*") if path.is_file() and path.name != vault.LOCK]
+        incoming = [str(path.relative_to(self.folder)) for path in files if path.parent.name == vault.INCOMING]
+        return sorted(incoming + [path.name[:8] for path in files if path.parent.name != vault.INCOMING])
+
+    def known(self, attachment_id: str = "7") -> register.Record:
+        found = register.find(self.spool, attachment_id)
+        assert found is not None
+        return found
+
+
+def shown(file: bytes) -> str:
+    return hashlib.sha256(file).hexdigest()[:8]
+
+
+def has(file: bytes, *headers: str) -> Behaviour:
+    return answers(file, "Content-Type: text/plain", *(headers or (NAMED,)))
+
+
+@pytest.fixture
+def house(spool: Database) -> Iterator[Callable[..., House]]:
+    with ExitStack() as stack:
+
+        def make(behaviour: Behaviour, **tables: Any) -> House:
+            peer = stack.enter_context(closing(Peer(behaviour, host="127.0.0.1", tls=None)))
+            return House(spool, peer, tables=tables)
+
+        yield make
+
+
+Make = Callable[..., House]
+
+
+def refused(shelf: Shelf, attachment_id: str = "7", *, digest: bytes | None = None) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        shelf.take(attachment_id, digest=digest)
+    return caught.value
+
+
+def test_an_attachment_is_acquired_inspected_and_kept(house: Make) -> None:
+    there = house(has(FILE))
+    item = there.shelf.take("7")
+    assert item == Item(
+        attachment_id="7",
+        digest=hashlib.sha256(FILE).digest(),
+        size_bytes=len(FILE),
+        inspection=inspector.inspect(content.of_bytes(FILE), name="offer.txt"),
+        name="offer.txt",
+        acquired_at=NOW,
+        first_fetched_at=None,
+        revoked_before=None,
+    )
+    assert there.shelf.path(item).read_bytes() == FILE
+    assert there.left() == [shown(FILE)]
+    assert item.inspection.mime == "text/plain"
+
+
+def test_it_is_downloaded_once_and_motion_may_go_away(house: Make) -> None:
+    there = house(has(FILE))
+    first = there.shelf.take("7")
+    there.motion.behaviour = GONE
+    assert there.shelf.take("7") == there.another().take("7") == first
+    assert there.downloads == 1
+
+
+def test_making_a_shelf_does_nothing(house: Make) -> None:
+    there = house(GONE)
+    assert not there.folder.exists()
+    assert there.motion.connections == 0
+
+
+@pytest.mark.parametrize("attachment_id", ["", "x", "7/8", "..", "1234567890123", "0", "07"])
+def test_what_is_no_id_is_not_found_and_leaves_no_trace(house: Make, attachment_id: str) -> None:
+    there = house(has(FILE))
+    assert isinstance(refused(there.shelf, attachment_id), NotFound)
+    assert there.downloads == 0
+    assert not there.folder.exists()
+    assert register.find(there.spool, attachment_id) is None
+
+
+PAGE = b"<!DOCTYPE html><title>Log in</title>"
+TROUBLES: dict[str, tuple[Behaviour, type[GatewayError], str]] = {
+    "gone": (GONE, NotFound, download.GONE),
+    "a redirect": (answers(b"", "Location: /login", status="302 Found"), NotFound, download.REDIRECTED),
+    "a login page": (answers(PAGE, "Content-Type: text/html"), NotFound, download.NO_FILE),
+    "credentials refused": (answers(b"", status="401 Unauthorized"), Unavailable, download.REFUSED),
+    "down": (DOWN, Unavailable, download.FAILED),
+    "short": (answers(FILE, length=len(FILE) + 1), Unavailable, "answer shorter than it says"),
+    "reset": (
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", then=Wire.reset),
+        Unavailable,
+        "connection broken",
+    ),
+    "too large": (answers(b"x" * 25_000_001), TooLarge, download.OVER_MOTIONS),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "expected", "reason"), TROUBLES.values(), ids=TROUBLES)
+def test_trouble_stores_nothing_and_is_known(
+    house: Make, behaviour: Behaviour, expected: type[GatewayError], reason: str
+) -> None:
+    there = house(behaviour)
+    error = refused(there.shelf)
+    assert (type(error), error.reason) == (expected, reason)
+    assert there.left() == []
+    assert there.known().failure == register.Failure(reason=reason, status=error.status, digest=None, at=NOW)
+
+
+@pytest.mark.parametrize(("behaviour", "seconds"), [(GONE, 5), (DOWN, 5), (TROUBLES["too large"][0], 60)])
+def test_a_failure_is_remembered_for_a_moment_and_what_appears_later_works(
+    house: Make, behaviour: Behaviour, seconds: int
+) -> None:
+    there = house(behaviour)
+    first = refused(there.shelf)
+    assert REMEMBERED_SECONDS[first.status] == seconds
+    there.motion.behaviour = has(FILE)
+    there.clock.advance(seconds - 0.1)
+    again = refused(there.another())
+    assert (type(again), again.reason, there.downloads) == (type(first), first.reason, 1)
+    there.clock.advance(0.1)
+    assert there.shelf.take("7").size_bytes == len(FILE)
+    assert there.known().failure is None
+
+
+def test_a_failure_from_the_future_is_not_believed(house: Make) -> None:
+    there = house(GONE)
+    refused(there.shelf)
+    there.clock.advance(-HOUR)
+    there.motion.behaviour = has(FILE)
+    assert there.shelf.take("7").size_bytes == len(FILE)
+
+
+def _slowly(wire: Wire) -> None:
+    head, body = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n\r\n" % (len(FILE), NAMED.encode()), FILE
+    wire.say(head + body[:100])
+    threading.Event().wait(0.3)
+    wire.say(body[100:])
+    finishes(wire)
+
+
+def together(count: int, ask: Callable[[], object]) -> list[object]:
+    """What each of so many threads hears that ask at the same moment."""
+    start = threading.Barrier(count)
+
+    def one() -> object:
+        start.wait()
+        try:
+            return ask()
+        except GatewayError as error:
+            return type(error), error.reason
+
+    with ThreadPoolExecutor(count) as pool:
+        return [asked.result() for asked in [pool.submit(one) for _ in range(count)]]
+
+
+def test_fifty_who_ask_at_once_cause_one_download(house: Make) -> None:
+    there = house(_slowly)
+    got = together(50, lambda: there.shelf.take("7"))
+    assert got == [there.shelf.take("7")] * 50
+    assert there.downloads == 1
+    assert there.left() == [shown(FILE)]
+
+
+def test_fifty_who_ask_at_once_share_a_failure(house: Make) -> None:
+    there = house(says(b"", then=lambda wire: (threading.Event().wait(0.3), GONE(wire))))
+    got = together(50, lambda: there.shelf.take("7"))
+    assert got == [(NotFound, download.GONE)] * 50
+    assert there.downloads == 1
+
+
+def test_different_attachments_do_not_wait_for_each_other(house: Make) -> None:
+    there = house(lambda wire: wire.hang() if b"/7/" in wire.request else has(FILE)(wire))
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(refused, there.shelf, "7")
+        until(lambda: there.downloads == 1, "the first one waits for Motion")
+        assert there.shelf.take("8").size_bytes == len(FILE)
+        assert not hanging.done()
+        there.motion.close()
+        assert isinstance(hanging.result(10), Unavailable)
+
+
+TAKING = """
+import sys
+from pathlib import Path
+from gateway import config, services
+from gateway.errors import GatewayError
+shared = services.build(config.load(Path(sys.argv[1]), {}))
+print("ready", flush=True)
+sys.stdin.readline()
+print(shared.shelf.take("7").digest.hex(), flush=True)
+"""
+
+
+@pytest.fixture
+def worker(spool: Database, settings_file: Callable[..., Path]) -> Iterator[Callable[[House], subprocess.Popen[bytes]]]:
+    """Starts processes that take attachment 7 when they are told to."""
+    with ExitStack() as stack:
+
+        def start(there: House) -> subprocess.Popen[bytes]:
+            path = settings_file(
+                server={"state_dir": str(spool.path.parent), "min_free": "0kB"},
+                motion={"url": f"http://127.0.0.1:{there.motion.port}"},
+            )
+            process = stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", TAKING, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            )
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            return process
+
+        yield start
+
+
+def go(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+
+
+def test_two_processes_cause_one_download(house: Make, worker: Callable[[House], subprocess.Popen[bytes]]) -> None:
+    there = house(_slowly)
+    workers = [worker(there) for _ in range(2)]
+    for process in workers:
+        go(process)
+    assert [process.communicate()[0].decode().strip() for process in workers] == [hashlib.sha256(FILE).hexdigest()] * 2
+    assert there.downloads == 1
+
+
+def test_a_kill_in_the_middle_leaves_nothing_half_and_the_next_fetch_works(
+    house: Make, worker: Callable[[House], subprocess.Popen[bytes]]
+) -> None:
+    there = house(says(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 100_000))
+    process = worker(there)
+    go(process)
+    incoming = there.folder / vault.INCOMING / "7"
+    until(lambda: incoming.exists() and incoming.stat().st_size > 0, "the file has begun to come")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(there.shelf.take, "7")
+        there.motion.behaviour = has(FILE)
+        process.send_signal(signal.SIGKILL)
+        assert waiting.result(10).digest == hashlib.sha256(FILE).digest()
+    assert there.left() == [shown(FILE)]
+    assert there.shelf.path(there.shelf.take("7")).read_bytes() == FILE
+
+
+def test_who_waits_for_too_long_comes_again_later(house: Make) -> None:
+    there = house(has(FILE))
+    impatient = there.another(patience_seconds=0.1)
+    with vault.Vault(there.folder).incoming("7", patience_seconds=0):
+        error = refused(impatient)
+    assert (type(error), error.reason) == (Unavailable, vault.BUSY)
+    assert there.downloads == 0
+    assert register.find(there.spool, "7") is None
+
+
+def test_a_digest_asks_for_these_bytes(house: Make) -> None:
+    there = house(has(FILE))
+    digest = hashlib.sha256(FILE).digest()
+    assert there.shelf.take("7", digest=digest).digest == digest
+    assert there.shelf.take("7", digest=digest).digest == digest
+    assert there.downloads == 1
+
+
+def test_other_bytes_than_the_token_was_made_for_are_not_found(house: Make) -> None:
+    there = house(has(OTHER))
+    digest = hashlib.sha256(FILE).digest()
+    error = refused(there.shelf, digest=digest)
+    assert (type(error), error.reason) == (NotFound, download.OTHER_BYTES)
+    assert there.left() == []
+    assert there.shelf.take("7").digest == hashlib.sha256(OTHER).digest()  # who wants any is not told that
+
+
+def test_while_a_link_lives_other_bytes_are_not_even_asked_for(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    error = refused(there.shelf, digest=hashlib.sha256(OTHER).digest())
+    assert (type(error), there.downloads) == (NotFound, 1)
+
+
+EVICTED: dict[str, tuple[Behaviour, type[GatewayError] | None]] = {
+    "has it still": (has(FILE), None),
+    "has changed it": (has(OTHER), NotFound),
+    "has deleted it": (GONE, NotFound),
+    "is down": (DOWN, Unavailable),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "expected"), EVICTED.values(), ids=EVICTED)
+@pytest.mark.parametrize("bound", [True, False], ids=["by token", "by Motion's link"])
+def test_what_was_evicted_while_its_link_lives_is_filled_again_from_a_motion_that(
+    house: Make, behaviour: Behaviour, expected: type[GatewayError] | None, *, bound: bool
+) -> None:
+    there = house(has(FILE))
+    item = there.shelf.take("7")
+    there.shelf.fetched(item, until=NOW + DAY if bound else None)
+    assert there.shelf.evict(["7"]) == 1
+    there.clock.advance(HOUR)
+    there.motion.behaviour = behaviour
+    digest = item.digest if bound else None
+    if expected is None:
+        again = there.shelf.take("7", digest=digest)
+        assert (again.digest, again.acquired_at) == (item.digest, NOW + HOUR)
+        assert there.left() == [shown(FILE)]
+        return
+    assert type(refused(there.shelf, digest=digest)) is expected
+    assert there.left() == []
+
+
+def test_once_no_link_lives_the_new_bytes_of_motion_take_the_place_of_the_old_ones(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.fetched(there.shelf.take("7"), until=NOW + register.GRACE_SECONDS)
+    there.motion.behaviour = has(OTHER)
+    there.clock.advance(register.GRACE_SECONDS)
+    assert there.shelf.take("7").digest == hashlib.sha256(FILE).digest()  # they are here
+    assert there.shelf.take("7", digest=hashlib.sha256(OTHER).digest()).size_bytes == len(OTHER)
+    assert there.left() == [shown(OTHER)]
+
+
+def test_two_attachments_of_the_same_bytes_are_one_file(house: Make) -> None:
+    there = house(has(FILE))
+    first, second = there.shelf.take("7"), there.shelf.take("8")
+    assert there.shelf.path(first) == there.shelf.path(second)
+    assert there.left() == [shown(FILE)]
+    assert there.downloads == 2
+
+
+def test_new_bytes_of_one_attachment_leave_the_file_to_another_that_has_the_old_ones(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    item = there.shelf.take("8")
+    there.shelf.fetched(item, until=NOW + DAY)
+    there.clock.advance(register.GRACE_SECONDS)
+    there.motion.behaviour = has(OTHER)
+    there.shelf.take("7", digest=hashlib.sha256(OTHER).digest())
+    there.motion.behaviour = GONE
+    assert there.shelf.path(there.shelf.take("8", digest=item.digest)).read_bytes() == FILE
+    assert there.left() == sorted([shown(FILE), shown(OTHER)])
+
+
+def test_who_comes_while_a_file_is_being_recorded_waits_for_that(house: Make) -> None:
+    there = house(has(FILE))
+    with ThreadPoolExecutor(2) as pool:
+        with closing(sqlite3.connect(there.spool.path, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            first = pool.submit(there.shelf.take, "7")
+            until(lambda: there.left() == [shown(FILE)], "the file has its name")
+            second = pool.submit(there.another().take, "7")
+            until(lambda: len(there.left()) == 2, "the second one has begun")
+            threading.Event().wait(0.2)
+            writer.execute("ROLLBACK")
+        assert first.result(10) == second.result(10)
+    assert there.downloads == 1
+
+
+def test_the_room_of_a_file_is_taken_before_it_comes(house: Make) -> None:
+    there = house(says(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\nabc"))
+    incoming = there.folder / vault.INCOMING / "7"
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(refused, there.shelf)
+        until(lambda: incoming.exists() and incoming.stat().st_blocks * 512 >= 10_000_000, "the room is taken")
+        there.motion.close()
+        assert isinstance(hanging.result(10), Unavailable)
+    assert there.left() == []
+
+
+def test_a_disk_that_takes_no_more_is_remembered_like_any_trouble(house: Make) -> None:
+    body = b"x" * 8_000_000
+    there = house(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7a1200\r\n%b\r\n0\r\n\r\n" % body))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, before[1]))
+    try:
+        errors = [refused(there.shelf), refused(there.another())]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [(type(error), error.reason) for error in errors] == [(Unavailable, vault.UNWRITABLE)] * 2
+    assert there.downloads == 1
+    assert there.left() == []
+
+
+def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) -> None:
+    assert web.THREADS["attachments"] > WAITING
+    there = house(has(FILE))
+    item = there.shelf.take("8")
+    there.motion.behaviour = GONE
+    others = map(str, itertools.count(100))
+    more = WAITING + 8  # whoever looks takes a place too, for a moment
+    with ThreadPoolExecutor(more) as pool:
+        with vault.Vault(there.folder).incoming("7", patience_seconds=0):
+            waiting = [pool.submit(refused, there.shelf) for _ in range(more)]
+            until(lambda: refused(there.shelf, next(others)).reason == CROWDED, "as many wait as may")
+            assert there.shelf.take("8") == item
+        assert {one.result(10).reason for one in waiting} <= {download.GONE, CROWDED}
+    assert refused(there.shelf, next(others)).reason == download.GONE
+
+
+def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
+    there = house(has(FILE))
+    path = there.shelf.path(there.shelf.take("7"))
+    path.write_bytes(FILE[:-1])
+    assert there.shelf.path(there.shelf.take("7")).read_bytes() == FILE
+    assert there.downloads == 2
+
+
+def test_fetches_are_counted_and_begin_the_time_of_motions_link(house: Make) -> None:
+    there = house(has(FILE), attachments={"link_ttl": "2d"})
+    item = there.shelf.take("7")
+    assert there.shelf.standing("7") == Standing()
+    there.shelf.fetched(item, until=NOW + HOUR)
+    assert there.shelf.standing("7") == Standing()
+    there.shelf.fetched(item)
+    there.clock.advance(HOUR)
+    there.shelf.fetched(item)
+    assert there.shelf.standing("7") == Standing(first_fetched_at=NOW)
+    assert there.shelf.take("7").first_fetched_at == NOW
+    assert (there.known().fetches, there.known().live_until) == (3, NOW + 2 * DAY)
+
+
+def test_a_minted_link_is_held_to(house: Make) -> None:
+    there = house(has(FILE))
+    digest = there.shelf.take("7").digest
+    there.shelf.hold("7", digest=digest, until=NOW + DAY)
+    assert there.known().live_until == NOW + DAY
+    with pytest.raises(NotFound):
+        there.shelf.hold("07", digest=digest, until=NOW + DAY)
+
+
+def test_no_link_is_held_to_bytes_that_a_live_one_forbids(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    with pytest.raises(NotFound, match=download.OTHER_BYTES):
+        there.shelf.hold("7", digest=hashlib.sha256(OTHER).digest(), until=NOW + DAY)
+    assert there.known().live_until == NOW + register.GRACE_SECONDS
+
+
+def test_a_link_to_new_bytes_brings_the_old_ones_not_back_to_life(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    there.clock.advance(register.GRACE_SECONDS)
+    there.motion.behaviour, digest = has(OTHER), hashlib.sha256(OTHER).digest()
+    there.shelf.hold("7", digest=digest, until=NOW + DAY)
+    assert there.shelf.take("7", digest=digest).size_bytes == len(OTHER)
+
+
+def test_a_revocation_counts_for_all_that_was_made_until_now(house: Make) -> None:
+    there = house(has(FILE))
+    there.clock.advance(0.9)
+    before = there.shelf.revoke("7")
+    assert before == int(NOW) + 1  # tokens of this very second too: their time has no fractions
+    assert there.shelf.standing("7") == Standing(revoked_before=before)
+    assert there.shelf.take("7").revoked_before == before
+    assert isinstance(refused(there.shelf, "x"), NotFound)
+    with pytest.raises(NotFound):
+        there.shelf.revoke("x")
+
+
+def test_evicting_is_all_or_nothing(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    with pytest.raises(CommandError, match="no file of attachment 8; nothing was evicted"):
+        there.shelf.evict(["7", "8"])
+    assert there.left() == [shown(FILE)]
+    assert there.shelf.evict_all() == 1
+    assert there.shelf.evict_all() == 0
+    with pytest.raises(CommandError):
+        there.shelf.evict(["7"])
+    assert there.left() == []
+
+
+def test_a_vault_without_room_is_a_passing_trouble_and_a_finding(
+    house: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = house(has(FILE), server={"min_free": "900000GB"})
+    error = refused(there.shelf)
+    assert (type(error), error.reason) == (Unavailable, vault.NO_ROOM)
+    assert "vault-full" in "".join(capsys.readouterr())
+    assert there.left() == []
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
+def test_room_is_made_before_a_file_gets_its_name(house: Make, *, chunked: bool) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    there = house(
+        says(whole % (len(FILE), FILE), then=finishes) if chunked else has(FILE),
+        attachments={"vault_max_bytes": "4kB", "max_bytes": "4kB"},
+    )
+    there.shelf.take("7")
+    there.motion.behaviour = says(whole % (len(OTHER), OTHER), then=finishes) if chunked else has(OTHER)
+    assert isinstance(refused(there.shelf, "8"), Unavailable)
+    there.clock.advance(register.GRACE_SECONDS)
+    assert there.shelf.take("8").size_bytes == len(OTHER)
+    assert there.left() == [shown(OTHER)]
+    assert there.known().stored is False
+
+
+def test_an_inspection_of_another_release_is_made_again(house: Make) -> None:
+    there = house(has(FILE))
+    item = there.shelf.take("7")
+    chosen = schema.attachment.c.attachment_id == "7"
+    there.spool.write(lambda connection: register.change(connection, chosen, inspected_by="0.0.1", inspection=None))
+    assert there.shelf.take("7") == item
+    assert there.known().inspection == item.inspection
+
+
+def test_what_processes_that_died_left_behind_is_tidied_away(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    there.motion.behaviour = has(OTHER)
+    lost = there.shelf.path(there.shelf.take("8"))
+    lost.unlink()
+    unrecorded = there.folder / "ab" / ("ab" * 32)
+    unrecorded.parent.mkdir()
+    unrecorded.write_bytes(b"its name, and no record")
+    (there.folder / vault.INCOMING / "9").write_bytes(b"half")
+    there.shelf.tidy()
+    assert there.left() == [shown(FILE)]
+    assert [record.stored for record in (there.known("7"), there.known("8"))] == [True, False]
+    assert there.shelf.path(there.shelf.take("8")).read_bytes() == OTHER
+
+
+def test_an_acquisition_tidies_up_once_an_hour(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("1")
+    for attachment_id, wait, left in (("2", TIDY_SECONDS - 1, 2), ("3", 1, 1)):
+        (there.folder / vault.INCOMING / "9").write_bytes(b"half")
+        there.clock.advance(wait)
+        there.shelf.take(attachment_id)
+        assert len(there.left()) == left
+
+
+def test_what_is_long_over_is_forgotten(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    there.clock.advance(register.KEEP_SECONDS + 1)
+    there.shelf.tidy()
+    assert there.left() == []
+    assert register.find(there.spool, "7") is None
+
+
+def test_without_its_spool_it_takes_nothing_and_leaves_nothing(house: Make, tmp_path: Path) -> None:
+    there = house(has(FILE))
+    elsewhere = Database(tmp_path / "missing" / "spool.sqlite3", patience_seconds=0.1)
+    shelf = dataclasses.replace(there, spool=elsewhere).shelf
+    assert isinstance(refused(shelf), SpoolUnavailable)
+    assert there.downloads == 0
+
+
+def test_a_warm_take_costs_little(house: Make) -> None:
+    there = house(has(FILE))
+    there.shelf.take("7")
+    began = time.perf_counter()
+    for _ in range(100):
+        there.shelf.take("7")
+    assert time.perf_counter() - began < 1
+    assert eviction.stored_bytes(there.spool) == len(FILE)

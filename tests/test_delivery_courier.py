@@ -1,0 +1,641 @@
+"""The courier between a real spool and a simulated Motion, at a clock that only the test moves."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway import __version__, telemetry
+from gateway.delivery import claims, courier
+from gateway.delivery.courier import Courier
+from gateway.ingress import intake
+from gateway.store import schema
+from gateway.store.engines import Database
+from gateway.upstream import Answer, Upstream
+from sandbox import mode
+from sandbox.mode import Mode
+from sandbox.motion import Event as Moment
+from sandbox.motion import Motion, Received
+from tests import config_samples
+from tests.service_samples import HandClock
+from tests.spool_samples import callback, rows, until
+
+HOUR = 3600.0
+QUIET_ROUNDS = 4  # of the courier, after which what has not happened will not happen
+
+
+@dataclass
+class Scene:
+    """A courier at work."""
+
+    spool: Database
+    motion: Motion
+    clock: HandClock
+    courier: Courier
+    thread: threading.Thread
+
+    def accept(self, *messages: str, **changes: Any) -> None:
+        """Messages written as contact and number: `a1`."""
+        for message in messages:
+            intake.accept(self.spool, callback(message, contact=message[0], **changes), now=self.clock.now())
+
+    @property
+    def heard(self) -> list[str]:
+        return [name(item) for item in self.motion.received]
+
+    @property
+    def accepted(self) -> list[str]:
+        return [name(item) for item in self.motion.accepted]
+
+    def events(self, state: str) -> list[str]:
+        return [row.request_id.removeprefix("request-") for row in self.rows() if row.state == state]
+
+    def rows(self) -> list[Any]:
+        return rows(self.spool, schema.event)
+
+    def wait_until_settled(self) -> None:
+        until(lambda: not self.events(schema.PENDING), "everything settled")
+
+    def claims(self) -> list[Any]:
+        return [row for row in rows(self.spool, schema.lane) if row.claimed_event is not None]
+
+    def wait_until_idle(self) -> None:
+        """Until nothing is in flight, and the courier has looked again and found nothing to do."""
+
+        def quiet() -> bool:
+            heard = len(self.motion.received)
+            self.wait_for_rounds(2)
+            return not self.claims() and len(self.motion.received) == heard
+
+        until(lambda: not self.claims() and quiet(), "the courier idle")
+
+    def wait_for_rounds(self, rounds: int = QUIET_ROUNDS) -> None:
+        """Until the courier has looked at the spool so many times."""
+        end = self.clock.asked + rounds
+        until(lambda: self.clock.asked >= end, "the courier's rounds")
+
+    def pass_time(self, condition: Callable[[], object], *, step: float, most: float = HOUR) -> None:
+        """Let time pass, a step at a time while nothing is in flight, until something has happened."""
+        for _ in range(round(most / step)):
+            if condition():
+                return
+            self.clock.advance(step)
+            self.wait_until_idle()
+        assert condition(), f"not within {most} s of the clock"
+
+
+def name(item: Received) -> str:
+    return str(json.loads(item.body)["message"]["id"])
+
+
+def of(contact: str, names: Sequence[str]) -> list[str]:
+    return [each for each in names if each[0] == contact]
+
+
+@contextlib.contextmanager
+def carrying(spool: Database, motion: Motion, *, upstream: Any = None, **spool_settings: Any) -> Iterator[Scene]:
+    """A courier that runs in a thread. It must have ended ten seconds after it was asked to."""
+    settings = config_samples.settings(
+        motion={"url": motion.url}, spool={"deadline": "1s", "deliveries": 8} | spool_settings
+    )
+    clock = HandClock()
+    calls = upstream or Upstream(settings.motion.url, connections=settings.spool.deliveries)
+    carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.005)
+    thread = threading.Thread(target=carrier.run)
+    thread.start()
+    try:
+        yield Scene(spool, motion, clock, carrier, thread)
+    finally:
+        motion.release()
+        carrier.stop()
+        thread.join(10)
+        calls.close()
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def motion() -> Iterator[Motion]:
+    with Motion() as simulated:
+        yield simulated
+        simulated.assert_nothing_unexpected()
+
+
+@pytest.fixture
+def scene(spool: Database, motion: Motion) -> Iterator[Scene]:
+    with carrying(spool, motion) as opened:
+        yield opened
+
+
+@pytest.fixture
+def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What the courier has logged so far."""
+    telemetry.configure("courier")
+    lines: list[str] = []
+
+    def read() -> list[dict[str, Any]]:
+        lines.append(capfd.readouterr().err)
+        return [json.loads(line) for line in "".join(lines).splitlines() if line.endswith("}")]
+
+    yield read
+    structlog.reset_defaults()
+
+
+# Order, and side by side
+
+
+def test_each_contact_gets_its_events_in_the_order_of_acceptance(scene: Scene) -> None:
+    messages = [f"{contact}{number}" for number in range(6) for contact in "abcde"]
+    scene.accept(*messages)
+    scene.wait_until_settled()
+    assert sorted(scene.accepted) == sorted(messages)
+    for contact in "abcde":
+        assert of(contact, scene.heard) == of(contact, messages)
+    assert {row.state for row in scene.rows()} == {schema.DELIVERED}
+
+
+def test_a_contact_that_hangs_holds_up_nobody_but_itself(scene: Scene) -> None:
+    scene.motion.set_mode(Mode(name="hang", marker=b'"a1"'))
+    scene.accept("a1", "a2", "b1", "b2", "c1", "b3")
+    scene.motion.wait_for_accepted(4)
+    scene.wait_for_rounds()
+    assert sorted(scene.heard) == ["a1", "b1", "b2", "b3", "c1"]
+    scene.motion.release()
+    scene.wait_until_settled()
+    assert of("a", scene.heard) == ["a1", "a2"]
+
+
+def test_events_that_name_nobody_wait_for_nobody(scene: Scene) -> None:
+    scene.motion.set_mode(mode.HANG)
+    for number in range(3):
+        intake.accept(scene.spool, callback(f"-{number}", contact=""), now=0)
+    scene.motion.wait_for(3)
+    assert sorted(scene.heard) == ["-0", "-1", "-2"]
+
+
+@pytest.mark.parametrize("deliveries", [1, 3])
+def test_no_more_are_under_way_than_the_settings_allow(spool: Database, motion: Motion, deliveries: int) -> None:
+    motion.set_mode(mode.HANG)
+    with carrying(spool, motion, deliveries=deliveries, deadline="30s") as scene:
+        scene.accept("a1", "b1", "c1", "d1", "e1")
+        motion.wait_for(deliveries)
+        scene.wait_for_rounds()
+        assert len(scene.heard) == len(scene.claims()) == deliveries
+        motion.set_mode(mode.UP)
+        scene.wait_until_settled()
+    assert sorted(scene.accepted) == ["a1", "b1", "c1", "d1", "e1"]
+
+
+# What Motion hears
+
+SIGNED = (
+    ("content-type", "application/json; charset=utf-8"),
+    ("content-encoding", "identity"),
+    ("x-sinch-webhook-signature", "c2lnbmF0dXJl"),
+    ("x-sinch-webhook-signature-nonce", "01FJA8B4A7BM43YGWSG9GBV067"),
+)
+
+
+def test_motion_hears_the_bytes_and_headers_that_sinch_sent_and_where_they_came_from(scene: Scene) -> None:
+    body = b'{\r\n  "message": {"id": "a1", "text": "\xc2\xbfqu\xc3\xa9?"}\r\n}\n'
+    query = "b=2&a=%7e%2F&b=3&empty=&x=y%20z+w"
+    scene.accept("a1", body=body, headers=SIGNED, query=query, request_id="r-1", address="2001:db8::1", connector=12)
+    [heard] = scene.motion.wait_for_accepted(1)
+    assert (heard.body, heard.query, heard.connector_id) == (body, query, 12)
+    headers = [(header.lower(), value) for header, value in heard.headers]
+    assert sorted(headers) == sorted(
+        [
+            *SIGNED,
+            ("host", "{}:{}".format(*scene.motion.address)),
+            ("accept-encoding", "identity"),
+            ("content-length", str(len(body))),
+            ("user-agent", f"motion-gateway/{__version__}"),
+            ("x-request-id", "r-1"),
+            ("x-forwarded-for", "2001:db8::1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "gateway.example.com"),
+        ]
+    )
+
+
+ODD_PARTS: dict[str, dict[str, Any]] = {
+    "an empty body": {"body": b""},
+    "a body of a megabyte": {"body": b"x" * 1_048_576},
+    "every byte there is": {"body": bytes(range(256))},
+    "a content type in Latin-1": {"headers": (("content-type", "text/caf\xe9"),)},
+    "a query of raw bytes": {"query": "a=caf\xc3\xa9"},
+    "a query that asks": {"query": "?&=#"},
+}
+
+
+@pytest.mark.parametrize("changes", ODD_PARTS.values(), ids=ODD_PARTS)
+def test_what_is_odd_arrives_as_it_is(scene: Scene, changes: dict[str, Any]) -> None:
+    scene.accept("a1", **changes)
+    [heard] = scene.motion.wait_for_accepted(1)
+    expected = callback("a1", contact="a", **changes)
+    assert heard.body == expected.body
+    assert heard.query == expected.query
+    assert heard.all_headers("content-type") == [value for _, value in expected.headers]
+
+
+def test_the_request_id_is_the_same_on_every_try(scene: Scene) -> None:
+    scene.motion.script(mode.failing(500), mode.failing(429), mode.failing(400))
+    scene.accept("a1")
+    scene.pass_time(lambda: scene.accepted, step=5)
+    assert [item.header("x-request-id") for item in scene.motion.received] == ["request-a1"] * 4
+    assert [(row.state, row.tries, row.outcome) for row in scene.rows()] == [(schema.DELIVERED, 4, "200")]
+
+
+# Motion is away
+
+DISAPPOINTMENTS = {
+    "refuses a status": (mode.failing(404), "404"),
+    "fails": (mode.failing(500), "500"),
+    "is away behind its proxy": (mode.failing(502), "502"),
+    "redirects": (mode.failing(302, headers=(("location", "/elsewhere"),)), "302"),
+    "resets the connection": (mode.RESET, "connection broken"),
+    "cuts its answer": (mode.CUT, "connection broken"),
+    "talks nonsense": (mode.GARBAGE, "connection broken"),
+    "hangs beyond the deadline": (mode.HANG, "no answer in time"),
+    "drips beyond the deadline": (mode.drip(0.1), "no answer in time"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), DISAPPOINTMENTS.values(), ids=DISAPPOINTMENTS)
+def test_when_motion_disappoints_the_event_is_tried_again(scene: Scene, behaviour: Mode, reason: str) -> None:
+    scene.motion.script(behaviour)
+    scene.accept("a1", "a2")
+    until(lambda: scene.rows()[0].outcome, "the first try's outcome")
+    assert scene.rows()[0].outcome == reason
+    scene.pass_time(lambda: len(scene.accepted) == 2, step=5)
+    assert scene.heard == ["a1", "a1", "a2"]
+    scene.wait_until_settled()
+
+
+@pytest.mark.parametrize("behaviour", [mode.ENDLESS, mode.CLOSING, mode.failing(204)], ids=lambda mode_: mode_.name)
+def test_a_2xx_is_a_delivery_however_it_ends(scene: Scene, behaviour: Mode) -> None:
+    scene.motion.script(behaviour)
+    scene.accept("a1", "a2")
+    scene.wait_until_settled()
+    assert scene.heard == ["a1", "a2"]
+
+
+def test_a_motion_that_refuses_connections_loses_nothing(scene: Scene) -> None:
+    scene.motion.set_mode(mode.DOWN)
+    scene.accept("a1", "b1", "a2", "c1", "b2")
+    until(lambda: any(row.outcome for row in scene.rows()), "a try")
+    scene.wait_until_idle()
+    scene.motion.set_mode(mode.UP)
+    scene.pass_time(lambda: len(scene.accepted) == 5, step=5)
+    for contact in "abc":
+        assert of(contact, scene.heard) == sorted(of(contact, scene.heard))
+
+
+class Gauge:
+    """How many requests Motion has in hand, and the most it ever had."""
+
+    def __init__(self) -> None:
+        self.most = self.now = 0
+        self._guard = threading.Lock()
+
+    def __call__(self, moment: Moment, _: Received) -> None:
+        with self._guard:
+            self.now += 1 if moment == "heard" else -1
+            self.most = max(self.most, self.now)
+
+
+def test_while_motion_is_down_one_event_at_a_time_is_tried_of_each_contact_in_turn(scene: Scene) -> None:
+    scene.motion.set_mode(mode.failing(503))
+    scene.accept(*(f"{contact}{number}" for number in (1, 2, 3) for contact in "abcde"))
+    scene.motion.wait_for(1)
+    scene.wait_until_idle()
+    first = len(scene.heard)
+    gauge = scene.motion.on_event = Gauge()
+    scene.pass_time(lambda: len(scene.heard) == first + 10, step=16)
+    assert gauge.most == 1
+    probes = scene.heard[first:]
+    assert sorted(probes[:5]) == sorted(probes[5:]) == ["a1", "b1", "c1", "d1", "e1"]
+    scene.motion.set_mode(mode.UP)
+    scene.pass_time(lambda: len(scene.accepted) == 15, step=16)
+    for contact in "abcde":
+        assert of(contact, scene.accepted) == [f"{contact}{number}" for number in (1, 2, 3)]
+    scene.wait_until_settled()
+
+
+def test_once_motion_is_back_nobody_waits_any_longer(scene: Scene) -> None:
+    scene.motion.script(mode.failing(429, retry_after="200"), mode.failing(503))
+    scene.accept("a1")
+    scene.motion.wait_for(1)
+    scene.wait_until_idle()
+    scene.accept("b1")
+    scene.motion.wait_for(2)
+    scene.wait_until_idle()
+    assert scene.accepted == []
+    scene.clock.advance(2)
+    scene.wait_until_settled()
+    assert scene.accepted == ["b1", "a1"]
+
+
+@pytest.mark.parametrize(("seconds", "probed"), [(0.9, False), (1.1, True), (2.1, True)])
+def test_what_was_under_way_when_motion_went_away_does_not_count_as_probes(
+    scene: Scene, seconds: float, *, probed: bool
+) -> None:
+    scene.motion.set_mode(mode.HANG)
+    scene.accept(*(f"{contact}1" for contact in "abcdefgh"))
+    scene.motion.wait_for(8)
+    scene.motion.set_mode(mode.DOWN)  # all eight are cut
+    scene.wait_until_idle()
+    scene.motion.set_mode(mode.UP)
+    scene.clock.advance(seconds)
+    scene.wait_for_rounds()
+    assert (len(scene.heard) > 8) is probed
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed", "heard"), [("60", 59, 1), ("60", 60, 2), ("9999", 299, 1), ("9999", 300, 2)]
+)
+def test_motion_is_left_alone_as_long_as_it_asks_but_never_over_five_minutes(
+    scene: Scene, asked: str, passed: float, heard: int
+) -> None:
+    scene.motion.set_mode(mode.failing(503, retry_after=asked))
+    scene.accept("a1")
+    scene.motion.wait_for(1)
+    scene.wait_until_idle()
+    scene.clock.advance(passed)
+    scene.wait_for_rounds()
+    scene.wait_until_idle()
+    assert len(scene.heard) == heard
+
+
+@pytest.mark.parametrize("contacts", ["a", "abc"], ids=["one contact", "three contacts"])
+@pytest.mark.parametrize("status", [401, 404, 500, 502])
+def test_an_hour_of_one_answer_to_everything_parks_nothing(scene: Scene, status: int, contacts: str) -> None:
+    scene.motion.set_mode(mode.failing(status))
+    messages = [f"{contact}{number}" for number in (1, 2) for contact in contacts]
+    scene.accept(*messages)
+    scene.motion.wait_for(1)
+    scene.wait_until_idle()
+    for _ in range(12):
+        scene.clock.advance(HOUR / 12)
+        scene.wait_until_idle()
+    assert scene.events(schema.PENDING) == messages
+    assert len(scene.heard) >= 12
+    scene.motion.set_mode(mode.UP)
+    scene.pass_time(lambda: len(scene.accepted) == len(messages), step=HOUR / 12)
+    for contact in contacts:
+        assert of(contact, scene.accepted) == [f"{contact}1", f"{contact}2"]
+    scene.wait_until_settled()
+    assert scene.events(schema.PARKED) == []
+
+
+# Poison
+
+
+@pytest.mark.parametrize(("status", "tries"), [(400, 5), (404, 5), (500, 8), (429, 8)])
+def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_contact_alone(
+    scene: Scene, status: int, tries: int
+) -> None:
+    scene.motion.set_mode(mode.poison(b'"p1"', status=status))
+    scene.accept("p1", "p2", "a1")
+    scene.motion.wait_for_accepted(1)
+    scene.wait_until_idle()  # a claim that is still open would outlive its lease below
+    for number in itertools.count(2):
+        if scene.events(schema.PARKED):
+            break
+        assert number < 60
+        scene.clock.advance(100)
+        scene.accept(f"a{number}")
+        until(lambda number=number: f"a{number}" in scene.accepted, "others")
+        scene.wait_until_idle()
+    scene.wait_until_settled()
+    assert scene.events(schema.PARKED) == ["p1"]
+    assert of("p", scene.heard) == ["p1"] * tries + ["p2"]
+    assert "p2" in scene.accepted
+    parked = scene.rows()[0]
+    assert (parked.tries, parked.outcome) == (tries, f"{status}: {tries} tries failed while others arrived")
+
+
+def test_an_event_on_which_motion_hangs_makes_nobody_else_wait(scene: Scene) -> None:
+    scene.motion.set_mode(Mode(name="hang", marker=b'"p1"'))
+    scene.accept("p1")
+    scene.motion.wait_for(1)
+    for number in range(1, 4):
+        scene.wait_until_idle()  # the wait in vain is over
+        scene.clock.advance(1)
+        scene.accept(f"a{number}", f"b{number}")
+        until(lambda number=number: {f"a{number}", f"b{number}"} <= set(scene.accepted), "the others", 0.9)
+
+
+def test_two_contacts_on_whom_motion_hangs_in_a_row_mean_that_it_is_down(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure("courier")
+    scene.motion.set_mode(mode.HANG)
+    scene.accept("a1", "b1")
+    until(lambda: "motion-down" in capfd.readouterr().err, "the finding")
+
+
+def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) -> None:
+    scene.motion.set_mode(Mode(name="reset", marker=b'"p1"'))
+    scene.accept("p1", "p2")
+    scene.motion.wait_for(1)
+    for number in itertools.count(1):
+        if scene.events(schema.PARKED):
+            break
+        assert number < 60
+        scene.wait_until_idle()
+        scene.accept(f"a{number}")
+        scene.clock.advance(301)
+        until(lambda number=number: f"a{number}" in scene.accepted, "others")
+    scene.wait_until_settled()
+    assert scene.events(schema.PARKED) == ["p1"]
+    assert scene.accepted[-1] == "p2"
+
+
+def test_an_event_that_fails_beyond_retry_for_is_parked_and_its_contact_goes_on(
+    spool: Database, motion: Motion
+) -> None:
+    motion.set_mode(mode.poison(b'"p1"'))
+    with carrying(spool, motion, retry_for="1h") as scene:
+        scene.accept("p1", "p2")
+        motion.wait_for(1)
+        for _ in range(6):  # the first failure, and then one for each step: seven
+            scene.wait_until_idle()
+            scene.clock.advance(HOUR)
+        scene.wait_until_idle()
+        assert scene.events(schema.PARKED) == []
+        scene.clock.advance(HOUR)
+        scene.wait_until_settled()
+        assert scene.events(schema.PARKED) == ["p1"]
+        assert scene.accepted == ["p2"]
+
+
+@pytest.mark.parametrize(("deaths", "parked"), [(3, []), (4, ["a1"])], ids=["its fourth", "its fifth"])
+def test_an_event_that_five_couriers_died_with_is_parked_by_the_next(
+    spool: Database, motion: Motion, deaths: int, parked: list[str]
+) -> None:
+    for message in ("a1", "a2"):
+        intake.accept(spool, callback(message, contact="a"), now=0)
+    for _ in range(deaths):
+        claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
+        claims.recover(spool, now=1, longest_wait_seconds=300)
+    claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
+    with carrying(spool, motion) as scene:
+        scene.wait_until_settled()
+        assert scene.events(schema.PARKED) == parked
+        assert scene.heard == [message for message in ("a1", "a2") if message not in parked]
+
+
+def test_what_a_dead_courier_had_in_hand_is_tried_alone_before_all_else(spool: Database, motion: Motion) -> None:
+    for message in ("a1", "b1", "c1"):
+        intake.accept(spool, callback(message, contact=message[0]), now=0)
+    claims.claim(spool, due_by=1, now=1, most=2, lease_seconds=90)
+    gauge = motion.on_event = Gauge()
+    motion.script(mode.HANG, mode.HANG)
+    with carrying(spool, motion, deadline="30s") as scene:
+        for number in (1, 2):
+            motion.wait_for(number)
+            scene.wait_for_rounds()
+            assert scene.heard == ["a1", "b1"][:number]
+            motion.release()
+        scene.wait_until_settled()
+    assert scene.heard == ["a1", "b1", "c1"]
+    assert gauge.most == 1
+
+
+# Stopping, and a spool that fails
+
+
+def test_asked_to_stop_it_finishes_what_is_in_flight_and_takes_nothing_new(spool: Database, motion: Motion) -> None:
+    motion.set_mode(mode.HANG)
+    with carrying(spool, motion, deadline="30s") as scene:
+        scene.accept("a1", "a2", "b1")
+        motion.wait_for(2)
+        scene.courier.stop()
+        scene.accept("c1")
+        scene.thread.join(0.5)
+        assert scene.thread.is_alive()
+        motion.set_mode(mode.UP)
+        scene.thread.join(10)
+        assert not scene.thread.is_alive()
+        assert scene.events(schema.DELIVERED) == ["a1", "b1"]
+        assert scene.events(schema.PENDING) == ["a2", "c1"]
+        assert sorted(scene.heard) == ["a1", "b1"]
+
+
+def test_a_courier_that_was_stopped_leaves_everything_to_the_next(spool: Database, motion: Motion) -> None:
+    with carrying(spool, motion) as scene:
+        scene.accept("a1")
+        scene.wait_until_settled()
+    scene.accept("a2")
+    with carrying(spool, motion) as scene:
+        scene.wait_until_settled()
+    assert scene.heard == ["a1", "a2"]
+
+
+@pytest.mark.parametrize("behaviour", [mode.UP, mode.failing(400)], ids=["delivered", "failed"])
+def test_an_outcome_that_cannot_be_written_is_written_later(
+    scene: Scene, log: Callable[[], list[dict[str, Any]]], behaviour: Mode
+) -> None:
+    scene.motion.set_mode(behaviour)
+    with contextlib.closing(sqlite3.connect(scene.spool.path, isolation_level=None, check_same_thread=False)) as locker:
+
+        def lock(moment: Moment, _: Received) -> None:
+            if moment == "heard" and not locker.in_transaction:
+                locker.execute("BEGIN IMMEDIATE")
+
+        scene.motion.on_event = lock
+        scene.accept("a1", "a2")
+        until(lambda: any(line.get("finding") == "spool-unavailable" for line in log()), "a finding")
+        assert scene.heard == ["a1"]
+        assert {row.outcome for row in scene.rows()} == {""}
+        scene.motion.on_event = None
+        scene.motion.set_mode(mode.UP)
+        locker.execute("ROLLBACK")
+    scene.pass_time(lambda: len(scene.accepted) == 2, step=5)
+    scene.wait_until_settled()
+    assert collections.Counter(scene.accepted) == {"a1": 1, "a2": 1}
+    assert scene.rows()[0].tries == (1 if behaviour is mode.UP else 2)
+
+
+@dataclass
+class Broken:
+    """An upstream with a fault of ours in it, the first time."""
+
+    faults: int = 1
+    posted: int = 0
+
+    def post(self, target: str, **_: Any) -> Answer:
+        self.posted += 1
+        if self.posted <= self.faults:
+            raise RuntimeError(f"secret {target}")
+        return Answer(200, {}, b"")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_fault_of_ours_loses_no_event_and_its_text_is_not_logged(
+    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    upstream = Broken()
+    with carrying(spool, motion, upstream=upstream) as scene:
+        scene.accept("a1", "a2")
+        until(lambda: upstream.posted == 1, "the first try")
+        scene.clock.advance(courier.LEASE_SECONDS + 1)
+        scene.wait_until_settled()
+        assert upstream.posted == 3
+    faults = [line for line in log() if line.get("fault")]
+    assert [line["fault"] for line in faults] == ["RuntimeError"]
+    assert "secret" not in json.dumps(faults)
+
+
+# What is told
+
+
+def test_each_try_is_one_line_that_tells_what_happened_and_nothing_secret(
+    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    secrets = ["hello-of-the-body", "c2lnbmF0dXJl", "token-of-the-query", "34600111222", "text-of-motion"]
+    motion.script(mode.Mode(name="failing", status=400, body=b"text-of-motion"))
+    with carrying(spool, motion) as scene:
+        scene.accept("a1", text=secrets[0], headers=SIGNED, query=f"token={secrets[2]}", identity=secrets[3])
+        scene.pass_time(lambda: scene.accepted, step=5)
+    lines = log()
+    tries = [line for line in lines if line["event"] == "delivery"]
+    known = {"process": "courier", "event": "delivery", "event_id": 1, "connector_id": 7, "request_id": "request-a1"}
+    assert [{key: line[key] for key in known} for line in tries] == [known] * 2
+    told = [(line["try"], line["status"], line["reason"], line["verdict"], line["kind"]) for line in tries]
+    assert told == [(1, 400, "400", "again", "MESSAGE_INBOUND"), (2, 200, "200", "delivered", "MESSAGE_INBOUND")]
+    assert not [secret for secret in secrets if secret in json.dumps(lines)]
+
+
+def test_findings_tell_that_motion_went_and_came_back_and_that_an_event_was_parked(
+    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    motion.script(mode.failing(502))
+    intake.accept(spool, callback("p1", contact="p"), now=0)
+    for _ in range(claims.MOST_DEATHS):
+        claims.recover(spool, now=1, longest_wait_seconds=300)
+        claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
+    with carrying(spool, motion) as scene:
+        scene.accept("a1")
+        scene.pass_time(lambda: scene.accepted, step=5)
+        scene.wait_until_settled()
+    notes = [(line["event"], line.get("finding")) for line in log() if line["event"] != "delivery"]
+    assert notes == [
+        ("finding", "event-parked"),
+        ("courier started", None),
+        ("finding", "motion-down"),
+        ("motion is up", None),
+        ("courier stopped", None),
+    ]

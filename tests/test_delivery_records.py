@@ -1,0 +1,218 @@
+"""What the operator sees of the spool and does to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.delivery import claims, records
+from gateway.delivery.records import Backlog, Retention
+from gateway.errors import CommandError
+from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
+from gateway.store import schema
+from gateway.store.engines import Database
+from tests.spool_samples import NOW, accept, order, rows, settle, states
+
+
+def test_the_newest_are_listed_first(spool: Database) -> None:
+    for number in range(1, 6):
+        accept(spool, f"m{number}")
+    found = records.listed(spool, state=None, connector_id=None, most=3)
+    assert [record.event_id for record in found] == [5, 4, 3]
+
+
+FILTERS = {
+    "everything": ((None, None), [3, 2, 1]),
+    "a state": (("pending", None), [3, 2]),
+    "a state nobody is in": (("parked", None), []),
+    "a connector": ((None, 8), [3]),
+    "both": (("pending", 7), [2]),
+    "a connector nobody has": ((None, 9), []),
+}
+
+
+@pytest.mark.parametrize(("wanted", "found"), FILTERS.values(), ids=FILTERS)
+def test_listed_is(spool: Database, wanted: tuple[str | None, int | None], found: list[int]) -> None:
+    accept(spool, "m1")
+    settle(spool, 1, "delivered")
+    accept(spool, "m2")
+    accept(spool, "m3", connector=8)
+    state, connector = wanted
+    listed = records.listed(spool, state=state, connector_id=connector, most=10)
+    assert [record.event_id for record in listed] == found
+
+
+def test_a_record_tells_everything_but_the_content(spool: Database) -> None:
+    accept(spool, identity="+39333", contact="c1", nonce="n1")
+    accept(spool, identity="+39333", contact="c1", nonce="n1")
+    settle(spool, 1, "delivered", now=NOW + 5)
+    assert records.shown(spool, 1) == records.Record(
+        event_id=1,
+        connector_id=7,
+        state="delivered",
+        kind="MESSAGE_INBOUND",
+        contact_id="c1",
+        identity="39333",
+        request_id="request-m1",
+        accepted_at=NOW,
+        settled_at=NOW + 5,
+        tries=1,
+        repeats=1,
+        outcome="delivered",
+        size_bytes=len(records.body(spool, 1)),
+        header_names=("content-type",),
+    )
+
+
+@pytest.mark.parametrize("body", [b"\x00\xff\r\n", b"", "\u20ac".encode() * 3], ids=["binary", "empty", "UTF-8"])
+def test_the_body_is_shown_byte_for_byte_and_counted_in_bytes(spool: Database, body: bytes) -> None:
+    accept(spool, body=body)
+    assert records.body(spool, 1) == body
+    assert records.shown(spool, 1).size_bytes == len(body)
+
+
+def test_an_event_that_is_not_there_cannot_be_shown(spool: Database) -> None:
+    with pytest.raises(CommandError, match="there is no event 1; `events list` shows"):
+        records.shown(spool, 1)
+
+
+@pytest.mark.parametrize("state", ["delivered", "parked"])
+def test_a_settled_event_is_delivered_once_more(spool: Database, state: str) -> None:
+    accept(spool)
+    settle(spool, 1, state)
+    records.replay(spool, [1])
+    assert order(spool) == [1]
+
+
+@pytest.mark.parametrize("changes", [{"text": "other"}, {"stale": True}], ids=["duplicate", "rejected"])
+def test_what_was_kept_without_delivery_can_be_replayed(spool: Database, changes: dict[str, Any]) -> None:
+    accept(spool, nonce="n1")
+    settle(spool, 1, "delivered")
+    accept(spool, nonce="n2", **changes)
+    records.replay(spool, [2])
+    assert order(spool) == [2]
+
+
+def test_a_replayed_event_starts_afresh(spool: Database) -> None:
+    accept(spool)
+    for _ in range(claims.MOST_DEATHS):
+        claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+        claims.recover(spool, now=NOW, longest_wait_seconds=300)
+    records.replay(spool, [1])
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+    assert (taken.failures, taken.failing_since) == (0, None)
+    assert claims.recover(spool, now=NOW, longest_wait_seconds=300).parked == ()
+
+
+def test_replayed_events_keep_their_order_and_come_before_newer_ones(spool: Database) -> None:
+    for number in range(1, 5):
+        accept(spool, f"m{number}")
+    for event_id in (1, 2, 3):
+        settle(spool, event_id, "parked")
+    records.replay(spool, [3, 1])
+    assert order(spool) == [1, 3, 4]
+
+
+def test_a_replay_does_not_wait_for_the_time_its_lane_waits_for(spool: Database) -> None:
+    for number in (1, 2):
+        accept(spool, f"m{number}")
+    settle(spool, 1, "parked")
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+    claims.postpone(spool, taken, outcome="503", due_at=NOW + 300, failures=1, failing_since=NOW)
+    records.replay(spool, [1])
+    assert order(spool) == [1, 2]
+
+
+def test_a_replay_does_not_overtake_what_is_being_delivered(spool: Database) -> None:
+    for number in (1, 2):
+        accept(spool, f"m{number}")
+    settle(spool, 1, "parked")
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+    records.replay(spool, [1])
+    assert claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90) == []
+    claims.delivered(spool, taken, outcome="200", now=NOW)
+    assert order(spool) == [1]
+
+
+REFUSED = {
+    "not there": ([1, 99], "there is no event 99; nothing was replayed"),
+    "still pending": ([1, 2], "event 2 is still pending; nothing was replayed"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "said"), REFUSED.values(), ids=REFUSED)
+def test_a_replay_with_one_that_cannot_be_replays_none(spool: Database, wanted: list[int], said: str) -> None:
+    accept(spool, "m1")
+    settle(spool, 1, "parked")
+    accept(spool, "m2")
+    with pytest.raises(CommandError, match=f"^{said}$"):
+        records.replay(spool, wanted)
+    assert states(spool) == {1: "parked", 2: "pending"}
+
+
+def test_parked_ids_come_in_the_order_of_acceptance(spool: Database) -> None:
+    for number in range(1, 5):
+        accept(spool, f"m{number}", contact=f"c{number}")
+    for event_id in (3, 1):
+        settle(spool, event_id, "parked")
+    assert records.parked_ids(spool) == [1, 3]
+
+
+RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
+AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
+
+
+@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
+@pytest.mark.parametrize("state", AGES)
+def test_a_settled_event_goes_when_it_is_past_its_time(spool: Database, state: str, extra: int, left: int) -> None:
+    accept(spool)
+    settle(spool, 1, "delivered", now=NOW)
+    spool.write(lambda connection: connection.execute(schema.event.update().values(state=state)))
+    gone = records.purge(spool, RETENTION, now=NOW + AGES[state] + extra)
+    assert (len(states(spool)), gone) == (left, 1 - left)
+
+
+@pytest.mark.parametrize(("state", "left"), [("parked", 1), ("delivered", 0)])
+def test_forever_is_forever(spool: Database, state: str, left: int) -> None:
+    accept(spool)
+    settle(spool, 1, state)
+    records.purge(spool, Retention(delivered_seconds=1, rejected_seconds=1, parked_seconds=None), now=NOW * 1000)
+    assert len(states(spool)) == left
+
+
+def test_what_is_pending_is_never_purged(spool: Database) -> None:
+    accept(spool)
+    assert records.purge(spool, Retention(0, 0, 0), now=NOW * 1000) == 0
+    assert order(spool) == [1]
+
+
+@pytest.mark.parametrize(("extra", "known"), [(-1, True), (0, True), (1, False)], ids=["younger", "just", "older"])
+def test_nonces_are_kept_five_minutes_longer_than_delivered_events(spool: Database, extra: int, *, known: bool) -> None:
+    accept(spool, nonce="n1")
+    records.purge(spool, RETENTION, now=NOW + 100 + FUTURE_TOLERANCE_SECONDS + extra)
+    assert bool(rows(spool, schema.nonce)) is known
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) -> None:
+    count = records.PURGE_CHUNK + extra
+    accept(spool)
+    settle(spool, 1, "delivered")
+    spool.write(lambda connection: _multiply(connection, count))
+    assert records.purge(spool, RETENTION, now=NOW + 101) == count
+    assert states(spool) == {}
+
+
+def _multiply(connection: Any, count: int) -> None:
+    names = ", ".join(column.name for column in schema.event.columns if column.name not in ("id", "original"))
+    copies = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
+    connection.exec_driver_sql(f"INSERT INTO event (original, {names}) SELECT 0, {names} FROM event, ({copies})")
+
+
+def test_the_backlog_counts_by_state_and_knows_since_when_the_oldest_waits(spool: Database) -> None:
+    assert records.backlog(spool) == Backlog({}, None)
+    for number in range(3):
+        accept(spool, f"m{number}", now=NOW + number)
+    settle(spool, 1, "delivered")
+    assert records.backlog(spool) == Backlog({"delivered": 1, "pending": 2}, NOW + 1)

@@ -1,0 +1,86 @@
+"""Old documents and what else lives in compound files, by the names in them; macros, packages, encryption."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.inspection import compound as reader
+from gateway.inspection import content
+from gateway.inspection.structure import Structure, Trait
+from tests.container_samples import Node, compound, pack, portable
+from tests.document_samples import CODE, INSTALLER_CLASS, PACKAGE, old_slides, old_word, storage
+
+
+def read(data: bytes) -> Structure:
+    found = reader.read(content.of_bytes(data))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(("name", "mime"), reader.STREAMS.items(), ids=reader.STREAMS)
+def test_a_stream_below_the_root_tells_the_type(name: str, mime: str) -> None:
+    assert read(compound([Node(name.upper(), b"x")])).mime == mime
+
+
+@pytest.mark.parametrize("name", reader.STREAMS)
+def test_neither_a_storage_nor_a_stream_elsewhere_tells_it(name: str) -> None:
+    assert read(compound([storage(name)])).mime == reader.OLE
+    assert read(compound([storage("ObjectPool", Node(name, b"x"))])).mime == reader.OLE
+
+
+@pytest.mark.parametrize("kind", [0x82, 0x84, 0x86])
+def test_an_installer_is_one_whatever_else_is_in_it(kind: int) -> None:
+    data = compound([Node("WordDocument", b"x")], class_id=bytes([kind]) + INSTALLER_CLASS[1:])
+    assert read(data).mime == reader.INSTALLER
+
+
+def records(*kinds: tuple[int, bytes]) -> Node:
+    start = struct.pack("<2H", 0x809, 16) + bytes(16)
+    return Node("Workbook", start + b"".join(struct.pack("<2H", kind, len(data)) + data for kind, data in kinds))
+
+
+TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
+    "a text": (old_word(), frozenset()),
+    "a text with macros": (old_word(storage("Macros", CODE)), frozenset({Trait.MACROS})),
+    "macros deep inside": (old_word(storage("a", storage("b", CODE))), frozenset({Trait.MACROS})),
+    "macros in capitals": (old_word(storage("_vba_Project_CUR")), frozenset({Trait.MACROS})),
+    "a name that only looks like it": (old_word(storage("VBAX")), frozenset()),
+    "a text, encrypted": (old_word(encrypted=True), frozenset({Trait.ENCRYPTED})),
+    "a sheet": (compound([records((0x85, bytes(5) + b"\0"))]), frozenset()),
+    "a sheet of macros": (compound([records((0x85, bytes(5) + b"\1"))]), frozenset({Trait.MACROS})),
+    "a sheet of charts": (compound([records((0x85, bytes(5) + b"\2"))]), frozenset()),
+    "a sheet, encrypted": (compound([records((0x2F, bytes(6)))]), frozenset({Trait.ENCRYPTED})),
+    "slides": (old_slides(), frozenset()),
+    "slides with macros": (old_slides(macros=True), frozenset({Trait.MACROS})),
+    "slides with macros at the end": (
+        compound([Node("PowerPoint Document", b"x" * 6_000_000 + old_slides(macros=True))]),
+        frozenset({Trait.MACROS}),
+    ),
+    "a package with a program": (old_word(PACKAGE), frozenset({Trait.PROGRAM_WITHIN})),
+    "a package of two letters": (old_word(Node("\1Ole10Native", b"MZ")), frozenset()),
+    "a program in another stream": (old_word(Node("Data", portable())), frozenset()),
+    "an archive behind": (old_word() + pack([("a", b"x")]), frozenset({Trait.ARCHIVE_WITHIN})),
+    "an archive inside": (old_word(Node("Theme", pack([("a", b"x")]))), frozenset()),
+    "an archive and a byte behind": (old_word() + pack([("a", b"x")]) + b"\0", frozenset()),
+    "its text cut": (old_word(first=True)[:8000], frozenset({Trait.BROKEN})),
+    "no entry": (old_word()[:1024], frozenset({Trait.BROKEN})),
+}
+
+
+@pytest.mark.parametrize(("data", "traits"), TRAITS.values(), ids=TRAITS)
+def test_a_compound_file_has_its_traits_and_no_others(data: bytes, traits: frozenset[Trait]) -> None:
+    assert read(data).traits == traits
+
+
+@pytest.mark.parametrize("data", [b"", b"\xd0\xcf\x11\xe0", b"x" * 600], ids=["nothing", "half its magic", "another"])
+def test_anything_else_is_none(data: bytes) -> None:
+    assert reader.read(content.of_bytes(data)) is None
+
+
+@given(st.sampled_from([old_word(), old_slides()]), st.integers(0, 12_000), st.binary(max_size=64))
+def test_any_change_is_read(data: bytes, at: int, change: bytes) -> None:
+    reader.read(content.of_bytes(data[:at] + change + data[at + len(change) :]))

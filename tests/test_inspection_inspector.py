@@ -1,0 +1,289 @@
+"""The inspection of whole files: genuine ones by whomever, what somebody might slip in, and any bytes at all."""
+
+from __future__ import annotations
+
+import random
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.inspection import content, inspector
+from gateway.inspection.inspector import Inspection
+from gateway.inspection.structure import Trait
+from tests.container_samples import Node, compound, members, pack
+from tests.document_samples import (
+    CSV,
+    DANGERS,
+    DOCX,
+    EICAR,
+    NATIVE,
+    OTHERS,
+    PROSE,
+    TYPES,
+    Danger,
+    Maker,
+    noise,
+    pdf,
+    word,
+)
+from tests.picture_samples import PICTURES, Sample
+from tests.recording_samples import FOREIGNERS, RECORDINGS
+
+MOST_SECONDS, MOST_BYTES = 0.1, 64 * 2**20
+UNKNOWN, SCRIPT = "application/octet-stream", "text/x-script"
+
+
+def inspect(data: bytes, name: str = "") -> Inspection:
+    return inspector.inspect(content.of_bytes(data), name=name)
+
+
+@pytest.mark.parametrize(("mime", "make"), NATIVE.values(), ids=NATIVE)
+def test_a_genuine_document_is_told_and_nothing_is_held_against_it(mime: str, make: Maker) -> None:
+    found = inspect(make())
+    assert (found.mime, found.traits) == (mime, frozenset())
+
+
+@pytest.mark.parametrize(("mime", "make"), OTHERS.values(), ids=OTHERS)
+def test_other_harmless_files_are_told(mime: str, make: Maker) -> None:
+    found = inspect(make())
+    assert (found.mime, found.traits) == (mime, frozenset())
+
+
+@pytest.mark.parametrize("danger", DANGERS.values(), ids=DANGERS)
+def test_what_somebody_slips_in_is_seen(danger: Danger) -> None:
+    mime, traits, make = danger
+    found = inspect(make())
+    assert found.mime == mime
+    assert set(traits) <= found.traits
+
+
+@pytest.mark.parametrize("sample", (PICTURES | RECORDINGS).values(), ids=PICTURES | RECORDINGS)
+def test_libmagic_speaks_against_no_picture_sound_or_film_of_ours(sample: Sample) -> None:
+    found = inspect(sample.data())
+    assert found.mime == sample.mime
+    assert Trait.DISPUTED not in found.traits
+
+
+@pytest.mark.parametrize("make", FOREIGNERS.values(), ids=FOREIGNERS)
+def test_what_no_reader_knows_has_libmagics_name_or_none(make: Maker) -> None:
+    found = inspect(make())
+    assert found.reader == inspector.LIBMAGIC
+    assert found.mime == found.opinion
+
+
+@pytest.mark.parametrize("type_of", sorted({mime for mime, _ in NATIVE.values()}))
+def test_each_document_of_whatsapp_is_here_in_five_variants(type_of: str) -> None:
+    assert sum(mime == type_of for mime, _ in NATIVE.values()) >= 5
+
+
+DISPUTES: dict[str, tuple[bytes, str, bool]] = {
+    "libmagic knows sound, no reader does": (b"\xff\xfb\x90\x64" + noise(4000), "audio/mpeg", True),
+    "libmagic knows an archive, there is none": (b"PK\1\2" * 20, "application/zip", True),
+    "text of one byte": (b"x", "text/plain", True),
+    "text in a format of its own": (b"%!PS-Adobe-3.0\n/x 1 def\n" * 20, "text/plain", True),
+    "text, and libmagic saw a language": (b"#include <stdio.h>\nint main(void) { return 0; }\n", "text/plain", False),
+    "a letter": (b"From: Ann\nDate: Mon, 1 Jan 2024\nSubject: hello\n\nHello.\n", "text/plain", False),
+    "text with a page in it": (b"Look at this: <html><body><script>alert(1)</script>", "text/html", True),
+    "text with a script in it": (b"hi\nimport os\ndef f(x):\n    return 1\n", "text/x-script", True),
+    "what nobody knows": (noise(4000), UNKNOWN, False),
+}
+
+
+@pytest.mark.parametrize(("data", "mime", "disputed"), DISPUTES.values(), ids=DISPUTES)
+def test_only_two_opinions_of_different_families_are_a_dispute(data: bytes, mime: str, disputed: bool) -> None:  # noqa: FBT001
+    found = inspect(data)
+    assert (found.mime, Trait.DISPUTED in found.traits) == (mime, disputed)
+
+
+LINES = b"a,b\n1,2\n"
+NAMES: dict[str, tuple[bytes, str, str]] = {
+    "a table that is called text": (LINES, "a.txt", "text/plain"),
+    "text that is called a table": (b"one row\n", "A.CSV", CSV),
+    "a table without a name": (LINES, "", CSV),
+    "a table of another name": (LINES, "a.dat", CSV),
+    "text that is called a picture": (b"hello there", "a.jpg", "text/plain"),
+    "a document that is called a script": (pdf(), "a.vbs", "application/pdf"),
+    "json that is called text": (b'{"a": 1}', "a.txt", "application/json"),
+    "a script behind a document": (b'MsgBox "x"', "a.pdf.vbs", SCRIPT),
+    "a script in capitals": (b"dir c:\\", "A.BAT", SCRIPT),
+    "a script with dots and blanks behind": (b"dir c:\\", "a.bat. .", SCRIPT),
+    "a script with letters that nobody sees": (b"dir c:\\", "a.bat\u200b\u202e\0", SCRIPT),
+    "powershell": (b"Get-ChildItem", "a.ps1", SCRIPT),
+    "javascript": (b"alert(1)", "a.js", SCRIPT),
+    "hta": (b"alert(1)", "a.hta", SCRIPT),
+    "python": (b"import os", "a.py", SCRIPT),
+    "php": (b"echo 1;", "a.php", SCRIPT),
+    "desktop": (b"Exec=sh", "a.desktop", SCRIPT),
+    "json that is called a script": (b'{"a": 1}', "a.js", SCRIPT),
+    "only an extension": (b"dir c:\\", ".bat", SCRIPT),
+    "an extension that only ends like one": (b"dir c:\\", "acrobat", "text/plain"),
+    "a very long name": (b"dir c:\\", "x" * 10_000 + ".bat", SCRIPT),
+    "half of a letter": (b"hello there", "\ud800.txt", "text/plain"),
+}
+
+
+@pytest.mark.parametrize(("data", "name", "mime"), NAMES.values(), ids=NAMES)
+def test_the_name_decides_only_what_kind_of_text_it_is(data: bytes, name: str, mime: str) -> None:
+    assert inspect(data, name).mime == mime
+
+
+def test_a_formula_is_told_whatever_the_name() -> None:
+    assert Trait.FORMULA in inspect(b"+cmd|' /C calc'!A0\n", "a.csv").traits
+
+
+def test_a_file_without_a_byte_is_empty() -> None:
+    found = inspect(b"", "a.bat")
+    assert (found.mime, found.traits, found.size_bytes) == (UNKNOWN, {Trait.EMPTY}, 0)
+
+
+@pytest.mark.parametrize(("before", "seen"), [(0, True), (60, True), (61, False)])
+def test_the_test_virus_is_looked_for_in_the_first_128_bytes(before: int, seen: bool) -> None:  # noqa: FBT001
+    assert (Trait.TEST_VIRUS in inspect(bytes(before) + EICAR).traits) is seen
+
+
+def test_who_asks_for_too_much_of_a_file_is_stopped_and_the_file_is_costly() -> None:
+    data = pack([(f"{number}" + "x" * 200, b"") for number in range(10_000)])
+    found = inspect(data)
+    assert (found.mime, found.traits, found.reader) == ("application/zip", {Trait.COSTLY}, "archive")
+
+
+def test_an_inspection_tells_who_said_what() -> None:
+    found = inspect(word())
+    assert (found.mime, found.reader, found.opinion, found.size_bytes) == (DOCX, "archive", DOCX, len(word()))
+    assert found.details == {"members": len(members(word()))}
+
+
+def test_eight_threads_inspect_at_the_same_time() -> None:
+    files = [make() for _, make in [*NATIVE.values()][:20]] * 10
+    alone = [inspect(data) for data in files]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(inspect, files)) == alone
+
+
+@given(st.binary(max_size=400), st.text(max_size=20))
+def test_any_bytes_under_any_name_are_inspected(data: bytes, name: str) -> None:
+    found = inspect(data, name)
+    assert found.size_bytes == len(data)
+
+
+@cache
+def small() -> list[bytes]:
+    made = [make() for _, make in NATIVE.values()] + [make() for _, _, make in DANGERS.values()]
+    return [data for data in made if 0 < len(data) < 200_000]
+
+
+genuine = st.deferred(lambda: st.sampled_from(small()))
+
+
+@given(genuine, st.binary(max_size=2000))
+def test_any_bytes_behind_a_genuine_beginning_are_inspected(start: bytes, data: bytes) -> None:
+    inspect(start[:64] + data)
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chance.randint(1, 12)):
+        at = chance.randrange(len(changed))
+        match chance.randrange(4):
+            case 0:
+                changed[at] = chance.randrange(256)
+            case 1:
+                changed[at : at + 4] = chance.choice([b"\xff" * 4, bytes(4), b"\xfe\xff\xff\xff", b"\1\0\0\0"])
+            case 2:
+                del changed[at + 1 : at + chance.randint(1, 200)]
+            case _:
+                changed[at:at] = changed[at : at + chance.randint(1, 200)]
+    return bytes(changed)
+
+
+@settings(max_examples=400, deadline=None)
+@given(genuine, st.randoms(use_true_random=False))
+def test_a_mutated_file_is_inspected(data: bytes, chance: random.Random) -> None:
+    inspect(mutated(data, chance))
+
+
+def test_no_mutated_file_turns_into_more_than_it_was() -> None:
+    """A damaged program stays none of WhatsApp's documents, unless the damage is to what makes it one."""
+    chance = random.Random(1)
+    native = {mime for mime, _ in NATIVE.values()} - {"text/plain"}
+    for mime, _, make in DANGERS.values():
+        data = make()
+        if mime not in native and len(data) < 200_000:
+            found = [inspect(mutated(data, chance)) for _ in range(5)]
+            assert [each.mime for each in found if each.mime in native and not each.traits] == []
+
+
+def _types(xml: bytes) -> bytes:
+    return pack([(TYPES, xml), ("_rels/.rels", xml), ("a", noise(9000))])
+
+
+def _listed(count: int) -> bytes:
+    return b"<a>" + b'<Override PartName="/a" ContentType="x"/>' * count + b"</a>"
+
+
+HEAVY: dict[str, Maker] = {
+    "16,000 members": lambda: pack([(f"word/{number}", b"") for number in range(16_000)]),
+    "16,000 embedded": lambda: pack([(f"word/embeddings/{number}", b"x") for number in range(16_000)]),
+    "XML, deep": lambda: _types(b"<a>" * 170_000),
+    "XML, many parts": lambda: _types(_listed(9_999)),
+    "XML, many attributes": lambda: _types(b"<a " + b" ".join(b'a%d=""' % n for n in range(50_000)) + b"/>"),
+    "XML, one long attribute": lambda: _types(b'<a b="' + b"&#65;" * 100_000 + b'"/>'),
+    "OLE, 900 storages": lambda: compound([Node(f"{number}", storage=True) for number in range(900)]),
+    "OLE, many records": lambda: compound([Node("Workbook", b"\x85\0\0\0" * 20_000)]),
+    "OLE, 6 MB of slides": lambda: compound([Node("PowerPoint Document", b"\xff\x03\x14" * 2_200_000)]),
+    "blanks": lambda: b" \n" * 35_000,
+    "line feeds": lambda: b"\n" * 70_000,
+    "opening brackets": lambda: b"<" * 70_000,
+    "comments": lambda: b"<!-- -->" * 9_000,
+    "comments that do not end": lambda: b"<!--" * 17_000,
+    "types that do not end": lambda: b"<!DOCTYPE a [" * 6_000,
+    "lines of a header": lambda: b"a:\n b\n" * 12_000,
+    "quotes": lambda: b'",' * 35_000,
+    "signs of formulas": lambda: b"+aaaaaaaaaaaaaaaaaaaa" * 3_400,
+    "tags of nothing": lambda: b"ID3\x03\0\0\0\0\0\0" * 7_000,
+    "ends of archives": lambda: b"PK\5\6" * 17_000,
+    "a text of 8 MB": lambda: PROSE.encode() * 80_000,
+    "zeros": lambda: bytes(16 * 2**20),
+}
+
+
+def costs(data: bytes) -> tuple[float, int]:
+    """Seconds of CPU, the better of two, and the most bytes of memory beyond the file itself."""
+    seconds = []
+    for _ in range(2):
+        begun = time.process_time()
+        inspect(data)
+        seconds.append(time.process_time() - begun)
+    tracemalloc.start()
+    try:
+        inspect(data)
+        return min(seconds), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("make", HEAVY.values(), ids=HEAVY)
+def test_no_file_takes_long_or_much_memory(make: Maker) -> None:
+    data = make()
+    seconds, memory = costs(data)
+    print(f"{seconds * 1000:.1f} ms, {memory / 2**20:.1f} MB")
+    assert seconds < MOST_SECONDS
+    assert memory < MOST_BYTES
+
+
+def test_no_mutated_file_takes_long() -> None:
+    chance = random.Random(2)
+    worst, which = 0.0, b""
+    for _ in range(1500):
+        data = mutated(chance.choice(small()), chance)
+        begun = time.process_time()
+        inspect(data)
+        spent = time.process_time() - begun
+        worst, which = max((worst, which), (spent, data[:16]))
+    print(f"worst: {worst * 1000:.1f} ms of {which!r}")
+    assert worst < MOST_SECONDS

@@ -1,0 +1,330 @@
+"""Verdicts: each row of XCALLY's table, each case of a careful gateway, and every edge of every size."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.inspection import filetypes, rulebook
+from gateway.inspection.rulebook import Kind, Row
+from gateway.inspection.structure import Trait
+from gateway.inspection.verdicts import Limits
+from tests.media_samples import MB, META, PE, SHEET, WORD, File, file, judged
+
+NATIVE, LINK, REFUSED = Kind.NATIVE, Kind.LINK, Kind.REFUSED
+RUNNABLE = sorted(filetypes.RUNNABLE)
+PROFILES = sorted(rulebook.load().profiles)
+
+files = st.builds(
+    File,
+    mime=st.sampled_from(sorted(filetypes.KNOWN)) | st.text(max_size=40),
+    traits=st.frozensets(st.sampled_from(list(Trait)), max_size=4),
+    size_bytes=st.integers(0, 2000 * MB),
+)
+
+# XCALLY's manual, "Supported attachment", row by row; and what it says of .docx and of all else.
+OBSERVED = {
+    "CSV": ("text/csv", (), LINK, None),
+    "DOC": ("application/msword", (), REFUSED, "CHANNEL_FAILURE"),
+    "GIF": ("image/gif", (), REFUSED, "CHANNEL_FAILURE"),
+    "JPG": ("image/jpeg", (), NATIVE, None),
+    "MP3": ("audio/mpeg", (), NATIVE, None),
+    "MP4": ("video/mp4", (), NATIVE, None),
+    "PDF": ("application/pdf", (), LINK, None),
+    "PNG": ("image/png", (), NATIVE, None),
+    "WAV": ("audio/wav", (), REFUSED, "BAD_REQUEST"),
+    "DLL": (PE, (Trait.LIBRARY,), LINK, None),
+    "EXE": (PE, (), REFUSED, "BAD_REQUEST"),
+    "EXE of DOS": ("application/x-dosexec", (), REFUSED, "BAD_REQUEST"),
+    "DOCX": (WORD, (), REFUSED, "MEDIA_TYPE_UNSUPPORTED"),
+    "XLSX": (SHEET, (), LINK, None),
+    "XLS": ("application/vnd.ms-excel", (), LINK, None),
+    "TXT": ("text/plain", (), LINK, None),
+    "ZIP": ("application/zip", (), LINK, None),
+    "HTML": ("text/html", (), LINK, None),
+    "nothing we know": ("application/x-strange", (), LINK, None),
+    "GIF, animated": ("image/gif", (Trait.ANIMATED,), REFUSED, "CHANNEL_FAILURE"),
+    "sticker": ("image/webp", (), NATIVE, None),
+    "M4A": ("audio/mp4", (), NATIVE, None),
+    "H.265": ("video/mp4", (Trait.FOREIGN_VIDEO,), LINK, None),
+}
+
+
+@pytest.mark.parametrize(("mime", "traits", "kind", "code"), OBSERVED.values(), ids=OBSERVED)
+def test_what_xcally_has_observed(mime: str, traits: tuple[Trait, ...], kind: Kind, code: str | None) -> None:
+    verdict = judged(file(mime, *traits), "xcally-observed")
+    assert (verdict.kind, verdict.code) == (kind, code)
+
+
+@pytest.mark.parametrize("mime", META)
+def test_what_meta_lists_is_native_under_meta_cloud_and_under_strict(mime: str) -> None:
+    assert judged(file(mime), "meta-cloud").kind is NATIVE
+    assert judged(file(mime), "strict").kind is NATIVE
+
+
+@pytest.mark.parametrize("mime", sorted(filetypes.KNOWN.keys() - set(META)))
+def test_what_meta_does_not_list_is_a_link_under_meta_cloud(mime: str) -> None:
+    assert judged(file(mime), "meta-cloud").kind is LINK
+
+
+ODD_BUT_FINE = {
+    "moov behind mdat": ("video/mp4", Trait.LATE_INDEX),
+    "photo with a film behind it": ("image/jpeg", Trait.TRAILING),
+    "grey scan": ("image/jpeg", Trait.GREY),
+    "PDF that may not be printed": ("application/pdf", Trait.ENCRYPTED),
+    "moving PNG": ("image/png", Trait.ANIMATED),
+    "moving sticker": ("image/webp", Trait.ANIMATED),
+}
+
+
+@pytest.mark.parametrize(("mime", "trait"), ODD_BUT_FINE.values(), ids=ODD_BUT_FINE)
+def test_a_genuine_file_with_a_peculiarity_stays_native_under_meta_cloud(mime: str, trait: Trait) -> None:
+    assert judged(file(mime, trait), "meta-cloud").kind is NATIVE
+
+
+NOT_NATIVE = {
+    "Ogg without Opus": ("audio/ogg", ()),
+    "H.265, MPEG-4 ASP": ("video/mp4", (Trait.FOREIGN_VIDEO,)),
+    "film with MP3 sound": ("video/mp4", (Trait.FOREIGN_AUDIO,)),
+    "two sound tracks": ("video/mp4", (Trait.SEVERAL_AUDIO,)),
+    "no moov": ("video/mp4", (Trait.NO_INDEX,)),
+    "no track": ("video/mp4", (Trait.NO_TRACK,)),
+    "M4A with ALAC": ("audio/mp4", (Trait.FOREIGN_AUDIO,)),
+    "docx with macros": (WORD, (Trait.MACROS,)),
+    "doc with macros": ("application/msword", (Trait.MACROS,)),
+    "docx with a program": (WORD, (Trait.PROGRAM_WITHIN,)),
+    "xls with a password": ("application/vnd.ms-excel", (Trait.ENCRYPTED,)),
+    "ZIP dressed as docx": (WORD, (Trait.DRESSED_UP,)),
+    "HTML behind JPEG's first bytes": ("image/jpeg", (Trait.MARKUP_WITHIN,)),
+    "JPEG that is a ZIP": ("image/jpeg", (Trait.ARCHIVE_WITHIN,)),
+    "16-bit PNG": ("image/png", (Trait.DEEP,)),
+    "palette PNG": ("image/png", (Trait.PALETTE,)),
+    "CMYK JPEG": ("image/jpeg", (Trait.CMYK,)),
+    "sticker of another size": ("image/webp", (Trait.NOT_512,)),
+    "empty": ("text/plain", (Trait.EMPTY,)),
+    "half a picture": ("image/jpeg", (Trait.TRUNCATED,)),
+    "EICAR": ("text/plain", (Trait.TEST_VIRUS,)),
+    "not read to its end": ("application/pdf", (Trait.COSTLY,)),
+}
+
+
+@pytest.mark.parametrize(("mime", "traits"), NOT_NATIVE.values(), ids=NOT_NATIVE)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_never_native(profile: str, mime: str, traits: tuple[Trait, ...]) -> None:
+    assert judged(file(mime, *traits), profile).kind is not NATIVE
+
+
+# What a careful gateway does, case by case.
+CAREFUL = {
+    "picture with bytes behind its end": ("image/jpeg", (Trait.TRAILING,), LINK),
+    "film with bytes behind its end": ("video/mp4", (Trait.TRAILING,), LINK),
+    "GIFAR": ("image/gif", (Trait.ARCHIVE_WITHIN,), LINK),
+    "PNG and ZIP": ("image/png", (Trait.ARCHIVE_WITHIN,), LINK),
+    "PDF and JAR": ("application/pdf", (Trait.ARCHIVE_WITHIN,), LINK),
+    "ZIP": ("application/zip", (), LINK),
+    "JAR": ("application/java-archive", (), REFUSED),
+    "APK": ("application/vnd.android.package-archive", (), REFUSED),
+    "docx with macros": (WORD, (Trait.MACROS,), REFUSED),
+    "docm": ("application/vnd.ms-word.document.macroEnabled.12", (Trait.MACROS,), REFUSED),
+    "program in a docx": (WORD, (Trait.PROGRAM_WITHIN,), REFUSED),
+    "program in a ZIP": ("application/zip", (Trait.PROGRAM_WITHIN,), REFUSED),
+    "encrypted docx": ("application/encrypted", (Trait.ENCRYPTED,), LINK),
+    "encrypted ZIP": ("application/zip", (Trait.ENCRYPTED,), LINK),
+    "encrypted PDF": ("application/pdf", (Trait.ENCRYPTED,), LINK),
+    "magic and a foreign body": ("image/jpeg", (Trait.BROKEN,), REFUSED),
+    "magic and HTML": ("image/gif", (Trait.MARKUP_WITHIN,), REFUSED),
+    "HTML": ("text/html", (), REFUSED),
+    "XHTML": ("application/xhtml+xml", (), REFUSED),
+    "SVG": ("image/svg+xml", (), REFUSED),
+    "XML": ("text/xml", (), REFUSED),
+    "MHTML": ("multipart/related", (), REFUSED),
+    "mail": ("message/rfc822", (), REFUSED),
+    "HTA": ("application/hta", (), REFUSED),
+    "text with tags further down": ("text/plain", (), NATIVE),
+    "EICAR": ("text/plain", (Trait.TEST_VIRUS,), REFUSED),
+    "ZIP bomb": ("application/zip", (Trait.BOMB,), REFUSED),
+    "EXE": (PE, (), REFUSED),
+    "DLL": (PE, (Trait.LIBRARY,), REFUSED),
+    "ELF": ("application/x-executable", (), REFUSED),
+    "Mach-O": ("application/x-mach-binary", (), REFUSED),
+    "shortcut": ("application/x-ms-shortcut", (), REFUSED),
+    "shortcut to a URL": ("application/x-mswinurl", (), REFUSED),
+    "MSI": ("application/x-msi", (), REFUSED),
+    "CAB": ("application/vnd.ms-cab-compressed", (), REFUSED),
+    "ISO": ("application/x-iso9660-image", (), REFUSED),
+    "CHM": ("application/vnd.ms-htmlhelp", (), REFUSED),
+    "script": ("text/x-script", (), REFUSED),
+    "RTF": ("application/rtf", (), LINK),
+    "JSON": ("application/json", (), LINK),
+    "octets": ("application/octet-stream", (), LINK),
+    "of no known type": ("application/x-strange", (), LINK),
+    "empty": ("application/octet-stream", (Trait.EMPTY,), REFUSED),
+    "truncated": ("application/pdf", (Trait.TRUNCATED,), REFUSED),
+    "ZIP dressed as docx": ("application/zip", (Trait.DRESSED_UP,), REFUSED),
+    "no moov": ("video/mp4", (Trait.NO_INDEX,), LINK),
+    "H.265": ("video/mp4", (Trait.FOREIGN_VIDEO,), LINK),
+    "H.263 and AMR": ("video/3gpp", (Trait.FOREIGN_VIDEO, Trait.FOREIGN_AUDIO), LINK),
+    "two sound tracks": ("video/mp4", (Trait.SEVERAL_AUDIO,), LINK),
+    "16-bit PNG": ("image/png", (Trait.DEEP,), LINK),
+    "palette PNG": ("image/png", (Trait.PALETTE,), LINK),
+    "grey JPEG": ("image/jpeg", (Trait.GREY,), LINK),
+    "CMYK JPEG": ("image/jpeg", (Trait.CMYK,), LINK),
+    "sticker not 512 x 512": ("image/webp", (Trait.NOT_512,), LINK),
+    "CSV": ("text/csv", (), LINK),
+    "CSV with a formula": ("text/csv", (Trait.FORMULA,), LINK),
+    "GIF": ("image/gif", (), LINK),
+    "WAV": ("audio/wav", (), LINK),
+}
+
+
+@pytest.mark.parametrize(("mime", "traits", "kind"), CAREFUL.values(), ids=CAREFUL)
+def test_what_a_careful_gateway_does(mime: str, traits: tuple[Trait, ...], kind: Kind) -> None:
+    verdict = judged(file(mime, *traits), "strict")
+    assert verdict.kind is kind
+    assert verdict.code == ("ATTACHMENT_REJECTED" if kind is REFUSED else None)
+
+
+@pytest.mark.parametrize("mime", RUNNABLE)
+def test_what_a_machine_would_run_is_refused_under_strict_and_native_nowhere(mime: str) -> None:
+    assert judged(file(mime), "strict").kind is REFUSED
+    assert {judged(file(mime), profile).kind for profile in PROFILES} <= {LINK, REFUSED}
+
+
+@given(files, st.sampled_from(PROFILES))
+def test_there_is_a_verdict_on_everything_and_what_could_harm_is_never_native(sample: File, profile: str) -> None:
+    verdict = judged(sample, profile)
+    assert (verdict.code is not None) == (verdict.kind is REFUSED)
+    assert bool(verdict.remedy) or verdict.kind is not REFUSED
+    assert verdict.reason.endswith(".")
+    assert verdict.mime in filetypes.KNOWN
+    assert verdict.mime not in filetypes.RUNNABLE
+    if verdict.kind is NATIVE:
+        assert sample.mime in META
+        assert verdict.mime == sample.mime
+        harmful = {Trait.MACROS, Trait.TEST_VIRUS, Trait.MARKUP_WITHIN, Trait.ARCHIVE_WITHIN, Trait.DRESSED_UP}
+        assert not sample.traits & harmful
+
+
+SIZES = {
+    "image": ("image/jpeg", (), 5 * MB, "WhatsApp takes a picture up to 5MB"),
+    "video": ("video/mp4", (), 16 * MB, "WhatsApp takes a video up to 16MB"),
+    "audio": ("audio/mpeg", (), 16 * MB, "WhatsApp takes a sound up to 16MB"),
+    "document": ("application/pdf", (), 100 * MB, "Sinch takes a document up to 100MB"),
+    "what is on no list": ("application/zip", (), 100 * MB, "Sinch takes a document up to 100MB"),
+    "sticker": ("image/webp", (), 100_000, "WhatsApp takes a sticker up to 100kB"),
+    "animated sticker": ("image/webp", (Trait.ANIMATED,), 500_000, "WhatsApp takes a sticker up to 500kB"),
+    "film of another codec": ("video/mp4", (Trait.FOREIGN_VIDEO,), 16 * MB, "WhatsApp takes a video up to 16MB"),
+}
+
+
+@pytest.mark.parametrize("profile", ["meta-cloud", "xcally-observed"])
+@pytest.mark.parametrize(("mime", "traits", "most", "whose"), SIZES.values(), ids=SIZES)
+def test_over_the_size_of_its_category_a_file_is_refused(
+    mime: str, traits: tuple[Trait, ...], most: int, whose: str, profile: str
+) -> None:
+    assert judged(file(mime, *traits, size_bytes=most), profile).kind is not REFUSED
+    verdict = judged(file(mime, *traits, size_bytes=most + 1), profile)
+    assert (verdict.kind, verdict.code) == (REFUSED, "MEDIA_TOO_LARGE")
+    assert verdict.reason == f"{whose}, and this file has {most + 1:,} bytes."
+    assert verdict.remedy
+
+
+STRICT_SIZES = {
+    "image": ("image/png", 5 * MB, LINK, NATIVE),
+    "sticker": ("image/webp", 100_000, LINK, NATIVE),
+    "video": ("video/mp4", 16 * MB, REFUSED, NATIVE),
+    "zip": ("application/zip", 100 * MB, REFUSED, LINK),
+}
+
+
+@pytest.mark.parametrize(("mime", "most", "over", "within"), STRICT_SIZES.values(), ids=STRICT_SIZES)
+def test_strict_makes_a_link_of_a_picture_or_sticker_that_is_too_large(
+    mime: str, most: int, over: Kind, within: Kind
+) -> None:
+    assert judged(file(mime, size_bytes=most), "strict").kind is within
+    assert judged(file(mime, size_bytes=most + 1), "strict").kind is over
+
+
+def test_what_is_refused_for_what_it_is_stays_so_when_it_is_too_large_as_well() -> None:
+    assert judged(file("image/gif", size_bytes=200 * MB)).code == "CHANNEL_FAILURE"
+    assert judged(file("image/jpeg", Trait.TEST_VIRUS, size_bytes=6 * MB), "strict").row == "test virus"
+
+
+SETTINGS = {
+    "Motion's": (Limits(motion_bytes=25 * MB, gateway_bytes=100 * MB), 25 * MB, "Motion takes attachments up to 25MB"),
+    "ours": (Limits(motion_bytes=25 * MB, gateway_bytes=2 * MB), 2 * MB, "The gateway takes files up to 2MB"),
+    "Motion's first": (Limits(motion_bytes=2 * MB, gateway_bytes=MB), 2 * MB, "Motion takes attachments up to 2MB"),
+    "in powers of two": (
+        Limits(motion_bytes=2**20, gateway_bytes=MB * 9),
+        2**20,
+        "Motion takes attachments up to 1MiB",
+    ),
+}
+
+
+@pytest.mark.parametrize(("limits", "most", "whose"), SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_over_a_limit_of_the_settings_everything_is_refused_and_motion_is_named_first(
+    limits: Limits, most: int, whose: str, profile: str
+) -> None:
+    verdict = judged(file("application/pdf", size_bytes=most + 1), profile, limits)
+    assert (verdict.kind, verdict.code) == (REFUSED, "MEDIA_TOO_LARGE")
+    assert verdict.reason.startswith(f"{whose} (")
+    assert not judged(file("application/pdf", size_bytes=most), profile, limits).reason.startswith(whose)
+
+
+# As the type to serve, and the extension to save under.
+SERVED = {
+    "as it is": ("image/jpeg", (), "image/jpeg", ".jpg"),
+    "with its parameter": ("audio/ogg; codecs=opus", (), "audio/ogg; codecs=opus", ".ogg"),
+    "text, without any": ("text/plain", (), "text/plain", ".txt"),
+    "a link that is no medium": ("application/pdf", (), "application/pdf", ".pdf"),
+    "a film that shall be a link": ("video/mp4", (Trait.FOREIGN_VIDEO,), "application/octet-stream", ".mp4"),
+    "Ogg that shall be a link": ("audio/ogg", (), "application/octet-stream", ".ogg"),
+    "a refused picture": ("image/gif", (), "application/octet-stream", ".gif"),
+    "not known": ("application/x-strange", (), "application/octet-stream", ".bin"),
+    "HTML": ("text/html", (), "application/octet-stream", ".bin"),
+    "SVG": ("image/svg+xml", (), "application/octet-stream", ".bin"),
+    "XML": ("text/xml", (), "application/octet-stream", ".bin"),
+    "script": ("text/x-script", (), "application/octet-stream", ".bin"),
+    "program": (PE, (), "application/octet-stream", ".bin"),
+    "library": (PE, (Trait.LIBRARY,), "application/octet-stream", ".dll"),
+}
+
+
+@pytest.mark.parametrize(("mime", "traits", "served", "extension"), SERVED.values(), ids=SERVED)
+def test_a_file_is_served(mime: str, traits: tuple[Trait, ...], served: str, extension: str) -> None:
+    verdict = judged(file(mime, *traits))
+    assert (verdict.mime, verdict.extension) == (served, extension)
+
+
+def test_no_type_that_a_browser_runs_is_ever_served() -> None:
+    served = {found.served for found in filetypes.KNOWN.values()}
+    assert served & filetypes.RUNNABLE == set()
+    assert not [mime for mime in served if mime.endswith(("html", "+xml", "/xml", "script"))]
+
+
+def reaching(row: Row) -> File:
+    """A file that asks for this row: of the first of its types, with the first of its traits, too large if need be."""
+    mime = min(row.types, default="application/x-strange")
+    if not row.types and row.categories:
+        mime = min(found.mime for found in filetypes.KNOWN.values() if found.category in row.categories)
+    traits = frozenset(sorted(row.any_of)[:1])
+    return File(mime, traits, 6 * MB if row.too_large else 1000)
+
+
+def own_rows() -> list[tuple[str, Row]]:
+    """The rows that each profile brings. Those it stands on may be out of reach there."""
+    ground = rulebook.load().profiles["meta-cloud"]
+    return [
+        (profile, row)
+        for profile, stack in rulebook.load().profiles.items()
+        for row in stack
+        if profile == "meta-cloud" or row not in ground
+    ]
+
+
+@pytest.mark.parametrize(("profile", "row"), own_rows(), ids=[f"{name}: {row.name}" for name, row in own_rows()])
+def test_every_row_is_reached(profile: str, row: Row) -> None:
+    assert judged(reaching(row), profile).row == row.name

@@ -1,0 +1,319 @@
+"""The spool's database: writers that share a commit, and what is left when something goes wrong."""
+
+from __future__ import annotations
+
+import collections
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.errors import NotFound, SpoolUnavailable
+from gateway.store.engines import Database
+from tests.spool_samples import until
+
+WRITERS = 8
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A database with one table: `word`, each word once."""
+    opened = Database(tmp_path / "words.sqlite3", patience_seconds=0.2)
+    opened.write(lambda connection: connection.exec_driver_sql("CREATE TABLE word (word TEXT UNIQUE NOT NULL)"))
+    yield opened
+    opened.close()
+
+
+def insert(word: str) -> Callable[[sa.Connection], str]:
+    def work(connection: sa.Connection) -> str:
+        connection.exec_driver_sql("INSERT INTO word VALUES (?)", (word,))
+        return word
+
+    return work
+
+
+def words(database: Database) -> set[str]:
+    return set(database.read(lambda connection: connection.exec_driver_sql("SELECT word FROM word").scalars().all()))
+
+
+@contextmanager
+def burst(database: Database, *works: Callable[[sa.Connection], Any]) -> Iterator[list[Future[Any]]]:
+    """Writers that all wait while another one is at it; it ends when the block does."""
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(_connection: sa.Connection) -> None:
+        held.set()
+        assert let_go.wait(10)
+
+    with ThreadPoolExecutor(len(works) + 1) as pool:
+        holder = pool.submit(database.write, hold)
+        try:
+            assert held.wait(10)
+            futures = []
+            for number, work in enumerate(works, start=1):
+                futures.append(pool.submit(database.write, work))
+                until(lambda number=number: len(database._waiting) == number, "the writer stands in the queue")
+            yield futures
+        finally:
+            let_go.set()
+        holder.result(10)
+
+
+def test_writers_at_the_same_time_each_get_their_own_result(database: Database) -> None:
+    wanted = [f"word {number}" for number in range(200)]
+    with ThreadPoolExecutor(WRITERS) as pool:
+        assert list(pool.map(lambda word: database.write(insert(word)), wanted)) == wanted
+    assert words(database) == set(wanted)
+
+
+def test_writers_that_wait_share_one_transaction(database: Database) -> None:
+    transactions = []
+
+    def work(connection: sa.Connection) -> None:
+        transactions.append(connection)
+
+    with burst(database, *[work] * WRITERS):
+        pass
+    assert len(transactions) == WRITERS
+    assert len(set(transactions)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        pytest.param(NotFound("none of ours"), NotFound, id="an error of ours"),
+        pytest.param(KeyError("nobody planned for it"), KeyError, id="an error nobody planned for"),
+        pytest.param(None, SpoolUnavailable, id="a statement that the database refuses"),
+    ],
+)
+def test_a_writer_whose_work_raises_takes_back_its_own_work_alone(
+    database: Database, error: Exception | None, seen: type[Exception]
+) -> None:
+    def fail(connection: sa.Connection) -> None:
+        insert("bad")(connection)
+        if error is not None:
+            raise error
+        insert("bad")(connection)
+
+    with burst(database, insert("before"), fail, insert("after")) as (before, failing, after):
+        pass
+    assert before.result(10) == "before"
+    assert after.result(10) == "after"
+    assert type(failing.exception(10)) is seen
+    assert words(database) == {"before", "after"}
+
+
+def test_an_interrupted_writer_tells_its_neighbours_that_nothing_was_written(database: Database) -> None:
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(_connection: sa.Connection) -> None:
+        raise Interrupted
+
+    with burst(database, interrupt, insert("neighbour")) as futures:
+        pass
+    told = [type(future.exception(10)) for future in futures]
+    assert SpoolUnavailable in told  # whoever of the two led, nobody takes it for written
+    assert type(None) not in told
+    assert words(database) == set()
+
+
+def test_a_write_is_seen_by_other_connections_once_it_returned(database: Database) -> None:
+    database.write(insert("word"))
+    with closing(sqlite3.connect(database.path)) as other:
+        assert other.execute("SELECT word FROM word").fetchall() == [("word",)]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_locked_spool_is_unavailable_once_patience_is_over_and_works_again_afterwards(database: Database) -> None:
+    with locked(database.path):
+        began = time.monotonic()
+        with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
+            database.write(insert("word"))
+        assert 0.2 <= time.monotonic() - began < 2
+        assert words(database) == set()  # readers do not wait
+    assert database.write(insert("word")) == "word"
+
+
+def test_who_reads_before_it_writes_waits_for_others_who_do(database: Database) -> None:
+    def count(connection: sa.Connection) -> None:
+        known = connection.exec_driver_sql("SELECT count(*) FROM word").scalar_one()
+        insert(f"word {known}")(connection)
+
+    def count_often(path: Path) -> None:
+        with closing(Database(path, patience_seconds=10)) as process:  # for each its own, as for processes
+            collections.deque(process.write(count) for _ in range(100))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(count_often, [database.path] * 2))
+    assert words(database) == {f"word {number}" for number in range(200)}
+
+
+def test_a_lock_that_ends_in_time_is_waited_for(database: Database) -> None:
+    patient = Database(database.path, patience_seconds=10)
+    with closing(patient), ThreadPoolExecutor(1) as pool:
+        with locked(database.path):
+            writing = pool.submit(patient.write, insert("word"))
+            until(patient._writer.locked, "the writer is at it")
+        assert writing.result(10) == "word"
+
+
+def test_another_process_that_writes_nearly_all_the_time_keeps_nobody_out(database: Database) -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def hog() -> None:
+        with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+            while not over.wait(0.005):  # as long is the spool free
+                other.execute("BEGIN IMMEDIATE")
+                held.set()
+                over.wait(0.06)
+                held.clear()
+                other.execute("COMMIT")
+
+    with ThreadPoolExecutor(1) as pool, closing(Database(database.path, patience_seconds=0.4)) as patient:
+        busy = pool.submit(hog)
+        try:
+            for number in range(10):
+                assert held.wait(10)
+                patient.write(insert(str(number)))
+        finally:
+            over.set()
+        busy.result()
+    assert len(words(database)) == 10
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A real disk of one megabyte; the limit on a file's size, below, stands in where nobody may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("we may not mount a disk here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+AMOUNTS = pytest.mark.parametrize("rows", [1, 400], ids=["at the commit", "in the middle of a transaction"])
+
+
+@AMOUNTS
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(disk: Path, rows: int) -> None:
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"\0" * 300_000)
+    with closing(Database(disk / "words.sqlite3", patience_seconds=0.2)) as database:
+        database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE word (word TEXT UNIQUE NOT NULL)"))
+        acknowledged = write_until_full(database, rows=rows)
+        assert words(database) == acknowledged
+        ballast.unlink()
+        assert database.write(insert("room again")) == "room again"
+        assert words(database) == {*acknowledged, "room again"}
+        with closing(sqlite3.connect(database.path)) as other:
+            assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def write_until_full(database: Database, *, rows: int) -> set[str]:
+    acknowledged: set[str] = set()
+
+    def write_batch(number: int) -> None:
+        batch = [f"{number}.{row}." + "x" * 10_000 for row in range(rows)]
+        database.write(lambda connection: [insert(word)(connection) for word in batch])
+        acknowledged.update(batch)
+
+    with pytest.raises(SpoolUnavailable, match=r"^spool disk full$"):
+        collections.deque(map(write_batch, range(100)))
+    return acknowledged
+
+
+@AMOUNTS
+def test_a_file_at_its_largest_size_is_a_full_disk(database: Database, rows: int) -> None:
+    def limit(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 40")
+
+    database.write(limit)  # the pool hands the same connection out again
+    acknowledged = write_until_full(database, rows=rows)
+    assert bool(acknowledged) is (rows == 1)
+    assert words(database) == acknowledged
+
+
+def test_what_was_committed_survives_the_sudden_death_of_the_writer(database: Database) -> None:
+    program = """
+import sys
+from pathlib import Path
+from gateway.store.engines import Database
+database = Database(Path(sys.argv[1]), patience_seconds=1)
+for number in range(1_000_000):
+    word = f"word {number}"
+    database.write(lambda connection: connection.exec_driver_sql("INSERT INTO word VALUES (?)", (word,)))
+    print(word, flush=True)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", program, database.path], stdout=subprocess.PIPE, text=True)
+    with writer:
+        assert writer.stdout is not None
+        told = [writer.stdout.readline().strip() for _ in range(50)]
+        writer.send_signal(signal.SIGKILL)
+        told += writer.stdout.read().splitlines()
+    assert words(database) >= set(told)
+    assert len(words(database)) <= len(told) + 1  # at the most the one it was about to tell
+    assert database.write(insert("goes on")) == "goes on"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.write_bytes(b"no database" * 100)], ids=["dir", "text"])
+def test_what_is_no_database_is_an_unavailable_spool(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    path = tmp_path / "spool.sqlite3"
+    make(path)
+    with closing(Database(path, patience_seconds=0.1)) as database:
+        for use in (database.read, database.write):
+            with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
+                use(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+        with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
+            database.rewrite()
+
+
+def test_no_parameter_reaches_the_text_of_an_exception(database: Database) -> None:
+    secret = "".join(["hun", "ter", "2"])
+    database.write(insert(secret))
+    with pytest.raises(SpoolUnavailable) as caught:
+        database.write(insert(secret))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "UNIQUE constraint failed" in told  # it is the chain with all its causes
+    assert secret not in told
+
+
+def test_rewriting_leaves_no_trace_of_what_was_deleted(database: Database) -> None:
+    database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete=OFF"))  # as it is by default
+    for number in range(300):
+        database.write(insert(f"gone {number} " * (number % 40 + 1)))
+    database.write(lambda connection: connection.exec_driver_sql("DELETE FROM word"))
+    database.rewrite()
+    for path in (database.path, database.path.with_name("words.sqlite3-wal")):
+        assert b"gone" not in path.read_bytes()
+
+
+def test_rewriting_says_so_when_a_reader_keeps_it_from_emptying_the_log(database: Database) -> None:
+    database.write(insert("gone"))
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM word").fetchall()
+        with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
+            database.rewrite()
+        reader.execute("ROLLBACK")
+    database.rewrite()
