@@ -13,7 +13,6 @@ from gateway.ingress import routes as ingress
 from gateway.ops import routes as ops
 from gateway.outbound import allowed
 from gateway.outbound import routes as outbound
-from gateway.outbound.refusals import Refused
 from gateway.services import Services
 
 DOORS: dict[str, Callable[[Services], Blueprint]] = {
@@ -49,7 +48,7 @@ def create_app(services: Services, *, door: str) -> Flask:
         allowed.MOST_BODY_BYTES if door == "outbound" else services.settings.ingress.max_body
     )
     app.before_request(_start(services))
-    app.register_error_handler(Exception, _refuse_call if door == "outbound" else _refuse)
+    app.register_error_handler(Exception, outbound.refuse if door == "outbound" else _refuse)
     app.register_blueprint(DOORS[door](services))
     app.after_request(_finish(services, door))
     return app
@@ -69,32 +68,13 @@ def _start(services: Services) -> Callable[[], None]:
 
 
 def _refuse(error: Exception) -> Response:
-    """Every exception becomes an answer here, and nowhere else; those of the outbound door just below."""
+    """Every exception becomes an answer here, and nowhere else; those of the outbound door in its own room."""
     refusal = _as_ours(error)
     g.decision[telemetry.REASON] = refusal.reason
     response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
     if refusal.status in (429, 503):
         response.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
     return response
-
-
-def _refuse_call(error: Exception) -> Response:
-    """An answer in the form of Sinch's own errors."""
-    refused = _as_refused(error)
-    g.decision[telemetry.REASON] = refused.code
-    g.decision[telemetry.WHY] = refused.says
-    return Response(refused.body, refused.status, headers=refused.headers)
-
-
-def _as_refused(error: Exception) -> Refused:
-    if isinstance(error, Refused):
-        return error
-    if isinstance(error, HTTPException) and error.code == 413:
-        return Refused("BODY_TOO_LARGE", most=allowed.MOST_BODY_BYTES)
-    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
-        return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
-    telemetry.failure("unexpected", error)
-    return Refused(g.get("fate") or "GATEWAY_UNAVAILABLE")
 
 
 def _as_ours(error: Exception) -> errors.GatewayError:

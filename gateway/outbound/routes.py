@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import HTTPException
 
 from gateway import telemetry
 from gateway.outbound import allowed, forward, gateway_key, message
@@ -63,6 +64,25 @@ def blueprint(services: Services) -> Blueprint:
         return _handed_on(_passed(services, asked, headers))
 
     return door
+
+
+def refuse(error: Exception) -> Response:
+    """Tell any exception as a refusal, in the form of Sinch's own errors."""
+    refused = _refused(error)
+    g.decision[telemetry.REASON] = refused.code
+    g.decision[telemetry.WHY] = refused.says
+    return Response(refused.body, refused.status, headers=refused.headers)
+
+
+def _refused(error: Exception) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, HTTPException) and error.code == 413:
+        return Refused("BODY_TOO_LARGE", most=allowed.MOST_BODY_BYTES)
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
+    telemetry.failure("unexpected", error)
+    return Refused(g.get("fate") or "GATEWAY_UNAVAILABLE")
 
 
 def _require_sound() -> None:
