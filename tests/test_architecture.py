@@ -17,8 +17,8 @@ MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each writt
 # stands for a module, or for all of a room that has no row of its own.
 FLOORS = {
     "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.rules", "gateway.paths"),
+    "settings": ("gateway.config",),
     "decisions": (
-        "gateway.config",
         "gateway.ingress.events",
         "gateway.ingress.signature",
         "gateway.delivery.schedule",
@@ -102,7 +102,7 @@ PURE = (
 ONE_HOME = {
     "sqlite3": {"gateway.store.engines"},
     "urllib3": {"gateway.upstream"},
-    "hmac": {"gateway.ingress.signature"},
+    "hmac": {"gateway.config.secrets", "gateway.ingress.signature"},
     "time": {"gateway.clock"},
     "flask": {
         "gateway.app",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway import config
-from gateway.config import overrides
-from gateway.errors import SettingsError
+from gateway.config import overrides, secrets
+from gateway.errors import SettingsError, Unauthorized
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
 
 KEY = "0123456789abcdef"
@@ -240,6 +240,29 @@ def test_a_model_filled_by_hand_tells_no_secret_either() -> None:
     with pytest.raises(ValidationError) as caught:
         config.Account.model_validate(account(webhook_secrets=f" {PLANTED}"))
     assert PLANTED not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_static_secret_that_is_right_is_let_through() -> None:
+    for secret in ("s", "ünïcode 👋", "x" * 10_000):
+        secrets.require_equal(secret, expected=secret, reason="wrong")
+
+
+@pytest.mark.parametrize("given_", ["", "s", "secret ", "Secret", "secret\n", "ünïcode", "\udc80", "secretsecret"])
+def test_a_static_secret_that_is_wrong_is_refused_with_its_reason(given_: str) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        secrets.require_equal(given_, expected="secret", reason="token wrong")
+    assert caught.value.reason == "token wrong"
+
+
+@pytest.mark.parametrize("expected", [["b", "a"], ["a", "b"], ["a"]], ids=["last", "first", "alone"])
+def test_one_of_several_secrets_is_enough(expected: list[str]) -> None:
+    secrets.require_one_of("a", expected=expected, reason="wrong")
+
+
+@pytest.mark.parametrize("expected", [[], ["b"], ["b", "aa", ""]])
+def test_none_of_several_secrets_is_refused_with_its_reason(expected: list[str]) -> None:
+    with pytest.raises(Unauthorized, match="wrong"):
+        secrets.require_one_of("a", expected=expected, reason="wrong")
 
 
 def test_the_environment_is_judged_even_where_the_file_has_no_table() -> None:

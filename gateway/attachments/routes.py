@@ -21,8 +21,8 @@ from gateway import services as places
 from gateway.attachments import names, tokens
 from gateway.attachments.shelf import Item
 from gateway.attachments.tokens import Grant, Purpose
+from gateway.config import secrets
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
-from gateway.ingress import signature
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import Kind
 from gateway.inspection.verdicts import Verdict
@@ -96,7 +96,7 @@ def _require_proxy_token(services: Services) -> None:
         raise NotFound(tokens.REFUSED)
     expected = settings.proxy_token.get_secret_value()
     try:
-        signature.require_equal(_spelled(given), expected=expected, reason=tokens.REFUSED)
+        secrets.require_equal(_spelled(given), expected=expected, reason=tokens.REFUSED)
     except Unauthorized as error:
         raise NotFound(tokens.REFUSED) from error
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from gateway.config import secrecy, showing
+from gateway.config import fields, showing
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, Server, Settings
 from gateway.outbound.allowed import TOKEN_PATH
@@ -117,14 +117,14 @@ def _key(settings: Settings, account: Account) -> str:
     return account.key_id or "from Settings → Access Keys at Sinch"
 
 
-def _form(title: str, fields: dict[str, str]) -> list[str]:
-    return [f"  {title}", *(f"    {label:<30}{value}" for label, value in fields.items())]
+def _form(title: str, lines: dict[str, str]) -> list[str]:
+    return [f"  {title}", *(f"    {label:<30}{value}" for label, value in lines.items())]
 
 
 def _phone(account: Account, *, reveal: bool) -> str:
     if reveal and account.phone:
         return account.phone
-    return f"as registered at Sinch, with its prefix {secrecy.ending(account.phone)}".rstrip()
+    return f"as registered at Sinch, with its prefix {fields.ending(account.phone)}".rstrip()
 
 
 def _secret_token(account: Account) -> str:

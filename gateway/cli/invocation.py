@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import config
-from gateway.config import Settings, custody
+from gateway.config import Settings, secrets
 
 DEFAULT_CONFIG = "/etc/motion-gateway/gateway.toml"
 
@@ -21,4 +21,4 @@ class Invocation:
 
     def settings_of(self, process: str) -> Settings:
         """The same for a process that stays: with the secrets that it needs, and no others."""
-        return custody.keep(self.settings(), process)
+        return secrets.keep(self.settings(), process)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.config import addresses, secrecy
+from gateway.config import addresses, fields
 from gateway.config.tables import Settings
 
 
@@ -27,8 +27,8 @@ def sinch_in_clear(settings: Settings) -> Iterator[str]:
 
 def short_webhook_secrets(settings: Settings) -> Iterator[str]:
     for index, account in enumerate(settings.accounts):
-        if any(len(secret.get_secret_value()) < secrecy.SHORTEST_KEY for secret in account.webhook_secrets):
-            yield f"account[{index}].webhook_secrets holds one shorter than {secrecy.SHORTEST_KEY} characters"
+        if any(len(secret.get_secret_value()) < fields.SHORTEST_KEY for secret in account.webhook_secrets):
+            yield f"account[{index}].webhook_secrets holds one shorter than {fields.SHORTEST_KEY} characters"
 
 
 def open_networks(settings: Settings) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from gateway.config import addresses, entries, overrides, problems, secrecy, suggestions, tables
+from gateway.config import addresses, entries, fields, overrides, problems, secrets, suggestions, tables
 from gateway.config.entries import Entry
 from gateway.config.problems import Problem
 
@@ -103,9 +103,9 @@ def _part(name: str, where: str, raw: object, replacing: Mapping[str, Entry]) ->
         stand_in = _part(name, where, tables.examples(model), replacing)
         return replace(stand_in, failed=frozenset(model.model_fields), problems=(problem, *stand_in.problems))
     written = _overridden(entries.of_table(where, raw), replacing, model)
-    secrets = {key: _secret(key, mark, written) for key, mark in tables.hidden(model).items()}
+    opened = {key: _secret(key, mark, written) for key, mark in tables.hidden(model).items()}
     typed = {key: entry for key, entry in written.items() if key not in _file_keys(model)}
-    return _validated(name, where, typed, secrets)
+    return _validated(name, where, typed, opened)
 
 
 def _overridden(
@@ -121,7 +121,7 @@ def _file_keys(model: type[tables.Table]) -> set[str]:
     return {f"{key}_file" for key in tables.hidden(model)}
 
 
-def _secret(key: str, mark: secrecy.Hidden, written: Mapping[str, Entry]) -> _Secret:
+def _secret(key: str, mark: fields.Hidden, written: Mapping[str, Entry]) -> _Secret:
     typed, named = written.get(key), written.get(f"{key}_file")
     if named is None or not named.is_set:
         return _Secret(typed)
@@ -131,17 +131,17 @@ def _secret(key: str, mark: secrecy.Hidden, written: Mapping[str, Entry]) -> _Se
     place = problems.name(named.value) if isinstance(named.value, str) and named.value.startswith("/") else None
     try:
         path = addresses.file(named.value)
-        found = secrecy.open_file(path)
+        found = secrets.open_file(path)
     except PydanticCustomError as error:
         return _Secret(problem=_malformed(named.label, place, error.context))
     warning = f"{named.label} = {place}: others may read that file; give it mode 600" if found.exposed else None
     return _Secret(Entry(found.lines if mark.many else found.text, named.label, place), warning=warning)
 
 
-def _validated(name: str, where: str, typed: Mapping[str, Entry], secrets: Mapping[str, _Secret]) -> _Part:
+def _validated(name: str, where: str, typed: Mapping[str, Entry], opened: Mapping[str, _Secret]) -> _Part:
     model = tables.TABLES[name]
-    unread = {key for key, secret in secrets.items() if secret.problem}
-    given = {**typed, **{key: secret.entry for key, secret in secrets.items() if secret.entry}}
+    unread = {key for key, secret in opened.items() if secret.problem}
+    given = {**typed, **{key: secret.entry for key, secret in opened.items() if secret.entry}}
     given = {key: entry for key, entry in given.items() if key not in unread}
     table, faults = _model(model, {key: entry.value for key, entry in given.items()})
     return _Part(
@@ -150,10 +150,10 @@ def _validated(name: str, where: str, typed: Mapping[str, Entry], secrets: Mappi
         failed=frozenset({str(fault["loc"][0]) for fault in faults} | unread),
         labels={key: entry.label for key, entry in given.items()},
         problems=(
-            *(secret.problem for secret in secrets.values() if secret.problem),
+            *(secret.problem for secret in opened.values() if secret.problem),
             *(_problem(name, where, fault, given) for fault in faults),
         ),
-        warnings=tuple(secret.warning for secret in secrets.values() if secret.warning),
+        warnings=tuple(secret.warning for secret in opened.values() if secret.warning),
     )
 
 

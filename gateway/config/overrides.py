@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from gateway.config import problems, suggestions, tables
 from gateway.config.entries import Entry
+from gateway.config.fields import Text
 from gateway.config.problems import Problem
-from gateway.config.reading import Text
 
 PREFIX = "MOTION_GATEWAY_"
 RESERVED = frozenset({"MOTION_GATEWAY_CONFIG", "MOTION_GATEWAY_DOOR"})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import limits
 
-from gateway.config.reading import malformed
+from gateway.config.fields import malformed
 
 SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 BYTES = {"GiB": 2**30, "GB": 10**9, "MiB": 2**20, "MB": 10**6, "KiB": 2**10, "kB": 10**3}

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.config import addresses, kinds, secrecy
+from gateway.config import addresses, fields, kinds
 
 
 def _required(example: str | int) -> Any:  # noqa: ANN401 — what Field itself hands back, so that it fits every type
@@ -221,10 +221,10 @@ TABLES: dict[str, type[Table]] = {
 }
 
 
-def hidden(table: type[Table]) -> dict[str, secrecy.Hidden]:
+def hidden(table: type[Table]) -> dict[str, fields.Hidden]:
     """The secrets of a table, by key."""
     marks = {
-        name: [mark for mark in field.metadata if isinstance(mark, secrecy.Hidden)]
+        name: [mark for mark in field.metadata if isinstance(mark, fields.Hidden)]
         for name, field in table.model_fields.items()
     }
     return {name: found[0] for name, found in marks.items() if found}

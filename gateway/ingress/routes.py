@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from pydantic import SecretStr
 
 from gateway import limits, telemetry
-from gateway.config import Account
+from gateway.config import Account, secrets
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.ingress import events, intake, signature
 from gateway.ingress.intake import Callback, Outcome
@@ -56,8 +56,8 @@ def _prove(services: Services, account: Account, body: bytes) -> Callback:
 
 def _signed(services: Services, account: Account, body: bytes) -> Callback:
     headers = _given(signature.HEADERS)
-    secrets = [secret.get_secret_value() for secret in account.webhook_secrets]
-    proof = signature.verify(body, headers, secrets=secrets)
+    keys = [secret.get_secret_value() for secret in account.webhook_secrets]
+    proof = signature.verify(body, headers, secrets=keys)
     if account.receive_token is not None:
         _require_token(account.receive_token)
     query = request.query_string.decode("latin-1")
@@ -118,7 +118,7 @@ def _answer(receipt: intake.Receipt) -> Response:
 
 
 def _require_token(token: SecretStr) -> None:
-    signature.require_equal(_token(), expected=token.get_secret_value(), reason="receive token wrong")
+    secrets.require_equal(_token(), expected=token.get_secret_value(), reason="receive token wrong")
 
 
 def _token() -> str:

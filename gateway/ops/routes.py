@@ -8,9 +8,9 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from gateway import lock, telemetry, upstream
 from gateway import services as places
+from gateway.config import secrets
 from gateway.delivery import records
 from gateway.errors import GatewayError, Unauthorized
-from gateway.ingress import signature
 from gateway.services import Services
 from gateway.store import migrator
 
@@ -48,7 +48,7 @@ def _require_operator(services: Services) -> None:
     given = request.authorization
     if given is None or given.type != "basic":
         raise Unauthorized("operator not authenticated")
-    signature.require_equal(
+    secrets.require_equal(
         f"{given.username}:{given.password}",
         expected=f"{ops.username}:{ops.password.get_secret_value()}",
         reason="operator not authenticated",

@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.config import secrets
 from gateway.errors import Unauthorized
-from gateway.ingress import signature
 from gateway.outbound.refusals import Refused
 
 TOKEN_SECONDS = 3600  # as Sinch's own
@@ -41,7 +41,7 @@ def require_key(authorization: str, *, key: str) -> None:
     basic = _BASIC.fullmatch(authorization)
     try:
         _user, _, shown = base64.b64decode(basic[1] if basic else "", validate=True).decode("utf-8").partition(":")
-        signature.require_equal(shown, expected=key, reason="gateway key wrong")
+        secrets.require_equal(shown, expected=key, reason="gateway key wrong")
     except (binascii.Error, UnicodeDecodeError, Unauthorized) as error:
         raise Refused("GATEWAY_KEY_WRONG") from error
 

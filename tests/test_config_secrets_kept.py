@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from gateway import app, config
-from gateway.config import custody
-from gateway.config.custody import NEEDS, Withheld
+from gateway.config import secrets
+from gateway.config.secrets import NEEDS, Withheld
 from gateway.errors import GatewayError
 from gateway.services import Services
 from gateway.store import schema
@@ -85,24 +85,24 @@ def found(value: object) -> Iterator[str]:
 def secrets_in(kept: config.Settings) -> set[str]:
     """The names of the settings whose planted value is anywhere in there."""
     texts = "\n".join(found(kept))
-    return {name for name in custody.secret_settings() if f"planted-{name}" in texts}
+    return {name for name in secrets.secret_settings() if f"planted-{name}" in texts}
 
 
 def test_every_secret_of_the_settings_is_planted_and_found() -> None:
     both = secrets_in(everything(by_key=True)) | secrets_in(everything(by_key=False))
-    assert both == custody.secret_settings()
+    assert both == secrets.secret_settings()
 
 
 def test_every_door_and_every_other_process_has_its_row_of_settings_that_exist() -> None:
     assert {*app.DOORS, "courier", "nginx", "serve", "migrate"} <= NEEDS.keys()
-    assert HOLDERS.keys() == frozenset().union(*NEEDS.values()) == custody.secret_settings()
+    assert HOLDERS.keys() == frozenset().union(*NEEDS.values()) == secrets.secret_settings()
 
 
 @pytest.mark.parametrize("by_key", [True, False], ids=["motion by key", "motion by password"])
 @pytest.mark.parametrize("process", NEEDS)
 def test_a_process_keeps_the_secrets_that_it_needs_and_no_others(process: str, *, by_key: bool) -> None:
     whole = everything(by_key=by_key)
-    kept = custody.keep(whole, process)
+    kept = secrets.keep(whole, process)
     assert secrets_in(kept) == {name for name in secrets_in(whole) if process in HOLDERS[name]}
     assert "planted" not in repr(kept)
 
@@ -110,7 +110,7 @@ def test_a_process_keeps_the_secrets_that_it_needs_and_no_others(process: str, *
 @pytest.mark.parametrize("process", NEEDS)
 def test_all_that_is_no_secret_stays(process: str) -> None:
     whole = everything(by_key=True)
-    kept = custody.keep(whole, process)
+    kept = secrets.keep(whole, process)
     listed, shown = config.masked(whole), config.masked(kept)
     assert listed.pop("limits") | {"storage": ""} == shown.pop("limits") | {"storage": ""}
     for name in ("attachments", "account"):
@@ -123,7 +123,7 @@ def test_all_that_is_no_secret_stays(process: str) -> None:
 
 @pytest.mark.parametrize("process", NEEDS)
 def test_what_is_not_set_is_not_set_for_anybody(process: str) -> None:
-    kept = custody.keep(
+    kept = secrets.keep(
         settings(account=[account(unsigned="allow", receive_token="x" * 16, webhook_secrets=[])]), process
     )
     assert (kept.ops.password, kept.motion.api_key, kept.attachments.token_keys) == (None, None, ())
@@ -131,7 +131,7 @@ def test_what_is_not_set_is_not_set_for_anybody(process: str) -> None:
 
 
 def test_what_was_withheld_is_there_and_says_so_to_whoever_opens_it() -> None:
-    password = custody.keep(everything(by_key=True), "ingress").ops.password
+    password = secrets.keep(everything(by_key=True), "ingress").ops.password
     assert password
     for use in (password.get_secret_value, lambda: len(password)):
         with pytest.raises(GatewayError, match=r"^ingress does not keep ops\.password$"):
@@ -140,12 +140,12 @@ def test_what_was_withheld_is_there_and_says_so_to_whoever_opens_it() -> None:
 
 def test_a_process_that_nobody_knows_gets_no_settings() -> None:
     with pytest.raises(KeyError):
-        custody.keep(settings(), "somebody")
+        secrets.keep(settings(), "somebody")
 
 
 def services(spool: Database, process: str) -> Services:
     made = service_samples.services(spool, ops={"username": "operator", "password": "a password"})
-    return dataclasses.replace(made, settings=custody.keep(made.settings, process))
+    return dataclasses.replace(made, settings=secrets.keep(made.settings, process))
 
 
 @pytest.mark.parametrize(("process", "status"), [("ops", 401), ("ingress", 503)])

@@ -1,4 +1,4 @@
-"""Reads single settings: texts, whole numbers, switches, choices and lists.
+"""Reads single settings: texts, whole numbers, switches, choices, lists and secrets.
 
 Every reader takes any value TOML can hold, hands back what it proved, and otherwise raises the
 one error of `malformed`, which holds our words alone and never the value.
@@ -7,13 +7,21 @@ one error of `malformed`, which holds our words alone and never the value.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
+
+SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
 
 T = TypeVar("T")
 
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories that nobody sees on a screen
+_TYPED_REMEDY = "copy it again, without blanks or line breaks around it"
+_KEY_REMEDY = "write one made by: openssl rand -base64 33 | tr '+/' '-_'"
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -22,6 +30,13 @@ class Text(str):
     """A string out of the environment, where numbers and switches are written as text too."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Marks a setting whose value is never shown and may come as `<key>_file`; `many` in a list."""
+
+    many: bool = False
 
 
 def malformed(complaint: str, remedy: str) -> PydanticCustomError:
@@ -110,3 +125,36 @@ def filled(value: object) -> tuple[object, ...]:
     if not items:
         raise malformed("must not be empty", "write at least one item, or leave the key out")
     return items
+
+
+def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
+    """A reader of secrets of at least `shortest` characters."""
+
+    def read(value: object) -> SecretStr:
+        if not isinstance(value, str):
+            raise malformed("must be a text in quotes", "write it in quotes")
+        if any(unicodedata.category(character) in _UNSEEN for character in value):
+            raise malformed("must not hold control characters", _TYPED_REMEDY)
+        if value != value.strip():
+            raise malformed("must not begin or end with a blank", _TYPED_REMEDY)
+        if not value:
+            raise malformed("must not be empty", "write it, or leave the key out")
+        if len(value) < shortest:
+            raise malformed(f"must have at least {shortest} characters", _KEY_REMEDY)
+        return SecretStr(str(value))
+
+    return read
+
+
+def stars(value: SecretStr | None) -> str:
+    """Stars for a secret, and nothing for none."""
+    return "***" if value else ""
+
+
+def ending(number: str | None) -> str:
+    """The end of a phone number: enough to know one's own by."""
+    return f"…{number[-3:]}" if number else ""
+
+
+def stars_for_each(values: tuple[SecretStr, ...]) -> list[str]:
+    return [stars(value) for value in values]

@@ -1,0 +1,170 @@
+"""Knows which settings are secrets, reads them from their files, gives each process its own, and compares them.
+
+1. The value of a secret stands in no error, warning or listing.
+2. What a file holds is taken as it is, but for one newline at its end.
+3. A process that stands in no row of NEEDS does not start.
+4. What was taken from a process is not there as if it had never been set: who opens it hears so, for a check that
+   finds no password must not let everybody in.
+5. What somebody shows is compared here, in a time that does not tell how much of it was right.
+"""
+
+from __future__ import annotations
+
+import hmac
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_core import PydanticCustomError
+
+from gateway.config import tables
+from gateway.config.fields import malformed
+from gateway.config.tables import Settings, Table
+from gateway.errors import GatewayError, Unauthorized
+
+LARGEST_FILE_BYTES = 65536
+
+# Process → the secret settings that it needs. The address of the counters may hold a password: the doors that count
+# have it, and who counts nothing has the default.
+NEEDS: dict[str, frozenset[str]] = {
+    "ingress": frozenset({"account.webhook_secrets", "account.receive_token", "limits.storage"}),
+    "attachments": frozenset(
+        {
+            "motion.password",
+            "motion.api_key",
+            "attachments.proxy_token",
+            "attachments.token_keys",
+            "limits.storage",
+        }
+    ),
+    "outbound": frozenset(
+        {
+            "motion.password",
+            "motion.api_key",
+            "attachments.token_keys",
+            "outbound.gateway_key",
+            "account.key_secret",
+            "limits.storage",
+        }
+    ),
+    "ops": frozenset({"ops.password"}),
+    "courier": frozenset(),
+    "nginx": frozenset(),
+    "serve": frozenset(),
+    "migrate": frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """What a secret's file held, and whether group or others may read it too."""
+
+    text: str = field(repr=False)
+    exposed: bool
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+
+class Withheld(SecretStr):
+    """In the place of a secret that this process has no business with."""
+
+    def __init__(self, setting: str, process: str) -> None:
+        super().__init__("")
+        self._reason = f"{process} does not keep {setting}"
+
+    def get_secret_value(self) -> str:
+        """Raises GatewayError, always."""
+        raise GatewayError(self._reason)
+
+    def __len__(self) -> int:
+        raise GatewayError(self._reason)
+
+    def __bool__(self) -> bool:
+        return True  # it is set; only not for us
+
+
+def require_equal(given: str, *, expected: str, reason: str) -> None:
+    """Prove that the caller knows a static secret. Raises Unauthorized with `reason`."""
+    require_one_of(given, expected=(expected,), reason=reason)
+
+
+def require_one_of(given: str, *, expected: Iterable[str], reason: str) -> None:
+    """Prove that `given` is one of `expected`. Raises Unauthorized with `reason`."""
+    shown = given.encode("utf-8", "surrogatepass")
+    # A list, not a generator: every one is tried, so the time taken does not tell which one fitted.
+    fits = [hmac.compare_digest(shown, one.encode("utf-8")) for one in expected]
+    if not any(fits):
+        raise Unauthorized(reason)
+
+
+def open_file(path: Path) -> SecretFile:
+    """What the file at `path` holds; raises the error of `malformed` where that is no secret."""
+    content, mode = _bytes(path)
+    if len(content) > LARGEST_FILE_BYTES:
+        raise malformed("names a file too large for a secret", "name the file that holds the secret alone")
+    try:
+        found = content.decode()
+    except UnicodeDecodeError:
+        # Without the cause: it holds the bytes of the secret.
+        raise malformed("names a file that is not UTF-8", "save the secret as UTF-8 text") from None
+    found = found.removesuffix("\n")
+    if not found:
+        raise malformed("names an empty file", "write the secret into that file")
+    return SecretFile(found, exposed=bool(mode & (stat.S_IRWXG | stat.S_IRWXO)))
+
+
+def secret_settings() -> frozenset[str]:
+    """Every setting that is a secret or may hold one."""
+    hidden = {f"{name}.{key}" for name, table in tables.TABLES.items() for key in tables.hidden(table)}
+    return frozenset(hidden | {"limits.storage"})
+
+
+def keep(settings: Settings, process: str) -> Settings:
+    """The settings without the secrets that `process`, one of NEEDS, does not need."""
+    others = secret_settings() - NEEDS[process]
+    kept: dict[str, Any] = {
+        name: _without(getattr(settings, name), name, others, process) for name in tables.TABLES if name != "account"
+    }
+    accounts = tuple(_without(account, "account", others, process) for account in settings.accounts)
+    return settings.model_copy(update={**kept, "accounts": accounts})
+
+
+def _bytes(path: Path) -> tuple[bytes, int]:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise malformed("names something other than a file", "name the file that holds the secret")
+        with path.open("rb") as stream:
+            return stream.read(LARGEST_FILE_BYTES + 1), mode
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> PydanticCustomError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return malformed("names a file that does not exist", "write the secret into that file, or correct the path")
+    if isinstance(error, PermissionError):
+        return malformed("names a file we may not read", "give it to the account the gateway runs as, with mode 600")
+    return malformed("names a file that cannot be read", "check that file and the disk it lies on")
+
+
+def _without(table: Table, name: str, others: frozenset[str], process: str) -> Table:
+    taken = {
+        key: _emptied(getattr(table, key), field.default, Withheld(f"{name}.{key}", process))
+        for key, field in type(table).model_fields.items()
+        if f"{name}.{key}" in others
+    }
+    return table.model_copy(update=taken)
+
+
+def _emptied(value: object, default: object, withheld: Withheld) -> object:
+    if isinstance(value, SecretStr):
+        return withheld
+    if isinstance(value, tuple) and value:
+        return (withheld,)
+    return default  # there was none; or it is the address of the counters
