@@ -29,7 +29,6 @@ FLOORS = {
     "calls": (
         "gateway.outbound.allowed",
         "gateway.outbound.document",
-        "gateway.outbound.edits",
         "gateway.outbound.gateway_key",
         "gateway.outbound.message",
         "gateway.outbound.message_fields",
@@ -91,7 +90,6 @@ PURE = (
     "gateway.inspection.verdicts",
     "gateway.outbound.allowed",
     "gateway.outbound.document",
-    "gateway.outbound.edits",
     "gateway.outbound.gateway_key",
     "gateway.outbound.message",
     "gateway.outbound.message_fields",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.outbound import document, edits
-from gateway.outbound.document import Node
+from gateway.outbound import document
+from gateway.outbound.document import Edit, Inside, Node
 from gateway.outbound.refusals import Refused
 
 
 def read(text: str) -> Node:
-    return document.read(text.encode())
+    return document.parse(text.encode())
 
 
 def member(node: Node, *names: str) -> Node:
@@ -39,14 +39,14 @@ BYTES = {
 @pytest.mark.parametrize(("body", "why"), BYTES.values(), ids=BYTES)
 def test_what_is_no_plain_utf8_is_refused(body: bytes, why: str) -> None:
     with pytest.raises(Refused) as caught:
-        document.read(body)
+        document.parse(body)
     assert (caught.value.code, caught.value.says) == ("BODY_NOT_JSON", f"The body is not JSON: {why}.")
 
 
 @given(st.binary(max_size=40) | st.binary(max_size=20).map(lambda inner: b'{"a":"' + inner + b'"}'))
 def test_any_bytes_are_a_document_or_refused(body: bytes) -> None:
     try:
-        assert isinstance(document.read(body), Node)
+        assert isinstance(document.parse(body), Node)
     except Refused as refusal:
         assert refusal.code in ("BODY_NOT_JSON", "BODY_REPEATS_KEY")  # noqa: PT017 - either way is right
 
@@ -115,7 +115,7 @@ SAYING = {
 @pytest.mark.parametrize(("text", "expected"), SAYING.values(), ids=SAYING)
 def test_a_field_is_made_to_say_something(text: str, expected: str) -> None:
     root = read(text)
-    assert edits.replaced(text, [root.setting("a", "é\n", like=root)]) == expected
+    assert document.replaced(text, [root.setting("a", "é\n", like=root)]) == expected
 
 
 SPELLED = {
@@ -129,7 +129,7 @@ SPELLED = {
 @pytest.mark.parametrize(("text", "expected"), SPELLED.values(), ids=SPELLED)
 def test_a_new_member_is_spelled(text: str, expected: str) -> None:
     root = read(text)
-    changed = edits.replaced(text, [member(root, "o").setting("file_name", "x", like=root)])
+    changed = document.replaced(text, [member(root, "o").setting("file_name", "x", like=root)])
     assert list(json.loads(changed)["o"])[-1] == expected
 
 
@@ -171,7 +171,75 @@ def test_an_edit_inside_a_string_leaves_every_other_character() -> None:
     node = outer(inner).inside()
     assert node
     changes = [member(node, "link").saying('https://x/"ü"'), node.setting("name", "n", like=node)]
-    changed = edits.replaced(outer(inner).text, changes)
+    changed = document.replaced(outer(inner).text, changes)
     kept = inner.replace("https:\\/\\/a\\/b", 'https://x/\\\\\\"ü\\\\\\"').replace("1.10", '1.10,\\"name\\":\\"n\\"')
     assert changed == f'{{"message":{{"raw":"{kept}"}}}}'
     assert json.loads(json.loads(changed)["message"]["raw"])["link"] == 'https://x/"ü"'
+
+
+EDITS = {
+    "none": ((), "0123456789"),
+    "one": ((Edit(2, 4, "ab"),), "01ab456789"),
+    "shorter": ((Edit(0, 9, ""),), "9"),
+    "longer": ((Edit(9, 10, "abc"),), "012345678abc"),
+    "an insertion": ((Edit(5, 5, "-"),), "01234-56789"),
+    "at both ends": ((Edit(10, 10, ">"), Edit(0, 0, "<")), "<0123456789>"),
+    "side by side": ((Edit(4, 6, "b"), Edit(2, 4, "a")), "01ab6789"),
+    "an insertion behind a change": ((Edit(4, 4, "+"), Edit(2, 4, "a")), "01a+456789"),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), EDITS.values(), ids=EDITS)
+def test_edits_are_done_and_all_else_stays(changes: tuple[Edit, ...], expected: str) -> None:
+    assert document.replaced("0123456789", changes) == expected
+
+
+@pytest.mark.parametrize("other", [Edit(2, 5, ""), Edit(3, 3, ""), Edit(0, 3, ""), Edit(2, 4, "")])
+def test_edits_that_overlap_are_a_mistake(other: Edit) -> None:
+    with pytest.raises(ValueError, match="overlap"):
+        document.replaced("0123456789", [Edit(2, 4, "a"), other])
+
+
+ENCODED = {
+    "plain": ("https://example.com/a?b=c&d", '"https://example.com/a?b=c&d"'),
+    "of other scripts": ("Übersicht 報 👋", '"Übersicht 報 👋"'),
+    "quotes and backslashes": ('a"b\\c', '"a\\"b\\\\c"'),
+    "control characters": ("\n\x00\x1f\x7f", '"\\n\\u0000\\u001f\x7f"'),
+    "a lone surrogate": ("é\ud800", '"\\u00e9\\ud800"'),
+    "nothing": ("", '""'),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), ENCODED.values(), ids=ENCODED)
+def test_a_string_is_escaped_only_where_it_must_be(text: str, expected: str) -> None:
+    assert document.encoded(text) == expected
+    assert json.loads(expected) == text
+
+
+CHARACTERS = {
+    "plain": "a",
+    "of other scripts": "é👋",
+    "a short escape": r"\n",
+    "a quote": r"\"",
+    "a backslash": r"\\",
+    "a slash": r"\/",
+    "a long escape": r"\u0022",
+    "a pair": r"\ud83d\udc4B",
+    "half a pair, the first": r"\uD83d",
+    "half a pair, the second": r"\udc4b",
+    "a backslash before a u": r"\\u0041",
+}
+raws = st.lists(st.sampled_from(list(CHARACTERS.values())), max_size=12).map("".join)
+
+
+@given(raws, raws, raws, st.text(max_size=5))
+def test_a_change_inside_a_string_leaves_the_escapes_around_it_as_they_are(
+    before: str, old: str, behind: str, new: str
+) -> None:
+    raw = before + old + behind
+    sizes = [len(json.loads(f'"{part}"')) for part in (before, before + old, raw)]
+    assume(len(json.loads(f'"{behind}"')) == sizes[2] - sizes[1])  # no pair across an edge
+    assume(len(json.loads(f'"{old}"')) == sizes[1] - sizes[0])
+    lifted = Inside(1, raw).lifted(Edit(sizes[0], sizes[1], new))
+    outer = document.replaced(f'"{raw}"', [lifted])
+    assert outer == f'"{before}{document.encoded(new)[1:-1]}{behind}"'

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.ingress.events import LONGEST_ID
 from gateway.outbound import message
 from gateway.outbound.allowed import App
-from gateway.outbound.message import LONGEST_TEXT, Link, Media, Send, Text
+from gateway.outbound.message import LONGEST_TEXT, LimitedText, Link, Media, Send
 from gateway.outbound.refusals import Refused
 from tests.call_samples import APP, CONTACT, FOREIGN, MESSAGES, OURS, PHONE, body, card, media, nested, send
 
@@ -24,7 +24,7 @@ WA = "explicit_channel_message.WHATSAPP"
 
 
 def read(content: Any) -> Send:
-    return message.read(content if isinstance(content, bytes) else body(content))
+    return message.parse(content if isinstance(content, bytes) else body(content))
 
 
 def rewritten(content: Any, *, link: Link = MINTED, correlation_id: str | None = None) -> bytes:
@@ -112,7 +112,7 @@ IDENTIFIERS = {
 def test_identifiers_are_short_and_storable(written: str, expected: str) -> None:
     identity = {"channel": "WHATSAPP", "identity": f"+{written[1:]}" if written[0] == "a" else written}
     recipient = {"contact_id": written, "identified_by": {"channel_identities": [identity]}}
-    said = message.read(json.dumps({"recipient": recipient, "correlation_id": written}).encode())
+    said = message.parse(json.dumps({"recipient": recipient, "correlation_id": written}).encode())
     assert (said.contact_id, said.correlation_id) == (expected, expected)
     assert said.identity == (expected[1:] if written[0] == "a" else expected)
     assert not said.correlation_is_free
@@ -132,7 +132,7 @@ STRANGE = (
 
 
 def test_a_rewritten_body_keeps_every_other_byte() -> None:
-    said = message.read(STRANGE)
+    said = message.parse(STRANGE)
     assert [(one.field, one.url) for one in said.media] == [
         ("message.media_message.url", "https://motion.example.com/a?b=1&c=2")
     ]
@@ -144,7 +144,7 @@ def test_a_rewritten_body_keeps_every_other_byte() -> None:
 
 @pytest.mark.parametrize("content", [STRANGE, *(body(send(one)) for one in MESSAGES.values())])
 def test_a_body_with_nothing_to_replace_is_the_same_bytes(content: bytes) -> None:
-    assert message.read(content).rewritten({}, correlation_id=None) == content
+    assert message.parse(content).rewritten({}, correlation_id=None) == content
 
 
 FILE_NAMES = {
@@ -190,7 +190,7 @@ CORRELATIONS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize(("before", "after"), CORRELATIONS.values(), ids=CORRELATIONS)
 def test_our_reference_is_put_in_where_none_was_said(before: bytes, after: bytes) -> None:
-    said = message.read(before)
+    said = message.parse(before)
     assert said.rewritten({}, correlation_id="gw") == after
     assert said.correlation_is_free is (before != after)
     assert said.rewritten({}, correlation_id=None) == before
@@ -214,7 +214,7 @@ def test_a_link_inside_a_text_inside_a_string_is_replaced_there() -> None:
         '\\"caption\\":\\"\\ud83d\\udc4b\\\\u00e9é\\"}}'
     )
     content = f'{{"message":{{"explicit_channel_message":{{"WHATSAPP":"{inner}","SMS":"a\\u0062"}}}}}}'.encode()
-    (one,) = message.read(content).media
+    (one,) = message.parse(content).media
     assert (one.field, one.url, one.channel) == (f"message.{WA}: image.link", "https://a/b", "WHATSAPP")
     old = b"https:\\\\\\/\\\\\\/a\\\\u002fb"
     assert old in content
@@ -222,20 +222,25 @@ def test_a_link_inside_a_text_inside_a_string_is_replaced_there() -> None:
 
 
 TEXTS = {
-    "for any channel": ({"text_message": {"text": "a"}}, Text(field="message.text_message.text", text="a", channel="")),
+    "for any channel": (
+        {"text_message": {"text": "a"}},
+        LimitedText(field="message.text_message.text", text="a", channel=""),
+    ),
     "for one channel": (
         {"explicit_channel_omni_message": {"WHATSAPP": {"text_message": {"text": "b"}}}},
-        Text(field="message.explicit_channel_omni_message.WHATSAPP.text_message.text", text="b", channel="WHATSAPP"),
+        LimitedText(
+            field="message.explicit_channel_omni_message.WHATSAPP.text_message.text", text="b", channel="WHATSAPP"
+        ),
     ),
     "in Meta's words": (
         {"explicit_channel_message": {"WHATSAPP": nested({"text": {"body": "c"}})}},
-        Text(field=f"message.{WA}: text.body", text="c", channel="WHATSAPP"),
+        LimitedText(field=f"message.{WA}: text.body", text="c", channel="WHATSAPP"),
     ),
 }
 
 
 @pytest.mark.parametrize(("message", "text"), TEXTS.values(), ids=TEXTS)
-def test_texts_are_told_with_their_places(message: dict[str, Any], text: Text) -> None:
+def test_texts_are_told_with_their_fields(message: dict[str, Any], text: LimitedText) -> None:
     assert read(send(message)).texts == (text,)
 
 
@@ -282,8 +287,8 @@ def test_a_text_that_whatsapp_does_not_take_is_refused(
 @pytest.mark.parametrize("character", ["👋", "\\ud83d\\udc4b", "\\n", "\\u00e9", "é"])
 def test_characters_are_counted_as_unicode_does_however_they_are_written(character: str) -> None:
     content = body(send(ANY)).replace(b"TEXT", character.encode() * LONGEST_TEXT)
-    message.require_texts_fit(message.read(content), channels=[])
-    (text,) = message.read(content).texts
+    message.require_texts_fit(message.parse(content), channels=[])
+    (text,) = message.parse(content).texts
     assert len(text.text) == LONGEST_TEXT
 
 
@@ -369,7 +374,7 @@ knowing = st.recursive(
 )
 def test_any_json_object_is_a_send_and_comes_out_as_it_went_in(text: str) -> None:
     try:
-        said = message.read(text.encode())
+        said = message.parse(text.encode())
     except Refused as refusal:
         assert refusal.code == "BODY_REPEATS_KEY"  # noqa: PT017 - of both spellings at once
         return
@@ -380,7 +385,7 @@ def test_any_json_object_is_a_send_and_comes_out_as_it_went_in(text: str) -> Non
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_send_or_refused(content: bytes) -> None:
     try:
-        assert isinstance(message.read(content), Send)
+        assert isinstance(message.parse(content), Send)
     except Refused as refusal:
         assert refusal.status == 400  # noqa: PT017 - either way is right
 
@@ -424,7 +429,7 @@ def test_a_rewritten_body_says_the_same_but_for_our_links(
     kind: str, road: str, url: str, extra: dict[str, Any], **style: Any
 ) -> None:
     content = send(ROADS[road](named(MESSAGES[kind])), **extra)
-    said = message.read(json.dumps(content, **style).encode())
+    said = message.parse(json.dumps(content, **style).encode())
     ours = {one.field: Link(url, "b.pdf") for one in said.media if one.url == OURS}
     changed = json.loads(said.rewritten(ours, correlation_id=None))
     assert swapped(changed, url) == swapped(content, url)

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.outbound import document, message_fields
-from gateway.outbound.message_fields import PLACES, Kind
+from gateway.outbound.message_fields import FIELDS, Holds
 from gateway.outbound.refusals import Refused
 from tests.call_samples import FOREIGN, META_IMAGE, META_TEMPLATE, OURS, body, media, nested
 
 
 def found(message: Any) -> dict[str, tuple[str, str]]:
     """What is found in a message: its kind and its channel, by its field below `message`."""
-    node = document.read(body({"message": message})).get("message")
+    node = document.parse(body({"message": message})).get("message")
     assert node
     everything = list(message_fields.find(node))
     assert all(one.field.startswith("message.") for one in everything)
-    told = {one.field.removeprefix("message."): (one.place.kind.value, one.channel) for one in everything}
+    told = {one.field.removeprefix("message."): (one.row.holds.value, one.channel) for one in everything}
     assert len(told) == len(everything)
     return told
 
@@ -170,7 +170,7 @@ FOUND: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
             "explicit_channel_omni_message.#1.media_message.url": ("media", ""),
         },
     ),
-    # What is no place of media.
+    # What is no field of media.
     "empty strings": ({"media_message": media(""), "text_message": {"text": ""}}, {}),
     "other types": ({"media_message": {"url": 1, "thumbnail_url": [OURS]}, "template_message": OURS, "agent": []}, {}),
     "null": ({"media_message": {"url": None}, "agent": None, "explicit_channel_message": {"WHATSAPP": None}}, {}),
@@ -227,10 +227,10 @@ def test_every_row_but_those_of_all_channels_is_reached_by_a_sample() -> None:
     """No path of the table is a slip of the pen: something is found by each."""
     reached = set()
     for message, _ in FOUND.values():
-        node = document.read(body({"message": message})).get("message")
+        node = document.parse(body({"message": message})).get("message")
         assert node
-        reached |= {one.place.path for one in message_fields.find(node)}
-    unreached = {place.path for place in PLACES} - reached
+        reached |= {one.row.path for one in message_fields.find(node)}
+    unreached = {row.path for row in FIELDS} - reached
     assert {path for path in unreached if not path.endswith(".thumbnail_url")} == {
         "explicit_channel_omni_message.<channel>.template_message",
         "explicit_channel_omni_message.<channel>.template_message.channel_template.<channel>.parameters.(link)",
@@ -239,16 +239,14 @@ def test_every_row_but_those_of_all_channels_is_reached_by_a_sample() -> None:
 
 
 def test_only_parameters_of_any_name_may_be_something_else_than_media() -> None:
-    assert {place.path for place in PLACES if place.ours_only} == {
-        place.path for place in PLACES if place.path.endswith(".(any)")
-    }
+    assert {row.path for row in FIELDS if row.ours_only} == {row.path for row in FIELDS if row.path.endswith(".(any)")}
 
 
 def test_a_file_is_named_beside_the_urls_of_sinchs_media_properties() -> None:
-    assert {place.path for place in PLACES if place.file_name} == {
-        place.path for place in PLACES if place.path.endswith((".media_message.url", ".media.url"))
+    assert {row.path for row in FIELDS if row.file_name} == {
+        row.path for row in FIELDS if row.path.endswith((".media_message.url", ".media.url"))
     } | {"media_message.url"}
-    assert {place.file_name for place in PLACES if place.kind is not Kind.MEDIA} == {""}
+    assert {row.file_name for row in FIELDS if row.holds is not Holds.MEDIA} == {""}
 
 
 DOUBLE = {
@@ -265,7 +263,7 @@ DOUBLE = {
 
 
 @pytest.mark.parametrize(("message", "field"), DOUBLE.values(), ids=DOUBLE)
-def test_what_goes_by_both_names_at_once_is_refused_with_its_place(message: dict[str, Any], field: str) -> None:
+def test_what_goes_by_both_names_at_once_is_refused_with_its_path(message: dict[str, Any], field: str) -> None:
     with pytest.raises(Refused) as caught:
         found(message)
     assert (caught.value.code, caught.value.field) == ("BODY_REPEATS_KEY", field)
@@ -278,7 +276,7 @@ parts = st.dictionaries(
 
 
 @given(parts, st.dictionaries(channels, st.just(nested(META_IMAGE))), st.dictionaries(channels, st.just(OURS)))
-def test_no_two_places_are_told_alike(omni: Any, explicit: Any, parameters: Any) -> None:
+def test_no_two_fields_are_told_alike(omni: Any, explicit: Any, parameters: Any) -> None:
     template = {"omni_template": {"parameters": parameters}, "channel_template": {"A": {"parameters": parameters}}}
     message = {
         "explicit_channel_omni_message": omni,

@@ -7,20 +7,58 @@ as good as nothing (protobuf.dev, "ProtoJSON format"). Fields are asked for by t
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from gateway.outbound import edits, syntax
-from gateway.outbound.edits import Edit, Inside
+from gateway.outbound import syntax
 from gateway.outbound.refusals import Refused
-from gateway.outbound.syntax import NotJson, Value, joined, told
+from gateway.outbound.syntax import NotJson, Value
 
 NOT_UTF8 = "it is not in UTF-8"
 MARKED = "it begins with a byte order mark"
 
 _CAMEL = re.compile(r"[a-z][a-z0-9]*[A-Z]")
 _HUMP = re.compile(r"_([a-z])")
+# Of an escape the decoder makes one character; of those of a surrogate pair one as well.
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|\\u[0-9a-fA-F]{4}"
+    r"|\\."
+)
+_LEGIBLE, _ASCII = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder()
+
+
+class Edit(NamedTuple):
+    """`text` in place of what stands from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Inside:
+    """A string of a JSON text whose own text gets edited: the characters around an edit keep their escapes.
+
+    `start`: where its first character stands; `raw`: what stands between its quotes.
+    """
+
+    def __init__(self, start: int, raw: str) -> None:
+        self._start = start
+        self._after, self._wider = [0], [0]  # from this decoded position on, raw positions are so much greater
+        for escape in _ESCAPE.finditer(raw):
+            wider = self._wider[-1] + len(escape[0]) - 1
+            self._after.append(escape.end() - wider)
+            self._wider.append(wider)
+
+    def lifted(self, edit: Edit) -> Edit:
+        """The edit of the outer text that does `edit` to the string's own."""
+        return Edit(self._raw(edit.start), self._raw(edit.end), encoded(edit.text)[1:-1])
+
+    def _raw(self, position: int) -> int:
+        return self._start + position + self._wider[bisect_right(self._after, position) - 1]
 
 
 class Node(NamedTuple):
@@ -48,13 +86,13 @@ class Node(NamedTuple):
         value = self._value(name)
         if value is None or self.text.startswith("null", value.start):
             return None
-        return Node(self.text, value, joined(self.path, name), self.within)
+        return Node(self.text, value, syntax.member_path(self.path, name), self.within)
 
-    def members(self, tell: Callable[[str, int], str] = told) -> Iterator[tuple[str, Node]]:
-        """What a map holds: its keys are no names of fields. `tell` makes their part of the paths."""
+    def members(self, label: Callable[[str, int], str] = syntax.key_label) -> Iterator[tuple[str, Node]]:
+        """What a map holds: its keys are no names of fields. `label` makes their part of the paths."""
         if isinstance(self.value.content, dict):
             for number, (key, value) in enumerate(self.value.content.items()):
-                yield key, Node(self.text, value, joined(self.path, tell(key, number)), self.within)
+                yield key, Node(self.text, value, syntax.member_path(self.path, label(key, number)), self.within)
 
     def items(self) -> Iterator[Node]:
         """What an array holds."""
@@ -87,8 +125,8 @@ class Node(NamedTuple):
         """The edit that makes this value the string `text`."""
         start, end = self.value.start, self.value.end
         if self.string is None:
-            return self._lifted(Edit(start, end, edits.encoded(text)))
-        return self._lifted(Edit(start + 1, end - 1, edits.encoded(text)[1:-1]))
+            return self._lifted(Edit(start, end, encoded(text)))
+        return self._lifted(Edit(start + 1, end - 1, encoded(text)[1:-1]))
 
     def setting(self, name: str, text: str, *, like: Node) -> Edit:
         """The edit that makes the field of this object say `text`, as a new member if need be.
@@ -98,7 +136,7 @@ class Node(NamedTuple):
         value = self._value(name)
         if value is not None:
             return Node(self.text, value, "", self.within).saying(text)
-        member = f"{edits.encoded(_spelled(name, self, like))}:{edits.encoded(text)}"
+        member = f"{encoded(_spelled(name, self, like))}:{encoded(text)}"
         members = self._content()
         at = next(reversed(members.values())).end if members else self.value.start + 1
         return self._lifted(Edit(at, at, f",{member}" if members else member))
@@ -108,7 +146,7 @@ class Node(NamedTuple):
         if camel not in members or camel == name:
             return members.get(name)
         if name in members:
-            raise Refused("BODY_REPEATS_KEY", key=name, field=joined(self.path, name))
+            raise Refused("BODY_REPEATS_KEY", key=name, field=syntax.member_path(self.path, name))
         return members[camel]
 
     def _content(self) -> dict[str, Value]:
@@ -122,8 +160,8 @@ class Node(NamedTuple):
         return string._lifted(inside.lifted(edit))
 
 
-def read(body: bytes) -> Node:
-    """The object that the body is. Raises Refused: BODY_NOT_JSON, BODY_REPEATS_KEY."""
+def parse(body: bytes) -> Node:
+    """Hand back the object that the body is. Raises Refused: BODY_NOT_JSON, BODY_REPEATS_KEY."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -131,6 +169,26 @@ def read(body: bytes) -> Node:
     if text.startswith("\ufeff"):
         raise NotJson(MARKED)
     return Node(text, syntax.parse(text), "")
+
+
+def replaced(text: str, edits: Iterable[Edit]) -> str:
+    """Do all the edits. Raises ValueError if two of them overlap."""
+    parts, at = [], 0
+    for edit in sorted(edits):
+        if edit.start < at:
+            raise ValueError("two edits overlap")
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]])
+
+
+def encoded(text: str) -> str:
+    """Write a JSON string, with its quotes; characters are escaped only where they must be."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate
+        return _ASCII.encode(text)
+    return _LEGIBLE.encode(text)
 
 
 @functools.cache

@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.ingress import events
-from gateway.outbound import document, edits, message_fields
+from gateway.outbound import document, message_fields
 from gateway.outbound.allowed import APP_ID, App
-from gateway.outbound.document import Node
-from gateway.outbound.edits import Edit
-from gateway.outbound.message_fields import WHATSAPP, Found, Kind
+from gateway.outbound.document import Edit, Node
+from gateway.outbound.message_fields import WHATSAPP, Found, Holds
 from gateway.outbound.refusals import Refused
 from gateway.outbound.syntax import is_name
 
@@ -40,7 +39,7 @@ OTHER = "other"
 
 @dataclass(frozen=True, kw_only=True)
 class Media:
-    """A link in the body. `channel` is in upper case, or "" where its place is for any."""
+    """A link in the body. `channel` is in upper case, or "" where its field is for any."""
 
     field: str
     url: str
@@ -49,7 +48,7 @@ class Media:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class LimitedText:
     """A text that WhatsApp limits; `channel` as in Media."""
 
     field: str
@@ -76,31 +75,31 @@ class Send:
     identity: str  # of the recipient's first channel, without a leading "+": on WhatsApp the phone number
     correlation_id: str
     correlation_is_free: bool  # there is none yet, so that `rewritten` will put ours in
-    texts: tuple[Text, ...]
+    texts: tuple[LimitedText, ...]
     templates: tuple[str, ...]  # the fields where templates stand
     media: tuple[Media, ...]
     _body: Node = field(repr=False, compare=False)
     _found: Mapping[str, Found] = field(repr=False, compare=False)
 
     def rewritten(self, links: Mapping[str, Link], *, correlation_id: str | None) -> bytes:
-        """The body with these links in place of the old ones, by the `field` of each, and all other bytes as they were.
+        """Put these links in place of the old ones, by the `field` of each; all other bytes of the body stay.
 
         The file's name is put where the message leaves it open; `correlation_id` only where none was said.
         """
         changes = [edit for name, link in links.items() for edit in self._linking(self._found[name], link)]
         if correlation_id is not None and self.correlation_is_free:
             changes.append(self._body.setting("correlation_id", correlation_id, like=self._body))
-        return edits.replaced(self._body.text, changes).encode("utf-8")
+        return document.replaced(self._body.text, changes).encode("utf-8")
 
     def _linking(self, found: Found, link: Link) -> Iterator[Edit]:
         yield found.node.saying(link.url)
         if found.is_nameless:
-            yield found.around.setting(found.place.file_name, link.name, like=self._body)
+            yield found.around.setting(found.row.file_name, link.name, like=self._body)
 
 
-def read(body: bytes) -> Send:
-    """What the body says. Raises Refused: BODY_NOT_JSON, BODY_REPEATS_KEY."""
-    root = document.read(body)
+def parse(body: bytes) -> Send:
+    """Read what the body says. Raises Refused: BODY_NOT_JSON, BODY_REPEATS_KEY."""
+    root = document.parse(body)
     message, recipient = root.get("message"), root.get("recipient")
     found = {one.field: one for one in message_fields.find(message)} if message else {}
     identities = list(_items(recipient, "identified_by", "channel_identities"))
@@ -112,16 +111,19 @@ def read(body: bytes) -> Send:
         identity=_identifier(identities[0], "identity").removeprefix("+") if identities else "",
         correlation_id=_identifier(root, "correlation_id"),
         correlation_is_free=root.says_nothing("correlation_id"),
-        texts=tuple(_text(one) for one in found.values() if one.place.kind is Kind.TEXT),
-        templates=tuple(one.field for one in found.values() if one.place.kind is Kind.TEMPLATE),
-        media=tuple(_medium(one) for one in found.values() if one.place.kind is Kind.MEDIA),
+        texts=tuple(_text(one) for one in found.values() if one.row.holds is Holds.TEXT),
+        templates=tuple(one.field for one in found.values() if one.row.holds is Holds.TEMPLATE),
+        media=tuple(_medium(one) for one in found.values() if one.row.holds is Holds.MEDIA),
         _body=root,
         _found=found,
     )
 
 
 def require_texts_fit(send: Send, *, channels: Collection[str]) -> None:
-    """`channels`: those that may be tried; with none, any. Raises Refused: MESSAGE_SPLIT_REQUIRED."""
+    """Refuse a text that WhatsApp would not take; `channels`: those that may be tried; with none, any.
+
+    Raises Refused: MESSAGE_SPLIT_REQUIRED.
+    """
     for text in send.texts:
         tried = [text.channel] if text.channel else channels
         if len(text.text) > LONGEST_TEXT and (not tried or WHATSAPP in tried):
@@ -130,8 +132,8 @@ def require_texts_fit(send: Send, *, channels: Collection[str]) -> None:
 
 def require_no_templates(send: Send) -> None:
     """Raises Refused: TEMPLATES_NOT_ALLOWED."""
-    for place in send.templates:
-        raise Refused("TEMPLATES_NOT_ALLOWED", field=place)
+    for name in send.templates:
+        raise Refused("TEMPLATES_NOT_ALLOWED", field=name)
 
 
 def _kind(message: Node | None) -> str:
@@ -139,12 +141,12 @@ def _kind(message: Node | None) -> str:
     return said[0] if said else OTHER
 
 
-def _text(found: Found) -> Text:
-    return Text(field=found.field, text=found.text, channel=found.channel)
+def _text(found: Found) -> LimitedText:
+    return LimitedText(field=found.field, text=found.text, channel=found.channel)
 
 
 def _medium(found: Found) -> Media:
-    return Media(field=found.field, url=found.text, channel=found.channel, ours_only=found.place.ours_only)
+    return Media(field=found.field, url=found.text, channel=found.channel, ours_only=found.row.ours_only)
 
 
 def _channels(root: Node, identities: list[Node]) -> frozenset[str]:
@@ -169,8 +171,8 @@ def _identifier(node: Node | None, name: str) -> str:
 
 
 def apps_of(body: bytes) -> tuple[App, ...]:
-    """The apps that the body of any call names, that of the call first. Raises Refused as `read` does."""
-    return _apps(document.read(body))
+    """Find the apps that the body of any call names, that of the call first. Raises Refused as `parse` does."""
+    return _apps(document.parse(body))
 
 
 def _apps(root: Node) -> tuple[App, ...]:

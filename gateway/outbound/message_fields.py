@@ -27,29 +27,31 @@ from gateway.outbound.refusals import Refused
 from gateway.outbound.syntax import is_name
 
 
-class Kind(StrEnum):
-    MEDIA = "media"  # a string
+class Holds(StrEnum):
+    """What a field holds."""
+
+    MEDIA = "media"  # a link: a string
     TEXT = "text"  # a string
     TEMPLATE = "template"  # an object
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class MessageField:
     """One row. `ours_only`: a string there may be anything, and is media only if it is a link of ours.
 
     `file_name`: the field beside it that holds the name under which the file shall arrive.
     """
 
     path: str
-    kind: Kind = Kind.MEDIA
+    holds: Holds = Holds.MEDIA
     ours_only: bool = False
     file_name: str = ""
 
 
 class Found(NamedTuple):
-    """Something that stands in such a place."""
+    """What stands in such a field of a message."""
 
-    place: Place
+    row: MessageField
     node: Node
     around: Node  # the object that it is a field of
     channel: str  # "" where the path leads through none
@@ -74,40 +76,40 @@ _MEDIA_PROPERTIES = (
 )
 # What a message says for all channels, or in `explicit_channel_omni_message` for one.
 _GENERIC = (
-    *(Place(path=f"{path}.url", file_name="filename_override") for path in _MEDIA_PROPERTIES),
-    *(Place(path=f"{path}.thumbnail_url") for path in _MEDIA_PROPERTIES),
-    Place(path="template_message.channel_template.<channel>.parameters.(link)"),
-    Place(path="template_message.omni_template.parameters.(any)", ours_only=True),
-    Place(path="text_message.text", kind=Kind.TEXT),
-    Place(path="template_message", kind=Kind.TEMPLATE),
+    *(MessageField(path=f"{path}.url", file_name="filename_override") for path in _MEDIA_PROPERTIES),
+    *(MessageField(path=f"{path}.thumbnail_url") for path in _MEDIA_PROPERTIES),
+    MessageField(path="template_message.channel_template.<channel>.parameters.(link)"),
+    MessageField(path="template_message.omni_template.parameters.(any)", ours_only=True),
+    MessageField(path="text_message.text", holds=Holds.TEXT),
+    MessageField(path="template_message", holds=Holds.TEMPLATE),
 )
 _OMNI = "explicit_channel_omni_message.<channel>."
 _META = "explicit_channel_message.<WHATSAPP>:"
 _OTHER = "explicit_channel_message.<other>:"
 _SPECIFIC = "channel_specific_message.<channel>.message."
 
-PLACES = (
+FIELDS = (
     *_GENERIC,
-    Place(path="agent.picture_url"),
+    MessageField(path="agent.picture_url"),
     *(
-        Place(path=_OMNI + row.path, kind=row.kind, ours_only=row.ours_only, file_name=row.file_name)
+        MessageField(path=_OMNI + row.path, holds=row.holds, ours_only=row.ours_only, file_name=row.file_name)
         for row in _GENERIC
     ),
-    Place(path=_OMNI + "template_reference", kind=Kind.TEMPLATE),
-    Place(path=_OMNI + "template_reference.parameters.(any)", ours_only=True),
-    Place(path=_SPECIFIC + "header.image|video|document.link"),
-    Place(path=_SPECIFIC + "image.image_url"),
-    Place(path=_SPECIFIC + "carousel.head.image_url"),
-    Place(path=_SPECIFIC + "carousel.list[].image.image_url"),
-    Place(path=_META + "image|video|audio|document|sticker.link"),
-    Place(path=_META + "interactive.header.image|video|document.link"),
-    Place(path=_META + "interactive.action.cards[].header.image|video.link"),
-    Place(path=_META + "template.components[].parameters[].image|video|document|gif.link"),
-    Place(path=_META + "template.components[].cards[].components[].parameters[].image|video|document|gif.link"),
-    Place(path=_META + "text.body", kind=Kind.TEXT),
-    Place(path=_META + "template", kind=Kind.TEMPLATE),
-    Place(path=_OTHER + "attachment.payload.url"),
-    Place(path=_OTHER + "message.attachment.payload.url"),
+    MessageField(path=_OMNI + "template_reference", holds=Holds.TEMPLATE),
+    MessageField(path=_OMNI + "template_reference.parameters.(any)", ours_only=True),
+    MessageField(path=_SPECIFIC + "header.image|video|document.link"),
+    MessageField(path=_SPECIFIC + "image.image_url"),
+    MessageField(path=_SPECIFIC + "carousel.head.image_url"),
+    MessageField(path=_SPECIFIC + "carousel.list[].image.image_url"),
+    MessageField(path=_META + "image|video|audio|document|sticker.link"),
+    MessageField(path=_META + "interactive.header.image|video|document.link"),
+    MessageField(path=_META + "interactive.action.cards[].header.image|video.link"),
+    MessageField(path=_META + "template.components[].parameters[].image|video|document|gif.link"),
+    MessageField(path=_META + "template.components[].cards[].components[].parameters[].image|video|document|gif.link"),
+    MessageField(path=_META + "text.body", holds=Holds.TEXT),
+    MessageField(path=_META + "template", holds=Holds.TEMPLATE),
+    MessageField(path=_OTHER + "attachment.payload.url"),
+    MessageField(path=_OTHER + "message.attachment.payload.url"),
 )
 
 WHATSAPP = "WHATSAPP"
@@ -120,34 +122,34 @@ _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,63}")
 class _Branch:
     """The paths as a tree, so that each part of a message is looked at once."""
 
-    places: list[Place] = field(default_factory=list)
+    rows: list[MessageField] = field(default_factory=list)
     branches: dict[str, _Branch] = field(default_factory=dict)
 
-    def grow(self, place: Place) -> None:
-        for steps in itertools.product(*(step.split("|") for step in _STEPS.findall(place.path))):
+    def grow(self, row: MessageField) -> None:
+        for steps in itertools.product(*(step.split("|") for step in _STEPS.findall(row.path))):
             branch = self
             for step in steps:
                 branch = branch.branches.setdefault(step, _Branch())
-            branch.places.append(place)
+            branch.rows.append(row)
 
 
 _TREE = _Branch()
-for _place in PLACES:
-    _TREE.grow(_place)
+for _row in FIELDS:
+    _TREE.grow(_row)
 
 
 def find(message: Node) -> Iterator[Found]:
-    """All that stands in the places. Raises Refused where a field goes by two spellings at once."""
+    """Find all that stands in the fields of the table. Raises Refused where a field goes by two spellings at once."""
     return _find(message, _TREE, "")
 
 
 def _find(node: Node, tree: _Branch, channel: str) -> Iterator[Found]:
     for step, branch in tree.branches.items():
         for child, its_channel in _followed(step, node, channel):
-            for place in branch.places:
-                if child.is_object if place.kind is Kind.TEMPLATE else child.string:
-                    is_nameless = bool(place.file_name) and node.says_nothing(place.file_name)
-                    yield Found(place, child, node, its_channel, is_nameless)
+            for row in branch.rows:
+                if child.is_object if row.holds is Holds.TEMPLATE else child.string:
+                    is_nameless = bool(row.file_name) and node.says_nothing(row.file_name)
+                    yield Found(row, child, node, its_channel, is_nameless)
             if branch.branches:
                 yield from _find(child, branch, its_channel)
 

@@ -44,7 +44,7 @@ class Sender:
 
     def send(self, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
         """Sinch's answer to the message in the request. Raises Refused."""
-        said = message.read(request.get_data(cache=False))
+        said = message.parse(request.get_data(cache=False))
         account, *_others = call.of_apps(said.apps)
         draft = _draft(said, account)
         body, draft = self._prepared(said, account, draft)

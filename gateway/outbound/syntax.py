@@ -89,13 +89,13 @@ def is_name(key: str) -> bool:
     return _NAME.fullmatch(key) is not None
 
 
-def told(key: str, number: int) -> str:
-    """How a key is told: as it is if it looks like a field's name; else by its number among its object's members."""
+def key_label(key: str, number: int) -> str:
+    """Name a key in a path: as it is if it looks like a field's name; else by its number among its object's members."""
     return key if is_name(key) else f"#{number}"
 
 
-def joined(path: str, name: str) -> str:
-    """The path of a member; after a colon a text of its own begins."""
+def member_path(path: str, name: str) -> str:
+    """Put the path of a member together; after a colon a text of its own begins."""
     return f"{path}.{name}" if path and path[-1] != " " else path + name
 
 
@@ -193,5 +193,9 @@ class _Reader:
         path = self.path
         for around in self.open[:-1]:
             number = len(around.content)
-            path = joined(path, told(around.key, number)) if isinstance(around.content, dict) else f"{path}[{number}]"
-        return joined(path, told(key, len(self.open[-1].content)))
+            path = (
+                member_path(path, key_label(around.key, number))
+                if isinstance(around.content, dict)
+                else f"{path}[{number}]"
+            )
+        return member_path(path, key_label(key, len(self.open[-1].content)))
