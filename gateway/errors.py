@@ -16,6 +16,7 @@ GatewayError                    500  a fault of ours that nobody planned for
 ├── UpstreamError                    Motion or Sinch gave no answer
 │   ├── UpstreamUnreachable          no connection, or it broke
 │   └── UpstreamTimeout              no whole answer within the deadline
+├── SinchError                       a call has no answer of Sinch's to hand on: sinch/
 └── Refused                          by the outbound door, in words of its own: calls/refusals.py
 
 `status` and `code` are public: every refusal of one status has one body, whoever asks and

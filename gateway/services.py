@@ -10,7 +10,7 @@ from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.limits import Limiter
-from gateway.sinch import Sinch
+from gateway.sinch.client import Sinch
 from gateway.store import engines
 from gateway.store.engines import Database
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from gateway import app
 from gateway.outbound import refusals
 from gateway.services import Services
-from gateway.sinch import Sinch
+from gateway.sinch.client import Sinch
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests import config_samples

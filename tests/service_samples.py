@@ -9,7 +9,7 @@ from gateway.attachments.shelf import Shelf
 from gateway.config import Settings
 from gateway.limits import Limiter
 from gateway.services import Services, vault_dir
-from gateway.sinch import Sinch
+from gateway.sinch.client import Sinch
 from gateway.store.engines import Database
 from tests import config_samples
 

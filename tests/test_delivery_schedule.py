@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import string
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -223,65 +219,6 @@ def test_any_failure_is_tried_again_within_five_minutes_or_given_up(
 )
 def test_probes_come_ever_more_slowly_and_every_15_seconds_at_least(probes: int, asked: float, waited: float) -> None:
     assert schedule.next_probe_seconds(probes, asked) == waited
-
-
-SINCE_1994 = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110
-RETRY_AFTER: dict[str, tuple[str | None, float]] = {
-    "none": (None, 0),
-    "0": ("0", 0),
-    "1": ("1", 1),
-    "120": ("120", 120),
-    "zeros before it": ("007", 7),
-    "9 digits": ("999999999", 999_999_999),
-    "10 digits": ("9999999999", 0),
-    "5,000 digits": ("9" * 5000, 0),
-    "a date ahead": ("Sun, 06 Nov 1994 08:49:47 GMT", 10),
-    "a date this moment": ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
-    "a date just past": ("Sun, 06 Nov 1994 08:49:36 GMT", 0),
-    "a date long past": ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
-    "a date far ahead": ("Fri, 31 Dec 9999 23:59:59 GMT", 252_618_189_022),
-    "a date of another zone": ("Sun, 06 Nov 1994 09:49:47 +0100", 10),
-    "a date of RFC 850": ("Sunday, 06-Nov-94 08:49:47 GMT", 10),
-    "a date of asctime": ("Sun Nov  6 08:49:47 1994", 10),
-    "a day that is none": ("Sun, 31 Feb 1994 08:49:37 GMT", 0),
-    "a month that is none": ("Sun, 06 Nou 1994 08:49:47 GMT", 0),
-    "a zone that is none": ("Sun, 06 Nov 1994 08:49:37 +9999", 0),
-    "empty": ("", 0),
-    "negative": ("-5", 0),
-    "signed": ("+5", 0),
-    "with a point": ("1.5", 0),
-    "with an exponent": ("1e400", 0),
-    "with a line feed": ("120\n", 0),
-    "two of them": ("120, 120", 0),
-    "digits of Arabic": ("١٢", 0),
-    "words": ("soon", 0),
-    "bytes of Latin-1": ("\xff\x00\xe9", 0),
-}
-
-
-@pytest.mark.parametrize(("value", "seconds"), RETRY_AFTER.values(), ids=RETRY_AFTER)
-def test_retry_after_is_read_in_all_its_forms_and_nonsense_is_none(value: str | None, seconds: float) -> None:
-    assert schedule.retry_after(value, now=SINCE_1994) == seconds
-
-
-def test_dates_are_in_utc_wherever_the_machine_stands() -> None:
-    asked = f"schedule.retry_after('Sun Nov  6 08:49:47 1994', now={SINCE_1994})"
-    command = [sys.executable, "-c", f"from gateway.delivery import schedule; print({asked})"]
-    environ = {**os.environ, "TZ": "EST5EDT"}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    assert done.stdout == "10.0\n"
-
-
-@given(
-    st.text(max_size=40)
-    | st.lists(
-        st.sampled_from(["Sun, ", "06 ", "Nov ", "1994 ", "08:49:37 ", "GMT", "+2400", "-9999", "(", '"', "0" * 30])
-        | st.text(string.printable, max_size=4),
-        max_size=8,
-    ).map("".join)
-)
-def test_any_retry_after_is_a_number_of_seconds(value: str) -> None:
-    assert 0 <= schedule.retry_after(value, now=NOW) < 1e12
 
 
 def health(*outcomes: tuple[str, Try]) -> Health:

@@ -44,6 +44,7 @@ WRONG = {
     "digest": f'Digest username="op", password="{PASSWORD}"',
     "without a scheme": RIGHT.removeprefix("Basic "),
     "not base64": "Basic !!!",
+    "beyond ASCII": "Basic \xe9\xff",
     "base64 without its end": RIGHT[:-3],
     "base64 of no text": "Basic " + base64.b64encode(b"\xff\xfe").decode(),
     "without a colon": "Basic " + base64.b64encode(b"op").decode(),

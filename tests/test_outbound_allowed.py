@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.config import Account
 from gateway.outbound import allowed
-from gateway.outbound.allowed import App, Call, Effect
+from gateway.outbound.allowed import App, Call
 from gateway.outbound.refusals import Refused
+from gateway.sinch import Effect
 from tests import config_samples
 
 PROJECT, OTHER_PROJECT = "project-1", "project-2"

@@ -19,10 +19,9 @@ from hypothesis import strategies as st
 
 from gateway import app
 from gateway.outbound import message, refusals
-from gateway.outbound.allowed import Effect
-from gateway.outbound.refusals import Refused
 from gateway.serving import private_edge
-from gateway.sinch import Request, client
+from gateway.sinch import TOTAL_SECONDS, Effect, SinchError
+from gateway.sinch.client import Request
 from gateway.store.engines import Database
 from gateway.upstream import Upstream
 from tests import picture_samples
@@ -117,7 +116,7 @@ def test_a_message_does_not_leave_after_nginx_has_told_motion_that_its_fate_is_u
     began = door.clock.now()
     answer = door.call(body=carousel(10))
     waits: Any = private_edge.facts(slow.settings)["answers_within"]
-    assert door.clock.now() - began < waits - client.TOTAL_SECONDS + slow.settings.motion.timeout
+    assert door.clock.now() - began < waits - TOTAL_SECONDS + slow.settings.motion.timeout
     assert_refused(answer, "MEDIA_NOT_NOW", field="message.carousel_message.cards[2].media_message.url")
     assert door.heard == []
 
@@ -222,8 +221,8 @@ def test_a_burst_at_a_healthy_sinch_is_not_refused(spool: Database) -> None:
         def one(_: int) -> str:
             try:
                 return str(door.services.sinch.call("eu", call)[0].status)
-            except Refused as refused:
-                return refused.code
+            except SinchError as error:
+                return error.trouble
 
         with ThreadPoolExecutor(60) as pool:
             assert set(pool.map(one, range(60))) == {"200"}

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.outbound import refusals
 from gateway.outbound.refusals import Refused
+from gateway.sinch import Effect, SinchError, Trouble
 
 FACTS = {"most": 1, "length": 2, "why": "x", "key": "k", "method": "PUT", "region": "eu", "reason": "r", "remedy": "m"}
 DOCS = (Path(__file__).parent.parent / "docs" / "outbound.md").read_text("utf-8")
@@ -47,6 +48,20 @@ def test_a_refusal_tells_the_field_as_sinch_does() -> None:
 @pytest.mark.parametrize("code", refusals.rows())
 def test_every_refusal_stands_in_the_docs_with_its_status(code: str) -> None:
     assert re.search(rf"^\| `{code}` \| {refusals.rows()[code].status} \|", DOCS, re.MULTILINE)
+
+
+@pytest.mark.parametrize("effect", Effect)
+@pytest.mark.parametrize("trouble", Trouble)
+def test_why_sinch_has_no_answer_is_told_unless_nobody_knows_what_came_of_the_call(
+    trouble: Trouble, effect: Effect
+) -> None:
+    unsent = refusals.of_sinch(SinchError(trouble, "the reason", tries=3), effect)
+    assert (unsent.code, unsent.tries) == (trouble.value, 3)
+    assert ("the reason" in unsent.says) == ("{reason}" in refusals.rows()[trouble].says)
+    sent = refusals.of_sinch(SinchError(trouble, "the reason", sent=True), effect)
+    assert sent.code == {Effect.SEND: "SEND_FATE_UNKNOWN", Effect.CHANGE: "CALL_FATE_UNKNOWN"}.get(
+        effect, trouble.value
+    )
 
 
 def test_only_what_may_have_left_is_of_unknown_fate() -> None:

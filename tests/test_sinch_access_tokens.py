@@ -10,8 +10,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from gateway.outbound.refusals import Refused
-from gateway.sinch import access_tokens
+from gateway.sinch import SinchError, access_tokens
 from gateway.sinch.access_tokens import Tokens
 from gateway.upstream import Upstream
 from tests.config_samples import ABSENT
@@ -64,7 +63,7 @@ def test_a_renewal_that_fails_early_leaves_the_token_that_still_lives() -> None:
         assert [held.of(account()) for _ in range(5)] == ["token-1"] * 5
         assert len(peer.requests) == 2
         clock.advance(60)
-        with pytest.raises(Refused, match="SINCH_ANSWER_BROKEN"):
+        with pytest.raises(SinchError, match=access_tokens.NONE_GIVEN):
             held.of(account())
         auth.behaviour = None
         clock.advance(access_tokens.REMEMBERED_SECONDS)
@@ -101,9 +100,9 @@ def test_two_hundred_who_come_while_sinch_gives_none_cause_one_request() -> None
     with opened(auth, clock) as (held, peer), ThreadPoolExecutor(200) as pool:
 
         def ask(_number: int) -> str:
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(SinchError) as caught:
                 held.of(account())
-            return caught.value.code
+            return caught.value.trouble
 
         assert set(pool.map(ask, range(200))) == {"SINCH_ANSWER_BROKEN"}
         assert len(peer.requests) == 1
@@ -119,7 +118,7 @@ def test_each_key_has_its_own_token() -> None:
 def test_an_account_without_a_key_has_no_token(missing: str) -> None:
     without = account(key_id=ABSENT, key_secret=ABSENT)
     with opened(Auth(), HandClock()) as (held, peer):
-        with pytest.raises(Refused, match="KEY_NOT_CONFIGURED"):
+        with pytest.raises(SinchError, match="KEY_NOT_CONFIGURED"):
             held.of(without)
         assert peer.requests == []
 
@@ -145,10 +144,11 @@ ODD: dict[str, tuple[Behaviour, str]] = {
 def test_whatever_else_is_answered_is_no_token(behaviour: Behaviour, code: str) -> None:
     auth = Auth()
     auth.behaviour = behaviour
-    with opened(auth, HandClock()) as (held, _peer), pytest.raises(Refused) as caught:
+    with opened(auth, HandClock()) as (held, _peer), pytest.raises(SinchError) as caught:
         held.of(account())
-    assert caught.value.code == code
-    assert "key 1" not in str(caught.value.body)
+    assert caught.value.trouble == code
+    assert not caught.value.sent
+    assert "key 1" not in caught.value.reason
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.config import Account
-from gateway.outbound.allowed import Effect
-from gateway.outbound.refusals import Refused
-from gateway.sinch import Request, Sinch, client
+from gateway.outbound import refusals
+from gateway.sinch import TOTAL_SECONDS, Effect, SinchError
+from gateway.sinch.client import Request, Sinch
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, listens_on, says
 from tests.service_samples import HandClock
@@ -49,9 +49,9 @@ class Line:
         return answer.status, answer.body, tries
 
     def refusal(self, kind: Effect = Effect.SEND, **options: object) -> str:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(SinchError) as caught:
             self.call(kind, **options)  # type: ignore[arg-type]
-        return caught.value.code
+        return refusals.of_sinch(caught.value, kind).code
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def test_a_call_is_not_made_again_when_its_time_is_over() -> None:
     busy = answers(b"", "Retry-After: 1", status="429 X")
 
     def slowly(wire: Wire) -> None:
-        clock.advance(client.TOTAL_SECONDS - 1)
+        clock.advance(TOTAL_SECONDS - 1)
         busy(wire)
 
     with opened(slowly, clock=clock) as line:

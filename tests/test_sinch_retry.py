@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.outbound.allowed import Effect
-from gateway.sinch import retry
+from gateway.sinch import Effect, retry
+from gateway.upstream import Answer
+
+
+def answered(status: int, retry_after: str | None = None) -> Answer:
+    return Answer(status, {} if retry_after is None else {"Retry-After": retry_after}, b"")
+
 
 TABLE = {
     # kind, status, Retry-After: the wait after the first try, or None
@@ -37,7 +42,7 @@ TABLE = {
 def test_an_answer_is_final_unless_it_says_that_nothing_was_done(
     kind: Effect, status: int, told: str | None, wait: float | None
 ) -> None:
-    assert retry.after_answer(kind, 1, status=status, retry_after=told) == wait
+    assert retry.after_answer(kind, 1, answered(status, told)) == wait
 
 
 @pytest.mark.parametrize(
@@ -62,5 +67,5 @@ def test_three_tries_are_enough() -> None:
     tries = (1, 2, 3)
     unsent = [retry.after_failure(Effect.SEND, number, sent=False, timed_out=False) for number in tries]
     assert unsent == [0.2, 0.6, None]
-    busy = [retry.after_answer(Effect.READ, number, status=503, retry_after=None) for number in tries]
+    busy = [retry.after_answer(Effect.READ, number, answered(503)) for number in tries]
     assert busy == [0.2, 0.6, None]

@@ -10,7 +10,7 @@ import click
 from gateway.config import fields, showing
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, Server, Settings
-from gateway.outbound.allowed import TOKEN_PATH
+from gateway.sinch import TOKEN_PATH
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
 

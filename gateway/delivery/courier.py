@@ -133,7 +133,7 @@ class Courier:
             answer = self._motion.post(target, body=taken.body, headers=self._headers(taken), deadline_seconds=deadline)
         except UpstreamError as error:
             return Try(None, error.reason, hung=isinstance(error, UpstreamTimeout))
-        wait = schedule.retry_after(answer.headers.get("Retry-After"), now=self._clock.now())
+        wait = answer.retry_after_seconds(now=self._clock.now()) or 0.0
         return Try(answer.status, str(answer.status), retry_after_seconds=wait)
 
     def _headers(self, taken: Claim) -> list[tuple[str, str]]:

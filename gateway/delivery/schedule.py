@@ -13,10 +13,7 @@ Rule 4. An event that still fails after `retry_for`, and after 8 tries while Mot
 
 from __future__ import annotations
 
-import email.utils
-import re
 from dataclasses import dataclass, field
-from datetime import UTC
 
 LONGEST_WAIT_SECONDS = 300.0
 LONGEST_PROBE_WAIT_SECONDS = 15.0  # how late we may notice that Motion is back
@@ -126,20 +123,6 @@ def next_probe_seconds(probes: int, retry_after_seconds: float) -> float:
     """How long to leave Motion alone after `probes` tries have failed."""
     wait = min(LONGEST_PROBE_WAIT_SECONDS, 2.0 ** min(probes, 10))
     return max(wait, min(retry_after_seconds, LONGEST_WAIT_SECONDS))
-
-
-def retry_after(value: str | None, *, now: float) -> float:
-    """Seconds that a Retry-After header asks for (RFC 9110 10.2.3); 0 for none or nonsense."""
-    if value is None:
-        return 0.0
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return 0.0
-    # All dates of HTTP are in UTC, those of its old form too, which do not say so.
-    return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
 
 
 def _wait(attempt: Try, failures: int, chance: float) -> float:

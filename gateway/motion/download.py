@@ -8,14 +8,13 @@ Rule 3. What is over a limit is refused as soon as that is known.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from gateway import __version__, upstream
+from gateway import __version__, basic_auth, upstream
 from gateway.attachments import content_disposition
 from gateway.attachments.content_disposition import Promise
 from gateway.config.tables import Attachments, Motion
@@ -111,8 +110,7 @@ class Source:
     def _headers(self) -> list[tuple[str, str]]:
         headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", f"motion-gateway/{__version__}")]
         if self._motion.username and self._motion.password:
-            pair = f"{self._motion.username}:{self._motion.password.get_secret_value()}"
-            headers.append(("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"))
+            headers.append(basic_auth.header(self._motion.username, self._motion.password.get_secret_value()))
         return headers
 
     def _too_large(self, size_bytes: int) -> TooLarge:

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 
 from gateway.config import Account
 from gateway.outbound.refusals import Refused
+from gateway.sinch import Effect
 
-TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 MOST_BODY_BYTES = 2**20  # of a call: a message has some kB
 
 APP_ID = "app_id"  # the field that says for which app a call is
@@ -25,18 +25,6 @@ APP_ID = "app_id"  # the field that says for which app a call is
 _ID = "[0-9A-Za-z_-]{1,64}"
 _TARGET = re.compile(rf"/(?P<region>[a-z]{{2}})/v1/projects/(?P<project>{_ID})/(?P<path>[^?]+)(?:\?(?P<query>.*))?")
 _PRINTABLE = re.compile("[!-~]+")
-
-
-class Effect(StrEnum):
-    """What a call does to the world, and so when it may be made again."""
-
-    READ = "read"
-    SEND = "send"  # reaches a customer
-    CHANGE = "change"
-
-
-# What came out of a call that left and had no answer nobody knows, unless it was a question.
-UNKNOWN_FATES = {Effect.SEND: "SEND_FATE_UNKNOWN", Effect.CHANGE: "CALL_FATE_UNKNOWN"}
 
 
 class AppIn(StrEnum):

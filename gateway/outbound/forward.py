@@ -9,10 +9,12 @@ from flask import g
 from gateway import telemetry
 from gateway.config import Account
 from gateway.errors import TooManyRequests
-from gateway.outbound.allowed import UNKNOWN_FATES, Call
-from gateway.outbound.refusals import Refused
+from gateway.outbound import refusals
+from gateway.outbound.allowed import Call
+from gateway.outbound.refusals import UNKNOWN_FATES, Refused
 from gateway.services import Services
-from gateway.sinch import Request
+from gateway.sinch import Effect, SinchError
+from gateway.sinch.client import Request
 from gateway.upstream import Answer
 
 # What the limits of the settings count, and the refusal of what is one too many.
@@ -38,11 +40,19 @@ def hand_over(
     g.fate = UNKNOWN_FATES.get(call.row.effect)  # from here on nobody may say that nothing was sent
     try:
         answer, tries = services.sinch.call(call.region, outgoing)
-    except Refused as refused:
-        g.decision[telemetry.TRIES] = refused.tries if refused.tries > 1 else None
-        raise
+    except SinchError as error:
+        g.decision[telemetry.TRIES] = error.tries if error.tries > 1 else None
+        raise refusals.of_sinch(error, call.row.effect) from error
     g.decision[telemetry.TRIES] = tries if tries > 1 else None
     return answer, tries
+
+
+def ask_for_token(services: Services, headers: Sequence[tuple[str, str]], *, body: bytes) -> Answer:
+    """Hand back what Sinch answers to a request for a token with somebody's own credentials. Raises Refused."""
+    try:
+        return services.sinch.token(headers=headers, body=body)
+    except SinchError as error:
+        raise refusals.of_sinch(error, Effect.READ) from error
 
 
 def require_within(services: Services, limit: str, *, whose: str) -> None:

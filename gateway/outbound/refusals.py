@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import rules
 from gateway.errors import RETRY_AFTER_SECONDS, GatewayError
+from gateway.sinch import Effect, SinchError
 
 FILE = "refusals.toml"
 HEADER = "X-Motion-Gateway-Error"  # tells our answers from Sinch's; holds the code
@@ -35,6 +36,8 @@ STATUSES = {
 }
 # The same call may work later: RFC 9110, 10.2.3.
 COME_AGAIN = (429, 503)
+# What came out of a call that left and had no answer nobody knows, unless it was a question.
+UNKNOWN_FATES = {Effect.SEND: "SEND_FATE_UNKNOWN", Effect.CHANGE: "CALL_FATE_UNKNOWN"}
 
 _TYPE = "type.googleapis.com/google.rpc."
 Text = Annotated[str, Field(min_length=1)]
@@ -104,6 +107,14 @@ def rows() -> dict[str, Refusal]:
     """Every refusal, by its code."""
     read = [Refusal.model_validate(row) for row in rules.read(FILE)["refusal"]]
     return {row.code: row for row in read}
+
+
+def of_sinch(error: SinchError, effect: Effect) -> Refused:
+    """Tell what became of a call with that effect, which has no answer of Sinch's."""
+    unknown = UNKNOWN_FATES.get(effect) if error.sent else None
+    refused = Refused(unknown or error.trouble, reason=error.reason)
+    refused.tries = error.tries
+    return refused
 
 
 def _challenge(refused: Refused) -> str:

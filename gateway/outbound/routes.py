@@ -16,11 +16,12 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import telemetry
 from gateway.outbound import allowed, forward, gateway_key, message
-from gateway.outbound.allowed import TOKEN_PATH, AppIn, Call, Effect
+from gateway.outbound.allowed import AppIn, Call
 from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
 from gateway.outbound.sending import Sender
 from gateway.services import Services
+from gateway.sinch import TOKEN_PATH, Effect
 from gateway.sinch.client import VIA
 from gateway.upstream import Answer
 
@@ -105,7 +106,7 @@ def _own_token(services: Services) -> Response:
 
 def _sinchs_token(services: Services) -> Response:
     headers = [*_given(PASSED_ON), *_given(("Authorization",))]
-    return _handed_on(services.sinch.token(headers=headers, body=request.get_data(cache=False)))
+    return _handed_on(forward.ask_for_token(services, headers, body=request.get_data(cache=False)))
 
 
 def _headers(services: Services) -> list[tuple[str, str]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.config.tables import Server
-from gateway.outbound.allowed import MOST_BODY_BYTES, TOKEN_PATH
+from gateway.outbound.allowed import MOST_BODY_BYTES
 from gateway.outbound.refusals import Refused
 from gateway.outbound.sending import PREPARING_SECONDS
-from gateway.sinch import client
+from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
 
 ROOM_SECONDS = 5  # for all else that a call takes
 
@@ -57,7 +57,7 @@ def facts(settings: Settings) -> dict[str, object]:
         "private_key": server.outbound_private_key or server.private_key,
         "most_bytes": MOST_BODY_BYTES,
         # A message is prepared by then or does not leave, and then Sinch has its time.
-        "answers_within": int(PREPARING_SECONDS + settings.motion.timeout + client.TOTAL_SECONDS + ROOM_SECONDS),
+        "answers_within": int(PREPARING_SECONDS + settings.motion.timeout + TOTAL_SECONDS + ROOM_SECONDS),
         "refused_as": REFUSED_AS,
         "unanswered": UNANSWERED,
         "not_asked": NOT_ASKED,

@@ -1,7 +1,42 @@
-"""Sinch as the gateway calls it: its origins, our access tokens for them, and what is tried again."""
+"""Sinch as the gateway calls it: what a call does there, and why it may have no answer."""
 
 from __future__ import annotations
 
-from gateway.sinch.client import Request, Sinch
+from enum import StrEnum
 
-__all__ = ["Request", "Sinch"]
+from gateway.errors import GatewayError
+
+TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
+TOTAL_SECONDS = 40.0  # of a call, without the patience for a place
+
+
+class Effect(StrEnum):
+    """What a call does to the world, and so when it may be made again."""
+
+    READ = "read"
+    SEND = "send"  # reaches a customer
+    CHANGE = "change"
+
+
+class Trouble(StrEnum):
+    """Why there is no answer of Sinch's, by the name that the log and our own answers give it."""
+
+    BUSY = "SINCH_BUSY"  # as many calls are under way as may be
+    NO_KEY = "KEY_NOT_CONFIGURED"
+    KEY_REFUSED = "SINCH_REFUSES_KEY"
+    UNREACHABLE = "SINCH_UNREACHABLE"
+    TIMED_OUT = "SINCH_TIMED_OUT"
+    BROKEN = "SINCH_ANSWER_BROKEN"  # there was one, and nobody can hand it on
+
+
+class SinchError(GatewayError):
+    """A call has no answer that could be handed on.
+
+    `sent`: whether the call itself may have reached Sinch; that for its token does not count.
+    """
+
+    def __init__(self, trouble: Trouble, reason: str = "", *, sent: bool = False, tries: int = 1) -> None:
+        super().__init__(reason or trouble)
+        self.trouble = trouble
+        self.sent = sent
+        self.tries = tries

@@ -7,20 +7,18 @@ Rule 3. A token stays in memory, and is shown to Sinch's API alone.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway import telemetry
+from gateway import basic_auth, telemetry
 from gateway.clock import Clock
 from gateway.config import Account
 from gateway.errors import UpstreamError
-from gateway.outbound.allowed import TOKEN_PATH, Effect
-from gateway.outbound.refusals import Refused
-from gateway.sinch.trying import Patience
+from gateway.sinch import TOKEN_PATH, Effect, SinchError, Trouble
+from gateway.sinch.retry import Patience
 from gateway.upstream import Answer, Upstream
 
 DEADLINE_SECONDS = 10.0
@@ -31,6 +29,8 @@ MARGIN_SECONDS = 60.0
 LONGEST_SECONDS = 24 * 3600.0  # a longer life is not believed
 YOUNG_SECONDS = 10.0  # a token that is refused so soon is refused for another reason than its age
 UNTOLD_SECONDS = 300.0  # where Sinch does not say
+
+NONE_GIVEN = "it gave no access token"
 
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 _HEADERS = (("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json"))
@@ -46,7 +46,7 @@ class _Held:
     asked_at: float = 0.0
     renew_at: float = 0.0
     ends_at: float = 0.0
-    failure: Refused | None = None
+    failure: SinchError | None = None
     failed_at: float = 0.0
 
 
@@ -61,7 +61,7 @@ class Tokens:
         self._guard = threading.Lock()
 
     def of(self, account: Account) -> str:
-        """The token of the account's key. Raises Refused."""
+        """The token of the account's key. Raises SinchError."""
         held = self._of_key(account)
         now = self._clock.now()
         if now >= held.ends_at:
@@ -74,7 +74,7 @@ class Tokens:
         return held.token
 
     def renewed(self, account: Account, *, refused: str, expired: bool) -> str:
-        """Another token than the one that Sinch refused; a new one, unless there is one already. Raises Refused.
+        """Another token than the one that Sinch refused; a new one, unless there is one already. Raises SinchError.
 
         The same one, if that is young and Sinch does not say that it has `expired`: then it is not the token's fault.
         """
@@ -85,7 +85,7 @@ class Tokens:
 
     def _of_key(self, account: Account) -> _Held:
         if not account.key_id or not account.key_secret:
-            raise Refused("KEY_NOT_CONFIGURED")
+            raise SinchError(Trouble.NO_KEY)
         with self._guard:
             return self._held.setdefault((account.key_id, account.key_secret.get_secret_value()), _Held())
 
@@ -106,15 +106,15 @@ class Tokens:
             return
         try:
             self._renew(held, account)
-        except Refused as refused:
-            telemetry.note("finding", finding="token-not-renewed", reason=refused.code)
+        except SinchError as error:
+            telemetry.note("finding", finding="token-not-renewed", reason=error.trouble)
 
     def _renew(self, held: _Held, account: Account) -> None:
         asked_at = self._clock.now()
         try:
             held.token, life = self._fetch(account)
-        except Refused as refused:
-            held.failure, held.failed_at = refused, self._clock.now()
+        except SinchError as error:
+            held.failure, held.failed_at = error, self._clock.now()
             raise
         held.asked_at, held.ends_at = asked_at, asked_at + life
         held.renew_at = held.ends_at - min(MARGIN_SECONDS, life / 10)
@@ -124,15 +124,14 @@ class Tokens:
         """A new token, and how many seconds it lives."""
         answer = self._ask(account)
         if answer.status in (400, 401, 403):
-            raise Refused("SINCH_REFUSES_KEY")
+            raise SinchError(Trouble.KEY_REFUSED)
         if answer.status != 200:
-            raise Refused("SINCH_ANSWER_BROKEN", reason="it gave no access token")
+            raise SinchError(Trouble.BROKEN, NONE_GIVEN)
         return _read(answer.body)
 
     def _ask(self, account: Account) -> Answer:
         secret = account.key_secret.get_secret_value() if account.key_secret else ""
-        basic = base64.b64encode(f"{account.key_id}:{secret}".encode()).decode()
-        headers = [*_HEADERS, ("Authorization", f"Basic {basic}")]
+        headers = [*_HEADERS, basic_auth.header(account.key_id or "", secret)]
 
         def ask(seconds: float) -> Answer:
             return self._auth.call(
@@ -142,7 +141,7 @@ class Tokens:
         try:
             answer, _tries = self._patience.answered(ask, Effect.READ, ends_at=self._clock.now() + DEADLINE_SECONDS)
         except UpstreamError as error:
-            raise Refused("SINCH_UNREACHABLE", reason=error.reason) from error
+            raise SinchError(Trouble.UNREACHABLE, error.reason) from error
         return answer
 
 
@@ -152,8 +151,8 @@ def _read(body: bytes) -> tuple[str, float]:
         token, life = said["access_token"], said.get("expires_in")
         valid = isinstance(token, str) and _TOKEN.fullmatch(token)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
-        raise Refused("SINCH_ANSWER_BROKEN", reason="it gave no access token") from error
+        raise SinchError(Trouble.BROKEN, NONE_GIVEN) from error
     if not valid:
-        raise Refused("SINCH_ANSWER_BROKEN", reason="it gave no access token")
+        raise SinchError(Trouble.BROKEN, NONE_GIVEN)
     told = isinstance(life, int) and not isinstance(life, bool) and life > 0
     return token, min(life, LONGEST_SECONDS) if told else UNTOLD_SECONDS

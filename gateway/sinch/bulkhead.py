@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway import clock
-from gateway.outbound.refusals import Refused
+from gateway.sinch import SinchError, Trouble
 
 PATIENCE_SECONDS = 2.0  # to come in, and for anybody to come or go until it is given up
 
 
-class Places:
-    """Safe to use from several threads."""
+class Bulkhead:
+    """Holds back the calls that are too many. Safe to use from several threads."""
 
     def __init__(self, most: int, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._free = most
@@ -25,8 +25,8 @@ class Places:
         self._moved_at = clock.steady()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises Refused."""
+    def place(self) -> Iterator[None]:
+        """Hold one place for as long as the context lasts. Raises SinchError when there is none."""
         self._take()
         try:
             yield
@@ -37,7 +37,7 @@ class Places:
         with self._changed:
             left = self._moved_at + self._patience_seconds - clock.steady()
             if not self._changed.wait_for(lambda: self._free > 0, max(left, 0)):
-                raise Refused("SINCH_BUSY")
+                raise SinchError(Trouble.BUSY)
             self._move(-1)
 
     def _leave(self) -> None:

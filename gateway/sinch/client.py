@@ -2,7 +2,7 @@
 
 Rule 1. Credentials go to the configured origins alone: of a region, and for tokens to that of `sinch.auth`.
 Rule 2. Of the calls to one region only so many are under way at the same time: a region that hangs leaves threads for
-        the other, and whoever comes too many is told (places.py).
+        the other, and whoever comes too many is told (bulkhead.py).
 Rule 3. An answer is handed on whole or not at all, and a redirect is no answer.
 Rule 4. A call ends within TOTAL_SECONDS, tries, pauses and tokens together: by then nginx still waits for the door.
 """
@@ -18,17 +18,14 @@ from gateway.clock import Clock
 from gateway.config import Account
 from gateway.config.tables import Sinch as SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
-from gateway.outbound.allowed import TOKEN_PATH, UNKNOWN_FATES, Effect
-from gateway.outbound.refusals import Refused
-from gateway.sinch import access_tokens
+from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
 from gateway.sinch.access_tokens import Tokens
-from gateway.sinch.bulkhead import PATIENCE_SECONDS, Places
-from gateway.sinch.trying import Patience
+from gateway.sinch.bulkhead import PATIENCE_SECONDS, Bulkhead
+from gateway.sinch.retry import Patience
 from gateway.upstream import Answer, Upstream
 
 AUTH = "auth"
 DEADLINE_SECONDS = 20.0  # of one try; a send of Sinch's takes well under one second
-TOTAL_SECONDS = 40.0  # without the patience for a place
 RENEWAL_SECONDS = 2 * access_tokens.DEADLINE_SECONDS  # until another's renewal has failed, and our own
 MOST_BYTES = 8 * 2**20  # of an answer: a page of 1,000 messages
 VIA = "1.1 motion-gateway"  # RFC 9110, 7.6.3: whoever gets a call with it has been led in a circle
@@ -68,12 +65,12 @@ class Sinch:
             name: Upstream(getattr(settings, name), ca_file=settings.ca_file, connections=WAITING)
             for name in ("eu", "us", AUTH)
         }
-        self._places = {name: Places(waiting, patience_seconds=patience_seconds) for name in self._origins}
+        self._bulkheads = {name: Bulkhead(waiting, patience_seconds=patience_seconds) for name in self._origins}
         self._tokens = Tokens(self._origins[AUTH], clock=clock, pause=pause)
 
     def call(self, region: str, request: Request) -> tuple[Answer, int]:
-        """Sinch's answer, and after how many tries. Raises Refused."""
-        with self._places[region].one():
+        """Sinch's answer, and after how many tries. Raises SinchError."""
+        with self._bulkheads[region].place():
             ends_at = self._clock.now() + TOTAL_SECONDS
             token = self._tokens.of(request.account) if request.account else ""
             answer, tries = self._answered(region, request, token, ends_at)
@@ -86,9 +83,9 @@ class Sinch:
         return answer, tries
 
     def token(self, *, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
-        """What Sinch answers to a request for a token with somebody's own credentials. Raises Refused."""
+        """What Sinch answers to a request for a token with somebody's own credentials. Raises SinchError."""
         request = Request(method="POST", target=TOKEN_PATH, effect=Effect.READ, headers=headers, body=body)
-        with self._places[AUTH].one():
+        with self._bulkheads[AUTH].place():
             answer, _tries = self._answered(AUTH, request, "", self._clock.now() + TOTAL_SECONDS)
         return answer
 
@@ -110,11 +107,11 @@ class Sinch:
         try:
             answer, tries = self._patience.answered(ask, request.effect, ends_at=ends_at)
         except UpstreamError as error:
-            raise _refused(error, request) from error
+            raise _failed(error) from error
         if 300 <= answer.status < 400:
-            raise _lost(request, "it leads elsewhere")
+            raise SinchError(Trouble.BROKEN, "it leads elsewhere", sent=True, tries=tries)
         if not 200 <= answer.status < 600:
-            raise _lost(request, "its status is none")
+            raise SinchError(Trouble.BROKEN, "its status is none", sent=True, tries=tries)
         return answer, tries
 
 
@@ -132,19 +129,9 @@ def _has_expired(answer: Answer) -> bool:
     return "expired" in answer.headers.get("WWW-Authenticate", "").lower()
 
 
-def _refused(error: UpstreamError, request: Request) -> Refused:
+def _failed(error: UpstreamError) -> SinchError:
     if not error.sent:
-        refused = Refused("SINCH_UNREACHABLE", reason=error.reason)
-    elif isinstance(error, UpstreamTimeout) and request.effect is Effect.READ:
-        refused = Refused("SINCH_TIMED_OUT")
+        trouble = Trouble.UNREACHABLE
     else:
-        refused = _lost(request, error.reason)
-    refused.tries = error.tries
-    return refused
-
-
-def _lost(request: Request, reason: str) -> Refused:
-    """There is no answer that could be handed on; to what was no question nobody knows what came of it."""
-    if request.effect is Effect.READ:
-        return Refused("SINCH_ANSWER_BROKEN", reason=reason)
-    return Refused(UNKNOWN_FATES[request.effect])
+        trouble = Trouble.TIMED_OUT if isinstance(error, UpstreamTimeout) else Trouble.BROKEN
+    return SinchError(trouble, error.reason, sent=error.sent, tries=error.tries)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import email.utils
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,31 @@ from gateway.upstream.stream import Stream
 CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them
 LONGEST_ANSWER_BYTES = 64 * 1024  # of an answer whose body nobody needs in full
 
+_SECONDS = re.compile("[0-9]{1,9}")
+
 
 @dataclass(frozen=True)
 class Answer:
     status: int
     headers: Mapping[str, str]  # names as urllib3 gives them: looked up without case
     body: bytes  # of `post` its first LONGEST_ANSWER_BYTES, of `call` all
+
+    def retry_after_seconds(self, *, now: float | None = None) -> float | None:
+        """Say how long it asks to be left alone (RFC 9110, 10.2.3); None: it does not, or in no words of HTTP.
+
+        `now`: against which a date is held, in epoch seconds; without it a date says nothing.
+        """
+        value = self.headers.get("Retry-After", "").strip(" \t")
+        if _SECONDS.fullmatch(value):
+            return float(value)
+        if now is None:
+            return None
+        try:
+            moment = email.utils.parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return None
+        # All dates of HTTP are in UTC, those of its old form too, which do not say so.
+        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
 
 
 class Upstream:
