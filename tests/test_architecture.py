@@ -16,7 +16,7 @@ MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each writt
 # From the ground up. A module imports from floors below its own, and on its own floor from its own room alone. A name
 # stands for a module, or for all of a room that has no row of its own.
 FLOORS = {
-    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.rules", "gateway.paths"),
+    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.printable", "gateway.rules", "gateway.paths"),
     "settings": ("gateway.config",),
     "decisions": (
         "gateway.basic_auth",

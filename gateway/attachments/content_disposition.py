@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from gateway import printable
+
 MOST_CHARACTERS = 255
 _LONGEST_READ = 8192
 
@@ -57,4 +59,4 @@ def _as_meant(value: str) -> str:
 
 def _line(text: str) -> str:
     readable = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(letter for letter in readable if letter.isprintable())[:MOST_CHARACTERS].strip()
+    return printable.text(readable, instead="")[:MOST_CHARACTERS].strip()

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway import printable
 from gateway.certs import findings
 from gateway.certs.findings import Finding
 
@@ -98,7 +99,7 @@ def title(name: x509.Name) -> str:
 
 def shown(text: str) -> str:
     """What a certificate says, as any terminal can show it."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return printable.text(text, instead="?")
 
 
 def _chain(path: Path) -> tuple[Chain, Finding]:

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gateway import printable
 from gateway.cli.events import UNCUT
 from gateway.cli.invocation import Invocation
 from gateway.config import quantities, tables
@@ -120,4 +121,4 @@ def _print(told: Sequence[_Told]) -> None:
 
 def _shown(path: Path) -> str:
     """A path that does nothing to a terminal, whatever it is made of."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(path))
+    return printable.text(str(path))

@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway import printable
+
 LONGEST_SHOWN = 80
 
 _PLAIN_URL = re.compile(r"[0-9A-Za-z+.-]*://[0-9A-Za-z.\[\]_-]*(:[0-9]*)?(/[0-9A-Za-z._~/-]*)?")
@@ -54,7 +56,7 @@ def shown(key: str, value: object) -> str | None:
 
 def name(key: str) -> str:
     """A name out of the file or the environment, safe to print."""
-    return _short("".join(character if character.isprintable() else "�" for character in key))
+    return _short(printable.text(key))
 
 
 def _may_hide_a_password(value: str) -> bool:

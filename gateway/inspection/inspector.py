@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from gateway import printable
 from gateway.inspection import (
     adts,
     amr,
@@ -147,7 +148,7 @@ def _named(found: _Finding, name: str) -> _Finding:
     """What its name may change about a text."""
     if families.of(found.mime) != families.TEXT:
         return found
-    ending = "".join(letter for letter in name[-64:].lower() if letter.isprintable()).rstrip(" .")
+    ending = printable.text(name[-64:].lower(), instead="").rstrip(" .")
     if ending.endswith(_SCRIPT_NAMES):
         return replace(found, mime=program.SCRIPT, reader=NAME)
     told = next((mime for known, mime in TEXT_NAMES.items() if ending.endswith(known)), None)

@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from gateway import printable
 from gateway.attachments import tokens
 from gateway.config import Settings, addresses
 from gateway.errors import NotFound
@@ -93,7 +94,7 @@ class Links:
 
 def _leniently(url: str) -> tuple[str, int, str]:
     """Host, port (0: none) and path, as the most lenient reader would find them (WHATWG's URL standard, and beyond)."""
-    seen = "".join(sign for sign in unicodedata.normalize("NFKC", unquote(url)) if sign > " " and sign.isprintable())
+    seen = printable.text(unicodedata.normalize("NFKC", unquote(url)), instead="").replace(" ", "")
     authority, path = _LOOSE.findall(seen.replace("\\", "/").replace("\u3002", ".").lower())[0]
     found = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
     host, port = found.groups("0") if found else ("", "0")

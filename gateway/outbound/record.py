@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway import printable
 from gateway.errors import CommandError
 from gateway.store import reports
 from gateway.store.engines import Database
@@ -179,8 +180,7 @@ def _insert(database: Database, draft: Draft, **columns: object) -> int:
 
 def _plain(text: str) -> str:
     """`text` as any database stores it and any terminal shows it."""
-    cut = text[:LONGEST_TEXT]
-    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in cut)
+    return printable.text(text[:LONGEST_TEXT])
 
 
 def _outcome(now: float) -> sa.ColumnElement[str]:
