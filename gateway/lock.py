@@ -1,31 +1,48 @@
-"""Lets one process at a time do what only one may: a lock on a file, held for as long as the process lives."""
+"""Lets one at a time do what only one may: locks on files, which the system takes from whoever dies."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway import clock
 from gateway.errors import CommandError
 
 PATIENCE_SECONDS = 10.0  # the one before us may still be finishing
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
+MODE = 0o600  # whoever may open it may hold it
+
+
+@contextmanager
+def held(path: Path, *, patience_seconds: float, mode: int = MODE) -> Iterator[BinaryIO]:
+    """The file `path`, made if it is not there, with a lock on it that nobody else has, in this process neither.
+
+    Raises BlockingIOError if another keeps it for longer than that, and OSError for what the disk says.
+    """
+    deadline = clock.steady() + patience_seconds
+    while True:
+        with os.fdopen(_open(path, mode), "r+b") as file:
+            _acquire(file, deadline)
+            if is_at(file, path):  # else whoever had it has renamed or removed it: there is another now
+                yield file
+                return
 
 
 @contextmanager
 def only_one(path: Path, who: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Hold the lock `path` as `who`. Raises CommandError if another keeps it for longer than our patience."""
-    try:
-        held = path.open("a")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be opened: {error.strerror}; does {path.parent} belong to you?") from error
-    with held:
-        os.fchmod(held.fileno(), 0o600)  # whoever may open it may hold it
-        if not _acquired(held.fileno(), patience_seconds):
-            raise CommandError(f"another {who} is running on {path.parent}; there can be one")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(path, patience_seconds=patience_seconds))
+        except BlockingIOError as error:
+            raise CommandError(f"another {who} is running on {path.parent}; there can be one") from error
+        except OSError as error:
+            belongs = f"does {path.parent} belong to you?"
+            raise CommandError(f"{path} cannot be opened: {error.strerror}; {belongs}") from error
         yield
 
 
@@ -41,13 +58,26 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _acquired(descriptor: int, patience_seconds: float) -> bool:
+def is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether the open file is still the one that stands at `path`."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _open(path: Path, mode: int) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    os.fchmod(descriptor, mode)  # whatever our umask took away, or an older release gave
+    return descriptor
+
+
+def _acquire(file: BinaryIO, deadline: float) -> None:
     # Not blocking for good: who starts a second one by mistake shall be told.
-    for _ in range(round(patience_seconds / POLL_SECONDS)):
+    while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            clock.pause(POLL_SECONDS)
-        else:
-            return True
-    return False
+            if clock.steady() >= deadline:
+                raise
+        clock.pause(POLL_SECONDS)

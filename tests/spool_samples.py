@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,15 @@ def until(condition: Callable[[], object], what: str, deadline_seconds: float = 
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {deadline_seconds} s"
         pause.wait(0.002)
+
+
+def times_opened(path: Path) -> int:
+    """How often this process has a file open."""
+    count = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            count += link.readlink() == path
+    return count
 
 
 @contextmanager

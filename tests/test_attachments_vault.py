@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ import pytest
 from gateway.attachments import vault
 from gateway.attachments.vault import Vault
 from gateway.errors import Unavailable
-from tests.spool_samples import until
+from tests.spool_samples import times_opened, until
 
 FILE = b"the bytes of a file"
 DIGEST = hashlib.sha256(FILE).digest()
@@ -132,20 +131,11 @@ def test_who_waited_for_a_file_that_was_kept_does_not_touch_it(there: Vault) -> 
         with there.incoming("7", patience_seconds=0) as incoming:
             incoming.file.write(FILE)
             waiting = pool.submit(wait_and_write)
-            until(lambda: opened(incoming.path) == 2, "the other has opened it")
+            until(lambda: times_opened(incoming.path) == 2, "the other has opened it")
             there.sync(incoming)
             there.keep(incoming, DIGEST)
         assert waiting.result(10) == "incoming/7"
     assert there.path(DIGEST).read_bytes() == FILE
-
-
-def opened(path: Path) -> int:
-    """How often this process has a file open."""
-    count = 0
-    for link in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # that of the listing itself
-            count += link.readlink() == path
-    return count
 
 
 HOLDING = """

@@ -10,7 +10,6 @@ Rule 4. Foreign errors end here: no room, or a vault that cannot be written.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -20,14 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway import clock, telemetry
+from gateway import lock, telemetry
 from gateway.errors import Unavailable
 
 INCOMING, LOCK = "incoming", "lock"
 # nginx's workers may read what is whole; what is made in a folder takes its group.
 FOLDER_MODE, FILE_MODE = 0o750, 0o640
-OUR_FOLDER_MODE, OUR_FILE_MODE = 0o700, 0o600
-POLL_SECONDS = 0.05
+OUR_FOLDER_MODE = 0o700
 PATIENCE_SECONDS = 10.0  # with who moves files and records them, which takes milliseconds
 
 NO_ROOM = "no room in the vault"
@@ -70,13 +68,13 @@ class Vault:
             _make(self.folder)
             _make(self.folder / INCOMING, OUR_FOLDER_MODE)
             path = self.folder / INCOMING / name
-            with _held(path, clock.steady() + patience_seconds) as file:
+            with lock.held(path, patience_seconds=patience_seconds, mode=FILE_MODE) as file:
                 try:
                     with self.alone():
                         file.truncate()  # not before: who had it until now may still be recording what he made of it
                     yield Incoming(path, file)
                 finally:
-                    if _is_at(file, path):
+                    if lock.is_at(file, path):
                         path.unlink()
 
     @contextmanager
@@ -84,7 +82,7 @@ class Vault:
         """Nobody else moves, deletes or records files meanwhile. Raises Unavailable."""
         with in_our_words():
             _make(self.folder)
-            with _held(self.folder / LOCK, clock.steady() + PATIENCE_SECONDS, mode=OUR_FILE_MODE):
+            with lock.held(self.folder / LOCK, patience_seconds=PATIENCE_SECONDS):
                 yield
 
     def reserve(self, incoming: Incoming, size_bytes: int) -> None:
@@ -148,45 +146,12 @@ def in_our_words() -> Iterator[None]:
     """Raises Unavailable for what the disk says."""
     try:
         yield
+    except BlockingIOError as error:
+        raise Unavailable(BUSY) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_room() from error
         raise Unavailable(UNWRITABLE) from error
-
-
-@contextmanager
-def _held(path: Path, deadline: float, *, mode: int = FILE_MODE) -> Iterator[BinaryIO]:
-    """The file `path`, made if it is not there, locked. Raises Unavailable at the deadline."""
-    while True:
-        with os.fdopen(_open(path, mode), "r+b") as file:
-            while not (taken := _lock(file)) and clock.steady() < deadline:
-                clock.pause(POLL_SECONDS)
-            if not taken:
-                raise Unavailable(BUSY)
-            if _is_at(file, path):  # else whoever had it has renamed or removed it: there is another now
-                yield file
-                return
-
-
-def _open(path: Path, mode: int) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-    os.fchmod(descriptor, mode)
-    return descriptor
-
-
-def _lock(file: BinaryIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _make(folder: Path, mode: int = FOLDER_MODE) -> None:
