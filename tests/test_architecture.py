@@ -27,7 +27,7 @@ FLOORS = {
         "gateway.sinch",
     ),
     "files": ("gateway.inspection", "gateway.attachments.tokens"),
-    "names of files": ("gateway.attachments.names",),
+    "names of files": ("gateway.attachments.content_disposition",),
     "calls": (
         "gateway.outbound.allowed",
         "gateway.outbound.document",
@@ -88,7 +88,6 @@ WORLDLY = frozenset(
 )
 PURE = (
     "gateway.attachments.content_disposition",
-    "gateway.attachments.names",
     "gateway.attachments.tokens",
     "gateway.delivery.schedule",
     "gateway.ingress.events",

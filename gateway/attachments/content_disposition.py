@@ -1,23 +1,62 @@
-"""Reads what a Content-Disposition promises (RFC 6266): whether this is a file, and under which name.
+"""The Content-Disposition (RFC 6266), read where Motion sends one and made for each file that goes out.
 
-The name is whatever the sender likes it to be, and is made safe where it is used (`names.safe_name`). Here it is only
-made text: one line that any database and any terminal takes.
+1. Read, a name is whatever its sender likes it to be; it is only made text: one line that any database and any
+   terminal takes.
+2. Made, the extension comes from the verdict alone. Known extensions of the old name are dropped, however many there
+   are: `a.pdf.exe` that holds a PDF becomes `a.pdf`.
+3. Nothing that nobody sees, that turns the reading direction, or that is a path, a quote or a wildcard to anybody.
+4. At most `MOST_BYTES` of UTF-8, so that a name fits into links and on any disk.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
 
 from gateway import printable
+from gateway.inspection import filetypes
 
 MOST_CHARACTERS = 255
-_LONGEST_READ = 8192
+_LONGEST_HEADER = 8192
 
 _PARAMETER = re.compile(r';\s*(filename\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.IGNORECASE | re.DOTALL)
 _EXTENDED = re.compile(r"\s*([\w.-]{1,40})'[^']{0,40}'(.*)", re.DOTALL)  # RFC 8187: charset'language'value
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
+
+MOST_BYTES = 120
+NAMELESS = "file"
+
+_LONGEST_NAME = 1024  # characters of the old name; a longer stem is cut anyway
+_SEPARATORS = re.compile(r"[/\\]")
+# What a file system, a shell, a header or a URL might take for something else.
+_TAKEN = re.compile(r"""["'`<>:|?*;%&$#{}\[\]~^=,!@+]""")
+_BLANKS = re.compile(r"\s+")
+_NOT_ASCII_NAME = re.compile(r"[^0-9A-Za-z ._()-]+")
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(?![0-9A-Za-z_-])")
+# RFC 8187, section 3.2.1: attr-char, beside letters and digits.
+_ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
+
+# What a system, a browser or an office program runs by its name.
+_RUNNING = (
+    ".exe .com .scr .pif .cpl .sys .dll .msi .msp .msc .lnk .url .scf .reg .chm .hlp .jar .apk .class .dex .wasm .app"
+    " .bat .cmd .ps1 .vbs .vbe .js .mjs .jse .wsf .wsh .hta .sh .bash .py .pyw .pl .php .rb .lua .desktop .command"
+    " .html .htm .xhtml .xht .shtml .svg .svgz .xml .mht .mhtml .eml .iso .img .cab .dmg .deb .rpm .jnlp"
+)
+_EXTENSIONS = frozenset(
+    {found.extension for found in filetypes.KNOWN.values()}
+    | {filetypes.LIBRARY_EXTENSION, ".jpeg", ".tiff", ".oga", ".opus", ".text", ".tgz"}
+    | set(_RUNNING.split())
+)
+
+
+class SafeName(NamedTuple):
+    """One name for old clients and for new ones."""
+
+    ascii: str
+    utf8: str
 
 
 @dataclass(frozen=True)
@@ -28,11 +67,33 @@ class Promise:
 
 def read(header: str) -> Promise:
     """What `header`, "" if there was none, promises. Never raises."""
-    header = header[:_LONGEST_READ]
+    header = header[:_LONGEST_HEADER]
     given = {key.lower(): value for key, value in reversed(_PARAMETER.findall(header))}  # the first of each counts
-    name = _extended(given.get("filename*", "")) or _plain(given.get("filename", ""))
+    name = _extended(given.get("filename*", "")) or _unquoted(given.get("filename", ""))
     kind = header.partition(";")[0].strip().lower()
     return Promise(kind == "attachment" or name != "", name)
+
+
+def safe_name(name: str, extension: str) -> SafeName:
+    """`name`, which may be anything, made safe for a file with that extension, its dot included. Never raises."""
+    room = MOST_BYTES - len(extension)
+    stem = _cut(_stem(name), room) or NAMELESS
+    return SafeName(ascii=_plain(stem, room) + extension, utf8=stem + extension)
+
+
+def again(name: str) -> SafeName:
+    """The two spellings of a name that was made safe before, whatever the rules for names are by now. Never raises."""
+    stem, dot, ending = name.rpartition(".")
+    plain = _plain(stem, MOST_BYTES - len(dot + ending))
+    return SafeName(ascii=plain + dot + _NOT_ASCII_NAME.sub("_", ending), utf8=name)
+
+
+def write(name: SafeName) -> str:
+    """The header: `filename` in ASCII for old clients, `filename*` in UTF-8 (RFC 8187) for all others.
+
+    Always an attachment, never shown by the browser itself.
+    """
+    return f"attachment; filename=\"{name.ascii}\"; filename*=UTF-8''{quote(name.utf8, safe=_ATTRIBUTE_CHARACTERS)}"
 
 
 def _extended(value: str) -> str:
@@ -42,7 +103,7 @@ def _extended(value: str) -> str:
     return _line(unquote_to_bytes(found[2]).decode(_CHARSETS[found[1].lower()], "replace"))
 
 
-def _plain(value: str) -> str:
+def _unquoted(value: str) -> str:
     value = value.strip()
     if value.startswith('"'):
         value = re.sub(r"\\(.)", r"\1", value.strip('"'), flags=re.DOTALL)
@@ -60,3 +121,32 @@ def _as_meant(value: str) -> str:
 def _line(text: str) -> str:
     readable = text.encode("utf-8", "replace").decode("utf-8")
     return printable.text(readable, instead="")[:MOST_CHARACTERS].strip()
+
+
+def _stem(name: str) -> str:
+    last = _SEPARATORS.split(name[:_LONGEST_NAME].rstrip("/\\"))[-1]
+    blanks = "".join(" " if letter.isspace() else letter for letter in last)
+    # Category C: control characters, what turns the direction, lone surrogates, what is not assigned.
+    seen = "".join(letter for letter in blanks if not unicodedata.category(letter).startswith("C"))
+    stem = _trimmed(_TAKEN.sub("_", unicodedata.normalize("NFC", seen)))
+    while (dot := stem.rfind(".")) >= 0 and stem[dot:].lower() in _EXTENSIONS:
+        stem = _trimmed(stem[:dot])
+    return stem
+
+
+def _trimmed(stem: str) -> str:
+    """Without dots, dashes and blanks at either end, and no name that Windows keeps for its devices."""
+    stem = _BLANKS.sub(" ", stem).strip(" .-")
+    return f"_{stem}" if _DEVICES.match(stem) else stem
+
+
+def _plain(stem: str, most_bytes: int) -> str:
+    """`stem` in ASCII: letters without their accents, and `_` for what has no place there."""
+    letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    plain = _cut(_trimmed(_NOT_ASCII_NAME.sub("_", letters)), most_bytes)
+    return plain if plain.strip("_") else NAMELESS
+
+
+def _cut(stem: str, most_bytes: int) -> str:
+    """As much of `stem` as fits, in whole characters."""
+    return stem.encode("utf-8")[:most_bytes].decode("utf-8", "ignore").rstrip(" .-")

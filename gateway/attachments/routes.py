@@ -18,7 +18,7 @@ from flask import Blueprint, Response, g, request, send_file
 
 from gateway import limits, telemetry
 from gateway import services as places
-from gateway.attachments import names, tokens
+from gateway.attachments import content_disposition, tokens
 from gateway.attachments.shelf import Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
@@ -121,7 +121,8 @@ def _answer(services: Services, claim: Claim) -> Response:
     response = _sent(services, item, verdict)
     name = claim.grant.name if claim.grant else item.name
     response.headers["Content-Type"] = verdict.mime
-    response.headers["Content-Disposition"] = names.disposition(names.safe_name(name, verdict))
+    safe = content_disposition.safe_name(name, verdict.extension)
+    response.headers["Content-Disposition"] = content_disposition.write(safe)
     services.shelf.fetched(item, until=claim.grant.expires_at if claim.grant else None)
     g.decision[telemetry.REASON] = "served"
     return response

@@ -11,7 +11,7 @@ import click
 from pydantic_core import PydanticCustomError
 
 from gateway import telemetry
-from gateway.attachments import names, tokens
+from gateway.attachments import content_disposition, tokens
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import moments
 from gateway.cli.attachment import inspected
@@ -51,7 +51,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
         attachment_id=attachment_id,
         digest=_digest(path),
         mime=verdict.mime,
-        name=names.safe_name(name or path.name, verdict).utf8,
+        name=content_disposition.safe_name(name or path.name, verdict.extension).utf8,
         purpose=Purpose.OPERATOR,
         issued_at=issued_at,
         expires_at=issued_at + _seconds(ttl, settings),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from flask import g
 
 from gateway import telemetry
-from gateway.attachments import names, tokens
+from gateway.attachments import content_disposition, tokens
 from gateway.attachments.shelf import Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import Account
@@ -69,7 +69,7 @@ class Files:
     def _link(self, ours: Ours, media: Media, *, on_whatsapp: bool) -> Link:
         item = self._taken(ours, media)
         verdict = self._judged(item, media, on_whatsapp=on_whatsapp)
-        name = names.safe_name(item.name, verdict).utf8
+        name = content_disposition.safe_name(item.name, verdict.extension).utf8
         purpose = Purpose.MESSAGE if on_whatsapp else Purpose.ELSEWHERE
         return Link(url=self._minted(item, verdict, name, purpose, media), name=name)
 
