@@ -119,7 +119,7 @@ ONE_HOME = {
     },
     "gunicorn": {"gateway.serving"},
     "gevent": {"gateway.serving.workers"},
-    "limits": {"gateway.limits", "gateway.config.kinds", "gateway.config.quantities"},
+    "limits": {"gateway.limits", "gateway.config.fields", "gateway.config.kinds"},
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},
     "magic": {"gateway.inspection.libmagic"},

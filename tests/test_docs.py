@@ -14,7 +14,7 @@ from gateway import config, errors
 from gateway.app import DOORS
 from gateway.attachments import vault
 from gateway.cli import group
-from gateway.config import overrides, tables
+from gateway.config import tables
 from gateway.delivery import claims
 from gateway.ingress import intake
 from gateway.motion import download
@@ -243,14 +243,14 @@ def test_every_kind_of_line_is_explained(line: str) -> None:
     assert stands(line, (ROOT / "docs" / "logs.md").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", sorted({overrides.PREFIX.rstrip("_"), *overrides.RESERVED}))
+@pytest.mark.parametrize("name", sorted({config.VARIABLE_PREFIX.rstrip("_"), *config.RESERVED_VARIABLES}))
 def test_every_name_of_the_environment_is_explained(name: str) -> None:
     assert name in CODE
 
 
 def test_the_example_of_the_environment_is_a_setting() -> None:
-    written = set(re.findall(rf"{overrides.PREFIX}[A-Z]+__[A-Z_]+", TEXT))
-    known = {overrides.PREFIX + setting.replace(".", "__").upper() for setting in settings()}
+    written = set(re.findall(rf"{config.VARIABLE_PREFIX}[A-Z]+__[A-Z_]+", TEXT))
+    known = {config.VARIABLE_PREFIX + setting.replace(".", "__").upper() for setting in settings()}
     assert written
     assert written <= known
 

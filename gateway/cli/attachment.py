@@ -15,7 +15,7 @@ from rich.table import Table
 from gateway import printable
 from gateway.cli.events import UNCUT
 from gateway.cli.invocation import Invocation
-from gateway.config import quantities, tables
+from gateway.config import fields, tables
 from gateway.errors import SettingsError
 from gateway.inspection import content, inspector, rulebook, verdicts
 from gateway.inspection.inspector import Inspection
@@ -61,10 +61,10 @@ def inspected(path: Path) -> Inspection:
 
 def default_limits() -> Limits:
     """The sizes that the settings have where nobody has written any."""
-    read = quantities.size()
+    read = fields.size()
     return Limits(
-        motion_bytes=read(tables.Motion.model_fields["max_attachment"].default),
-        gateway_bytes=read(tables.Attachments.model_fields["max_bytes"].default),
+        motion_bytes=read(tables.MotionSettings.model_fields["max_attachment"].default),
+        gateway_bytes=read(tables.AttachmentsSettings.model_fields["max_bytes"].default),
     )
 
 

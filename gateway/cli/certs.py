@@ -19,7 +19,7 @@ from gateway.certs.checking import Row
 from gateway.certs.subject import Place
 from gateway.cli.invocation import Invocation
 from gateway.config.listeners import SINCH_NAMES
-from gateway.config.tables import Server
+from gateway.config.tables import ServerSettings
 
 
 @click.group()
@@ -78,7 +78,7 @@ def private_ca(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # no
     click.echo(_told(folder.absolute(), issued))
 
 
-def _private(server: Server, *, now: datetime.datetime) -> Place:
+def _private(server: ServerSettings, *, now: datetime.datetime) -> Place:
     """By its address Motion calls the private door only where it has no name."""
     host, *others = (*server.outbound_names, *(SINCH_NAMES.values() if server.sinch_names else ())) or (
         server.outbound_address,

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import click
 
-from gateway.config import fields, showing
+from gateway.config import kinds, rendered
 from gateway.config.listeners import SINCH_NAMES
-from gateway.config.tables import Account, Server, Settings
+from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.sinch import TOKEN_PATH
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
@@ -48,7 +48,7 @@ def show(context: Context, *, reveal: bool) -> None:
     Secrets and phone numbers are masked.
     """
     settings = context.settings()
-    click.echo(showing.rendered(settings))
+    click.echo(rendered(settings))
     for account in settings.accounts:
         click.echo(_forms(settings, account, reveal=reveal))
 
@@ -92,7 +92,7 @@ def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
     )
 
 
-def _ways(server: Server, account: Account) -> list[str]:
+def _ways(server: ServerSettings, account: Account) -> list[str]:
     """How Motion's calls to Sinch come to the gateway: by an address of ours, or by Sinch's names."""
     if not server.has_outbound:
         return []
@@ -124,7 +124,7 @@ def _form(title: str, lines: dict[str, str]) -> list[str]:
 def _phone(account: Account, *, reveal: bool) -> str:
     if reveal and account.phone:
         return account.phone
-    return f"as registered at Sinch, with its prefix {fields.ending(account.phone)}".rstrip()
+    return f"as registered at Sinch, with its prefix {kinds.ending(account.phone)}".rstrip()
 
 
 def _secret_token(account: Account) -> str:

@@ -18,7 +18,7 @@ from gateway.cli.attachment import inspected
 from gateway.cli.attachments import opened_shelf
 from gateway.cli.invocation import Invocation
 from gateway.clock import WallClock
-from gateway.config import Settings, quantities
+from gateway.config import Settings, fields
 from gateway.errors import CommandError, NotFound
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import Kind
@@ -146,6 +146,6 @@ def _seconds(ttl: str | None, settings: Settings) -> int:
     if ttl is None:
         return settings.attachments.token_ttl
     try:
-        return quantities.duration()(ttl)
+        return fields.duration()(ttl)
     except PydanticCustomError as error:
         raise CommandError('--ttl takes a whole number and one of s, m, h, d, such as "2h"') from error

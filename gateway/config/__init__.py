@@ -1,13 +1,144 @@
 """Settings: what the operator wrote, proved, typed and frozen, or every problem at once.
 
-`load` reads the file and the environment; the tables and keys are a contract (docs/settings.md).
+`load` is the entrance: it reads the file, and on top of it the environment, where `MOTION_GATEWAY_<TABLE>__<KEY>`
+overrides a key. The tables and keys are a contract (docs/settings.md).
 """
 
 from __future__ import annotations
 
-from gateway.config.loading import load, understand
-from gateway.config.overrides import environment
-from gateway.config.showing import masked, rendered
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.config import contradictions, problems, validation
+from gateway.config.fields import EnvironmentText
+from gateway.config.problems import Problem, Written
 from gateway.config.tables import TABLES, Account, Settings, keys
+from gateway.errors import SettingsError
 
 __all__ = ["TABLES", "Account", "Settings", "environment", "keys", "load", "masked", "rendered", "understand"]
+
+VARIABLE_PREFIX = "MOTION_GATEWAY_"
+RESERVED_VARIABLES = frozenset({"MOTION_GATEWAY_CONFIG", "MOTION_GATEWAY_DOOR"})
+
+_PLACE = re.compile(r"at line ([0-9]+), column ([0-9]+)")
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings in the file at `path`, with those of `environ` on top.
+
+    Raises SettingsError, whose message lists every problem with its remedy.
+    """
+    return understand(_document(path), environ)
+
+
+def understand(document: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """The settings in a TOML document that was parsed already; raises as `load` does."""
+    variables, misnamed = _variables(environ)
+    part = validation.validate(document, variables)
+    contradicting = [
+        replace(problem, key=part.labels.get(problem.key, problem.key)) for problem in contradictions.find(part)
+    ]
+    found = (*part.problems, *misnamed, *contradicting)
+    if found:
+        raise SettingsError(problems.message(found))
+    return part.settings.model_copy(update={"warnings": (*part.warnings, *problems.warnings(part.settings))})
+
+
+def environment() -> Mapping[str, str]:
+    """A copy of the process's environment; the one place that reads it."""
+    return dict(os.environ)  # noqa: TID251 — this is its home
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The settings by table and key as in the file, with units, and with stars for secrets."""
+    dumped = settings.model_dump(exclude={"warnings"})
+    accounts = [dict(account) for account in dumped.pop("accounts")]
+    return dumped | {"account": accounts}
+
+
+def rendered(settings: Settings) -> str:
+    """The masked settings as TOML."""
+    tables = masked(settings)
+    accounts = tables.pop("account")
+    parts = [_table(f"[{name}]", table) for name, table in tables.items()]
+    return "\n".join(parts + [_table("[[account]]", account) for account in accounts])
+
+
+def _table(header: str, table: dict[str, Any]) -> str:
+    return "\n".join(
+        [header, *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()), ""]
+    )
+
+
+def _variables(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Written]], list[Problem]]:
+    """The settings in `environ` by table and key, and the names it gets wrong; names of others are passed over."""
+    found: dict[str, dict[str, Written]] = {}
+    misnamed: list[Problem] = []
+    for name in sorted(environ):
+        if not name.startswith(VARIABLE_PREFIX) or name in RESERVED_VARIABLES:
+            continue
+        if problem := _misnamed(name):
+            misnamed.append(problem)
+            continue
+        table, key = _named(name)
+        shown = problems.shown(key, environ[name])
+        found.setdefault(table, {})[key] = Written(EnvironmentText(environ[name]), f"{name} ({table}.{key})", shown)
+    return found, misnamed
+
+
+def _misnamed(name: str) -> Problem | None:
+    table, key = _named(name)
+    if table == "account":
+        return Problem(problems.name(name), "sets an account", "write accounts into the settings file")
+    if name == name.upper() and table in TABLES and key in keys(TABLES[table]):
+        return None
+    single = {table: model for table, model in TABLES.items() if table != "account"}
+    known = [f"{VARIABLE_PREFIX}{table}__{key}".upper() for table, model in single.items() for key in keys(model)]
+    return Problem(problems.name(name), "names no setting", problems.remedy_for_variable(name, known))
+
+
+def _named(name: str) -> tuple[str, str]:
+    table, _, key = name.removeprefix(VARIABLE_PREFIX).lower().partition("__")
+    return table, key
+
+
+def _document(path: Path) -> Mapping[str, object]:
+    text = _text(path)
+    try:
+        return tomllib.loads(text)
+    # Without the cause: its text may repeat what stands in the file. A ValueError is also what
+    # numbers of some thousand digits end in, and a RecursionError what deep brackets end in.
+    except (ValueError, RecursionError) as error:
+        place = _PLACE.search(str(error))
+        where = f"line {place[1]}, column {place[2]} of" if place else "the end, or a number or bracket too long, of"
+        raise _unusable(
+            f"{where} {problems.name(str(path))} is not TOML",
+            "look there for a missing quote or bracket, or for a key or table written twice",
+        ) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # Without the cause: it holds the bytes of the file.
+        raise _unusable(
+            f"{problems.name(str(path))} is not UTF-8 at byte {error.start}", "save it as UTF-8 text"
+        ) from None
+    except FileNotFoundError as error:
+        raise _unusable(
+            f"{problems.name(str(path))} does not exist",
+            "write the settings there, or name another file with --config or MOTION_GATEWAY_CONFIG",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise _unusable(f"{problems.name(str(path))} cannot be read", "check its owner, mode and disk") from error
+
+
+def _unusable(what: str, remedy: str) -> SettingsError:
+    return SettingsError(f"The settings cannot be read; nothing was started.\n\n  {what} → {remedy}")

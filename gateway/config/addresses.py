@@ -16,6 +16,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LONGEST_SOCKET_PATH_BYTES = 107  # sun_path of Linux has 108 bytes, the last of them zero
 LONGEST_SOCKET = "run/attachments.sock"
+TAKEN_PATHS = ("/media/", "/api/whatsapp/accounts/", "/.well-known/acme-challenge/")
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.-]{1,253})"
@@ -35,6 +36,7 @@ _HOST_NAME_REMEDY = 'write a host name such as "gateway.internal"'
 _NETWORK_REMEDY = 'write an address or a network such as "192.0.2.10" or "10.20.0.0/16"'
 _FILE_REMEDY = "write the whole path, beginning with /"
 _LINK_REMEDY = 'write a path that holds {id} once, such as "/api/attachments/{id}/download"'
+_PUBLIC_PATH_REMEDY = 'write the path of Motion\'s links, such as "/api/attachments/{id}/download"'
 _STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such as "redis://127.0.0.1:6379"'
 
 
@@ -156,6 +158,15 @@ def link_path(value: object) -> str:
     if {".", ".."} & set(written.split("/")):
         raise malformed("must not hold . or .. between slashes", _LINK_REMEDY)
     return written
+
+
+def public_path(value: object) -> str:
+    """The path of links at the public door: no path that the gateway uses itself."""
+    found = link_path(value)
+    taken = next((prefix for prefix in TAKEN_PATHS if found.startswith(prefix)), None)
+    if taken:
+        raise malformed(f"must not begin with {taken}, which the gateway uses itself", _PUBLIC_PATH_REMEDY)
+    return found
 
 
 def storage(value: object) -> str:

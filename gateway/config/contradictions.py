@@ -6,43 +6,44 @@ A rule stays silent while a key it relies on is not understood.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
-from gateway.config import accounts, addresses, listeners, outbound, quantities
-from gateway.config.drafting import Draft
+from gateway.config import addresses, fields, listeners, problems
 from gateway.config.problems import Problem
-from gateway.config.tables import Settings
+from gateway.config.tables import Account, Settings
+from gateway.config.validation import PartialSettings
 
-Check: TypeAlias = Callable[[Settings], Iterator[Problem]]
+T = TypeVar("T", Settings, Account)
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A check on the settings, and the full keys it relies on."""
+class Rule(Generic[T]):
+    """A check on the settings or on one account, and the keys there that it relies on and names."""
 
     needs: tuple[str, ...]
-    check: Check
+    check: Callable[[T], Iterator[Problem]]
 
 
-def find(draft: Draft) -> tuple[Problem, ...]:
-    """Every contradiction between the settings that were understood."""
+def find(found: PartialSettings) -> tuple[Problem, ...]:
+    """Every contradiction between the settings that were understood, then within the accounts, and between them."""
     return (
-        *(problem for rule in RULES if draft.knows(*rule.needs) for problem in rule.check(draft.settings)),
-        *accounts.contradictions(draft),
+        *(problem for rule in RULES if found.knows(*rule.needs) for problem in rule.check(found.settings)),
+        *_within_accounts(found),
+        *(problem for key in UNIQUE for problem in _shared(found, key)),
     )
 
 
 def retention(settings: Settings) -> Iterator[Problem]:
     kept, age = settings.spool.keep_delivered, settings.ingress.signature_max_age
     if kept <= age:
-        least = quantities.write_duration(age)
+        least = fields.write_duration(age)
         yield Problem(
             "spool.keep_delivered",
             f"must be longer than ingress.signature_max_age ({least}), or a repeated callback is not recognised",
             f"write more than {least}, or lower ingress.signature_max_age",
-            f'"{quantities.write_duration(kept)}"',
+            f'"{fields.write_duration(kept)}"',
         )
 
 
@@ -59,16 +60,6 @@ def loop(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def proxy_protocol(settings: Settings) -> Iterator[Problem]:
-    if settings.server.proxy_protocol and not settings.server.trusted_proxies:
-        yield Problem(
-            "server.proxy_protocol",
-            "needs to know whose word to take: server.trusted_proxies is empty",
-            "name the balancers in server.trusted_proxies, or write false",
-            "true",
-        )
-
-
 def shared_counters(settings: Settings) -> Iterator[Problem]:
     several = [f"workers.{door}" for door, count in settings.workers if count > 1]
     if several and settings.limits.storage == "memory://":
@@ -77,17 +68,6 @@ def shared_counters(settings: Settings) -> Iterator[Problem]:
             f"must not be memory:// while {' and '.join(several)} are above 1, or each worker counts alone",
             'write the address of a Redis or Valkey such as "redis://127.0.0.1:6379", or 1 worker',
             '"memory://"',
-        )
-
-
-def ops_beyond_loopback(settings: Settings) -> Iterator[Problem]:
-    server, ops = settings.server, settings.ops
-    if not addresses.is_loopback(server.ops_address) and not (ops.username and ops.password):
-        yield Problem(
-            "server.ops_address",
-            "must be loopback while [ops] has no username and password",
-            'write "127.0.0.1", or write ops.username and ops.password_file',
-            f'"{server.ops_address}"',
         )
 
 
@@ -123,48 +103,109 @@ def vault_room(settings: Settings) -> Iterator[Problem]:
     if files > vault:
         yield Problem(
             "attachments.max_bytes",
-            f"must not be above attachments.vault_max_bytes ({quantities.write_size(vault)})",
-            f'write at most "{quantities.write_size(vault)}", or a larger vault',
-            f'"{quantities.write_size(files)}"',
+            f"must not be above attachments.vault_max_bytes ({fields.write_size(vault)})",
+            f'write at most "{fields.write_size(vault)}", or a larger vault',
+            f'"{fields.write_size(files)}"',
         )
 
 
-def public_path(settings: Settings) -> Iterator[Problem]:
-    path = settings.attachments.public_path
-    taken = next((prefix for prefix in TAKEN_PATHS if path.startswith(prefix)), None)
-    if taken:
+def proof_of_origin(account: Account) -> Iterator[Problem]:
+    if account.unsigned == "refuse" and not account.webhook_secrets:
         yield Problem(
-            "attachments.public_path",
-            f"must not begin with {taken}, which the gateway uses itself",
-            'write the path of Motion\'s links, such as "/api/attachments/{id}/download"',
-            f'"{path}"',
+            "webhook_secrets",
+            'must not be empty while unsigned is "refuse": nothing could be verified',
+            "write the secret of the webhook at Sinch",
+        )
+    if account.unsigned == "allow" and account.webhook_secrets:
+        yield Problem(
+            "unsigned",
+            "must not allow unsigned callbacks while there are webhook secrets",
+            'write "refuse", or remove webhook_secrets',
+            '"allow"',
         )
 
 
-TAKEN_PATHS = ("/media/", "/api/whatsapp/accounts/", "/.well-known/acme-challenge/")
+def proof_of_unsigned(account: Account) -> Iterator[Problem]:
+    if account.unsigned == "allow" and not account.receive_token:
+        yield Problem(
+            "unsigned",
+            "must not allow unsigned callbacks without a receive token",
+            "write receive_token: the token inside Motion's Receive URL",
+            '"allow"',
+        )
 
-RULES = (
+
+def account_key(account: Account) -> Iterator[Problem]:
+    if account.key_id and not account.key_secret:
+        yield Problem("key_id", "stands without a key secret", "write key_secret_file too, or neither")
+    if account.key_secret and not account.key_id:
+        yield Problem("key_secret", "stands without a key id", "write key_id too, or neither")
+
+
+RULES: tuple[Rule[Settings], ...] = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
-    Rule(("server.proxy_protocol", "server.trusted_proxies"), proxy_protocol),
+    Rule(("server.proxy_protocol", "server.trusted_proxies"), listeners.proxy_protocol),
     Rule(("server.public_url", "server.public_port", "motion.url"), loop),
     Rule(("limits.storage", "workers.ingress", "workers.attachments", "workers.outbound"), shared_counters),
-    Rule(("server.ops_address", "ops.username", "ops.password"), ops_beyond_loopback),
+    Rule(("server.ops_address", "ops.username", "ops.password"), listeners.ops_beyond_loopback),
     Rule(("ops.username", "ops.password"), ops_credentials),
     Rule(("motion.username", "motion.password", "motion.api_key"), motion_credentials),
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
     Rule(("attachments.max_bytes", "attachments.vault_max_bytes"), vault_room),
-    Rule(("attachments.public_path",), public_path),
-    Rule(("server.outbound_clients", "attachments.token_keys"), outbound.minting),
-    Rule(("server.outbound_certificate", "server.outbound_private_key"), outbound.key_pair),
+    Rule(("server.outbound_clients", "attachments.token_keys"), listeners.outbound_minting),
+    Rule(("server.outbound_certificate", "server.outbound_private_key"), listeners.outbound_key_pair),
     Rule(
         ("server.sinch_names", "server.outbound_clients", "server.outbound_certificate"),
-        outbound.sinch_certificate,
+        listeners.sinch_certificate,
     ),
-    Rule(("server.outbound_names", "server.public_url"), outbound.names),
+    Rule(("server.outbound_names", "server.public_url"), listeners.outbound_names),
     Rule(("server.outbound_address", "server.public_address"), listeners.outbound_on_public_address),
     Rule(("server.outbound_address",), listeners.outbound_on_every_address),
     *(
         Rule((*first.needs, *second.needs), listeners.collision(first, second))
-        for first, second in itertools.combinations(listeners.LISTENERS, 2)
+        for first, second in itertools.combinations(listeners.ENDPOINTS, 2)
     ),
 )
+
+ACCOUNT_RULES: tuple[Rule[Account], ...] = (
+    Rule(("unsigned", "webhook_secrets"), proof_of_origin),
+    Rule(("unsigned", "receive_token"), proof_of_unsigned),
+    Rule(("key_id", "key_secret"), account_key),
+)
+
+# What may stand in one account only, and how the values of a key are compared.
+UNIQUE: Mapping[str, Callable[[Account], set[Hashable]]] = {
+    "connector_id": lambda account: {account.connector_id},
+    "app_id": lambda account: {account.app_id},
+    "phone": lambda account: {account.phone.removeprefix("+")} if account.phone else set(),
+    "webhook_secrets": lambda account: {secret.get_secret_value() for secret in account.webhook_secrets},
+}
+
+
+def _within_accounts(found: PartialSettings) -> Iterator[Problem]:
+    for index, account in enumerate(found.settings.accounts):
+        where = f"account[{index}]"
+        for rule in ACCOUNT_RULES:
+            if found.knows(*(f"{where}.{key}" for key in rule.needs)):
+                yield from (replace(problem, key=f"{where}.{problem.key}") for problem in rule.check(account))
+
+
+def _shared(found: PartialSettings, key: str) -> Iterator[Problem]:
+    """A problem for each account that repeats what an earlier one has under `key`."""
+    owners: dict[Hashable, int] = {}
+    for index, account in enumerate(found.settings.accounts):
+        if not found.knows(f"account[{index}].{key}"):
+            continue
+        values = UNIQUE[key](account)
+        repeated = {owners[value] for value in values if value in owners}
+        yield from (_repeated(account, index, key, owner) for owner in sorted(repeated))
+        owners |= {value: index for value in values if value not in owners}
+
+
+def _repeated(account: Account, index: int, key: str, owner: int) -> Problem:
+    return Problem(
+        f"account[{index}].{key}",
+        f"is that of account[{owner}] as well",
+        "give each account its own",
+        problems.shown(key, getattr(account, key)),
+    )

@@ -1,4 +1,4 @@
-"""Reads single settings: texts, whole numbers, switches, choices, lists and secrets.
+"""Reads single settings, and writes them again: texts, numbers, switches, choices, lists; durations, sizes and rates.
 
 Every reader takes any value TOML can hold, hands back what it proved, and otherwise raises the
 one error of `malformed`, which holds our words alone and never the value.
@@ -7,36 +7,35 @@ one error of `malformed`, which holds our words alone and never the value.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import SecretStr
+import limits
 from pydantic_core import PydanticCustomError
-
-SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
 
 T = TypeVar("T")
 
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories that nobody sees on a screen
-_TYPED_REMEDY = "copy it again, without blanks or line breaks around it"
-_KEY_REMEDY = "write one made by: openssl rand -base64 33 | tr '+/' '-_'"
+SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+BYTES = {"GiB": 2**30, "GB": 10**9, "MiB": 2**20, "MB": 10**6, "KiB": 2**10, "kB": 10**3}
+LONGEST_SECONDS = 36500 * SECONDS["d"]
+LARGEST_BYTES = 10**15
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB|KiB|MiB|GiB)")
+_RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
+
+_DURATION_REMEDY = 'write a number and one of s, m, h, d in quotes, such as "30s" or "7d"'
+_SIZE_REMEDY = 'write a number and one of kB, MB, GB, KiB, MiB, GiB in quotes, such as "25MB"'
+_RATE_REMEDY = 'write a number per second, minute, hour or day such as "30/minute", or "off"'
+
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-class Text(str):
+class EnvironmentText(str):
     """A string out of the environment, where numbers and switches are written as text too."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """Marks a setting whose value is never shown and may come as `<key>_file`; `many` in a list."""
-
-    many: bool = False
 
 
 def malformed(complaint: str, remedy: str) -> PydanticCustomError:
@@ -79,7 +78,7 @@ def whole(low: int, high: int, remedy: str) -> Callable[[object], int]:
     """A reader of whole numbers from `low` to `high`, both allowed."""
 
     def read(value: object) -> int:
-        number = int(value) if isinstance(value, Text) and _DIGITS.fullmatch(value) else value
+        number = int(value) if isinstance(value, EnvironmentText) and _DIGITS.fullmatch(value) else value
         if isinstance(number, bool) or not isinstance(number, int):
             raise malformed("must be a whole number", f"{remedy}, without quotes")
         if not low <= number <= high:
@@ -91,7 +90,7 @@ def whole(low: int, high: int, remedy: str) -> Callable[[object], int]:
 
 def switch(value: object) -> bool:
     """`true` or `false`; in the environment also yes, no, on, off, 1 and 0."""
-    found = _SWITCHES.get(value.lower()) if isinstance(value, Text) else value
+    found = _SWITCHES.get(value.lower()) if isinstance(value, EnvironmentText) else value
     if not isinstance(found, bool):
         raise malformed("must be true or false", "write true or false without quotes")
     return found
@@ -112,7 +111,7 @@ def choice(*words: str, later: str = "") -> Callable[[object], str]:
 
 def sequence(value: object) -> tuple[object, ...]:
     """The items of a TOML list, unread."""
-    if isinstance(value, Text):
+    if isinstance(value, EnvironmentText):
         raise malformed("is a list, and lists come from the file alone", "write it in the settings file")
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise malformed("must be a list", 'write it in brackets, such as ["first", "second"]')
@@ -127,34 +126,73 @@ def filled(value: object) -> tuple[object, ...]:
     return items
 
 
-def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
-    """A reader of secrets of at least `shortest` characters."""
+def duration(low: int = 1, high: int = LONGEST_SECONDS) -> Callable[[object], int]:
+    """A reader of durations from `low` to `high` seconds; hands back seconds."""
 
-    def read(value: object) -> SecretStr:
-        if not isinstance(value, str):
-            raise malformed("must be a text in quotes", "write it in quotes")
-        if any(unicodedata.category(character) in _UNSEEN for character in value):
-            raise malformed("must not hold control characters", _TYPED_REMEDY)
-        if value != value.strip():
-            raise malformed("must not begin or end with a blank", _TYPED_REMEDY)
-        if not value:
-            raise malformed("must not be empty", "write it, or leave the key out")
-        if len(value) < shortest:
-            raise malformed(f"must have at least {shortest} characters", _KEY_REMEDY)
-        return SecretStr(str(value))
+    def read(value: object) -> int:
+        return _quantity(value, _DURATION, SECONDS, within=(low, high), what="a duration", remedy=_DURATION_REMEDY)
 
     return read
 
 
-def stars(value: SecretStr | None) -> str:
-    """Stars for a secret, and nothing for none."""
-    return "***" if value else ""
+def duration_or_forever(value: object) -> int | None:
+    """Seconds, or None for `forever`."""
+    return None if value == "forever" else duration()(value)
 
 
-def ending(number: str | None) -> str:
-    """The end of a phone number: enough to know one's own by."""
-    return f"…{number[-3:]}" if number else ""
+def size(low: int = 1) -> Callable[[object], int]:
+    """A reader of sizes of at least `low` bytes; hands back bytes."""
+
+    def read(value: object) -> int:
+        return _quantity(value, _SIZE, BYTES, within=(low, LARGEST_BYTES), what="a size", remedy=_SIZE_REMEDY)
+
+    return read
 
 
-def stars_for_each(values: tuple[SecretStr, ...]) -> list[str]:
-    return [stars(value) for value in values]
+def rate(value: object) -> limits.RateLimitItem | None:
+    """A rate as `limits` counts it, or None for `off`."""
+    if value == "off":
+        return None
+    if not isinstance(value, str) or not _RATE.fullmatch(value):
+        raise malformed("must be a rate", _RATE_REMEDY)
+    return limits.parse(value)
+
+
+def write_duration(seconds: int | None) -> str:
+    """The shortest spelling of a duration in the largest unit that holds it exactly."""
+    return "forever" if seconds is None else _spelled(seconds, SECONDS)
+
+
+def write_size(number_of_bytes: int) -> str:
+    """The spelling of a size in the largest unit that holds it exactly."""
+    return _spelled(number_of_bytes, BYTES)
+
+
+def write_rate(item: limits.RateLimitItem | None) -> str:
+    return "off" if item is None else f"{item.amount}/{item.GRANULARITY.name}"
+
+
+def _quantity(
+    value: object,
+    shape: re.Pattern[str],
+    units: dict[str, int],
+    *,
+    within: tuple[int, int],
+    what: str,
+    remedy: str,
+) -> int:
+    found = shape.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise malformed(f"must be {what} with its unit", remedy)
+    amount = int(found[1]) * units[found[2]]
+    if not within[0] <= amount <= within[1]:
+        low, high = (_spelled(edge, units) for edge in within)
+        raise malformed(f"must be between {low} and {high}", remedy)
+    return amount
+
+
+def _spelled(amount: int, units: dict[str, int]) -> str:
+    """`amount` in the first unit that divides it; one that no unit divides stays a bare number."""
+    if amount == 0:
+        return f"0{min(units, key=units.__getitem__)}"
+    return next((f"{amount // factor}{unit}" for unit, factor in units.items() if amount % factor == 0), str(amount))

@@ -2,19 +2,68 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from limits import RateLimitItem
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, SecretStr
 
-from gateway.config import addresses, fields, quantities
+from gateway.config import addresses, fields
+from gateway.config.fields import malformed
+
+SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
 
 _PORT_REMEDY = "write a port such as 443"
 _NAME_REMEDY = "write a name without colons and without blanks around it"
 _ID_REMEDY = "copy the id from Sinch's console, without blanks around it"
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories that nobody sees on a screen
+_TYPED_REMEDY = "copy it again, without blanks or line breaks around it"
+_KEY_REMEDY = "write one made by: openssl rand -base64 33 | tr '+/' '-_'"
 _PLAIN_ID = fields.matching(r"[0-9A-Za-z_-]{1,64}", "must be an id of Sinch", _ID_REMEDY)
 _USER = fields.matching(r"[^\s:]([^:]{0,126}[^\s:])?", "must be a user name without colons", _NAME_REMEDY)
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Marks a setting whose value is never shown and may come as `<key>_file`; `many` in a list."""
+
+    many: bool = False
+
+
+def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
+    """A reader of secrets of at least `shortest` characters."""
+
+    def read(value: object) -> SecretStr:
+        if not isinstance(value, str):
+            raise malformed("must be a text in quotes", "write it in quotes")
+        if any(unicodedata.category(character) in _UNSEEN for character in value):
+            raise malformed("must not hold control characters", _TYPED_REMEDY)
+        if value != value.strip():
+            raise malformed("must not begin or end with a blank", _TYPED_REMEDY)
+        if not value:
+            raise malformed("must not be empty", "write it, or leave the key out")
+        if len(value) < shortest:
+            raise malformed(f"must have at least {shortest} characters", _KEY_REMEDY)
+        return SecretStr(str(value))
+
+    return read
+
+
+def stars(value: SecretStr | None) -> str:
+    """Stars for a secret, and nothing for none."""
+    return "***" if value else ""
+
+
+def ending(number: str | None) -> str:
+    """The end of a phone number: enough to know one's own by."""
+    return f"…{number[-3:]}" if number else ""
+
+
+def stars_for_each(values: tuple[SecretStr, ...]) -> list[str]:
+    return [stars(value) for value in values]
 
 
 def _blank(value: object) -> object:
@@ -30,14 +79,14 @@ ConnectorId = Annotated[
 ]
 Switch = Annotated[bool, PlainValidator(fields.switch)]
 
-_Seconds = PlainSerializer(quantities.write_duration)
-Duration = Annotated[int, PlainValidator(quantities.duration()), _Seconds]
-DurationOrForever = Annotated[int | None, PlainValidator(quantities.duration_or_forever), _Seconds]
+_Seconds = PlainSerializer(fields.write_duration)
+Duration = Annotated[int, PlainValidator(fields.duration()), _Seconds]
+DurationOrForever = Annotated[int | None, PlainValidator(fields.duration_or_forever), _Seconds]
 # Shorter than the lease of a delivery, which lasts 90 seconds.
-Deadline = Annotated[int, PlainValidator(quantities.duration(1, 60)), _Seconds]
-Size = Annotated[int, PlainValidator(quantities.size()), PlainSerializer(quantities.write_size)]
-SizeOrNone = Annotated[int, PlainValidator(quantities.size(0)), PlainSerializer(quantities.write_size)]
-Rate = Annotated[RateLimitItem | None, PlainValidator(quantities.rate), PlainSerializer(quantities.write_rate)]
+Deadline = Annotated[int, PlainValidator(fields.duration(1, 60)), _Seconds]
+Size = Annotated[int, PlainValidator(fields.size()), PlainSerializer(fields.write_size)]
+SizeOrNone = Annotated[int, PlainValidator(fields.size(0)), PlainSerializer(fields.write_size)]
+Rate = Annotated[RateLimitItem | None, PlainValidator(fields.rate), PlainSerializer(fields.write_rate)]
 
 IpAddress = Annotated[str, PlainValidator(addresses.address)]
 Networks = Annotated[
@@ -55,6 +104,7 @@ File = Annotated[Path, PlainValidator(addresses.file), _File]
 FileOrNone = Annotated[Path | None, PlainValidator(fields.optional(addresses.file)), _File]
 StateDir = Annotated[Path, PlainValidator(addresses.state_dir), _File]
 LinkPath = Annotated[str, PlainValidator(addresses.link_path)]
+PublicPath = Annotated[str, PlainValidator(addresses.public_path)]
 Storage = Annotated[str, PlainValidator(addresses.storage), PlainSerializer(addresses.write_storage)]
 PublicUrl = Annotated[str, PlainValidator(addresses.public_url)]
 MotionUrl = Annotated[str, PlainValidator(addresses.url("motion"))]
@@ -75,7 +125,7 @@ Phone = Annotated[
             )
         )
     ),
-    PlainSerializer(fields.ending),
+    PlainSerializer(ending),
 ]
 Name = Annotated[
     str,
@@ -92,19 +142,19 @@ Parameter = Annotated[
     ),
 ]
 
-_ASecret: TypeAlias = Annotated[SecretStr, PlainValidator(fields.secret())]
-_AKey: TypeAlias = Annotated[SecretStr, PlainValidator(fields.secret(fields.SHORTEST_KEY))]
-_Stars = PlainSerializer(fields.stars)
-Secret = Annotated[SecretStr | None, PlainValidator(fields.optional(fields.secret())), _Stars, fields.Hidden()]
+_ASecret: TypeAlias = Annotated[SecretStr, PlainValidator(secret())]
+_AKey: TypeAlias = Annotated[SecretStr, PlainValidator(secret(SHORTEST_KEY))]
+_Stars = PlainSerializer(stars)
+Secret = Annotated[SecretStr | None, PlainValidator(fields.optional(secret())), _Stars, Hidden()]
 Key = Annotated[
     SecretStr | None,
-    PlainValidator(fields.optional(fields.secret(fields.SHORTEST_KEY))),
+    PlainValidator(fields.optional(secret(SHORTEST_KEY))),
     _Stars,
-    fields.Hidden(),
+    Hidden(),
 ]
-_AllStars = PlainSerializer(fields.stars_for_each)
-Secrets = Annotated[tuple[_ASecret, ...], BeforeValidator(fields.sequence), _AllStars, fields.Hidden(many=True)]
-Keys = Annotated[tuple[_AKey, ...], BeforeValidator(fields.sequence), _AllStars, fields.Hidden(many=True)]
+_AllStars = PlainSerializer(stars_for_each)
+Secrets = Annotated[tuple[_ASecret, ...], BeforeValidator(fields.sequence), _AllStars, Hidden(many=True)]
+Keys = Annotated[tuple[_AKey, ...], BeforeValidator(fields.sequence), _AllStars, Hidden(many=True)]
 
 Region = Annotated[Literal["eu", "us"], PlainValidator(fields.choice("eu", "us"))]
 Unsigned = Annotated[Literal["refuse", "allow"], PlainValidator(fields.choice("refuse", "allow"))]

@@ -1,4 +1,4 @@
-"""Which addresses and ports the settings open, and which of them get into each other's way."""
+"""Which addresses and ports the settings open, which get in each other's way, and what must be right before each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from gateway.config import addresses
 from gateway.config.problems import Problem
-from gateway.config.tables import Server, Settings
+from gateway.config.tables import ServerSettings, Settings
 
 # Sinch's own names, which calls use that know of no gateway.
 SINCH_NAMES = {"eu": "eu.conversation.api.sinch.com", "us": "us.conversation.api.sinch.com", "auth": "auth.sinch.com"}
@@ -16,38 +17,38 @@ _OUTBOUND_KEYS = {"outbound_address", "outbound_port"}
 
 
 @dataclass(frozen=True)
-class Listener:
+class Endpoint:
     """An address and port of nginx; `key` is the setting that opens it, `needs` are all it relies on."""
 
     key: str
     door: str
     address: str
     needs: tuple[str, ...]
-    port: Callable[[Server], int]
-    is_open: Callable[[Server], bool] = lambda server: True  # noqa: ARG005 — the shape of the others
+    port: Callable[[ServerSettings], int]
+    is_open: Callable[[ServerSettings], bool] = lambda server: True  # noqa: ARG005 — the shape of the others
 
 
-def outbound_is_meant(server: Server) -> bool:
+def outbound_is_meant(server: ServerSettings) -> bool:
     """True where the outbound door is on, or where its address was written down all the same."""
     return bool(server.outbound_clients or server.sinch_names or server.model_fields_set & _OUTBOUND_KEYS)
 
 
-LISTENERS = (
-    Listener(
+ENDPOINTS = (
+    Endpoint(
         "server.public_port",
         "public",
         "public_address",
         ("server.public_address", "server.public_port"),
         lambda server: server.public_port,
     ),
-    Listener(
+    Endpoint(
         "server.http_port",
         "http",
         "public_address",
         ("server.public_address", "server.http_port"),
         lambda server: server.http_port,  # 0, where it is off, is no other listener's port
     ),
-    Listener(
+    Endpoint(
         "server.outbound_port",
         "outbound",
         "outbound_address",
@@ -55,7 +56,7 @@ LISTENERS = (
         lambda server: server.outbound_port,
         outbound_is_meant,
     ),
-    Listener(
+    Endpoint(
         "server.sinch_names",
         "outbound",
         "outbound_address",
@@ -63,7 +64,7 @@ LISTENERS = (
         lambda server: SINCH_NAMES_PORT,  # noqa: ARG005 — the shape of the others
         lambda server: server.sinch_names,
     ),
-    Listener(
+    Endpoint(
         "server.ops_port",
         "ops",
         "ops_address",
@@ -73,14 +74,14 @@ LISTENERS = (
 )
 
 
-def collision(first: Listener, second: Listener) -> Callable[[Settings], Iterator[Problem]]:
+def collision(first: Endpoint, second: Endpoint) -> Callable[[Settings], Iterator[Problem]]:
     """The check that two listeners of different doors do not share an address and port."""
 
     def check(settings: Settings) -> Iterator[Problem]:
         server = settings.server
         if first.door == second.door or not (first.is_open(server) and second.is_open(server)):
             return
-        one, other = _place(first, server), _place(second, server)
+        one, other = _bound(first, server), _bound(second, server)
         if first.port(server) == second.port(server) and _overlap(one[0], other[0]):
             yield _collision(first, second, one, other)
 
@@ -108,11 +109,86 @@ def outbound_on_every_address(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _place(listener: Listener, server: Server) -> tuple[str, int]:
+def outbound_minting(settings: Settings) -> Iterator[Problem]:
+    """The door turns files of Motion into links of ours, which take a key."""
+    if settings.server.has_outbound and not settings.attachments.token_keys:
+        yield Problem(
+            "server.outbound_clients",
+            "opens a door that makes links to files, and attachments.token_keys is empty",
+            "make a key with `openssl rand -base64 33 | tr '+/' '-_'` for the file of attachments.token_keys_file",
+        )
+
+
+def outbound_key_pair(settings: Settings) -> Iterator[Problem]:
+    server = settings.server
+    if server.outbound_certificate and not server.outbound_private_key:
+        yield Problem(
+            "server.outbound_certificate",
+            "stands without its key",
+            "write server.outbound_private_key too, or neither",
+            f'"{server.outbound_certificate}"',
+        )
+    if server.outbound_private_key and not server.outbound_certificate:
+        yield Problem(
+            "server.outbound_private_key",
+            "stands without its certificate",
+            "write server.outbound_certificate too, or neither",
+            f'"{server.outbound_private_key}"',
+        )
+
+
+def sinch_certificate(settings: Settings) -> Iterator[Problem]:
+    server = settings.server
+    if server.has_outbound and server.sinch_names and not server.outbound_certificate:
+        yield Problem(
+            "server.sinch_names",
+            "needs a certificate for Sinch's names, and the public one has none of them",
+            "make one with `motion-gateway certs private-ca` for server.outbound_certificate, or write false",
+            "true",
+        )
+
+
+def outbound_names(settings: Settings) -> Iterator[Problem]:
+    """The private door goes by no name that means something else."""
+    server = settings.server
+    taken = {server.public_host: "the host of server.public_url, which Sinch and phones call"}
+    taken |= dict.fromkeys(SINCH_NAMES.values(), "a name of Sinch's, which server.sinch_names stands for")
+    for index, name in enumerate(server.outbound_names):
+        if name in taken:
+            yield Problem(
+                f"server.outbound_names[{index}]",
+                f"must not be {taken[name]}",
+                'write the name by which Motion alone calls the gateway, such as "gateway.internal"',
+                f'"{name}"',
+            )
+
+
+def proxy_protocol(settings: Settings) -> Iterator[Problem]:
+    if settings.server.proxy_protocol and not settings.server.trusted_proxies:
+        yield Problem(
+            "server.proxy_protocol",
+            "needs to know whose word to take: server.trusted_proxies is empty",
+            "name the balancers in server.trusted_proxies, or write false",
+            "true",
+        )
+
+
+def ops_beyond_loopback(settings: Settings) -> Iterator[Problem]:
+    server, ops = settings.server, settings.ops
+    if not addresses.is_loopback(server.ops_address) and not (ops.username and ops.password):
+        yield Problem(
+            "server.ops_address",
+            "must be loopback while [ops] has no username and password",
+            'write "127.0.0.1", or write ops.username and ops.password_file',
+            f'"{server.ops_address}"',
+        )
+
+
+def _bound(listener: Endpoint, server: ServerSettings) -> tuple[str, int]:
     return getattr(server, listener.address), listener.port(server)
 
 
-def _collision(first: Listener, second: Listener, one: tuple[str, int], other: tuple[str, int]) -> Problem:
+def _collision(first: Endpoint, second: Endpoint, one: tuple[str, int], other: tuple[str, int]) -> Problem:
     remedy = "write another port"
     wild = next((listener for listener, place in ((first, one), (second, other)) if _ip(place[0]).is_unspecified), None)
     if wild and first.address != second.address:

@@ -1,4 +1,4 @@
-"""What is wrong with the settings, told so that the operator can put it right.
+"""What is wrong with the settings, told so that the operator can put it right; and what deserves a warning.
 
 1. A problem names its key, shows the value where that can be no secret, and says what to write.
 2. The values of secrets, phone numbers and unknown keys are never shown; of others only those whose look
@@ -7,10 +7,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gateway.config import addresses, kinds, tables
+from gateway.config.tables import Settings
 
 from gateway import printable
 
@@ -19,6 +23,7 @@ LONGEST_SHOWN = 80
 _PLAIN_URL = re.compile(r"[0-9A-Za-z+.-]*://[0-9A-Za-z.\[\]_-]*(:[0-9]*)?(/[0-9A-Za-z._~/-]*)?")
 _SECRET_NAME = re.compile(r"secret|password|token|key|phone")
 _NO_SECRET = {"token_ttl", "unknown_tokens_per_address"}
+_NOTHING_LIKE_IT = "remove it; docs/settings.md lists every setting"
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,20 @@ class Problem:
     def __str__(self) -> str:
         equals = "" if self.shown is None else f" = {self.shown}"
         return f"  {self.key}{equals}\n      {self.complaint} → {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A value not read yet, the place it came from, and how a problem may show it."""
+
+    value: object = field(repr=False)
+    label: str
+    shown: str | None
+
+    @property
+    def is_set(self) -> bool:
+        """False for what stands for nothing: the empty text and the empty list."""
+        return self.value not in ("", [])
 
 
 def message(found: Sequence[Problem]) -> str:
@@ -59,6 +78,30 @@ def name(key: str) -> str:
     return _short(printable.text(key))
 
 
+def remedy_for_key(unknown: str, table: str) -> str:
+    """The remedy for the key `unknown` in `table`."""
+    close = _close(unknown, tables.keys(tables.TABLES[table]))
+    elsewhere = [other for other, model in tables.TABLES.items() if unknown in tables.keys(model)]
+    if elsewhere and (not close or unknown in tables.keys(tables.TABLES[elsewhere[0]])):
+        return f"write it under {_header(elsewhere[0])}"
+    return f"did you mean {close}?" if close else _NOTHING_LIKE_IT
+
+
+def remedy_for_table(unknown: str) -> str:
+    """The remedy for `unknown` at the top of the file."""
+    elsewhere = [name for name, model in tables.TABLES.items() if unknown in tables.keys(model)]
+    if elsewhere:
+        return f"write it under {_header(elsewhere[0])}"
+    close = _close(unknown, tables.TABLES)
+    return f"did you mean {_header(close)}?" if close else _NOTHING_LIKE_IT
+
+
+def remedy_for_variable(unknown: str, known: Iterable[str]) -> str:
+    """The remedy for the environment variable `unknown`."""
+    close = _close(unknown.upper(), known)
+    return f"did you mean {close}?" if close else "unset it; docs/settings.md lists every setting"
+
+
 def _may_hide_a_password(value: str) -> bool:
     if not value.isprintable() or any(mark in value for mark in "@?#"):
         return True
@@ -67,3 +110,64 @@ def _may_hide_a_password(value: str) -> bool:
 
 def _short(value: str) -> str:
     return value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
+
+
+def _close(unknown: str, known: Iterable[str]) -> str:
+    wanted = unknown.upper() if unknown.isupper() else unknown.lower()
+    return next(iter(difflib.get_close_matches(wanted, list(known), n=1)), "")
+
+
+def _header(name: str) -> str:
+    return "[[account]]" if name == "account" else f"[{name}]"
+
+
+def warnings(settings: Settings) -> tuple[str, ...]:
+    """One sentence for each thing the operator should know."""
+    return tuple(sentence for check in WARNINGS for sentence in check(settings))
+
+
+def motion_in_clear(settings: Settings) -> Iterator[str]:
+    if settings.motion.url.startswith("http://") and not addresses.is_loopback(addresses.host(settings.motion.url)):
+        yield "motion.url begins with http://: messages and credentials cross the network unencrypted"
+
+
+def sinch_in_clear(settings: Settings) -> Iterator[str]:
+    for key in ("eu", "us", "auth"):
+        url = getattr(settings.sinch, key)
+        if url.startswith("http://") and not addresses.is_loopback(addresses.host(url)):
+            yield f"sinch.{key} begins with http://: messages and credentials cross the network unencrypted"
+
+
+def short_webhook_secrets(settings: Settings) -> Iterator[str]:
+    for index, account in enumerate(settings.accounts):
+        if any(len(secret.get_secret_value()) < kinds.SHORTEST_KEY for secret in account.webhook_secrets):
+            yield f"account[{index}].webhook_secrets holds one shorter than {kinds.SHORTEST_KEY} characters"
+
+
+def open_networks(settings: Settings) -> Iterator[str]:
+    for key in ("outbound_clients", "trusted_proxies"):
+        if any(network.prefixlen == 0 for network in getattr(settings.server, key)):
+            yield f"server.{key} holds a network of every address: it keeps nobody out"
+
+
+def idle_sinch_names(settings: Settings) -> Iterator[str]:
+    if settings.server.sinch_names and not settings.server.outbound_clients:
+        yield "server.sinch_names is true and server.outbound_clients is empty: the outbound door stays off"
+
+
+def missing_vault_keys(settings: Settings) -> Iterator[str]:
+    """A key is good for the whole of its project."""
+    keyed = {(account.region, account.project_id) for account in settings.accounts if account.key_secret}
+    for index, account in enumerate(settings.accounts):
+        if settings.outbound.vault_credentials and (account.region, account.project_id) not in keyed:
+            yield f"account[{index}] has no key_id and key_secret: outbound.vault_credentials cannot send for it"
+
+
+WARNINGS = (
+    motion_in_clear,
+    sinch_in_clear,
+    short_webhook_secrets,
+    open_networks,
+    idle_sinch_names,
+    missing_vault_keys,
+)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.config import addresses, fields, kinds
+from gateway.config import addresses, kinds
 
 
 def _required(example: str | int) -> Any:  # noqa: ANN401 — what Field itself hands back, so that it fits every type
@@ -39,7 +39,7 @@ class Table(BaseModel):
     )
 
 
-class Server(Table):
+class ServerSettings(Table):
     public_url: kinds.PublicUrl = _required("https://gateway.example.com")
     public_address: kinds.IpAddress = _default("[::]")
     public_port: kinds.Port = _default(443)
@@ -89,18 +89,18 @@ class Server(Table):
         return f"https://{self.public_authority}"
 
 
-class Workers(Table):
+class WorkersSettings(Table):
     ingress: kinds.Workers = _default(1)
     attachments: kinds.Workers = _default(1)
     outbound: kinds.Workers = _default(1)
 
 
-class Ingress(Table):
+class IngressSettings(Table):
     signature_max_age: kinds.Duration = _default("25h")
     max_body: kinds.Size = _default("1MiB")
 
 
-class Spool(Table):
+class SpoolSettings(Table):
     url: kinds.SpoolUrl = _default("sqlite")
     deliveries: kinds.Deliveries = _default(16)
     deadline: kinds.Deadline = _default("30s")
@@ -110,7 +110,7 @@ class Spool(Table):
     keep_parked: kinds.DurationOrForever = _default("forever")
 
 
-class Limits(Table):
+class LimitsSettings(Table):
     # A Redis address may hold a password: kept out of the representation as the secrets are.
     storage: kinds.Storage = Field("memory://", repr=False)
     webhooks_per_account: kinds.Rate = _default("200/second")
@@ -121,7 +121,7 @@ class Limits(Table):
     calls_per_project: kinds.Rate = _default("800/second")
 
 
-class Motion(Table):
+class MotionSettings(Table):
     url: kinds.MotionUrl = _required("https://motion.internal")
     ca_file: kinds.FileOrNone = _default(None)
     username: kinds.User = _default(None)
@@ -132,9 +132,9 @@ class Motion(Table):
     max_attachment: kinds.Size = _default("25MB")
 
 
-class Attachments(Table):
+class AttachmentsSettings(Table):
     proxy_token: kinds.Key = _default(None)
-    public_path: kinds.LinkPath = _default("/api/attachments/{id}/download")
+    public_path: kinds.PublicPath = _default("/api/attachments/{id}/download")
     token_parameter: kinds.Parameter = _default("token")
     link_ttl: kinds.Duration = _default("7d")
     token_keys: kinds.Keys = _default(())
@@ -149,7 +149,7 @@ class Attachments(Table):
         return self.proxy_token is not None or bool(self.token_keys)
 
 
-class Outbound(Table):
+class OutboundSettings(Table):
     vault_credentials: kinds.Switch = _default(written=False)
     gateway_key: kinds.Key = _default(None)
     foreign_media: kinds.ForeignMedia = _default("pass")
@@ -157,12 +157,12 @@ class Outbound(Table):
     allow_management: kinds.Switch = _default(written=False)
 
 
-class Ops(Table):
+class OpsSettings(Table):
     username: kinds.User = _default(None)
     password: kinds.Secret = _default(None)
 
 
-class Sinch(Table):
+class SinchSettings(Table):
     eu: kinds.SinchUrl = _default("https://eu.conversation.api.sinch.com")
     us: kinds.SinchUrl = _default("https://us.conversation.api.sinch.com")
     auth: kinds.SinchUrl = _default("https://auth.sinch.com")
@@ -192,39 +192,39 @@ class Account(Table):
 class Settings(Table):
     """Everything the gateway was told, proved by `load`; `warnings` are sentences for the operator."""
 
-    server: Server
-    motion: Motion
+    server: ServerSettings
+    motion: MotionSettings
     accounts: tuple[Account, ...]
-    workers: Workers = _table(Workers)
-    ingress: Ingress = _table(Ingress)
-    spool: Spool = _table(Spool)
-    limits: Limits = _table(Limits)
-    attachments: Attachments = _table(Attachments)
-    outbound: Outbound = _table(Outbound)
-    ops: Ops = _table(Ops)
-    sinch: Sinch = _table(Sinch)
+    workers: WorkersSettings = _table(WorkersSettings)
+    ingress: IngressSettings = _table(IngressSettings)
+    spool: SpoolSettings = _table(SpoolSettings)
+    limits: LimitsSettings = _table(LimitsSettings)
+    attachments: AttachmentsSettings = _table(AttachmentsSettings)
+    outbound: OutboundSettings = _table(OutboundSettings)
+    ops: OpsSettings = _table(OpsSettings)
+    sinch: SinchSettings = _table(SinchSettings)
     warnings: tuple[str, ...] = ()
 
 
 TABLES: dict[str, type[Table]] = {
-    "server": Server,
-    "workers": Workers,
-    "ingress": Ingress,
-    "spool": Spool,
-    "limits": Limits,
-    "motion": Motion,
-    "attachments": Attachments,
-    "outbound": Outbound,
-    "ops": Ops,
-    "sinch": Sinch,
+    "server": ServerSettings,
+    "workers": WorkersSettings,
+    "ingress": IngressSettings,
+    "spool": SpoolSettings,
+    "limits": LimitsSettings,
+    "motion": MotionSettings,
+    "attachments": AttachmentsSettings,
+    "outbound": OutboundSettings,
+    "ops": OpsSettings,
+    "sinch": SinchSettings,
     "account": Account,
 }
 
 
-def hidden(table: type[Table]) -> dict[str, fields.Hidden]:
+def hidden(table: type[Table]) -> dict[str, kinds.Hidden]:
     """The secrets of a table, by key."""
     marks = {
-        name: [mark for mark in field.metadata if isinstance(mark, fields.Hidden)]
+        name: [mark for mark in field.metadata if isinstance(mark, kinds.Hidden)]
         for name, field in table.model_fields.items()
     }
     return {name: found[0] for name, found in marks.items() if found}

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from gateway import rules
-from gateway.config import quantities
+from gateway.config import fields
 from gateway.errors import SettingsError
 from gateway.inspection import families, filetypes
 from gateway.inspection.filetypes import Category
@@ -49,7 +49,7 @@ class Limit(_Table):
     """The most that somebody takes of a category; `any_of` as in a row."""
 
     category: Category
-    most: Annotated[int, PlainValidator(quantities.size())]
+    most: Annotated[int, PlainValidator(fields.size())]
     whose: Literal["WhatsApp", "Sinch"]
     source: Text
     any_of: Traits = frozenset()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.config import Settings, quantities
+from gateway.config import Settings, fields
 from gateway.inspection import filetypes, rulebook
 from gateway.inspection.filetypes import Category
 from gateway.inspection.rulebook import Kind, Row
@@ -79,7 +79,7 @@ def judge(inspection: Inspected, *, profile: str, limits: Limits) -> Verdict:
         row for row in rules.profiles[profile] if row.fits(inspection.mime, inspection.traits, too_large=too_large)
     )
     if too_large and not row.too_large and row.verdict is not Kind.REFUSED:
-        most = quantities.write_size(limit.most)
+        most = fields.write_size(limit.most)
         return _too_large(inspection, f"{limit.whose} takes {_NOUNS[category]} up to {most}")
     return _verdict(inspection, row)
 
@@ -105,9 +105,9 @@ def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
 def _over_settings(size_bytes: int, limits: Limits) -> str:
     """Whose limit a file is over, Motion's first; "" if it is over none."""
     if size_bytes > limits.motion_bytes:
-        return f"Motion takes attachments up to {quantities.write_size(limits.motion_bytes)} (motion.max_attachment)"
+        return f"Motion takes attachments up to {fields.write_size(limits.motion_bytes)} (motion.max_attachment)"
     if size_bytes > limits.gateway_bytes:
-        return f"The gateway takes files up to {quantities.write_size(limits.gateway_bytes)} (attachments.max_bytes)"
+        return f"The gateway takes files up to {fields.write_size(limits.gateway_bytes)} (attachments.max_bytes)"
     return ""
 
 

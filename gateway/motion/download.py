@@ -17,7 +17,7 @@ from urllib.parse import quote
 from gateway import __version__, basic_auth, upstream
 from gateway.attachments import content_disposition
 from gateway.attachments.content_disposition import Promise
-from gateway.config.tables import Attachments, Motion
+from gateway.config.tables import AttachmentsSettings, MotionSettings
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
 from gateway.inspection import families
 from gateway.inspection.inspector import Inspection
@@ -61,7 +61,7 @@ class Download:
 class Source:
     """Safe to use from several threads. Making one opens no connection and no secret."""
 
-    def __init__(self, motion: Motion, attachments: Attachments) -> None:
+    def __init__(self, motion: MotionSettings, attachments: AttachmentsSettings) -> None:
         self._motion = motion
         self._most_bytes = min(motion.max_attachment, attachments.max_bytes)
         self._upstream = upstream.Upstream(motion.url, ca_file=motion.ca_file, connections=CONNECTIONS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
-from gateway.config.tables import Server
+from gateway.config.tables import ServerSettings
 from gateway.outbound.allowed import MOST_BODY_BYTES
 from gateway.outbound.refusals import Refused
 from gateway.outbound.sending import PREPARING_SECONDS
@@ -68,7 +68,7 @@ def facts(settings: Settings) -> dict[str, object]:
     }
 
 
-def listeners(server: Server) -> tuple[Listener, ...]:
+def listeners(server: ServerSettings) -> tuple[Listener, ...]:
     """The listeners of the door; on one port both forms share one."""
     own = dict.fromkeys((server.outbound_address, *server.outbound_names))
     places = {server.outbound_port: (Named(names=tuple(own)),)}

@@ -16,7 +16,7 @@ from gateway import __version__
 from gateway import clock as clocks
 from gateway.clock import Clock
 from gateway.config import Account
-from gateway.config.tables import Sinch as SinchSettings
+from gateway.config.tables import SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
 from gateway.sinch.access_tokens import Tokens

@@ -1,4 +1,4 @@
-"""Makes the settings out of a document and the environment, as far as that goes.
+"""Validates what was written, table by table, and keeps whatever of it is right.
 
 Each table is read by itself, and a key that fails is left out and remembered, so that one mistake
 hides no other: neither in another table nor between the keys that are right.
@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from gateway.config import addresses, entries, fields, overrides, problems, secrets, suggestions, tables
-from gateway.config.entries import Entry
-from gateway.config.problems import Problem
+from gateway.config import addresses, kinds, problems, secrets, tables
+from gateway.config.problems import Problem, Written
 
 
 @dataclass(frozen=True)
-class Draft:
+class PartialSettings:
     """Settings with stand-ins for what failed; `failed` holds the full keys of those."""
 
     settings: tables.Settings
@@ -48,16 +47,18 @@ class _Part:
 class _Secret:
     """One secret, typed or fetched from its file; without an entry where that failed."""
 
-    entry: Entry | None = None
+    entry: Written | None = None
     problem: Problem | None = None
     warning: str | None = None
 
 
-def draft(document: Mapping[str, object], environ: Mapping[str, str]) -> Draft:
-    """Everything that can be understood of `document` with `environ` on top, and all that cannot."""
-    variables = overrides.read(environ)
+def validate(document: Mapping[str, object], variables: Mapping[str, Mapping[str, Written]]) -> PartialSettings:
+    """Everything that can be understood of `document` with `variables`, by table and key, on top; and all that cannot.
+
+    Raises nothing: what is wrong stands in the problems of what it hands back.
+    """
     singles = {
-        name: _part(name, name, document.get(name, {}), variables.entries.get(name, {}))
+        name: _part(name, name, document.get(name, {}), variables.get(name, {}))
         for name in tables.TABLES
         if name != "account"
     }
@@ -66,7 +67,7 @@ def draft(document: Mapping[str, object], environ: Mapping[str, str]) -> Draft:
     found = tables.Settings.model_validate(
         {name: part.table for name, part in singles.items()} | {"accounts": tuple(part.table for part in accounts)}
     )
-    return Draft(
+    return PartialSettings(
         settings=found,
         failed=frozenset(f"{part.where}.{key}" for part in parts for key in part.failed),
         labels={f"{part.where}.{key}": label for part in parts for key, label in part.labels.items()},
@@ -74,7 +75,6 @@ def draft(document: Mapping[str, object], environ: Mapping[str, str]) -> Draft:
             *_unknown_tables(document),
             *(problem for part in parts for problem in part.problems),
             *account_problems,
-            *variables.problems,
         ),
         warnings=tuple(warning for part in parts for warning in part.warnings),
     )
@@ -82,7 +82,7 @@ def draft(document: Mapping[str, object], environ: Mapping[str, str]) -> Draft:
 
 def _unknown_tables(document: Iterable[str]) -> list[Problem]:
     return [
-        Problem(problems.name(key), "is not a table of the settings", suggestions.table(key))
+        Problem(problems.name(key), "is not a table of the settings", problems.remedy_for_table(key))
         for key in document
         if key not in tables.TABLES
     ]
@@ -96,21 +96,28 @@ def _accounts(raw: object) -> tuple[list[_Part], list[Problem]]:
     return [_part("account", f"account[{index}]", item, {}) for index, item in enumerate(raw)], []
 
 
-def _part(name: str, where: str, raw: object, replacing: Mapping[str, Entry]) -> _Part:
+def _part(name: str, where: str, raw: object, replacing: Mapping[str, Written]) -> _Part:
     model = tables.TABLES[name]
     if not isinstance(raw, Mapping):
         problem = Problem(where, "must be a table", f"write [{name}] on a line of its own and the keys below it")
         stand_in = _part(name, where, tables.examples(model), replacing)
         return replace(stand_in, failed=frozenset(model.model_fields), problems=(problem, *stand_in.problems))
-    written = _overridden(entries.of_table(where, raw), replacing, model)
+    written = _overridden(_of_file(where, raw), replacing, model)
     opened = {key: _secret(key, mark, written) for key, mark in tables.hidden(model).items()}
     typed = {key: entry for key, entry in written.items() if key not in _file_keys(model)}
     return _validated(name, where, typed, opened)
 
 
+def _of_file(where: str, raw: Mapping[str, object]) -> dict[str, Written]:
+    """What stands in one table of the file; `where` is its name as the operator sees it."""
+    return {
+        key: Written(value, f"{where}.{problems.name(key)}", problems.shown(key, value)) for key, value in raw.items()
+    }
+
+
 def _overridden(
-    written: dict[str, Entry], replacing: Mapping[str, Entry], model: type[tables.Table]
-) -> dict[str, Entry]:
+    written: dict[str, Written], replacing: Mapping[str, Written], model: type[tables.Table]
+) -> dict[str, Written]:
     """The environment on top of the file; a secret there replaces both of its spellings here."""
     spellings = {key: {key, f"{key}_file"} for key in tables.hidden(model)}
     replaced = {key for pair in spellings.values() if pair & replacing.keys() for key in pair}
@@ -121,7 +128,7 @@ def _file_keys(model: type[tables.Table]) -> set[str]:
     return {f"{key}_file" for key in tables.hidden(model)}
 
 
-def _secret(key: str, mark: fields.Hidden, written: Mapping[str, Entry]) -> _Secret:
+def _secret(key: str, mark: kinds.Hidden, written: Mapping[str, Written]) -> _Secret:
     typed, named = written.get(key), written.get(f"{key}_file")
     if named is None or not named.is_set:
         return _Secret(typed)
@@ -135,10 +142,10 @@ def _secret(key: str, mark: fields.Hidden, written: Mapping[str, Entry]) -> _Sec
     except PydanticCustomError as error:
         return _Secret(problem=_malformed(named.label, place, error.context))
     warning = f"{named.label} = {place}: others may read that file; give it mode 600" if found.exposed else None
-    return _Secret(Entry(found.lines if mark.many else found.text, named.label, place), warning=warning)
+    return _Secret(Written(found.lines if mark.many else found.text, named.label, place), warning=warning)
 
 
-def _validated(name: str, where: str, typed: Mapping[str, Entry], opened: Mapping[str, _Secret]) -> _Part:
+def _validated(name: str, where: str, typed: Mapping[str, Written], opened: Mapping[str, _Secret]) -> _Part:
     model = tables.TABLES[name]
     unread = {key for key, secret in opened.items() if secret.problem}
     given = {**typed, **{key: secret.entry for key, secret in opened.items() if secret.entry}}
@@ -168,13 +175,13 @@ def _model(model: type[tables.Table], values: Mapping[str, object]) -> tuple[tab
     return model.model_validate({key: value for key, value in values.items() if key not in failed} | examples), faults
 
 
-def _problem(name: str, where: str, fault: ErrorDetails, given: Mapping[str, Entry]) -> Problem:
+def _problem(name: str, where: str, fault: ErrorDetails, given: Mapping[str, Written]) -> Problem:
     key = str(fault["loc"][0])
     if fault["type"] == "missing":
         return Problem(f"{where}.{key}", "is missing", f"write {_line(key, tables.examples(tables.TABLES[name])[key])}")
     entry = given[key]
     if fault["type"] == "extra_forbidden":
-        return Problem(entry.label, "is not known", suggestions.key(key, name))
+        return Problem(entry.label, "is not known", problems.remedy_for_key(key, name))
     if len(fault["loc"]) > 1 and isinstance(entry.value, Sequence):
         index = int(fault["loc"][1])
         item = entry.shown or problems.shown(key, entry.value[index])
