@@ -13,10 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gateway import printable
 from gateway.config import addresses, kinds, tables
 from gateway.config.tables import Settings
-
-from gateway import printable
 
 LONGEST_SHOWN = 80
 
