@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway import clock, config, services
+from gateway import clock, config, paths
 from gateway.config import Settings
 from gateway.serving import nginx_conf, supervisor
 from gateway.store import migrator
@@ -106,7 +106,7 @@ class Site:
 
     @contextlib.contextmanager
     def spool(self) -> Iterator[Database]:
-        path = services.spool_path(self.settings)
+        path = paths.spool(self.settings)
         with contextlib.closing(Database(path, patience_seconds=PATIENCE_SECONDS)) as spool:
             yield spool
 
@@ -120,14 +120,14 @@ def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
         path.write_text(written + _LIMITS, "utf-8")
         site = Site(made, config.load(path, {}))
         nginx_conf.write(site.settings)
-        migrator.migrate(services.spool_path(site.settings))
+        migrator.migrate(paths.spool(site.settings))
         yield site
 
 
 @contextlib.contextmanager
 def stub(twin: Site, *, motion_port: int) -> Iterator[Path]:
     """The stub behind the edge of `twin`, and Motion; yields what Motion heard: a request id in each line."""
-    folder, door = twin.folder, services.socket_path(twin.settings, "ingress")
+    folder, door = twin.folder, paths.socket(twin.settings, "ingress")
     path, heard = folder / "stub.conf", folder / "heard"
     path.write_text(_STUB.format(folder=folder, door=door, motion_port=motion_port), "utf-8")
     heard.touch()

@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from flask import Blueprint, Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import BadRequest, HTTPException
 
-from gateway import errors, telemetry
-from gateway.attachments import routes as attachments
-from gateway.ingress import routes as ingress
-from gateway.ops import routes as ops
-from gateway.outbound import allowed
-from gateway.outbound import routes as outbound
+from gateway import doors, errors, telemetry
+from gateway.doors import DOORS, Door
 from gateway.services import Services
-
-DOORS: dict[str, Callable[[Services], Blueprint]] = {
-    "ingress": ingress.blueprint,
-    "attachments": attachments.blueprint,
-    "outbound": outbound.blueprint,
-    "ops": ops.blueprint,
-}
-
-# How to prove who one is, where the 401 comes from a door that people open: RFC 9110, 11.6.1.
-CHALLENGES = {"ops": 'Basic realm="Motion Gateway", charset="UTF-8"'}
-
-PUBLIC = ("ingress", "attachments")
-HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
-# Of what is public: whatever comes out of it, nothing in it runs, and no other site makes it part of itself.
-PUBLIC_HEADERS = {
-    **HEADERS,
-    "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-site",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def create_app(services: Services, *, door: str) -> Flask:
     """The application of `door`, one of DOORS."""
+    row = DOORS[door]
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # one spelling of each path; the others are not redirected, they are not there
-    app.config["MAX_CONTENT_LENGTH"] = (
-        allowed.MOST_BODY_BYTES if door == "outbound" else services.settings.ingress.max_body
-    )
+    app.config["MAX_CONTENT_LENGTH"] = row.most_body_bytes(services.settings)
     app.before_request(_start(services))
-    app.register_error_handler(Exception, outbound.refuse if door == "outbound" else _refuse)
-    app.register_blueprint(DOORS[door](services))
-    app.after_request(_finish(services, door))
+    app.register_error_handler(Exception, doors.load(row.refuse))
+    app.register_blueprint(doors.load(row.blueprint)(services))
+    app.after_request(_finish(services, row))
     return app
 
 
-def headers(door: str) -> Mapping[str, str]:
-    """What every answer of `door` carries."""
-    return PUBLIC_HEADERS if door in PUBLIC else HEADERS
+def refuse_malformed(app: Flask, *, door: str) -> Response:
+    """What the application of `door` says to a request that its server cannot read."""
+    with app.app_context():
+        g.decision = {}
+        response: Response = doors.load(DOORS[door].refuse)(BadRequest())
+    response.headers.update(DOORS[door].headers)
+    return response
 
 
 def _start(services: Services) -> Callable[[], None]:
@@ -67,7 +42,7 @@ def _start(services: Services) -> Callable[[], None]:
     return start
 
 
-def _refuse(error: Exception) -> Response:
+def refuse(error: Exception) -> Response:
     """Every exception becomes an answer here, and nowhere else; those of the outbound door in its own room."""
     refusal = _as_ours(error)
     g.decision[telemetry.REASON] = refusal.reason
@@ -96,14 +71,14 @@ def _ours(status: int) -> errors.GatewayError:
     return errors.NotFound("no such route")
 
 
-def _finish(services: Services, door: str) -> Callable[[Response], Response]:
+def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
-        response.headers.update(headers(door))
-        if response.status_code == 401 and door in CHALLENGES:
-            response.headers["WWW-Authenticate"] = CHALLENGES[door]
+        response.headers.update(door.headers)
+        if response.status_code == 401 and door.challenge:
+            response.headers["WWW-Authenticate"] = door.challenge
         given = request.headers
         telemetry.decision(
-            door,
+            door.name,
             **{
                 telemetry.STATUS: response.status_code,
                 telemetry.REQUEST_ID: given.get("X-Request-Id"),

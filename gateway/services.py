@@ -1,18 +1,21 @@
-"""What the doors and the courier share, built once for a process."""
+"""What a door's views and the courier work with, built once for a process: what it needs, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from gateway.attachments.shelf import Shelf
+from gateway import paths
 from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
-from gateway.errors import CommandError
-from gateway.limits import Limiter
-from gateway.sinch.client import Sinch
-from gateway.store import engines
+from gateway.errors import GatewayError
 from gateway.store.engines import Database
+
+if TYPE_CHECKING:
+    from gateway.attachments.shelf import Shelf
+    from gateway.limits import Limiter
+    from gateway.sinch.client import Sinch
 
 # Sinch is said to give up on an answer after some 15 s, and asks for one in 1 or 2.
 DOOR_PATIENCE_SECONDS = 2.0
@@ -29,55 +32,51 @@ class Services:
     sinch: Sinch
 
 
-def build(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> Services:
-    """`patience_seconds`: how long to wait for a spool that another process is writing to."""
-    spool, clock = Database(spool_path(settings), patience_seconds=patience_seconds), WallClock()
-    return Services(
-        settings=settings,
-        spool=spool,
-        limits=Limiter(settings.limits.storage, clock=SteadyClock()),
-        clock=clock,
-        shelf=Shelf(settings, spool, vault_dir(settings), clock=clock),
-        sinch=Sinch(settings.sinch, clock=SteadyClock()),
-    )
+class Unbuilt:
+    """In the place of a service that a process has said not to need."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, _attribute: str) -> object:
+        raise GatewayError(f"{self._name} is not among what this process needs")
 
 
-def spool_path(settings: Settings) -> Path:
-    return settings.server.state_dir / engines.FILE_NAME
+def build(settings: Settings, *, needs: Collection[str] = (), patience_seconds: float = PATIENCE_SECONDS) -> Services:
+    """Settings, spool and clock, and of the others those that `needs` names.
+
+    `patience_seconds`: how long to wait for a spool that another process is writing to.
+    """
+    spool, clock = Database(paths.spool(settings), patience_seconds=patience_seconds), WallClock()
+    others: dict[str, Any] = {
+        name: make(settings, spool, clock) if name in needs else Unbuilt(name) for name, make in _MAKERS.items()
+    }
+    return Services(settings=settings, spool=spool, clock=clock, **others)
 
 
-def vault_dir(settings: Settings) -> Path:
-    """Where the files of attachments are; nginx's workers may read what is in it."""
-    return settings.server.state_dir / "vault"
+# What these import costs a process some ten MiB each: so it is imported where it is needed.
 
 
-def run_dir(settings: Settings) -> Path:
-    """Where the doors' sockets and the rendered nginx configuration are."""
-    return settings.server.state_dir / "run"
+def _limits(settings: Settings, _spool: Database, _clock: Clock) -> Limiter:
+    from gateway.limits import Limiter
+
+    return Limiter(settings.limits.storage, clock=SteadyClock())
 
 
-def socket_path(settings: Settings, door: str) -> Path:
-    return run_dir(settings) / f"{door}.sock"
+def _shelf(settings: Settings, spool: Database, clock: Clock) -> Shelf:
+    from gateway.attachments.shelf import Shelf
+
+    return Shelf(settings, spool, paths.vault(settings), clock=clock)
 
 
-def courier_lock(settings: Settings) -> Path:
-    """Held by the courier for as long as it lives."""
-    return settings.server.state_dir / "courier.lock"
+def _sinch(settings: Settings, _spool: Database, _clock: Clock) -> Sinch:
+    from gateway.sinch.client import Sinch
+
+    return Sinch(settings.sinch, clock=SteadyClock())
 
 
-def door_lock(settings: Settings, door: str) -> Path:
-    """Held by `door` for as long as it lives."""
-    return settings.server.state_dir / f"{door}.lock"
-
-
-def serve_lock(settings: Settings) -> Path:
-    """Held by `serve` for as long as it lives."""
-    return settings.server.state_dir / "serve.lock"
-
-
-def require_same_state(before: Settings, after: Settings) -> None:
-    """Raises CommandError where the state of a running gateway would move: its locks and sockets are there."""
-    if after.server.state_dir != before.server.state_dir:
-        raise CommandError(
-            f"server.state_dir is {before.server.state_dir} for as long as the gateway runs; stop it to change that"
-        )
+_MAKERS: dict[str, Callable[[Settings, Database, Clock], object]] = {
+    "limits": _limits,
+    "shelf": _shelf,
+    "sinch": _sinch,
+}

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.store import engines, migrator
+from gateway import paths
+from gateway.store import migrator
 from gateway.store.engines import Database
 from sandbox.archive import Archive, Credentials
 from sandbox.motion import Motion
@@ -37,7 +38,7 @@ def settings_file(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Database]:
     """A spool of this release, with nothing in it. It waits half a second for others."""
-    path = tmp_path / engines.FILE_NAME
+    path = tmp_path / paths.SPOOL
     migrator.migrate(path)
     opened = Database(path, patience_seconds=0.5)
     yield opened

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gateway import app, errors, telemetry
-from gateway.app import headers
+from gateway.doors import DOORS
 from gateway.services import Services
 from gateway.store import schema
 from gateway.store.engines import Database
@@ -71,7 +71,7 @@ def opened(spool: Database, *, door: str = "ingress", **tables: Any) -> Iterator
 def assert_refused(answer: TestResponse, status: int, *, door: str = "ingress") -> None:
     """Every refusal of a status is the same, whoever asks and whatever the reason."""
     assert (answer.status_code, answer.data) == (status, errors.body(status))
-    expected = {"Content-Type": "application/json", "Content-Length": str(len(answer.data)), **headers(door)}
+    expected = {"Content-Type": "application/json", "Content-Length": str(len(answer.data)), **DOORS[door].headers}
     if status in (429, 503):
         expected["Retry-After"] = "5"
     if status == 401 and door == "ops":

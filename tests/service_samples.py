@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from gateway import paths
 from gateway.attachments.shelf import Shelf
 from gateway.config import Settings
 from gateway.limits import Limiter
-from gateway.services import Services, vault_dir
+from gateway.services import Services
 from gateway.sinch.client import Sinch
 from gateway.store.engines import Database
 from tests import config_samples
@@ -39,6 +40,6 @@ def services(spool: Database, *, clock: HandClock | None = None, **tables: Any) 
     tables["server"] = {"state_dir": str(spool.path.parent)} | tables.get("server", {})
     settings: Settings = config_samples.settings(**tables)
     chosen = clock or HandClock()
-    shelf = Shelf(settings, spool, vault_dir(settings), clock=chosen)
+    shelf = Shelf(settings, spool, paths.vault(settings), clock=chosen)
     limits = Limiter(settings.limits.storage, clock=chosen)
     return Services(settings, spool, limits, chosen, shelf, Sinch(settings.sinch, clock=chosen))

@@ -12,12 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway import config, services
+from gateway import config, paths
 from gateway.delivery import claims
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
-from gateway.serving import nginx_conf
 from gateway.store import migrator, schema
 from gateway.store.engines import Database
 
@@ -130,7 +129,7 @@ def times_opened(path: Path) -> int:
 def of_settings(file: Path) -> Iterator[Database]:
     """The spool that commands with these settings open."""
     settings = config.load(file, {})
-    nginx_conf.prepare(settings)
-    migrator.migrate(services.spool_path(settings))
-    with closing(Database(services.spool_path(settings), patience_seconds=1)) as opened:
+    paths.prepare(settings)
+    migrator.migrate(paths.spool(settings))
+    with closing(Database(paths.spool(settings), patience_seconds=1)) as opened:
         yield opened

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from werkzeug import exceptions
 
-from gateway import app, errors
-from gateway.app import DOORS
+from gateway import app, doors, errors
+from gateway.doors import DOORS
 from gateway.errors import GatewayError
 from gateway.outbound.refusals import Refused
 from gateway.store.engines import Database
@@ -196,7 +196,7 @@ def test_a_refusal_has_one_body_for_its_status_and_says_nothing_else(status: int
 
 def test_every_answer_carries_the_same_headers(door: Door) -> None:
     for answer in (door.post(), door.post(message(), {}), door.client.get("/")):
-        assert {name: answer.headers[name] for name in app.PUBLIC_HEADERS} == app.PUBLIC_HEADERS
+        assert {name: answer.headers[name] for name in doors.PUBLIC_HEADERS} == doors.PUBLIC_HEADERS
         assert not {"Server", "Set-Cookie", "Allow", "Location", "Date"} & set(answer.headers.keys())
 
 

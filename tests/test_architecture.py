@@ -16,8 +16,9 @@ MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each writt
 # From the ground up. A module imports from floors below its own, and on its own floor from its own room alone. A name
 # stands for a module, or for all of a room that has no row of its own.
 FLOORS = {
-    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.printable", "gateway.rules", "gateway.paths"),
+    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.printable", "gateway.rules", "gateway.doors"),
     "settings": ("gateway.config",),
+    "where things lie": ("gateway.paths",),
     "decisions": (
         "gateway.basic_auth",
         "gateway.ingress.events",
@@ -118,7 +119,7 @@ ONE_HOME = {
         "gateway.serving.web",
     },
     "gunicorn": {"gateway.serving"},
-    "gevent": {"gateway.serving.workers"},
+    "gevent": {"gateway.serving.greenlets"},
     "limits": {"gateway.limits", "gateway.config.fields", "gateway.config.kinds"},
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from gateway import errors
-from gateway.app import PUBLIC_HEADERS
 from gateway.attachments import routes, tokens
 from gateway.attachments.tokens import Purpose
+from gateway.doors import PUBLIC_HEADERS
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.store.engines import Database
 from tests import document_samples

@@ -21,13 +21,13 @@ from typing import Any
 
 import pytest
 
+from gateway import paths
 from gateway.attachments import eviction, register, vault
 from gateway.attachments.shelf import CROWDED, REMEMBERED_SECONDS, TIDY_SECONDS, WAITING, Item, Shelf, Standing
+from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection import content, inspector
 from gateway.motion import download
-from gateway.services import vault_dir
-from gateway.serving import web
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests import config_samples
@@ -60,7 +60,7 @@ class House:
         server = {"state_dir": str(self.spool.path.parent), "min_free": "0kB"} | self.tables.get("server", {})
         motion = {"url": f"http://127.0.0.1:{self.motion.port}", "timeout": "5s"} | self.tables.get("motion", {})
         settings = config_samples.settings(**self.tables | {"server": server, "motion": motion})
-        return Shelf(settings, self.spool, vault_dir(settings), clock=self.clock, patience_seconds=patience_seconds)
+        return Shelf(settings, self.spool, paths.vault(settings), clock=self.clock, patience_seconds=patience_seconds)
 
     @property
     def folder(self) -> Path:
@@ -257,7 +257,7 @@ import sys
 from pathlib import Path
 from gateway import config, services
 from gateway.errors import GatewayError
-shared = services.build(config.load(Path(sys.argv[1]), {}))
+shared = services.build(config.load(Path(sys.argv[1]), {}), needs={"shelf"})
 print("ready", flush=True)
 sys.stdin.readline()
 print(shared.shelf.take("7").digest.hex(), flush=True)
@@ -452,7 +452,7 @@ def test_a_disk_that_takes_no_more_is_remembered_like_any_trouble(house: Make) -
 
 
 def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) -> None:
-    assert web.THREADS["attachments"] > WAITING
+    assert DOORS["attachments"].threads > WAITING
     there = house(has(FILE))
     item = there.shelf.take("8")
     there.motion.behaviour = GONE

@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway import config, services
+from gateway import config, paths, services
 from gateway.attachments.shelf import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
 from gateway.motion import download
-from gateway.serving import nginx_conf
 from gateway.store import migrator
 from tests.peer_samples import Peer, Wire, answers
 
@@ -41,15 +40,15 @@ def file(settings_file: Callable[..., Path]) -> Iterator[Path]:
     with closing(Peer(_motion, host="127.0.0.1", tls=None)) as motion:
         path = settings_file(motion={"url": f"http://127.0.0.1:{motion.port}"}, server={"min_free": "0kB"})
         settings = config.load(path, {})
-        nginx_conf.prepare(settings)
-        migrator.migrate(services.spool_path(settings))
+        paths.prepare(settings)
+        migrator.migrate(paths.spool(settings))
         yield path
 
 
 @pytest.fixture
 def shelf(file: Path) -> Iterator[Shelf]:
     """Attachment 1 was fetched once by Motion's link, 2 is here, 3 is gone."""
-    shared = services.build(config.load(file, {}))
+    shared = services.build(config.load(file, {}), needs={"shelf"})
     shared.shelf.fetched(shared.shelf.take("1"))
     shared.shelf.take("2")
     with pytest.raises(NotFound):
@@ -189,7 +188,7 @@ def test_revoke_takes_nothing_but_an_id(run: Run, typed: str) -> None:
     "typed", [["attachments", "list"], ["attachments", "evict", "--all"], ["token", "revoke", "1"]]
 )
 def test_without_a_spool_of_this_release_nothing_works(run: Run, file: Path, typed: list[str]) -> None:
-    services.spool_path(config.load(file, {})).unlink()
+    paths.spool(config.load(file, {})).unlink()
     assert isinstance(refusal(run(*typed)), SpoolUnavailable)
 
 

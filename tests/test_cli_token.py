@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from gateway import services
+from gateway import paths
 from gateway.attachments import register, tokens
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import group
@@ -21,7 +21,6 @@ from gateway.clock import WallClock
 from gateway.config import load as read
 from gateway.errors import CommandError
 from gateway.inspection.inspector import Inspection
-from gateway.serving import nginx_conf
 from gateway.store import migrator
 from gateway.store.engines import Database
 
@@ -33,8 +32,8 @@ KEY = "a sentence of sixteen"
 def config(settings_file: Settings) -> Path:
     path = settings_file(attachments={"token_keys": [KEY], "token_ttl": "2d"})
     settings = read(path, {})
-    nginx_conf.prepare(settings)
-    migrator.migrate(services.spool_path(settings))
+    paths.prepare(settings)
+    migrator.migrate(paths.spool(settings))
     return path
 
 
@@ -93,7 +92,7 @@ def test_to_mint_leaves_an_audit_line_without_the_token(config: Path, photo: Pat
 
 @pytest.fixture
 def spool(config: Path) -> Iterator[Database]:
-    with closing(Database(services.spool_path(read(config, {})), patience_seconds=5)) as opened:
+    with closing(Database(paths.spool(read(config, {})), patience_seconds=5)) as opened:
         yield opened
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.app import DOORS
+from gateway.doors import DOORS
 from gateway.errors import SettingsError
 from gateway.serving import nginx_conf
 from tests.units import FOLDER, PROGRAM, ROOT, SERVICES, TARGET, Unit, in_order

@@ -11,11 +11,11 @@ import click
 import pytest
 
 from gateway import config, errors
-from gateway.app import DOORS
 from gateway.attachments import vault
 from gateway.cli import group
 from gateway.config import tables
 from gateway.delivery import claims
+from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.motion import download
 from gateway.outbound import record

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway import lock
-from gateway import services as places
+from gateway import lock, paths
 from gateway.ingress import intake
 from gateway.store.engines import Database
 from tests.door_samples import Door, Log, assert_refused, logged, opened
@@ -125,9 +124,9 @@ def ready(spool: Database, *, without: str = "") -> Iterator[Door]:
         door = stack.enter_context(opened(spool, door="ops"))
         settings = door.services.settings
         if without != "courier":
-            stack.enter_context(lock.only_one(places.courier_lock(settings), "courier"))
+            stack.enter_context(lock.only_one(paths.lock(settings, "courier"), "courier"))
         if without != "ingress":
-            stack.enter_context(listening(places.socket_path(settings, "ingress")))
+            stack.enter_context(listening(paths.socket(settings, "ingress")))
         yield door
 
 
@@ -163,7 +162,7 @@ def test_the_attachments_door_counts_where_there_are_links(spool: Database) -> N
         assert ask(door, "/readyz").json["checks"]["attachments"] == "the attachments door is shut"
         settings = door.services.settings
         settings.server.state_dir.joinpath("run").mkdir()
-        with listening(places.socket_path(settings, "attachments")):
+        with listening(paths.socket(settings, "attachments")):
             assert ask(door, "/readyz").json["checks"]["attachments"] == "ok"
 
 
@@ -173,7 +172,7 @@ def test_the_outbound_door_counts_where_there_is_one(spool: Database) -> None:
         assert ask(door, "/readyz").json["checks"]["outbound"] == "the outbound door is shut"
         settings = door.services.settings
         settings.server.state_dir.joinpath("run").mkdir()
-        with listening(places.socket_path(settings, "outbound")):
+        with listening(paths.socket(settings, "outbound")):
             assert ask(door, "/readyz").json["checks"]["outbound"] == "ok"
 
 
@@ -232,14 +231,14 @@ def test_a_spool_that_is_none_is_not_ready(tmp_path: Path, content: bytes | None
 def test_a_socket_that_nobody_listens_on_any_more_is_a_shut_door(spool: Database) -> None:
     with ready(spool) as door:
         pass
-    with lock.only_one(places.courier_lock(door.services.settings), "courier"):
+    with lock.only_one(paths.lock(door.services.settings, "courier"), "courier"):
         told: Any = ask(door, "/readyz").json
-    assert places.socket_path(door.services.settings, "ingress").exists()
+    assert paths.socket(door.services.settings, "ingress").exists()
     assert told["checks"] == {"spool": "ok", "courier": "ok", "ingress": "the ingress door is shut"}
 
 
 def test_asking_whether_a_courier_runs_does_not_keep_one_from_starting(spool: Database) -> None:
     with ready(spool, without="courier") as door:
         ask(door, "/readyz")
-        with lock.only_one(places.courier_lock(door.services.settings), "courier", patience_seconds=0.2):
+        with lock.only_one(paths.lock(door.services.settings, "courier"), "courier", patience_seconds=0.2):
             assert ask(door, "/readyz").status_code == 200

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from gateway import app
+from gateway import app, doors
 from gateway.outbound import allowed, refusals
 from gateway.outbound.allowed import AppIn
 from gateway.store.engines import Database
@@ -177,7 +177,7 @@ def test_tokens_have_one_method(door: CallDoor, method: str) -> None:
 
 
 def test_a_body_has_a_limit(door: CallDoor) -> None:
-    largest = b"x" * allowed.MOST_BODY_BYTES
+    largest = b"x" * doors.MOST_CALL_BYTES
     assert_refused(door.call(SEND, body=largest), "BODY_NOT_JSON")
     assert_refused(door.call(SEND, body=largest + b"x"), "BODY_TOO_LARGE")
 

@@ -13,11 +13,10 @@ from threading import Event
 import pytest
 from click.testing import CliRunner
 
-from gateway import config, services
+from gateway import config, paths
 from gateway.cli import group
 from gateway.errors import CommandError
 from gateway.ingress import intake
-from gateway.serving import nginx_conf
 from gateway.store import backup, migrator, schema
 from gateway.store.engines import Database
 from tests.spool_samples import callback, rows
@@ -141,8 +140,8 @@ def test_the_command_copies_the_spool_of_the_settings_and_tells_its_schema(
 ) -> None:
     file = settings_file()
     settings = config.load(file, {})
-    nginx_conf.prepare(settings)
-    migrator.migrate(services.spool_path(settings))
+    paths.prepare(settings)
+    migrator.migrate(paths.spool(settings))
     told = CliRunner().invoke(group, ["--config", str(file), "spool", "backup", "--to", str(to)])
     assert told.output == f"Wrote {to}: {to.stat().st_size} bytes, schema {migrator.latest()}.\n"
 

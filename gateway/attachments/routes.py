@@ -16,8 +16,7 @@ from urllib.parse import quote, unquote
 
 from flask import Blueprint, Response, g, request, send_file
 
-from gateway import limits, telemetry
-from gateway import services as places
+from gateway import limits, paths, telemetry
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.shelf import Item
 from gateway.attachments.tokens import Grant, Purpose
@@ -170,7 +169,7 @@ def _judged(services: Services, item: Item, claim: Claim) -> Verdict:
 def _sent(services: Services, item: Item, verdict: Verdict) -> Response:
     path = services.shelf.path(item)
     if request.headers.get(SENDER) == NGINX:
-        inside = path.relative_to(places.vault_dir(services.settings))
+        inside = path.relative_to(paths.vault(services.settings))
         return Response(headers={NGINX: f"{VAULT_LOCATION}/{inside}"})
     return send_file(path, mimetype=verdict.mime, etag=item.digest.hex())
 

@@ -67,7 +67,7 @@ def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything
 @contextmanager
 def opened_shelf(settings: Settings) -> Iterator[Shelf]:
     """Raises SpoolUnavailable unless the spool has this release's schema."""
-    shared = services.build(settings)
+    shared = services.build(settings, needs={"shelf"})
     try:
         migrator.require_latest(shared.spool)
         yield shared.shelf

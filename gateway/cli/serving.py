@@ -6,11 +6,10 @@ from functools import partial
 
 import click
 
-from gateway import services, telemetry
-from gateway.app import DOORS
+from gateway import paths, telemetry
 from gateway.cli.invocation import Invocation
+from gateway.doors import DOORS
 from gateway.serving import courier as courier_process
-from gateway.serving import nginx_conf
 from gateway.serving import web as door_process
 from gateway.serving.supervisor import Supervisor
 from gateway.store import migrator
@@ -34,7 +33,7 @@ def serve(invocation: Invocation) -> None:
 def web(invocation: Invocation, door: str) -> None:
     """Run one DOOR on its Unix socket, for nginx to pass requests to."""
     read = partial(invocation.settings_of, door)
-    nginx_conf.prepare(read())
+    paths.prepare(read())
     door_process.run(door, read)
 
 
@@ -50,5 +49,5 @@ def courier(invocation: Invocation) -> None:
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
     settings = invocation.settings_of("migrate")
-    nginx_conf.prepare(settings)
-    click.echo(f"The spool is at schema {migrator.migrate(services.spool_path(settings))}.")
+    paths.prepare(settings)
+    click.echo(f"The spool is at schema {migrator.migrate(paths.spool(settings))}.")

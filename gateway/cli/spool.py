@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gateway import services
+from gateway import paths
 from gateway.cli.invocation import Invocation
 from gateway.store import backup as copier
 
@@ -27,5 +27,5 @@ def spool() -> None:
 @click.pass_obj
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
-    revision = copier.back_up(services.spool_path(invocation.settings()), file)
+    revision = copier.back_up(paths.spool(invocation.settings()), file)
     click.echo(f"Wrote {file}: {file.stat().st_size} bytes, schema {revision}.")

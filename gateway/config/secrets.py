@@ -23,39 +23,16 @@ from pydantic_core import PydanticCustomError
 from gateway.config import tables
 from gateway.config.fields import malformed
 from gateway.config.tables import Settings, Table
+from gateway.doors import DOORS
 from gateway.errors import GatewayError, Unauthorized
 
 LARGEST_FILE_BYTES = 65536
 
 # Process → the secret settings that it needs. The address of the counters may hold a password: the doors that count
 # have it, and who counts nothing has the default.
-NEEDS: dict[str, frozenset[str]] = {
-    "ingress": frozenset({"account.webhook_secrets", "account.receive_token", "limits.storage"}),
-    "attachments": frozenset(
-        {
-            "motion.password",
-            "motion.api_key",
-            "attachments.proxy_token",
-            "attachments.token_keys",
-            "limits.storage",
-        }
-    ),
-    "outbound": frozenset(
-        {
-            "motion.password",
-            "motion.api_key",
-            "attachments.token_keys",
-            "outbound.gateway_key",
-            "account.key_secret",
-            "limits.storage",
-        }
-    ),
-    "ops": frozenset({"ops.password"}),
-    "courier": frozenset(),
-    "nginx": frozenset(),
-    "serve": frozenset(),
-    "migrate": frozenset(),
-}
+NEEDS = {door.name: door.secrets for door in DOORS.values()} | dict.fromkeys(
+    ("courier", "nginx", "serve", "migrate"), frozenset[str]()
+)
 
 
 @dataclass(frozen=True)

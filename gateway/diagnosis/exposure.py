@@ -16,12 +16,12 @@ from gateway.attachments import tokens
 from gateway.config import Settings
 from gateway.diagnosis import directives
 from gateway.diagnosis.directives import Directive
+from gateway.doors import DOORS
 from gateway.outbound import allowed
 from gateway.outbound import routes as outbound
 from gateway.serving import nginx_conf
 
 ANY = "any"
-CALLS, OF_CALLS = "outbound door", "Motion (server.outbound_clients)"
 # What stands for the variable parts of a route where nginx's patterns are tried on it.
 EXAMPLES = {"<attachment_id>": "1", "<token>": "g" * tokens.SHORTEST, "<name>": "name"}
 
@@ -53,7 +53,7 @@ def _of_server(settings: Settings, server: Directive) -> Iterator[Route]:
         address = listen.arguments[0]
         for location in server.all("location"):
             for methods, path, answers in _of_location(settings, location):
-                audience = OF_CALLS if answers == CALLS else _audience(settings, address, path)
+                audience = _audience(address, answers)
                 yield Route(address, "ssl" in listen.arguments, host, methods, path, answers, audience)
 
 
@@ -95,7 +95,7 @@ def _fits(location: Directive, path: str) -> bool:
 
 
 def _door_routes(settings: Settings, door: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    rules = app.create_app(services.build(settings), door=door).url_map.iter_rules()
+    rules = app.create_app(services.build(settings, needs=DOORS[door].needs), door=door).url_map.iter_rules()
     for rule in rules:
         methods = tuple(sorted(rule.methods or ()))
         if "<connector>" in rule.rule:
@@ -126,12 +126,10 @@ def _told(settings: Settings, path: str) -> str:
     return f"{told}?{settings.attachments.token_parameter}={{token}}" if proxied else told
 
 
-def _audience(settings: Settings, listener: str, path: str) -> str:
-    address = ipaddress.ip_address(listener.rpartition(":")[0].strip("[]"))
-    if address.is_loopback:
+def _audience(listener: str, answers: str) -> str:
+    door = DOORS.get(answers.removesuffix(" door"))
+    if door and door.by_address:
+        return door.audience
+    if ipaddress.ip_address(listener.rpartition(":")[0].strip("[]")).is_loopback:
         return "this machine"
-    if listener in nginx_conf.listen(settings.server.ops_address, settings.server.ops_port):
-        return "operators with the password"
-    if "{token}" in path:
-        return "whoever has a link"
-    return "everybody"
+    return door.audience if door else "everybody"

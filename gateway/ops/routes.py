@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway import basic_auth, lock, telemetry, upstream
-from gateway import services as places
-from gateway.config import secrets
+from gateway import basic_auth, lock, paths, telemetry, upstream
+from gateway.config import Settings, secrets
 from gateway.delivery import records
+from gateway.doors import DOORS
 from gateway.errors import GatewayError
 from gateway.services import Services
 from gateway.store import migrator
 
 OK = "ok"
 NOBODY = "operator not authenticated"
+Check = Callable[[Services], None]
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -31,11 +33,11 @@ def blueprint(services: Services) -> Blueprint:
 
     @door.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
-        checks = {name: _outcome(check, services) for name, check in _checks(services).items()}
-        faults = [f"{name}: {outcome}" for name, outcome in checks.items() if outcome != OK]
+        outcomes = {name: _outcome(check, services) for name, check in checks(services.settings).items()}
+        faults = [f"{name}: {outcome}" for name, outcome in outcomes.items() if outcome != OK]
         fine = not faults
         g.decision[telemetry.REASON] = "; ".join(faults)
-        response = jsonify(ready=fine, checks=checks, **(_waiting(services) if fine else {}))
+        response = jsonify(ready=fine, checks=outcomes, **(_waiting(services) if fine else {}))
         response.status_code = 200 if fine else 503
         return response
 
@@ -57,40 +59,26 @@ def _check_spool(services: Services) -> None:
 
 
 def _check_courier(services: Services) -> None:
-    if not lock.is_held(places.courier_lock(services.settings)):
+    if not lock.is_held(paths.lock(services.settings, "courier")):
         raise GatewayError("no courier is running")
 
 
-def _check_ingress(services: Services) -> None:
-    if not upstream.is_listening(places.socket_path(services.settings, "ingress")):
-        raise GatewayError("the ingress door is shut")
+def _check_door(name: str, services: Services) -> None:
+    if not upstream.is_listening(paths.socket(services.settings, name)):
+        raise GatewayError(f"the {name} door is shut")
 
 
-def _check_attachments(services: Services) -> None:
-    if not upstream.is_listening(places.socket_path(services.settings, "attachments")):
-        raise GatewayError("the attachments door is shut")
+def checks(settings: Settings) -> dict[str, Check]:
+    """What must be well, by name: each raises GatewayError where it is not. The office itself answers."""
+    doors = (door.name for door in DOORS.values() if door.name != "ops" and door.is_wanted(settings))
+    return {
+        "spool": _check_spool,
+        "courier": _check_courier,
+        **{name: functools.partial(_check_door, name) for name in doors},
+    }
 
 
-def _check_outbound(services: Services) -> None:
-    if not upstream.is_listening(places.socket_path(services.settings, "outbound")):
-        raise GatewayError("the outbound door is shut")
-
-
-CHECKS: dict[str, Callable[[Services], None]] = {
-    "spool": _check_spool,
-    "courier": _check_courier,
-    "ingress": _check_ingress,
-}
-
-
-def _checks(services: Services) -> dict[str, Callable[[Services], None]]:
-    settings = services.settings
-    files = {"attachments": _check_attachments} if settings.attachments.has_links else {}
-    calls = {"outbound": _check_outbound} if settings.server.has_outbound else {}
-    return CHECKS | files | calls
-
-
-def _outcome(check: Callable[[Services], None], services: Services) -> str:
+def _outcome(check: Check, services: Services) -> str:
     try:
         check(services)
     except GatewayError as error:

@@ -18,8 +18,6 @@ from gateway.config import Account
 from gateway.outbound.refusals import Refused
 from gateway.sinch import Effect
 
-MOST_BODY_BYTES = 2**20  # of a call: a message has some kB
-
 APP_ID = "app_id"  # the field that says for which app a call is
 
 _ID = "[0-9A-Za-z_-]{1,64}"

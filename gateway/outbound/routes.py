@@ -15,6 +15,7 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import telemetry
+from gateway.doors import MOST_CALL_BYTES
 from gateway.outbound import allowed, forward, gateway_key, message
 from gateway.outbound.allowed import AppIn, Call
 from gateway.outbound.links import Links
@@ -78,8 +79,10 @@ def refuse(error: Exception) -> Response:
 def _refused(error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
+    if isinstance(error, HTTPException) and error.code == 400:
+        return Refused("REQUEST_MALFORMED")
     if isinstance(error, HTTPException) and error.code == 413:
-        return Refused("BODY_TOO_LARGE", most=allowed.MOST_BODY_BYTES)
+        return Refused("BODY_TOO_LARGE", most=MOST_CALL_BYTES)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
     telemetry.failure("unexpected", error)

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from gateway import lock, services, telemetry
+from gateway import lock, paths, services, telemetry
 from gateway.clock import SteadyClock
 from gateway.config import Settings
 from gateway.delivery.courier import Courier
@@ -21,7 +21,7 @@ def run(settings: Settings) -> None:
     shared = services.build(settings)
     migrator.require_latest(shared.spool)
     motion = Upstream(settings.motion.url, ca_file=settings.motion.ca_file, connections=settings.spool.deliveries)
-    with lock.only_one(services.courier_lock(settings), "courier"):
+    with lock.only_one(paths.lock(settings, "courier"), "courier"):
         carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())
         stop_on_signals(carrier.stop)
         carrier.run()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from gateway import lock, services, telemetry
+from gateway import lock, paths, telemetry
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError
 from gateway.serving import child, nginx_conf
@@ -27,18 +27,18 @@ LAST_LINES_SECONDS = 1.0
 
 def command(settings: Settings) -> tuple[str, ...]:
     """What runs nginx in the foreground."""
-    return _command(nginx_conf.path(settings))
+    return _command(paths.nginx_conf(settings))
 
 
 def prepare(settings: Settings) -> None:
     """Put the configuration in place that the settings make. Raises CommandError if nginx does not accept it."""
-    nginx_conf.require_way_in(settings)
+    paths.require_way_in(settings)
     path = nginx_conf.write(settings, name="nginx.conf.new")
     checked = subprocess.run((*_command(path), "-t", "-q"), capture_output=True, check=False)
     if checked.returncode != 0:
         said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
         raise CommandError(f"nginx does not accept {path}:\n{said}")
-    path.replace(nginx_conf.path(settings))
+    path.replace(paths.nginx_conf(settings))
 
 
 def relay(process: subprocess.Popen[bytes]) -> tuple[threading.Thread, ...]:
@@ -60,8 +60,8 @@ def run(read: Callable[[], Settings]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda got, _frame: signals.put(got))
     settings = read()
-    nginx_conf.prepare(settings)
-    with lock.only_one(services.serve_lock(settings), "gateway"):
+    paths.prepare(settings)
+    with lock.only_one(paths.lock(settings, "serve"), "gateway"):
         prepare(settings)
         process = child.start(command(settings), heard=True)
         telemetry.note("started", part=NAME, pid=process.pid)
@@ -90,7 +90,7 @@ def _signalled(signals: queue.SimpleQueue[int], process: subprocess.Popen[bytes]
 def _reloaded(process: subprocess.Popen[bytes], before: Settings, read: Callable[[], Settings]) -> Settings:
     try:
         settings = read()
-        services.require_same_state(before, settings)
+        paths.require_same_state(before, settings)
         prepare(settings)
     except GatewayError as error:
         telemetry.note("reload refused; nothing was changed", problems=error.reason)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import grp
-import os
-import pwd
 import re
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
 import jinja2
 
-from gateway import errors, paths, services
-from gateway.app import DOORS, HEADERS, PUBLIC_HEADERS
+from gateway import errors, paths
 from gateway.attachments import routes, tokens
 from gateway.config import Settings
+from gateway.doors import DOORS, HEADERS, PUBLIC_HEADERS
 from gateway.errors import CommandError
 from gateway.serving import private_edge
-
-WORKER_USERS = ("www-data", "nginx", "nobody")  # Debian's, nginx.org's, anybody's
 
 HEADERS_MORE = "ngx_http_headers_more_filter_module.so"  # nginx itself has no way to leave out its name
 MODULE_FOLDERS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))
@@ -55,10 +49,11 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "whole": whole,
         "server": server,
         "ingress": settings.ingress,
-        "run": str(services.run_dir(settings)),
-        "edge_log": str(server.state_dir / "edge.log"),
-        "sockets": {door: str(services.socket_path(settings, door)) for door in DOORS},
-        "worker_user": worker_user(),
+        "run": str(paths.run(settings)),
+        "edge_log": str(paths.edge_log(settings)),
+        "doors": DOORS,
+        "sockets": {door: str(paths.socket(settings, door)) for door in DOORS},
+        "worker_user": paths.worker_user(),
         "headers_more": _module(HEADERS_MORE) if whole else "",
         "http2_flag": "" if directive else " http2",
         "http2_directive": directive,
@@ -86,7 +81,7 @@ def _attachments(settings: Settings) -> dict[str, object]:
         "proxied": "" if ours.proxy_token is None else proxied,
         "minted": f"/media/[0-9A-Za-z_-]{length}" if ours.token_keys else "",
         "parameter": ours.token_parameter,
-        "vault": str(services.vault_dir(settings)),
+        "vault": str(paths.vault(settings)),
         "vault_location": routes.VAULT_LOCATION,
         "sender": routes.SENDER,
         "nginx": routes.NGINX,
@@ -118,61 +113,12 @@ def _module(name: str) -> str:
     return str(path)
 
 
-def path(settings: Settings) -> Path:
-    """Where the configuration is that nginx runs with."""
-    return services.run_dir(settings) / "nginx.conf"
-
-
 def write(settings: Settings, *, name: str = "nginx.conf") -> Path:
-    """Write the configuration, and the folders it names, as the file `name` among them; returns its path."""
-    prepare(settings)
-    written = path(settings).with_name(name)
+    """Write the configuration, and make the folders it names, as the file `name` among them; returns its path."""
+    paths.prepare(settings)
+    written = paths.nginx_conf(settings).with_name(name)
     written.write_text(configuration(settings), encoding="utf-8")
     return written
-
-
-def prepare(settings: Settings) -> None:
-    """Make the state and run folders, open to nginx's workers as far as their sockets need it."""
-    state, run = settings.server.state_dir, services.run_dir(settings)
-    try:
-        state.mkdir(mode=0o711, parents=True, exist_ok=True)
-        run.mkdir(mode=0o750, exist_ok=True)
-        user = worker_user()
-        if user is not None:
-            state.chmod(stat.S_IMODE(state.stat().st_mode) | 0o011)  # and no less than it was: it may be /tmp
-            os.chown(run, -1, grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid)
-            run.chmod(0o2750)  # the sockets made in it belong to that group
-        if settings.attachments.has_links:
-            _open_vault(services.vault_dir(settings), group=run.stat().st_gid if user else -1)
-    except OSError as error:
-        raise CommandError(f"server.state_dir {state} cannot be prepared: {error.strerror}") from error
-
-
-def _open_vault(vault: Path, *, group: int) -> None:
-    """Make the folder of the files that nginx sends; where its workers are of another `group`, that one may read."""
-    vault.mkdir(mode=0o750, exist_ok=True)
-    if group >= 0:
-        os.chown(vault, -1, group)
-        vault.chmod(0o2750)  # and what is made in it belongs to that group
-
-
-def require_way_in(settings: Settings) -> None:
-    """Raises CommandError if nginx's workers could not reach the doors' sockets."""
-    user = worker_user()
-    for folder in services.run_dir(settings).parents if user else ():
-        if not folder.stat().st_mode & stat.S_IXOTH:
-            raise CommandError(
-                f"nginx's workers run as {user} and may not enter {folder}: `chmod o+x {folder}`, "
-                "or move server.state_dir"
-            )
-
-
-def worker_user() -> str | None:
-    """Whom nginx's workers run as where we are root; None where they run as ourselves."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return next(user for user in WORKER_USERS if user in known)
 
 
 def listen(address: str, port: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.config.tables import ServerSettings
-from gateway.outbound.allowed import MOST_BODY_BYTES
+from gateway.doors import MOST_CALL_BYTES
 from gateway.outbound.refusals import Refused
 from gateway.outbound.sending import PREPARING_SECONDS
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
@@ -55,7 +55,7 @@ def facts(settings: Settings) -> dict[str, object]:
         "clients": server.outbound_clients,
         "certificate": server.outbound_certificate or server.certificate,
         "private_key": server.outbound_private_key or server.private_key,
-        "most_bytes": MOST_BODY_BYTES,
+        "most_bytes": MOST_CALL_BYTES,
         # A message is prepared by then or does not leave, and then Sinch has its time.
         "answers_within": int(PREPARING_SECONDS + settings.motion.timeout + TOTAL_SECONDS + ROOM_SECONDS),
         "refused_as": REFUSED_AS,
@@ -80,7 +80,7 @@ def listeners(server: ServerSettings) -> tuple[Listener, ...]:
 def refusals() -> tuple[Refused, ...]:
     """Those that nginx gives, each with its words."""
     codes = (*REFUSED_AS, NOT_ASKED, SEND_UNANSWERED, CHANGE_UNANSWERED, READ_UNANSWERED)
-    return tuple(Refused(code, most=MOST_BODY_BYTES) for code in codes)
+    return tuple(Refused(code, most=MOST_CALL_BYTES) for code in codes)
 
 
 def _sinch() -> tuple[Named, ...]:

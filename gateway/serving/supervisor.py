@@ -1,6 +1,6 @@
 """Starts nginx, the doors and the courier, restarts what dies, reloads and stops them.
 
-Rule 1. The parts start in the order of PARTS and stop in the reverse one: nobody is let in before
+Rule 1. The parts start in the order of `parts` and stop in the reverse one: nobody is let in before
         those who serve him are there, and the courier stays until the doors are shut.
 Rule 2. A part that dies before all are up stops everything: the operator is still looking. Later,
         whatever dies is started again, the sooner the longer it had lived.
@@ -18,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import clock, lock, services, telemetry, upstream
-from gateway.app import DOORS
+from gateway import clock, lock, paths, telemetry, upstream
 from gateway.config import Settings
+from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError
-from gateway.serving import child, nginx, nginx_conf
+from gateway.serving import child, nginx
 from gateway.store import migrator
 
 START_SECONDS = 60.0
@@ -54,13 +54,9 @@ class _Running:
 def parts(settings: Settings, config: Path) -> list[Part]:
     """What runs, in the order in which it is started."""
     ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
-    wanted = {"attachments": settings.attachments.has_links, "outbound": settings.server.has_outbound}
-    others = [Part(door, (*ourselves, "web", door)) for door, is_wanted in wanted.items() if is_wanted]
     return [
         Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),
-        Part("ops", (*ourselves, "web", "ops")),
-        Part("ingress", (*ourselves, "web", "ingress")),
-        *others,
+        *(Part(door.name, (*ourselves, "web", door.name)) for door in DOORS.values() if door.is_wanted(settings)),
         Part(nginx.NAME, nginx.command(settings), stop_signal=nginx.STOP_SIGNAL),
     ]
 
@@ -78,8 +74,8 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _frame: self._signals.put(got))
-        nginx_conf.prepare(self._settings)
-        with lock.only_one(services.serve_lock(self._settings), "gateway", patience_seconds=1.0):
+        paths.prepare(self._settings)
+        with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
             self._prepare(self._settings)
             try:
                 self._start_all()
@@ -89,8 +85,8 @@ class Supervisor:
                 self._stop()
 
     def _prepare(self, settings: Settings) -> None:
-        nginx_conf.prepare(settings)
-        migrator.migrate(services.spool_path(settings))
+        paths.prepare(settings)
+        migrator.migrate(paths.spool(settings))
         nginx.prepare(settings)
 
     def _start_all(self) -> None:
@@ -109,7 +105,7 @@ class Supervisor:
     def _wait_for_doors(self) -> None:
         began = clock.steady()
         doors = [running.part.name for running in self._running if running.part.name in DOORS]
-        sockets = [services.socket_path(self._settings, door) for door in doors]
+        sockets = [paths.socket(self._settings, door) for door in doors]
         while self._signals.empty() and not all(upstream.is_listening(path) for path in sockets):
             if clock.steady() - began > START_SECONDS:
                 raise CommandError(f"the doors did not open within {START_SECONDS:g} s")
@@ -152,7 +148,7 @@ class Supervisor:
     def _reload(self) -> None:
         try:
             settings = self._read()
-            services.require_same_state(self._settings, settings)
+            paths.require_same_state(self._settings, settings)
             self._prepare(settings)
         except GatewayError as error:
             telemetry.note("reload refused; nothing was changed", problems=error.reason)

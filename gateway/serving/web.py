@@ -1,4 +1,8 @@
-"""Runs one door on gunicorn, listening on a Unix socket behind nginx."""
+"""Runs one door on gunicorn, listening on a Unix socket behind nginx.
+
+nginx passes more than gunicorn takes. To what it cannot read gunicorn would answer with a page that quotes the request,
+and log it: here the door refuses in its own words, and nothing of the request is told.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,26 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from socket import socket
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.gthread import ThreadWorker
 
-from gateway import app, lock, services, telemetry
+from gateway import app, doors, lock, paths, services, telemetry
 from gateway.config import Settings
+from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
-from gateway.serving.workers import CallThreads, Greenlets, Threads
 from gateway.store import migrator
-
-WORKERS = {"ingress": Greenlets, "attachments": Threads, "ops": Threads, "outbound": CallThreads}
-# Of a worker that has them. Fetches may wait for Motion, half a minute each, and calls for Sinch; the others shall not
-# wait for those.
-THREADS = {"ops": 16, "attachments": 64, "outbound": 192}
-# At the same time in a worker: as many writers share a commit, as many bodies are in memory, or wait for a thread.
-CONNECTIONS = {"ingress": 64, "ops": 64, "attachments": 256, "outbound": 512}
 
 
 class Quiet(Logger):
     """Gunicorn's log in ours: the text alone, never its arguments, which hold what clients sent.
 
-    What it would format into the text by itself is not told at all: refusing.py.
+    What it would format into the text by itself is not told at all: Refusing.
     """
 
     def setup(self, cfg: object) -> None:
@@ -47,25 +47,46 @@ class Quiet(Logger):
     debug = access = info
 
 
+class Refusing:
+    """Mixed into gunicorn's workers: refuses what cannot be read as the door itself refuses."""
+
+    app: Server  # gunicorn's attribute
+
+    def handle_error(self, _request: object, client: socket, _address: object, error: Exception) -> None:
+        """Of anything but an unreadable request nobody knows what came of it: nginx, without an answer, says so."""
+        if not isinstance(error, ParseException):
+            telemetry.failure("unexpected", error)
+            return
+        telemetry.note("gunicorn", message="request refused", fault=type(error).__name__)
+        with suppress(OSError):
+            client.sendall(self.app.malformed)
+
+
+class Threads(Refusing, ThreadWorker):
+    pass
+
+
 class Server(BaseApplication):
     """One door. A worker that is started again reads the settings anew."""
 
+    malformed: bytes  # the answer to what cannot be read
+
     def __init__(self, door: str, read: Callable[[], Settings]) -> None:
-        self._door = door
+        self._door = DOORS[door]
         self._read = read
         self._settings = read()
         super().__init__()
 
     def load_config(self) -> None:
-        path = services.socket_path(self._settings, self._door)
+        door, path = self._door, paths.socket(self._settings, self._door.name)
         options: dict[str, Any] = {
             "bind": f"unix:{path}",
             "when_ready": lambda _server: _let_nginx_in(path),
             "umask": 0o007,
-            "workers": getattr(self._settings.workers, self._door, 1),
-            "worker_class": WORKERS[self._door],
-            "threads": THREADS.get(self._door, 1),
-            "worker_connections": CONNECTIONS[self._door],
+            "workers": getattr(self._settings.workers, door.name, 1),
+            "worker_class": doors.load(door.worker),
+            "threads": door.threads,
+            "worker_connections": door.connections,
             "keepalive": 0,  # nginx opens a connection for each request: there is no next one to wait for
             "timeout": 60,  # a worker that says nothing for so long hangs
             "graceful_timeout": 30,
@@ -86,19 +107,31 @@ class Server(BaseApplication):
     def load(self) -> Flask:
         try:
             settings = self._read()
-            services.require_same_state(self._settings, settings)
+            paths.require_same_state(self._settings, settings)
             self._settings = settings
         except (SettingsError, CommandError) as error:
             telemetry.note("settings refused; the ones before stay in force", problems=error.reason)
-        shared = services.build(self._settings, patience_seconds=services.DOOR_PATIENCE_SECONDS)
-        made = app.create_app(shared, door=self._door)
+        made = self.make(self._settings)
+        self.malformed = _raw(app.refuse_malformed(made, door=self._door.name))
         gc.freeze()  # what is there now stays: looking for garbage in it took a fifth of the time
         return made
 
+    def make(self, settings: Settings) -> Flask:
+        """The application with these settings."""
+        needs, patience = self._door.needs, services.DOOR_PATIENCE_SECONDS
+        return app.create_app(services.build(settings, needs=needs, patience_seconds=patience), door=self._door.name)
 
-def _let_nginx_in(socket: Path) -> None:
+
+def _let_nginx_in(path: Path) -> None:
     # gunicorn gives the socket its own group; the folder has that of nginx's workers.
-    os.chown(socket, -1, socket.parent.stat().st_gid)
+    os.chown(path, -1, path.parent.stat().st_gid)
+
+
+def _raw(answer: Response) -> bytes:
+    """An answer as it stands on the wire, after which the connection is closed."""
+    answer.headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.get_data()
 
 
 def run(door: str, read: Callable[[], Settings]) -> None:
@@ -107,12 +140,13 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     Raises SpoolUnavailable if the spool was not migrated, CommandError if this door is open already.
     """
     telemetry.configure(door)
-    settings = read()
-    shared = services.build(settings)
+    row, settings = DOORS[door], read()
+    doors.load(row.blueprint)  # before the workers are forked, which share what is loaded
+    shared = services.build(settings, needs=row.needs)
     migrator.require_latest(shared.spool)
     # Two would take the socket from each other, and whoever stops first takes it away.
-    with lock.only_one(services.door_lock(settings, door), f"{door} door"):
-        if door == "attachments":
+    with lock.only_one(paths.lock(settings, door), f"{door} door"):
+        if row.sends_files:
             with suppress(Unavailable):  # a vault that cannot be written is no reason to stay shut: files may be in it
                 shared.shelf.tidy()
         shared.spool.close()

@@ -27,7 +27,6 @@ from gateway.errors import SpoolUnavailable
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
-FILE_NAME = "spool.sqlite3"
 TURN_SECONDS = 0.001
 
 # The last two are for speed: indexes of digests are written all over, in pages that shall be found in memory and be

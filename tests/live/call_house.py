@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway import config
+from gateway import config, paths
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.outbound import record, refusals
 from gateway.outbound.record import Sent
@@ -247,7 +247,7 @@ def _start(house: House, port: int) -> None:
     house.write_settings()
     house.command("migrate")
     settings = config.load(house.config, {})
-    nginx_conf.prepare(settings)
+    paths.prepare(settings)
     path = nginx_conf.write(settings)
     path.write_text(path.read_text("utf-8").replace(f":{SINCH_NAMES_PORT} ", f":{port} "), "utf-8")
     for part in supervisor.parts(settings, house.config):

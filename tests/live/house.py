@@ -21,9 +21,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import config
+from gateway.paths import SPOOL
 from gateway.serving import nginx, supervisor
 from gateway.store import schema
-from gateway.store.engines import FILE_NAME, Database
+from gateway.store.engines import Database
 from sandbox import authority, child
 from sandbox.archive import Archive, Credentials
 from sandbox.child import Child
@@ -202,7 +203,7 @@ class House:
         return [row for row in rows if state in (None, row.state)]
 
     def spool(self) -> Database:
-        return Database(self.folder / "state" / FILE_NAME, patience_seconds=5)
+        return Database(self.folder / "state" / SPOOL, patience_seconds=5)
 
 
 @contextlib.contextmanager

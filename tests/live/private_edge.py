@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway import config, services
+from gateway import config, paths
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.serving import nginx, nginx_conf
 from sandbox.child import Child
@@ -193,7 +193,7 @@ def standing(changes: Mapping[str, str] | None = None, **server: Any) -> Iterato
             text = text.replace(old, new)
         path.write_text(text, "utf-8")
         house.children.append(Child(nginx.command(settings), house.folder / LOG))
-        door = Door(services.socket_path(settings, "outbound"))
+        door = Door(paths.socket(settings, "outbound"))
         door.open()
         ca = house.folder / "private-ca" / "ca.pem"
         built = Edge(house, door, address, settings.server.outbound_port, port, ca)

@@ -11,6 +11,8 @@ from flask import Flask
 
 from gateway import app, config, services, telemetry
 from gateway.clock import WallClock
+from gateway.config import Settings
+from gateway.doors import DOORS
 from gateway.serving.web import Server
 
 
@@ -23,8 +25,8 @@ class Skewed(WallClock):
 
 
 class SkewedServer(Server):
-    def load(self) -> Flask:
-        shared = services.build(self._settings, patience_seconds=services.DOOR_PATIENCE_SECONDS)
+    def make(self, settings: Settings) -> Flask:
+        shared = services.build(settings, needs=DOORS["ingress"].needs)
         return app.create_app(dataclasses.replace(shared, clock=Skewed(float(sys.argv[2]))), door="ingress")
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from gateway import errors
-from gateway.app import PUBLIC_HEADERS
 from gateway.attachments import tokens
 from gateway.attachments.shelf import WAITING
 from gateway.attachments.tokens import Grant, Purpose
+from gateway.doors import PUBLIC_HEADERS
 from sandbox import callbacks, trouble
 from sandbox.attachment import Attachment
 from sandbox.connection import Answer

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.outbound.record import ACCEPTED, LONGEST_SEND_SECONDS, REJECTED, SENDING, UNKNOWN, UNSENT
-from gateway.store.engines import FILE_NAME
+from gateway.paths import SPOOL
 from sandbox.agent import Told
 from sandbox.callbacks import Customer
 from sandbox.connection import Request
@@ -249,7 +249,7 @@ def test_a_worker_that_is_killed_leaves_a_message_of_unknown_fate(calls: CallHou
 @contextmanager
 def locked(calls: CallHouse) -> Iterator[None]:
     """Meanwhile nobody else can write into the spool."""
-    with closing(sqlite3.connect(calls.house.folder / "state" / FILE_NAME, isolation_level=None)) as spool:
+    with closing(sqlite3.connect(calls.house.folder / "state" / SPOOL, isolation_level=None)) as spool:
         spool.execute("BEGIN IMMEDIATE")
         yield
         spool.execute("ROLLBACK")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import errors
-from gateway.app import PUBLIC_HEADERS
+from gateway.doors import PUBLIC_HEADERS
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
 from tests.live.house import ACCOUNT, HOST, House, opened

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from gateway import config
+from gateway import config, doors, paths
 from gateway.config.listeners import SINCH_NAMES
 from gateway.outbound import refusals
 from gateway.outbound.refusals import Refused
@@ -45,7 +45,7 @@ SECRET = "SECRET-OF-MOTION"
 
 def assert_refused(answer: Answer, code: str) -> None:
     """Word for word as the door itself would say it."""
-    facts = {"most": private_edge.MOST_BODY_BYTES} if code == "BODY_TOO_LARGE" else {}
+    facts = {"most": doors.MOST_CALL_BYTES} if code == "BODY_TOO_LARGE" else {}
     refused = Refused(code, **facts)
     assert (answer.status, answer.body) == (refused.status, refused.body)
     assert {name: answer.header(name) for name in refused.headers} == refused.headers
@@ -110,8 +110,8 @@ def test_every_header_of_the_client_arrives_but_what_nginx_says_itself(edge: Edg
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
 def test_a_body_of_the_largest_size_arrives_whole(edge: Edge, *, chunked: bool) -> None:
-    got = edge.ask(SEND, method="POST", body=b"x" * private_edge.MOST_BODY_BYTES, chunked=chunked)
-    assert edge.told(got)["bytes"] == private_edge.MOST_BODY_BYTES
+    got = edge.ask(SEND, method="POST", body=b"x" * doors.MOST_CALL_BYTES, chunked=chunked)
+    assert edge.told(got)["bytes"] == doors.MOST_CALL_BYTES
 
 
 def test_a_slow_client_is_nginxs_to_bear(edge: Edge) -> None:
@@ -377,7 +377,7 @@ def test_no_line_holds_an_id_a_token_or_a_body_whatever_becomes_of_the_call() ->
 def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path) -> None:
     with standing() as edge:
         settings = config.load(edge.house.config, {})
-        running = nginx_conf.path(settings)
+        running = paths.nginx_conf(settings)
         [module] = [line for line in running.read_text().splitlines() if line.startswith("load_module")]
         included = nginx_conf.configuration(settings, whole=False)
         included = included.replace(f"listen {edge.address}:443 ", f"listen {edge.address}:{edge.sinch_port} ")
@@ -385,7 +385,7 @@ def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path)
         ways = "real_ip_header X-Forwarded-For; set_real_ip_from 127.0.0.0/8; proxy_redirect http:// https://;"
         running.write_text(f"""
             daemon off; {module} error_log stderr; pid {running.parent}/nginx.pid;
-            user {nginx_conf.worker_user() or "nobody"};
+            user {paths.worker_user() or "nobody"};
             events {{}} http {{ {ways} include {tmp_path}/included.conf; }}
         """)
         edge.house.children.pop().stop()

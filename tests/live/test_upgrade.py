@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from gateway.paths import SPOOL
 from gateway.store import migrator
-from gateway.store.engines import FILE_NAME
 from sandbox import callbacks, mode
 from sandbox.sinch import Letter
 from tests import released_spool
@@ -54,7 +54,7 @@ Rows = list[dict[str, Any]]
 
 
 def spool_of(house: House) -> Path:
-    return house.folder / "state" / FILE_NAME
+    return house.folder / "state" / SPOOL
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_the_recorded_spool_holds_whatever_a_spool_can_hold(house: House) -> Non
     }
     assert {row["connector_id"] for row in rows} == {7, 8}
     assert len(by_lane(events(house, "pending"))) > 40
-    log = spool_of(house).with_name(f"{FILE_NAME}-wal")
+    log = spool_of(house).with_name(f"{SPOOL}-wal")
     assert log.stat().st_size > 1_000_000  # what was committed last is not in the file yet
 
 
@@ -277,7 +277,7 @@ def restore(house: House, copy: Path) -> None:
     """What the page says, with the gateway stopped."""
     aside = house.folder / "before-restore"
     aside.mkdir()
-    for file in spool_of(house).parent.glob(f"{FILE_NAME}*"):
+    for file in spool_of(house).parent.glob(f"{SPOOL}*"):
         file.rename(aside / file.name)
     shutil.copy(copy, spool_of(house))
     spool_of(house).chmod(0o600)

@@ -1,4 +1,4 @@
-"""The gunicorn workers of the doors: greenlets for the one that does nothing but take in and commit, else threads.
+"""The worker of a door that does nothing but take in and commit.
 
 Where all work is Python and one short write, sixteen threads spend half of a core on taking turns.
 """
@@ -10,18 +10,8 @@ from typing import Any
 
 from gevent import monkey, socket
 from gunicorn.workers.ggevent import GeventWorker
-from gunicorn.workers.gthread import ThreadWorker
 
-from gateway.serving import malformed
-from gateway.serving.malformed import Refusing
-
-
-class Threads(Refusing, ThreadWorker):
-    pass
-
-
-class CallThreads(Threads):
-    answer = malformed.MALFORMED
+from gateway.serving.web import Refusing
 
 
 class Greenlets(Refusing, GeventWorker):

@@ -1,0 +1,141 @@
+"""What a door is: one row each, and whatever differs from door to door is read from it.
+
+Reading the table loads nothing. What a row names as "module:name" is imported by the process that is the door.
+"""
+
+from __future__ import annotations
+
+import importlib
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+# Of what is public: whatever comes out of it, nothing in it runs, and no other site makes it part of itself.
+PUBLIC_HEADERS = {
+    **HEADERS,
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Referrer-Policy": "no-referrer",
+}
+MOST_CALL_BYTES = 2**20  # of a call of Motion's to Sinch: a message has some kB
+
+_THREADS = "gateway.serving.web:Threads"
+_GREENLETS = "gateway.serving.greenlets:Greenlets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """One door: a process with an application, a server and a socket of its own."""
+
+    name: str
+    blueprint: str  # makes its routes, given the services
+    audience: str  # who may come, as `exposure` tells it
+    worker: str  # gunicorn's
+    connections: int  # at the same time in a worker: as many writers share a commit, or wait for a thread
+    threads: int = 1  # of a worker that has them
+    refuse: str = "gateway.app:refuse"  # makes of any exception the error whose body and headers are the answer
+    most_body: int | str = "ingress.max_body"  # bytes of a request, or the setting that says so
+    public: bool = False  # strangers may ask: the answers keep browsers out, and nginx words what goes wrong
+    by_address: bool = False  # nginx lets in those of a setting alone, wherever it listens
+    sends_files: bool = False  # nginx sends the files that its answers name
+    challenge: str = ""  # with its 401, where people open it: RFC 9110, 11.6.1
+    wanted: str = ""  # the setting without which it stays shut; "": it is always open
+    secrets: frozenset[str] = frozenset()  # the secret settings that its process keeps
+    needs: frozenset[str] = frozenset()  # the services that are built for it, beside settings, spool and clock
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What every answer carries."""
+        return PUBLIC_HEADERS if self.public else HEADERS
+
+    def is_wanted(self, settings: object) -> bool:
+        """Whether there is such a door with these settings."""
+        return not self.wanted or bool(operator.attrgetter(self.wanted)(settings))
+
+    def most_body_bytes(self, settings: object) -> int:
+        """How long the body of a request may be."""
+        said = self.most_body
+        return said if isinstance(said, int) else int(operator.attrgetter(said)(settings))
+
+
+# In the order in which they are started.
+_ROWS = (
+    Door(
+        name="ops",
+        blueprint="gateway.ops.routes:blueprint",
+        audience="operators with the password",
+        worker=_THREADS,
+        connections=64,
+        threads=16,
+        challenge='Basic realm="Motion Gateway", charset="UTF-8"',
+        secrets=frozenset({"ops.password"}),
+    ),
+    Door(
+        name="ingress",
+        blueprint="gateway.ingress.routes:blueprint",
+        audience="everybody",
+        worker=_GREENLETS,
+        connections=64,
+        public=True,
+        secrets=frozenset({"account.webhook_secrets", "account.receive_token", "limits.storage"}),
+        needs=frozenset({"limits"}),
+    ),
+    # Fetches may wait for Motion, half a minute each, and calls for Sinch: the other doors shall not wait for those.
+    Door(
+        name="attachments",
+        blueprint="gateway.attachments.routes:blueprint",
+        audience="whoever has a link",
+        worker=_THREADS,
+        connections=256,
+        threads=64,
+        public=True,
+        sends_files=True,
+        wanted="attachments.has_links",
+        secrets=frozenset(
+            {
+                "motion.password",
+                "motion.api_key",
+                "attachments.proxy_token",
+                "attachments.token_keys",
+                "limits.storage",
+            }
+        ),
+        needs=frozenset({"limits", "shelf"}),
+    ),
+    Door(
+        name="outbound",
+        blueprint="gateway.outbound.routes:blueprint",
+        audience="Motion (server.outbound_clients)",
+        worker=_THREADS,
+        connections=512,
+        threads=192,
+        refuse="gateway.outbound.routes:refuse",
+        most_body=MOST_CALL_BYTES,
+        by_address=True,
+        wanted="server.has_outbound",
+        secrets=frozenset(
+            {
+                "motion.password",
+                "motion.api_key",
+                "attachments.token_keys",
+                "outbound.gateway_key",
+                "account.key_secret",
+                "limits.storage",
+            }
+        ),
+        needs=frozenset({"limits", "shelf", "sinch"}),
+    ),
+)
+DOORS = {row.name: row for row in _ROWS}
+
+
+def load(name: str) -> Any:  # noqa: ANN401 - whatever it is
+    """What a row names as "module:name"."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
