@@ -47,7 +47,7 @@ run: setup ## play the journeys on this machine, live, and stay up; ONCE=1 plays
 
 test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI runs: check, then the tests on real processes
 	@deploy/install-packages $(TEST_PACKAGES)
-	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory check ALL=1
 	$(PYTHON) -m pytest -m live
 
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
@@ -59,11 +59,14 @@ bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by s
 	$(PYTHON) -m bench.attachments
 	$(PYTHON) -m bench.outbound
 
+# The quick tests in several processes; a property is tried on a tenth of its examples, unless `make test` asks for all.
+QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell nproc) $(if $(ALL),,--hypothesis-profile=commit)
+
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest -m "not live"
+	$(PYTHON) -m pytest -m "not live" $(QUICKLY)
 
 format: $(VENV)/.installed-tests ## format the code
 	$(VENV)/bin/ruff format .

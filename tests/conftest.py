@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from gateway import paths
-from gateway.store import migrator
 from gateway.store.engines import Database
 from sandbox.archive import Archive, Credentials
 from sandbox.motion import Motion
+from tests import spool_samples
 from tests.config_samples import document
+
+settings.register_profile("commit", max_examples=10)  # `make check`; CI tries all: tests/examples.py
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def settings_file(tmp_path: Path) -> Callable[..., Path]:
 def spool(tmp_path: Path) -> Iterator[Database]:
     """A spool of this release, with nothing in it. It waits half a second for others."""
     path = tmp_path / paths.SPOOL
-    migrator.migrate(path)
+    spool_samples.migrate(path)
     opened = Database(path, patience_seconds=0.5)
     yield opened
     opened.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +127,25 @@ def times_opened(path: Path) -> int:
     return count
 
 
+def migrate(path: Path) -> None:
+    """Make an empty spool of this release at `path`, as `migrator.migrate` does; the first one is kept and copied."""
+    path.write_bytes(_empty())
+    path.chmod(0o600)
+
+
+@cache
+def _empty() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "spool.sqlite3"
+        migrator.migrate(made)
+        return made.read_bytes()
+
+
 @contextmanager
 def of_settings(file: Path) -> Iterator[Database]:
     """The spool that commands with these settings open."""
     settings = config.load(file, {})
     paths.prepare(settings)
-    migrator.migrate(paths.spool(settings))
+    migrate(paths.spool(settings))
     with closing(Database(paths.spool(settings), patience_seconds=1)) as opened:
         yield opened

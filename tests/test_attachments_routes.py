@@ -20,6 +20,7 @@ from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, U
 from gateway.store.engines import Database
 from tests import document_samples
 from tests.door_samples import Log, assert_refused, logged
+from tests.examples import examples
 from tests.file_door_samples import JPEG, KEY, LINKS, PROXY_TOKEN, FileDoor, grant, minted, opened, proxied
 from tests.picture_samples import picture, written
 from tests.service_samples import NOW
@@ -226,7 +227,7 @@ def test_a_proxy_token_that_is_wrong_or_spelled_otherwise_is_refused(door: FileD
     assert door.shelf.taken == []
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60))
 def test_no_other_token_opens_anything(door: FileDoor, text: str) -> None:
     answer = door.ask(proxied(query=f"token={text}"), address=f"2001:db8:{abs(hash(text)) % 65536:x}::1")

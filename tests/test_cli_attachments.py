@@ -19,7 +19,7 @@ from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
 from gateway.motion import download
-from gateway.store import migrator
+from tests import spool_samples
 from tests.peer_samples import Peer, Wire, answers
 
 GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
@@ -41,7 +41,7 @@ def file(settings_file: Callable[..., Path]) -> Iterator[Path]:
         path = settings_file(motion={"url": f"http://127.0.0.1:{motion.port}"}, server={"min_free": "0kB"})
         settings = config.load(path, {})
         paths.prepare(settings)
-        migrator.migrate(paths.spool(settings))
+        spool_samples.migrate(paths.spool(settings))
         yield path
 
 

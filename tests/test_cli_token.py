@@ -21,8 +21,8 @@ from gateway.clock import WallClock
 from gateway.config import load as read
 from gateway.errors import CommandError
 from gateway.inspection.inspector import Inspection
-from gateway.store import migrator
 from gateway.store.engines import Database
+from tests import spool_samples
 
 Settings = Callable[..., Path]
 KEY = "a sentence of sixteen"
@@ -33,7 +33,7 @@ def config(settings_file: Settings) -> Path:
     path = settings_file(attachments={"token_keys": [KEY], "token_ttl": "2d"})
     settings = read(path, {})
     paths.prepare(settings)
-    migrator.migrate(paths.spool(settings))
+    spool_samples.migrate(paths.spool(settings))
     return path
 
 

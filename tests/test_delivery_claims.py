@@ -16,8 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.delivery import claims, records
 from gateway.delivery.claims import Claim, Recovered
 from gateway.ingress import intake
-from gateway.store import migrator, schema
+from gateway.store import schema
 from gateway.store.engines import Database
+from tests import spool_samples
+from tests.examples import examples
 from tests.spool_samples import callback, rows
 
 NOW = 1_000_000.0
@@ -282,7 +284,7 @@ class Couriers(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name) / "spool.sqlite3"
-        migrator.migrate(path)
+        spool_samples.migrate(path)
         self.spool = Database(path, patience_seconds=1)
         self.now = NOW
         self.accepted: dict[str, list[int]] = defaultdict(list)
@@ -380,7 +382,7 @@ class Couriers(RuleBasedStateMachine):
 
 TestAnyOrderOfWhatMayHappen = Couriers.TestCase
 TestAnyOrderOfWhatMayHappen.settings = settings(
-    max_examples=40,
+    max_examples=examples(40),
     stateful_step_count=30,
     deadline=None,  # each step commits to the disk
     suppress_health_check=[HealthCheck.too_slow],

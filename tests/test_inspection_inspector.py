@@ -31,6 +31,7 @@ from tests.document_samples import (
     pdf,
     word,
 )
+from tests.examples import examples
 from tests.picture_samples import PICTURES, Sample
 from tests.recording_samples import FOREIGNERS, RECORDINGS
 
@@ -201,7 +202,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(genuine, st.randoms(use_true_random=False))
 def test_a_mutated_file_is_inspected(data: bytes, chance: random.Random) -> None:
     inspect(mutated(data, chance))

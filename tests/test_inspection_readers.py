@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from gateway.inspection import adts, amr, content, gif, jpeg, mp4, mpeg, ogg, png, wave, webp
 from gateway.inspection.content import Content, TooCostly
 from gateway.inspection.structure import Structure
+from tests.examples import examples
 from tests.picture_samples import PICTURES, Sample
 from tests.recording_samples import FOREIGNERS, RECORDINGS, id3
 
@@ -185,7 +186,7 @@ def words() -> st.SearchStrategy[bytes]:
     return st.sampled_from([*names.split(), *more.split(b" "), *numbers]) | st.binary(max_size=12)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(head=st.sampled_from([b"", *HEADS]), kept=st.integers(0, 64), rest=st.lists(words(), max_size=30))
 def test_any_bytes_at_all_end_in_a_structure_or_in_none(head: bytes, kept: int, rest: list[bytes]) -> None:
     data = head[:kept] + b"".join(rest)

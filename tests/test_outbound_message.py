@@ -18,6 +18,7 @@ from gateway.outbound.allowed import App
 from gateway.outbound.message import LONGEST_TEXT, LimitedText, Link, Media, Send
 from gateway.outbound.refusals import Refused
 from tests.call_samples import APP, CONTACT, FOREIGN, MESSAGES, OURS, PHONE, body, card, media, nested, send
+from tests.examples import examples
 
 MINTED = Link("https://gateway.example.com/media/gAAAAAB_-x/%C3%9Cbersicht.pdf", "Übersicht.pdf")
 WA = "explicit_channel_message.WHATSAPP"
@@ -418,7 +419,7 @@ TRAVELLED = [(kind, road) for road in ROADS for kind in MESSAGES if kind in GENE
 
 
 @pytest.mark.parametrize(("kind", "road"), TRAVELLED)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     url=st.text(max_size=20),
     extra=st.dictionaries(st.text("xyz", max_size=3), json_values, max_size=3),

@@ -19,6 +19,7 @@ from gateway.outbound.record import LONGEST_SEND_SECONDS, LONGEST_TEXT, Attached
 from gateway.store import schema
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence
+from tests.examples import examples
 from tests.spool_samples import NOW, draft, reported, rows
 
 PICTURE = Attached(field="message.media_message.url", attachment_id="4711", digest="ab" * 32, verdict="native", code="")
@@ -259,7 +260,7 @@ def test_the_plus_of_a_phone_number_is_stripped(spool: Database, identity: str, 
 anything = st.text(st.characters(), max_size=300)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(anything, anything, anything, anything)
 def test_whatever_motion_and_sinch_write_is_kept_and_found(
     spool: Database, contact: str, identity: str, correlation: str, message: str

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from gateway import upstream
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import LONGEST_ANSWER_BYTES, Answer, Upstream
+from tests.examples import examples
 from tests.peer_samples import Behaviour, Peer, Wire, finishes, says
 from tests.spool_samples import until
 
@@ -475,7 +476,7 @@ def test_any_bytes_at_all_are_an_answer_or_one_of_our_errors() -> None:
         calling(f"http://127.0.0.1:{there.port}") as post,
     ):
 
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=examples(150), deadline=None)
         @given(head=HEADS | CHUNKED, rest=st.binary(max_size=60))
         def judge(head: bytes, rest: bytes) -> None:
             there.behaviour = says(head + rest, then=finishes)

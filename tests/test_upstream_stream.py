@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, TooLarge, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import Upstream, stream
+from tests.examples import examples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, says
 
 Start = Callable[..., Peer]
@@ -185,7 +186,7 @@ def test_any_bytes_at_all_are_a_file_or_one_of_our_errors() -> None:
     with closing(Peer(finishes, host="127.0.0.1", tls=None)) as there:
         heads = st.sampled_from([b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"HTTP/1.1 200 OK\r\n", ENDLESS])
 
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=examples(150), deadline=None)
         @given(head=heads, rest=st.binary(max_size=60))
         def judge(head: bytes, rest: bytes) -> None:
             there.behaviour = says(head + rest, then=finishes)
