@@ -115,7 +115,7 @@ ONE_HOME = {
         "gateway.ingress.routes",
         "gateway.attachments.routes",
         "gateway.ops.routes",
-        "gateway.outbound",
+        "gateway.outbound.routes",
         "gateway.serving.web",
     },
     "gunicorn": {"gateway.serving"},

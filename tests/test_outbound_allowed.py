@@ -45,19 +45,19 @@ def example(path: str) -> str:
     return path.replace("<app_id>", "app-1").replace("<", "x-").replace(">", "-9")
 
 
-@pytest.mark.parametrize("row", [row for row in allowed.ROWS if not row.management], ids=lambda row: row.name)
-def test_a_call_of_the_table_passes_with_its_target_untouched(row: allowed.Row) -> None:
+@pytest.mark.parametrize("row", [row for row in allowed.OPERATIONS if not row.management], ids=lambda row: row.name)
+def test_a_call_of_the_table_passes_with_its_target_untouched(row: allowed.Operation) -> None:
     path = example(row.path) + "?page_size=3&view=WITH%20METADATA"
     call = prove(row.method, target(path))
-    assert (call.row, call.region, call.project_id) == (row, "eu", PROJECT)
+    assert (call.operation, call.region, call.project_id) == (row, "eu", PROJECT)
     assert call.target == f"/v1/projects/{PROJECT}/{path}"
     assert [account.connector_id for account in call.accounts] == [1, 2]
 
 
-@pytest.mark.parametrize("row", [row for row in allowed.ROWS if row.management], ids=lambda row: row.name)
-def test_apps_and_webhooks_pass_only_where_management_is_allowed(row: allowed.Row) -> None:
+@pytest.mark.parametrize("row", [row for row in allowed.OPERATIONS if row.management], ids=lambda row: row.name)
+def test_apps_and_webhooks_pass_only_where_management_is_allowed(row: allowed.Operation) -> None:
     assert refusal(row.method, target(example(row.path))) == "MANAGEMENT_NOT_ALLOWED"
-    assert prove(row.method, target(example(row.path)), management=True).row == row
+    assert prove(row.method, target(example(row.path)), management=True).operation == row
 
 
 NOT_ALLOWED = {
@@ -139,9 +139,9 @@ def test_the_account_of_a_named_app_is_found_among_those_of_the_project() -> Non
 
 
 def test_only_what_reaches_customers_is_a_send_and_only_gets_are_reads() -> None:
-    assert [row.path for row in allowed.ROWS if row.effect is Effect.SEND] == ["messages:send", "events:send"]
-    assert {row.method for row in allowed.ROWS if row.effect is Effect.READ} == {"GET"}
-    assert all(row.effect is Effect.READ for row in allowed.ROWS if row.method == "GET")
+    assert [row.path for row in allowed.OPERATIONS if row.effect is Effect.SEND] == ["messages:send", "events:send"]
+    assert {row.method for row in allowed.OPERATIONS if row.effect is Effect.READ} == {"GET"}
+    assert all(row.effect is Effect.READ for row in allowed.OPERATIONS if row.method == "GET")
 
 
 @given(st.text(), st.text())

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from gateway.ingress.events import LONGEST_ID
 from gateway.outbound import message
 from gateway.outbound.allowed import App
-from gateway.outbound.message import LONGEST_TEXT, LimitedText, Link, Media, Send
+from gateway.outbound.message import LONGEST_TEXT, LimitedText, Media, NewLink, Reply, Send
 from gateway.outbound.refusals import Refused
 from tests.call_samples import APP, CONTACT, FOREIGN, MESSAGES, OURS, PHONE, body, card, media, nested, send
 from tests.examples import examples
 
-MINTED = Link("https://gateway.example.com/media/gAAAAAB_-x/%C3%9Cbersicht.pdf", "Übersicht.pdf")
+MINTED = NewLink("https://gateway.example.com/media/gAAAAAB_-x/%C3%9Cbersicht.pdf", "Übersicht.pdf")
 WA = "explicit_channel_message.WHATSAPP"
 
 
@@ -28,7 +28,7 @@ def read(content: Any) -> Send:
     return message.parse(content if isinstance(content, bytes) else body(content))
 
 
-def rewritten(content: Any, *, link: Link = MINTED, correlation_id: str | None = None) -> bytes:
+def rewritten(content: Any, *, link: NewLink = MINTED, correlation_id: str | None = None) -> bytes:
     """The body with all links replaced."""
     read_one = read(content)
     return read_one.rewritten({one.field: link for one in read_one.media}, correlation_id=correlation_id)
@@ -431,7 +431,35 @@ def test_a_rewritten_body_says_the_same_but_for_our_links(
 ) -> None:
     content = send(ROADS[road](named(MESSAGES[kind])), **extra)
     said = message.parse(json.dumps(content, **style).encode())
-    ours = {one.field: Link(url, "b.pdf") for one in said.media if one.url == OURS}
+    ours = {one.field: NewLink(url, "b.pdf") for one in said.media if one.url == OURS}
     changed = json.loads(said.rewritten(ours, correlation_id=None))
     assert swapped(changed, url) == swapped(content, url)
     assert (OURS in json.dumps(MESSAGES[kind])) is bool(ours)
+
+
+REPLIES = {
+    "a message id": (b'{"message_id":"01JQ-_x","accepted_time":"x"}', "01JQ-_x", ""),
+    "in camel case": (b'{"messageId":"01X"}', "01X", ""),
+    "64 signs": (b'{"message_id":"%b"}' % (b"x" * 64), "x" * 64, ""),
+    "65 signs": (b'{"message_id":"%b"}' % (b"x" * 65), "", ""),
+    "a line end behind it": (b'{"message_id":"01X\\n"}', "", ""),
+    "a number": (b'{"message_id":1}', "", ""),
+    "an error": (b'{"error":{"code":400,"status":"INVALID_ARGUMENT"}}', "", "INVALID_ARGUMENT"),
+    "an error in small letters": (b'{"error":{"status":"Ana, +34600111222"}}', "", ""),
+    "an error that is a text": (b'{"error":"INVALID"}', "", ""),
+    "no object": (b"[]", "", ""),
+    "no JSON": (b"<html>", "", ""),
+    "too deep": (b"[" * 100_000, "", ""),
+    "bytes": (b"\xff\xfe", "", ""),
+    "nothing": (b"", "", ""),
+}
+
+
+@pytest.mark.parametrize(("answer", "message_id", "code"), REPLIES.values(), ids=REPLIES)
+def test_an_answer_says_an_id_or_a_status_and_nothing_else(answer: bytes, message_id: str, code: str) -> None:
+    assert message.reply(answer) == Reply(message_id=message_id, code=code)
+
+
+@given(st.binary(max_size=40))
+def test_any_answer_can_be_read(answer: bytes) -> None:
+    assert isinstance(message.reply(answer), Reply)

@@ -15,6 +15,7 @@ from gateway import app, doors
 from gateway.outbound import allowed, refusals
 from gateway.outbound.allowed import AppIn
 from gateway.store.engines import Database
+from gateway.upstream import Answer
 from tests import config_samples
 from tests.call_door_samples import (
     AUTHORIZATION,
@@ -22,6 +23,8 @@ from tests.call_door_samples import (
     SEND,
     CallDoor,
     assert_refused,
+    link,
+    media,
     opened,
     sending,
     vaulted,
@@ -43,9 +46,9 @@ def door(spool: Database) -> Iterator[CallDoor]:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in allowed.ROWS if row is not allowed.MESSAGES_SEND], ids=lambda row: row.name
+    "row", [row for row in allowed.OPERATIONS if row is not allowed.MESSAGES_SEND], ids=lambda row: row.name
 )
-def test_every_other_call_of_the_table_goes_out_and_comes_back_as_it_is(door: CallDoor, row: allowed.Row) -> None:
+def test_every_other_call_of_the_table_goes_out_and_comes_back_as_it_is(door: CallDoor, row: allowed.Operation) -> None:
     path = example(row.path)
     body = None if row.method == "GET" else b'{"app_id":"app-1", "x" :1e400}'
     answer = door.call(f"{BASE}/{path}?page_token=a%2Fb", method=row.method, body=body)
@@ -107,7 +110,7 @@ APPS: list[tuple[bytes | None, AppIn, str | None]] = [
 
 @pytest.mark.parametrize(("body", "place", "code"), APPS)
 def test_an_app_in_a_body_is_one_of_ours(door: CallDoor, body: bytes, place: AppIn, code: str | None) -> None:
-    for row in allowed.ROWS:
+    for row in allowed.OPERATIONS:
         if row.app_in is not place or row.method == "GET" or row is allowed.MESSAGES_SEND:
             continue
         answer = door.call(f"{BASE}/{example(row.path)}", method=row.method, body=body)
@@ -243,6 +246,45 @@ def test_a_fault_of_ours_while_a_call_is_under_way_does_not_say_that_nothing_was
     with opened(spool) as made:
         door = without_sinch(made)
         assert_refused(door.call(f"{BASE}/{path}", method=method, body=b'{"app_id":"app-1"}'), code)
+
+
+class _Odd:
+    """A Sinch whose answer nobody can hand on: it has no headers at all."""
+
+    def call(self, *_: object) -> tuple[Answer, int]:
+        return Answer(status=200, headers=None, body=b"{}"), 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("target", "code"), [(SEND, "SEND_FATE_UNKNOWN"), (f"{BASE}/contacts", "CALL_FATE_UNKNOWN")])
+def test_a_fault_of_ours_after_a_call_does_not_say_that_nothing_was_sent(
+    spool: Database, target: str, code: str
+) -> None:
+    with opened(spool) as door:
+        made = dataclasses.replace(door.services, sinch=_Odd())  # type: ignore[arg-type]
+        door.client = app.create_app(made, door="outbound").test_client()
+        assert_refused(door.call(target, body=sending()), code)
+
+
+def test_a_line_of_the_log_tells_of_a_refused_message_what_was_known_by_then(
+    spool: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with logged(capfd, "outbound") as read, opened(spool) as door:
+        door.call(body=sending(media(link("99"))))
+        [line] = told(read)
+        [sent] = door.sends
+    assert {name: value for name, value in line.items() if name not in ("at", "ms", "request_id", "address")} == {
+        "process": "outbound",
+        "event": "outbound",
+        "status": 400,
+        "call": "POST messages:send",
+        "connector_id": 7,
+        "app_id": "app-1",
+        "kind": "media",
+        "reference": sent.reference,
+        "attachments": ["99"],
+        "reason": "MEDIA_NOT_REACHABLE",
+        "why": "The file of this link cannot be had: no such attachment.",
+    }
 
 
 @pytest.mark.parametrize(("length", "handed_on"), [(1000, True), (1001, False)])

@@ -18,6 +18,10 @@ from gateway.config import Account
 from gateway.outbound.refusals import Refused
 from gateway.sinch import Effect
 
+# For a message to be made ready, beside `motion.timeout`: another's download of the same file, and some room. As long
+# as nginx waits for it.
+PREPARING_SECONDS = 30.0
+
 APP_ID = "app_id"  # the field that says for which app a call is
 
 _ID = "[0-9A-Za-z_-]{1,64}"
@@ -41,8 +45,8 @@ class App(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One call; `<…>` in the path stands for an id."""
+class Operation:
+    """One row, as OpenAPI calls it: a method on a path, in which `<…>` stands for an id."""
 
     method: str
     path: str
@@ -56,59 +60,59 @@ class Row:
 
 
 READ, SEND, CHANGE = Effect.READ, Effect.SEND, Effect.CHANGE
-MESSAGES_SEND = Row("POST", "messages:send", SEND, AppIn.BODY)
+MESSAGES_SEND = Operation("POST", "messages:send", SEND, AppIn.BODY)
 
-ROWS = (
+OPERATIONS = (
     MESSAGES_SEND,
-    Row("GET", "messages", READ),
-    Row("GET", "messages/<message_id>", READ),
-    Row("PATCH", "messages/<message_id>", CHANGE),
-    Row("DELETE", "messages/<message_id>", CHANGE),
-    Row("POST", "messages:fetch-last-message", CHANGE, AppIn.PERHAPS_BODY),
-    Row("POST", "messages:transcode", CHANGE, AppIn.BODY),
-    Row("POST", "events:send", SEND, AppIn.BODY),
-    Row("GET", "events", READ),
-    Row("GET", "events/<event_id>", READ),
-    Row("DELETE", "events/<event_id>", CHANGE),
-    Row("POST", "capability:query", CHANGE, AppIn.BODY),
-    Row("GET", "contacts", READ),
-    Row("POST", "contacts", CHANGE, AppIn.PERHAPS_BODY),
-    Row("GET", "contacts/<contact_id>", READ),
-    Row("PATCH", "contacts/<contact_id>", CHANGE, AppIn.PERHAPS_BODY),
-    Row("DELETE", "contacts/<contact_id>", CHANGE),
-    Row("POST", "contacts:getChannelProfile", CHANGE, AppIn.PERHAPS_BODY),
-    Row("GET", "contacts:identityConflicts", READ),
-    Row("POST", "contacts/<contact_id>:merge", CHANGE),
-    Row("GET", "conversations", READ),
-    Row("POST", "conversations", CHANGE, AppIn.PERHAPS_BODY),
-    Row("GET", "conversations:recent", READ),
-    Row("GET", "conversations/<conversation_id>", READ),
-    Row("PATCH", "conversations/<conversation_id>", CHANGE, AppIn.PERHAPS_BODY),
-    Row("DELETE", "conversations/<conversation_id>", CHANGE),
-    Row("POST", "conversations/<conversation_id>:stop", CHANGE),
-    Row("POST", "conversations/<conversation_id>:inject-message", CHANGE),
-    Row("POST", "conversations/<conversation_id>:inject-event", CHANGE),
-    Row("GET", "apps", READ, management=True),
-    Row("POST", "apps", CHANGE, management=True),
-    Row("GET", "apps/<app_id>", READ, management=True),
-    Row("PATCH", "apps/<app_id>", CHANGE, management=True),
-    Row("DELETE", "apps/<app_id>", CHANGE, management=True),
-    Row("GET", "apps/<app_id>/webhooks", READ, management=True),
-    Row("POST", "webhooks", CHANGE, AppIn.BODY, management=True),
-    Row("GET", "webhooks/<webhook_id>", READ, management=True),
-    Row("PATCH", "webhooks/<webhook_id>", CHANGE, AppIn.PERHAPS_BODY, management=True),
-    Row("DELETE", "webhooks/<webhook_id>", CHANGE, management=True),
+    Operation("GET", "messages", READ),
+    Operation("GET", "messages/<message_id>", READ),
+    Operation("PATCH", "messages/<message_id>", CHANGE),
+    Operation("DELETE", "messages/<message_id>", CHANGE),
+    Operation("POST", "messages:fetch-last-message", CHANGE, AppIn.PERHAPS_BODY),
+    Operation("POST", "messages:transcode", CHANGE, AppIn.BODY),
+    Operation("POST", "events:send", SEND, AppIn.BODY),
+    Operation("GET", "events", READ),
+    Operation("GET", "events/<event_id>", READ),
+    Operation("DELETE", "events/<event_id>", CHANGE),
+    Operation("POST", "capability:query", CHANGE, AppIn.BODY),
+    Operation("GET", "contacts", READ),
+    Operation("POST", "contacts", CHANGE, AppIn.PERHAPS_BODY),
+    Operation("GET", "contacts/<contact_id>", READ),
+    Operation("PATCH", "contacts/<contact_id>", CHANGE, AppIn.PERHAPS_BODY),
+    Operation("DELETE", "contacts/<contact_id>", CHANGE),
+    Operation("POST", "contacts:getChannelProfile", CHANGE, AppIn.PERHAPS_BODY),
+    Operation("GET", "contacts:identityConflicts", READ),
+    Operation("POST", "contacts/<contact_id>:merge", CHANGE),
+    Operation("GET", "conversations", READ),
+    Operation("POST", "conversations", CHANGE, AppIn.PERHAPS_BODY),
+    Operation("GET", "conversations:recent", READ),
+    Operation("GET", "conversations/<conversation_id>", READ),
+    Operation("PATCH", "conversations/<conversation_id>", CHANGE, AppIn.PERHAPS_BODY),
+    Operation("DELETE", "conversations/<conversation_id>", CHANGE),
+    Operation("POST", "conversations/<conversation_id>:stop", CHANGE),
+    Operation("POST", "conversations/<conversation_id>:inject-message", CHANGE),
+    Operation("POST", "conversations/<conversation_id>:inject-event", CHANGE),
+    Operation("GET", "apps", READ, management=True),
+    Operation("POST", "apps", CHANGE, management=True),
+    Operation("GET", "apps/<app_id>", READ, management=True),
+    Operation("PATCH", "apps/<app_id>", CHANGE, management=True),
+    Operation("DELETE", "apps/<app_id>", CHANGE, management=True),
+    Operation("GET", "apps/<app_id>/webhooks", READ, management=True),
+    Operation("POST", "webhooks", CHANGE, AppIn.BODY, management=True),
+    Operation("GET", "webhooks/<webhook_id>", READ, management=True),
+    Operation("PATCH", "webhooks/<webhook_id>", CHANGE, AppIn.PERHAPS_BODY, management=True),
+    Operation("DELETE", "webhooks/<webhook_id>", CHANGE, management=True),
 )
-_PATTERNS = [(re.compile(re.sub("<([a-z_]+)>", rf"(?P<\1>{_ID})", row.path)), row) for row in ROWS]
-METHODS = tuple(sorted({row.method for row in ROWS}))
+_PATTERNS = [(re.compile(re.sub("<([a-z_]+)>", rf"(?P<\1>{_ID})", one.path)), one) for one in OPERATIONS]
+METHODS = tuple(sorted({one.method for one in OPERATIONS}))
 
 
 def by_path(*, management: bool) -> dict[str, list[str]]:
-    """The methods that pass, by path."""
+    """List the methods that pass, by path."""
     found: dict[str, list[str]] = {}
-    for row in ROWS:
-        if management or not row.management:
-            found.setdefault(row.path, []).append(row.method)
+    for operation in OPERATIONS:
+        if management or not operation.management:
+            found.setdefault(operation.path, []).append(operation.method)
     return found
 
 
@@ -116,25 +120,28 @@ def by_path(*, management: bool) -> dict[str, list[str]]:
 class Call:
     """A call that may pass. `accounts`: those of its region and project."""
 
-    row: Row
+    operation: Operation
     region: str
     project_id: str
     target: str  # at Sinch
     accounts: tuple[Account, ...]
 
     def signer(self, account: Account | None = None) -> Account:
-        """The account whose key signs for that one, or for any: keys are Sinch's for a project, not for an app."""
+        """Find the account whose key signs for that one, or for any: keys are Sinch's for a project, not for an app."""
         wanted = (account, *self.accounts) if account else self.accounts
         return next((one for one in wanted if one.key_id), wanted[0])
 
     def of_apps(self, apps: Sequence[App]) -> list[Account]:
-        """The accounts of the apps that its body names, in their order. Raises Refused, also where it must name one."""
-        if self.row.app_in is AppIn.BODY and not any(app.field == APP_ID for app in apps):
+        """Find the accounts of the apps that its body names, in their order.
+
+        Raises Refused, also where it must name one and does not.
+        """
+        if self.operation.app_in is AppIn.BODY and not any(app.field == APP_ID for app in apps):
             raise Refused("APP_MISSING", field=APP_ID)
         return [self.of_app(app) for app in apps]
 
     def of_app(self, app: App) -> Account:
-        """Raises Refused."""
+        """Find the account of that app. Raises Refused."""
         found = next((account for account in self.accounts if account.app_id == app.app_id), None)
         if found is None:
             raise Refused("APP_NOT_CONFIGURED", field=app.field)
@@ -142,15 +149,15 @@ class Call:
 
 
 def prove(method: str, target: str, *, accounts: Sequence[Account], management: bool) -> Call:
-    """The call that `target` asks for: `/<region>/v1/projects/…`, as it came. Raises Refused."""
+    """Hand back the call that `target`, `/<region>/v1/projects/…` as it came, asks for. Raises Refused."""
     found = _TARGET.fullmatch(target)
     if found is None or not _PRINTABLE.fullmatch(target):
         raise Refused("PATH_NOT_ALLOWED")
-    row, ids = _row(method, found["path"])
-    if row.management and not management:
+    operation, ids = _operation(method, found["path"])
+    if operation.management and not management:
         raise Refused("MANAGEMENT_NOT_ALLOWED")
     call = Call(
-        row=row,
+        operation=operation,
         region=found["region"],
         project_id=found["project"],
         target=target[len("/eu") :],
@@ -162,13 +169,13 @@ def prove(method: str, target: str, *, accounts: Sequence[Account], management: 
     return call
 
 
-def _row(method: str, path: str) -> tuple[Row, dict[str, str]]:
-    there = [(row, found.groupdict()) for pattern, row in _PATTERNS if (found := pattern.fullmatch(path))]
+def _operation(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+    there = [(operation, found.groupdict()) for pattern, operation in _PATTERNS if (found := pattern.fullmatch(path))]
     if not there:
         raise Refused("PATH_NOT_ALLOWED")
-    for row, ids in there:
-        if row.method == method:
-            return row, ids
+    for operation, ids in there:
+        if operation.method == method:
+            return operation, ids
     raise Refused("METHOD_NOT_ALLOWED", method=method if method in METHODS else "such method")
 
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flask import g
-
-from gateway import telemetry
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.shelf import Item
 from gateway.attachments.tokens import Grant, Purpose
@@ -20,8 +17,8 @@ from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import Kind
 from gateway.inspection.verdicts import Verdict
-from gateway.outbound.links import Links, Ours
-from gateway.outbound.message import Link, Media, Send
+from gateway.outbound.links import LinkedFile, Links
+from gateway.outbound.message import Media, NewLink, Send
 from gateway.outbound.message_fields import WHATSAPP
 from gateway.outbound.record import Attached
 from gateway.outbound.refusals import Refused
@@ -38,14 +35,14 @@ class Files:
     links: Links
     account: Account
     attached: list[Attached] = field(default_factory=list)
-    _made: dict[tuple[Ours, bool], Link] = field(default_factory=dict)
+    _made: dict[tuple[LinkedFile, bool], NewLink] = field(default_factory=dict)
 
-    def linked(self, send: Send, *, before: float) -> dict[str, Link]:
-        """A link of ours for each of the message's media that is Motion's, by its field; all of them `before` then.
+    def linked(self, send: Send, *, before: float) -> dict[str, NewLink]:
+        """Make links of ours for the message's media that are Motion's, by their fields.
 
-        Raises Refused.
+        Raises Refused, also where one is not ready `before` then.
         """
-        found: dict[str, Link] = {}
+        found: dict[str, NewLink] = {}
         for media in send.media:
             ours = self._ours(media)
             if ours is not None:
@@ -57,7 +54,7 @@ class Files:
         if self.services.clock.now() >= before:
             raise Refused("MEDIA_NOT_NOW", field=media.field, reason="it took too long")
 
-    def _linked(self, send: Send, media: Media, ours: Ours) -> Link:
+    def _linked(self, send: Send, media: Media, ours: LinkedFile) -> NewLink:
         on_whatsapp = WHATSAPP in named_channels(send, media.channel, self.account)
         known = (ours, on_whatsapp)
         if known not in self._made:
@@ -66,17 +63,17 @@ class Files:
             self._made[known] = self._link(ours, media, on_whatsapp=on_whatsapp)
         return self._made[known]
 
-    def _link(self, ours: Ours, media: Media, *, on_whatsapp: bool) -> Link:
+    def _link(self, ours: LinkedFile, media: Media, *, on_whatsapp: bool) -> NewLink:
         item = self._taken(ours, media)
         verdict = self._judged(item, media, on_whatsapp=on_whatsapp)
         name = content_disposition.safe_name(item.name, verdict.extension).utf8
         purpose = Purpose.MESSAGE if on_whatsapp else Purpose.ELSEWHERE
-        return Link(url=self._minted(item, verdict, name, purpose, media), name=name)
+        return NewLink(url=self._minted(item, verdict, name, purpose, media), name=name)
 
-    def _ours(self, media: Media) -> Ours | None:
+    def _ours(self, media: Media) -> LinkedFile | None:
         """None where the link is left as it is. Raises Refused."""
         try:
-            ours = self.links.read(media.url, now=self.services.clock.now())
+            ours = self.links.file(media.url, now=self.services.clock.now())
         except NotFound as error:
             if media.ours_only:
                 return None  # it may be no link at all
@@ -85,13 +82,13 @@ class Files:
             raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)
         return ours
 
-    def _taken(self, ours: Ours, media: Media) -> Item:
+    def _taken(self, ours: LinkedFile, media: Media) -> Item:
         try:
             return self.services.shelf.take(ours.attachment_id, digest=ours.digest)
         except (NotFound, TooLarge, Unavailable) as error:
             raise self._not_had(ours, media, error) from error
 
-    def _not_had(self, ours: Ours, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
+    def _not_had(self, ours: LinkedFile, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
         reason = error.reason.rpartition(": ")[2]
         if isinstance(error, Unavailable):
             refused = Refused("MEDIA_NOT_NOW", field=media.field, reason=reason)
@@ -139,12 +136,11 @@ class Files:
     def _note(
         self, media: Media, attachment_id: str, *, digest: str = "", verdict: str = "", code: str | None = None
     ) -> None:
-        g.decision[telemetry.ATTACHMENTS] = [*g.decision.get(telemetry.ATTACHMENTS, ()), attachment_id]
         self.attached.append(
             Attached(field=media.field, attachment_id=attachment_id, digest=digest, verdict=verdict, code=code or "")
         )
 
 
 def named_channels(send: Send, channel: str, account: Account) -> frozenset[str]:
-    """Those on which a part of a message may go out: its own, or the message's, or whichever the account has."""
+    """Name those on which a part of a message may go out: its own, or the message's, or whichever the account has."""
     return frozenset({channel}) if channel else send.channels or frozenset(account.channels)

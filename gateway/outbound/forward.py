@@ -1,21 +1,34 @@
-"""Hands a call over to Sinch: with whose credentials, and what is said if we fail while it is under way."""
+"""From a call to Sinch's answer: a message is read, its files are judged, it is written down, handed over, and settled.
+
+Rule 1. A message's row is on the disk before it leaves. Whatever happens then, a delivery report finds it.
+Rule 2. Once a call has left, nothing but Sinch's answer says that nothing was done.
+Rule 3. What comes in is a call and what is known of its caller, what goes out is an outcome: how the one arrived, and
+        how the other is answered and logged, nobody knows here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from flask import g
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from gateway import telemetry
 from gateway.config import Account
-from gateway.errors import TooManyRequests
-from gateway.outbound import refusals
-from gateway.outbound.allowed import Call
+from gateway.errors import SpoolUnavailable, TooManyRequests
+from gateway.outbound import files, message, record, refusals
+from gateway.outbound.allowed import MESSAGES_SEND, PREPARING_SECONDS, AppIn, Call
+from gateway.outbound.files import Files
+from gateway.outbound.links import Links
+from gateway.outbound.message import Send
+from gateway.outbound.record import Draft
 from gateway.outbound.refusals import UNKNOWN_FATES, Refused
 from gateway.services import Services
 from gateway.sinch import Effect, SinchError
 from gateway.sinch.client import Request
 from gateway.upstream import Answer
+
+OURS = "mg-"  # how a reference of ours begins
 
 # What the limits of the settings count, and the refusal of what is one too many.
 COUNTED = {
@@ -24,27 +37,41 @@ COUNTED = {
 }
 
 
-def hand_over(
-    services: Services, call: Call, headers: Sequence[tuple[str, str]], *, body: bytes, account: Account | None
-) -> tuple[Answer, int]:
-    """Sinch's answer, and after how many tries. `account`: that of the app which the call names. Raises Refused."""
-    vaulted = services.settings.outbound.vault_credentials
-    outgoing = Request(
-        method=call.row.method,
-        target=call.target,
-        effect=call.row.effect,
-        headers=headers,
-        body=body if body or call.row.method != "GET" else None,
-        account=call.signer(account) if vaulted else None,
-    )
-    g.fate = UNKNOWN_FATES.get(call.row.effect)  # from here on nobody may say that nothing was sent
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """A call that may pass. `headers`: those that go out with it; `began_at`: when it came, in seconds since 1970."""
+
+    call: Call
+    headers: Sequence[tuple[str, str]] = field(repr=False)
+    body: bytes = field(repr=False)
+    request_id: str
+    began_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOutcome:
+    """What became of a call: Sinch's answer or our refusal, and the `facts` that the log tells of it.
+
+    `fate`: the code of the refusal that stays true if its caller cannot be told; none where nothing may have been done.
+    """
+
+    answer: Answer | Refused
+    facts: Mapping[str, object]
+    fate: str | None
+
+
+def forward(incoming: Incoming, *, services: Services, links: Links) -> CallOutcome:
+    """Carry a call to Sinch, and hand back what became of it, whatever that is."""
+    passage = _Passage(services=services, incoming=incoming)
+    answer: Answer | Refused
     try:
-        answer, tries = services.sinch.call(call.region, outgoing)
-    except SinchError as error:
-        g.decision[telemetry.TRIES] = error.tries if error.tries > 1 else None
-        raise refusals.of_sinch(error, call.row.effect) from error
-    g.decision[telemetry.TRIES] = tries if tries > 1 else None
-    return answer, tries
+        answer = passage.sent(links) if incoming.call.operation is MESSAGES_SEND else passage.passed()
+    except Refused as refused:
+        answer = refused
+    except Exception as error:  # noqa: BLE001 - a fault of ours; what is known of the call is told all the same
+        telemetry.failure("unexpected", error)
+        answer = Refused(passage.fate or "GATEWAY_UNAVAILABLE")
+    return CallOutcome(answer=answer, facts=passage.facts, fate=passage.fate)
 
 
 def ask_for_token(services: Services, headers: Sequence[tuple[str, str]], *, body: bytes) -> Answer:
@@ -62,3 +89,153 @@ def require_within(services: Services, limit: str, *, whose: str) -> None:
         services.limits.require(getattr(services.settings.limits, limit), what, whose)
     except TooManyRequests as error:
         raise Refused(code) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """What is written down of a message when its sending has ended; `status` is that of the answer that Motion gets."""
+
+    outcome: str
+    status: int | None = None
+    code: str = ""
+    message_id: str = ""
+    tries: int = 1
+
+
+@dataclass(kw_only=True)
+class _Passage:
+    """One call on its way; `facts` grow as it goes, and `fate` is there from when it leaves."""
+
+    services: Services
+    incoming: Incoming
+    facts: dict[str, object] = field(default_factory=dict)
+    fate: str | None = None
+
+    def passed(self) -> Answer:
+        """Hand back Sinch's answer to any call but a message. Raises Refused."""
+        call, body, account = self.incoming.call, self.incoming.body, None
+        operation = call.operation
+        if operation.app_in is AppIn.BODY or (operation.app_in is AppIn.PERHAPS_BODY and body):
+            account = next(iter(call.of_apps(message.apps_of(body))), None)
+        if operation.effect is Effect.SEND and account:
+            require_within(self.services, "sends_per_app", whose=account.app_id)
+        answer, _tries = self._handed_over(body, account)
+        return answer
+
+    def sent(self, links: Links) -> Answer:
+        """Hand back Sinch's answer to a message. Raises Refused."""
+        send = message.parse(self.incoming.body)
+        account, *_others = self.incoming.call.of_apps(send.apps)
+        body, draft = self._prepared(
+            send, self._draft(send, account), Files(services=self.services, links=links, account=account)
+        )
+        return self._settled(self._begun(draft), body, account)
+
+    def _draft(self, send: Send, account: Account) -> Draft:
+        reference = OURS + uuid.uuid4().hex
+        self.facts |= {
+            telemetry.CONNECTOR: account.connector_id,
+            telemetry.APP: account.app_id,
+            telemetry.KIND: send.kind,
+            telemetry.REFERENCE: reference,
+        }
+        return Draft(
+            reference=reference,
+            connector_id=account.connector_id,
+            app_id=account.app_id,
+            kind=send.kind,
+            contact_id=send.contact_id,
+            identity=send.identity,
+            correlation_id=reference if send.correlation_is_free else send.correlation_id,
+            request_id=self.incoming.request_id,
+        )
+
+    def _prepared(self, send: Send, draft: Draft, attached: Files) -> tuple[bytes, Draft]:
+        """The body as it goes out, and what is written down of it. Raises Refused, once that is written down."""
+        try:
+            self._require_allowed(send, attached.account)
+            links = attached.linked(send, before=self._prepared_by())
+        except Refused as refused:
+            self._write_refused(replace(draft, attachments=tuple(attached.attached)), refused)
+            raise
+        finally:
+            self.facts[telemetry.ATTACHMENTS] = tuple(one.attachment_id for one in attached.attached)
+        body = send.rewritten(links, correlation_id=draft.reference)
+        return body, replace(draft, attachments=tuple(attached.attached))
+
+    def _prepared_by(self) -> float:
+        """When a message must be ready to leave: later nginx tells Motion that it has left, and shall be right."""
+        return self.incoming.began_at + PREPARING_SECONDS + self.services.settings.motion.timeout
+
+    def _require_allowed(self, send: Send, account: Account) -> None:
+        if not self.services.settings.outbound.allow_templates:
+            message.require_no_templates(send)
+        message.require_texts_fit(send, channels=files.named_channels(send, "", account))
+        require_within(self.services, "sends_per_app", whose=account.app_id)
+
+    def _write_refused(self, draft: Draft, refused: Refused) -> None:
+        with suppress(SpoolUnavailable):  # what was wrong with the message is of more use than that
+            now = self.services.clock.now()
+            record.refuse(self.services.spool, draft, status=refused.status, code=refused.code, now=now)
+
+    def _begun(self, draft: Draft) -> int:
+        try:
+            return record.begin(self.services.spool, draft, now=self.services.clock.now())
+        except SpoolUnavailable as error:
+            telemetry.note("send not written down, and not sent", reason=error.reason)
+            raise Refused("GATEWAY_UNAVAILABLE") from error
+
+    def _settled(self, send_id: int, body: bytes, account: Account) -> Answer:
+        """Sinch's answer, once its outcome is written down. Raises Refused."""
+        try:
+            answer, tries = self._handed_over(body, account)
+        except Refused as refused:
+            outcome = record.UNKNOWN if refused.refusal.sent == "unknown" else record.UNSENT
+            self._settle(send_id, _End(outcome=outcome, status=refused.status, code=refused.code, tries=refused.tries))
+            raise
+        except Exception as error:
+            telemetry.failure("unexpected", error)
+            self._settle(send_id, _End(outcome=record.UNKNOWN))
+            raise Refused("SEND_FATE_UNKNOWN") from error
+        self._settle(send_id, _end(answer, tries=tries))
+        return answer
+
+    def _settle(self, send_id: int, end: _End) -> None:
+        self.facts |= {telemetry.OUTCOME: end.outcome, telemetry.MESSAGE: end.message_id}
+        try:
+            record.settle(self.services.spool, send_id, now=self.services.clock.now(), **vars(end))
+        except SpoolUnavailable as error:
+            # The answer is known and goes to Motion; the row says that it is not, until a report tells more.
+            telemetry.note("finding", finding="send-not-settled", reason=error.reason)
+
+    def _handed_over(self, body: bytes, account: Account | None) -> tuple[Answer, int]:
+        """Sinch's answer, and after how many tries. `account`: that of the app which the call names. Raises Refused."""
+        call, tries = self.incoming.call, 1
+        operation = call.operation
+        outgoing = Request(
+            method=operation.method,
+            target=call.target,
+            effect=operation.effect,
+            headers=self.incoming.headers,
+            body=body if body or operation.method != "GET" else None,
+            account=call.signer(account) if self.services.settings.outbound.vault_credentials else None,
+        )
+        self.fate = UNKNOWN_FATES.get(operation.effect)
+        try:
+            answer, tries = self.services.sinch.call(call.region, outgoing)
+        except SinchError as error:
+            tries = error.tries
+            raise refusals.of_sinch(error, operation.effect) from error
+        finally:
+            self.facts[telemetry.TRIES] = tries if tries > 1 else None
+        return answer, tries
+
+
+def _end(answer: Answer, *, tries: int) -> _End:
+    """What an answer means for a message. A 5xx may come from before what had taken it; so its fate is unknown."""
+    said, status = message.reply(answer.body), answer.status
+    if 200 <= status < 300:
+        outcome = record.ACCEPTED if said.message_id else record.UNKNOWN
+        return _End(outcome=outcome, status=status, message_id=said.message_id, tries=tries)
+    outcome = record.REJECTED if status < 500 else record.UNKNOWN
+    return _End(outcome=outcome, status=status, code=said.code, tries=tries)

@@ -30,7 +30,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ours:
+class LinkedFile:
     """An attachment of Motion's; `digest`: only with these bytes."""
 
     attachment_id: str
@@ -55,8 +55,8 @@ class Links:
         self._paths = [_pattern(attachments.public_path), _pattern(settings.motion.attachment_path)]
         self._keys = [key.get_secret_value() for key in attachments.token_keys]
 
-    def read(self, url: str, *, now: float) -> Ours | None:
-        """The attachment that `url` leads to; None: it is neither Motion's nor ours.
+    def file(self, url: str, *, now: float) -> LinkedFile | None:
+        """Find the attachment that `url` leads to; None: it is neither Motion's nor ours.
 
         Raises Nowhere: it opens nothing; or it is spelled so that some would take it for one of ours, and others not.
         """
@@ -69,7 +69,7 @@ class Links:
             return None
         for pattern in self._paths:
             if found := pattern.fullmatch(link["path"]):
-                return Ours(attachment_id=found["id"])
+                return LinkedFile(attachment_id=found["id"])
         if host == self._ours:
             return self._minted(link["path"], now=now)
         self._require_foreign(url)  # Motion has other things too, and may be public
@@ -83,13 +83,13 @@ class Links:
         if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
             raise Nowhere("link misspelled")
 
-    def _minted(self, path: str, *, now: float) -> Ours:
+    def _minted(self, path: str, *, now: float) -> LinkedFile:
         found = _MINTED.fullmatch(path)
         try:
             grant = tokens.open(found["token"] if found else "", keys=self._keys, now=now)
         except NotFound as error:
             raise Nowhere(error.reason) from error
-        return Ours(attachment_id=grant.attachment_id, digest=grant.digest)
+        return LinkedFile(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
 def _leniently(url: str) -> tuple[str, int, str]:

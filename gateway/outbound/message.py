@@ -1,4 +1,4 @@
-"""Reads the body of Sinch's `messages:send`: what it says to whom, and which of its bytes are links of media.
+"""Reads what `messages:send` says to whom, and which of its bytes are links of media; and what Sinch answers to it.
 
 Rule 1. What is not understood passes: a field that is new, missing or of another type is no error.
 Rule 2. `rewritten` changes what it is told to, and no other byte.
@@ -6,6 +6,8 @@ Rule 2. `rewritten` changes what it is told to, and no other byte.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -36,6 +38,9 @@ KINDS = {
 }
 OTHER = "other"
 
+_MESSAGE_ID = re.compile("[0-9A-Za-z_-]{1,64}")
+_STATUS = re.compile("[A-Z_]{1,64}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Media:
@@ -57,7 +62,7 @@ class LimitedText:
 
 
 @dataclass(frozen=True)
-class Link:
+class NewLink:
     """What replaces a link: another, and the name of its file."""
 
     url: str
@@ -81,7 +86,7 @@ class Send:
     _body: Node = field(repr=False, compare=False)
     _found: Mapping[str, Found] = field(repr=False, compare=False)
 
-    def rewritten(self, links: Mapping[str, Link], *, correlation_id: str | None) -> bytes:
+    def rewritten(self, links: Mapping[str, NewLink], *, correlation_id: str | None) -> bytes:
         """Put these links in place of the old ones, by the `field` of each; all other bytes of the body stay.
 
         The file's name is put where the message leaves it open; `correlation_id` only where none was said.
@@ -91,10 +96,18 @@ class Send:
             changes.append(self._body.setting("correlation_id", correlation_id, like=self._body))
         return document.replaced(self._body.text, changes).encode("utf-8")
 
-    def _linking(self, found: Found, link: Link) -> Iterator[Edit]:
+    def _linking(self, found: Found, link: NewLink) -> Iterator[Edit]:
         yield found.node.saying(link.url)
         if found.is_nameless:
             yield found.around.setting(found.row.file_name, link.name, like=self._body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What Sinch's answer says: the id of the message that it took, its error's status; "" where it says none."""
+
+    message_id: str
+    code: str
 
 
 def parse(body: bytes) -> Send:
@@ -183,3 +196,23 @@ def _apps(root: Node) -> tuple[App, ...]:
     holders = [root, *identities, *([identity] if identity else [])]
     found = [node for holder in holders if (node := holder.get(APP_ID))]
     return tuple(App(node.path, node.string) for node in found if node.string)
+
+
+def reply(body: bytes) -> Reply:
+    """Read Sinch's answer; one that is not to be understood says nothing."""
+    said = _json(body)
+    message_id, error = said.get("message_id") or said.get("messageId"), said.get("error")
+    code = error.get("status") if isinstance(error, dict) else None
+    return Reply(message_id=_if(_MESSAGE_ID, message_id), code=_if(_STATUS, code))
+
+
+def _json(body: bytes) -> dict[str, object]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _if(shape: re.Pattern[str], value: object) -> str:
+    return value if isinstance(value, str) and shape.fullmatch(value) else ""

@@ -1,6 +1,6 @@
 """The way into the third door: who calls, what may be called, how often; and Sinch's answer, handed on.
 
-1. A request that is not in `calls.allowed` goes nowhere.
+1. A call that is not in `allowed` goes nowhere.
 2. Of a request's headers those of PASSED_ON reach Sinch, of an answer's those of HANDED_ON reach Motion. So nobody
    upstream can make nginx do anything, or pose as us.
 """
@@ -16,13 +16,12 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import telemetry
 from gateway.doors import MOST_CALL_BYTES
-from gateway.outbound import allowed, forward, gateway_key, message
-from gateway.outbound.allowed import AppIn, Call
+from gateway.outbound import allowed, forward, gateway_key
+from gateway.outbound.forward import CallOutcome, Incoming
 from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
-from gateway.outbound.sending import Sender
 from gateway.services import Services
-from gateway.sinch import TOKEN_PATH, Effect
+from gateway.sinch import TOKEN_PATH
 from gateway.sinch.client import VIA
 from gateway.upstream import Answer
 
@@ -37,8 +36,7 @@ _VALUE = re.compile("[ -~\x80-\xff]{0,1000}")  # nginx has room for a few such
 
 def blueprint(services: Services) -> Blueprint:
     door = Blueprint("outbound", __name__)
-    settings = services.settings
-    sender = Sender(services=services, links=Links(settings))
+    settings, links = services.settings, Links(services.settings)
 
     @door.post(TOKEN_PATH, provide_automatic_options=False)
     def authorise() -> Response:
@@ -51,19 +49,8 @@ def blueprint(services: Services) -> Blueprint:
     @door.route(CALLS, methods=allowed.METHODS, provide_automatic_options=False)
     def call(region: str, rest: str) -> Response:
         del region, rest  # they are decoded; what counts is the target as it came
-        _require_sound()
-        asked = allowed.prove(
-            request.method,
-            request.environ["RAW_URI"],
-            accounts=settings.accounts,
-            management=settings.outbound.allow_management,
-        )
-        g.decision[telemetry.CALL] = asked.row.name
-        headers = _headers(services)
-        forward.require_within(services, "calls_per_project", whose=asked.project_id)
-        if asked.row is allowed.MESSAGES_SEND:
-            return _handed_on(sender.send(asked, headers))
-        return _handed_on(_passed(services, asked, headers))
+        incoming = _incoming(services)
+        return _answered(forward.forward(incoming, services=services, links=links))
 
     return door
 
@@ -97,6 +84,28 @@ def _require_sound() -> None:
         raise Refused("BODY_ENCODED")
 
 
+def _incoming(services: Services) -> Incoming:
+    """The call in this request, if it may pass: it, who makes it, and how often. Raises Refused."""
+    settings = services.settings
+    _require_sound()
+    asked = allowed.prove(
+        request.method,
+        request.environ["RAW_URI"],
+        accounts=settings.accounts,
+        management=settings.outbound.allow_management,
+    )
+    g.decision[telemetry.CALL] = asked.operation.name
+    headers = _headers(services)
+    forward.require_within(services, "calls_per_project", whose=asked.project_id)
+    return Incoming(
+        call=asked,
+        headers=headers,
+        body=request.get_data(cache=False),
+        request_id=request.headers.get("X-Request-Id", ""),
+        began_at=g.started_at,
+    )
+
+
 def _own_token(services: Services) -> Response:
     key, now = _gateway_key(services), services.clock.now()
     gateway_key.require_key(request.headers.get("Authorization", ""), key=key)
@@ -128,15 +137,10 @@ def _gateway_key(services: Services) -> str:
     return key.get_secret_value()
 
 
-def _passed(services: Services, call: Call, headers: Sequence[tuple[str, str]]) -> Answer:
-    """Sinch's answer to any call but a message. Raises Refused."""
-    body, account = request.get_data(cache=False), None
-    if call.row.app_in is AppIn.BODY or (call.row.app_in is AppIn.PERHAPS_BODY and body):
-        account = next(iter(call.of_apps(message.apps_of(body))), None)
-    if call.row.effect is Effect.SEND and account:
-        forward.require_within(services, "sends_per_app", whose=account.app_id)
-    answer, _tries = forward.hand_over(services, call, headers, body=body, account=account)
-    return answer
+def _answered(outcome: CallOutcome) -> Response:
+    g.fate = outcome.fate  # whatever happens now: nobody may say that nothing was done
+    g.decision.update(outcome.facts)
+    return refuse(outcome.answer) if isinstance(outcome.answer, Refused) else _handed_on(outcome.answer)
 
 
 def _handed_on(answer: Answer) -> Response:

@@ -8,8 +8,8 @@ from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.config.tables import ServerSettings
 from gateway.doors import MOST_CALL_BYTES
+from gateway.outbound.allowed import PREPARING_SECONDS
 from gateway.outbound.refusals import Refused
-from gateway.outbound.sending import PREPARING_SECONDS
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
 
 ROOM_SECONDS = 5  # for all else that a call takes

@@ -1,4 +1,4 @@
-"""The third door: what becomes of a message, in the answer, at Sinch, and in the record."""
+"""What becomes of a message: in its outcome, in the answer of the door, at Sinch, and in the record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from werkzeug.test import TestResponse
 from gateway.attachments import tokens
 from gateway.attachments.tokens import Purpose
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
+from gateway.outbound import allowed, forward
+from gateway.outbound.forward import CallOutcome, Incoming
+from gateway.outbound.links import Links
+from gateway.outbound.refusals import Refused
 from gateway.store.engines import Database
+from gateway.upstream import Answer
 from tests import config_samples, picture_samples
 from tests.call_door_samples import (
     ACCEPTED,
@@ -55,6 +60,53 @@ def grant_of(url: str) -> tokens.Grant:
     origin, media_, token, _name = url.rsplit("/", 3)
     assert (origin, media_) == (PUBLIC, "media")
     return tokens.open(token, keys=[KEY], now=NOW)
+
+
+def forwarded(door: CallDoor, body: dict[str, Any]) -> CallOutcome:
+    """What becomes of a message, asked of the core alone: no web, no request."""
+    settings = door.services.settings
+    call = allowed.prove("POST", SEND, accounts=settings.accounts, management=False)
+    came = json.dumps(body).encode()
+    incoming = Incoming(call=call, headers=[], body=came, request_id="r-7", began_at=door.clock.now())
+    return forward.forward(incoming, services=door.services, links=Links(settings))
+
+
+def test_a_call_comes_in_and_an_outcome_goes_out_with_what_the_log_tells(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    outcome = forwarded(door, sending(media(link("12"))))
+    [sent] = door.sends
+    assert isinstance(outcome.answer, Answer)
+    assert (outcome.answer.status, outcome.fate, sent.request_id) == (200, "SEND_FATE_UNKNOWN", "r-7")
+    assert {name: fact for name, fact in outcome.facts.items() if fact is not None} == {
+        "connector_id": 7,
+        "app_id": APP,
+        "kind": "media",
+        "reference": sent.reference,
+        "attachments": ("12",),
+        "outcome": "accepted",
+        "message_id": MESSAGE_ID,
+    }
+
+
+def test_a_refusal_is_an_outcome_too_and_the_log_tells_as_much_of_it(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    door.shelf.put("13", GIF, name="wave.gif")
+    cards = {"carousel_message": {"cards": [media(link("12")), media(link("13")), media(link("14"))]}}
+    outcome = forwarded(door, sending(cards))
+    assert isinstance(outcome.answer, Refused)
+    assert (outcome.answer.code, outcome.fate) == ("CHANNEL_FAILURE", None)
+    assert outcome.facts["attachments"] == ("12", "13")
+    assert outcome.facts["reference"] == door.sends[0].reference
+    assert "outcome" not in outcome.facts
+
+
+def test_a_fault_before_a_message_leaves_is_an_outcome_that_says_that_nothing_was_sent(door: CallDoor) -> None:
+    broken = dataclasses.replace(door, services=dataclasses.replace(door.services, shelf=None))  # type: ignore[arg-type]
+    outcome = forwarded(broken, sending(media(link("12"))))
+    assert isinstance(outcome.answer, Refused)
+    assert (outcome.answer.code, outcome.fate) == ("GATEWAY_UNAVAILABLE", None)
+    assert outcome.facts["kind"] == "media"
+    assert door.sends == []
 
 
 def test_a_text_goes_out_as_it_came_but_for_our_reference(door: CallDoor) -> None:
