@@ -16,8 +16,8 @@ MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each writt
 # From the ground up. A module imports from floors below its own, and on its own floor from its own room alone. A name
 # stands for a module, or for all of a room that has no row of its own.
 FLOORS = {
-    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.printable", "gateway.rules", "gateway.doors"),
-    "settings": ("gateway.config",),
+    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.printable", "gateway.doors"),
+    "settings": ("gateway.config", "gateway.rules"),
     "where things lie": ("gateway.paths",),
     "decisions": (
         "gateway.basic_auth",

@@ -104,7 +104,7 @@ def test_the_name_is_made_anew(spool: Database, of_motion: str, of_token: str | 
 def test_the_type_is_ours_in_whatsapps_spelling_and_without_a_charset(spool: Database) -> None:
     with opened(spool, attachments={"profile": "meta-cloud"}) as door:
         for number, (file, mime) in enumerate([(FILE, "image/jpeg"), (b"words\n", "text/plain"), (GIF, OCTETS)], 1):
-            door.shelf.put(str(number), file, name="any.exe")
+            door.shelf.put(str(number), file, name="any.pdf")
             answer = door.ask(proxied(str(number)))
             assert_served(answer, file)
             assert answer.headers["Content-Type"] == mime

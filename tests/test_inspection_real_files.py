@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.inspection import content, families, inspector, verdicts
+from gateway.inspection import content, filetypes, inspector, verdicts
 from gateway.inspection.rulebook import Kind
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Limits, Verdict
@@ -85,7 +85,7 @@ def test_what_whatsapp_would_not_play_is_not_native(name: str) -> None:
 HARMFUL = {
     name: make
     for name, (mime, traits, make) in document_samples.DANGERS.items()
-    if HARM.intersection(traits) or families.dangerous(mime)
+    if HARM.intersection(traits) or filetypes.dangerous(mime)
 }
 
 

@@ -13,12 +13,13 @@ from gateway.inspection.verdicts import Limits
 from tests.media_samples import MB, META, PE, SHEET, WORD, File, file, judged
 
 NATIVE, LINK, REFUSED = Kind.NATIVE, Kind.LINK, Kind.REFUSED
-RUNNABLE = sorted(filetypes.RUNNABLE)
+TYPES = filetypes.load()
+NAMED = {*TYPES.by_mime, *TYPES.families}  # all that the table names
 PROFILES = sorted(rulebook.load().profiles)
 
 files = st.builds(
     File,
-    mime=st.sampled_from(sorted(filetypes.KNOWN)) | st.text(max_size=40),
+    mime=st.sampled_from(sorted(NAMED)) | st.text(max_size=40),
     traits=st.frozensets(st.sampled_from(list(Trait)), max_size=4),
     size_bytes=st.integers(0, 2000 * MB),
 )
@@ -63,7 +64,7 @@ def test_what_meta_lists_is_native_under_meta_cloud_and_under_strict(mime: str) 
     assert judged(file(mime), "strict").kind is NATIVE
 
 
-@pytest.mark.parametrize("mime", sorted(filetypes.KNOWN.keys() - set(META)))
+@pytest.mark.parametrize("mime", sorted(NAMED - set(META)))
 def test_what_meta_does_not_list_is_a_link_under_meta_cloud(mime: str) -> None:
     assert judged(file(mime), "meta-cloud").kind is LINK
 
@@ -185,7 +186,7 @@ def test_what_a_careful_gateway_does(mime: str, traits: tuple[Trait, ...], kind:
     assert verdict.code == ("ATTACHMENT_REJECTED" if kind is REFUSED else None)
 
 
-@pytest.mark.parametrize("mime", RUNNABLE)
+@pytest.mark.parametrize("mime", sorted(TYPES.runnable))
 def test_what_a_machine_would_run_is_refused_under_strict_and_native_nowhere(mime: str) -> None:
     assert judged(file(mime), "strict").kind is REFUSED
     assert {judged(file(mime), profile).kind for profile in PROFILES} <= {LINK, REFUSED}
@@ -197,8 +198,8 @@ def test_there_is_a_verdict_on_everything_and_what_could_harm_is_never_native(sa
     assert (verdict.code is not None) == (verdict.kind is REFUSED)
     assert bool(verdict.remedy) or verdict.kind is not REFUSED
     assert verdict.reason.endswith(".")
-    assert verdict.mime in filetypes.KNOWN
-    assert verdict.mime not in filetypes.RUNNABLE
+    assert verdict.mime in TYPES.by_mime
+    assert verdict.mime not in TYPES.runnable
     if verdict.kind is NATIVE:
         assert sample.mime in META
         assert verdict.mime == sample.mime
@@ -300,8 +301,8 @@ def test_a_file_is_served(mime: str, traits: tuple[Trait, ...], served: str, ext
 
 
 def test_no_type_that_a_browser_runs_is_ever_served() -> None:
-    served = {found.served for found in filetypes.KNOWN.values()}
-    assert served & filetypes.RUNNABLE == set()
+    served = {found.served for found in TYPES.types}
+    assert served & TYPES.runnable == set()
     assert not [mime for mime in served if mime.endswith(("html", "+xml", "/xml", "script"))]
 
 
@@ -309,7 +310,7 @@ def reaching(row: Row) -> File:
     """A file that asks for this row: of the first of its types, with the first of its traits, too large if need be."""
     mime = min(row.types, default="application/x-strange")
     if not row.types and row.categories:
-        mime = min(found.mime for found in filetypes.KNOWN.values() if found.category in row.categories)
+        mime = min(found.mime for found in TYPES.types if found.category in row.categories)
     traits = frozenset(sorted(row.any_of)[:1])
     return File(mime, traits, 6 * MB if row.too_large else 1000)
 

@@ -39,18 +39,6 @@ _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(?![0-9A-Za-z_-])
 # RFC 8187, section 3.2.1: attr-char, beside letters and digits.
 _ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 
-# What a system, a browser or an office program runs by its name.
-_RUNNING = (
-    ".exe .com .scr .pif .cpl .sys .dll .msi .msp .msc .lnk .url .scf .reg .chm .hlp .jar .apk .class .dex .wasm .app"
-    " .bat .cmd .ps1 .vbs .vbe .js .mjs .jse .wsf .wsh .hta .sh .bash .py .pyw .pl .php .rb .lua .desktop .command"
-    " .html .htm .xhtml .xht .shtml .svg .svgz .xml .mht .mhtml .eml .iso .img .cab .dmg .deb .rpm .jnlp"
-)
-_EXTENSIONS = frozenset(
-    {found.extension for found in filetypes.KNOWN.values()}
-    | {filetypes.LIBRARY_EXTENSION, ".jpeg", ".tiff", ".oga", ".opus", ".text", ".tgz"}
-    | set(_RUNNING.split())
-)
-
 
 class SafeName(NamedTuple):
     """One name for old clients and for new ones."""
@@ -129,8 +117,8 @@ def _stem(name: str) -> str:
     # Category C: control characters, what turns the direction, lone surrogates, what is not assigned.
     seen = "".join(letter for letter in blanks if not unicodedata.category(letter).startswith("C"))
     stem = _trimmed(_TAKEN.sub("_", unicodedata.normalize("NFC", seen)))
-    while (dot := stem.rfind(".")) >= 0 and stem[dot:].lower() in _EXTENSIONS:
-        stem = _trimmed(stem[:dot])
+    while (called := filetypes.called(stem)) and called.loses_its_ending:
+        stem = _trimmed(stem[: stem.rindex(".")])
     return stem
 
 

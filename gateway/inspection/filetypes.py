@@ -1,161 +1,208 @@
-"""The types of files we know: as what WhatsApp would send each, how we serve it, and its file extension.
+"""What we know of the types of files and of the endings of names: `rules/files.toml`, read strictly, and once.
 
 Rule 1. Types are spelled as WhatsApp spells them; only of `audio/ogg; codecs=opus` a parameter is a part.
 Rule 2. What a browser or a system would run is served as application/octet-stream and saved as `.bin`: that is never
         rendered, whereas text/plain is a type that WhatsApp would deliver as a document.
+Rule 3. Two opinions agree when their types are of one family: libmagic confuses the members of a family, the reader
+        does not. Of two families they contradict each other. Not to know a type is no contradiction, except to text:
+        everything looks like text that has nothing else.
+Rule 4. A name stands in one place of the table; a dangerous ending belongs to one type and to no harmless one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import functools
+import re
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from gateway.inspection import families
+from pydantic import Field
+
+from gateway import printable, rules
+from gateway.rules import StrictTable
+
+FILE = "files.toml"
+OCTETS = "application/octet-stream"  # what nobody knows
+OGG_OPUS = "audio/ogg; codecs=opus"
+TEXT, PROGRAM, MARKUP, SCRIPT = "text", "program", "markup", "script"
+DANGEROUS = frozenset({PROGRAM, MARKUP, SCRIPT})
+LIBRARY_EXTENSION = ".dll"  # a library does nothing by itself: it keeps its name
 
 Category = Literal["image", "video", "audio", "document", "sticker"]
+Switch = Annotated[bool, Field(strict=True)]
 
-OCTETS = "application/octet-stream"
-OGG_OPUS = "audio/ogg; codecs=opus"
-_OPEN_XML = "application/vnd.openxmlformats-officedocument."
-_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
-_MACRO_SUFFIX = ".macroEnabled.12"
+_LONGEST_ENDING = 64  # characters of a name that are looked at
+_MIME = re.compile(r"[a-z]{1,20}/[A-Za-z0-9.+_-]{1,120}(?:; codecs=opus)?")
+_ENDING = re.compile(r"\.[a-z0-9-]{1,32}")
 
 
-@dataclass(frozen=True)
-class FileType:
+class FileType(StrictTable):
+    """A type, and what we do with its files: a row of `rules/files.toml`, which tells what each field says."""
+
     mime: str
-    category: Category  # the kind of message it would be: a document, unless WhatsApp has a kind of its own for it
-    extension: str
-    served: str  # the Content-Type
+    family: str = ""
+    category: Category = "document"
+    endings: tuple[str, ...] = ()
+    spellings: tuple[str, ...] = ()
+    served_as: Literal["application/octet-stream"] | None = None
+    runs: Switch = False
+    packs: Switch = False
+    no_page: Switch = False
+
+    @property
+    def runnable(self) -> bool:
+        """Whether a machine would run such a file, or what unpacks out of it: then its endings are dangerous."""
+        return self.runs or self.family in DANGEROUS
+
+    @property
+    def served(self) -> str:
+        """The Content-Type."""
+        return OCTETS if self.runnable else self.served_as or self.mime
+
+    @property
+    def extension(self) -> str:
+        """The ending under which such a file is saved, with its dot."""
+        return ".bin" if self.runnable or self.served_as else self.endings[0]
+
+    @property
+    def loses_its_ending(self) -> bool:
+        """Whether its endings are taken off an old name: that file is saved under another one, or may not keep it."""
+        return self.runnable or not self.served_as
 
 
-# What WhatsApp sends as a picture, a film, a sound or a sticker.
-_MEDIA: dict[Category, dict[str, str]] = {
-    "image": {"image/jpeg": ".jpg", "image/png": ".png"},
-    "video": {"video/mp4": ".mp4", "video/3gpp": ".3gp"},
-    "audio": {
-        "audio/aac": ".aac",
-        "audio/amr": ".amr",
-        "audio/mpeg": ".mp3",
-        "audio/mp4": ".m4a",
-        OGG_OPUS: ".ogg",
-    },
-    "sticker": {"image/webp": ".webp"},
-}
-
-_DOCUMENTS = {
-    "text/plain": ".txt",
-    "application/pdf": ".pdf",
-    "application/msword": ".doc",
-    "application/vnd.ms-excel": ".xls",
-    "application/vnd.ms-powerpoint": ".ppt",
-    f"{_OPEN_XML}wordprocessingml.document": ".docx",
-    f"{_OPEN_XML}spreadsheetml.sheet": ".xlsx",
-    f"{_OPEN_XML}presentationml.presentation": ".pptx",
-    f"{_OPEN_XML}wordprocessingml.template": ".dotx",
-    f"{_OPEN_XML}spreadsheetml.template": ".xltx",
-    f"{_OPEN_XML}presentationml.template": ".potx",
-    f"{_OPEN_XML}presentationml.slideshow": ".ppsx",
-    f"application/vnd.ms-word.document{_MACRO_SUFFIX}": ".docm",
-    f"application/vnd.ms-word.template{_MACRO_SUFFIX}": ".dotm",
-    f"application/vnd.ms-excel.sheet{_MACRO_SUFFIX}": ".xlsm",
-    f"application/vnd.ms-excel.template{_MACRO_SUFFIX}": ".xltm",
-    f"application/vnd.ms-excel.sheet.binary{_MACRO_SUFFIX}": ".xlsb",
-    f"application/vnd.ms-excel.addin{_MACRO_SUFFIX}": ".xlam",
-    f"application/vnd.ms-powerpoint.presentation{_MACRO_SUFFIX}": ".pptm",
-    f"application/vnd.ms-powerpoint.template{_MACRO_SUFFIX}": ".potm",
-    f"application/vnd.ms-powerpoint.slideshow{_MACRO_SUFFIX}": ".ppsm",
-    f"application/vnd.ms-powerpoint.addin{_MACRO_SUFFIX}": ".ppam",
-    "application/vnd.visio": ".vsd",
-    "application/vnd.ms-visio.drawing": ".vsdx",
-    f"{_OPEN_DOCUMENT}text": ".odt",
-    f"{_OPEN_DOCUMENT}text-template": ".ott",
-    f"{_OPEN_DOCUMENT}spreadsheet-template": ".ots",
-    f"{_OPEN_DOCUMENT}presentation-template": ".otp",
-    f"{_OPEN_DOCUMENT}formula": ".odf",
-    f"{_OPEN_DOCUMENT}spreadsheet": ".ods",
-    f"{_OPEN_DOCUMENT}presentation": ".odp",
-    f"{_OPEN_DOCUMENT}graphics": ".odg",
-    "application/epub+zip": ".epub",
-    "application/rtf": ".rtf",
-    "application/vnd.ms-outlook": ".msg",
-    "application/json": ".json",
-    "text/csv": ".csv",
-    "text/calendar": ".ics",
-    "text/vcard": ".vcf",
-    "application/x-ole-storage": ".bin",
-    "application/encrypted": ".bin",
-    OCTETS: ".bin",
-}
-
-_OTHERS = {
-    "image/gif": ".gif",
-    "image/bmp": ".bmp",
-    "image/x-ms-bmp": ".bmp",
-    "image/tiff": ".tif",
-    "image/heic": ".heic",
-    "image/heif": ".heif",
-    "image/avif": ".avif",
-    "image/x-canon-cr3": ".cr3",
-    "image/vnd.microsoft.icon": ".ico",
-    "image/vnd.adobe.photoshop": ".psd",
-    "video/quicktime": ".mov",
-    "video/webm": ".webm",
-    "video/x-matroska": ".mkv",
-    "video/x-msvideo": ".avi",
-    "video/x-ms-asf": ".wmv",
-    "video/x-flv": ".flv",
-    "video/mpeg": ".mpg",
-    "video/mp2t": ".ts",
-    "video/ogg": ".ogv",
-    "video/3gpp2": ".3g2",
-    "audio/3gpp": ".3gp",
-    "audio/wav": ".wav",
-    "audio/flac": ".flac",
-    "audio/ogg": ".ogg",
-    "audio/midi": ".mid",
-    "audio/x-aiff": ".aiff",
-    "audio/amr-wb": ".awb",
-    "application/zip": ".zip",
-    "application/gzip": ".gz",
-    "application/x-tar": ".tar",
-    "application/x-bzip2": ".bz2",
-    "application/x-xz": ".xz",
-    "application/zstd": ".zst",
-    "application/x-7z-compressed": ".7z",
-    "application/x-rar": ".rar",
-    "image/vnd.dwg": ".dwg",
-}
-
-# A library does nothing by itself: it keeps its name.
-LIBRARY_EXTENSION = ".dll"
-
-# What somebody's machine would run: programs, scripts and markup of all kinds, and what unpacks into them.
-RUNNABLE = frozenset(mime for family in families.DANGEROUS for mime in families.FAMILIES[family].split()) | {
-    "application/java-archive",
-    "application/vnd.android.package-archive",
-    "application/x-msi",
-    "application/vnd.ms-msi",
-    "message/rfc822",
-}
+class _Family(StrictTable):
+    also: tuple[str, ...] = ()
+    beginnings: tuple[str, ...] = ()
 
 
-def _known() -> dict[str, FileType]:
-    media = {
-        mime: FileType(mime, category, extension, served=mime)
-        for category, types in _MEDIA.items()
-        for mime, extension in types.items()
-    }
-    harmless = {
-        mime: FileType(mime, "document", extension, served=mime) for mime, extension in (_DOCUMENTS | _OTHERS).items()
-    }
-    runnable = {mime: FileType(mime, "document", ".bin", served=OCTETS) for mime in RUNNABLE}
-    return media | harmless | runnable
+class FileTypes(StrictTable):
+    """The whole table, and what is looked up in it."""
+
+    types: tuple[FileType, ...]
+    family: dict[str, _Family]
+
+    @cached_property
+    def by_mime(self) -> Mapping[str, FileType]:
+        return {row.mime: row for row in self.types}
+
+    @cached_property
+    def by_ending(self) -> Mapping[str, FileType]:
+        """Of the types that share an ending, the one that stands first."""
+        return {ending: row for row in reversed(self.types) for ending in row.endings}
+
+    @cached_property
+    def families(self) -> Mapping[str, str]:
+        """The family of every name of a type that has one."""
+        rows = {name: row.family for row in self.types for name in (row.mime, *row.spellings) if row.family}
+        return rows | {name: key for key, family in self.family.items() for name in family.also}
+
+    @cached_property
+    def beginnings(self) -> Mapping[str, str]:
+        """The family of all names that begin so."""
+        return {start: key for key, family in self.family.items() for start in family.beginnings}
+
+    @cached_property
+    def spellings(self) -> Mapping[str, str]:
+        """Our word for each of libmagic's that means the same."""
+        return {spelling: row.mime for row in self.types for spelling in row.spellings}
+
+    @cached_property
+    def runnable(self) -> frozenset[str]:
+        """Every name of a type that somebody's machine would run."""
+        named = {name for name, family in self.families.items() if family in DANGEROUS}
+        return frozenset(named | {row.mime for row in self.types if row.runs})
+
+    def group(self, family: str) -> frozenset[str]:
+        """Every name of a type of that family."""
+        return frozenset(name for name, theirs in self.families.items() if theirs == family)
 
 
-KNOWN = _known()
+@functools.cache
+def load() -> FileTypes:
+    """The types that this release knows. Raises SettingsError."""
+    return understand(rules.read(FILE))
+
+
+def understand(document: Mapping[str, Any]) -> FileTypes:
+    """The types in a parsed document. Raises SettingsError, which lists every problem with its row."""
+    found = rules.prove(document, FileTypes, file=FILE)
+    if problems := [*_problems(found)]:
+        raise rules.wrong(FILE, problems)
+    return found
 
 
 def of(mime: str) -> FileType:
     """What is known of the type; an unknown one is a document of octets."""
-    return KNOWN.get(mime, KNOWN[OCTETS])
+    known = load().by_mime
+    return known.get(mime) or known[OCTETS]
+
+
+def family(mime: str) -> str | None:
+    """The family of a type; None of one that no reader knows."""
+    table = load()
+    known = table.families.get(mime)
+    return known or next((key for start, key in table.beginnings.items() if mime.startswith(start)), None)
+
+
+def dangerous(mime: str) -> bool:
+    """Whether the type is a program, a script or markup."""
+    return family(mime) in DANGEROUS
+
+
+def spelt(mime: str) -> str:
+    """The type as we call it, by libmagic's word for it; all scripts in text are one."""
+    return load().spellings.get(mime, mime)
+
+
+def contradict(read: str, opinion: str) -> bool:
+    """Whether libmagic's opinion speaks against the type that a reader has told."""
+    if opinion == OCTETS:
+        return family(read) == TEXT
+    return family(read) != family(opinion)
+
+
+def called(name: str) -> FileType | None:
+    """The type that a file of this name would be, by the ending as Windows sees it; None if nobody knows the ending."""
+    seen = printable.text(name[-_LONGEST_ENDING:].lower(), instead="").rstrip(" .")
+    _, dot, ending = seen.rpartition(".")
+    return load().by_ending.get(dot + ending)
+
+
+def _problems(table: FileTypes) -> Iterator[str]:
+    """What contradicts itself in the table: the row, what is wrong, and what to do."""
+    if OCTETS not in table.by_mime:
+        yield f"there is no type '{OCTETS}', which stands for all that nobody knows: add it"
+    yield from (f"there is no family '{name}': add it" for name in sorted({TEXT, *DANGEROUS} - table.family.keys()))
+    names = [name for row in table.types for name in (row.mime, *row.spellings)]
+    names += [name for family in table.family.values() for name in family.also]
+    names += [f"{start}…" for family in table.family.values() for start in family.beginnings]
+    yield from (
+        f"'{name}' stands in two places: leave it in one" for name, times in Counter(names).items() if times > 1
+    )
+    endings = Counter(ending for row in table.types for ending in row.endings)
+    for row in table.types:
+        yield from (f"type '{row.mime}': {what}" for what in _problems_of_row(row, table.family))
+        yield from (f"type '{row.mime}': {what}" for what in _problems_of_endings(row, endings))
+
+
+def _problems_of_row(row: FileType, families: Container[str]) -> Iterator[str]:
+    if not _MIME.fullmatch(row.mime):
+        yield "is no type: write it as in 'image/png', without parameters"
+    if row.family and row.family not in families:
+        yield f"there is no family '{row.family}': write one that is there, or add it"
+    if row.runs and row.family in DANGEROUS:
+        yield f"all types of the family {row.family} run: leave out `runs`"
+    if row.runnable and (row.category != "document" or row.served_as or row.no_page):
+        yield "what runs is served as octets and trusted in nothing: leave out `category`, `served_as` and `no_page`"
+    if not (row.endings or row.runnable or row.served_as):
+        yield "is saved under its first ending: give it one"
+
+
+def _problems_of_endings(row: FileType, everywhere: Counter[str]) -> Iterator[str]:
+    for ending in row.endings:
+        if not _ENDING.fullmatch(ending):
+            yield f"'{ending}' is no ending: write it in small letters and with its dot, such as '.pdf'"
+        if everywhere[ending] > 1 and (row.runnable or row.endings.count(ending) > 1):
+            yield f"'{ending}' stands in two places, as only harmless endings of two types may: leave it in one"

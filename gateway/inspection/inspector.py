@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway import printable
 from gateway.inspection import (
     adts,
     amr,
     archive,
     compound,
-    families,
+    filetypes,
     gif,
     jpeg,
     libmagic,
@@ -58,14 +57,6 @@ READERS: Mapping[str, Read] = {
 }
 LIBMAGIC, NAME, NOBODY = "libmagic", "name", ""
 
-# Text under such a name runs at a double click, or where somebody lets it.
-SCRIPT_NAMES = (
-    ".vbs .vbe .js .jse .mjs .wsf .wsh .wsc .sct .hta .bat .cmd .ps1 .psm1 .psd1 .reg .inf .scf .url .lnk .desktop .sh"
-    " .bash .zsh .csh .command .py .pyw .php .phtml .phar .pl .rb .lua .asp .aspx .jsp .cgi .applescript .application"
-    " .settingcontent-ms .iqy .slk .jnlp .ahk .au3"
-)
-_SCRIPT_NAMES = tuple(SCRIPT_NAMES.split())
-TEXT_NAMES = {".csv": text.TABLE, ".tsv": text.TABLE, ".txt": text.PLAIN}
 PLAIN_TO_READERS = ("application/json",)  # libmagic parses it
 
 
@@ -92,7 +83,7 @@ class _Finding:
 def inspect(content: Content, *, name: str = "") -> Inspection:
     """Never raises anything but OSError, on any bytes and any name."""
     if content.size_bytes == 0:
-        return Inspection(mime=families.UNKNOWN, size_bytes=0, traits=frozenset({Trait.EMPTY}))
+        return Inspection(mime=filetypes.OCTETS, size_bytes=0, traits=frozenset({Trait.EMPTY}))
     opinion = libmagic.opinion(content)
     infected = text.is_test_virus(content)
     found = _named(_find(content, opinion), name)
@@ -120,14 +111,14 @@ def _find(content: Content, opinion: str | None) -> _Finding:
 
 def _weigh(structure: Structure, opinion: str | None, reader: str) -> _Finding:
     """What the reader has told, beside libmagic's opinion."""
-    said = opinion or families.UNKNOWN
+    said = opinion or filetypes.OCTETS
     found = _Finding(structure.mime, structure.traits, reader, structure.details)
-    if families.dangerous(found.mime):
+    if filetypes.dangerous(found.mime):
         return found
-    if families.contradict(found.mime, said):
+    if filetypes.contradict(found.mime, said):
         found = replace(found, traits=found.traits | {Trait.DISPUTED})
-    if families.dangerous(said) or (found.mime == text.PLAIN and said in PLAIN_TO_READERS):
-        found = replace(found, mime=families.spelt(said), reader=LIBMAGIC)
+    if filetypes.dangerous(said) or (found.mime == text.PLAIN and said in PLAIN_TO_READERS):
+        found = replace(found, mime=filetypes.spelt(said), reader=LIBMAGIC)
     return found
 
 
@@ -135,23 +126,23 @@ def _alone(content: Content, opinion: str | None) -> _Finding:
     """No reader knows it. Raises TooCostly."""
     mime = _spelt(opinion)
     traits = trailing.of_whole(content, end=content.size_bytes)
-    if families.of(mime) and not families.dangerous(mime):
+    if filetypes.family(mime) and not filetypes.dangerous(mime):
         traits |= {Trait.DISPUTED}
     return _Finding(mime, traits, LIBMAGIC if opinion else NOBODY)
 
 
 def _spelt(opinion: str | None) -> str:
-    return families.spelt(opinion) if opinion else families.UNKNOWN
+    return filetypes.spelt(opinion) if opinion else filetypes.OCTETS
 
 
 def _named(found: _Finding, name: str) -> _Finding:
     """What its name may change about a text."""
-    if families.of(found.mime) != families.TEXT:
+    called = filetypes.called(name)
+    if called is None or filetypes.family(found.mime) != filetypes.TEXT:
         return found
-    ending = printable.text(name[-64:].lower(), instead="").rstrip(" .")
-    if ending.endswith(_SCRIPT_NAMES):
-        return replace(found, mime=program.SCRIPT, reader=NAME)
-    told = next((mime for known, mime in TEXT_NAMES.items() if ending.endswith(known)), None)
-    if told and found.mime in TEXT_NAMES.values() and told != found.mime:
-        return replace(found, mime=told, reader=NAME)
+    if called.runnable:  # only what a browser or a mail program opens is more than a script then
+        mime = called.mime if called.family in (filetypes.MARKUP, filetypes.TEXT) else program.SCRIPT
+        return replace(found, mime=mime, reader=NAME)
+    if {called.mime, found.mime} == {text.PLAIN, text.TABLE}:
+        return replace(found, mime=called.mime, reader=NAME)
     return found

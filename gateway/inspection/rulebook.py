@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import Field, PlainValidator
 
 from gateway import rules
 from gateway.config import fields
-from gateway.errors import SettingsError
-from gateway.inspection import families, filetypes
+from gateway.inspection import filetypes
 from gateway.inspection.filetypes import Category
 from gateway.inspection.structure import Trait
+from gateway.rules import StrictTable
 
 FILE = "whatsapp.toml"
 
@@ -39,13 +39,7 @@ Text = Annotated[str, Field(min_length=1)]
 Traits = frozenset[Trait]
 
 
-class _Table(BaseModel):
-    """Nothing unknown, nothing changed later. Lists, numbers and switches are what TOML made of them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Limit(_Table):
+class Limit(StrictTable):
     """The most that somebody takes of a category; `any_of` as in a row."""
 
     category: Category
@@ -55,7 +49,7 @@ class Limit(_Table):
     any_of: Traits = frozenset()
 
 
-class Row(_Table):
+class Row(StrictTable):
     """One rule; `types` with its groups spelled out."""
 
     name: Text
@@ -85,13 +79,13 @@ class Row(_Table):
         return not (self.types or self.categories or self.any_of or self.none_of or self.too_large)
 
 
-class _Profile(_Table):
+class _Profile(StrictTable):
     about: Text
     row: tuple[Row, ...]
     on_top_of: str = ""
 
 
-class _File(_Table):
+class _Rules(StrictTable):
     sources: dict[str, Text]
     limit: tuple[Limit, ...]
     groups: dict[str, frozenset[str]]
@@ -121,19 +115,16 @@ def load() -> Rulebook:
 
 def understand(document: Mapping[str, Any]) -> Rulebook:
     """The rules in a parsed document. Raises SettingsError, which lists every problem with its row."""
-    try:
-        file = _File.model_validate(document)
-    except ValidationError as error:
-        raise _wrong([f"{_place(document, found['loc'])}: {found['msg']}" for found in error.errors()]) from error
+    file = rules.prove(document, _Rules, file=FILE)
     if problems := [*_problems(file)]:
-        raise _wrong(problems)
+        raise rules.wrong(FILE, problems)
     profiles = {name: tuple(_spelled(row, file) for row in _stacked(file, name)) for name in file.profile}
     if problems := [*_contradictions(profiles)]:
-        raise _wrong(problems)
+        raise rules.wrong(FILE, problems)
     return Rulebook(file.limit, profiles, file.sources)
 
 
-def _problems(file: _File) -> Iterator[str]:
+def _problems(file: _Rules) -> Iterator[str]:
     for limit in file.limit:
         if limit.source not in file.sources:
             yield f"limit of {limit.category}: there is no source '{limit.source}'"
@@ -141,7 +132,7 @@ def _problems(file: _File) -> Iterator[str]:
         if not any(limit.category == category and not limit.any_of for limit in file.limit):
             yield f"limit of {category}: there is none without traits"
     for name, types in file.groups.items():
-        yield from (f"group '{name}': there is no type '{mime}'" for mime in types - filetypes.KNOWN.keys())
+        yield from (f"group '{name}': there is no type '{mime}'" for mime in types - filetypes.load().by_mime.keys())
     for name, profile in file.profile.items():
         if profile.on_top_of and (profile.on_top_of not in file.profile or file.profile[profile.on_top_of].on_top_of):
             yield f"profile '{name}': it can stand only on a profile that is there and stands on none"
@@ -149,9 +140,10 @@ def _problems(file: _File) -> Iterator[str]:
             yield from (f"row '{row.name}' of '{name}': {what}" for what in _problems_of_row(row, file))
 
 
-def _problems_of_row(row: Row, file: _File) -> Iterator[str]:
+def _problems_of_row(row: Row, file: _Rules) -> Iterator[str]:
     yield from (
-        f"there is no type or group '{word}'" for word in row.types - filetypes.KNOWN.keys() - _groups(file).keys()
+        f"there is no type or group '{word}'"
+        for word in row.types - filetypes.load().by_mime.keys() - _groups(file).keys()
     )
     if row.source not in file.sources:
         yield f"there is no source '{row.source}'"
@@ -169,39 +161,21 @@ def _contradictions(profiles: Mapping[str, tuple[Row, ...]]) -> Iterator[str]:
         if len({row.name for row in stack}) < len(stack):
             yield f"profile '{name}': two rows have one name"
         for row in stack:
-            if row.verdict is Kind.NATIVE and (not row.types or row.types & filetypes.RUNNABLE):
+            if row.verdict is Kind.NATIVE and (not row.types or row.types & filetypes.load().runnable):
                 yield f"row '{row.name}' of '{name}': a native row names its types, and none that a machine would run"
 
 
-def _stacked(file: _File, name: str) -> tuple[Row, ...]:
+def _stacked(file: _Rules, name: str) -> tuple[Row, ...]:
     profile = file.profile[name]
     return profile.row + (file.profile[profile.on_top_of].row if profile.on_top_of else ())
 
 
-def _groups(file: _File) -> dict[str, frozenset[str]]:
+def _groups(file: _Rules) -> dict[str, frozenset[str]]:
     """Those of the file, and the families of dangerous types."""
-    return {name: frozenset(families.FAMILIES[name].split()) for name in families.DANGEROUS} | file.groups
+    return {name: filetypes.load().group(name) for name in filetypes.DANGEROUS} | file.groups
 
 
-def _spelled(row: Row, file: _File) -> Row:
+def _spelled(row: Row, file: _Rules) -> Row:
     groups = _groups(file)
     types = frozenset(mime for word in row.types for mime in groups.get(word, {word}))
     return row.model_copy(update={"types": types})
-
-
-def _place(document: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
-    """Where something is wrong, with the name of its row if it has one."""
-    found: Any = document
-    words = []
-    for step in location:
-        try:
-            found = found[step]
-        except (KeyError, IndexError, TypeError):
-            found = None
-        named = isinstance(step, int) and isinstance(found, dict) and "name" in found
-        words.append(f"'{found['name']}'" if named else str(step))
-    return " ".join(words)
-
-
-def _wrong(problems: list[str]) -> SettingsError:
-    return SettingsError("\n".join((f"rules/{FILE} is wrong.", *(f"  {problem}" for problem in problems))))

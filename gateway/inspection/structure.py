@@ -36,7 +36,7 @@ class Trait(StrEnum):
     # of documents and archives
     MACROS = "macros"
     ENCRYPTED = "encrypted"
-    PROGRAM_WITHIN = "program-within"
+    PROGRAM_WITHIN = "program-within"  # or a script; in an archive that is no document a page too
     BOMB = "bomb"  # unpacks to far more than it is
     DRESSED_UP = "dressed-up"  # an archive that calls itself a document and is none
     FORMULA = "formula"  # a CSV cell that a spreadsheet would run

@@ -19,7 +19,7 @@ from gateway.attachments import content_disposition
 from gateway.attachments.content_disposition import Promise
 from gateway.config.tables import AttachmentsSettings, MotionSettings
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
-from gateway.inspection import families
+from gateway.inspection import filetypes
 from gateway.inspection.inspector import Inspection
 from gateway.inspection.structure import Trait
 
@@ -40,12 +40,6 @@ FAILED = "Motion failed"
 ODD = "Motion gave an odd answer"
 
 _PAGES = ("text/html", "application/xhtml+xml", "application/json")
-# Under such a name nobody sends a page. An HTML file under that of a table or of a document is a common thing.
-_MEDIA_NAMES = (
-    ".jpg .jpeg .png .gif .webp .heic .bmp .tif .tiff .mp4 .3gp .mov .avi .mkv .webm .mp3 .aac .amr .m4a .ogg .opus"
-    " .wav .flac .pdf .zip .docx .xlsx .pptx"
-)
-_NO_PAGE = tuple(_MEDIA_NAMES.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,10 +124,11 @@ def require_no_page(download: Download, inspection: Inspection) -> None:
     a page is a page by its content, and what is text by what Motion calls it.
     """
     page = inspection.mime in _PAGES
-    text = families.of(inspection.mime) in (families.TEXT, families.MARKUP, families.SCRIPT)
+    text = filetypes.family(inspection.mime) in (filetypes.TEXT, filetypes.MARKUP, filetypes.SCRIPT)
     declared = download.declared in _PAGES and (text or Trait.EMPTY in inspection.traits)
     if download.promise.file:
-        page, declared = page and download.promise.name.lower().endswith(_NO_PAGE), False
+        called = filetypes.called(download.promise.name)
+        page, declared = page and called is not None and called.no_page, False
     if page or declared:
         raise NotFound(NO_FILE)
 
