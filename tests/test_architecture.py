@@ -123,6 +123,7 @@ ONE_HOME = {
     "limits": {"gateway.limits", "gateway.config.fields", "gateway.config.kinds"},
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},
+    "rich": {"gateway.cli"},
     "magic": {"gateway.inspection.libmagic"},
 }
 

@@ -1,27 +1,54 @@
-"""`attachments list | evict`."""
+"""`attachment inspect`, and `attachments list | evict`."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from gateway import services, telemetry
+from gateway import printable, services, telemetry
 from gateway.attachments.register import Record
 from gateway.attachments.shelf import Shelf
-from gateway.cli import moments
-from gateway.cli.events import UNCUT
-from gateway.cli.invocation import Invocation
-from gateway.config import Settings
-from gateway.errors import CommandError
-from gateway.inspection import verdicts
-from gateway.inspection.verdicts import Verdict
+from gateway.cli import Invocation, print_table, written
+from gateway.config import Settings, fields, tables
+from gateway.errors import CommandError, SettingsError
+from gateway.inspection import content, inspector, rulebook, verdicts
+from gateway.inspection.inspector import Inspection
+from gateway.inspection.verdicts import Limits, Verdict
 from gateway.store import migrator
+
+SOME_UNREAD = 1  # the exit status
+
+
+@dataclass(frozen=True)
+class _Inspected:
+    path: Path
+    inspection: Inspection
+    verdicts: Mapping[str, Verdict]  # by profile
+
+
+@click.group()
+def attachment() -> None:
+    """Files, and what becomes of them at WhatsApp."""
+
+
+@attachment.command()
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def inspect(invocation: Invocation, paths: tuple[Path, ...], *, as_json: bool) -> None:
+    """Say what each FILE is, what every profile makes of it, and why.
+
+    Needs no settings; where there are some, their size limits count. The exit status is 1 if a FILE cannot be read.
+    """
+    files = [*_inspected(paths, _limits(invocation))]
+    click.echo(_as_json(files)) if as_json else _print(files)
+    if len(files) < len(paths):
+        click.get_current_context().exit(SOME_UNREAD)
 
 
 @click.group()
@@ -41,12 +68,8 @@ def list_(invocation: Invocation, most: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_facts(record, verdict) for record, verdict in found], indent=2))
         return
-    table = Table("attachment", "type", "size", "verdict", "file", "fetches", "links until", "trouble", box=None)
-    for record, verdict in found:
-        table.add_row(*_row(record, verdict))
-    # What others chose is printed as it is, without markup; what a program reads is not cut to a screen.
-    width = None if sys.stdout.isatty() else UNCUT
-    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+    titles = ("attachment", "type", "size", "verdict", "file", "fetches", "links until", "trouble")
+    print_table(titles, [_row(record, verdict) for record, verdict in found])
 
 
 @attachments.command()
@@ -64,6 +87,23 @@ def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything
     click.echo(f"{files} deleted." if files else "The vault is empty.")
 
 
+def inspected(path: Path) -> Inspection:
+    """Raises OSError."""
+    if path.exists() and not path.is_file():
+        raise OSError(None, "is no file")
+    with content.of_file(path) as found:
+        return inspector.inspect(found, name=path.name)
+
+
+def default_limits() -> Limits:
+    """The sizes that the settings have where nobody has written any."""
+    read = fields.size()
+    return Limits(
+        motion_bytes=read(tables.MotionSettings.model_fields["max_attachment"].default),
+        gateway_bytes=read(tables.AttachmentsSettings.model_fields["max_bytes"].default),
+    )
+
+
 @contextmanager
 def opened_shelf(settings: Settings) -> Iterator[Shelf]:
     """Raises SpoolUnavailable unless the spool has this release's schema."""
@@ -74,6 +114,63 @@ def opened_shelf(settings: Settings) -> Iterator[Shelf]:
     finally:
         shared.shelf.close()
         shared.spool.close()
+
+
+def _limits(invocation: Invocation) -> Limits:
+    try:
+        settings = invocation.settings()
+    except SettingsError:
+        if invocation.config.exists():
+            click.echo(f"The settings in {invocation.config} cannot be used; the default limits count.", err=True)
+        return default_limits()
+    return verdicts.limits_of(settings)
+
+
+def _inspected(paths: Sequence[Path], limits: Limits) -> Iterator[_Inspected]:
+    for path in paths:
+        try:
+            found = inspected(path)
+        except OSError as error:
+            click.echo(f"{_shown(path)}: {error.strerror or 'cannot be read'}", err=True)
+            continue
+        profiles = rulebook.load().profiles
+        yield _Inspected(path, found, {name: verdicts.judge(found, profile=name, limits=limits) for name in profiles})
+
+
+def _as_json(files: Sequence[_Inspected]) -> str:
+    said = [
+        {
+            "path": str(file.path),
+            "mime": file.inspection.mime,
+            "size": file.inspection.size_bytes,
+            "verdicts": {
+                profile: {"verdict": verdict.kind, "code": verdict.code, "reason": verdict.reason}
+                for profile, verdict in file.verdicts.items()
+            },
+        }
+        for file in files
+    ]
+    return json.dumps(said, indent=2)
+
+
+def _print(files: Sequence[_Inspected]) -> None:
+    titles = ("file", "type", "size", "profile", "verdict", "code", "why, and what to do")
+    if files:
+        print_table(titles, [row for file in files for row in _judged(file)])
+
+
+def _judged(file: _Inspected) -> Iterator[tuple[str, ...]]:
+    """A row for each profile; what the file is stands in the first."""
+    first = (_shown(file.path), file.inspection.mime, f"{file.inspection.size_bytes:,}")
+    for profile, verdict in file.verdicts.items():
+        why = f"{verdict.reason} {verdict.remedy}".rstrip()
+        yield *first, profile, verdict.kind, verdict.code or "", why
+        first = ("", "", "")
+
+
+def _shown(path: Path) -> str:
+    """A path that does nothing to a terminal, whatever it is made of."""
+    return printable.text(str(path))
 
 
 def _verdict(record: Record, settings: Settings) -> Verdict | None:
@@ -129,4 +226,4 @@ def _facts(record: Record, verdict: Verdict | None) -> dict[str, object]:
 
 
 def _time(moment: float | None) -> str | None:
-    return None if moment is None else moments.written(moment)
+    return None if moment is None else written(moment)

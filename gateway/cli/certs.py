@@ -17,7 +17,7 @@ from gateway.certs import authority, checking, findings
 from gateway.certs.authority import Issued
 from gateway.certs.checking import Row
 from gateway.certs.subject import Place
-from gateway.cli.invocation import Invocation
+from gateway.cli import Invocation
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import ServerSettings
 
@@ -75,7 +75,7 @@ def private_ca(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # no
     say them all at once. It is never replaced.
     """
     issued = authority.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
-    click.echo(_told(folder.absolute(), issued))
+    click.echo(_made(folder.absolute(), issued))
 
 
 def _private(server: ServerSettings, *, now: datetime.datetime) -> Place:
@@ -113,7 +113,7 @@ def _as_text(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, f"{_count(counts['error'], 'error')}, {_count(counts['warning'], 'warning')}."])
 
 
-def _told(folder: Path, issued: Issued) -> str:
+def _made(folder: Path, issued: Issued) -> str:
     ca, key = authority.certificate_path(folder), authority.key_path(folder)
     made = [f"Made a CA that can sign for these names and no others, until {_day(issued.authority)}."]
     uses = {

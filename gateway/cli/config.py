@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
 from urllib.parse import quote
 
 import click
 
+from gateway.cli import Invocation
 from gateway.config import kinds, rendered
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.sinch import TOKEN_PATH
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
-
-
-class Context(Protocol):
-    """What the main group hands to its commands."""
-
-    def settings(self) -> Settings:
-        """The settings; raises SettingsError."""
-        ...
 
 
 @click.group()
@@ -30,9 +22,9 @@ def config() -> None:
 
 @config.command()
 @click.pass_obj
-def check(context: Context) -> None:
+def check(invocation: Invocation) -> None:
     """Say whether the gateway could start with these settings."""
-    settings = context.settings()
+    settings = invocation.settings()
     accounts, warnings = _count(settings.accounts, "account"), _count(settings.warnings, "warning")
     click.echo(f"The settings are fine: {accounts}, public at {settings.server.public_origin}, {warnings}.")
     for warning in settings.warnings:
@@ -42,12 +34,12 @@ def check(context: Context) -> None:
 @config.command()
 @click.option("--reveal", is_flag=True, help="Show the token of each Receive URL, and phone numbers.")
 @click.pass_obj
-def show(context: Context, *, reveal: bool) -> None:
+def show(invocation: Invocation, *, reveal: bool) -> None:
     """Show all settings, and per account what to type at Sinch and into Motion.
 
     Secrets and phone numbers are masked.
     """
-    settings = context.settings()
+    settings = invocation.settings()
     click.echo(rendered(settings))
     for account in settings.accounts:
         click.echo(_forms(settings, account, reveal=reveal))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from gateway.cli import moments
-from gateway.cli.events import NUMBER, UNCUT, opened_spool, whom
-from gateway.cli.invocation import Invocation
+from gateway.cli import Invocation, print_table, written
+from gateway.cli.spool import NUMBER, opened_spool, whom
 from gateway.clock import WallClock
 from gateway.outbound import record
 from gateway.outbound.record import Attached, Sent
@@ -34,12 +30,8 @@ def list_(invocation: Invocation, connector: int | None, outcome: str | None, mo
     """Show the newest messages, newest first: whether Sinch took them, and what was reported of them."""
     with opened_spool(invocation) as spool:
         found = record.listed(spool, most=most, connector_id=connector, outcome=outcome, now=WallClock().now())
-    table = Table("send", "started", "connector", "kind", "outcome", "code", "fate", "message id", box=None)
-    for sent in found:
-        table.add_row(*_row(sent))
-    # What others chose is printed as it is, without markup; what a program reads is not cut to a screen.
-    width = None if sys.stdout.isatty() else UNCUT
-    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+    titles = ("send", "started", "connector", "kind", "outcome", "code", "fate", "message id")
+    print_table(titles, [_row(sent) for sent in found])
 
 
 @sends.command()
@@ -56,12 +48,12 @@ def show(invocation: Invocation, name: str) -> None:
 def _row(sent: Sent) -> tuple[str, ...]:
     return (
         str(sent.send_id),
-        moments.written(sent.started_at),
+        written(sent.started_at),
         str(sent.connector_id),
         sent.kind,
         sent.outcome,
         sent.code,
-        DOUBTFUL if sent.evidence.doubtful else _told(sent.fate) if sent.fate else "",
+        DOUBTFUL if sent.evidence.doubtful else _result(sent.fate) if sent.fate else "",
         sent.message_id,
     )
 
@@ -81,8 +73,8 @@ def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
     yield "correlation id", sent.correlation_id
     yield "request id", sent.request_id
     yield "tries", sent.tries
-    yield "started", moments.written(sent.started_at)
-    yield "ended", "" if sent.ended_at is None else moments.written(sent.ended_at)
+    yield "started", written(sent.started_at)
+    yield "ended", "" if sent.ended_at is None else written(sent.ended_at)
     yield "took", "" if sent.ended_at is None else f"{sent.ended_at - sent.started_at:.3f} s"
     yield from (("attachment", _attached(attached)) for attached in sent.attachments)
     yield from (("report", _reported(told)) for told in sent.evidence.reports)
@@ -90,7 +82,7 @@ def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
 
 def _fate(sent: Sent) -> str:
     if not sent.evidence.doubtful:
-        return _told(sent.fate) if sent.fate else ""
+        return _result(sent.fate) if sent.fate else ""
     return f"{DOUBTFUL}: several messages have this correlation id, and the reports may be on another one"
 
 
@@ -100,9 +92,9 @@ def _attached(attached: Attached) -> str:
 
 
 def _reported(told: Filed) -> str:
-    parts = (_told(told), told.sub_code, told.channel_code, told.channel, f"event {told.event_id}")
-    return ", ".join((moments.written(told.reported_at), *filter(None, parts)))
+    parts = (_result(told), told.sub_code, told.channel_code, told.channel, f"event {told.event_id}")
+    return ", ".join((written(told.reported_at), *filter(None, parts)))
 
 
-def _told(told: Filed) -> str:
+def _result(told: Filed) -> str:
     return f"{told.status} {told.code}".strip()

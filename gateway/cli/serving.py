@@ -1,18 +1,19 @@
-"""`serve`, and its parts one by one: `web`, `courier`, `migrate`."""
+"""The processes: `serve`, and its parts one by one: `web`, `courier`, `nginx run`; and `nginx render`.
+
+Each command loads its own process, and none of the others.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import click
 
 from gateway import paths, telemetry
-from gateway.cli.invocation import Invocation
+from gateway.cli import Invocation
 from gateway.doors import DOORS
-from gateway.serving import courier as courier_process
-from gateway.serving import web as door_process
-from gateway.serving.supervisor import Supervisor
-from gateway.store import migrator
+from gateway.errors import CommandError
 
 
 @click.command()
@@ -23,6 +24,8 @@ def serve(invocation: Invocation) -> None:
     What dies is started again. SIGHUP reads the settings anew; SIGTERM stops, after what is in
     flight has ended.
     """
+    from gateway.serving.supervisor import Supervisor
+
     telemetry.configure("serve")
     Supervisor(invocation.config, partial(invocation.settings_of, "serve")).run()
 
@@ -32,22 +35,58 @@ def serve(invocation: Invocation) -> None:
 @click.pass_obj
 def web(invocation: Invocation, door: str) -> None:
     """Run one DOOR on its Unix socket, for nginx to pass requests to."""
+    from gateway.serving import web as process
+
     read = partial(invocation.settings_of, door)
     paths.prepare(read())
-    door_process.run(door, read)
+    process.run(door, read)
 
 
 @click.command()
 @click.pass_obj
 def courier(invocation: Invocation) -> None:
     """Deliver accepted events to Motion until told to stop."""
-    courier_process.run(invocation.settings_of("courier"))
+    from gateway.serving import courier as process
+
+    process.run(invocation.settings_of("courier"))
 
 
-@click.command()
+@click.group()
+def nginx() -> None:
+    """The nginx configuration that the settings make."""
+
+
+@nginx.command()
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write nginx.conf into.",
+)
+@click.option("--include", is_flag=True, help="Only what stands inside http { }, as motion-gateway.conf.")
 @click.pass_obj
-def migrate(invocation: Invocation) -> None:
-    """Create the spool, or bring it to the schema of this release."""
-    settings = invocation.settings_of("migrate")
-    paths.prepare(settings)
-    click.echo(f"The spool is at schema {migrator.migrate(paths.spool(settings))}.")
+def render(invocation: Invocation, folder: Path, *, include: bool) -> None:
+    """Write nginx.conf, to look at or to run nginx with; or a file that your own nginx.conf includes."""
+    from gateway.serving import nginx_conf as renderer
+
+    text = renderer.configuration(invocation.settings(), whole=not include)
+    path = folder / ("motion-gateway.conf" if include else "nginx.conf")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    click.echo(f"Wrote {path}.")
+
+
+@nginx.command()
+@click.pass_obj
+def run(invocation: Invocation) -> None:
+    """Run nginx in the foreground, before doors that run by themselves.
+
+    SIGHUP reads the settings and the certificate anew; SIGTERM stops, after what is in flight has ended.
+    """
+    from gateway.serving import nginx as process
+
+    process.run(partial(invocation.settings_of, process.NAME))

@@ -13,10 +13,8 @@ from pydantic_core import PydanticCustomError
 from gateway import telemetry
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.cli import moments
-from gateway.cli.attachment import inspected
-from gateway.cli.attachments import opened_shelf
-from gateway.cli.invocation import Invocation
+from gateway.cli import Invocation, written
+from gateway.cli.attachments import inspected, opened_shelf
 from gateway.clock import WallClock
 from gateway.config import Settings, fields
 from gateway.errors import CommandError, NotFound
@@ -59,7 +57,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     minted = tokens.mint(grant, keys=_keys(settings))
     telemetry.configure("token")
     _hold(grant, settings)
-    telemetry.note("audit", command="mint", attachment_id=attachment_id, until=moments.written(grant.expires_at))
+    telemetry.note("audit", command="mint", attachment_id=attachment_id, until=written(grant.expires_at))
     click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
 
 
@@ -83,8 +81,8 @@ def open_(invocation: Invocation, given: str | None) -> None:
         "type": grant.mime,
         "SHA-256": grant.digest.hex(),
         "purpose": grant.purpose,
-        "minted": moments.written(grant.issued_at),
-        "lives until": moments.written(grant.expires_at),
+        "minted": written(grant.issued_at),
+        "lives until": written(grant.expires_at),
     }
     for name, value in facts.items():
         click.echo(f"{name:<13}{value}")
@@ -101,7 +99,7 @@ def revoke(invocation: Invocation, attachment_id: str) -> None:
             before = shelf.revoke(attachment_id)
         except NotFound as error:
             raise CommandError(f"{NO_ID}; nothing was revoked") from error
-    telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=moments.written(before))
+    telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=written(before))
     click.echo(f"All links to attachment {attachment_id} are revoked.")
 
 

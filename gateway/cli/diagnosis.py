@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from gateway.cli.events import UNCUT
-from gateway.cli.invocation import Invocation
+from gateway.cli import Invocation, print_table
 from gateway.diagnosis import exposure as reachable
+from gateway.diagnosis.exposure import Route
 
 
 @click.command()
@@ -24,10 +21,10 @@ def exposure(invocation: Invocation, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(route) for route in routes], indent=2))
         return
-    table = Table("listener", "host", "methods", "path", "answers", "for", box=None)
-    for route in routes:
-        listener = f"{route.listener} {'TLS' if route.tls else 'plain'}"
-        table.add_row(listener, route.host, ", ".join(route.methods), route.path, route.answers, route.audience)
-    width = None if sys.stdout.isatty() else UNCUT
-    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+    print_table(("listener", "host", "methods", "path", "answers", "for"), [_row(route) for route in routes])
     click.echo("All else is refused.")
+
+
+def _row(route: Route) -> tuple[str, ...]:
+    listener = f"{route.listener} {'TLS' if route.tls else 'plain'}"
+    return listener, route.host, ", ".join(route.methods), route.path, route.answers, route.audience
