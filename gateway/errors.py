@@ -17,7 +17,7 @@ GatewayError                    500  a fault of ours that nobody planned for
 │   ├── UpstreamUnreachable          no connection, or it broke
 │   └── UpstreamTimeout              no whole answer within the deadline
 ├── SinchError                       a call has no answer of Sinch's to hand on: sinch/
-└── Refused                          by the outbound door, in words of its own: calls/refusals.py
+└── Refused                          by the outbound door, in words of its own: outbound/refusals.py
 
 `status` and `code` are public: every refusal of one status has one body, whoever asks and
 whatever the reason. `reason` is a fixed phrase for logs and tests, and holds nothing that came

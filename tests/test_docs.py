@@ -18,7 +18,7 @@ from gateway.delivery import claims
 from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.motion import download
-from gateway.outbound import record
+from gateway.outbound import files, record
 from gateway.store import engines, reports, schema
 from gateway.upstream import stream
 
@@ -45,7 +45,7 @@ DOOR_VIEWS = (
     "ingress",
     "ops",
     "attachments/routes.py",
-    *(f"outbound/{name}.py" for name in ("routes", "sending", "files", "links", "forward")),
+    *(f"outbound/{name}.py" for name in ("routes", "files", "forward")),
 )
 REASONS_RAISED_IN = (
     "app.py",
@@ -120,7 +120,7 @@ def reasons() -> Iterator[str]:
     """The phrases given to our error classes, or as a `reason`, where an operator reads them in a line."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
     yield from (*engines._REASONS.values(), engines._reason(Exception()))
-    for module in (download, vault, stream):
+    for module in (download, vault, stream, files):
         named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
         yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))
     for place in REASONS_RAISED_IN:

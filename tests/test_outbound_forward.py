@@ -15,8 +15,8 @@ from gateway.attachments import tokens
 from gateway.attachments.tokens import Purpose
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.outbound import allowed, forward
-from gateway.outbound.forward import CallOutcome, Incoming
-from gateway.outbound.links import Links
+from gateway.outbound.files import Links
+from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.refusals import Refused
 from gateway.store.engines import Database
 from gateway.upstream import Answer
@@ -67,7 +67,7 @@ def forwarded(door: CallDoor, body: dict[str, Any]) -> CallOutcome:
     settings = door.services.settings
     call = allowed.prove("POST", SEND, accounts=settings.accounts, management=False)
     came = json.dumps(body).encode()
-    incoming = Incoming(call=call, headers=[], body=came, request_id="r-7", began_at=door.clock.now())
+    incoming = IncomingCall(call=call, headers=[], body=came, request_id="r-7", began_at=door.clock.now())
     return forward.forward(incoming, services=door.services, links=Links(settings))
 
 

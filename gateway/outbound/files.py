@@ -1,23 +1,30 @@
-"""The media of a message: each file of Motion's is acquired and judged before it leaves, and gets a link of ours.
+"""The media of a message: whose file a link leads to; and of Motion's files, judged before they leave, links of ours.
 
-Rule 1. A link is minted for the bytes that were judged, and serves these bytes for as long as it lives.
-Rule 2. What WhatsApp would refuse is refused at once, in the words of its verdict; on other channels its rules say
+Rule 1. A link leads to a file of Motion's by its path at Motion or at the gateway, or because the gateway minted it.
+        The token of Motion's links is not asked for: whoever may use this door may send any attachment.
+Rule 2. A link is minted for the bytes that were judged, and serves these bytes for as long as it lives.
+Rule 3. What WhatsApp would refuse is refused at once, in the words of its verdict; on other channels its rules say
         nothing, and only the sizes of the settings count.
 """
 
 from __future__ import annotations
 
+import posixpath
+import re
+import unicodedata
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
+from gateway import printable
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.shelf import Item
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.config import Account
+from gateway.config import Account, Settings, addresses
 from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import Kind
 from gateway.inspection.verdicts import Verdict
-from gateway.outbound.links import LinkedFile, Links
+from gateway.motion import download
 from gateway.outbound.message import Media, NewLink, Send
 from gateway.outbound.message_fields import WHATSAPP
 from gateway.outbound.record import Attached
@@ -25,6 +32,73 @@ from gateway.outbound.refusals import Refused
 from gateway.services import Services
 
 MOST_FILES = 30  # of one message: a carousel has ten cards, each perhaps with a picture and a small one
+NOWHERE = "the link opens nothing here"
+
+_LINK = re.compile(
+    r"(?i:(?P<scheme>https?))://(?P<host>[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<path>(?:/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?",
+    re.DOTALL | re.ASCII,
+)
+_LOOSE = re.compile("^(?:https?:)?/*([^/?#]*)([^?#]*)")
+_HOST_AND_PORT = re.compile("(?P<host>.*?)[.]*(?::0*(?P<port>[0-9]{0,5}))?", re.ASCII)
+_MINTED = re.compile("/media/(?P<token>[^/]+)/[^/]*")
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkedFile:
+    """An attachment of Motion's; `digest`: only with these bytes."""
+
+    attachment_id: str
+    digest: bytes | None = None
+
+
+class Links:
+    """Says where the links in messages lead, by the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        attachments, motion, public = settings.attachments, settings.motion.url, settings.server.public_origin
+        self._ours, self._motions = addresses.host(public), addresses.host(motion)
+        # Whatever is written there leads to the one that is in use: port 80 sends on to the other.
+        self._ports = {
+            self._motions: {addresses.port(motion), *_PORTS.values()},
+            self._ours: {addresses.port(public), *_PORTS.values()},
+        }
+        self._paths = [_pattern(attachments.public_path), _pattern(settings.motion.attachment_path)]
+        self._keys = [key.get_secret_value() for key in attachments.token_keys]
+
+    def file(self, url: str, *, now: float) -> LinkedFile | None:
+        """Find the attachment that `url` leads to; None: it is neither Motion's nor ours.
+
+        Raises NotFound: it opens nothing; or it is spelled so that some would take it for one of ours, and others not.
+        """
+        link = _LINK.fullmatch(url)
+        if link is None or link["host"].lower() not in self._ports:
+            self._require_foreign(url)
+            return None
+        host, port = link["host"].lower(), int(link["port"] or _PORTS[link["scheme"].lower()])
+        if port not in self._ports[host]:
+            return None
+        for pattern in self._paths:
+            if found := pattern.fullmatch(link["path"]):
+                return LinkedFile(attachment_id=found["id"])
+        if host == self._ours:
+            return self._minted(link["path"], now=now)
+        self._require_foreign(url)  # Motion has other things too, and may be public
+        return None
+
+    def _require_foreign(self, url: str) -> None:
+        """Raises NotFound for what a lenient reader would take for a link to a file of ours or Motion's."""
+        host, port, path = _leniently(url)
+        if port and port not in self._ports.get(host, ()):
+            return
+        if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
+            raise NotFound(NOWHERE)
+
+    def _minted(self, path: str, *, now: float) -> LinkedFile:
+        found = _MINTED.fullmatch(path)
+        grant = tokens.open(found["token"] if found else "", keys=self._keys, now=now)
+        return LinkedFile(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
 @dataclass(kw_only=True)
@@ -77,7 +151,7 @@ class Files:
         except NotFound as error:
             if media.ours_only:
                 return None  # it may be no link at all
-            raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason="the link opens nothing here") from error
+            raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason=NOWHERE) from error
         if ours is None and not media.ours_only and self.services.settings.outbound.foreign_media == "refuse":
             raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)
         return ours
@@ -144,3 +218,17 @@ class Files:
 def named_channels(send: Send, channel: str, account: Account) -> frozenset[str]:
     """Name those on which a part of a message may go out: its own, or the message's, or whichever the account has."""
     return frozenset({channel}) if channel else send.channels or frozenset(account.channels)
+
+
+def _leniently(url: str) -> tuple[str, int, str]:
+    """Host, port (0: none) and path, as the most lenient reader would find them (WHATWG's URL standard, and beyond)."""
+    seen = printable.text(unicodedata.normalize("NFKC", unquote(url)), instead="").replace(" ", "")
+    authority, path = _LOOSE.findall(seen.replace("\\", "/").replace("\u3002", ".").lower())[0]
+    found = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
+    host, port = found.groups("0") if found else ("", "0")
+    return host, int(port or 0), posixpath.normpath(path)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    before, _, after = path.partition("{id}")
+    return re.compile(f"{re.escape(before)}(?P<id>{download.NUMBER}){re.escape(after)}/?")

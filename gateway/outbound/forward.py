@@ -18,8 +18,7 @@ from gateway.config import Account
 from gateway.errors import SpoolUnavailable, TooManyRequests
 from gateway.outbound import files, message, record, refusals
 from gateway.outbound.allowed import MESSAGES_SEND, PREPARING_SECONDS, AppIn, Call
-from gateway.outbound.files import Files
-from gateway.outbound.links import Links
+from gateway.outbound.files import Files, Links
 from gateway.outbound.message import Send
 from gateway.outbound.record import Draft
 from gateway.outbound.refusals import UNKNOWN_FATES, Refused
@@ -38,7 +37,7 @@ COUNTED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Incoming:
+class IncomingCall:
     """A call that may pass. `headers`: those that go out with it; `began_at`: when it came, in seconds since 1970."""
 
     call: Call
@@ -60,7 +59,7 @@ class CallOutcome:
     fate: str | None
 
 
-def forward(incoming: Incoming, *, services: Services, links: Links) -> CallOutcome:
+def forward(incoming: IncomingCall, *, services: Services, links: Links) -> CallOutcome:
     """Carry a call to Sinch, and hand back what became of it, whatever that is."""
     passage = _Passage(services=services, incoming=incoming)
     answer: Answer | Refused
@@ -92,7 +91,7 @@ def require_within(services: Services, limit: str, *, whose: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _End:
+class _Settlement:
     """What is written down of a message when its sending has ended; `status` is that of the answer that Motion gets."""
 
     outcome: str
@@ -107,7 +106,7 @@ class _Passage:
     """One call on its way; `facts` grow as it goes, and `fate` is there from when it leaves."""
 
     services: Services
-    incoming: Incoming
+    incoming: IncomingCall
     facts: dict[str, object] = field(default_factory=dict)
     fate: str | None = None
 
@@ -191,16 +190,18 @@ class _Passage:
             answer, tries = self._handed_over(body, account)
         except Refused as refused:
             outcome = record.UNKNOWN if refused.refusal.sent == "unknown" else record.UNSENT
-            self._settle(send_id, _End(outcome=outcome, status=refused.status, code=refused.code, tries=refused.tries))
+            self._settle(
+                send_id, _Settlement(outcome=outcome, status=refused.status, code=refused.code, tries=refused.tries)
+            )
             raise
         except Exception as error:
             telemetry.failure("unexpected", error)
-            self._settle(send_id, _End(outcome=record.UNKNOWN))
+            self._settle(send_id, _Settlement(outcome=record.UNKNOWN))
             raise Refused("SEND_FATE_UNKNOWN") from error
-        self._settle(send_id, _end(answer, tries=tries))
+        self._settle(send_id, _settlement(answer, tries=tries))
         return answer
 
-    def _settle(self, send_id: int, end: _End) -> None:
+    def _settle(self, send_id: int, end: _Settlement) -> None:
         self.facts |= {telemetry.OUTCOME: end.outcome, telemetry.MESSAGE: end.message_id}
         try:
             record.settle(self.services.spool, send_id, now=self.services.clock.now(), **vars(end))
@@ -231,11 +232,11 @@ class _Passage:
         return answer, tries
 
 
-def _end(answer: Answer, *, tries: int) -> _End:
+def _settlement(answer: Answer, *, tries: int) -> _Settlement:
     """What an answer means for a message. A 5xx may come from before what had taken it; so its fate is unknown."""
     said, status = message.reply(answer.body), answer.status
     if 200 <= status < 300:
         outcome = record.ACCEPTED if said.message_id else record.UNKNOWN
-        return _End(outcome=outcome, status=status, message_id=said.message_id, tries=tries)
+        return _Settlement(outcome=outcome, status=status, message_id=said.message_id, tries=tries)
     outcome = record.REJECTED if status < 500 else record.UNKNOWN
-    return _End(outcome=outcome, status=status, code=said.code, tries=tries)
+    return _Settlement(outcome=outcome, status=status, code=said.code, tries=tries)

@@ -17,8 +17,8 @@ from werkzeug.exceptions import HTTPException
 from gateway import telemetry
 from gateway.doors import MOST_CALL_BYTES
 from gateway.outbound import allowed, forward, gateway_key
-from gateway.outbound.forward import CallOutcome, Incoming
-from gateway.outbound.links import Links
+from gateway.outbound.files import Links
+from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.refusals import Refused
 from gateway.services import Services
 from gateway.sinch import TOKEN_PATH
@@ -84,7 +84,7 @@ def _require_sound() -> None:
         raise Refused("BODY_ENCODED")
 
 
-def _incoming(services: Services) -> Incoming:
+def _incoming(services: Services) -> IncomingCall:
     """The call in this request, if it may pass: it, who makes it, and how often. Raises Refused."""
     settings = services.settings
     _require_sound()
@@ -97,7 +97,7 @@ def _incoming(services: Services) -> Incoming:
     g.decision[telemetry.CALL] = asked.operation.name
     headers = _headers(services)
     forward.require_within(services, "calls_per_project", whose=asked.project_id)
-    return Incoming(
+    return IncomingCall(
         call=asked,
         headers=headers,
         body=request.get_data(cache=False),
