@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gateway import app
 from gateway.outbound import message, refusals
-from gateway.serving import private_edge
+from gateway.serving import nginx_conf
 from gateway.sinch import TOTAL_SECONDS, Effect, SinchError
 from gateway.sinch.client import Request
 from gateway.store.engines import Database
@@ -115,7 +115,7 @@ def test_a_message_does_not_leave_after_nginx_has_told_motion_that_its_fate_is_u
     door.client = app.create_app(slow, door="outbound").test_client()
     began = door.clock.now()
     answer = door.call(body=carousel(10))
-    waits: Any = private_edge.facts(slow.settings)["answers_within"]
+    waits: Any = nginx_conf.outbound(slow.settings)["answers_within"]
     assert door.clock.now() - began < waits - TOTAL_SECONDS + slow.settings.motion.timeout
     assert_refused(answer, "MEDIA_NOT_NOW", field="message.carousel_message.cards[2].media_message.url")
     assert door.heard == []

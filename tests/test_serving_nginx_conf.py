@@ -19,7 +19,7 @@ from gateway.cli import group
 from gateway.config import Settings
 from gateway.diagnosis import directives
 from gateway.errors import CommandError
-from gateway.serving import nginx_conf, private_edge
+from gateway.serving import nginx_conf
 
 File = Callable[..., Path]
 
@@ -243,7 +243,7 @@ def test_the_private_door_is_waited_for_longer_than_for_motion_and_sinch_togethe
 
 def test_what_nginx_refuses_at_the_private_door_are_words_of_the_door_itself(settings_file: File) -> None:
     text = nginx_conf.configuration(config.load(settings_file(server=PRIVATE, attachments=LINKS["minted"]), {}))
-    for refused in private_edge.refusals():
+    for refused in nginx_conf.refusals():
         written = refused.body.decode().replace("'", "\\'")
         assert text.count(f"return {refused.status} '{written}';") == 2
     assert str(2**20) in text

@@ -6,7 +6,6 @@ Rule 2. What nginx writes in our form is passed on as it is; its own words are s
 
 from __future__ import annotations
 
-import queue
 import signal
 import subprocess
 import threading
@@ -16,12 +15,12 @@ from typing import IO
 
 from gateway import lock, paths, telemetry
 from gateway.config import Settings
-from gateway.errors import CommandError, GatewayError
-from gateway.serving import child, nginx_conf
+from gateway.errors import CommandError
+from gateway.serving import nginx_conf, process
+from gateway.serving.process import STOPPING, Signals
 
 NAME = "nginx"
 STOP_SIGNAL = signal.SIGQUIT  # it finishes the requests that it has; at SIGTERM it would not
-TICK_SECONDS = 0.1
 LAST_LINES_SECONDS = 1.0
 
 
@@ -41,9 +40,9 @@ def prepare(settings: Settings) -> None:
     path.replace(paths.nginx_conf(settings))
 
 
-def relay(process: subprocess.Popen[bytes]) -> tuple[threading.Thread, ...]:
+def relay(running: subprocess.Popen[bytes]) -> tuple[threading.Thread, ...]:
     """Pass on what nginx writes until it has ended; returns those who do so."""
-    ways = ((process.stdout, telemetry.relay), (process.stderr, lambda line: telemetry.quote(NAME, line)))
+    ways = ((running.stdout, telemetry.relay), (running.stderr, lambda line: telemetry.quote(NAME, line)))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
     for thread in relays:
         thread.start()
@@ -56,48 +55,32 @@ def run(read: Callable[[], Settings]) -> None:
     Raises CommandError if nginx does not start or ends by itself, or if a gateway runs here already.
     """
     telemetry.configure(NAME)
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda got, _frame: signals.put(got))
+    signals = Signals((*STOPPING, signal.SIGHUP))
     settings = read()
     paths.prepare(settings)
     with lock.only_one(paths.lock(settings, "serve"), "gateway"):
         prepare(settings)
-        process = child.start(command(settings), heard=True)
-        telemetry.note("started", part=NAME, pid=process.pid)
-        relays = relay(process)
+        running = process.start(command(settings), heard=True)
+        telemetry.note("started", part=NAME, pid=running.pid)
+        relays = relay(running)
         try:
-            while _signalled(signals, process) == signal.SIGHUP:
-                settings = _reloaded(process, settings, read)
+            while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
+                if changed := process.reread(settings, read, prepare=prepare):
+                    settings = changed
+                    running.send_signal(signal.SIGHUP)
+                    telemetry.note("reloaded")
         finally:
             patience = settings.spool.deadline + 10.0
-            child.stop(process, STOP_SIGNAL, name=NAME, patience_seconds=patience)
-            child.kill(process)
+            process.stop(running, STOP_SIGNAL, name=NAME, patience_seconds=patience)
+            process.kill(running)
             for thread in relays:
                 thread.join(LAST_LINES_SECONDS)
     telemetry.note("stopped")
 
 
-def _signalled(signals: queue.SimpleQueue[int], process: subprocess.Popen[bytes]) -> int:
-    while process.poll() is None:
-        try:
-            return signals.get(timeout=TICK_SECONDS)
-        except queue.Empty:
-            pass
-    raise CommandError(f"nginx ended with status {process.returncode}; its last lines above say why")
-
-
-def _reloaded(process: subprocess.Popen[bytes], before: Settings, read: Callable[[], Settings]) -> Settings:
-    try:
-        settings = read()
-        paths.require_same_state(before, settings)
-        prepare(settings)
-    except GatewayError as error:
-        telemetry.note("reload refused; nothing was changed", problems=error.reason)
-        return before
-    process.send_signal(signal.SIGHUP)
-    telemetry.note("reloaded")
-    return settings
+def _require_alive(running: subprocess.Popen[bytes]) -> None:
+    if running.poll() is not None:
+        raise CommandError(f"nginx ended with status {running.returncode}; its last lines above say why")
 
 
 def _command(configuration: Path) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -12,13 +13,18 @@ import jinja2
 from gateway import errors, paths
 from gateway.attachments import routes, tokens
 from gateway.config import Settings
-from gateway.doors import DOORS, HEADERS, PUBLIC_HEADERS
+from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
+from gateway.config.tables import ServerSettings
+from gateway.doors import DOORS, HEADERS, MOST_CALL_BYTES, PUBLIC_HEADERS
 from gateway.errors import CommandError
-from gateway.serving import private_edge
+from gateway.outbound.allowed import PREPARING_SECONDS
+from gateway.outbound.refusals import Refused
+from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
 
 HEADERS_MORE = "ngx_http_headers_more_filter_module.so"  # nginx itself has no way to leave out its name
 MODULE_FOLDERS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+ROOM_SECONDS = 5  # for all else that a call of Motion's takes
 CONNECTIONS_PER_CLIENT = 1024  # far beyond what Sinch opens, far below what nginx has
 
 # nginx's own refusals that become one of ours; the keys are what its templates call them.
@@ -26,6 +32,37 @@ AS_NOT_FOUND = (400, 403, 404, 405, 412, 414, 431, 494, 495, 496, 497, 501, 505)
 # Its own, and the doors', that stay what they are.
 AS_THEY_ARE = (413, 415, 416, 429)
 AS_UNAVAILABLE = (500, 502, 503, 504, 507)
+
+# What nginx itself refuses at the private door, and how a client of Sinch's hears it: never as "not found".
+REFUSED_AS = {
+    "REQUEST_MALFORMED": (400, 405, 411, 412, 414, 416, 417, 431, 494, 495, 496, 497, 501, 505),
+    "CLIENT_NOT_ALLOWED": (403,),
+    "PATH_NOT_ALLOWED": (404,),
+    "BODY_TOO_LARGE": (413,),
+    "HOST_NOT_ALLOWED": (421,),
+    "TOO_MANY_CONNECTIONS": (429,),
+}
+# Where the door gave no answer. What was handed to it may have gone on to Sinch.
+UNANSWERED = (500, 502, 503, 504, 507)
+NOT_ASKED, SEND_UNANSWERED, CHANGE_UNANSWERED = "GATEWAY_UNAVAILABLE", "SEND_FATE_UNKNOWN", "CALL_FATE_UNKNOWN"
+READ_UNANSWERED = "SINCH_TIMED_OUT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """Those who call by one of `names` reach the door with `before` in front of their path, or by `path` alone."""
+
+    names: tuple[str, ...]
+    before: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """An address and port, as nginx listens, and who is served there."""
+
+    listen: str
+    served: tuple[Named, ...]
 
 
 def configuration(settings: Settings, *, whole: bool = True) -> str:
@@ -64,7 +101,7 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "headers_of_all": HEADERS,
         "public_headers": PUBLIC_HEADERS,
         "attachments": _attachments(settings),
-        "outbound": private_edge.facts(settings),
+        "outbound": outbound(settings),
         "bodies": {status: errors.body(status).decode() for status in errors.CODES},
         "retry_after": errors.RETRY_AFTER_SECONDS,
         "as_not_found": AS_NOT_FOUND,
@@ -88,6 +125,50 @@ def _attachments(settings: Settings) -> dict[str, object]:
         # Who waits for another's download gives up after 25 s; who downloads, after motion.timeout.
         "answers_within": 30 + settings.motion.timeout,
     }
+
+
+def outbound(settings: Settings) -> dict[str, object]:
+    """The private door, without listeners where it is off."""
+    server = settings.server
+    return {
+        "listeners": listeners(server) if server.has_outbound else (),
+        "address": server.outbound_address,
+        "clients": server.outbound_clients,
+        "certificate": server.outbound_certificate or server.certificate,
+        "private_key": server.outbound_private_key or server.private_key,
+        "most_bytes": MOST_CALL_BYTES,
+        # A message is prepared by then or does not leave, and then Sinch has its time.
+        "answers_within": int(PREPARING_SECONDS + settings.motion.timeout + TOTAL_SECONDS + ROOM_SECONDS),
+        "refused_as": REFUSED_AS,
+        "unanswered": UNANSWERED,
+        "not_asked": NOT_ASKED,
+        "send_unanswered": SEND_UNANSWERED,
+        "change_unanswered": CHANGE_UNANSWERED,
+        "read_unanswered": READ_UNANSWERED,
+        "refusals": refusals(),
+    }
+
+
+def listeners(server: ServerSettings) -> tuple[Listener, ...]:
+    """The listeners of the door; on one port both forms share one."""
+    own = dict.fromkeys((server.outbound_address, *server.outbound_names))
+    ports = {server.outbound_port: (Named(names=tuple(own)),)}
+    if server.sinch_names:
+        ports[SINCH_NAMES_PORT] = (*ports.get(SINCH_NAMES_PORT, ()), *_sinch())
+    return tuple(
+        Listener(listen=f"{server.outbound_address}:{port}", served=served) for port, served in ports.items()
+    )
+
+
+def refusals() -> tuple[Refused, ...]:
+    """Those that nginx gives, each with its words."""
+    codes = (*REFUSED_AS, NOT_ASKED, SEND_UNANSWERED, CHANGE_UNANSWERED, READ_UNANSWERED)
+    return tuple(Refused(code, most=MOST_CALL_BYTES) for code in codes)
+
+
+def _sinch() -> tuple[Named, ...]:
+    regions = (Named(names=(SINCH_NAMES[region],), before=f"/{region}") for region in ("eu", "us"))
+    return (*regions, Named(names=(SINCH_NAMES["auth"],), path=TOKEN_PATH))
 
 
 def program() -> str:

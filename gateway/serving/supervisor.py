@@ -9,7 +9,6 @@ Rule 3. A reload with settings that are wrong changes nothing.
 
 from __future__ import annotations
 
-import queue
 import signal
 import subprocess
 import sys
@@ -21,8 +20,9 @@ from pathlib import Path
 from gateway import clock, lock, paths, telemetry, upstream
 from gateway.config import Settings
 from gateway.doors import DOORS
-from gateway.errors import CommandError, GatewayError
-from gateway.serving import child, nginx
+from gateway.errors import CommandError
+from gateway.serving import nginx, process
+from gateway.serving.process import STOPPING, TICK_SECONDS, Signals
 from gateway.store import migrator
 
 START_SECONDS = 60.0
@@ -30,7 +30,6 @@ NGINX_SECONDS = 5.0  # nginx tries for 2.5 s to get its ports before it gives up
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
 STEADY_SECONDS = 60.0  # a part that lived so long starts afresh
-TICK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,17 @@ class Supervisor:
         self._read = read
         self._settings = read()
         self._running: list[_Running] = []
-        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._relays: list[threading.Thread] = []
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda got, _frame: self._signals.put(got))
+        signals = Signals((*STOPPING, signal.SIGHUP))
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
             self._prepare(self._settings)
             try:
-                self._start_all()
-                while self._serve_until_signal() == signal.SIGHUP:
+                self._start_all(signals)
+                while signals.next(self._look_after_all) == signal.SIGHUP:
                     self._reload()
             finally:
                 self._stop()
@@ -89,37 +86,32 @@ class Supervisor:
         migrator.migrate(paths.spool(settings))
         nginx.prepare(settings)
 
-    def _start_all(self) -> None:
+    def _start_all(self, signals: Signals) -> None:
         for part in parts(self._settings, self._config):
             if part.name == nginx.NAME:
-                self._wait_for_doors()
+                self._wait_for_doors(signals)
             self._running.append(self._start(part))
 
     def _start(self, part: Part) -> _Running:
-        process = child.start(part.command, heard=part.name == nginx.NAME)
+        started = process.start(part.command, heard=part.name == nginx.NAME)
         if part.name == nginx.NAME:
-            self._relays += nginx.relay(process)
-        telemetry.note("started", part=part.name, pid=process.pid)
-        return _Running(part, process, clock.steady())
+            self._relays += nginx.relay(started)
+        telemetry.note("started", part=part.name, pid=started.pid)
+        return _Running(part, started, clock.steady())
 
-    def _wait_for_doors(self) -> None:
+    def _wait_for_doors(self, signals: Signals) -> None:
         began = clock.steady()
         doors = [running.part.name for running in self._running if running.part.name in DOORS]
         sockets = [paths.socket(self._settings, door) for door in doors]
-        while self._signals.empty() and not all(upstream.is_listening(path) for path in sockets):
+        while not signals and not all(upstream.is_listening(path) for path in sockets):
             if clock.steady() - began > START_SECONDS:
                 raise CommandError(f"the doors did not open within {START_SECONDS:g} s")
-            for running in self._running:
-                self._look_after(running)
+            self._look_after_all()
             clock.pause(TICK_SECONDS)
 
-    def _serve_until_signal(self) -> int:
-        while True:
-            try:
-                return self._signals.get(timeout=TICK_SECONDS)
-            except queue.Empty:
-                for running in self._running:
-                    self._look_after(running)
+    def _look_after_all(self) -> None:
+        for running in self._running:
+            self._look_after(running)
 
     def _look_after(self, running: _Running) -> None:
         status = running.process.poll()
@@ -128,7 +120,7 @@ class Supervisor:
         now = clock.steady()
         if running.again_at is None:
             telemetry.note("died" if status else "ended", part=running.part.name, exit_status=status)
-            child.kill(running.process)  # nginx's workers outlive their master, and keep its ports
+            process.kill(running.process)  # nginx's workers outlive their master, and keep its ports
             if self._is_false_start(running, now):
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
             steady = now - running.started_at > STEADY_SECONDS
@@ -146,12 +138,8 @@ class Supervisor:
         return all(other.part.name != nginx.NAME for other in self._running)  # it comes last
 
     def _reload(self) -> None:
-        try:
-            settings = self._read()
-            paths.require_same_state(self._settings, settings)
-            self._prepare(settings)
-        except GatewayError as error:
-            telemetry.note("reload refused; nothing was changed", problems=error.reason)
+        settings = process.reread(self._settings, self._read, prepare=self._prepare)
+        if settings is None:
             return
         self._settings = settings
         for running in self._running:
@@ -171,7 +159,7 @@ class Supervisor:
         patience = self._settings.spool.deadline + 10.0
         for running in reversed(self._running):
             part = running.part
-            child.stop(running.process, part.stop_signal, name=part.name, patience_seconds=patience)
+            process.stop(running.process, part.stop_signal, name=part.name, patience_seconds=patience)
         for relay in self._relays:
             relay.join(nginx.LAST_LINES_SECONDS)
         telemetry.note("stopped")

@@ -21,7 +21,7 @@ from gateway import config, doors, paths
 from gateway.config.listeners import SINCH_NAMES
 from gateway.outbound import refusals
 from gateway.outbound.refusals import Refused
-from gateway.serving import nginx_conf, private_edge
+from gateway.serving import nginx_conf
 from sandbox.child import Child
 from sandbox.connection import Answer
 from tests.live.house import HOST
@@ -403,5 +403,5 @@ def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path)
 
 def test_every_refusal_that_nginx_gives_is_proved_here() -> None:
     proved = {code for _, code in REFUSED.values()} | {code for *_, code in (*RAW.values(), *FATES.values())}
-    assert proved | {"GATEWAY_UNAVAILABLE", "TOO_MANY_CONNECTIONS"} == {one.code for one in private_edge.refusals()}
-    assert {one.code for one in private_edge.refusals()} <= refusals.rows().keys()
+    assert proved | {"GATEWAY_UNAVAILABLE", "TOO_MANY_CONNECTIONS"} == {one.code for one in nginx_conf.refusals()}
+    assert {one.code for one in nginx_conf.refusals()} <= refusals.rows().keys()

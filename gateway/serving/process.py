@@ -1,0 +1,96 @@
+"""What our processes do alike: hear signals, take up new settings, start programs that end when we do, and end them."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from gateway import paths, telemetry
+from gateway.config import Settings
+from gateway.errors import GatewayError
+
+TICK_SECONDS = 0.1
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signals:
+    """Those that came and that nobody has taken up yet, in their order.
+
+    A handler interrupts whatever the main thread does, and that may hold the very lock which the answer to the signal
+    needs. So all it does is to put the signal here.
+    """
+
+    def __init__(self, numbers: Sequence[signal.Signals]) -> None:
+        """From now on. For the main thread."""
+        self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in numbers:
+            signal.signal(number, lambda got, _frame: self._came.put(got))
+
+    def __bool__(self) -> bool:
+        """Whether one waits."""
+        return not self._came.empty()
+
+    def next(self, look: Callable[[], None]) -> int:
+        """Wait for the next one; `look` is called again and again meanwhile, and may raise."""
+        while True:
+            try:
+                return self._came.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                look()
+
+    def on_first(self, call: Callable[[], None]) -> None:
+        """Call `call` in a thread of its own once one has come."""
+
+        def wait() -> None:
+            self._came.get()
+            call()
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[[Settings], None]) -> Settings | None:
+    """The settings as they are now, once `prepare` has taken them; None, which is told, where anything is wrong.
+
+    `prepare` raises GatewayError before it changes anything.
+    """
+    try:
+        settings = read()
+        paths.require_same_state(before, settings)
+        prepare(settings)
+    except GatewayError as error:
+        telemetry.note("reload refused; nothing was changed", problems=error.reason)
+        return None
+    return settings
+
+
+def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[bytes]:
+    """Start a program; `heard`: what it writes comes to us and does not go where ours goes."""
+    # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
+    # group, so that what it started in turn does not outlive it either.
+    told = ("setpriv", "--pdeathsig", "TERM", "--", *command)
+    stream = subprocess.PIPE if heard else None
+    return subprocess.Popen(told, stdout=stream, stderr=stream, process_group=0)
+
+
+def stop(process: subprocess.Popen[bytes], number: signal.Signals, *, name: str, patience_seconds: float) -> None:
+    """Ask it to end, wait for that, and in the end kill it."""
+    if process.poll() is not None:
+        return
+    process.send_signal(number)
+    try:
+        process.wait(patience_seconds)
+    except subprocess.TimeoutExpired:
+        telemetry.note("killed; it did not stop", part=name)
+        kill(process)
+        process.wait()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End it and what it started, at once. It may have ended before: nginx's workers outlive their master."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
