@@ -12,10 +12,9 @@ import sqlalchemy as sa
 
 from bench.letters import CONTACTS
 from bench.site import Site
-from gateway import clock
+from gateway import clock, store
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
-from gateway.store import schema
 from gateway.store.schema import event
 from sandbox import callbacks
 from sandbox.sinch import Sinch
@@ -67,7 +66,7 @@ def disorder(site: Site, arrived: Iterable[str]) -> list[str]:
     for request_id in first:
         came.setdefault(place.get(request_id, "unknown"), []).append(request_id)
     wrong = [f"lane {lane}: out of order" for lane, ids in came.items() if ids != waiting.get(lane, [])[: len(ids)]]
-    told = {row.request_id for row in rows if row.state == schema.DELIVERED}
+    told = {row.request_id for row in rows if row.state == store.DELIVERED}
     if told != set(first):
         wrong.append(f"{len(told)} events are told delivered, {len(first)} arrived")
     return wrong

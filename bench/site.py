@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from gateway import clock, config, paths
 from gateway.config import Settings
 from gateway.serving import nginx_conf, supervisor
-from gateway.store import migrator
+from gateway.store import migrations
 from gateway.store.engines import Database
 from sandbox import child, stage
 from sandbox.child import ChildError
@@ -120,7 +120,7 @@ def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
         path.write_text(written + _LIMITS, "utf-8")
         site = Site(made, config.load(path, {}))
         nginx_conf.write(site.settings)
-        migrator.migrate(paths.spool(site.settings))
+        migrations.migrate(paths.spool(site.settings))
         yield site
 
 

@@ -19,7 +19,7 @@ from gateway.delivery import claims
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
-from gateway.store import migrator, schema
+from gateway.store import migrations, schema
 from gateway.store.engines import Database
 
 NOW = 1_000_000.0
@@ -128,7 +128,7 @@ def times_opened(path: Path) -> int:
 
 
 def migrate(path: Path) -> None:
-    """Make an empty spool of this release at `path`, as `migrator.migrate` does; the first one is kept and copied."""
+    """Make an empty spool of this release at `path`, as `migrations.migrate` does; the first one is kept and copied."""
     path.write_bytes(_empty())
     path.chmod(0o600)
 
@@ -137,7 +137,7 @@ def migrate(path: Path) -> None:
 def _empty() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "spool.sqlite3"
-        migrator.migrate(made)
+        migrations.migrate(made)
         return made.read_bytes()
 
 

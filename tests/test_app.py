@@ -120,7 +120,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def write(self, _work: Callable[..., object]) -> object:
+    def tell(self, _work: Callable[..., object]) -> object:
         raise self._error
 
 
@@ -180,7 +180,7 @@ def test_foreign_errors_are_answered_without_their_text_and_logged_without_it(
     if status == 503:
         assert lines[0]["fault"] == type(error).__name__
         assert lines[0]["where"][-1].startswith("test_app.py:")
-        assert lines[0]["where"][-1].endswith(" write")
+        assert lines[0]["where"][-1].endswith(" tell")
 
 
 def test_after_a_fault_the_next_request_is_served(door: Door) -> None:

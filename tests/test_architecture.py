@@ -38,21 +38,20 @@ FLOORS = {
         "gateway.outbound.refusals",
         "gateway.outbound.syntax",
     ),
-    "the log": ("gateway.telemetry",),
+    "the log and the locks": ("gateway.telemetry", "gateway.lock"),
     "the world": (
         "gateway.store",
         "gateway.upstream",
         "gateway.certs",
         "gateway.limits",
-        "gateway.lock",
     ),
     "what the rooms keep": (
         "gateway.ingress.intake",
         "gateway.delivery.claims",
+        "gateway.delivery.records",
         "gateway.outbound.record",
         "gateway.attachments.register",
     ),
-    "what is kept, and how long": ("gateway.store.erasure", "gateway.delivery.records"),
     "Motion and Sinch": (
         "gateway.sinch.access_tokens",
         "gateway.sinch.bulkhead",
@@ -106,7 +105,7 @@ PURE = (
     "gateway.sinch.retry",
 )
 ONE_HOME = {
-    "sqlite3": {"gateway.store.engines"},
+    "sqlite3": {"gateway.store.sqlite"},
     "urllib3": {"gateway.upstream"},
     "hmac": {"gateway.config.secrets", "gateway.ingress.signature"},
     "time": {"gateway.clock"},

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway import __version__, telemetry
+from gateway import __version__, store, telemetry
 from gateway.delivery import claims, courier
 from gateway.delivery.courier import Courier
 from gateway.ingress import intake
@@ -64,7 +64,7 @@ class Scene:
         return rows(self.spool, schema.event)
 
     def wait_until_settled(self) -> None:
-        until(lambda: not self.events(schema.PENDING), "everything settled")
+        until(lambda: not self.events(store.PENDING), "everything settled")
 
     def claims(self) -> list[Any]:
         return [row for row in rows(self.spool, schema.lane) if row.claimed_event is not None]
@@ -160,7 +160,7 @@ def test_each_contact_gets_its_events_in_the_order_of_acceptance(scene: Scene) -
     assert sorted(scene.accepted) == sorted(messages)
     for contact in "abcde":
         assert of(contact, scene.heard) == of(contact, messages)
-    assert {row.state for row in scene.rows()} == {schema.DELIVERED}
+    assert {row.state for row in scene.rows()} == {store.DELIVERED}
 
 
 def test_a_contact_that_hangs_holds_up_nobody_but_itself(scene: Scene) -> None:
@@ -252,7 +252,7 @@ def test_the_request_id_is_the_same_on_every_try(scene: Scene) -> None:
     scene.accept("a1")
     scene.pass_time(lambda: scene.accepted, step=5)
     assert [item.header("x-request-id") for item in scene.motion.received] == ["request-a1"] * 4
-    assert [(row.state, row.tries, row.outcome) for row in scene.rows()] == [(schema.DELIVERED, 4, "200")]
+    assert [(row.state, row.tries, row.outcome) for row in scene.rows()] == [(store.DELIVERED, 4, "200")]
 
 
 # Motion is away
@@ -387,14 +387,14 @@ def test_an_hour_of_one_answer_to_everything_parks_nothing(scene: Scene, status:
     for _ in range(12):
         scene.clock.advance(HOUR / 12)
         scene.wait_until_idle()
-    assert scene.events(schema.PENDING) == messages
+    assert scene.events(store.PENDING) == messages
     assert len(scene.heard) >= 12
     scene.motion.set_mode(mode.UP)
     scene.pass_time(lambda: len(scene.accepted) == len(messages), step=HOUR / 12)
     for contact in contacts:
         assert of(contact, scene.accepted) == [f"{contact}1", f"{contact}2"]
     scene.wait_until_settled()
-    assert scene.events(schema.PARKED) == []
+    assert scene.events(store.PARKED) == []
 
 
 # Poison
@@ -409,7 +409,7 @@ def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_conta
     scene.motion.wait_for_accepted(1)
     scene.wait_until_idle()  # a claim that is still open would outlive its lease below
     for number in itertools.count(2):
-        if scene.events(schema.PARKED):
+        if scene.events(store.PARKED):
             break
         assert number < 60
         scene.clock.advance(100)
@@ -417,7 +417,7 @@ def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_conta
         until(lambda number=number: f"a{number}" in scene.accepted, "others")
         scene.wait_until_idle()
     scene.wait_until_settled()
-    assert scene.events(schema.PARKED) == ["p1"]
+    assert scene.events(store.PARKED) == ["p1"]
     assert of("p", scene.heard) == ["p1"] * tries + ["p2"]
     assert "p2" in scene.accepted
     parked = scene.rows()[0]
@@ -449,7 +449,7 @@ def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) ->
     scene.accept("p1", "p2")
     scene.motion.wait_for(1)
     for number in itertools.count(1):
-        if scene.events(schema.PARKED):
+        if scene.events(store.PARKED):
             break
         assert number < 60
         scene.wait_until_idle()
@@ -457,7 +457,7 @@ def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) ->
         scene.clock.advance(301)
         until(lambda number=number: f"a{number}" in scene.accepted, "others")
     scene.wait_until_settled()
-    assert scene.events(schema.PARKED) == ["p1"]
+    assert scene.events(store.PARKED) == ["p1"]
     assert scene.accepted[-1] == "p2"
 
 
@@ -472,10 +472,10 @@ def test_an_event_that_fails_beyond_retry_for_is_parked_and_its_contact_goes_on(
             scene.wait_until_idle()
             scene.clock.advance(HOUR)
         scene.wait_until_idle()
-        assert scene.events(schema.PARKED) == []
+        assert scene.events(store.PARKED) == []
         scene.clock.advance(HOUR)
         scene.wait_until_settled()
-        assert scene.events(schema.PARKED) == ["p1"]
+        assert scene.events(store.PARKED) == ["p1"]
         assert scene.accepted == ["p2"]
 
 
@@ -491,7 +491,7 @@ def test_an_event_that_five_couriers_died_with_is_parked_by_the_next(
     claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
     with carrying(spool, motion) as scene:
         scene.wait_until_settled()
-        assert scene.events(schema.PARKED) == parked
+        assert scene.events(store.PARKED) == parked
         assert scene.heard == [message for message in ("a1", "a2") if message not in parked]
 
 
@@ -527,8 +527,8 @@ def test_asked_to_stop_it_finishes_what_is_in_flight_and_takes_nothing_new(spool
         motion.set_mode(mode.UP)
         scene.thread.join(10)
         assert not scene.thread.is_alive()
-        assert scene.events(schema.DELIVERED) == ["a1", "b1"]
-        assert scene.events(schema.PENDING) == ["a2", "c1"]
+        assert scene.events(store.DELIVERED) == ["a1", "b1"]
+        assert scene.events(store.PENDING) == ["a2", "c1"]
         assert sorted(scene.heard) == ["a1", "b1"]
 
 

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.delivery import claims, records
-from gateway.delivery.records import Backlog, Retention
+from gateway.delivery.records import Backlog
 from gateway.errors import CommandError
-from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
-from gateway.store import schema
 from gateway.store.engines import Database
-from tests.spool_samples import NOW, accept, order, rows, settle, states
+from tests.spool_samples import NOW, accept, order, settle, states
 
 
 def test_the_newest_are_listed_first(spool: Database) -> None:
@@ -157,57 +155,6 @@ def test_parked_ids_come_in_the_order_of_acceptance(spool: Database) -> None:
     for event_id in (3, 1):
         settle(spool, event_id, "parked")
     assert records.parked_ids(spool) == [1, 3]
-
-
-RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
-AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
-
-
-@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
-@pytest.mark.parametrize("state", AGES)
-def test_a_settled_event_goes_when_it_is_past_its_time(spool: Database, state: str, extra: int, left: int) -> None:
-    accept(spool)
-    settle(spool, 1, "delivered", now=NOW)
-    spool.write(lambda connection: connection.execute(schema.event.update().values(state=state)))
-    gone = records.purge(spool, RETENTION, now=NOW + AGES[state] + extra)
-    assert (len(states(spool)), gone) == (left, 1 - left)
-
-
-@pytest.mark.parametrize(("state", "left"), [("parked", 1), ("delivered", 0)])
-def test_forever_is_forever(spool: Database, state: str, left: int) -> None:
-    accept(spool)
-    settle(spool, 1, state)
-    records.purge(spool, Retention(delivered_seconds=1, rejected_seconds=1, parked_seconds=None), now=NOW * 1000)
-    assert len(states(spool)) == left
-
-
-def test_what_is_pending_is_never_purged(spool: Database) -> None:
-    accept(spool)
-    assert records.purge(spool, Retention(0, 0, 0), now=NOW * 1000) == 0
-    assert order(spool) == [1]
-
-
-@pytest.mark.parametrize(("extra", "known"), [(-1, True), (0, True), (1, False)], ids=["younger", "just", "older"])
-def test_nonces_are_kept_five_minutes_longer_than_delivered_events(spool: Database, extra: int, *, known: bool) -> None:
-    accept(spool, nonce="n1")
-    records.purge(spool, RETENTION, now=NOW + 100 + FUTURE_TOLERANCE_SECONDS + extra)
-    assert bool(rows(spool, schema.nonce)) is known
-
-
-@pytest.mark.parametrize("extra", [-1, 0, 1])
-def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) -> None:
-    count = records.PURGE_CHUNK + extra
-    accept(spool)
-    settle(spool, 1, "delivered")
-    spool.write(lambda connection: _multiply(connection, count))
-    assert records.purge(spool, RETENTION, now=NOW + 101) == count
-    assert states(spool) == {}
-
-
-def _multiply(connection: Any, count: int) -> None:
-    names = ", ".join(column.name for column in schema.event.columns if column.name not in ("id", "original"))
-    copies = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
-    connection.exec_driver_sql(f"INSERT INTO event (original, {names}) SELECT 0, {names} FROM event, ({copies})")
 
 
 def test_the_backlog_counts_by_state_and_knows_since_when_the_oldest_waits(spool: Database) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway import config, errors
+from gateway import config, errors, store
 from gateway.attachments import vault
 from gateway.cli import Later, group
 from gateway.config import tables
@@ -19,7 +19,7 @@ from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.motion import download
 from gateway.outbound import files, record
-from gateway.store import engines, reports, schema
+from gateway.store import reports, sqlite
 from gateway.upstream import stream
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +119,7 @@ def findings() -> Iterator[str]:
 def reasons() -> Iterator[str]:
     """The phrases given to our error classes, or as a `reason`, where an operator reads them in a line."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
-    yield from (*engines._REASONS.values(), engines._reason(Exception()))
+    yield from (*sqlite.REASONS.values(), sqlite.FAILED)
     for module in (download, vault, stream, files):
         named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
         yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))
@@ -228,7 +228,7 @@ def test_the_reasons_are_found() -> None:
     assert "retry_for is over" in set(parkings())
 
 
-@pytest.mark.parametrize("state", schema.STATES)
+@pytest.mark.parametrize("state", store.STATES)
 def test_every_state_of_an_event_is_explained(state: str) -> None:
     assert stands(state)
 

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.delivery import records
-from gateway.delivery.records import Retention
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.outbound import record
@@ -186,47 +184,6 @@ def test_a_message_id_that_is_in_doubt_leads_to_nothing(spool: Database) -> None
     intake.accept(spool, reported("M1", correlation="tkt"), now=NOW)
     with pytest.raises(CommandError, match="nothing that was sent goes by M1"):
         record.shown(spool, "M1", now=NOW)
-
-
-RETENTION = Retention(delivered_seconds=100, rejected_seconds=1, parked_seconds=1)
-
-
-@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
-def test_a_send_goes_when_it_has_ended_for_so_long(spool: Database, extra: float, left: int) -> None:
-    begin(spool, draft())
-    end(spool, 1, "accepted", now=NOW + 50)
-    records.purge(spool, RETENTION, now=NOW + 150 + extra)
-    assert len(rows(spool, schema.send)) == left
-
-
-@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
-def test_a_send_that_never_ended_goes_as_long_after_it_began(spool: Database, extra: float, left: int) -> None:
-    begin(spool, draft())
-    records.purge(spool, RETENTION, now=NOW + 100 + extra)
-    assert len(rows(spool, schema.send)) == left
-
-
-@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
-def test_a_report_goes_when_it_came_so_long_ago(spool: Database, extra: float, left: int) -> None:
-    intake.accept(spool, reported("M1"), now=NOW)
-    assert records.purge(spool, RETENTION, now=NOW + 100 + extra) == 0  # of events, which is not delivered yet
-    assert len(rows(spool, schema.report)) == left
-
-
-@pytest.mark.parametrize("extra", [-1, 0, 1])
-def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) -> None:
-    count = records.PURGE_CHUNK + extra
-    begin(spool, draft())
-    intake.accept(spool, reported("M1"), now=NOW)
-    numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
-    for table, own in (("send", "reference"), ("report", "event_id")):
-        names = [column.name for column in schema.metadata.tables[table].columns if column.name not in ("id", own)]
-        told = ", ".join(names)
-        copies = f"INSERT INTO {table} ({own}, {told}) SELECT i, {told} FROM {table}, ({numbers})"
-        spool.write(lambda connection, copies=copies: connection.exec_driver_sql(copies))
-    assert (len(rows(spool, schema.send)), len(rows(spool, schema.report))) == (count, count)
-    records.purge(spool, RETENTION, now=NOW + 101)
-    assert rows(spool, schema.send) == rows(spool, schema.report) == []
 
 
 PLAIN = {

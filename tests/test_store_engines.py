@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,8 +20,11 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import NotFound, SpoolUnavailable
+from gateway.ingress import intake
+from gateway.store import schema
 from gateway.store.engines import Database
-from tests.spool_samples import until
+from gateway.store.sqlite import Run
+from tests.spool_samples import NOW, callback, rows, until
 
 WRITERS = 8
 
@@ -48,8 +51,10 @@ def words(database: Database) -> set[str]:
 
 
 @contextmanager
-def burst(database: Database, *works: Callable[[sa.Connection], Any]) -> Iterator[list[Future[Any]]]:
-    """Writers that all wait while another one is at it; it ends when the block does."""
+def burst(
+    database: Database, *works: Callable[[Any], Any], named: Collection[Callable[[Run], Any]] = ()
+) -> Iterator[list[Future[Any]]]:
+    """Writers that all wait while another one is at it; it ends when the block does. `named` run statements by name."""
     held, let_go = threading.Event(), threading.Event()
 
     def hold(_connection: sa.Connection) -> None:
@@ -62,7 +67,7 @@ def burst(database: Database, *works: Callable[[sa.Connection], Any]) -> Iterato
             assert held.wait(10)
             futures = []
             for number, work in enumerate(works, start=1):
-                futures.append(pool.submit(database.write, work))
+                futures.append(pool.submit(database.tell if work in named else database.write, work))
                 until(lambda number=number: len(database._waiting) == number, "the writer stands in the queue")
             yield futures
         finally:
@@ -75,6 +80,97 @@ def test_writers_at_the_same_time_each_get_their_own_result(database: Database) 
     with ThreadPoolExecutor(WRITERS) as pool:
         assert list(pool.map(lambda word: database.write(insert(word)), wanted)) == wanted
     assert words(database) == set(wanted)
+
+
+def test_whoever_names_statements_and_whoever_composes_them_share_one_transaction(spool: Database) -> None:
+    """Event, nonce and lane by name, and a lane by SQLAlchemy: what one writes the next one sees."""
+    seen = []
+
+    def name(run: Run) -> None:
+        seen.append(len(run("due_lanes", due_by=9.0, now=9.0, most=9)))
+        run("line_up", lane=f"lane {len(seen)}", event_id=len(seen))
+
+    def compose(connection: sa.Connection) -> None:
+        seen.append(connection.execute(sa.select(sa.func.count()).select_from(schema.lane)).scalar_one())
+        connection.execute(schema.lane.insert().values(lane=f"lane {len(seen)}", first_event=len(seen), due_at=0))
+
+    def fail(run: Run) -> None:
+        run("line_up", lane="bad", event_id=9)
+        run("line_up", lane=None, event_id=9)
+
+    with burst(spool, name, compose, fail, name, named=(name, fail)) as futures:
+        pass
+    assert [type(future.exception(10)) for future in futures] == [type(None), type(None), SpoolUnavailable, type(None)]
+    assert seen == [0, 1, 2]
+    assert [row.lane for row in rows(spool, schema.lane)] == ["lane 1", "lane 2", "lane 3"]
+
+
+@pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
+def test_a_work_by_name_that_raises_takes_back_its_own_alone(spool: Database, error: Exception | None) -> None:
+    def fail(run: Run) -> None:
+        run("line_up", lane="bad", event_id=1)
+        if error is not None:
+            raise error
+        run("line_up", lane=None, event_id=1)
+
+    with pytest.raises(SpoolUnavailable if error is None else KeyError):
+        spool.tell(fail)
+    spool.tell(lambda run: run("line_up", lane="good", event_id=2))
+    assert [row.lane for row in rows(spool, schema.lane)] == ["good"]
+
+
+def test_a_work_by_name_waits_for_its_turn_as_any_other(spool: Database) -> None:
+    with locked(spool.path):
+        began = time.monotonic()
+        with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
+            spool.tell(lambda run: run("line_up", lane="a", event_id=1))
+        assert 0.5 <= time.monotonic() - began < 2
+        assert spool.ask(lambda run: run("any_due", due_by=9.0, now=9.0)) == []  # readers do not wait
+    spool.tell(lambda run: run("line_up", lane="a", event_id=1))
+    assert spool.ask(lambda run: run("any_due", due_by=9.0, now=9.0)) == [(1,)]
+
+
+def test_a_reader_by_name_sees_one_instant(spool: Database) -> None:
+    def work(run: Run) -> list[Any]:
+        before = run("count_events")
+        intake.accept(spool, callback(), now=NOW)
+        return [before, run("count_events")]
+
+    assert spool.ask(work) == [[], []]
+    assert spool.ask(lambda run: run("count_events")) == [("pending", 1)]
+
+
+def test_no_parameter_of_a_named_statement_reaches_the_text_of_an_exception(spool: Database) -> None:
+    secret = "".join(["hun", "ter", "2"])
+    told = {"connector_id": 7, "nonce": secret, "body_digest": b"", "event_id": 1, "seen_at": 1.0}
+    spool.tell(lambda run: run("insert_nonce", **told))
+    with pytest.raises(SpoolUnavailable) as caught:
+        spool.tell(lambda run: run("insert_nonce", **told))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "UNIQUE constraint failed" in shown  # it is the chain with all its causes
+    assert secret not in shown
+
+
+def test_who_only_names_statements_loads_neither_sqlalchemy_nor_alembic(spool: Database) -> None:
+    program = """
+import sys
+from pathlib import Path
+from gateway.delivery import claims
+from gateway.ingress import intake
+from gateway.store import retention
+from gateway.store.engines import Database
+spool = Database(Path(sys.argv[1]), patience_seconds=1)
+spool.require_latest()
+claims.recover(spool, now=1, longest_wait_seconds=1)
+for taken in claims.claim(spool, due_by=2, now=2, most=9, lease_seconds=9):
+    claims.delivered(spool, taken, outcome="200", now=3)
+retention.purge(spool, retention.Retention(1, 1, 1), now=2)
+print(*(name for name in ("sqlalchemy", "alembic", "flask") if name in sys.modules))
+"""
+    intake.accept(spool, callback(), now=1)
+    done = subprocess.run([sys.executable, "-c", program, spool.path], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("\n", "")
+    assert [row.state for row in rows(spool, schema.event)] == ["delivered"]
 
 
 def test_writers_that_wait_share_one_transaction(database: Database) -> None:

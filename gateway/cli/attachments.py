@@ -19,7 +19,6 @@ from gateway.errors import CommandError, SettingsError
 from gateway.inspection import content, inspector, rulebook, verdicts
 from gateway.inspection.inspector import Inspection
 from gateway.inspection.verdicts import Limits, Verdict
-from gateway.store import migrator
 
 SOME_UNREAD = 1  # the exit status
 
@@ -109,7 +108,7 @@ def opened_shelf(settings: Settings) -> Iterator[Shelf]:
     """Raises SpoolUnavailable unless the spool has this release's schema."""
     shared = services.build(settings, needs={"shelf"})
     try:
-        migrator.require_latest(shared.spool)
+        shared.spool.require_latest()
         yield shared.shelf
     finally:
         shared.shelf.close()

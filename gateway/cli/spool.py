@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from gateway import paths, services, telemetry
+from gateway import paths, services, store, telemetry
 from gateway.cli import Invocation, print_table, written
 from gateway.delivery import records
 from gateway.delivery.records import Record
 from gateway.errors import CommandError
-from gateway.store import erasure, migrator, schema
+from gateway.store import retention
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
 
@@ -25,9 +25,11 @@ NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
 @click.pass_obj
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
+    from gateway.store import migrations  # not above: it loads Alembic
+
     settings = invocation.settings_of("migrate")
     paths.prepare(settings)
-    click.echo(f"The spool is at schema {migrator.migrate(paths.spool(settings))}.")
+    click.echo(f"The spool is at schema {migrations.migrate(paths.spool(settings))}.")
 
 
 @click.group()
@@ -56,7 +58,7 @@ def events() -> None:
 
 
 @events.command("list")
-@click.option("--state", type=click.Choice(schema.STATES), help="Only events in this state.")
+@click.option("--state", type=click.Choice(store.STATES), help="Only events in this state.")
 @click.option("--connector", type=NUMBER, help="Only events of this connector.")
 @click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
 @click.pass_obj
@@ -67,7 +69,7 @@ def list_(invocation: Invocation, state: str | None, connector: int | None, most
         counts = records.backlog(spool).counts
     titles = ("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome")
     print_table(titles, [_row(record) for record in found])
-    click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in schema.STATES))
+    click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in store.STATES))
 
 
 @events.command()
@@ -110,7 +112,7 @@ def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa:
     # Asked for is written down even where it breaks off: rows may be gone by then.
     _audit("erase", pending_too=pending)
     with opened_spool(invocation) as spool:
-        erased = erasure.erase(spool, contact, pending_too=pending)
+        erased = retention.erase(spool, contact, pending_too=pending)
     _audit("erase", erased=erased.events, sends=erased.sends, left=erased.left)
     click.echo(f"{erased.events} erased.")
     if erased.sends:
@@ -124,7 +126,7 @@ def opened_spool(invocation: Invocation) -> Iterator[Database]:
     """Raises SpoolUnavailable unless it has this release's schema."""
     spool = services.build(invocation.settings()).spool
     try:
-        migrator.require_latest(spool)
+        spool.require_latest()
         yield spool
     finally:
         spool.close()

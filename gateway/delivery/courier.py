@@ -21,10 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from gateway import __version__, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
-from gateway.delivery import claims, records, schedule
+from gateway.delivery import claims, schedule
 from gateway.delivery.claims import Claim
 from gateway.delivery.schedule import Again, Health, Park, Record, Try
 from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
+from gateway.store import retention
 from gateway.store.engines import Database
 from gateway.upstream import Upstream
 
@@ -227,8 +228,8 @@ class Courier:
             return
         self._purge_at = now + PURGE_SECONDS
         spool = self._settings.spool
-        retention = records.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked)
-        deleted = records.purge(self._spool, retention, now=now)
+        keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked)
+        deleted = retention.purge(self._spool, keep, now=now)
         if deleted:
             telemetry.note("purged", events=deleted)
 

@@ -1,4 +1,4 @@
-"""What the operator sees of the spool's events and does to them: list, show, replay, purge, count."""
+"""What the operator sees of the spool's events and does to them: list, show, replay, count."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway import store
 from gateway.errors import CommandError, SpoolUnavailable
-from gateway.ingress import intake
-from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
-from gateway.outbound import record
-from gateway.store import schema
 from gateway.store.engines import Database
-from gateway.store.schema import event, lane, nonce, report, send
+from gateway.store.schema import event
+from gateway.store.sqlite import Run
 
-PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
 ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
 
 
@@ -39,15 +36,6 @@ class Record:
     outcome: str
     size_bytes: int
     header_names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Retention:
-    """How long what has ended is kept, in seconds; None is forever."""
-
-    delivered_seconds: int
-    rejected_seconds: int
-    parked_seconds: int | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +88,7 @@ def body(database: Database, event_id: int) -> bytes:
 
 
 def parked_ids(database: Database) -> list[int]:
-    query = sa.select(event.c.id).where(event.c.state == schema.PARKED).order_by(event.c.id)
+    query = sa.select(event.c.id).where(event.c.state == store.PARKED).order_by(event.c.id)
     return list(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
@@ -110,38 +98,17 @@ def replay(database: Database, event_ids: Sequence[int]) -> None:
     Raises CommandError, and replays none, if one is not there or still pending.
     """
 
-    def work(connection: sa.Connection) -> None:
+    def work(run: Run) -> None:
         for event_id in event_ids:
-            row = connection.execute(sa.select(event.c.lane, event.c.state).where(event.c.id == event_id)).first()
-            if row is None:
+            found = run("event_state", event_id=event_id)
+            if not found:
                 raise CommandError(f"there is no event {event_id}; nothing was replayed")
-            if row.state == schema.PENDING:
+            [[lane, state]] = found
+            if state == store.PENDING:
                 raise CommandError(f"event {event_id} is still pending; nothing was replayed")
-            _make_pending(connection, event_id, row.lane)
+            _make_pending(run, event_id, lane)
 
-    database.write(work)
-
-
-def purge(database: Database, retention: Retention, *, now: float) -> int:
-    """Delete what is past its time, a chunk at a time; what was sent and reported goes with what was delivered.
-
-    Returns how many events went.
-    """
-    ages = {
-        schema.DELIVERED: retention.delivered_seconds,
-        schema.DUPLICATE: retention.delivered_seconds,
-        schema.REJECTED: retention.rejected_seconds,
-        schema.PARKED: retention.parked_seconds,
-    }
-    deleted = sum(
-        _delete_chunks(database, event, sa.and_(event.c.state == state, event.c.settled_at < now - seconds))
-        for state, seconds in ages.items()
-        if seconds is not None
-    )
-    _delete_chunks(database, report, report.c.reported_at < now - retention.delivered_seconds)
-    _delete_chunks(database, send, record.past(now - retention.delivered_seconds))
-    _delete_chunks(database, nonce, nonce.c.seen_at < now - retention.delivered_seconds - FUTURE_TOLERANCE_SECONDS)
-    return deleted
+    database.tell(work)
 
 
 def prove_writable(database: Database) -> None:
@@ -151,38 +118,24 @@ def prove_writable(database: Database) -> None:
     """
     if shutil.disk_usage(database.path.parent).free < ROOM_BYTES:
         raise SpoolUnavailable("spool disk full")
-    database.write(lambda connection: connection.exec_driver_sql("PRAGMA user_version = 0"))
+    database.tell(lambda run: run("prove_writable"))
 
 
 def backlog(database: Database) -> Backlog:
     """How many events there are by state, and since when the oldest pending one waits."""
 
-    def work(connection: sa.Connection) -> Backlog:
-        counts = connection.execute(sa.select(event.c.state, sa.func.count()).group_by(event.c.state)).all()
-        oldest = sa.select(sa.func.min(event.c.accepted_at)).where(event.c.state == schema.PENDING)
-        return Backlog({str(row[0]): int(row[1]) for row in counts}, connection.execute(oldest).scalar())
+    def work(run: Run) -> Backlog:
+        [[oldest]] = run("oldest_pending")
+        return Backlog(dict(run("count_events")), oldest)
 
-    return database.read(work)
-
-
-def _make_pending(connection: sa.Connection, event_id: int, name: str) -> None:
-    fresh = {"state": schema.PENDING, "settled_at": None, "failures": 0, "failing_since": None, "deaths": 0}
-    connection.execute(event.update().where(event.c.id == event_id).values(**fresh))
-    intake.line_up(connection, name, event_id)
-    first = lane.update().where(lane.c.lane == name, lane.c.first_event > event_id)
-    connection.execute(first.values(first_event=event_id))
-    waiting = lane.update().where(lane.c.lane == name, lane.c.claimed_event.is_(None))
-    connection.execute(waiting.values(due_at=intake.DUE_AT_ONCE))
+    return database.ask(work)
 
 
-def _delete_chunks(database: Database, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
-    rowid: sa.ColumnClause[int] = sa.literal_column("rowid")
-    chunk = sa.select(rowid).select_from(table).where(condition).limit(PURGE_CHUNK)
-    statement = table.delete().where(rowid.in_(chunk))
-    total = 0
-    while deleted := database.write(lambda connection: connection.execute(statement).rowcount):
-        total += deleted
-    return total
+def _make_pending(run: Run, event_id: int, lane: str) -> None:
+    run("revive_event", event_id=event_id)
+    run("line_up", lane=lane, event_id=event_id)
+    run("move_lane_up", lane=lane, event_id=event_id)
+    run("wake_lane", lane=lane)
 
 
 def _record(row: Sequence[Any]) -> Record:

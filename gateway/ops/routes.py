@@ -13,7 +13,6 @@ from gateway.delivery import records
 from gateway.doors import DOORS
 from gateway.errors import GatewayError
 from gateway.services import Services
-from gateway.store import migrator
 
 OK = "ok"
 NOBODY = "operator not authenticated"
@@ -54,7 +53,7 @@ def _require_operator(services: Services) -> None:
 
 
 def _check_spool(services: Services) -> None:
-    migrator.require_latest(services.spool)
+    services.spool.require_latest()
     records.prove_writable(services.spool)
 
 

@@ -8,6 +8,7 @@ Rule 3. A delivery report changes no row: `reports` joins the two when they are 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,8 +21,7 @@ from gateway.errors import CommandError
 from gateway.store import reports
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence, Filed
-from gateway.store.schema import report, send
-from gateway.store.statements import Prepared, every_column
+from gateway.store.schema import send
 
 SENDING = "sending"
 ACCEPTED = "accepted"  # Sinch took it
@@ -87,15 +87,6 @@ class Sent(Draft):
         return reports.fate(self.reports)
 
 
-_SETTLED = ("outcome", "status", "code", "message_id", "tries", "ended_at")
-_INSERT = Prepared(send.insert().values(every_column(send)).returning(send.c.id))
-_SETTLE = Prepared(
-    send.update()
-    .where(send.c.id == sa.bindparam("send_id"))
-    .values({name: sa.bindparam(name, type_=send.c[name].type) for name in _SETTLED})
-)
-
-
 def begin(database: Database, draft: Draft, *, now: float) -> int:
     """File a message that goes out now, and return its id once that is on the disk. Raises SpoolUnavailable."""
     return _insert(database, draft, outcome=SENDING, started_at=now)
@@ -118,10 +109,8 @@ def settle(
     now: float,
 ) -> None:
     """Say what came of a message that `begin` filed; not if it was erased meanwhile. Raises SpoolUnavailable."""
-    values = {"code": _plain(code), "message_id": _plain(message_id), "status": status, "tries": tries}
-    database.write(
-        lambda connection: _SETTLE.first(connection, send_id=send_id, outcome=outcome, ended_at=now, **values)
-    )
+    told = {"code": _plain(code), "message_id": _plain(message_id), "status": status, "tries": tries}
+    database.tell(lambda run: run("settle_send", send_id=send_id, outcome=outcome, now=now, **told))
 
 
 def listed(
@@ -150,31 +139,23 @@ def shown(database: Database, name: str, *, now: float) -> Sent:
     return found[0]
 
 
-def past(before: float) -> sa.ColumnElement[bool]:
-    """Those that ended before that; of which nobody knows when, those that began before."""
-    return sa.and_(send.c.started_at < before, sa.func.coalesce(send.c.ended_at, send.c.started_at) < before)
-
-
-def erase(connection: sa.Connection, contact: str) -> int:
-    """Erase what was sent to a contact, named by id or channel identity, and the reports on it.
-
-    Returns how many sends went.
-    """
-    theirs = sa.or_(send.c.contact_id == contact, send.c.identity == contact.removeprefix("+"))
-    messages = sa.select(send.c.message_id, send.c.connector_id).where(theirs)
-    of_message = sa.tuple_(report.c.message_id, report.c.connector_id).in_(messages)
-    of_reference = report.c.correlation_id.in_(sa.select(send.c.reference).where(theirs))
-    connection.execute(report.delete().where(of_message | of_reference))
-    return connection.execute(send.delete().where(theirs)).rowcount
-
-
-def _insert(database: Database, draft: Draft, **columns: object) -> int:
+def _insert(
+    database: Database,
+    draft: Draft,
+    *,
+    outcome: str,
+    started_at: float,
+    status: int | None = None,
+    code: str = "",
+    ended_at: float | None = None,
+) -> int:
     told = {name: _plain(value) if isinstance(value, str) else value for name, value in vars(draft).items()}
     told["identity"] = str(told["identity"]).removeprefix("+")
-    told["attachments"] = [
-        {name: _plain(value) for name, value in vars(attached).items()} for attached in draft.attachments
-    ]
-    [send_id] = database.write(lambda connection: _INSERT.one(connection, **told, **columns))
+    told["attachments"] = json.dumps(
+        [{name: _plain(value) for name, value in vars(attached).items()} for attached in draft.attachments]
+    )
+    ended = {"outcome": outcome, "status": status, "code": code, "started_at": started_at, "ended_at": ended_at}
+    [[send_id]] = database.tell(lambda run: run("insert_send", **told, **ended))
     return int(send_id)
 
 

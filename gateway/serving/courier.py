@@ -7,7 +7,6 @@ from gateway.clock import SteadyClock
 from gateway.config import Settings
 from gateway.delivery.courier import Courier
 from gateway.serving.process import STOPPING, Signals
-from gateway.store import migrator
 from gateway.upstream import Upstream
 
 
@@ -15,7 +14,7 @@ def run(settings: Settings) -> None:
     """Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already."""
     telemetry.configure("courier")
     shared = services.build(settings)
-    migrator.require_latest(shared.spool)
+    shared.spool.require_latest()
     motion = Upstream(settings.motion.url, ca_file=settings.motion.ca_file, connections=settings.spool.deliveries)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
         carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())

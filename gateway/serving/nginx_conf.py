@@ -155,9 +155,7 @@ def listeners(server: ServerSettings) -> tuple[Listener, ...]:
     ports = {server.outbound_port: (Named(names=tuple(own)),)}
     if server.sinch_names:
         ports[SINCH_NAMES_PORT] = (*ports.get(SINCH_NAMES_PORT, ()), *_sinch())
-    return tuple(
-        Listener(listen=f"{server.outbound_address}:{port}", served=served) for port, served in ports.items()
-    )
+    return tuple(Listener(listen=f"{server.outbound_address}:{port}", served=served) for port, served in ports.items())
 
 
 def refusals() -> tuple[Refused, ...]:

@@ -23,7 +23,7 @@ from gateway.doors import DOORS
 from gateway.errors import CommandError
 from gateway.serving import nginx, process
 from gateway.serving.process import STOPPING, TICK_SECONDS, Signals
-from gateway.store import migrator
+from gateway.store import migrations
 
 START_SECONDS = 60.0
 NGINX_SECONDS = 5.0  # nginx tries for 2.5 s to get its ports before it gives up
@@ -83,7 +83,7 @@ class Supervisor:
 
     def _prepare(self, settings: Settings) -> None:
         paths.prepare(settings)
-        migrator.migrate(paths.spool(settings))
+        migrations.migrate(paths.spool(settings))
         nginx.prepare(settings)
 
     def _start_all(self, signals: Signals) -> None:

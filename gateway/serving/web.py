@@ -24,7 +24,6 @@ from gateway import app, doors, lock, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
-from gateway.store import migrator
 
 
 class Quiet(Logger):
@@ -143,7 +142,7 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     row, settings = DOORS[door], read()
     doors.load(row.blueprint)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)
-    migrator.require_latest(shared.spool)
+    shared.spool.require_latest()
     # Two would take the socket from each other, and whoever stops first takes it away.
     with lock.only_one(paths.lock(settings, door), f"{door} door"):
         if row.sends_files:

@@ -7,57 +7,69 @@ Rule 2. One write transaction at a time in a process. Writers that wait for it s
 Rule 3. Processes take turns at writing, and ask for theirs every millisecond. SQLite's own waiting sleeps
         longer and longer between two looks: a busy courier would keep the doors out for seconds.
 Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
+Rule 5. What every event runs goes to the driver as text, by its name (`sqlite.sql`). Whoever puts statements
+        together gets SQLAlchemy's connection; that is loaded once it is asked for.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
-
-import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gateway import clock
 from gateway.errors import SpoolUnavailable
+from gateway.store import sqlite
+from gateway.store.sqlite import Connection, Run
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 T = TypeVar("T")
-Work = Callable[[sa.Connection], T]
+Work = Callable[["sa.Connection"], T]
 
 TURN_SECONDS = 0.001
+IDLE_READERS = 5  # connections that are kept open
 
-# The last two are for speed: indexes of digests are written all over, in pages that shall be found in memory and be
-# copied from the log into the file not too often.
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "cache_size=-32000",  # KiB
-    "wal_autocheckpoint=8000",  # pages of 4 KiB
-)
 
-_LOCKED = "spool locked"
-_REASONS = {"SQLITE_BUSY": _LOCKED, "SQLITE_FULL": "spool disk full", "SQLITE_READONLY": "spool read-only"}
+@dataclass(frozen=True)
+class _Hand:
+    """A connection, for both kinds of work."""
+
+    driver: Connection
+    run: Run
+    composing: sa.Connection | None = None
+
+
+@dataclass(frozen=True)
+class _Composing:
+    """SQLAlchemy's side of a database."""
+
+    reading: sa.Engine
+    writing: sa.Engine
+    error: type[Exception]
 
 
 class _Ticket(Generic[T]):
-    """One writer's work, and what became of it."""
+    """One writer's work, and what became of it. `composes`: the work wants SQLAlchemy's connection."""
 
-    def __init__(self, work: Work[T]) -> None:
+    def __init__(self, work: Callable[[Any], T], *, composes: bool = False) -> None:
         self._work = work
+        self.composes = composes
         self._result: T | None = None
         self._error: Exception | None = None
         self.settled = False
 
-    def run(self, connection: sa.Connection) -> None:
+    def run(self, hand: _Hand) -> None:
         """Do the work in a savepoint. Raises only what took the whole transaction down."""
-        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        driver = hand.driver
         driver.execute("SAVEPOINT writer")
         try:
-            self._result = self._work(connection)
+            self._result = self._work(hand.composing if self.composes else hand.run)
             driver.execute("RELEASE writer")
         except Exception as error:
             if not driver.in_transaction:  # a full disk, say: SQLite has rolled everything back
@@ -77,60 +89,84 @@ class _Ticket(Generic[T]):
 
 
 class Database:
-    """The spool's database file. Safe to use from several threads and processes."""
+    """The spool's database file. Safe to use from several threads and processes; opened when it is first used."""
 
     def __init__(self, path: Path, *, patience_seconds: float) -> None:
         """`patience_seconds`: how long to wait for another process's transaction to end."""
         self.path = path
         self._patience_seconds = patience_seconds
-        self._reading = _open(path, patience_seconds=patience_seconds)
-        self._writing = _open(path, patience_seconds=0.0)  # it waits by itself, for its turn
+        self._idle: list[Connection] = []
+        self._writing: _Hand | None = None
         self._writer = threading.Lock()
         self._queue = threading.Lock()
         self._waiting: list[_Ticket[Any]] = []
 
+    def ask(self, work: Callable[[Run], T]) -> T:
+        """Run named statements on a consistent view. Raises SpoolUnavailable."""
+        with _translated(), self._reader() as driver:
+            driver.execute("BEGIN")
+            return work(sqlite.runner(driver))
+
+    def tell(self, work: Callable[[Run], T]) -> T:
+        """Run named statements in a transaction and return once it is on the disk. Raises SpoolUnavailable."""
+        with _translated():
+            return self._written(_Ticket(work))
+
     def read(self, work: Work[T]) -> T:
-        """Run `work` on a consistent view. Raises SpoolUnavailable."""
-        with _translated(), self._reading.connect() as connection:
+        """As `ask`, with SQLAlchemy's connection."""
+        with _translated(self._composing.error), self._composing.reading.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             return work(connection)
 
     def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction and return once it is on the disk. Raises SpoolUnavailable."""
-        ticket = _Ticket(work)
-        with self._queue:
-            self._waiting.append(ticket)
-        with self._writer:
-            if not ticket.settled:  # else the writer before took it along
-                clock.pause(0)  # those who are on their way come along
-                self._commit_waiting()
-        with _translated():
-            return ticket.result()
+        """As `tell`, with SQLAlchemy's connection."""
+        with _translated(self._composing.error):
+            return self._written(_Ticket(work, composes=True))
+
+    def require_latest(self) -> None:
+        """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
+        if sqlite.current(self.path) != sqlite.latest():  # on a connection of its own: a process may fork yet
+            raise SpoolUnavailable("spool schema is not of this release; run `motion-gateway migrate`")
 
     def rewrite(self) -> None:
         """Write the file anew without what was deleted, of which pages keep copies, and empty its log.
 
         Writers wait as long as that takes. Raises SpoolUnavailable.
         """
-        with _translated(), self._writer, closing(self._reading.raw_connection()) as connection:
-            connection.cursor().execute("VACUUM")
-            blocked, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with _translated(), self._writer, self._reader() as driver:
+            driver.execute("VACUUM")
+            blocked, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if blocked:  # a reader held on to the log for longer than our patience
-            raise SpoolUnavailable(_LOCKED)
+            raise SpoolUnavailable(sqlite.LOCKED)
 
     def close(self) -> None:
-        self._reading.dispose()
-        self._writing.dispose()
+        with self._writer:
+            opened = [*self._idle, *([self._writing.driver] if self._writing else [])]
+            self._idle, self._writing = [], None
+        for driver in opened:
+            driver.close()
+        if "_composing" in vars(self):  # else it was never asked for
+            self._composing.reading.dispose()
+            self._composing.writing.dispose()
+
+    def _written(self, ticket: _Ticket[T]) -> T:
+        with self._queue:
+            self._waiting.append(ticket)
+        with self._writer:
+            if not ticket.settled:  # else the writer before took it along
+                clock.pause(0)  # those who are on their way come along
+                self._commit_waiting()
+        return ticket.result()
 
     def _commit_waiting(self) -> None:
         with self._queue:
             batch, self._waiting = self._waiting, []
         error: Exception | None = SpoolUnavailable("spool write interrupted")
         try:
-            with self._turn() as connection:
+            with self._turn(composes=any(ticket.composes for ticket in batch)) as hand:
                 for ticket in batch:
-                    ticket.run(connection)
-                connection.commit()
+                    ticket.run(hand)
+                hand.driver.commit()
             error = None
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
             error = failure
@@ -138,58 +174,76 @@ class Database:
             for ticket in batch:
                 ticket.settle(error)
 
-    def _turn(self) -> sa.Connection:
-        """A connection whose write transaction has begun."""
+    @contextmanager
+    def _turn(self, *, composes: bool) -> Iterator[_Hand]:
+        """A write transaction that has begun; what is not committed at the end is taken back."""
+        with self._composed_hand() if composes else nullcontext(self._plain_hand()) as hand:
+            self._begin(hand.driver)
+            try:
+                yield hand
+            finally:
+                hand.driver.rollback()
+
+    def _begin(self, driver: Connection) -> None:
         deadline = clock.steady() + self._patience_seconds
         while True:
             try:
-                return self._begun()
-            except SQLAlchemyError as error:
-                if _reason(error) != _LOCKED or clock.steady() > deadline:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite.Error as error:
+                if sqlite.reason(error) != sqlite.LOCKED or clock.steady() > deadline:
                     raise
+            else:
+                return
             clock.pause(TURN_SECONDS)
 
-    def _begun(self) -> sa.Connection:
-        connection = self._writing.connect()
+    def _plain_hand(self) -> _Hand:
+        if self._writing is None:
+            driver = self._writer_connection()
+            self._writing = _Hand(driver, sqlite.runner(driver))
+        return self._writing
+
+    @contextmanager
+    def _composed_hand(self) -> Iterator[_Hand]:
+        with _translated(self._composing.error):  # here, for those of the batch who do not know of SQLAlchemy
+            connection = self._composing.writing.connect()
+        with connection:
+            driver = cast("Connection", connection.connection.driver_connection)
+            yield _Hand(driver, sqlite.runner(driver), connection)
+
+    def _reader_connection(self) -> Connection:
+        return sqlite.connect(self.path, patience_seconds=self._patience_seconds)
+
+    def _writer_connection(self) -> Connection:
+        opened = self._reader_connection()
+        opened.execute("PRAGMA busy_timeout=0")  # it waits by itself, for its turn
+        return opened
+
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            driver = self._idle.pop()
+        except IndexError:
+            driver = self._reader_connection()
+        try:
+            yield driver
+        finally:
+            driver.rollback()
+            if len(self._idle) < IDLE_READERS:
+                self._idle.append(driver)
+            else:
+                driver.close()
 
+    @cached_property
+    def _composing(self) -> _Composing:
+        from gateway.store import schema  # not above: it loads SQLAlchemy
 
-def engine(path: Path, *, patience_seconds: float) -> sa.Engine:
-    """For who lets SQLAlchemy begin transactions, as Alembic does; they are explicit, those that change tables too."""
-    made = _open(path, patience_seconds=patience_seconds)
-    # Not in _open: with such a listener SQLAlchemy asks at each statement for listeners of every kind.
-    sa.event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    return made
-
-
-def _open(path: Path, *, patience_seconds: float) -> sa.Engine:
-    """The file as rule 1 wants it; transactions begin where we say so, and nowhere else."""
-    made = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": patience_seconds}
-    )
-    sa.event.listen(made, "connect", _prepare)
-    return made
+        reading, writing = schema.engine(self._reader_connection), schema.engine(self._writer_connection)
+        return _Composing(reading, writing, schema.ERROR)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(foreign: type[Exception] = sqlite.Error) -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise SpoolUnavailable(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
-    return next((reason for prefix, reason in _REASONS.items() if name.startswith(prefix)), "spool failed")
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+    except (sqlite.Error, foreign) as error:
+        raise SpoolUnavailable(sqlite.reason(error)) from error

@@ -1,7 +1,7 @@
 """Delivery reports: what Sinch's callbacks tell of messages, and which of them tell of what Motion sent.
 
-Rule 1. A report is filed with its callback, in one transaction, whether its message is known or not: it may come
-        before Sinch's answer has named the message.
+Rule 1. A report is filed with its callback, in one transaction (`ingress.intake`), whether its message is known or
+        not: it may come before Sinch's answer has named the message.
 Rule 2. The fate of a message is what the furthest of its reports tells, in the order of `FATES` and not of time.
 Rule 3. A send that got no answer is joined by its correlation id to reports of one message that no other send has,
         and only if no other send without an answer carries that id.
@@ -18,13 +18,10 @@ import sqlalchemy as sa
 
 from gateway.ingress.events import Report
 from gateway.store.schema import report, send
-from gateway.store.statements import Prepared
 
 # Each outweighs those before it, whenever it comes: what was delivered is not undone by a failure on another channel,
 # and a failure not by word of an earlier step. A status that is not here decides nothing.
 FATES = ("SUBMITTED", "SWITCHING_CHANNEL", "QUEUED_ON_CHANNEL", "FAILED", "DELIVERED", "READ")
-
-_FILE = Prepared(report.insert())
 
 # Without parameters, in the words of the indexes: SQLite does not see otherwise that they fit.
 _EMPTY: sa.ColumnClause[str] = sa.literal_column("''")
@@ -64,11 +61,6 @@ _OF_CORRELATION = sa.and_(
     report.c.connector_id == send.c.connector_id,
     report.c.reported_at >= send.c.started_at,
 )
-
-
-def file(connection: sa.Connection, event_id: int, told: Report, *, connector_id: int, now: float) -> None:
-    """Keep what the callback `event_id` tells; in the transaction that files the callback."""
-    _FILE.first(connection, event_id=event_id, connector_id=connector_id, reported_at=now, **vars(told))
 
 
 def fate(reports: Sequence[Filed]) -> Filed | None:

@@ -1,15 +1,19 @@
-"""The tables of the spool's database. `migrations/` creates them; a test holds the two together."""
+"""The tables of the spool's database, for SQLAlchemy. `migrations/` creates them; a test holds the two together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import sqlalchemy as sa
 
-PENDING = "pending"  # to be delivered; it waits for its lane's turn
-DELIVERED = "delivered"
-PARKED = "parked"  # given up; stays until somebody replays or purges it
-REJECTED = "rejected"  # rightly signed, and still not believed: too old, or its nonce was used before
-DUPLICATE = "duplicate"  # tells the same as an earlier event, in other bytes
-STATES = (PENDING, DELIVERED, PARKED, REJECTED, DUPLICATE)
+ERROR = sa.exc.SQLAlchemyError
+
+
+def engine(connect: Callable[[], Any]) -> sa.Engine:
+    """SQLAlchemy on connections that `connect` opens, for who puts statements together."""
+    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, hide_parameters=True)
+
 
 metadata = sa.MetaData()
 

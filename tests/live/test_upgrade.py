@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.paths import SPOOL
-from gateway.store import migrator
+from gateway.store import sqlite
 from sandbox import callbacks, mode
 from sandbox.sinch import Letter
 from tests import released_spool
@@ -88,7 +88,7 @@ def lay_what_is_newer(house: House) -> Path:
     """Make the next release; returns its folder."""
     folder = house.folder / "newer"
     shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
-    revision = NEXT.format(head=migrator.latest())
+    revision = NEXT.format(head=sqlite.latest())
     (folder / "gateway/store/migrations/versions/next.py").write_text(revision)
     return folder
 
@@ -146,9 +146,9 @@ def test_the_recorded_spool_holds_whatever_a_spool_can_hold(house: House) -> Non
 
 def test_migrating_keeps_every_row_and_every_value(house: House) -> None:
     before = released_spool.contents(spool_of(house))
-    assert migrator.current(spool_of(house)) == released_spool.REVISION
-    assert migrator.latest() in house.command("migrate")
-    assert migrator.current(spool_of(house)) == migrator.latest()
+    assert sqlite.current(spool_of(house)) == released_spool.REVISION
+    assert sqlite.latest() in house.command("migrate")
+    assert sqlite.current(spool_of(house)) == sqlite.latest()
     after = released_spool.contents(spool_of(house))
     for table, rows in before.items():
         assert len(rows) == len(after[table])
@@ -233,14 +233,14 @@ def test_a_callback_from_before_is_still_a_repeat_and_a_nonce_from_before_still_
 def test_the_rollback_of_the_page_leads_back_to_a_gateway_that_serves(house: House) -> None:
     newer, copy = lay_what_is_newer(house), house.folder / "before-upgrade"
     start_in_an_outage(house)
-    assert f"schema {migrator.latest()}" in house.command("spool", "backup", "--to", str(copy))
+    assert f"schema {sqlite.latest()}" in house.command("spool", "backup", "--to", str(copy))
     saved = events(house)
     waiting = by_lane(row for row in saved if row["state"] == "pending")
     house.stop()
 
     house.release = newer
     house.start()
-    assert migrator.current(spool_of(house)) == "next"
+    assert sqlite.current(spool_of(house)) == "next"
     under_newer = house.sinch().send(callbacks.text("under the newer release"))
     house.motion.set_mode(mode.UP)
     wait(house)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the engine that the migrator names, each whole or not at all."""
+"""Alembic's entry: runs the revisions on the engine that `migrate` names, each whole or not at all."""
 
 from __future__ import annotations
 

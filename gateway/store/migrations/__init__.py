@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from gateway import lock
 from gateway.errors import CommandError, SpoolUnavailable
-from gateway.store import engines
-from gateway.store.engines import Database
+from gateway.store import schema, sqlite
 
 LOCK_NAME = "migrate.lock"
-PATIENCE_SECONDS = 5.0  # with who uses the spool while it is looked at
 
 
 def migrate(path: Path) -> str:
@@ -28,37 +25,27 @@ def migrate(path: Path) -> str:
     Raises CommandError for a spool of a newer release, SpoolUnavailable if it cannot be written.
     """
     with _alone(path.with_name(LOCK_NAME)):
-        _refuse_unknown(current(path), path)
+        _refuse_unknown(sqlite.current(path), path)
         path.touch(mode=0o600)
         path.chmod(0o600)
-        with _opened(path) as engine:
+        with configured(path) as config:
             try:
-                command.upgrade(_config(engine), "head")
+                command.upgrade(config, "head")
             except sa.exc.SQLAlchemyError as error:
                 raise SpoolUnavailable("spool cannot be migrated") from error
-    return latest()
+    return sqlite.latest()
 
 
-def require_latest(spool: Database) -> None:
-    """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
-    if not spool.path.exists() or current(spool.path) != latest():
-        raise SpoolUnavailable("spool schema is not of this release; run `motion-gateway migrate`")
-
-
-def current(path: Path) -> str | None:
-    """The revision of the spool at `path`; None for one that is not there yet."""
-    if not path.exists():
-        return None
+@contextmanager
+def configured(path: Path) -> Iterator[Config]:
+    """What Alembic's commands take, for the spool at `path`."""
+    engine = schema.engine(lambda: sqlite.connect(path, patience_seconds=sqlite.LOOK_SECONDS))
+    # Not in `schema`: with such a listener SQLAlchemy asks at each statement for listeners of every kind.
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     try:
-        with _opened(path) as engine, engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-    except sa.exc.SQLAlchemyError as error:
-        raise SpoolUnavailable("spool cannot be read") from error
-
-
-def latest() -> str:
-    """The revision that this release works with."""
-    return str(ScriptDirectory.from_config(_config(None)).get_current_head())
+        yield _config(engine)
+    finally:
+        engine.dispose()
 
 
 def _refuse_unknown(revision: str | None, path: Path) -> None:
@@ -70,18 +57,9 @@ def _refuse_unknown(revision: str | None, path: Path) -> None:
         )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[sa.Engine]:
-    engine = engines.engine(path, patience_seconds=PATIENCE_SECONDS)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
 def _config(engine: sa.Engine | None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["engine"] = engine
     return config
 
@@ -89,9 +67,7 @@ def _config(engine: sa.Engine | None) -> Config:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     try:
-        with path.open("w") as held:
-            os.fchmod(held.fileno(), 0o600)  # whoever may open it may hold it
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with lock.held(path, patience_seconds=math.inf):  # whoever migrates ends
             yield
     except OSError as error:
         raise SpoolUnavailable("spool directory cannot be written") from error

@@ -15,15 +15,15 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
-from gateway.store import engines, migrator, schema
+from gateway.store import migrations, schema, sqlite
 from gateway.store.engines import Database
 from tests import released_spool
-from tests.spool_samples import callback, rows, until
+from tests.spool_samples import callback, rows, times_opened, until
 
 
 @pytest.fixture
@@ -40,41 +40,35 @@ def layout(path: Path) -> dict[str, str]:
 
 @contextmanager
 def connected(path: Path) -> Iterator[sa.Connection]:
-    engine = engines.engine(path, patience_seconds=1)
+    engine = schema.engine(lambda: sqlite.connect(path, patience_seconds=1))
     with engine.connect() as connection:
         yield connection
     engine.dispose()
 
 
-@contextmanager
-def configured(path: Path) -> Iterator[Config]:
-    """For Alembic's own commands, by which one gets to other revisions than the latest."""
-    engine = engines.engine(path, patience_seconds=1)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrator.__file__).with_name("migrations")))
-    config.attributes["engine"] = engine
-    yield config
-    engine.dispose()
-
-
 def test_a_spool_is_made_where_there_is_none(path: Path) -> None:
-    assert migrator.current(path) is None
-    assert migrator.migrate(path) == migrator.latest() == migrator.current(path)
+    assert sqlite.current(path) is None
+    assert migrations.migrate(path) == sqlite.latest() == sqlite.current(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_the_latest_revision_is_told_by_the_files_as_alembic_tells_it(path: Path) -> None:
+    with migrations.configured(path) as config:
+        assert sqlite.latest() == ScriptDirectory.from_config(config).get_current_head()
+
+
 def test_migrating_again_changes_nothing(path: Path) -> None:
-    migrator.migrate(path)
+    migrations.migrate(path)
     with closing(Database(path, patience_seconds=1)) as spool:
         intake.accept(spool, callback(), now=1.0)
-        assert migrator.migrate(path) == migrator.latest()
+        assert migrations.migrate(path) == sqlite.latest()
         assert len(rows(spool, schema.event)) == 1
 
 
 def test_several_processes_may_migrate_at_once(path: Path) -> None:
-    program = "import sys; from pathlib import Path; from gateway.store import migrator\n"
-    program += "sys.stdin.read(1); print(migrator.migrate(Path(sys.argv[1])))"
+    program = "import sys; from pathlib import Path; from gateway.store import migrations\n"
+    program += "sys.stdin.read(1); print(migrations.migrate(Path(sys.argv[1])))"
     started = [
         subprocess.Popen(
             [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -85,34 +79,28 @@ def test_several_processes_may_migrate_at_once(path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(b"!")
         process.stdin.flush()
-    assert [process.communicate(timeout=30) for process in started] == [(f"{migrator.latest()}\n".encode(), b"")] * 3
-
-
-def is_waited_for(lock: Path) -> bool:
-    """Whether somebody waits for the lock on that file; proc(5), /proc/locks."""
-    waiting = [line for line in Path("/proc/locks").read_text().splitlines() if "-> FLOCK" in line]
-    return any(f":{lock.stat().st_ino} " in line for line in waiting)
+    assert [process.communicate(timeout=30) for process in started] == [(f"{sqlite.latest()}\n".encode(), b"")] * 3
 
 
 def test_who_finds_another_migrating_waits(path: Path) -> None:
-    lock = path.with_name(migrator.LOCK_NAME)
+    lock = path.with_name(migrations.LOCK_NAME)
     with ThreadPoolExecutor(1) as pool:
         with lock.open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            migrating = pool.submit(migrator.migrate, path)
-            until(lambda: is_waited_for(lock), "it waits for the lock")
+            migrating = pool.submit(migrations.migrate, path)
+            until(lambda: times_opened(lock) == 2, "it waits for the lock")
             assert not path.exists()
-        assert migrating.result(10) == migrator.latest()
+        assert migrating.result(10) == sqlite.latest()
 
 
 def test_a_spool_of_a_newer_release_is_left_alone_and_the_way_out_is_told(path: Path) -> None:
-    migrator.migrate(path)
+    migrations.migrate(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     before = layout(path)
     with pytest.raises(CommandError, match=r"schema 9999, .* newer one\. Install that release again, or restore"):
-        migrator.migrate(path)
+        migrations.migrate(path)
     assert layout(path) == before
 
 
@@ -120,11 +108,11 @@ def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_repeated(path: 
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE lane (in_the_way)")  # the last table that is made
     with pytest.raises(SpoolUnavailable, match=r"^spool cannot be migrated$"):
-        migrator.migrate(path)
+        migrations.migrate(path)
     assert list(layout(path)) == ["lane"]
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE lane")
-    assert migrator.migrate(path) == migrator.latest()
+    assert migrations.migrate(path) == sqlite.latest()
 
 
 def _missing(path: Path) -> None:
@@ -136,7 +124,7 @@ def _empty(path: Path) -> None:
 
 
 def _foreign(path: Path) -> None:
-    migrator.migrate(path)
+    migrations.migrate(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
@@ -150,15 +138,15 @@ def test_the_latest_schema_is_required(path: Path, make: object) -> None:
         closing(Database(path, patience_seconds=0.1)) as spool,
         pytest.raises(SpoolUnavailable, match="run `motion-gateway migrate`"),
     ):
-        migrator.require_latest(spool)
+        spool.require_latest()
 
 
 def test_the_latest_schema_is_enough(spool: Database) -> None:
-    migrator.require_latest(spool)
+    spool.require_latest()
 
 
 def test_the_migrations_make_what_the_code_believes(path: Path, tmp_path: Path) -> None:
-    migrator.migrate(path)
+    migrations.migrate(path)
     with connected(path) as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     believed = tmp_path / "believed.sqlite3"
@@ -170,9 +158,9 @@ def test_the_migrations_make_what_the_code_believes(path: Path, tmp_path: Path) 
 
 
 def test_the_first_schema_is_for_good_the_one_that_was_released(path: Path, tmp_path: Path) -> None:
-    with configured(path) as config:
+    with migrations.configured(path) as config:
         command.upgrade(config, released_spool.REVISION)
-    assert migrator.current(path) == released_spool.REVISION
+    assert sqlite.current(path) == released_spool.REVISION
     recorded = tmp_path / "recorded.sqlite3"
     released_spool.lay(recorded, now=1.0)
     assert layout(path) == layout(recorded)
@@ -192,7 +180,7 @@ def test_a_full_spool_of_the_second_door_keeps_everything(path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in FILLED}
 
-    with configured(path) as config:
+    with migrations.configured(path) as config:
         command.upgrade(config, "0003")
     with closing(sqlite3.connect(path)) as connection:
         for table, values in FILLED.items():
@@ -200,35 +188,12 @@ def test_a_full_spool_of_the_second_door_keeps_everything(path: Path) -> None:
             connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}")
         connection.commit()
     before = contents()
-    assert migrator.migrate(path) == "0004"
+    assert migrations.migrate(path) == "0004"
     assert contents() == before
-    with configured(path) as config:
+    with migrations.configured(path) as config:
         command.downgrade(config, "0003")
     assert contents() == before
-    assert migrator.migrate(path) == "0004"
-
-
-def test_every_index_is_the_one_its_query_uses(spool: Database) -> None:
-    asked = {
-        "SELECT id FROM event WHERE connector_id = 7 AND key = x'00' AND original": "event_original",
-        "SELECT * FROM event WHERE lane = 'a' AND state = 'pending' ORDER BY id LIMIT 1": "event_pending",
-        "SELECT id FROM event WHERE state = 'delivered' AND settled_at < 1": "event_settled",
-    }
-    unanswered = "outcome IN ('sending', 'unknown')"
-    asked |= {
-        "SELECT id FROM send WHERE reference = 'a'": "send_reference",
-        "SELECT id FROM send WHERE message_id = 'a' AND message_id != ''": "send_message",
-        f"SELECT id FROM send WHERE connector_id = 7 AND correlation_id = 'a' AND {unanswered}": "send_unanswered",
-        "SELECT id FROM send WHERE started_at < 1 AND coalesce(ended_at, started_at) < 1": "send_started",
-        "SELECT * FROM report WHERE message_id = 'a' AND connector_id = 7": "report_message",
-        "SELECT * FROM report WHERE correlation_id = 'a' AND correlation_id != ''": "report_correlation",
-        "SELECT event_id FROM report WHERE reported_at < 1": "report_reported",
-    }
-    for query, index in asked.items():
-        plan = spool.read(
-            lambda connection, query=query: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
-        )
-        assert index in str(plan)
+    assert migrations.migrate(path) == "0004"
 
 
 @pytest.mark.parametrize("mode", [None, 0o644], ids=["made by us", "left open by somebody"])
@@ -236,21 +201,21 @@ def test_the_file_is_for_its_owner_alone(path: Path, mode: int | None) -> None:
     if mode is not None:
         path.touch(mode)
         path.chmod(mode)
-    migrator.migrate(path)
+    migrations.migrate(path)
     with closing(Database(path, patience_seconds=1)) as spool:
         intake.accept(spool, callback(), now=1.0)
         modes = {found.name: oct(found.stat().st_mode & 0o777) for found in path.parent.glob("spool.sqlite3*")}
     assert modes == dict.fromkeys(("spool.sqlite3", "spool.sqlite3-wal", "spool.sqlite3-shm"), "0o600")
-    assert path.with_name(migrator.LOCK_NAME).stat().st_mode & 0o777 == 0o600
+    assert path.with_name(migrations.LOCK_NAME).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", ["a b", "100%", "what?", "a#b", "ü"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "spool.sqlite3"
     path.parent.mkdir()
-    migrator.migrate(path)
+    migrations.migrate(path)
     with closing(Database(path, patience_seconds=1)) as spool:
-        migrator.require_latest(spool)
+        spool.require_latest()
     assert path.stat().st_size > 0
 
 
@@ -263,13 +228,13 @@ def test_what_cannot_be_a_spool_is_unavailable(path: Path, make: object) -> None
     there = path.with_name("missing") / "spool.sqlite3"
     make(there)
     with pytest.raises(SpoolUnavailable):
-        migrator.migrate(there)
+        migrations.migrate(there)
 
 
 def test_the_first_revision_can_be_taken_back(path: Path) -> None:
-    with configured(path) as config:
+    with migrations.configured(path) as config:
         command.upgrade(config, released_spool.REVISION)
         command.downgrade(config, "base")
     assert layout(path).keys() <= {"sqlite_sequence"}
-    assert migrator.current(path) is None
-    assert migrator.migrate(path) == migrator.latest()
+    assert sqlite.current(path) is None
+    assert migrations.migrate(path) == sqlite.latest()

@@ -1,4 +1,4 @@
-"""Erasing a contact: what goes, what stays, and that no copy is left."""
+"""What is purged and when; erasing a contact: what goes, what stays, and that no copy is left."""
 
 from __future__ import annotations
 
@@ -12,11 +12,101 @@ import pytest
 from gateway.delivery import claims
 from gateway.errors import CommandError
 from gateway.ingress import intake
+from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.outbound import record
-from gateway.store import erasure, schema
+from gateway.store import retention, schema
 from gateway.store.engines import Database
-from gateway.store.erasure import Erased
+from gateway.store.retention import Erased, Retention
 from tests.spool_samples import NOW, accept, draft, order, reported, rows, settle, states
+
+RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
+AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
+
+
+@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
+@pytest.mark.parametrize("state", AGES)
+def test_a_settled_event_goes_when_it_is_past_its_time(spool: Database, state: str, extra: int, left: int) -> None:
+    accept(spool)
+    settle(spool, 1, "delivered", now=NOW)
+    spool.write(lambda connection: connection.execute(schema.event.update().values(state=state)))
+    gone = retention.purge(spool, RETENTION, now=NOW + AGES[state] + extra)
+    assert (len(states(spool)), gone) == (left, 1 - left)
+
+
+@pytest.mark.parametrize(("state", "left"), [("parked", 1), ("delivered", 0)])
+def test_forever_is_forever(spool: Database, state: str, left: int) -> None:
+    accept(spool)
+    settle(spool, 1, state)
+    retention.purge(spool, Retention(delivered_seconds=1, rejected_seconds=1, parked_seconds=None), now=NOW * 1000)
+    assert len(states(spool)) == left
+
+
+def test_what_is_pending_is_never_purged(spool: Database) -> None:
+    accept(spool)
+    assert retention.purge(spool, Retention(0, 0, 0), now=NOW * 1000) == 0
+    assert order(spool) == [1]
+
+
+@pytest.mark.parametrize(("extra", "known"), [(-1, True), (0, True), (1, False)], ids=["younger", "just", "older"])
+def test_nonces_are_kept_five_minutes_longer_than_delivered_events(spool: Database, extra: int, *, known: bool) -> None:
+    accept(spool, nonce="n1")
+    retention.purge(spool, RETENTION, now=NOW + 100 + FUTURE_TOLERANCE_SECONDS + extra)
+    assert bool(rows(spool, schema.nonce)) is known
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) -> None:
+    count = retention.PURGE_CHUNK + extra
+    accept(spool)
+    settle(spool, 1, "delivered")
+    spool.write(lambda connection: _multiply(connection, count))
+    assert retention.purge(spool, RETENTION, now=NOW + 101) == count
+    assert states(spool) == {}
+
+
+def _multiply(connection: Any, count: int) -> None:
+    names = ", ".join(column.name for column in schema.event.columns if column.name not in ("id", "original"))
+    copies = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
+    connection.exec_driver_sql(f"INSERT INTO event (original, {names}) SELECT 0, {names} FROM event, ({copies})")
+
+
+@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
+def test_a_send_goes_when_it_has_ended_for_so_long(spool: Database, extra: float, left: int) -> None:
+    record.begin(spool, draft(), now=NOW)
+    record.settle(spool, 1, outcome="accepted", status=200, now=NOW + 50)
+    retention.purge(spool, RETENTION, now=NOW + 150 + extra)
+    assert len(rows(spool, schema.send)) == left
+
+
+@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
+def test_a_send_that_never_ended_goes_as_long_after_it_began(spool: Database, extra: float, left: int) -> None:
+    record.begin(spool, draft(), now=NOW)
+    retention.purge(spool, RETENTION, now=NOW + 100 + extra)
+    assert len(rows(spool, schema.send)) == left
+
+
+@pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
+def test_a_report_goes_when_it_came_so_long_ago(spool: Database, extra: float, left: int) -> None:
+    intake.accept(spool, reported("M1"), now=NOW)
+    assert retention.purge(spool, RETENTION, now=NOW + 100 + extra) == 0  # of events, which is not delivered yet
+    assert len(rows(spool, schema.report)) == left
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_more_than_a_chunk_of_sends_and_reports_is_purged_to_the_last(spool: Database, extra: int) -> None:
+    count = retention.PURGE_CHUNK + extra
+    record.begin(spool, draft(), now=NOW)
+    intake.accept(spool, reported("M1"), now=NOW)
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
+    for table, own in (("send", "reference"), ("report", "event_id")):
+        names = [column.name for column in schema.metadata.tables[table].columns if column.name not in ("id", own)]
+        told = ", ".join(names)
+        copies = f"INSERT INTO {table} ({own}, {told}) SELECT i, {told} FROM {table}, ({numbers})"
+        spool.write(lambda connection, copies=copies: connection.exec_driver_sql(copies))
+    assert (len(rows(spool, schema.send)), len(rows(spool, schema.report))) == (count, count)
+    retention.purge(spool, RETENTION, now=NOW + 101)
+    assert rows(spool, schema.send) == rows(spool, schema.report) == []
+
 
 CONTACTS = {
     "the contact id": ({"contact": "c1"}, "c1"),
@@ -33,7 +123,7 @@ def test_a_contact_is_erased_by(spool: Database, told: dict[str, Any], name: str
     settle(spool, 1, "delivered")
     accept(spool, "m2", contact="somebody else", identity="3933")
     settle(spool, 2, "delivered")
-    assert erasure.erase(spool, name) == Erased(events=1)
+    assert retention.erase(spool, name) == Erased(events=1)
     assert states(spool) == {2: "delivered"}
 
 
@@ -42,7 +132,7 @@ def test_nobody_is_erased_by_a_name_that_names_nobody(spool: Database, name: str
     accept(spool, contact="")
     settle(spool, 1, "delivered")
     with pytest.raises(CommandError, match="nothing was erased"):
-        erasure.erase(spool, name)
+        retention.erase(spool, name)
     assert states(spool) == {1: "delivered"}
 
 
@@ -50,11 +140,11 @@ def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: 
     accept(spool, "m1")
     settle(spool, 1, "delivered")
     accept(spool, "m2")
-    assert erasure.erase(spool, "c1") == Erased(events=1, left=1)
+    assert retention.erase(spool, "c1") == Erased(events=1, left=1)
     assert states(spool) == {2: "pending"}
     assert order(spool) == [2]
     accept(spool, "m3")
-    assert erasure.erase(spool, "c1", pending_too=True) == Erased(events=2)
+    assert retention.erase(spool, "c1", pending_too=True) == Erased(events=2)
     assert states(spool) == {}
     assert rows(spool, schema.lane) == []
 
@@ -62,7 +152,7 @@ def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: 
 def test_an_erased_event_in_the_couriers_hand_leaves_its_lane_in_order(spool: Database) -> None:
     accept(spool, "m1")
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
-    erasure.erase(spool, "c1", pending_too=True)
+    retention.erase(spool, "c1", pending_too=True)
     accept(spool, "m2")
     assert claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90) == []
     claims.delivered(spool, taken, outcome="200", now=NOW)
@@ -87,7 +177,7 @@ def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Data
                     claims.park(spool, taken, outcome=said, now=NOW)
                 else:
                     claims.postpone(spool, taken, outcome=said, due_at=NOW, failures=number, failing_since=NOW)
-    erased = erasure.erase(spool, "ERASED", pending_too=True)
+    erased = retention.erase(spool, "ERASED", pending_too=True)
     assert (erased.events > 10, erased.left) == (True, 0)
     for path in (spool.path, spool.path.with_name(spool.path.name + "-wal")):
         assert b"ERASED" not in path.read_bytes()
@@ -100,9 +190,9 @@ def test_an_erasure_that_could_not_be_finished_says_so_and_can_be_repeated(spool
         reader.execute("BEGIN")
         reader.execute("SELECT body FROM event").fetchall()
         with pytest.raises(CommandError, match=r"^1 erased, but copies .* \(spool locked\): run this again$"):
-            erasure.erase(spool, "ERASED", pending_too=True)
+            retention.erase(spool, "ERASED", pending_too=True)
         reader.execute("ROLLBACK")
-    assert erasure.erase(spool, "ERASED") == Erased(events=0)
+    assert retention.erase(spool, "ERASED") == Erased(events=0)
     assert b"ERASED" not in spool.path.read_bytes()
 
 
@@ -113,10 +203,10 @@ def test_what_was_sent_to_a_contact_is_erased_with_the_reports_on_it(spool: Data
         send_id = record.begin(spool, draft(number, contact_id=contact, identity=identity), now=NOW)
         record.settle(spool, send_id, outcome="accepted", status=200, message_id=f"M{number}", now=NOW)
         intake.accept(spool, reported(f"M{number}", contact_id=f"another {number}"), now=NOW)
-    assert erasure.erase(spool, "+39333") == Erased(events=0, sends=2)
+    assert retention.erase(spool, "+39333") == Erased(events=0, sends=2)
     assert [row.id for row in rows(spool, schema.send)] == [1, 4, 5]
     assert [row.message_id for row in rows(spool, schema.report)] == ["M1", "M4", "M5"]
-    assert erasure.erase(spool, "c1") == Erased(events=0, sends=1)
+    assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
     assert [row.message_id for row in rows(spool, schema.report)] == ["M4", "M5"]
 
 
@@ -125,7 +215,7 @@ def test_the_reports_of_erased_events_go_and_those_of_kept_ones_stay(spool: Data
     intake.accept(spool, reported("M2", "DELIVERED", contact_id="c2"), now=NOW)
     intake.accept(spool, reported("M1", "READ"), now=NOW)
     settle(spool, 1, "delivered")
-    assert erasure.erase(spool, "c1") == Erased(events=1, left=1)
+    assert retention.erase(spool, "c1") == Erased(events=1, left=1)
     assert [(row.message_id, row.status) for row in rows(spool, schema.report)] == [("M2", "DELIVERED"), ("M1", "READ")]
 
 
@@ -134,12 +224,12 @@ def test_the_reports_on_a_send_without_an_answer_go_with_it(spool: Database) -> 
     record.begin(spool, draft(2, contact_id="c2"), now=NOW)
     for number in (1, 2):
         intake.accept(spool, reported(f"M{number}", correlation=f"mg-{number}", contact_id=""), now=NOW)
-    assert erasure.erase(spool, "c1") == Erased(events=0, sends=1)
+    assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
     assert [row.message_id for row in rows(spool, schema.report)] == ["M2"]
 
 
 def test_a_send_that_was_erased_while_it_went_out_does_not_come_back(spool: Database) -> None:
     send_id = record.begin(spool, draft(), now=NOW)
-    assert erasure.erase(spool, "c1") == Erased(events=0, sends=1)
+    assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
     record.settle(spool, send_id, outcome="accepted", status=200, message_id="M1", now=NOW)
     assert rows(spool, schema.send) == []

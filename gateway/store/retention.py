@@ -1,0 +1,92 @@
+"""What is kept for how long: purges what is past its time, and erases what is kept of a contact.
+
+Rule 1. What Motion has not got is never purged, and erased only where that is asked for.
+Rule 2. Reports, nonces and what was sent go with what was delivered; what is known of an attachment goes 30 days after
+        its last use, and its file before (`attachments.register`, `attachments.eviction`).
+Rule 3. Of what was erased no copy is left, in the file or in its log. A purge leaves that to the pages' next use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway import store
+from gateway.errors import CommandError, SpoolUnavailable
+from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
+from gateway.store.engines import Database
+from gateway.store.sqlite import Run
+
+PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long what has ended is kept, in seconds; None is forever."""
+
+    delivered_seconds: int
+    rejected_seconds: int
+    parked_seconds: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erased:
+    """How many went; `left`: events that stay because they are not delivered yet."""
+
+    events: int
+    sends: int = 0
+    left: int = 0
+
+
+def purge(database: Database, retention: Retention, *, now: float) -> int:
+    """Delete what is past its time, a chunk at a time. Returns how many events went."""
+    ages = {
+        store.DELIVERED: retention.delivered_seconds,
+        store.DUPLICATE: retention.delivered_seconds,
+        store.REJECTED: retention.rejected_seconds,
+        store.PARKED: retention.parked_seconds,
+    }
+    deleted = sum(
+        _purge(database, "purge_events", before=now - seconds, state=state)
+        for state, seconds in ages.items()
+        if seconds is not None
+    )
+    before = now - retention.delivered_seconds
+    _purge(database, "purge_reports", before=before)
+    _purge(database, "purge_sends", before=before)
+    _purge(database, "purge_nonces", before=before - FUTURE_TOLERANCE_SECONDS)
+    return deleted
+
+
+def erase(database: Database, contact: str, *, pending_too: bool = False) -> Erased:
+    """Erase the events of a contact, what was sent to it, and the reports of both.
+
+    `contact`: a contact id or a channel identity. Raises CommandError if it names nobody.
+    """
+    if not contact.removeprefix("+"):
+        raise CommandError("name the contact to erase; nothing was erased")
+    erased = database.tell(lambda run: _erase(run, contact, pending_too=pending_too))
+    try:
+        database.rewrite()
+    except SpoolUnavailable as error:
+        gone = erased.events + erased.sends
+        raise CommandError(
+            f"{gone} erased, but copies of their bytes stay in the file for now ({error.reason}): run this again"
+        ) from error
+    return erased
+
+
+def _purge(database: Database, statement: str, **values: object) -> int:
+    total = 0
+    while gone := database.tell(lambda run: run(statement, most=PURGE_CHUNK, **values)):
+        total += len(gone)
+    return total
+
+
+def _erase(run: Run, contact: str, *, pending_too: bool) -> Erased:
+    theirs = {"contact": contact, "identity": contact.removeprefix("+")}
+    run("erase_reports_of_events", pending_too=pending_too, **theirs)
+    events = len(run("erase_events", pending_too=pending_too, **theirs))
+    [[left]] = run("count_left", **theirs)
+    run("drop_empty_lanes")
+    run("erase_reports_of_sends", **theirs)
+    return Erased(events=events, sends=len(run("erase_sends", **theirs)), left=left)

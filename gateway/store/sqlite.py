@@ -1,0 +1,121 @@
+"""SQLite: how a spool's file is opened, what its driver is told by name, and what its errors are in our words.
+
+The statements stand in `sqlite.sql`, each with its why. Another engine is another such pair.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.errors import SpoolUnavailable
+
+Connection = sqlite3.Connection
+Error = sqlite3.Error
+
+LOCKED = "spool locked"
+FAILED = "spool failed"
+REASONS = {"SQLITE_BUSY": LOCKED, "SQLITE_FULL": "spool disk full", "SQLITE_READONLY": "spool read-only"}
+LOOK_SECONDS = 5.0  # how long to wait for who uses the spool while its schema is looked at
+
+# The last two are for speed: indexes of digests are written all over, in pages that shall be found in memory and be
+# copied from the log into the file not too often.
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-32000",  # KiB
+    "wal_autocheckpoint=8000",  # pages of 4 KiB
+)
+_NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
+_COMMENT = re.compile(r"--.*")
+
+
+class Run(Protocol):
+    def __call__(self, name: str, /, **values: object) -> list[Any]:
+        """Run a named statement in the transaction at hand, and return its rows."""
+
+
+def connect(path: Path, *, patience_seconds: float) -> Connection:
+    """Open the file: what was committed is on the disk, and transactions begin where we say so, and nowhere else.
+
+    `patience_seconds`: with who has it locked. Raises Error.
+    """
+    opened = sqlite3.connect(path, timeout=patience_seconds, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _PRAGMAS:
+            opened.execute(f"PRAGMA {pragma}")
+    except Error:
+        opened.close()
+        raise
+    return opened
+
+
+def runner(connection: Connection) -> Run:
+    """What runs the named statements on a connection."""
+    known, execute = statements(), connection.execute
+
+    def run(name: str, /, **values: object) -> list[Any]:
+        return execute(known[name], values).fetchall()
+
+    return run
+
+
+@cache
+def statements() -> dict[str, str]:
+    """The named statements, without the comments that say why."""
+    _about, *parts = _NAME.split(Path(__file__).with_suffix(".sql").read_text("utf-8"))
+    return {name: _COMMENT.sub("", text).strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in our words: the driver's own, and SQLAlchemy's around it, may hold what others sent."""
+    name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
+    return next((told for prefix, told in REASONS.items() if name.startswith(prefix)), FAILED)
+
+
+def current(path: Path) -> str | None:
+    """The revision of the schema at `path`; None where there is none yet. Raises SpoolUnavailable."""
+    if not path.exists():
+        return None
+    try:
+        with closing(connect(path, patience_seconds=LOOK_SECONDS)) as driver:
+            return _revision(driver)
+    except Error as error:
+        raise SpoolUnavailable("spool cannot be read") from error
+
+
+def latest() -> str:
+    """The revision that this release works with: that of its last migration, by the name of its file."""
+    versions = Path(__file__).parent / "migrations" / "versions"
+    return max(path.stem.partition("_")[0] for path in versions.glob("*.py"))
+
+
+def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:
+    """Copy the database at `path`, as it is at one instant, into the empty file `to`.
+
+    Returns the revision of a copy that is whole, None for one that is damaged. Raises SpoolUnavailable.
+    """
+    with closing(sqlite3.connect(to)) as made:
+        try:
+            with closing(connect(path, patience_seconds=patience_seconds)) as driver:
+                driver.backup(made)
+        except Error as error:
+            raise SpoolUnavailable(reason(error)) from error
+        try:
+            # As it came it would want a log beside it, also where it is only to be read.
+            made.execute("PRAGMA journal_mode=DELETE")
+            whole = made.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return _revision(made) if whole else None
+        except Error:
+            return None
+
+
+def _revision(connection: Connection) -> str | None:
+    run = runner(connection)
+    found = run("revision") if run("has_revisions") else []
+    return str(found[0][0]) if found else None

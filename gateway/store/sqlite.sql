@@ -1,0 +1,247 @@
+-- What every event and every message runs, for SQLite: named, each with its why.
+--
+-- A statement begins with its name and ends where the next one begins; `:word` is a value that its caller gives.
+-- Conditions of partial indexes stand in the very words of the index: SQLite does not see that others mean the same,
+-- and would read the whole table.
+
+
+-- Taking a callback in: gateway/ingress/intake.py
+
+-- name: seen_nonce
+-- A nonce is the sender's promise that it signs with it once. What came with it, and what that became.
+SELECT body_digest, event_id FROM nonce WHERE connector_id = :connector_id AND nonce = :nonce
+
+-- name: earlier_event
+-- The event that told the same first: Sinch repeats a callback whose answer it did not get.
+SELECT id, body_digest FROM event WHERE connector_id = :connector_id AND key = :key AND original
+
+-- name: kept_event
+-- Whether these bytes are kept already as what will not be delivered: strangers shall not fill the disk with repeats.
+SELECT id FROM event
+WHERE connector_id = :connector_id AND key = :key AND body_digest = :body_digest AND state = :state
+
+-- name: insert_event
+-- Whatever was signed is kept, understood or not. The id is the order of acceptance, in which its lane is delivered.
+INSERT INTO event (
+    connector_id, state, kind, key, original, lane, contact_id, identity, request_id, address, headers, query, body,
+    body_digest, accepted_at, repeats, tries, failures, deaths, outcome, settled_at
+) VALUES (
+    :connector_id, :state, :kind, :key, :original, :lane, :contact_id, :identity, :request_id, :address, :headers,
+    :query, :body, :body_digest, :accepted_at, 0, 0, 0, 0, :outcome, :settled_at
+) RETURNING id
+
+-- name: insert_nonce
+-- For as long as a signature is believed: the same nonce with other bytes is somebody else's doing.
+INSERT INTO nonce (connector_id, nonce, body_digest, event_id, seen_at)
+VALUES (:connector_id, :nonce, :body_digest, :event_id, :seen_at)
+
+-- name: line_up
+-- A lane that waits already keeps its time and its place. Due before any clock's now: the courier's may not be ours.
+INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0) ON CONFLICT DO NOTHING
+
+-- name: count_repeat
+-- Nothing else is kept of a callback that came again.
+UPDATE event SET repeats = repeats + 1 WHERE id = :event_id
+
+-- name: insert_report
+-- In the transaction of its callback, whether its message is known or not: Sinch's answer may name that later.
+INSERT INTO report (
+    event_id, connector_id, message_id, correlation_id, status, code, sub_code, channel_code, channel, reported_at
+) VALUES (
+    :event_id, :connector_id, :message_id, :correlation_id, :status, :code, :sub_code, :channel_code, :channel,
+    :reported_at
+)
+
+
+-- Delivering: gateway/delivery/claims.py. A lane is free while nobody has it in hand, or once its lease is over.
+
+-- name: any_due
+-- Asked of a reader, several times a second, so that a courier with nothing to do keeps nobody from writing.
+SELECT 1 FROM lane WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) LIMIT 1
+
+-- name: due_lanes
+-- In the order of acceptance: the next message of one who waits comes before the first of one who came later.
+SELECT lane FROM lane
+WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
+ORDER BY first_event LIMIT :most
+
+-- name: lanes_to_probe
+-- While Motion is away nobody need be due, and each gets its turn: the one first that was left alone the longest.
+SELECT lane FROM lane
+WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
+ORDER BY due_at LIMIT :most
+
+-- name: claim_first
+-- A try is counted when it begins: a courier that dies of it leaves a trace.
+UPDATE event SET tries = tries + 1
+WHERE id = (SELECT id FROM event WHERE lane = :lane AND state = 'pending' ORDER BY id LIMIT 1)
+RETURNING
+    headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
+
+-- name: lease_lane
+-- While it has a claim nobody else gets anything of this lane; a lease that is over frees what a stuck courier holds.
+UPDATE lane SET claimed_event = :event_id, leased_until = :leased_until WHERE lane = :lane
+
+-- name: drop_lane
+-- There are rows for who waits alone, so that looking for them costs the same however much is kept.
+DELETE FROM lane WHERE lane = :lane
+
+-- name: settle_event
+-- Not where it was settled already, by another who claimed it after a lease was over.
+UPDATE event SET state = :state, outcome = :outcome, settled_at = :now WHERE id = :event_id AND state = 'pending'
+
+-- name: following_event
+-- Whether the lane goes on, and with what.
+SELECT id FROM event WHERE lane = :lane AND state = 'pending' ORDER BY id LIMIT 1
+
+-- name: advance_lane
+-- Its place among the others is that of its first message.
+UPDATE lane SET first_event = :following WHERE lane = :lane
+
+-- name: free_lane
+-- Not a lane that has gone on already, because the lease was over.
+UPDATE lane SET due_at = :due_at, claimed_event = NULL, leased_until = NULL
+WHERE lane = :lane AND claimed_event = :event_id
+
+-- name: postpone_event
+-- The courier lives to tell: this event has killed nobody.
+UPDATE event SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0
+WHERE id = :event_id AND state = 'pending'
+
+-- name: delivered_to_others
+-- Evidence against an event that fails: Motion took something of somebody else meanwhile.
+SELECT 1 FROM event WHERE state = 'delivered' AND settled_at > :moment AND lane != :lane LIMIT 1
+
+-- name: hurry_lanes
+-- Motion is back: whoever was put off is tried at once.
+UPDATE lane SET due_at = :now WHERE due_at > :now
+
+-- name: count_deaths
+-- Of all that a courier had in hand when it died.
+UPDATE event SET deaths = deaths + 1 WHERE id IN (SELECT claimed_event FROM lane WHERE claimed_event IS NOT NULL)
+RETURNING id, lane, deaths
+
+-- name: free_lanes
+-- Nobody has anything in hand when a courier starts: there is one.
+UPDATE lane SET claimed_event = NULL, leased_until = NULL WHERE claimed_event IS NOT NULL
+
+-- name: ground_lanes
+-- A wait that is longer than any is of a clock that was wrong.
+UPDATE lane SET due_at = :now WHERE due_at > :latest
+
+
+-- Delivering once more: gateway/delivery/records.py
+
+-- name: event_state
+-- What is pending is not delivered once more.
+SELECT lane, state FROM event WHERE id = :event_id
+
+-- name: revive_event
+-- As if it had just come: what failed before says nothing of now.
+UPDATE event SET state = 'pending', settled_at = NULL, failures = 0, failing_since = NULL, deaths = 0
+WHERE id = :event_id
+
+-- name: move_lane_up
+-- It comes before what its contact has sent since.
+UPDATE lane SET first_event = :event_id WHERE lane = :lane AND first_event > :event_id
+
+-- name: wake_lane
+-- At once, whatever its lane was waiting for; not where another of it is on its way right now.
+UPDATE lane SET due_at = 0.0 WHERE lane = :lane AND claimed_event IS NULL
+
+
+-- Looking whether all is well: the ops door, several times a minute
+
+-- name: count_events
+-- Answered by an index alone, whatever the events weigh.
+SELECT state, count(*) FROM event GROUP BY state
+
+-- name: oldest_pending
+-- How far Motion is behind.
+SELECT min(accepted_at) FROM event WHERE state = 'pending'
+
+-- name: prove_writable
+-- Goes to the disk as any write does, and changes nothing.
+PRAGMA user_version = 0
+
+-- name: has_revisions
+-- A file without that table is empty, or was never a spool.
+SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'
+
+-- name: revision
+-- Alembic writes it; reading it takes no Alembic.
+SELECT version_num FROM alembic_version
+
+
+-- What Motion sends: gateway/outbound/record.py
+
+-- name: insert_send
+-- Before the message goes out: nothing is sent that is not known here.
+INSERT INTO send (
+    reference, connector_id, app_id, kind, contact_id, identity, correlation_id, request_id, attachments, outcome,
+    status, code, message_id, tries, started_at, ended_at
+) VALUES (
+    :reference, :connector_id, :app_id, :kind, :contact_id, :identity, :correlation_id, :request_id, :attachments,
+    :outcome, :status, :code, '', 0, :started_at, :ended_at
+) RETURNING id
+
+-- name: settle_send
+-- Nothing, where it was erased meanwhile.
+UPDATE send
+SET outcome = :outcome, status = :status, code = :code, message_id = :message_id, tries = :tries, ended_at = :now
+WHERE id = :send_id
+
+
+-- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
+
+-- name: purge_events
+-- By the time at which they were settled: what is pending never goes.
+DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = :state AND settled_at < :before LIMIT :most)
+RETURNING 1
+
+-- name: purge_reports
+-- As old as the events that brought them.
+DELETE FROM report WHERE event_id IN (SELECT event_id FROM report WHERE reported_at < :before LIMIT :most) RETURNING 1
+
+-- name: purge_sends
+-- Of which nobody knows when they ended: those that began before.
+DELETE FROM send WHERE id IN (
+    SELECT id FROM send WHERE started_at < :before AND coalesce(ended_at, started_at) < :before LIMIT :most
+) RETURNING 1
+
+-- name: purge_nonces
+-- As long as a signature could still be believed.
+DELETE FROM nonce WHERE rowid IN (SELECT rowid FROM nonce WHERE seen_at < :before LIMIT :most) RETURNING 1
+
+-- name: erase_reports_of_events
+-- Before the events: these say which.
+DELETE FROM report WHERE event_id IN (
+    SELECT id FROM event
+    WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR state != 'pending')
+)
+
+-- name: erase_events
+-- A contact is named by its id or by its channel identity, and may be known by either.
+DELETE FROM event WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR state != 'pending')
+RETURNING 1
+
+-- name: count_left
+-- What is not delivered yet, and stays.
+SELECT count(*) FROM event WHERE contact_id = :contact OR identity = :identity
+
+-- name: drop_empty_lanes
+-- A lane is named after its contact. One that is being delivered goes when that ends.
+DELETE FROM lane
+WHERE claimed_event IS NULL AND lane NOT IN (SELECT lane FROM event WHERE state = 'pending')
+
+-- name: erase_reports_of_sends
+-- Those on the messages that were sent to them, and those that carry our reference where Sinch's answer never came.
+DELETE FROM report
+WHERE (message_id, connector_id) IN (
+        SELECT message_id, connector_id FROM send WHERE contact_id = :contact OR identity = :identity
+    )
+    OR correlation_id IN (SELECT reference FROM send WHERE contact_id = :contact OR identity = :identity)
+
+-- name: erase_sends
+-- After the reports on them: these say which.
+DELETE FROM send WHERE contact_id = :contact OR identity = :identity RETURNING 1

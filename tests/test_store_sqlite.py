@@ -1,0 +1,121 @@
+"""What is told to SQLite by name: the statements that there are, who runs them, and by which index."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.store import sqlite
+from gateway.store.engines import Database
+
+GATEWAY = Path(sqlite.__file__).parents[1]
+TEXT = Path(sqlite.__file__).with_suffix(".sql").read_text("utf-8")
+STATEMENTS = sqlite.statements()
+
+
+def texts() -> list[str]:
+    """Every text that is written out in the gateway's code."""
+    nodes = (node for path in GATEWAY.rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def asked() -> list[str]:
+    """The names by which the code runs a statement where it says `run`."""
+    nodes = (node for path in GATEWAY.rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run"]
+    return [call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_is_run_by_somebody(name: str) -> None:
+    assert name in texts()
+
+
+def test_nobody_runs_a_statement_that_is_not_there() -> None:
+    assert asked()
+    assert [name for name in asked() if name not in STATEMENTS] == []
+
+
+def test_each_name_is_given_once() -> None:
+    names = re.findall(r"^-- name: (.*)$", TEXT, re.MULTILINE)
+    assert names == list(STATEMENTS)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_says_why_it_is_there(name: str) -> None:
+    assert re.search(rf"^-- name: {name}\n-- .+", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", STATEMENTS.values(), ids=STATEMENTS)
+def test_a_statement_goes_to_the_driver_alone_and_without_its_comments(text: str) -> None:
+    assert "--" not in text
+    assert ";" not in text
+    assert text
+
+
+# What may read a whole table: operators' commands, a courier's start, what Motion's return asks for.
+WHOLE = {
+    "drop_empty_lanes": "lane",
+    "erase_reports_of_events": "event",
+    "erase_events": "event",
+    "count_left": "event",
+    "erase_reports_of_sends": "report send",
+    "erase_sends": "send",
+    "count_deaths": "lane",
+    "free_lanes": "lane",
+    "has_revisions": "sqlite_master",
+    "revision": "alembic_version",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in STATEMENTS if name != "prove_writable"])
+def test_no_statement_reads_a_whole_table_that_need_not(spool: Database, name: str) -> None:
+    values = dict.fromkeys(re.findall(r":([a-z_]+)", STATEMENTS[name]), 1)
+    with closing(sqlite3.connect(spool.path)) as driver:
+        plan = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {STATEMENTS[name]}", values)]
+    scanned = {step.split()[1] for step in plan if step.startswith("SCAN") and " INDEX " not in step}
+    assert scanned == set(WHOLE.get(name, "").split()), plan
+
+
+BY_INDEX = {
+    "earlier_event": "event_original",
+    "claim_first": "event_pending",
+    "following_event": "event_pending",
+    "delivered_to_others": "event_settled",
+    "purge_events": "event_settled",
+    "purge_sends": "send_started",
+    "purge_reports": "report_reported",
+    "purge_nonces": "nonce_seen",
+    "any_due": "lane_due",
+    "due_lanes": "lane_first",
+    "lanes_to_probe": "lane_due",
+}
+
+
+@pytest.mark.parametrize(("name", "index"), BY_INDEX.items(), ids=BY_INDEX)
+def test_a_statement_finds_what_it_wants_by_its_index(spool: Database, name: str, index: str) -> None:
+    values = dict.fromkeys(re.findall(r":([a-z_]+)", STATEMENTS[name]), 1)
+    with closing(sqlite3.connect(spool.path)) as driver:
+        plan = str(driver.execute(f"EXPLAIN QUERY PLAN {STATEMENTS[name]}", values).fetchall())
+    assert re.search(rf"\b{index}\b", plan), plan
+
+
+def test_every_index_of_sends_and_reports_is_the_one_its_query_uses(spool: Database) -> None:
+    unanswered = "outcome IN ('sending', 'unknown')"
+    asked = {
+        "SELECT id FROM send WHERE reference = 'a'": "send_reference",
+        "SELECT id FROM send WHERE message_id = 'a' AND message_id != ''": "send_message",
+        f"SELECT id FROM send WHERE connector_id = 7 AND correlation_id = 'a' AND {unanswered}": "send_unanswered",
+        "SELECT * FROM report WHERE message_id = 'a' AND connector_id = 7": "report_message",
+        "SELECT * FROM report WHERE correlation_id = 'a' AND correlation_id != ''": "report_correlation",
+    }
+    for query, index in asked.items():
+        plan = spool.read(
+            lambda connection, query=query: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
+        )
+        assert index in str(plan)
