@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.certs import checking, findings
+from gateway import certs
+from gateway.certs import findings
 from gateway.cli import group
 from gateway.errors import CommandError
 
@@ -30,7 +31,7 @@ def test_check_tells_warnings_with_status_1(settings_file: Settings) -> None:
     found = run(config, "check")
     assert found.exit_code == 1
     assert "warning  trust        the certificate is signed by itself: no CA stands behind it\n" in found.stdout
-    assert f"certs.self_signed: {findings.KINDS['certs.self_signed'].hint}\n" in found.stdout
+    assert f"certs.self_signed: {findings.FINDINGS['certs.self_signed'].hint}\n" in found.stdout
     assert "fine     pair         the key belongs to the certificate\n" in found.stdout
     assert found.stdout.endswith("no errors, 1 warning.\n")
 
@@ -50,14 +51,14 @@ def test_check_tells_programs_the_same(settings_file: Settings, tmp_path: Path) 
     said = json.loads(found.stdout)
     assert found.exit_code == 1
     assert (said["host"], said["certificate"]) == ("gateway.example.com", str(tmp_path / "tls" / "fullchain.pem"))
-    assert [row["check"] for row in said["checks"]] == [check.name for check in checking.CHECKS]
+    assert [row["check"] for row in said["checks"]] == [check.name for check in certs.CHECKS]
     [trust] = [row for row in said["checks"] if row["check"] == "trust"]
     assert trust == {
         "check": "trust",
         "level": "warning",
         "sentence": "the certificate is signed by itself: no CA stands behind it",
         "id": "certs.self_signed",
-        "hint": findings.KINDS["certs.self_signed"].hint,
+        "hint": findings.FINDINGS["certs.self_signed"].hint,
     }
 
 

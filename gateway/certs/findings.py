@@ -13,7 +13,9 @@ EXIT_STATUSES: dict[Level, int] = {"fine": 0, "unknown": 0, "warning": 1, "error
 
 
 @dataclass(frozen=True)
-class Kind:
+class Advice:
+    """How bad a finding is, and what to do about it."""
+
     level: Level
     hint: str
 
@@ -36,66 +38,69 @@ _FOR_TRIES = (
     "Sinch will not trust it. Good for trying things out; for Sinch get one from a public CA, such as certbot's."
 )
 
-KINDS: dict[str, Kind] = {
-    "certs.certificate_unreadable": Kind(
+FINDINGS: dict[str, Advice] = {
+    "certs.certificate_unreadable": Advice(
         "error",
         "Put the certificate there, or correct the setting with its path. Run this as the account of the gateway.",
     ),
-    "certs.certificate_malformed": Kind(
+    "certs.certificate_malformed": Advice(
         "error", "Put the chain there in PEM: blocks that begin with -----BEGIN CERTIFICATE-----, the server's first."
     ),
-    "certs.key_unreadable": Kind(
+    "certs.key_unreadable": Advice(
         "error", "Put the key there, or correct the setting with its path. Run this as the account of the gateway."
     ),
-    "certs.key_malformed": Kind(
+    "certs.key_malformed": Advice(
         "error", "Put the key there in PEM: a block that begins with -----BEGIN PRIVATE KEY-----."
     ),
-    "certs.key_encrypted": Kind(
+    "certs.key_encrypted": Advice(
         "error", "Nobody is there to type a password when nginx starts. Take it off: openssl pkey -in OLD -out NEW."
     ),
-    "certs.key_mismatch": Kind(
+    "certs.key_mismatch": Advice(
         "error", "Put both files there that were made together; the server's certificate first."
     ),
-    "certs.chain_disordered": Kind(
+    "certs.chain_disordered": Advice(
         "error", "Write the server's certificate first, then each one's issuer below it, and nothing else."
     ),
-    "certs.chain_incomplete": Kind(
+    "certs.chain_incomplete": Advice(
         "error", "Append the missing certificate, which the CA publishes; of certbot's files, fullchain.pem has it."
     ),
-    "certs.refused": Kind("error", "A client that trusts the root still refuses this chain. Have it issued anew."),
-    "certs.self_signed": Kind("warning", _FOR_TRIES),
-    "certs.private_ca": Kind("warning", _FOR_TRIES),
-    "certs.name_not_covered": Kind(
+    "certs.refused": Advice("error", "A client that trusts the root still refuses this chain. Have it issued anew."),
+    "certs.self_signed": Advice("warning", _FOR_TRIES),
+    "certs.private_ca": Advice("warning", _FOR_TRIES),
+    "certs.name_not_covered": Advice(
         "error", "Have a certificate issued that names the host of server.public_url, or correct that setting."
     ),
-    "certs.private_name_not_covered": Kind(
+    "certs.private_name_not_covered": Advice(
         "error", "Make one for all names by which Motion calls the gateway, at once: motion-gateway certs private-ca."
     ),
-    "certs.expired": Kind("error", _RENEW),
-    "certs.not_yet_valid": Kind(
+    "certs.expired": Advice("error", _RENEW),
+    "certs.not_yet_valid": Advice(
         "error", "Set this machine's clock; if it is right, use the certificate from that day on."
     ),
-    "certs.expires_soon": Kind("warning", f"{_RENEW} If that should happen by itself, find out why it did not."),
-    "certs.issuer_invalid": Kind("error", "Replace it by the intermediate that the CA publishes today."),
-    "certs.long_lived": Kind("warning", "Nothing breaks. Use one that lives shorter, and let it be renewed by itself."),
-    "certs.key_unsuitable": Kind("error", _OTHER),
-    "certs.signature_unsuitable": Kind("error", _OTHER),
-    "certs.usage_missing": Kind("error", "Have a certificate issued for TLS servers (serverAuth, digitalSignature)."),
-    "certs.usage_authority": Kind(
+    "certs.expires_soon": Advice("warning", f"{_RENEW} If that should happen by itself, find out why it did not."),
+    "certs.issuer_invalid": Advice("error", "Replace it by the intermediate that the CA publishes today."),
+    "certs.long_lived": Advice(
+        "warning", "Nothing breaks. Use one that lives shorter, and let it be renewed by itself."
+    ),
+    "certs.key_unsuitable": Advice("error", _OTHER),
+    "certs.signature_unsuitable": Advice("error", _OTHER),
+    "certs.usage_missing": Advice("error", "Have a certificate issued for TLS servers (serverAuth, digitalSignature)."),
+    "certs.usage_authority": Advice(
         "warning", "Some clients refuse a CA's certificate as a server's. Use one that signs no others."
     ),
-    "certs.key_readable_by_all": Kind(
+    "certs.key_readable_by_all": Advice(
         "error", f"{_OWN} Who has read it can pose as the gateway: have a new one issued."
     ),
-    "certs.key_readable_by_group": Kind("warning", _OWN),
-    "certs.replaceable_by_all": Kind("error", _FOLDER),
-    "certs.replaceable_by_group": Kind("warning", _FOLDER),
+    "certs.key_readable_by_group": Advice("warning", _OWN),
+    "certs.replaceable_by_all": Advice("error", _FOLDER),
+    "certs.replaceable_by_group": Advice("warning", _FOLDER),
 }
 
 
 def found(identifier: str, sentence: str) -> Finding:
-    kind = KINDS[identifier]
-    return Finding(kind.level, sentence, identifier, kind.hint)
+    """What is wrong: `identifier` is one of FINDINGS, `sentence` what was seen."""
+    advice = FINDINGS[identifier]
+    return Finding(advice.level, sentence, identifier, advice.hint)
 
 
 def fine(sentence: str) -> Finding:

@@ -1,17 +1,25 @@
-"""Makes keys and certificates, in memory."""
+"""Makes keys and certificates, and writes them: keys for their owner alone, and nothing over what is there."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.errors import CommandError
+
+KEY_MODE = 0o600
+CERTIFICATE_MODE = 0o644
 VALID_DAYS = 365  # Mozilla asks for 366 at the most (Server Side TLS 5.7)
 # Nobody renews a leaf of a private CA but a person: once a year, which is also the most that
 # Mozilla's intermediate profile allows (366 days).
@@ -109,6 +117,45 @@ def alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
+def store(pair: KeyPair, *, certificate: Path, private_key: Path) -> None:
+    """Write both files, the key for its owner alone. Raises CommandError rather than replace one."""
+    with _translated():
+        for path in (certificate, private_key):
+            if path.exists():
+                raise CommandError(f"{path} is there already; it was not replaced. Move it away first")
+        for path, text, mode in (
+            (private_key, pair.key_pem, KEY_MODE),
+            (certificate, pair.certificate_pem, CERTIFICATE_MODE),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+
+
+def replace(certificate: Path, certificate_pem: bytes) -> None:
+    """Exchange a certificate in one step: whoever opens it reads the old one or the new one, whole."""
+    with _translated():
+        descriptor, name = tempfile.mkstemp(dir=certificate.parent, prefix=".new-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(certificate_pem)
+            os.fchmod(descriptor, CERTIFICATE_MODE)
+            os.fsync(descriptor)
+        Path(name).replace(certificate)
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter; one that is there keeps its rights."""
+    with _translated():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def content(path: Path) -> bytes:
+    """What a file of ours holds."""
+    with _translated("read"):
+        return path.read_bytes()
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
@@ -167,3 +214,11 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 def _named(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+@contextmanager
+def _translated(deed: str = "written") -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be {deed}: {error.strerror}") from error

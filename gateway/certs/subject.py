@@ -34,7 +34,7 @@ _MALFORMED = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Target:
     """What is to be checked: the host, where its certificate and key are, and when.
 
     `roots`: a PEM file of what clients trust; without it what this system trusts. `private`: it is shown to Motion
@@ -52,9 +52,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Subject:
-    """A place with what could be read there: a chain (leaf first) or nothing, a key or none."""
+    """A target with what could be read there: a chain (leaf first) or nothing, a key or none."""
 
-    place: Place
+    target: Target
     chain: Chain
     key: PrivateKeyTypes | None = field(repr=False)
     chain_finding: Finding
@@ -69,11 +69,11 @@ class Subject:
         return bool(self.chain) and has_key(self.leaf, self.key)
 
 
-def read(place: Place) -> Subject:
+def read(target: Target) -> Subject:
     """Read both files. What is wrong with them stands in the findings of the subject."""
-    chain, chain_finding = _chain(place.certificate)
-    key, key_finding = _key(place.private_key)
-    return Subject(place, chain, key, chain_finding, key_finding)
+    chain, chain_finding = _chain(target.certificate)
+    key, key_finding = _key(target.private_key)
+    return Subject(target, chain, key, chain_finding, key_finding)
 
 
 def is_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -1,13 +1,14 @@
-"""Tries a certificate out: a client and a server of this system's OpenSSL shake hands in memory.
+"""Judges what belongs together, key, certificate and chain; and who trusts it: client and server shake hands in memory.
 
-So the chain is judged by what also judges it at Sinch and in nginx, against the roots that this system trusts.
-What has a check of its own is left out here: times, names and the strength of keys.
+The hands are those of this system's OpenSSL: so the chain is judged by what also judges it at Sinch and in nginx,
+against the roots that this system trusts. Times, names and the strength of keys have a check of their own.
 """
 
 from __future__ import annotations
 
 import ssl
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
@@ -27,10 +28,32 @@ _ANY_STRENGTH = "ALL:@SECLEVEL=0"
 _MOST_ROUNDS = 10  # a handshake has two
 
 
-def judge(asked: Subject) -> Finding:
+def match(asked: Subject) -> Finding:
+    """Whether the key is that of the first certificate, which is the one that nginx serves."""
+    if asked.matches:
+        return findings.fine("the key belongs to the certificate")
+    owner = next((at for at, other in enumerate(asked.chain, 1) if subject.has_key(other, asked.key)), None)
+    belongs = "another certificate" if owner is None else f"certificate {owner} of the file, not to the first"
+    return findings.found("certs.key_mismatch", f"the key belongs to {belongs}")
+
+
+def order(asked: Subject) -> Finding:
+    """Whether each certificate is signed by the next: RFC 5246, 7.4.2 demands it, and some clients."""
+    for at, (lower, upper) in enumerate(pairwise(asked.chain), 1):
+        if not subject.is_issued(lower, upper):
+            return findings.found(
+                "certs.chain_disordered",
+                f"certificate {at + 1} of the file, {subject.title(upper.subject)}, did not sign certificate {at}; "
+                f"{subject.title(lower.issuer)} did",
+            )
+    alone = len(asked.chain) == 1
+    return findings.fine("there is one certificate" if alone else "each certificate is signed by the next one")
+
+
+def root(asked: Subject) -> Finding:
     """Whether a client can build the chain up to a root, and trusts that root."""
     try:
-        _shake_hands(asked, asked.place.roots)
+        _shake_hands(asked, asked.target.roots)
     except ssl.SSLCertVerificationError as error:
         return _finding(asked, error)
     except ssl.SSLError as error:
@@ -55,11 +78,11 @@ def _finding(asked: Subject, error: ssl.SSLCertVerificationError) -> Finding:
 def _private(asked: Subject) -> Finding:
     """A root that only some trust: do those accept the chain?"""
     try:
-        _shake_hands(asked, asked.place.certificate)
+        _shake_hands(asked, asked.target.certificate)
     except ssl.SSLCertVerificationError as error:
         return _refused(error.verify_message)
     root = subject.title(_path(asked)[-1].subject)
-    if asked.place.private:
+    if asked.target.private:
         return findings.fine(f"a client that trusts its root, {root}, accepts the chain")
     return findings.found("certs.private_ca", f"the root, {root}, is not among those that this system trusts")
 
@@ -120,5 +143,5 @@ def _server(asked: Subject) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(_ANY_STRENGTH)
     # No password may be asked for at the terminal; a key that needs one was refused before.
-    context.load_cert_chain(asked.place.certificate, asked.place.private_key, password="")
+    context.load_cert_chain(asked.target.certificate, asked.target.private_key, password="")
     return context

@@ -121,6 +121,11 @@ def written(moment: float) -> str:
     return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
+def counted(number: int, noun: str) -> str:
+    """ "no errors", "1 error", "2 errors"."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
 def main() -> None:
     """Run the command that was typed; say what is wrong in words and leave with status 2."""
     try:

@@ -12,12 +12,10 @@ from pathlib import Path
 import click
 from cryptography import x509
 
-from gateway import certs as maker
-from gateway.certs import authority, checking, findings
-from gateway.certs.authority import Issued
-from gateway.certs.checking import Row
-from gateway.certs.subject import Place
-from gateway.cli import Invocation
+from gateway import certs as certificates
+from gateway.certs import Answer, Target, findings, private_ca
+from gateway.certs.private_ca import Issued
+from gateway.cli import Invocation, counted
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import ServerSettings
 
@@ -38,10 +36,10 @@ def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
     """
     server = invocation.settings().server
     now = datetime.datetime.now(datetime.UTC)
-    public = Place(server.public_host, server.certificate, server.private_key, now=now)
-    place = _private(server, now=now) if outbound else public
-    rows = checking.inspect(place)
-    click.echo(_as_json(place, rows) if as_json else _as_text(rows))
+    public = Target(server.public_host, server.certificate, server.private_key, now=now)
+    target = _private(server, now=now) if outbound else public
+    rows = certificates.check(target)
+    click.echo(_as_json(target, rows) if as_json else _as_text(rows))
     click.get_current_context().exit(findings.exit_status(row.finding for row in rows))
 
 
@@ -53,8 +51,8 @@ def self_signed(invocation: Invocation) -> None:
     Sinch does not trust it: it is for trying things out, and for the time until the real one is there.
     """
     server = invocation.settings().server
-    pair = maker.self_signed([server.public_host], now=datetime.datetime.now(datetime.UTC))
-    maker.store(pair, certificate=server.certificate, private_key=server.private_key)
+    pair = certificates.self_signed([server.public_host], now=datetime.datetime.now(datetime.UTC))
+    certificates.store(pair, certificate=server.certificate, private_key=server.private_key)
     click.echo(f"Wrote {server.certificate} and {server.private_key}, for {server.public_host}.")
 
 
@@ -68,22 +66,22 @@ def self_signed(invocation: Invocation) -> None:
 )
 @click.option("--renew", is_flag=True, help="Exchange the certificate that is there; its key and names stay.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-def private_ca(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FBT001 - as above
+def sign(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FBT001 - as above
     """Make one certificate for all NAMEs (host names and IP addresses), signed by a CA of your own.
 
     The CA is made first if DIR holds none. It can sign for the NAMEs of that first time and for nothing else, so
     say them all at once. It is never replaced.
     """
-    issued = authority.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
+    issued = private_ca.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
     click.echo(_made(folder.absolute(), issued))
 
 
-def _private(server: ServerSettings, *, now: datetime.datetime) -> Place:
+def _private(server: ServerSettings, *, now: datetime.datetime) -> Target:
     """By its address Motion calls the private door only where it has no name."""
     host, *others = (*server.outbound_names, *(SINCH_NAMES.values() if server.sinch_names else ())) or (
         server.outbound_address,
     )
-    return Place(
+    return Target(
         host,
         server.outbound_certificate or server.certificate,
         server.outbound_private_key or server.private_key,
@@ -93,28 +91,28 @@ def _private(server: ServerSettings, *, now: datetime.datetime) -> Place:
     )
 
 
-def _as_json(place: Place, rows: Sequence[Row]) -> str:
+def _as_json(target: Target, rows: Sequence[Answer]) -> str:
     said = {
-        "host": place.host,
-        "certificate": str(place.certificate),
-        "private_key": str(place.private_key),
+        "host": target.host,
+        "certificate": str(target.certificate),
+        "private_key": str(target.private_key),
         "checks": [{"check": row.check, **dataclasses.asdict(row.finding)} for row in rows],
     }
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
-def _as_text(rows: Sequence[Row]) -> str:
+def _as_text(rows: Sequence[Answer]) -> str:
     lines = []
     for row in rows:
         lines.append(f"{row.finding.level:<9}{row.check:<13}{row.finding.sentence}")
         if row.finding.id:
             lines.append(f"{'':<22}{row.finding.id}: {row.finding.hint}")
     counts = Counter(row.finding.level for row in rows)
-    return "\n".join([*lines, f"{_count(counts['error'], 'error')}, {_count(counts['warning'], 'warning')}."])
+    return "\n".join([*lines, f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}."])
 
 
 def _made(folder: Path, issued: Issued) -> str:
-    ca, key = authority.certificate_path(folder), authority.key_path(folder)
+    ca, key = private_ca.certificate_path(folder), private_ca.key_path(folder)
     made = [f"Made a CA that can sign for these names and no others, until {_day(issued.authority)}."]
     uses = {
         ca: "to Motion's host, named by NODE_EXTRA_CA_CERTS in Motion's environment; then restart Motion",
@@ -133,7 +131,3 @@ def _made(folder: Path, issued: Issued) -> str:
 
 def _day(certificate: x509.Certificate) -> str:
     return f"{certificate.not_valid_after_utc:%Y-%m-%d}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

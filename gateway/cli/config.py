@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from gateway.cli import Invocation
+from gateway.cli import Invocation, counted
 from gateway.config import kinds, rendered
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, ServerSettings, Settings
@@ -25,7 +25,7 @@ def config() -> None:
 def check(invocation: Invocation) -> None:
     """Say whether the gateway could start with these settings."""
     settings = invocation.settings()
-    accounts, warnings = _count(settings.accounts, "account"), _count(settings.warnings, "warning")
+    accounts, warnings = counted(len(settings.accounts), "account"), counted(len(settings.warnings), "warning")
     click.echo(f"The settings are fine: {accounts}, public at {settings.server.public_origin}, {warnings}.")
     for warning in settings.warnings:
         click.echo(f"  warning: {warning}")
@@ -121,7 +121,3 @@ def _phone(account: Account, *, reveal: bool) -> str:
 
 def _secret_token(account: Account) -> str:
     return "leave empty" if account.unsigned == "allow" else "one of webhook_secrets, the same at both ends"
-
-
-def _count(things: tuple[object, ...], noun: str) -> str:
-    return f"{len(things) or 'no'} {noun}{'' if len(things) == 1 else 's'}"

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.certs import authority, issuing
+from gateway.certs import issuing, private_ca
 from gateway.certs.issuing import Authority
 from sandbox import callbacks
 from tests.live.house import HOST, House, opened
@@ -78,12 +78,12 @@ def certbot() -> Iterator[Certbot]:
     """A running gateway with a certificate of a CA that stays, and who renews it."""
     with opened(started=False, limits={"webhooks_per_account": "off"}) as house:
         tls, ca = house.folder / "tls", house.folder / "ca"
-        issued = authority.issue(ca, [HOST, "localhost"], now=datetime.datetime.now(datetime.UTC))
+        issued = private_ca.issue(ca, [HOST, "localhost"], now=datetime.datetime.now(datetime.UTC))
         shutil.copytree(issued.leaf.certificate.parent, tls)
-        shutil.copy(authority.certificate_path(ca), house.folder / "ca.pem")
+        shutil.copy(private_ca.certificate_path(ca), house.folder / "ca.pem")
         house.tables["server"] |= {"certificate": str(tls / "fullchain.pem"), "private_key": str(tls / "privkey.pem")}
         house.start()
-        key = load_pem_private_key(authority.key_path(ca).read_bytes(), password=None)
+        key = load_pem_private_key(private_ca.key_path(ca).read_bytes(), password=None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         yield Certbot(house, Authority(issued.authority, key))
 

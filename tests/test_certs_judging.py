@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.certs import names
+from gateway.certs import judging
 from tests import certificate_samples as samples
 from tests.certificate_samples import Signer, made
 
@@ -49,17 +49,17 @@ ROWS: dict[str, tuple[str, Sequence[str] | None, str | None]] = {
 def test_a_host_is_covered_by(tmp_path: Path, host: str, given: Sequence[str] | None, expected: str | None) -> None:
     # Its common name is the host, which must not count.
     signer = made(host, names=given)
-    assert names.covering(host, signer.certificate) == expected
+    assert judging.covering(host, signer.certificate) == expected
     assert is_covered(tmp_path, host, signer) is (expected is not None)
 
 
 def test_an_ipv6_host_may_stand_in_brackets_as_in_the_settings() -> None:
-    assert names.covering("[2001:db8::1]", made("leaf", names=["2001:db8::1"]).certificate) == "2001:db8::1"
+    assert judging.covering("[2001:db8::1]", made("leaf", names=["2001:db8::1"]).certificate) == "2001:db8::1"
 
 
 def test_an_address_that_is_spelled_as_a_host_name_does_not_cover_the_address() -> None:
     certificate = made("leaf", names=["192.0.2.1.example"]).certificate
-    assert names.covering("192.0.2.1", certificate) is None
+    assert judging.covering("192.0.2.1", certificate) is None
 
 
 def is_covered(folder: Path, host: str, signer: Signer) -> bool:

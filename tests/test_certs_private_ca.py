@@ -12,8 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.certs import authority, issuing
-from gateway.certs.authority import Issued
+from gateway.certs import issuing, private_ca
+from gateway.certs.private_ca import Issued
 from gateway.errors import CommandError
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -23,7 +23,7 @@ NO_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: these certificates are of any t
 
 
 def issue(folder: Path, *names: str, renew: bool = False, now: datetime.datetime = NOW) -> Issued:
-    return authority.issue(folder, names or NAMES, now=now, renew=renew)
+    return private_ca.issue(folder, names or NAMES, now=now, renew=renew)
 
 
 def tree(folder: Path) -> dict[str, tuple[str, bytes]]:

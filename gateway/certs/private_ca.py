@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.certs import issuing, storing
+from gateway.certs import issuing
 from gateway.certs.issuing import Authority, KeyPair
 from gateway.errors import CommandError
 
@@ -76,10 +76,10 @@ def issue(folder: Path, names: Sequence[str], *, now: datetime.datetime, renew: 
     certificate = issuing.leaf(authority, names, key=key, now=now)
     chain = issuing.certificate_pem(certificate) + issuing.certificate_pem(authority.certificate)
     if renew:
-        storing.replace(leaf.certificate, chain)
+        issuing.replace(leaf.certificate, chain)
     else:
         pair = KeyPair(chain, issuing.key_pem(key))
-        storing.store(pair, certificate=leaf.certificate, private_key=leaf.private_key)
+        issuing.store(pair, certificate=leaf.certificate, private_key=leaf.private_key)
     return Issued(authority.certificate, certificate, leaf, tuple(names), made)
 
 
@@ -114,7 +114,7 @@ def _prove_state(leaf: Leaf, *, renew: bool) -> None:
 def _kept(leaf: Leaf, names: Sequence[str]) -> list[str]:
     """The names of the certificate that is there. Raises CommandError if `names` holds another."""
     try:
-        certificate = x509.load_pem_x509_certificate(storing.content(leaf.certificate))
+        certificate = x509.load_pem_x509_certificate(issuing.content(leaf.certificate))
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound) as error:
         raise CommandError(f"{leaf.certificate} holds no certificate that was made here") from error
@@ -139,15 +139,15 @@ def _is_there(folder: Path) -> bool:
 
 def _make(folder: Path, names: Sequence[str], *, now: datetime.datetime) -> Authority:
     authority = issuing.authority(names, now=now)
-    storing.private_folder(key_path(folder).parent)
-    storing.store(authority.pair, certificate=certificate_path(folder), private_key=key_path(folder))
+    issuing.private_folder(key_path(folder).parent)
+    issuing.store(authority.pair, certificate=certificate_path(folder), private_key=key_path(folder))
     return authority
 
 
 def _load(folder: Path, names: Sequence[str], *, now: datetime.datetime) -> Authority:
     path = certificate_path(folder)
     try:
-        certificate = x509.load_pem_x509_certificate(storing.content(path))
+        certificate = x509.load_pem_x509_certificate(issuing.content(path))
         constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     except (ValueError, x509.ExtensionNotFound) as error:
         raise CommandError(f"{path} holds no CA that was made here; it was not replaced") from error
@@ -183,7 +183,7 @@ def _lies_within(name: x509.GeneralName, subtree: x509.GeneralName) -> bool:
 
 def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
-        key = load_pem_private_key(storing.content(path), password=None)
+        key = load_pem_private_key(issuing.content(path), password=None)
     except (TypeError, ValueError) as error:
         raise CommandError(f"{path} holds no key that was made here; it was not replaced") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
