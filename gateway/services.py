@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.store.engines import Database
 
 if TYPE_CHECKING:
-    from gateway.attachments.shelf import Shelf
+    from gateway.attachments.fetch import Shelf
     from gateway.limits import Limiter
     from gateway.sinch.client import Sinch
 
@@ -64,7 +64,7 @@ def _limits(settings: Settings, _spool: Database, _clock: Clock) -> Limiter:
 
 
 def _shelf(settings: Settings, spool: Database, clock: Clock) -> Shelf:
-    from gateway.attachments.shelf import Shelf
+    from gateway.attachments.fetch import Shelf
 
     return Shelf(settings, spool, paths.vault(settings), clock=clock)
 

@@ -106,7 +106,7 @@ def opened(spool: Database, behaviour: Behaviour = ACCEPTED, **tables: Any) -> I
         tables["sinch"] = origins | {"auth": f"http://127.0.0.1:{auth.port}"}
         tables["attachments"] = {"token_keys": [KEY]} | tables.get("attachments", {})
         made = services(spool, clock=clock, **tables)
-        shelf = HandShelf(spool.path.parent / "vault")
+        shelf = HandShelf(spool.path.parent / "vault", clock)
         caller = stack.enter_context(
             closing(Sinch(made.settings.sinch, clock=clock, pause=lambda _seconds: None, deadline_seconds=1))
         )

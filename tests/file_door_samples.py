@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from werkzeug.test import TestResponse
 
 from gateway import app
 from gateway.attachments import tokens
-from gateway.attachments.shelf import Item
+from gateway.attachments.fetch import Item
 from gateway.attachments.tokens import Grant, Purpose
+from gateway.inspection.rulebook import Kind
 from gateway.store.engines import Database
 from tests.door_samples import ADDRESS
 from tests.service_samples import NOW, HandClock, services
@@ -36,6 +38,7 @@ def grant(item: Item, **changes: Any) -> Grant:
     usual = Grant(
         attachment_id=item.attachment_id,
         digest=item.digest,
+        kind=Kind.NATIVE,
         mime="image/jpeg",
         name="grüße.jpg",
         purpose=Purpose.MESSAGE,
@@ -47,6 +50,14 @@ def grant(item: Item, **changes: Any) -> Grant:
 
 def minted(given: Grant, *, key: str = KEY) -> str:
     return tokens.path(tokens.mint(given, keys=[key]), given.name)
+
+
+def minted_before(given: Grant) -> str:
+    """A link to the same as an older release made it: its token does not say the verdict."""
+    head = struct.pack(">cQ32s", given.purpose[:1].encode(), given.expires_at, given.digest)
+    texts = "\0".join((given.attachment_id, given.mime, given.name)).encode()
+    sealed = tokens._fernet(KEY).encrypt_at_time(head + texts, given.issued_at)
+    return tokens.path(sealed.decode().rstrip("="), given.name)
 
 
 @dataclass
@@ -71,6 +82,6 @@ def opened(spool: Database, **tables: Any) -> Iterator[FileDoor]:
     clock = HandClock()
     tables["attachments"] = LINKS | tables.get("attachments", {})
     shared = services(spool, clock=clock, **tables)
-    shelf = HandShelf(spool.path.parent / "vault")
+    shelf = HandShelf(spool.path.parent / "vault", clock)
     door = app.create_app(dataclasses.replace(shared, shelf=shelf), door="attachments")
     yield FileDoor(shelf, clock, door.test_client())

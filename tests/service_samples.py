@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from gateway import paths
-from gateway.attachments.shelf import Shelf
+from gateway.attachments.fetch import Shelf
 from gateway.config import Settings
 from gateway.limits import Limiter
 from gateway.services import Services

@@ -5,22 +5,30 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from gateway.attachments.shelf import Item, Shelf, Standing
+from gateway import __version__
+from gateway.attachments import decision
+from gateway.attachments.decision import Claim, Record, Refuse
+from gateway.attachments.fetch import Item, Shelf
 from gateway.errors import GatewayError, NotFound
 from gateway.inspection import content, inspector
+from tests.service_samples import HandClock
 
 ACQUIRED_AT = 1_699_999_000.0
-NOTHING_KNOWN = Standing(first_fetched_at=None, revoked_before=None)
 
 
 @dataclass
 class HandShelf(Shelf):
-    """`fetches`: the attachments of the fetches that were counted, and the end of the token each came by."""
+    """`fetches`: the attachments of the fetches that were counted, and the end of the token each came by.
+
+    `taken`: those that a claim came through to, whether they were there or not.
+    """
 
     folder: Path
+    clock: HandClock
     items: dict[str, Item] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
     troubles: dict[str, GatewayError] = field(default_factory=dict)
     fetches: list[tuple[str, float | None]] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
@@ -28,37 +36,33 @@ class HandShelf(Shelf):
 
     def put(self, attachment_id: str, file: bytes, *, name: str = "") -> Item:
         """Let Motion have had this file."""
-        digest = hashlib.sha256(file).digest()
-        item = Item(
-            attachment_id=attachment_id,
-            digest=digest,
-            size_bytes=len(file),
-            inspection=inspector.inspect(content.of_bytes(file), name=name),
-            name=name,
-            acquired_at=ACQUIRED_AT,
-            first_fetched_at=None,
-            revoked_before=None,
-        )
-        self.items[attachment_id] = item
+        digest, seen = hashlib.sha256(file).digest(), inspector.inspect(content.of_bytes(file), name=name)
+        has: dict[str, Any] = {"digest": digest, "size_bytes": len(file), "name": name}
+        self.know(attachment_id, **has, inspection=seen, inspected_by=__version__, stored=True, acquired_at=ACQUIRED_AT)
+        links = {"first_fetched_at": None, "revoked_before": None}
+        item = self.items[attachment_id] = Item(attachment_id=attachment_id, inspection=seen, **has, **links)
         path = self.path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file)
         return item
 
-    def know(self, attachment_id: str, **known: float) -> None:
-        self.standings[attachment_id] = replace(self.standing(attachment_id), **known)  # type: ignore[arg-type]
+    def know(self, attachment_id: str, **known: Any) -> None:
+        before = self.records.get(attachment_id, Record(attachment_id=attachment_id))
+        self.records[attachment_id] = replace(before, **known)
 
-    def standing(self, attachment_id: str) -> Standing:
-        return self.standings.get(attachment_id, NOTHING_KNOWN)
+    def known(self, attachment_id: str) -> Record | None:
+        return self.records.get(attachment_id)
 
-    def take(self, attachment_id: str, *, digest: bytes | None = None) -> Item:
-        self.taken.append(attachment_id)
-        if attachment_id in self.troubles:
-            raise self.troubles[attachment_id]
-        item = self.items.get(attachment_id)
-        if item is None or digest not in (None, item.digest):
+    def take(self, claim: Claim) -> Item:
+        decided = decision.decide(self.known(claim.attachment_id), claim, self.clock.now())
+        if isinstance(decided, Refuse):
+            raise decided.error(decided.reason)
+        self.taken.append(claim.attachment_id)
+        if claim.attachment_id in self.troubles:
+            raise self.troubles[claim.attachment_id]
+        if isinstance(decided, decision.Acquire):
             raise NotFound("no such attachment")
-        return item
+        return self.items[claim.attachment_id]
 
     def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
         if f"hold {attachment_id}" in self.troubles:

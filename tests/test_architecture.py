@@ -27,8 +27,12 @@ FLOORS = {
         "gateway.attachments.content_disposition",
         "gateway.sinch",
     ),
-    "files": ("gateway.inspection", "gateway.attachments.tokens"),
-    "names of files": ("gateway.attachments.content_disposition",),
+    "files": ("gateway.inspection",),
+    "links to files": (
+        "gateway.attachments.content_disposition",
+        "gateway.attachments.decision",
+        "gateway.attachments.tokens",
+    ),
     "calls": (
         "gateway.outbound.allowed",
         "gateway.outbound.document",
@@ -61,8 +65,7 @@ FLOORS = {
     ),
     "the vault": ("gateway.attachments.vault",),
     "room in the vault": ("gateway.attachments.eviction",),
-    "bringing files in": ("gateway.attachments.acquisition",),
-    "the shelf": ("gateway.attachments.shelf",),
+    "the shelf": ("gateway.attachments.fetch",),
     "services": ("gateway.services",),
     "doors": (
         "gateway.ingress",
@@ -88,6 +91,7 @@ WORLDLY = frozenset(
 )
 PURE = (
     "gateway.attachments.content_disposition",
+    "gateway.attachments.decision",
     "gateway.attachments.tokens",
     "gateway.delivery.schedule",
     "gateway.ingress.events",

@@ -8,7 +8,8 @@ import pytest
 
 from gateway import __version__
 from gateway.attachments import register
-from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Failure, Record
+from gateway.attachments.decision import Failure, Record
+from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS
 from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection.inspector import Inspection
 from gateway.inspection.structure import Trait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,11 +18,23 @@ from gateway.attachments import routes, tokens
 from gateway.attachments.tokens import Purpose
 from gateway.doors import PUBLIC_HEADERS
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
+from gateway.inspection.rulebook import Kind
 from gateway.store.engines import Database
 from tests import document_samples
 from tests.door_samples import Log, assert_refused, logged
 from tests.examples import examples
-from tests.file_door_samples import JPEG, KEY, LINKS, PROXY_TOKEN, FileDoor, grant, minted, opened, proxied
+from tests.file_door_samples import (
+    JPEG,
+    KEY,
+    LINKS,
+    PROXY_TOKEN,
+    FileDoor,
+    grant,
+    minted,
+    minted_before,
+    opened,
+    proxied,
+)
 from tests.picture_samples import picture, written
 from tests.service_samples import NOW
 
@@ -29,6 +42,7 @@ DAY = 86_400.0
 FILE = written(picture(), "JPEG")
 GIF = written(picture(), "GIF")
 PDF = document_samples.pdf()
+OCTETS = "application/octet-stream"
 
 
 @pytest.fixture
@@ -85,7 +99,7 @@ def test_head_tells_what_get_would(door: FileDoor) -> None:
 NAMES = {
     "Motion's own": ("photo.jpeg", None, "photo.jpg"),
     "none": ("", None, "file.jpg"),
-    "that of the token": ("photo.jpeg", "grüße.png", "grüße.jpg"),
+    "that of the token": ("photo.jpeg", "grüße.jpg", "grüße.jpg"),
     "one that would run": ("a.exe", None, "a.jpg"),
 }
 
@@ -109,8 +123,6 @@ def test_the_type_is_ours_in_whatsapps_spelling_and_without_a_charset(spool: Dat
             assert_served(answer, file)
             assert answer.headers["Content-Type"] == mime
 
-
-OCTETS = "application/octet-stream"
 
 PARTS = {
     "the first bytes": ({"range": "bytes=0-9"}, 206, FILE[:10]),
@@ -172,16 +184,66 @@ def test_a_file_that_the_profile_refuses_is_415_and_its_link_does_not_begin(door
     )
 
 
-def test_a_changed_profile_counts_at_once(spool: Database) -> None:
-    for profile, status in (("xcally-observed", 415), ("meta-cloud", 200), ("strict", 200)):
-        with opened(spool, attachments={"profile": profile}) as door:
-            door.shelf.put("13", GIF)
-            assert door.ask(proxied("13")).status_code == status
+PROFILES = {"xcally-observed": 415, "meta-cloud": 200, "strict": 200}  # what each says of a GIF
+
+
+@pytest.mark.parametrize(("profile", "status"), PROFILES.items(), ids=PROFILES)
+def test_a_changed_profile_counts_at_once_for_motions_link(spool: Database, profile: str, status: int) -> None:
+    with opened(spool, attachments={"profile": profile}) as door:
+        door.shelf.put("13", GIF)
+        assert door.ask(proxied("13")).status_code == status
+
+
+# What a link may have been granted that no profile of today would grant: rows change.
+GRANTS: dict[str, dict[str, Any]] = {
+    "as a link": {"kind": Kind.LINK, "mime": OCTETS, "name": "funny.gif"},
+    "as a picture": {"kind": Kind.NATIVE, "mime": "image/gif", "name": "funny.gif"},
+    "for another channel": {"kind": Kind.NATIVE, "mime": "image/gif", "name": "g.gif", "purpose": Purpose.ELSEWHERE},
+    "by hand, under another name": {
+        "kind": Kind.LINK,
+        "mime": "text/csv",
+        "name": "ü.tsv",
+        "purpose": Purpose.OPERATOR,
+    },
+}
+
+
+@pytest.mark.parametrize("granted", GRANTS.values(), ids=GRANTS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_minted_link_goes_on_as_it_was_granted(
+    spool: Database, log: Log, profile: str, granted: dict[str, Any]
+) -> None:
+    limits = {"motion": {"max_attachment": "1kB"}}  # it was below them when it was minted
+    with opened(spool, attachments={"profile": profile}, **limits) as door:
+        item = door.shelf.put("13", GIF + b" " * 1000)
+        answer = door.ask(minted(grant(item, **granted)))
+        assert_served(answer, GIF + b" " * 1000)
+        assert answer.headers["Content-Type"] == granted["mime"]
+        assert f"filename*=UTF-8''{quote(granted['name'])}" in answer.headers["Content-Disposition"]
+    [line] = log()
+    assert (line["verdict"], line["reason"]) == (granted["kind"], "served")
+    assert not {"row", "code", "why"} & line.keys()
+
+
+@pytest.mark.parametrize(("profile", "status"), PROFILES.items(), ids=PROFILES)
+def test_a_minted_link_of_an_older_release_is_judged_at_each_fetch(
+    spool: Database, log: Log, profile: str, status: int
+) -> None:
+    with opened(spool, attachments={"profile": profile}) as door:
+        older = grant(door.shelf.put("13", GIF), mime="image/gif", name="old.exe")
+        answer = door.ask(minted_before(older))
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.headers["Content-Type"] == OCTETS
+            assert 'filename="old.gif"' in answer.headers["Content-Disposition"]
+        elsewhere = door.ask(minted_before(dataclasses.replace(older, purpose=Purpose.ELSEWHERE)))
+        assert (elsewhere.status_code, elsewhere.headers["Content-Type"]) == (200, "image/gif")
+    assert [line["row"] for line in log()] == ["GIF" if status == 415 else "all else", "another channel"]
 
 
 @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)], ids=["just fits", "over"])
 @pytest.mark.parametrize("limit", [("motion", "max_attachment"), ("attachments", "max_bytes")], ids=".".join)
-def test_a_file_over_a_limit_of_the_settings_is_413(
+def test_a_file_over_a_limit_of_the_settings_is_413_by_motions_link(
     spool: Database, log: Log, limit: tuple[str, str], size: int, status: int
 ) -> None:
     with opened(spool, **{limit[0]: {limit[1]: "1kB"}}) as door:
@@ -458,8 +520,8 @@ def test_the_line_tells_all_but_the_token_and_the_name(door: FileDoor, log: Log)
     door.ask(asked)
     first, second = log()
     digest = door.shelf.items[JPEG].digest.hex()
-    told = {"attachment_id": JPEG, "digest": digest, "verdict": "native", "row": "image", "reason": "served"}
-    assert told.items() <= first.items()
+    told = {"attachment_id": JPEG, "digest": digest, "verdict": "native", "reason": "served"}
+    assert (told | {"row": "image"}).items() <= first.items()
     assert told.items() <= second.items()
     assert (first["purpose"], second["purpose"]) == ("proxy", "operator")
     lines = f"{first}{second}"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.attachments import tokens
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.errors import NotFound
+from gateway.inspection.rulebook import Kind
 from tests.media_samples import WORD
 
 KEY = "a sentence of sixteen"
@@ -23,6 +24,7 @@ NOW = 1_790_000_000
 GRANT = Grant(
     attachment_id="4711",
     digest=bytes(range(32)),
+    kind=Kind.LINK,
     mime=WORD,
     name="Übersicht.docx",
     purpose=Purpose.MESSAGE,
@@ -36,6 +38,7 @@ grants = st.builds(
     Grant,
     attachment_id=st.text(string.ascii_letters + string.digits, min_size=1, max_size=64),
     digest=st.binary(min_size=32, max_size=32),
+    kind=st.sampled_from([Kind.NATIVE, Kind.LINK]),
     mime=texts,
     name=st.text("aé報👋 .", min_size=1, max_size=60),
     purpose=st.sampled_from(Purpose),
@@ -190,7 +193,7 @@ def test_whatever_comes_is_not_found(token: str) -> None:
     assert refused(token)
 
 
-HEAD = struct.pack(">cQ32s", b"m", NOW + 60, bytes(32))
+HEAD = struct.pack(">ccQ32s", b"n", b"m", NOW + 60, bytes(32))
 SEALED = {
     "nothing": b"",
     "half a head": HEAD[:20],
@@ -198,7 +201,10 @@ SEALED = {
     "too few texts": HEAD + b"1\0image/png",
     "too many texts": HEAD + b"1\0image/png\0a\0b",
     "no text": HEAD + b"1\0\xff\xfe\0a",
-    "an unknown purpose": b"?" + HEAD[1:] + b"1\0image/png\0a.png",
+    "an unknown verdict": b"r" + HEAD[1:] + b"1\0image/png\0a.png",
+    "an unknown purpose": b"n?" + HEAD[2:] + b"1\0image/png\0a.png",
+    "an unknown purpose and no verdict": b"?" + HEAD[2:] + b"1\0image/png\0a.png",
+    "a verdict alone": b"n",
 }
 
 
@@ -208,7 +214,22 @@ def test_what_our_own_key_sealed_is_still_proved(payload: bytes) -> None:
 
 
 def test_what_is_proved_here_would_open_were_it_right() -> None:
-    assert tokens.open(sealed(HEAD + b"1\0image/png\0a.png"), keys=[KEY], now=NOW).name == "a.png"
+    found = tokens.open(sealed(HEAD + b"1\0image/png\0a.png"), keys=[KEY], now=NOW)
+    assert (found.kind, found.name) == (Kind.NATIVE, "a.png")
+
+
+# By the release before, as it stands in messages that were sent then.
+OLDER = (
+    "gAAAAABqsTuAn874Frg-i5CfwUmslQuf0lGbKpPi3s3Dnj7u4My44uyPTqCv_6qnsIF1Nik9pYyZLoRyxdcZiDkZQKjhlN2nNoxR-uWVEcpf4vwLGhEP"
+    "edYliYOtBCQtOMivXYG2ZC8bowkVe2S3Jhv6vFmVl1EDAOrwwfb6v4W7vOCKVPbkDJo"
+)
+
+
+def test_a_token_of_an_older_release_opens_and_does_not_say_the_verdict() -> None:
+    assert tokens.open(OLDER, keys=[KEY], now=NOW) == dataclasses.replace(
+        GRANT, kind=None, mime="image/jpeg", name="Übersicht.jpg", purpose=Purpose.ELSEWHERE
+    )
+    assert refused(OLDER, now=NOW + 3600)
 
 
 @pytest.mark.parametrize(
@@ -220,13 +241,24 @@ def test_what_is_proved_here_would_open_were_it_right() -> None:
         {"name": "a\x00b"},
         {"name": "n" * 256},
         {"mime": "m" * 101},
+        {"kind": None},
+        {"kind": Kind.REFUSED},
     ],
-    ids=["a short digest", "no id", "a long id", "NUL in the name", "a long name", "a long type"],
+    ids=[
+        "a short digest",
+        "no id",
+        "a long id",
+        "NUL in the name",
+        "a long name",
+        "a long type",
+        "no verdict",
+        "refused",
+    ],
 )
 def test_nothing_is_minted_that_would_not_open(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="bytes"):
+    with pytest.raises(ValueError, match=r"has .* bytes|to what goes out"):
         mint(**changes)
 
 
-def test_every_purpose_has_a_letter_of_its_own() -> None:
-    assert len({purpose[:1] for purpose in Purpose}) == len(Purpose)
+def test_every_purpose_and_every_verdict_has_a_letter_of_its_own() -> None:
+    assert len({word[:1] for word in (*Purpose, Kind.NATIVE, Kind.LINK)}) == len(Purpose) + 2

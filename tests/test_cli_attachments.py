@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import config, paths, services
-from gateway.attachments.shelf import Shelf
+from gateway.attachments.decision import Claim
+from gateway.attachments.fetch import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
@@ -49,10 +50,10 @@ def file(settings_file: Callable[..., Path]) -> Iterator[Path]:
 def shelf(file: Path) -> Iterator[Shelf]:
     """Attachment 1 was fetched once by Motion's link, 2 is here, 3 is gone."""
     shared = services.build(config.load(file, {}), needs={"shelf"})
-    shared.shelf.fetched(shared.shelf.take("1"))
-    shared.shelf.take("2")
+    shared.shelf.fetched(shared.shelf.take(Claim(attachment_id="1")))
+    shared.shelf.take(Claim(attachment_id="2"))
     with pytest.raises(NotFound):
-        shared.shelf.take("3")
+        shared.shelf.take(Claim(attachment_id="3"))
     yield shared.shelf
     shared.shelf.close()
     shared.spool.close()
@@ -103,7 +104,7 @@ def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> 
 def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
     found = {told["attachment_id"]: told for told in json.loads(run("attachments", "list", "--json").stdout)}
     one = found["1"]
-    assert one["digest"] == shelf.take("1").digest.hex()
+    assert one["digest"] == shelf.take(Claim(attachment_id="1")).digest.hex()
     assert (one["size"], one["mime"], one["name"], one["in_vault"], one["fetches"]) == (
         20,
         "text/plain",
@@ -161,11 +162,16 @@ def test_evict_deletes_nothing_where_it_cannot_do_all(run: Run, shelf: Shelf, ty
     assert stored(shelf) == {"1": True, "2": True, "3": False}
 
 
+def revoked_before(shelf: Shelf, attachment_id: str) -> int | None:
+    known = shelf.known(attachment_id)
+    return known.revoked_before if known else None
+
+
 def test_revoke_ends_all_links_that_there_are_and_leaves_an_audit_line(run: Run, shelf: Shelf) -> None:
     began = WallClock().now()
     result = run("token", "revoke", "1")
     assert (result.exit_code, result.stdout) == (0, "All links to attachment 1 are revoked.\n")
-    before = shelf.standing("1").revoked_before
+    before = revoked_before(shelf, "1")
     assert before is not None
     assert began < before <= WallClock().now() + 1
     [audit] = audits(result, "token")
@@ -176,7 +182,7 @@ def test_revoke_ends_all_links_that_there_are_and_leaves_an_audit_line(run: Run,
 
 def test_what_nobody_asked_for_yet_can_be_revoked(run: Run, shelf: Shelf) -> None:
     assert run("token", "revoke", "999999999999").exit_code == 0
-    assert shelf.standing("999999999999").revoked_before
+    assert revoked_before(shelf, "999999999999")
 
 
 @pytest.mark.parametrize("typed", ["x", "1234567890123", "", "1/2"])

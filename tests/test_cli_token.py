@@ -21,6 +21,7 @@ from gateway.clock import WallClock
 from gateway.config import load as read
 from gateway.errors import CommandError
 from gateway.inspection.inspector import Inspection
+from gateway.inspection.rulebook import Kind
 from gateway.store.engines import Database
 from tests import spool_samples
 
@@ -69,7 +70,7 @@ def test_a_link_is_minted_for_the_bytes_of_a_file(config: Path, photo: Path) -> 
     assert link.endswith("/my%20photo.jpg")
     assert (grant.attachment_id, grant.mime, grant.name) == ("4711", "image/jpeg", "my photo.jpg")
     assert grant.digest == hashlib.sha256(photo.read_bytes()).digest()
-    assert grant.purpose is Purpose.OPERATOR
+    assert (grant.kind, grant.purpose) == (Kind.NATIVE, Purpose.OPERATOR)
     assert before <= grant.issued_at <= WallClock().now()
     assert grant.expires_at - grant.issued_at == 2 * 86400
 
@@ -141,6 +142,12 @@ def test_what_cannot_be_minted(config: Path, photo: Path, arguments: tuple[str, 
     assert said in refusal(config, "mint", *arguments, photo)
 
 
+def test_what_goes_out_as_a_link_is_said_in_the_token(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    _, grant = minted(config, tmp_path / "a.csv")
+    assert (grant.kind, grant.mime) == (Kind.LINK, "text/csv")
+
+
 def test_without_a_key_there_are_no_tokens(settings_file: Settings, photo: Path) -> None:
     config = settings_file()
     assert "attachments.token_keys" in refusal(config, "mint", "--attachment", "1", photo)
@@ -164,6 +171,7 @@ def test_a_token_is_opened(config: Path, photo: Path, way: str, form: str) -> No
     assert facts["attachment"] == "4711"
     assert facts["name"] == "my photo.jpg"
     assert facts["type"] == "image/jpeg"
+    assert facts["verdict"] == "native"
     assert facts["SHA-256"] == grant.digest.hex()
     assert facts["purpose"] == "operator"
     assert facts["minted"] < facts["lives until"]

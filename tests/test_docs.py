@@ -11,7 +11,7 @@ import click
 import pytest
 
 from gateway import config, errors, store
-from gateway.attachments import vault
+from gateway.attachments import decision, fetch, vault
 from gateway.cli import Later, group
 from gateway.config import tables
 from gateway.delivery import claims
@@ -120,7 +120,7 @@ def reasons() -> Iterator[str]:
     """The phrases given to our error classes, or as a `reason`, where an operator reads them in a line."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
     yield from (*sqlite.REASONS.values(), sqlite.FAILED)
-    for module in (download, vault, stream, files):
+    for module in (decision, download, fetch, vault, stream, files):
         named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
         yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))
     for place in REASONS_RAISED_IN:

@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from gateway import app
+from gateway.attachments.decision import Claim
 from gateway.outbound import message, refusals
 from gateway.serving import nginx_conf
 from gateway.sinch import TOTAL_SECONDS, Effect, SinchError
@@ -99,9 +100,9 @@ class SlowShelf:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._door.shelf, name)
 
-    def take(self, attachment_id: str, *, digest: bytes | None = None) -> Any:
+    def take(self, claim: Claim) -> Any:
         self._door.clock.advance(self._door.services.settings.motion.timeout - 1)
-        return self._door.shelf.take(attachment_id, digest=digest)
+        return self._door.shelf.take(claim)
 
 
 def carousel(files: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Makes room in the vault: what has no live link goes first, what has one and was not fetched for a day after it.
 
-All of it happens under the vault's lock, which the caller holds.
+Files go only under the vault's lock. `tidy`, `evict_named` and `evict_all` take it; who calls the others holds it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import sqlalchemy as sa
 
 from gateway import telemetry
 from gateway.attachments import register, vault
+from gateway.attachments.decision import Record
 from gateway.attachments.vault import Vault
+from gateway.errors import CommandError
 from gateway.store.engines import Database
 from gateway.store.schema import attachment
 
@@ -47,6 +49,41 @@ def make_room(files: Vault, database: Database, bounds: Bounds, *, size_bytes: i
     short = max(over_vault, over_disk)
     if short > 0 and evict(files, database, _enough(evictable(database, now=now), short)) < short:
         raise vault.no_room()
+
+
+def tidy(files: Vault, database: Database, *, now: float) -> None:
+    """Clear away what processes that died left behind, and what is long over. Raises Unavailable."""
+    files.clear_leftovers()
+    with files.alone():
+        reconcile(files, database)
+        evict(files, database, over(database, now=now))
+    register.purge(database, now=now)
+
+
+def evict_named(files: Vault, database: Database, attachment_ids: Iterable[str]) -> int:
+    """Delete the files of these attachments; returns how many.
+
+    Raises CommandError, and deletes none, if the vault has no file of one of them.
+    """
+    with files.alone():
+        digests = {_stored_of(database, attachment_id) for attachment_id in attachment_ids}
+        going = [file for file in stored(database) if file.digest in digests]
+        evict(files, database, going)
+    return len(going)
+
+
+def evict_all(files: Vault, database: Database) -> int:
+    """Delete every file; returns how many."""
+    with files.alone():
+        going = stored(database)
+        evict(files, database, going)
+    return len(going)
+
+
+def drop_former(files: Vault, database: Database, known: Record) -> None:
+    """Delete the bytes that an attachment had before, unless another one has the same."""
+    if known.digest and known.stored and not register.shared(database, known):
+        evict(files, database, [Stored(known.digest, known.size_bytes)])
 
 
 def evict(files: Vault, database: Database, chosen: Iterable[Stored]) -> int:
@@ -98,6 +135,13 @@ def over(database: Database, *, now: float) -> list[Stored]:
     """The files without a live link that were not used for `register.KEEP_SECONDS`."""
     used = sa.func.max(register.used_at)
     return _read(database, _files().having(~_live(now) & (used < now - register.KEEP_SECONDS)))
+
+
+def _stored_of(database: Database, attachment_id: str) -> bytes:
+    known = register.find(database, attachment_id)
+    if known is None or known.digest is None or not known.stored:
+        raise CommandError(f"the vault has no file of attachment {attachment_id}; nothing was evicted")
+    return known.digest
 
 
 def _live(now: float) -> sa.ColumnElement[bool]:

@@ -8,13 +8,13 @@ Rule 2. When the first fetch by Motion's own link was, and since when links are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from gateway import __version__
+from gateway.attachments.decision import Failure, Record
 from gateway.errors import GatewayError
 from gateway.inspection.inspector import Inspection
 from gateway.inspection.structure import Trait
@@ -23,34 +23,6 @@ from gateway.store.schema import attachment
 
 GRACE_SECONDS = 600.0  # until somebody fetches what was acquired, or makes a link to it
 KEEP_SECONDS = 30 * 24 * 3600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why the last try to acquire it failed. `digest`: of the bytes that were wanted; None: of any."""
-
-    reason: str
-    status: int
-    digest: bytes | None
-    at: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    attachment_id: str
-    digest: bytes | None  # None: never acquired, or forgotten
-    size_bytes: int
-    name: str
-    inspection: Inspection | None
-    inspected_by: str
-    acquired_at: float | None
-    stored: bool
-    live_until: float
-    first_fetched_at: float | None
-    last_fetched_at: float | None
-    fetches: int
-    revoked_before: int | None
-    failure: Failure | None
 
 
 used_at = sa.func.max(attachment.c.acquired_at, sa.func.coalesce(attachment.c.last_fetched_at, 0.0))
@@ -71,9 +43,11 @@ def listed(database: Database, *, most: int) -> list[Record]:
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 
-def acquired(database: Database, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float) -> None:
-    """Its file is in the vault."""
-    _put(
+def acquired(
+    database: Database, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float
+) -> Record:
+    """Its file is in the vault. Returns what is known of it now."""
+    row = _put(
         database,
         attachment_id,
         digest=digest,
@@ -86,6 +60,7 @@ def acquired(database: Database, attachment_id: str, *, digest: bytes, name: str
         live_until=sa.func.max(attachment.c.live_until, now + GRACE_SECONDS),
         **_NO_FAILURE,
     )
+    return _record(row)
 
 
 def inspected(database: Database, attachment_id: str, seen: Inspection) -> None:
@@ -166,14 +141,15 @@ def purge(database: Database, *, now: float) -> int:
     return database.write(work)
 
 
-def _put(database: Database, attachment_id: str, **values: Any) -> None:  # noqa: ANN401 - columns are of any type
-    """Change its row; make it first, if there is none."""
+def _put(database: Database, attachment_id: str, **values: Any) -> sa.Row[Any]:  # noqa: ANN401 - columns are of any type
+    """Change its row, made before if there is none, and return it."""
+    mine = attachment.update().where(attachment.c.attachment_id == attachment_id)
 
-    def work(connection: sa.Connection) -> None:
+    def work(connection: sa.Connection) -> sa.Row[Any]:
         connection.execute(insert(attachment).values(attachment_id=attachment_id).on_conflict_do_nothing())
-        change(connection, attachment.c.attachment_id == attachment_id, **values)
+        return connection.execute(mine.values(**values).returning(attachment)).one()
 
-    database.write(work)
+    return database.write(work)
 
 
 def change(connection: sa.Connection, chosen: sa.ColumnElement[bool], **values: Any) -> int:  # noqa: ANN401 - as above

@@ -3,7 +3,8 @@
 1. Whatever is wrong with a link, and an attachment that does not exist, is one answer: 404.
 2. A client chooses nothing but the link. Type, name and verdict follow from the bytes that were inspected, and these
    bytes are served.
-3. Behind nginx the door only says which file: nginx sends it, in parts too.
+3. A minted link goes on as it was granted: type, name and verdict stand in its token. Motion's own is judged each time.
+4. Behind nginx the door only says which file: nginx sends it, in parts too.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from urllib.parse import quote, unquote
 from flask import Blueprint, Response, g, request, send_file
 
 from gateway import limits, paths, telemetry
-from gateway.attachments import content_disposition, tokens
-from gateway.attachments.shelf import Item
+from gateway.attachments import content_disposition, decision, tokens
+from gateway.attachments.content_disposition import SafeName
+from gateway.attachments.decision import Claim
+from gateway.attachments.fetch import Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
@@ -39,12 +42,12 @@ SENDER, NGINX = "X-Sendfile-Type", "X-Accel-Redirect"
 PROXY = "proxy"  # the purpose of Motion's own links; minted ones say theirs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """What a link asks for whose token is right. `grant`: of a minted link."""
+@dataclass(frozen=True)
+class Label:
+    """What a file goes out as: its Content-Type, and the name to save it under."""
 
-    attachment_id: str
-    grant: Grant | None = None
+    mime: str
+    name: SafeName
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -75,7 +78,7 @@ def _proxied(services: Services, attachment_id: str) -> Claim:
     # Such ids can be counted through. Who has tried too many is told nothing for a while, not even what there is.
     limit = services.settings.limits.unknown_tokens_per_address
     services.limits.require_left(limit, "unknown tokens per address", _counter("ids"))
-    return Claim(attachment_id=attachment_id)
+    return Claim(attachment_id=attachment_id, link_ttl=services.settings.attachments.link_ttl)
 
 
 def _minted(services: Services, token: str) -> Claim:
@@ -85,7 +88,7 @@ def _minted(services: Services, token: str) -> Claim:
         if request.query_string:
             raise NotFound(tokens.REFUSED)
         grant = tokens.open(token, keys=keys, now=services.clock.now())
-    return Claim(attachment_id=grant.attachment_id, grant=grant)
+    return decision.by_token(grant)
 
 
 def _require_proxy_token(services: Services) -> None:
@@ -111,18 +114,17 @@ def _spelled(given: str) -> str:
 
 
 def _answer(services: Services, claim: Claim) -> Response:
+    grant = claim.grant
     g.decision[telemetry.ATTACHMENT] = claim.attachment_id
-    g.decision[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
+    g.decision[telemetry.PURPOSE] = grant.purpose.value if grant else PROXY
     limit = services.settings.limits.fetches_per_attachment
     services.limits.require(limit, "fetches per attachment", claim.attachment_id)
     item = _taken(services, claim)
-    verdict = _judged(services, item, claim)
-    response = _sent(services, item, verdict)
-    name = claim.grant.name if claim.grant else item.name
-    response.headers["Content-Type"] = verdict.mime
-    safe = content_disposition.safe_name(name, verdict.extension)
-    response.headers["Content-Disposition"] = content_disposition.write(safe)
-    services.shelf.fetched(item, until=claim.grant.expires_at if claim.grant else None)
+    label = _label(services, item, grant)
+    response = _sent(services, item, label.mime)
+    response.headers["Content-Type"] = label.mime
+    response.headers["Content-Disposition"] = content_disposition.write(label.name)
+    services.shelf.fetched(item, until=grant.expires_at if grant else None)
     g.decision[telemetry.REASON] = "served"
     return response
 
@@ -130,28 +132,26 @@ def _answer(services: Services, claim: Claim) -> Response:
 def _taken(services: Services, claim: Claim) -> Item:
     """The attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable."""
     with nullcontext() if claim.grant else _counted(services, "ids"):
-        _require_alive(services, claim)
-        item = services.shelf.take(claim.attachment_id, digest=claim.grant.digest if claim.grant else None)
+        item = services.shelf.take(claim)
     g.decision[telemetry.DIGEST] = item.digest.hex()
     return item
 
 
-def _require_alive(services: Services, claim: Claim) -> None:
-    """A link of Motion's has no date: it begins with its first fetch, and ends with any revocation."""
-    standing = services.shelf.standing(claim.attachment_id)
-    revoked, first = standing.revoked_before, standing.first_fetched_at
-    if revoked is not None and (claim.grant is None or claim.grant.issued_at < revoked):
-        raise NotFound("link revoked")
-    lives = services.settings.attachments.link_ttl
-    if claim.grant is None and first is not None and services.clock.now() - first >= lives:
-        raise NotFound("link expired")
+def _label(services: Services, item: Item, grant: Grant | None) -> Label:
+    """As what it goes out: as its token grants, or as it is judged now. Raises TooLarge, UnsupportedMedia."""
+    if grant and grant.kind:
+        g.decision[telemetry.VERDICT] = grant.kind.value
+        return Label(grant.mime, content_disposition.again(grant.name))
+    verdict = _judged(services, item, grant)
+    name = grant.name if grant else item.name
+    return Label(verdict.mime, content_disposition.safe_name(name, verdict.extension))
 
 
-def _judged(services: Services, item: Item, claim: Claim) -> Verdict:
+def _judged(services: Services, item: Item, grant: Grant | None) -> Verdict:
     """The verdict on what may be served. Raises TooLarge, UnsupportedMedia."""
     settings = services.settings
     sizes = verdicts.limits_of(settings)
-    if claim.grant and claim.grant.purpose is Purpose.ELSEWHERE:
+    if grant and grant.purpose is Purpose.ELSEWHERE:
         verdict = verdicts.elsewhere(item.inspection, limits=sizes)
     else:
         verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
@@ -166,12 +166,12 @@ def _judged(services: Services, item: Item, claim: Claim) -> Verdict:
     return verdict
 
 
-def _sent(services: Services, item: Item, verdict: Verdict) -> Response:
+def _sent(services: Services, item: Item, mime: str) -> Response:
     path = services.shelf.path(item)
     if request.headers.get(SENDER) == NGINX:
         inside = path.relative_to(paths.vault(services.settings))
         return Response(headers={NGINX: f"{VAULT_LOCATION}/{inside}"})
-    return send_file(path, mimetype=verdict.mime, etag=item.digest.hex())
+    return send_file(path, mimetype=mime, etag=item.digest.hex())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Tokens of minted links, `/media/<token>/<name>`: which file, for what, and for how long.
+"""Tokens of minted links, `/media/<token>/<name>`: which file, as what it is sent, for whom, and for how long.
 
 1. A token is sealed with Fernet: nobody without a key reads, changes or makes one. It holds no URL.
 2. One token has one spelling: base64url without padding, no stray bits at its end. Its form is proved before any key
@@ -6,6 +6,8 @@
 3. Whatever is wrong with a token, expired ones included, is one error for all.
 4. The first key mints, any opens: a key that is removed takes all its tokens with it. `issued_at` lets those of one
    attachment be revoked that were minted before some moment.
+5. What was granted stands in the token: its file is sent under that type and name, by the verdict that held then.
+   Tokens of an older release do not say the verdict: they begin with their purpose.
 
 A key is any text of 16 characters or more. One that is a Fernet key (43 characters of base64url and `=`) is used as it
 is; of any other HKDF with SHA-256 (RFC 5869) makes one. That adds no strength to a weak text.
@@ -26,6 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import NotFound
+from gateway.inspection.rulebook import Kind
 
 REFUSED = "token refused"
 
@@ -40,21 +43,26 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a token allows: to fetch one file until a moment. Times are whole seconds since the epoch."""
+    """What a token allows: to fetch one file until a moment. Times are whole seconds since the epoch.
+
+    `kind`: the verdict when it was minted, native or link; None where the token does not say.
+    """
 
     attachment_id: str
     digest: bytes  # SHA-256 of the file
-    mime: str
-    name: str
+    kind: Kind | None
+    mime: str  # the Content-Type
+    name: str  # made safe
     purpose: Purpose
     issued_at: int
     expires_at: int
 
 
+_KINDS = {b"n": Kind.NATIVE, b"l": Kind.LINK}  # letters that no purpose has: by the first one knows what comes
 _PURPOSES = {purpose[:1].encode(): purpose for purpose in Purpose}
 _HEAD = struct.Struct(">cQ32s")  # purpose, end, digest; then the texts, each but the last ended by a NUL
 _TEXTS = {"attachment_id": 64, "mime": 100, "name": 255}  # the most bytes of each
-_MOST_PAYLOAD = _HEAD.size + sum(_TEXTS.values()) + len(_TEXTS) - 1
+_MOST_PAYLOAD = 1 + _HEAD.size + sum(_TEXTS.values()) + len(_TEXTS) - 1
 _FERNET_KEY = re.compile(r"[0-9A-Za-z_-]{43}=")
 
 
@@ -70,7 +78,7 @@ _FORM = re.compile(rf"gAAAA[0-9A-Za-z_-]{{{SHORTEST - 5},{LONGEST - 5}}}")  # Fe
 
 def mint(grant: Grant, *, keys: Sequence[str]) -> str:
     """A token for `grant`, sealed with the first key. Raises ValueError for a grant that no token can hold."""
-    head = _HEAD.pack(grant.purpose[:1].encode(), grant.expires_at, _digest(grant.digest))
+    head = _letter(grant.kind) + _HEAD.pack(grant.purpose[:1].encode(), grant.expires_at, _digest(grant.digest))
     texts = b"\0".join(_bounded(field, getattr(grant, field)) for field in _TEXTS)
     sealed = _fernet(keys[0]).encrypt_at_time(head + texts, grant.issued_at)
     return sealed.decode("ascii").rstrip("=")
@@ -105,6 +113,8 @@ def _sealed(token: str) -> bytes:
 
 
 def _read(payload: bytes, *, issued_at: int) -> Grant:
+    kind = _KINDS.get(payload[:1])
+    payload = payload[1:] if kind else payload
     texts = payload[_HEAD.size :].split(b"\0")
     if len(texts) != len(_TEXTS):
         raise NotFound(REFUSED)
@@ -117,12 +127,20 @@ def _read(payload: bytes, *, issued_at: int) -> Grant:
     return Grant(
         attachment_id=attachment_id,
         digest=digest,
+        kind=kind,
         mime=mime,
         name=name,
         purpose=purpose,
         issued_at=issued_at,
         expires_at=expires_at,
     )
+
+
+def _letter(kind: Kind | None) -> bytes:
+    letter = next((letter for letter, named in _KINDS.items() if named is kind), None)
+    if letter is None:
+        raise ValueError("a link is made to what goes out, native or as a link")
+    return letter
 
 
 def _digest(digest: bytes) -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from gateway import printable, services, telemetry
-from gateway.attachments.register import Record
-from gateway.attachments.shelf import Shelf
+from gateway.attachments.decision import Record
+from gateway.attachments.fetch import Shelf
 from gateway.cli import Invocation, print_table, written
 from gateway.config import Settings, fields, tables
 from gateway.errors import CommandError, SettingsError

@@ -48,6 +48,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     grant = Grant(
         attachment_id=attachment_id,
         digest=_digest(path),
+        kind=verdict.kind,
         mime=verdict.mime,
         name=content_disposition.safe_name(name or path.name, verdict.extension).utf8,
         purpose=Purpose.OPERATOR,
@@ -79,6 +80,7 @@ def open_(invocation: Invocation, given: str | None) -> None:
         "attachment": grant.attachment_id,
         "name": grant.name,
         "type": grant.mime,
+        "verdict": grant.kind or "judged at each fetch",
         "SHA-256": grant.digest.hex(),
         "purpose": grant.purpose,
         "minted": written(grant.issued_at),
@@ -106,7 +108,8 @@ def revoke(invocation: Invocation, attachment_id: str) -> None:
 def _hold(grant: Grant, settings: Settings) -> None:
     """Let the bytes stay as they are for as long as the link lives."""
     with opened_shelf(settings) as shelf:
-        revoked = shelf.standing(grant.attachment_id).revoked_before
+        known = shelf.known(grant.attachment_id)
+        revoked = known.revoked_before if known else None
         if revoked is not None and grant.issued_at < revoked:
             raise CommandError("its links were revoked this very second, or the clock went back; try again later")
         try:

@@ -17,7 +17,8 @@ from urllib.parse import unquote
 
 from gateway import printable
 from gateway.attachments import content_disposition, tokens
-from gateway.attachments.shelf import Item
+from gateway.attachments.decision import Claim
+from gateway.attachments.fetch import Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import Account, Settings, addresses
 from gateway.errors import NotFound, TooLarge, Unavailable
@@ -158,7 +159,7 @@ class Files:
 
     def _taken(self, ours: LinkedFile, media: Media) -> Item:
         try:
-            return self.services.shelf.take(ours.attachment_id, digest=ours.digest)
+            return self.services.shelf.take(Claim(attachment_id=ours.attachment_id, digest=ours.digest))
         except (NotFound, TooLarge, Unavailable) as error:
             raise self._not_had(ours, media, error) from error
 
@@ -192,6 +193,7 @@ class Files:
         grant = Grant(
             attachment_id=item.attachment_id,
             digest=item.digest,
+            kind=verdict.kind,
             mime=verdict.mime,
             name=name,
             purpose=purpose,

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.attachments.shelf import WAITING
+from gateway.attachments.fetch import WAITING
 from gateway.outbound.record import ACCEPTED, REFUSED, Attached
 from sandbox import attachment, callbacks, trouble
 from sandbox.attachment import Attachment

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ import pytest
 
 from gateway import paths
 from gateway.attachments import eviction, register, vault
-from gateway.attachments.shelf import CROWDED, REMEMBERED_SECONDS, TIDY_SECONDS, WAITING, Item, Shelf, Standing
+from gateway.attachments.decision import OTHER_BYTES, REMEMBERED_SECONDS, Acquire, Claim, Failure, Record
+from gateway.attachments.eviction import Bounds
+from gateway.attachments.fetch import CROWDED, TIDY_SECONDS, WAITING, Acquisition, Item, Shelf
 from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection import content, inspector
 from gateway.motion import download
+from gateway.motion.download import Source
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests import config_samples
@@ -76,7 +79,7 @@ class House:
         incoming = [str(path.relative_to(self.folder)) for path in files if path.parent.name == vault.INCOMING]
         return sorted(incoming + [path.name[:8] for path in files if path.parent.name != vault.INCOMING])
 
-    def known(self, attachment_id: str = "7") -> register.Record:
+    def known(self, attachment_id: str = "7") -> Record:
         found = register.find(self.spool, attachment_id)
         assert found is not None
         return found
@@ -104,22 +107,25 @@ def house(spool: Database) -> Iterator[Callable[..., House]]:
 Make = Callable[..., House]
 
 
+def take(shelf: Shelf, attachment_id: str, *, digest: bytes | None = None) -> Item:
+    return shelf.take(Claim(attachment_id=attachment_id, digest=digest))
+
+
 def refused(shelf: Shelf, attachment_id: str = "7", *, digest: bytes | None = None) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        shelf.take(attachment_id, digest=digest)
+        take(shelf, attachment_id, digest=digest)
     return caught.value
 
 
 def test_an_attachment_is_acquired_inspected_and_kept(house: Make) -> None:
     there = house(has(FILE))
-    item = there.shelf.take("7")
+    item = take(there.shelf, "7")
     assert item == Item(
         attachment_id="7",
         digest=hashlib.sha256(FILE).digest(),
         size_bytes=len(FILE),
         inspection=inspector.inspect(content.of_bytes(FILE), name="offer.txt"),
         name="offer.txt",
-        acquired_at=NOW,
         first_fetched_at=None,
         revoked_before=None,
     )
@@ -130,9 +136,9 @@ def test_an_attachment_is_acquired_inspected_and_kept(house: Make) -> None:
 
 def test_it_is_downloaded_once_and_motion_may_go_away(house: Make) -> None:
     there = house(has(FILE))
-    first = there.shelf.take("7")
+    first = take(there.shelf, "7")
     there.motion.behaviour = GONE
-    assert there.shelf.take("7") == there.another().take("7") == first
+    assert take(there.shelf, "7") == take(there.another(), "7") == first
     assert there.downloads == 1
 
 
@@ -176,7 +182,7 @@ def test_trouble_stores_nothing_and_is_known(
     error = refused(there.shelf)
     assert (type(error), error.reason) == (expected, reason)
     assert there.left() == []
-    assert there.known().failure == register.Failure(reason=reason, status=error.status, digest=None, at=NOW)
+    assert there.known().failure == Failure(reason=reason, status=error.status, digest=None, at=NOW)
 
 
 @pytest.mark.parametrize(("behaviour", "seconds"), [(GONE, 5), (DOWN, 5), (TROUBLES["too large"][0], 60)])
@@ -191,7 +197,7 @@ def test_a_failure_is_remembered_for_a_moment_and_what_appears_later_works(
     again = refused(there.another())
     assert (type(again), again.reason, there.downloads) == (type(first), first.reason, 1)
     there.clock.advance(0.1)
-    assert there.shelf.take("7").size_bytes == len(FILE)
+    assert take(there.shelf, "7").size_bytes == len(FILE)
     assert there.known().failure is None
 
 
@@ -200,7 +206,7 @@ def test_a_failure_from_the_future_is_not_believed(house: Make) -> None:
     refused(there.shelf)
     there.clock.advance(-HOUR)
     there.motion.behaviour = has(FILE)
-    assert there.shelf.take("7").size_bytes == len(FILE)
+    assert take(there.shelf, "7").size_bytes == len(FILE)
 
 
 def _slowly(wire: Wire) -> None:
@@ -228,15 +234,15 @@ def together(count: int, ask: Callable[[], object]) -> list[object]:
 
 def test_fifty_who_ask_at_once_cause_one_download(house: Make) -> None:
     there = house(_slowly)
-    got = together(50, lambda: there.shelf.take("7"))
-    assert got == [there.shelf.take("7")] * 50
+    got = together(50, lambda: take(there.shelf, "7"))
+    assert got == [take(there.shelf, "7")] * 50
     assert there.downloads == 1
     assert there.left() == [shown(FILE)]
 
 
 def test_fifty_who_ask_at_once_share_a_failure(house: Make) -> None:
     there = house(says(b"", then=lambda wire: (threading.Event().wait(0.3), GONE(wire))))
-    got = together(50, lambda: there.shelf.take("7"))
+    got = together(50, lambda: take(there.shelf, "7"))
     assert got == [(NotFound, download.GONE)] * 50
     assert there.downloads == 1
 
@@ -246,7 +252,7 @@ def test_different_attachments_do_not_wait_for_each_other(house: Make) -> None:
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(refused, there.shelf, "7")
         until(lambda: there.downloads == 1, "the first one waits for Motion")
-        assert there.shelf.take("8").size_bytes == len(FILE)
+        assert take(there.shelf, "8").size_bytes == len(FILE)
         assert not hanging.done()
         there.motion.close()
         assert isinstance(hanging.result(10), Unavailable)
@@ -256,11 +262,11 @@ TAKING = """
 import sys
 from pathlib import Path
 from gateway import config, services
-from gateway.errors import GatewayError
+from gateway.attachments.decision import Claim
 shared = services.build(config.load(Path(sys.argv[1]), {}), needs={"shelf"})
 print("ready", flush=True)
 sys.stdin.readline()
-print(shared.shelf.take("7").digest.hex(), flush=True)
+print(shared.shelf.take(Claim(attachment_id="7")).digest.hex(), flush=True)
 """
 
 
@@ -309,12 +315,12 @@ def test_a_kill_in_the_middle_leaves_nothing_half_and_the_next_fetch_works(
     incoming = there.folder / vault.INCOMING / "7"
     until(lambda: incoming.exists() and incoming.stat().st_size > 0, "the file has begun to come")
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(there.shelf.take, "7")
+        waiting = pool.submit(take, there.shelf, "7")
         there.motion.behaviour = has(FILE)
         process.send_signal(signal.SIGKILL)
         assert waiting.result(10).digest == hashlib.sha256(FILE).digest()
     assert there.left() == [shown(FILE)]
-    assert there.shelf.path(there.shelf.take("7")).read_bytes() == FILE
+    assert there.shelf.path(take(there.shelf, "7")).read_bytes() == FILE
 
 
 def test_who_waits_for_too_long_comes_again_later(house: Make) -> None:
@@ -330,8 +336,8 @@ def test_who_waits_for_too_long_comes_again_later(house: Make) -> None:
 def test_a_digest_asks_for_these_bytes(house: Make) -> None:
     there = house(has(FILE))
     digest = hashlib.sha256(FILE).digest()
-    assert there.shelf.take("7", digest=digest).digest == digest
-    assert there.shelf.take("7", digest=digest).digest == digest
+    assert take(there.shelf, "7", digest=digest).digest == digest
+    assert take(there.shelf, "7", digest=digest).digest == digest
     assert there.downloads == 1
 
 
@@ -339,14 +345,14 @@ def test_other_bytes_than_the_token_was_made_for_are_not_found(house: Make) -> N
     there = house(has(OTHER))
     digest = hashlib.sha256(FILE).digest()
     error = refused(there.shelf, digest=digest)
-    assert (type(error), error.reason) == (NotFound, download.OTHER_BYTES)
+    assert (type(error), error.reason) == (NotFound, OTHER_BYTES)
     assert there.left() == []
-    assert there.shelf.take("7").digest == hashlib.sha256(OTHER).digest()  # who wants any is not told that
+    assert take(there.shelf, "7").digest == hashlib.sha256(OTHER).digest()  # who wants any is not told that
 
 
 def test_while_a_link_lives_other_bytes_are_not_even_asked_for(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
+    take(there.shelf, "7")
     error = refused(there.shelf, digest=hashlib.sha256(OTHER).digest())
     assert (type(error), there.downloads) == (NotFound, 1)
 
@@ -365,15 +371,15 @@ def test_what_was_evicted_while_its_link_lives_is_filled_again_from_a_motion_tha
     house: Make, behaviour: Behaviour, expected: type[GatewayError] | None, *, bound: bool
 ) -> None:
     there = house(has(FILE))
-    item = there.shelf.take("7")
+    item = take(there.shelf, "7")
     there.shelf.fetched(item, until=NOW + DAY if bound else None)
     assert there.shelf.evict(["7"]) == 1
     there.clock.advance(HOUR)
     there.motion.behaviour = behaviour
     digest = item.digest if bound else None
     if expected is None:
-        again = there.shelf.take("7", digest=digest)
-        assert (again.digest, again.acquired_at) == (item.digest, NOW + HOUR)
+        again = take(there.shelf, "7", digest=digest)
+        assert (again.digest, there.known().acquired_at) == (item.digest, NOW + HOUR)
         assert there.left() == [shown(FILE)]
         return
     assert type(refused(there.shelf, digest=digest)) is expected
@@ -382,17 +388,17 @@ def test_what_was_evicted_while_its_link_lives_is_filled_again_from_a_motion_tha
 
 def test_once_no_link_lives_the_new_bytes_of_motion_take_the_place_of_the_old_ones(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.fetched(there.shelf.take("7"), until=NOW + register.GRACE_SECONDS)
+    there.shelf.fetched(take(there.shelf, "7"), until=NOW + register.GRACE_SECONDS)
     there.motion.behaviour = has(OTHER)
     there.clock.advance(register.GRACE_SECONDS)
-    assert there.shelf.take("7").digest == hashlib.sha256(FILE).digest()  # they are here
-    assert there.shelf.take("7", digest=hashlib.sha256(OTHER).digest()).size_bytes == len(OTHER)
+    assert take(there.shelf, "7").digest == hashlib.sha256(FILE).digest()  # they are here
+    assert take(there.shelf, "7", digest=hashlib.sha256(OTHER).digest()).size_bytes == len(OTHER)
     assert there.left() == [shown(OTHER)]
 
 
 def test_two_attachments_of_the_same_bytes_are_one_file(house: Make) -> None:
     there = house(has(FILE))
-    first, second = there.shelf.take("7"), there.shelf.take("8")
+    first, second = take(there.shelf, "7"), take(there.shelf, "8")
     assert there.shelf.path(first) == there.shelf.path(second)
     assert there.left() == [shown(FILE)]
     assert there.downloads == 2
@@ -400,14 +406,14 @@ def test_two_attachments_of_the_same_bytes_are_one_file(house: Make) -> None:
 
 def test_new_bytes_of_one_attachment_leave_the_file_to_another_that_has_the_old_ones(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
-    item = there.shelf.take("8")
+    take(there.shelf, "7")
+    item = take(there.shelf, "8")
     there.shelf.fetched(item, until=NOW + DAY)
     there.clock.advance(register.GRACE_SECONDS)
     there.motion.behaviour = has(OTHER)
-    there.shelf.take("7", digest=hashlib.sha256(OTHER).digest())
+    take(there.shelf, "7", digest=hashlib.sha256(OTHER).digest())
     there.motion.behaviour = GONE
-    assert there.shelf.path(there.shelf.take("8", digest=item.digest)).read_bytes() == FILE
+    assert there.shelf.path(take(there.shelf, "8", digest=item.digest)).read_bytes() == FILE
     assert there.left() == sorted([shown(FILE), shown(OTHER)])
 
 
@@ -416,9 +422,9 @@ def test_who_comes_while_a_file_is_being_recorded_waits_for_that(house: Make) ->
     with ThreadPoolExecutor(2) as pool:
         with closing(sqlite3.connect(there.spool.path, isolation_level=None)) as writer:
             writer.execute("BEGIN IMMEDIATE")
-            first = pool.submit(there.shelf.take, "7")
+            first = pool.submit(take, there.shelf, "7")
             until(lambda: there.left() == [shown(FILE)], "the file has its name")
-            second = pool.submit(there.another().take, "7")
+            second = pool.submit(take, there.another(), "7")
             until(lambda: len(there.left()) == 2, "the second one has begun")
             threading.Event().wait(0.2)
             writer.execute("ROLLBACK")
@@ -454,7 +460,7 @@ def test_a_disk_that_takes_no_more_is_remembered_like_any_trouble(house: Make) -
 def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) -> None:
     assert DOORS["attachments"].threads > WAITING
     there = house(has(FILE))
-    item = there.shelf.take("8")
+    item = take(there.shelf, "8")
     there.motion.behaviour = GONE
     others = map(str, itertools.count(100))
     more = WAITING + 8  # whoever looks takes a place too, for a moment
@@ -462,36 +468,34 @@ def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) 
         with vault.Vault(there.folder).incoming("7", patience_seconds=0):
             waiting = [pool.submit(refused, there.shelf) for _ in range(more)]
             until(lambda: refused(there.shelf, next(others)).reason == CROWDED, "as many wait as may")
-            assert there.shelf.take("8") == item
+            assert take(there.shelf, "8") == item
         assert {one.result(10).reason for one in waiting} <= {download.GONE, CROWDED}
     assert refused(there.shelf, next(others)).reason == download.GONE
 
 
 def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
     there = house(has(FILE))
-    path = there.shelf.path(there.shelf.take("7"))
+    path = there.shelf.path(take(there.shelf, "7"))
     path.write_bytes(FILE[:-1])
-    assert there.shelf.path(there.shelf.take("7")).read_bytes() == FILE
+    assert there.shelf.path(take(there.shelf, "7")).read_bytes() == FILE
     assert there.downloads == 2
 
 
 def test_fetches_are_counted_and_begin_the_time_of_motions_link(house: Make) -> None:
     there = house(has(FILE), attachments={"link_ttl": "2d"})
-    item = there.shelf.take("7")
-    assert there.shelf.standing("7") == Standing()
+    item = take(there.shelf, "7")
     there.shelf.fetched(item, until=NOW + HOUR)
-    assert there.shelf.standing("7") == Standing()
+    assert there.known().first_fetched_at is None
     there.shelf.fetched(item)
     there.clock.advance(HOUR)
     there.shelf.fetched(item)
-    assert there.shelf.standing("7") == Standing(first_fetched_at=NOW)
-    assert there.shelf.take("7").first_fetched_at == NOW
+    assert take(there.shelf, "7").first_fetched_at == NOW
     assert (there.known().fetches, there.known().live_until) == (3, NOW + 2 * DAY)
 
 
 def test_a_minted_link_is_held_to(house: Make) -> None:
     there = house(has(FILE))
-    digest = there.shelf.take("7").digest
+    digest = take(there.shelf, "7").digest
     there.shelf.hold("7", digest=digest, until=NOW + DAY)
     assert there.known().live_until == NOW + DAY
     with pytest.raises(NotFound):
@@ -500,19 +504,19 @@ def test_a_minted_link_is_held_to(house: Make) -> None:
 
 def test_no_link_is_held_to_bytes_that_a_live_one_forbids(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
-    with pytest.raises(NotFound, match=download.OTHER_BYTES):
+    take(there.shelf, "7")
+    with pytest.raises(NotFound, match=OTHER_BYTES):
         there.shelf.hold("7", digest=hashlib.sha256(OTHER).digest(), until=NOW + DAY)
     assert there.known().live_until == NOW + register.GRACE_SECONDS
 
 
 def test_a_link_to_new_bytes_brings_the_old_ones_not_back_to_life(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
+    take(there.shelf, "7")
     there.clock.advance(register.GRACE_SECONDS)
     there.motion.behaviour, digest = has(OTHER), hashlib.sha256(OTHER).digest()
     there.shelf.hold("7", digest=digest, until=NOW + DAY)
-    assert there.shelf.take("7", digest=digest).size_bytes == len(OTHER)
+    assert take(there.shelf, "7", digest=digest).size_bytes == len(OTHER)
 
 
 def test_a_revocation_counts_for_all_that_was_made_until_now(house: Make) -> None:
@@ -520,8 +524,8 @@ def test_a_revocation_counts_for_all_that_was_made_until_now(house: Make) -> Non
     there.clock.advance(0.9)
     before = there.shelf.revoke("7")
     assert before == int(NOW) + 1  # tokens of this very second too: their time has no fractions
-    assert there.shelf.standing("7") == Standing(revoked_before=before)
-    assert there.shelf.take("7").revoked_before == before
+    assert there.known().revoked_before == before
+    assert take(there.shelf, "7").revoked_before == before
     assert isinstance(refused(there.shelf, "x"), NotFound)
     with pytest.raises(NotFound):
         there.shelf.revoke("x")
@@ -529,7 +533,7 @@ def test_a_revocation_counts_for_all_that_was_made_until_now(house: Make) -> Non
 
 def test_evicting_is_all_or_nothing(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
+    take(there.shelf, "7")
     with pytest.raises(CommandError, match="no file of attachment 8; nothing was evicted"):
         there.shelf.evict(["7", "8"])
     assert there.left() == [shown(FILE)]
@@ -557,29 +561,29 @@ def test_room_is_made_before_a_file_gets_its_name(house: Make, *, chunked: bool)
         says(whole % (len(FILE), FILE), then=finishes) if chunked else has(FILE),
         attachments={"vault_max_bytes": "4kB", "max_bytes": "4kB"},
     )
-    there.shelf.take("7")
+    take(there.shelf, "7")
     there.motion.behaviour = says(whole % (len(OTHER), OTHER), then=finishes) if chunked else has(OTHER)
     assert isinstance(refused(there.shelf, "8"), Unavailable)
     there.clock.advance(register.GRACE_SECONDS)
-    assert there.shelf.take("8").size_bytes == len(OTHER)
+    assert take(there.shelf, "8").size_bytes == len(OTHER)
     assert there.left() == [shown(OTHER)]
     assert there.known().stored is False
 
 
 def test_an_inspection_of_another_release_is_made_again(house: Make) -> None:
     there = house(has(FILE))
-    item = there.shelf.take("7")
+    item = take(there.shelf, "7")
     chosen = schema.attachment.c.attachment_id == "7"
     there.spool.write(lambda connection: register.change(connection, chosen, inspected_by="0.0.1", inspection=None))
-    assert there.shelf.take("7") == item
+    assert take(there.shelf, "7") == item
     assert there.known().inspection == item.inspection
 
 
 def test_what_processes_that_died_left_behind_is_tidied_away(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
+    take(there.shelf, "7")
     there.motion.behaviour = has(OTHER)
-    lost = there.shelf.path(there.shelf.take("8"))
+    lost = there.shelf.path(take(there.shelf, "8"))
     lost.unlink()
     unrecorded = there.folder / "ab" / ("ab" * 32)
     unrecorded.parent.mkdir()
@@ -588,22 +592,22 @@ def test_what_processes_that_died_left_behind_is_tidied_away(house: Make) -> Non
     there.shelf.tidy()
     assert there.left() == [shown(FILE)]
     assert [record.stored for record in (there.known("7"), there.known("8"))] == [True, False]
-    assert there.shelf.path(there.shelf.take("8")).read_bytes() == OTHER
+    assert there.shelf.path(take(there.shelf, "8")).read_bytes() == OTHER
 
 
 def test_an_acquisition_tidies_up_once_an_hour(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("1")
+    take(there.shelf, "1")
     for attachment_id, wait, left in (("2", TIDY_SECONDS - 1, 2), ("3", 1, 1)):
         (there.folder / vault.INCOMING / "9").write_bytes(b"half")
         there.clock.advance(wait)
-        there.shelf.take(attachment_id)
+        take(there.shelf, attachment_id)
         assert len(there.left()) == left
 
 
 def test_what_is_long_over_is_forgotten(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
+    take(there.shelf, "7")
     there.clock.advance(register.KEEP_SECONDS + 1)
     there.shelf.tidy()
     assert there.left() == []
@@ -620,9 +624,78 @@ def test_without_its_spool_it_takes_nothing_and_leaves_nothing(house: Make, tmp_
 
 def test_a_warm_take_costs_little(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.take("7")
+    take(there.shelf, "7")
     began = time.perf_counter()
     for _ in range(100):
-        there.shelf.take("7")
+        take(there.shelf, "7")
     assert time.perf_counter() - began < 1
     assert eviction.stored_bytes(there.spool) == len(FILE)
+
+
+# One acquisition: what happens to a file before it has its name in the vault, and in which order.
+
+
+class Watched(vault.Vault):
+    """Remembers what is done to it, and how far the incoming file had come by then."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.done: list[tuple[str, int]] = []
+
+    def sync(self, incoming: vault.Incoming) -> None:
+        super().sync(incoming)
+        self.done.append(("on the disk", incoming.path.stat().st_size))
+
+    def keep(self, incoming: vault.Incoming, digest: bytes) -> None:
+        self.done.append(("named", incoming.path.stat().st_size))
+        super().keep(incoming, digest)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        self.done.append(("alone", 0))
+        with super().alone():
+            yield
+        self.done.append(("not alone", 0))
+
+
+def acquire(spool: Database, behaviour: Behaviour, *, wanted: bytes | None = None) -> Watched:
+    """What is done when one attachment is acquired."""
+    files = Watched(spool.path.parent / "vault")
+    with closing(Peer(behaviour, host="127.0.0.1", tls=None)) as motion:
+        settings = config_samples.settings(motion={"url": f"http://127.0.0.1:{motion.port}"})
+        with closing(Source(settings.motion, settings.attachments)) as motions:
+            bounds = Bounds(vault_bytes=10**9, free_bytes=0)
+            acquisition = Acquisition(motions, files, spool, bounds, HandClock())
+            with files.incoming("7", patience_seconds=0) as incoming:
+                acquisition.run(Acquire(record=Record(attachment_id="7"), wanted=wanted), incoming)
+    return files
+
+
+@pytest.mark.parametrize("wanted", [None, hashlib.sha256(FILE).digest()], ids=["any bytes", "these bytes"])
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_recorded_with_getting_it(
+    spool: Database, wanted: bytes | None
+) -> None:
+    files = acquire(spool, answers(FILE), wanted=wanted)
+    room, size = [("alone", 0), ("not alone", 0)], len(FILE)
+    assert files.done == [*room, *room, ("on the disk", size), ("alone", 0), ("named", size), ("not alone", 0)]
+    assert files.path(hashlib.sha256(FILE).digest()).read_bytes() == FILE
+    known = register.find(spool, "7")
+    assert known is not None
+    assert (known.digest, known.stored, known.acquired_at) == (hashlib.sha256(FILE).digest(), True, NOW)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "wanted", "reason"),
+    [
+        (answers(FILE), b"x" * 32, OTHER_BYTES),
+        (answers(b"<html>", "Content-Type: text/html"), None, download.NO_FILE),
+    ],
+    ids=["other bytes", "a page"],
+)
+def test_what_is_not_wanted_gets_no_name(
+    spool: Database, behaviour: Behaviour, wanted: bytes | None, reason: str
+) -> None:
+    with pytest.raises(NotFound, match=rf"^{reason}$"):
+        acquire(spool, behaviour, wanted=wanted)
+    assert list(vault.Vault(spool.path.parent / "vault").digests()) == []
+    assert register.find(spool, "7") is None

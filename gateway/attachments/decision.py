@@ -1,0 +1,139 @@
+"""May this link open that attachment, is its file here, was it tried: one decision on what is known, without a look.
+
+1. A link that has ended opens nothing. A minted link ends with a revocation after it was minted; Motion's own with any,
+   and `link_ttl` after its first fetch.
+2. What is here is served. A token opens the bytes that it was minted for and no others; while a link to some bytes
+   lives, others are not even asked for.
+3. What has failed is not tried again for `REMEMBERED_SECONDS`: by then whoever was told to come again comes again, and
+   a file that has appeared meanwhile is found.
+4. What another release has inspected is inspected anew, unless the link was granted what it serves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway import __version__
+from gateway.attachments.tokens import Grant
+from gateway.errors import RETRY_AFTER_SECONDS, GatewayError, NotFound, TooLarge, Unavailable
+from gateway.inspection.inspector import Inspection
+
+REMEMBERED_SECONDS = {
+    NotFound.status: RETRY_AFTER_SECONDS,
+    Unavailable.status: RETRY_AFTER_SECONDS,
+    TooLarge.status: 60,  # it does not shrink, and each try costs as much as we take
+}
+REVOKED = "link revoked"
+EXPIRED = "link expired"
+OTHER_BYTES = "MEDIA_NOT_REACHABLE: changed at Motion"
+
+_REFUSALS: dict[int, type[GatewayError]] = {error.status: error for error in (NotFound, TooLarge, Unavailable)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why the last try to acquire it failed. `digest`: of the bytes that were wanted; None: of any."""
+
+    reason: str
+    status: int
+    digest: bytes | None
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is known of an attachment; of one that nobody has asked for, nothing but its id. Times are epoch seconds."""
+
+    attachment_id: str
+    digest: bytes | None = None  # SHA-256; None: never acquired, or forgotten
+    size_bytes: int = 0
+    name: str = ""  # that Motion gave it, whatever it is made of
+    inspection: Inspection | None = None
+    inspected_by: str = ""  # the release
+    acquired_at: float | None = None
+    stored: bool = False  # the vault has its file
+    live_until: float = 0.0  # the end of the last link that is known
+    first_fetched_at: float | None = None  # by the link that Motion built
+    last_fetched_at: float | None = None
+    fetches: int = 0
+    revoked_before: int | None = None  # what was minted before that second opens nothing
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Who asks for which attachment: a minted link, the one that Motion built, or, with neither, the gateway itself."""
+
+    attachment_id: str
+    digest: bytes | None = None  # only with these bytes
+    grant: Grant | None = None  # of a minted link
+    link_ttl: int | None = None  # of Motion's: how many seconds it lives from its first fetch
+
+    @property
+    def granted(self) -> bool:
+        """Whether the link says by itself as what the file goes out."""
+        return self.grant is not None and self.grant.kind is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve:
+    """The file is here. `seen`: what its inspection found; None: it is to be inspected anew."""
+
+    record: Record
+    digest: bytes
+    seen: Inspection | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acquire:
+    """The file must be had from Motion. `wanted`: the bytes that it must have; None: any."""
+
+    record: Record
+    wanted: bytes | None
+
+
+@dataclass(frozen=True)
+class Refuse:
+    error: type[GatewayError]
+    reason: str
+
+
+def by_token(grant: Grant) -> Claim:
+    """What a minted link asks for."""
+    return Claim(attachment_id=grant.attachment_id, digest=grant.digest, grant=grant)
+
+
+def decide(record: Record | None, claim: Claim, now: float) -> Serve | Acquire | Refuse:
+    """What `claim` gets of the attachment that `record` tells of; None: nothing is known of it.
+
+    `record.stored` is the truth of the disk, not only of the register.
+    """
+    known = record or Record(attachment_id=claim.attachment_id)
+    if ended := _ended(known, claim, now):
+        return Refuse(NotFound, ended)
+    if known.digest and known.stored and claim.digest in (None, known.digest):
+        ours = known.inspected_by == __version__ or claim.granted
+        return Serve(record=known, digest=known.digest, seen=known.inspection if ours else None)
+    wanted = known.digest if known.digest and known.live_until > now else claim.digest
+    if claim.digest and wanted != claim.digest:
+        return Refuse(NotFound, OTHER_BYTES)
+    return _remembered(known.failure, wanted, now) or Acquire(record=known, wanted=wanted)
+
+
+def _ended(known: Record, claim: Claim, now: float) -> str:
+    """Why its link opens nothing any more; "" as long as it lives."""
+    if claim.grant is None and claim.link_ttl is None:
+        return ""
+    if known.revoked_before is not None and (claim.grant is None or claim.grant.issued_at < known.revoked_before):
+        return REVOKED
+    begun = known.first_fetched_at
+    return EXPIRED if claim.link_ttl is not None and begun is not None and now - begun >= claim.link_ttl else ""
+
+
+def _remembered(failure: Failure | None, wanted: bytes | None, now: float) -> Refuse | None:
+    """What the last try for these bytes came to, if that was a moment ago; one from the future is not believed."""
+    if failure is None or failure.digest != wanted:
+        return None
+    if not failure.at <= now < failure.at + REMEMBERED_SECONDS[failure.status]:
+        return None
+    return Refuse(_REFUSALS[failure.status], failure.reason)

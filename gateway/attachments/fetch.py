@@ -1,0 +1,243 @@
+"""Hands out Motion's attachments: acquired once, inspected, kept in the vault.
+
+Rule 1. However many ask for an attachment, one downloads it; the others wait, and share what comes of it.
+Rule 2. A file is inspected before it has its name in the vault, and recorded together with getting it.
+Rule 3. What is known of an attachment is read once and decided upon (`decision`); what was written is handed back, and
+        not read again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway.attachments import decision, eviction, register, vault
+from gateway.attachments.decision import Acquire, Claim, Record, Refuse, Serve
+from gateway.attachments.eviction import Bounds
+from gateway.attachments.vault import Incoming, Vault
+from gateway.clock import Clock
+from gateway.config import Settings
+from gateway.errors import NotFound, TooLarge, Unavailable
+from gateway.inspection import content, inspector
+from gateway.inspection.content import Content
+from gateway.inspection.inspector import Inspection
+from gateway.motion import download
+from gateway.motion.download import Download, Source
+from gateway.store.engines import Database
+
+PATIENCE_SECONDS = 25.0  # beyond Motion's time by default, below nginx's with us
+TIDY_SECONDS = 3600.0
+WAITING = 56  # of a worker's threads: the others are for files that are here
+CROWDED = "too many wait for Motion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """An attachment whose file is in the vault."""
+
+    attachment_id: str
+    digest: bytes  # SHA-256
+    size_bytes: int
+    inspection: Inspection
+    name: str  # that Motion gave it, whatever it is made of; "" if none
+    first_fetched_at: float | None  # by the link that Motion built
+    revoked_before: int | None  # tokens minted before that second open nothing
+
+
+class Shelf:
+    """Safe to use from several threads and processes. Making one does nothing yet."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Database,
+        folder: Path,
+        *,
+        clock: Clock,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`folder`: of the vault. `patience_seconds`: with another who acquires the same attachment."""
+        self._patience_seconds = patience_seconds
+        self._link_ttl = settings.attachments.link_ttl
+        self._database = spool
+        self._vault = Vault(folder)
+        self._source = Source(settings.motion, settings.attachments)
+        bounds = Bounds(vault_bytes=settings.attachments.vault_max_bytes, free_bytes=settings.server.min_free)
+        self._acquisition = Acquisition(self._source, self._vault, spool, bounds, clock)
+        self._clock = clock
+        self._tidied_at = 0.0
+        self._places = threading.BoundedSemaphore(WAITING)
+
+    def known(self, attachment_id: str) -> Record | None:
+        """What is known of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
+        record = register.find(self._database, attachment_id)
+        if record is None or record.digest is None:
+            return record
+        here = self._vault.holds(record.digest, record.size_bytes)  # which the register may not know yet
+        return record if record.stored is here else replace(record, stored=here)
+
+    def take(self, claim: Claim) -> Item:
+        """The attachment that is asked for, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
+        download.require_id(claim.attachment_id)
+        decided = self._decided(claim)
+        return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim)
+
+    def fetched(self, item: Item, *, until: float | None = None) -> None:
+        """Count a fetch. `until`: the end of the token it came by; None for the link that Motion built."""
+        now = self._clock.now()
+        end = now + self._link_ttl if until is None else until
+        register.fetched(self._database, item.attachment_id, now=now, until=end, by_motions_link=until is None)
+
+    def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
+        """A link to these bytes of it is minted that lives until then: they stay the same, and go after others.
+
+        Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
+        """
+        download.require_id(attachment_id)
+        now = self._clock.now()
+        if not register.held(self._database, attachment_id, digest=digest, until=until, now=now):
+            raise NotFound(decision.OTHER_BYTES)
+
+    def path(self, item: Item) -> Path:
+        """Of the file in the vault."""
+        return self._vault.path(item.digest)
+
+    def revoke(self, attachment_id: str) -> int:
+        """Let no link of it open anything that was made until now; returns the new `revoked_before`."""
+        download.require_id(attachment_id)
+        before = int(self._clock.now()) + 1
+        register.revoked(self._database, attachment_id, before=before)
+        return before
+
+    def listed(self, *, most: int) -> list[Record]:
+        """What is known of the attachments that something happened to last."""
+        return register.listed(self._database, most=most)
+
+    def evict(self, attachment_ids: Sequence[str]) -> int:
+        """Delete the files of these attachments; returns how many. A link that lives has them fetched anew.
+
+        Raises CommandError, and deletes none, if the vault has no file of one of them.
+        """
+        return eviction.evict_named(self._vault, self._database, attachment_ids)
+
+    def evict_all(self) -> int:
+        """Delete every file; returns how many."""
+        return eviction.evict_all(self._vault, self._database)
+
+    def tidy(self) -> None:
+        """Clear away what processes that died left behind, and what is long over.
+
+        For the start of the attachments door's process; again every hour, with the next acquisition.
+        """
+        now = self._tidied_at = self._clock.now()
+        eviction.tidy(self._vault, self._database, now=now)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _decided(self, claim: Claim) -> Serve | Acquire:
+        """Raises what is refused."""
+        decided = decision.decide(self.known(claim.attachment_id), claim, self._clock.now())
+        if isinstance(decided, Refuse):
+            raise decided.error(decided.reason)
+        return decided
+
+    def _waited_for(self, claim: Claim) -> Item:
+        with self._place(), self._vault.incoming(claim.attachment_id, patience_seconds=self._patience_seconds) as file:
+            decided = self._decided(claim)  # another may have acquired it while we waited
+            item = self._served(decided) if isinstance(decided, Serve) else self._acquired(decided, file)
+        self._tidy_at_times()
+        return item
+
+    def _acquired(self, decided: Acquire, incoming: Incoming) -> Item:
+        try:
+            return self._acquisition.run(decided, incoming)
+        except (NotFound, TooLarge, Unavailable) as error:
+            attachment_id, now = decided.record.attachment_id, self._clock.now()
+            register.failed(self._database, attachment_id, error, digest=decided.wanted, now=now)
+            raise
+
+    def _served(self, decided: Serve) -> Item:
+        return _item(decided.record, decided.digest, decided.seen or self._inspected(decided))
+
+    def _inspected(self, decided: Serve) -> Inspection:
+        with vault.in_our_words(), content.of_file(self._vault.path(decided.digest)) as file:
+            seen = inspector.inspect(file, name=decided.record.name)
+        register.inspected(self._database, decided.record.attachment_id, seen)
+        return seen
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of those who may wait for Motion at the same time. Raises Unavailable."""
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(CROWDED)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _tidy_at_times(self) -> None:
+        if self._clock.now() - self._tidied_at >= TIDY_SECONDS:
+            with suppress(Unavailable):  # another time will do
+                self.tidy()
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """How a file comes from Motion into the vault: downloaded, inspected, given its name, recorded."""
+
+    source: Source
+    vault: Vault
+    database: Database
+    bounds: Bounds
+    clock: Clock
+
+    def run(self, decided: Acquire, incoming: Incoming) -> Item:
+        """Raises NotFound, TooLarge, Unavailable."""
+
+        def expect(size_bytes: int) -> None:
+            with self.vault.alone():
+                self._make_room(size_bytes, on_disk=0)
+                self.vault.reserve(incoming, size_bytes)
+
+        def write(chunk: bytes) -> None:
+            self.vault.write(incoming, chunk)
+
+        came = self.source.fetch(decided.record.attachment_id, write, expect=expect)
+        if decided.wanted not in (None, came.digest):
+            raise NotFound(decision.OTHER_BYTES)
+        self.vault.sync(incoming)
+        seen = inspector.inspect(Content(incoming.file, size_bytes=came.size_bytes), name=came.promise.name)
+        download.require_no_page(came, seen)
+        return self._store(decided.record, incoming, came, seen)
+
+    def _store(self, former: Record, incoming: Incoming, came: Download, seen: Inspection) -> Item:
+        size, now = came.size_bytes, self.clock.now()
+        with self.vault.alone():
+            if not self.vault.holds(came.digest, size):
+                self._make_room(size, on_disk=size)
+                self.vault.keep(incoming, came.digest)
+            if former.digest != came.digest:
+                eviction.drop_former(self.vault, self.database, former)
+            name, attachment_id = came.promise.name, former.attachment_id
+            record = register.acquired(self.database, attachment_id, digest=came.digest, name=name, seen=seen, now=now)
+        return _item(record, came.digest, seen)
+
+    def _make_room(self, size_bytes: int, *, on_disk: int) -> None:
+        now = self.clock.now()
+        eviction.make_room(self.vault, self.database, self.bounds, size_bytes=size_bytes, on_disk=on_disk, now=now)
+
+
+def _item(record: Record, digest: bytes, seen: Inspection) -> Item:
+    return Item(
+        attachment_id=record.attachment_id,
+        digest=digest,
+        size_bytes=record.size_bytes,
+        inspection=seen,
+        name=record.name,
+        first_fetched_at=record.first_fetched_at,
+        revoked_before=record.revoked_before,
+    )
