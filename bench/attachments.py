@@ -75,13 +75,13 @@ class Bench:
 
     def link(self, number: int) -> str:
         settings = self.gateway.settings.attachments
-        assert settings.proxy_token is not None  # noqa: S101 - the stage sets it
+        assert settings.proxy_token is not None  # noqa: S101 - the setup sets it
         token = quote(settings.proxy_token.get_secret_value(), safe="")
         return f"{settings.public_path.replace('{id}', str(number))}?{settings.token_parameter}={token}"
 
     @property
     def _public(self) -> str:
-        return self.gateway.stage.state.public_url
+        return self.gateway.setup.state.public_url
 
     def _made(self, count: int, size_bytes: int) -> list[int]:
         numbers = [*range(self.next_id, self.next_id + count)]

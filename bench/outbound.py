@@ -29,7 +29,7 @@ from sandbox.callbacks import ANA
 from sandbox.conversation.account import Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.listener import reserve
-from sandbox.stage import Vendor
+from sandbox.setup import Vendor
 
 CONNECTIONS = (1, 16)  # one agent, and as many as answer at the same time in a large contact centre
 FILE_BYTES = 200_000
@@ -75,7 +75,7 @@ class Bench:
     def _sent(
         self, bodies: Sequence[dict[str, object]], *, connections: int, once: bool = False, direct: bool = False
     ) -> Load:
-        state = self.gateway.stage.state
+        state = self.gateway.setup.state
         url = self.api.eu.url if direct else state.outbound_url
         target = f"{'' if direct else '/eu'}/v1/projects/{state.project_id}/messages:send"
         path = self.gateway.folder / "calls"
@@ -103,10 +103,10 @@ class Bench:
         return self._body({"text_message": {"text": "Buongiorno, come possiamo aiutarla?"}})
 
     def _media(self, number: int) -> dict[str, object]:
-        return self._body({"media_message": {"url": self.gateway.stage.state.link(number)}})
+        return self._body({"media_message": {"url": self.gateway.setup.state.link(number)}})
 
     def _body(self, message: dict[str, object]) -> dict[str, object]:
-        state = self.gateway.stage.state
+        state = self.gateway.setup.state
         return {"app_id": state.app_id, "recipient": {"contact_id": ANA.contact_id}, "message": message}
 
     def _made(self, count: int) -> list[int]:
@@ -126,7 +126,7 @@ def _running() -> Iterator[tuple[Site, Files, ConversationApi]]:
         gateway = stack.enter_context(
             site.built(motion_port=motion_port, sinch=Vendor(**urls, control_url="", key=KEY))
         )
-        tls.load_cert_chain(gateway.stage.files.certificate, gateway.stage.files.private_key)
+        tls.load_cert_chain(gateway.setup.files.certificate, gateway.setup.files.private_key)
         stack.enter_context(api)
         api.wrote(ANA)
         served = stack.enter_context(files.served(gateway, port=port, motion_port=motion_port))

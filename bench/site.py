@@ -20,11 +20,11 @@ from gateway.config import Settings
 from gateway.serving import nginx_conf, supervisor
 from gateway.store import migrations
 from gateway.store.engines import Database
-from sandbox import child, stage
+from sandbox import child, setup
 from sandbox.child import ChildError
 from sandbox.connection import Request
+from sandbox.setup import Setup, Vendor
 from sandbox.sinch import Sinch
-from sandbox.stage import Stage, Vendor
 
 START_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
@@ -66,25 +66,25 @@ http {{
 class Site:
     """A folder with settings, and what runs on them."""
 
-    stage: Stage
+    setup: Setup
     settings: Settings
 
     @property
     def folder(self) -> Path:
-        return self.stage.folder
+        return self.setup.folder
 
     @property
     def webhook_url(self) -> str:
-        return self.stage.state.webhook_url
+        return self.setup.state.webhook_url
 
     @property
     def sinch(self) -> Sinch:
-        return self.stage.state.sinch()
+        return self.setup.state.sinch()
 
     @contextlib.contextmanager
     def running(self, *names: str) -> Iterator[None]:
         """These parts of a gateway, with the commands by which `serve` starts them."""
-        config_file = Path(self.stage.state.config_file)
+        config_file = Path(self.setup.state.config_file)
         commands = {part.name: part.command for part in supervisor.parts(self.settings, config_file)}
         with contextlib.ExitStack() as stack:
             for name in names:
@@ -114,7 +114,7 @@ class Site:
 @contextlib.contextmanager
 def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
     """A furnished folder: settings, spool and nginx's configuration; removed at the end."""
-    with stage.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="", sinch=sinch) as made:
+    with setup.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="", sinch=sinch) as made:
         path = Path(made.state.config_file)
         written = path.read_text("utf-8").replace("[motion]\n", '[motion]\nmax_attachment = "100MB"\n')
         path.write_text(written + _LIMITS, "utf-8")

@@ -8,8 +8,6 @@ whether it takes an api key elsewhere than in the query.
 from __future__ import annotations
 
 import base64
-import collections
-import dataclasses
 import hmac
 import re
 import threading
@@ -19,17 +17,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from sandbox import trouble as troubles
 from sandbox.attachment import Attachment
-from sandbox.behaviour import behave
-from sandbox.mode import Mode
-from sandbox.trouble import Trouble
+from sandbox.faults import NONE, Fault
+from sandbox.record import Record
+from sandbox.reply import Reply
+from sandbox.server import Plan
 from sandbox.wire import Heard, Wire
 
 _PATH = re.compile(r"/api/attachments/([0-9]{1,12})/download/?")
 _FILE = re.compile(r"([0-9]{1,12})-(.+)", re.DOTALL)
 _FIRST_ID = 101
-_READING = ("GET", "HEAD")
+_SAID = {401: b'{"message":"Unauthorized"}', 404: b'{"message":"Not Found"}'}
+
+
+def own(status: int) -> Reply:
+    """How Motion says a status."""
+    return Reply(status=status, body=_SAID.get(status, b'{"message":"simulated"}'))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +45,9 @@ class Credentials:
 
     def accept(self, heard: Heard) -> bool:
         """Does the request prove that it comes from this user?"""
-        shown = next((value for name, value in heard.headers if name.lower() == "authorization"), "")
         keys = [value for name, value in parse_qsl(heard.query) if name == "apikey"]
         basic = "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        by_name = bool(self.username) and _same(shown, basic)
+        by_name = bool(self.username) and _same(heard.header("authorization") or "", basic)
         return by_name or (bool(self.api_key) and any(_same(key, self.api_key) for key in keys))
 
 
@@ -66,22 +68,20 @@ class Download:
 Wanted = Callable[[Sequence[Download]], bool]
 
 
-class Archive:
-    """Motion's part for attachments; several threads may ask at once."""
+class Archive(Plan):
+    """Motion's part for attachments, with faults of its own; several threads may ask at once."""
 
     def __init__(self, folder: Path, *, credentials: Credentials) -> None:
+        super().__init__()
         self.folder, self.credentials = folder, credentials
-        self._changed = threading.Condition()
-        self._trouble = troubles.NONE
-        self._script: collections.deque[Trouble] = collections.deque()
-        self._downloads: list[Download] = []
+        self._record = Record[Download]()
         self._next = _FIRST_ID
 
     def put(self, name: str, content: bytes, *, attachment_id: int | None = None) -> Attachment:
         """Take a file in, under a fresh id by default; what had this id before goes. Raises OSError, ValueError."""
         if "/" in name or "\0" in name or not name:
             raise ValueError(f"not the name of a file: {name!r}")
-        with self._changed:
+        with self._record.changed:
             self._next = max([self._next, *(known + 1 for known in self._files())])
             chosen = attachment_id if attachment_id is not None else self._next
             self._next = max(self._next, chosen + 1)  # ids of deleted files do not come back
@@ -101,7 +101,7 @@ class Archive:
 
     def delete(self, attachment_id: int) -> None:
         """Forget the file; nothing happens where there is none."""
-        with self._changed:
+        with self._record.changed:
             self._remove(attachment_id)
 
     def names(self) -> dict[int, str]:
@@ -109,32 +109,13 @@ class Archive:
         return {number: _named(found) for number, found in sorted(self._files().items())}
 
     @property
-    def trouble(self) -> Trouble:
-        return self._trouble
-
-    def set_trouble(self, trouble: Trouble) -> None:
-        """From the next request on, for all attachments."""
-        with self._changed:
-            self._trouble = trouble
-            self._script.clear()
-
-    def script(self, *each: Trouble) -> None:
-        """One for each of the next requests, in turn; afterwards the standing one again."""
-        with self._changed:
-            self._script.extend(each)
-
-    @property
     def downloads(self) -> tuple[Download, ...]:
         """Everything that was asked for, refused requests included."""
-        with self._changed:
-            return tuple(self._downloads)
+        return self._record.items
 
     def wait_for(self, wanted: Wanted, deadline_seconds: float = 10) -> tuple[Download, ...]:
         """Wait until `wanted(downloads)`; returns them. Raises TimeoutError at the deadline."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: wanted(tuple(self._downloads)), deadline_seconds):
-                raise TimeoutError(f"not asked for within {deadline_seconds} s; downloads: {self._downloads}")
-            return tuple(self._downloads)
+        return self._record.wait_for(wanted, deadline_seconds)
 
     def wait_until_served(self, attachment_id: int, deadline_seconds: float = 10) -> tuple[Download, ...]:
         """Wait until nobody is being answered about it any more; returns all its downloads. Raises TimeoutError."""
@@ -146,38 +127,31 @@ class Archive:
 
     def forget(self) -> None:
         """Empty the record of downloads."""
-        with self._changed:
-            self._downloads.clear()
+        self._record.forget()
 
-    def asked(self, heard: Heard) -> int | None:
-        """The id of the attachment that is asked for, None where the request is for something else."""
-        match = _PATH.fullmatch(heard.path) if heard.method in _READING else None
-        return int(match[1]) if match else None
+    def concerns(self, heard: Heard) -> bool:
+        """Is it a request for an attachment?"""
+        return heard.method in ("GET", "HEAD") and _PATH.fullmatch(heard.path) is not None
 
-    def respond(self, attachment_id: int, heard: Heard, wire: Wire, released: threading.Event) -> None:
+    def respond(self, heard: Heard, wire: Wire, *, released: threading.Event) -> None:
         """Answer such a request; `released` ends every wait."""
         began = time.monotonic()
-        download = Download(attachment_id=attachment_id, method=heard.method, at=time.time())
-        mode = self._record(download, allowed=self.credentials.accept(heard))
-        if heard.method == "HEAD":
-            mode = dataclasses.replace(mode, bare=True, headers=_heads(mode), body=b"")
-        status = behave(mode, wire, released)
-        self._update(download, dataclasses.replace(download, answered=status, seconds=time.monotonic() - began))
+        attachment_id = int(_PATH.sub(r"\1", heard.path))
+        with self._record.changed:
+            entry = self._record.add(
+                lambda _: Download(attachment_id=attachment_id, method=heard.method, at=time.time())
+            )
+            good, fault = self._due(attachment_id, heard, wire)
+        wire.released = released
+        status = fault.answer(good, wire, own=own)
+        entry.update(answered=status, seconds=time.monotonic() - began)
 
-    def _record(self, download: Download, *, allowed: bool) -> Mode:
-        with self._changed:
-            self._downloads.append(download)
-            self._changed.notify_all()
-            if not allowed:
-                return troubles.REFUSED
-            found = self.get(download.attachment_id)
-            trouble = self._script.popleft() if self._script else self._trouble
-        return trouble.answer(found) if found else troubles.ABSENT
-
-    def _update(self, old: Download, new: Download) -> None:
-        with self._changed:
-            self._downloads = [new if item is old else item for item in self._downloads]
-            self._changed.notify_all()
+    def _due(self, attachment_id: int, heard: Heard, wire: Wire) -> tuple[Reply, Fault]:
+        """Without credentials nothing goes wrong but that."""
+        if not self.credentials.accept(heard):
+            return own(401), NONE
+        found, fault = self.get(attachment_id), self.pick(wire, heard)
+        return (found.reply, fault) if found else (own(404), NONE)
 
     def _files(self) -> dict[int, Path]:
         matches = [(found, _FILE.fullmatch(found.name)) for found in self.folder.iterdir()]
@@ -190,11 +164,6 @@ class Archive:
 
 def _named(found: Path) -> str:
     return found.name.partition("-")[2]
-
-
-def _heads(mode: Mode) -> tuple[tuple[str, str], ...]:
-    plain = (("content-type", "application/json"), ("content-length", str(len(mode.body))))
-    return mode.headers if mode.bare else plain + mode.headers
 
 
 def _same(one: str, other: str) -> bool:

@@ -11,7 +11,7 @@ import mimetypes
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from sandbox.style import Pair
+from sandbox.reply import Reply
 
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -34,13 +34,10 @@ class Attachment:
         return type_of(self.name)
 
     @property
-    def headers(self) -> tuple[Pair, ...]:
-        """Those of Motion's answer when nothing is wrong."""
-        return (
-            ("content-type", self.content_type),
-            ("content-disposition", disposition(self.name)),
-            ("content-length", str(len(self.content))),
-        )
+    def reply(self) -> Reply:
+        """Motion's answer when nothing is wrong."""
+        headers = (("content-type", self.content_type), ("content-disposition", disposition(self.name)))
+        return Reply(bare=True, headers=headers).saying(self.content)
 
 
 def type_of(name: str) -> str:

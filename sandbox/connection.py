@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urlsplit
 
-from sandbox.style import Pair
+from sandbox.style import Headed, Pair
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -76,7 +76,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(Headed):
     """What came back, if anything did: without a status, `error` says why.
 
     `sent_at` is in Unix seconds; `seconds` is how long the exchange took; `waited_seconds` is the simulated wait
@@ -90,10 +90,6 @@ class Answer:
     sent_at: float = 0
     seconds: float = 0
     waited_seconds: float = 0
-
-    def header(self, name: str) -> str | None:
-        """The first header of that name."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
 def exchange(route: Route, request: Request, *, stopped: threading.Event | None = None) -> Answer:

@@ -1,153 +1,158 @@
-"""The control endpoints of a simulated Motion, and the client that speaks to them."""
+"""Control endpoints of a simulator, on a loopback port of their own, and the client that speaks to them.
+
+They live apart from the simulator's own ports so that they answer while it is down, and so that it has no path that
+the real one lacks. Each is a POST whose JSON object says the arguments; bytes are `{"base64": …}`.
+"""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from sandbox.archive import Archive, Download
-from sandbox.mode import MEANINGS, Mode
+from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.faults import Fault
 from sandbox.motion import Motion, Received
-from sandbox.panel import Client, Panel
-from sandbox.trouble import MEANINGS as TROUBLES
-from sandbox.trouble import Trouble
+from sandbox.reply import Reply
+from sandbox.server import Server
+from sandbox.wire import Heard, Wire
 
-_MODE = "/_sandbox/mode"
-_RECEIVED = "/_sandbox/received"
-_RELEASE = "/_sandbox/release"
-_ATTACHMENTS = "/_sandbox/attachments"
-_TROUBLE = "/_sandbox/trouble"
+_FOLDER = "/_sandbox/"
+
+Rows = Mapping[str, Callable[..., object]]
 
 
-class Control(Panel):
-    """The server's side; a context manager around a running Motion."""
+class ControlError(Exception):
+    """The simulator could not be reached, or refused; the message is for the user."""
 
-    def __init__(self, motion: Motion, *, port: int = 0) -> None:
-        self._motion = motion
-        rows = {
-            ("GET", _MODE): self._show_mode,
-            ("PUT", _MODE): self._set_mode,
-            ("GET", _RECEIVED): self._show_received,
-            ("DELETE", _RECEIVED): self._forget,
-            ("POST", _RELEASE): self._release,
-            ("GET", _ATTACHMENTS): self._show_attachments,
-            ("POST", _ATTACHMENTS): self._attach,
-            ("DELETE", _ATTACHMENTS): self._detach,
-            ("PUT", _TROUBLE): self._set_trouble,
-        }
-        super().__init__(rows, port=port)
 
-    def _show_mode(self, _: bytes) -> object:
-        return _written(self._motion.mode)
+class Control(Server):
+    """The server's side; a context manager around a running simulator. A row's ValueError and the like are 400."""
 
-    def _set_mode(self, body: bytes) -> object:
-        self._motion.set_mode(_read(json.loads(body)))
-        return self._show_mode(body)
+    def __init__(self, rows: Rows, *, port: int = 0) -> None:
+        super().__init__(self._respond, port=port)
+        self._rows = rows
 
-    def _show_received(self, _: bytes) -> object:
-        unexpected = list(self._motion.unexpected)
-        return {"received": [_spelled(item) for item in self._motion.received], "unexpected": unexpected}
+    def _respond(self, heard: Heard, wire: Wire) -> None:
+        row = self._rows.get(heard.path.removeprefix(_FOLDER)) if heard.method == "POST" else None
+        # A web page can make a browser call loopback, but not without saying which host it thinks it calls.
+        if row is None or heard.header("host") != self.url.removeprefix("http://"):
+            wire.write(Reply(status=404).payload)
+            return
+        try:
+            wire.write(Reply(body=_written(row(**_read(heard.body)))).payload)
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            wire.write(Reply(status=400, body=_written({"message": repr(error)})).payload)
 
-    def _forget(self, _: bytes) -> object:
-        self._motion.forget()
-        return {}
 
-    def _release(self, _: bytes) -> object:
-        self._motion.release()
-        return {}
+def of_motion(motion: Motion, *, port: int = 0) -> Control:
+    """What MotionRemote speaks to."""
 
-    @property
-    def _archive(self) -> Archive:
-        if self._motion.archive is None:
+    def archive() -> Archive:
+        if motion.archive is None:
             raise ValueError("this Motion has no attachments")
-        return self._motion.archive
+        return motion.archive
 
-    def _show_attachments(self, _: bytes) -> object:
-        downloads = [dataclasses.asdict(item) for item in self._archive.downloads]
-        return {"names": self._archive.names(), "downloads": downloads}
-
-    def _attach(self, body: bytes) -> object:
-        said = json.loads(body)
-        content = base64.b64decode(said["content"], validate=True)
-        made = self._archive.put(said["name"], content, attachment_id=said.get("attachment_id"))
-        return {"attachment_id": made.attachment_id}
-
-    def _detach(self, body: bytes) -> object:
-        self._archive.delete(json.loads(body)["attachment_id"])
-        return {}
-
-    def _set_trouble(self, body: bytes) -> object:
-        chosen = Trouble(**json.loads(body))
-        if chosen.name not in TROUBLES:
-            raise ValueError(f"no such trouble: {chosen.name}")
-        self._archive.set_trouble(chosen)
-        return {}
+    rows: Rows = {
+        "fault": lambda: motion.fault,
+        "set_fault": lambda fault: motion.set_fault(Fault(**fault)),
+        "received": lambda: motion.received,
+        "unexpected": lambda: motion.unexpected,
+        "forget": motion.forget,
+        "release": motion.release,
+        "attach": lambda **how: archive().put(**how).attachment_id,
+        "detach": lambda attachment_id: archive().delete(attachment_id),
+        "attachments": lambda: archive().names(),
+        "downloads": lambda: archive().downloads,
+        "trouble": lambda fault: archive().set_fault(Fault(**fault)),
+    }
+    return Control(rows, port=port)
 
 
-class Remote(Client):
+@dataclass(frozen=True)
+class Remote:
     """The client's side. Raises ControlError."""
+
+    url: str
+    whom: ClassVar[str]
+
+    def call(self, row: str, /, **arguments: object) -> Any:  # noqa: ANN401 - it is JSON
+        """What the row answers."""
+        answer = exchange(Route(url=self.url), Request(target=_FOLDER + row, body=_written(arguments)))
+        if answer.status != 200:
+            raise ControlError(f"the simulated {self.whom} at {self.url} says: {answer.error or _said(answer)}")
+        return _read(answer.body)
+
+    def forget(self) -> None:
+        self.call("forget")
+
+    def release(self) -> None:
+        self.call("release")
+
+
+class MotionRemote(Remote):
+    """A Motion's."""
 
     whom = "Motion"
 
-    def set_mode(self, mode: Mode) -> Mode:
-        return _read(self.call("PUT", _MODE, _written(mode)))
+    def set_fault(self, fault: Fault) -> None:
+        self.call("set_fault", fault=fault)
 
-    def mode(self) -> Mode:
-        return _read(self.call("GET", _MODE))
+    def fault(self) -> Fault:
+        return Fault(**self.call("fault"))
 
     def received(self) -> tuple[Received, ...]:
         """Everything that Motion has heard."""
-        return tuple(_understood(item) for item in self.call("GET", _RECEIVED)["received"])
+        return tuple(Received(**item) for item in self.call("received"))
 
     def unexpected(self) -> tuple[str, ...]:
-        return tuple(self.call("GET", _RECEIVED)["unexpected"])
-
-    def forget(self) -> None:
-        self.call("DELETE", _RECEIVED)
-
-    def release(self) -> None:
-        self.call("POST", _RELEASE)
+        return tuple(self.call("unexpected"))
 
     def attach(self, name: str, content: bytes, *, attachment_id: int | None = None) -> int:
         """Give Motion a file; returns its id, a fresh one by default."""
-        said = {"name": name, "content": base64.b64encode(content).decode(), "attachment_id": attachment_id}
-        return int(self.call("POST", _ATTACHMENTS, said)["attachment_id"])
+        return int(self.call("attach", name=name, content=content, attachment_id=attachment_id))
 
     def detach(self, attachment_id: int) -> None:
         """Delete it at Motion."""
-        self.call("DELETE", _ATTACHMENTS, {"attachment_id": attachment_id})
+        self.call("detach", attachment_id=attachment_id)
 
     def attachments(self) -> dict[int, str]:
         """The names of all attachments, by id."""
-        return {int(number): name for number, name in self.call("GET", _ATTACHMENTS)["names"].items()}
+        return {int(number): name for number, name in self.call("attachments").items()}
 
     def downloads(self) -> tuple[Download, ...]:
         """Everything that Motion was asked for."""
-        return tuple(Download(**item) for item in self.call("GET", _ATTACHMENTS)["downloads"])
+        return tuple(Download(**item) for item in self.call("downloads"))
 
-    def set_trouble(self, trouble: Trouble) -> None:
-        self.call("PUT", _TROUBLE, dataclasses.asdict(trouble))
-
-
-def _written(mode: Mode) -> dict[str, object]:
-    texts = {"body": mode.body.decode(), "marker": mode.marker.decode()}
-    return {**dataclasses.asdict(mode), **texts}
+    def trouble(self, fault: Fault) -> None:
+        """That of attachments alone."""
+        self.call("trouble", fault=fault)
 
 
-def _read(content: dict[str, Any]) -> Mode:
-    if content["name"] not in MEANINGS:
-        raise ValueError(f"no such mode: {content['name']}")
-    texts = {key: content.get(key, default).encode() for key, default in (("body", "{}"), ("marker", ""))}
-    headers = tuple((name, value) for name, value in content.get("headers", ()))
-    return Mode(**{**content, **texts, "headers": headers})
+def _written(value: object) -> bytes:
+    def plain(value: Any) -> object:  # noqa: ANN401 - json asks for what it does not know
+        return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else dataclasses.asdict(value)
+
+    return json.dumps(value, default=plain).encode()
 
 
-def _spelled(received: Received) -> dict[str, object]:
-    return {**dataclasses.asdict(received), "body": base64.b64encode(received.body).decode()}
+def _read(body: bytes) -> Any:  # noqa: ANN401 - it is JSON
+    def bytes_too(value: dict[str, Any]) -> object:
+        return base64.b64decode(value["base64"], validate=True) if value.keys() == {"base64"} else value
+
+    return _frozen(json.loads(body, object_hook=bytes_too))
 
 
-def _understood(content: dict[str, Any]) -> Received:
-    headers = tuple((name, value) for name, value in content["headers"])
-    return Received(**{**content, "headers": headers, "body": base64.b64decode(content["body"])})
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - it is JSON
+    """With tuples for its lists."""
+    if isinstance(value, dict):
+        return {name: _frozen(inner) for name, inner in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status} {answer.body.decode(errors='replace')}"

@@ -8,25 +8,26 @@ import signal
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from sandbox import callbacks, child, circle, journey, passage, samples, stage
+from sandbox import callbacks, child, control, setup
 from sandbox.archive import Archive
 from sandbox.callbacks import Callback
 from sandbox.child import Child
-from sandbox.circle import Circle
-from sandbox.control import Control
+from sandbox.conversation import control as api_controls
 from sandbox.conversation.account import Account, Key
 from sandbox.conversation.api import ConversationApi
-from sandbox.conversation.control import ApiControl
 from sandbox.motion import Motion
-from sandbox.passage import Post
 from sandbox.retries import Retries
-from sandbox.stage import Stage, Vendor
+from sandbox.scenarios import answer, attachment, callback
+from sandbox.scenarios.answer import AnswerScenario
+from sandbox.scenarios.attachment import AttachmentScenario
+from sandbox.setup import Setup, Vendor
+from sandbox.sinch import Sinch
 from sandbox.state import State
 
 _BETWEEN_LOOKS_SECONDS = 1
@@ -85,7 +86,7 @@ class House:
     motion: Motion
     archive: Archive
     api: ConversationApi
-    stage: Stage
+    setup: Setup
     gateway: Child
 
 
@@ -114,26 +115,26 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
 def _running(console: Console, command: Command) -> Iterator[House]:
     with contextlib.ExitStack() as stack:
         motion = stack.enter_context(Motion())
-        control = stack.enter_context(Control(motion))
+        motion_control = stack.enter_context(control.of_motion(motion))
         key = Key(key_secret=secrets.token_urlsafe(24))
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # Its certificate comes with the stage.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # Its certificate comes with the setup.
         api = ConversationApi(Account(key=key), tls=tls)
-        api_control = stack.enter_context(ApiControl(api))
+        api_control = stack.enter_context(api_controls.of_api(api))
         urls = {origin.name: origin.url for origin in api.origins.values()}
         vendor = Vendor(**urls, control_url=api_control.url, key=key)
-        built = stack.enter_context(stage.built(motion_url=motion.url, control_url=control.url, sinch=vendor))
+        built = stack.enter_context(setup.built(motion_url=motion.url, control_url=motion_control.url, sinch=vendor))
         tls.load_cert_chain(built.files.certificate, built.files.private_key)
         state = built.state
         archive = motion.archive = Archive(Path(state.attachments), credentials=built.credentials)
         gateway = stack.enter_context(child.running(command(Path(state.config_file)), Path(state.log_file)))
         stack.enter_context(api)
-        api.reports.sinch = replace(state.sinch(), retries=_PATIENCE)
+        api.reports.sinch = _sinch(state)
         api.reports.fetcher = state.fetcher("head")
         stack.callback(_end, console)
         began = time.monotonic()
         gateway.wait_until_ready(state.ready_route())
         console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
-        yield House(motion=motion, archive=archive, api=api, stage=built, gateway=gateway)
+        yield House(motion=motion, archive=archive, api=api, setup=built, gateway=gateway)
 
 
 def _end(console: Console) -> None:
@@ -143,40 +144,33 @@ def _end(console: Console) -> None:
 
 
 def _converse(house: House, console: Console) -> bool:
-    state = house.stage.state
-    sinch = replace(state.sinch(), retries=_PATIENCE)
-    receipts = [sinch.send(callback) for callback in _conversation(state)]
-    journeys = journey.follow(receipts, house.motion, connector_id=state.connector_id)
-    console.print(journey.table(journeys))
+    state = house.setup.state
+    receipts = [_sinch(state).send(callback) for callback in _conversation(state)]
+    results = callback.follow(receipts, house.motion, connector_id=state.connector_id)
+    console.print(callback.table(results))
     console.print("As sent: every byte of the body, the query, the content type and the four signature headers, once.")
-    return not any(item.faults for item in journeys)
+    return not any(result.problems for result in results)
 
 
 def _attach(house: House, console: Console) -> bool:
-    passages = _post(house).carry(samples.SAMPLES)
-    console.print(passage.table(passages))
-    console.print("Each must end as XCALLY's manual says, and its report arrive as a callback.")
-    for item in passages:
-        _complain(item.sample.name, item.faults, console)
-    return not any(item.faults for item in passages)
-
-
-def _post(house: House) -> Post:
-    state = house.stage.state
-    return Post(
+    state = house.setup.state
+    results = AttachmentScenario(
         motion=house.motion,
         archive=house.archive,
         fetcher=state.fetcher("head"),
-        sinch=replace(state.sinch(), retries=_PATIENCE),
+        sinch=_sinch(state),
         app=state.app,
         connector_id=state.connector_id,
         link=state.link,
-    )
+    ).run()
+    console.print(attachment.table(results))
+    console.print("Each must end as XCALLY's manual says, and its report arrive as a callback.")
+    return _all_fine(((result.sample.name, result.problems) for result in results), console)
 
 
 def _answer(house: House, console: Console) -> bool:
-    state = house.stage.state
-    trips = Circle(
+    state = house.setup.state
+    results = AnswerScenario(
         motion=house.motion,
         archive=house.archive,
         api=house.api,
@@ -184,26 +178,29 @@ def _answer(house: House, console: Console) -> bool:
         connector_id=state.connector_id,
         secret=state.proxy_token,
     ).run()
-    console.print(circle.table(trips))
+    console.print(answer.table(results))
     console.print("A customer asked, and an agent answered. What cannot go is refused before Sinch hears of it:")
-    for trip in trips:
-        if trip.told.reason:
-            console.print(f"  {trip.errand.name}: {trip.told.message}", markup=False, highlight=False)
-        _complain(trip.errand.name, trip.faults, console)
-    return not any(trip.faults for trip in trips)
+    for result in results:
+        if result.told.reason:
+            console.print(f"  {result.errand.name}: {result.told.message}", markup=False, highlight=False)
+    return _all_fine(((result.errand.name, result.problems) for result in results), console)
 
 
-def _complain(name: str, faults: Sequence[str], console: Console) -> None:
-    for fault in faults:
-        console.print(f"✗ {name}: {fault}", markup=False, highlight=False)
+def _sinch(state: State) -> Sinch:
+    return replace(state.sinch(), retries=_PATIENCE)
 
 
 def _hears_nothing_else(house: House, console: Console) -> bool:
     heard = {"Motion": house.motion.unexpected, "Sinch": house.api.unexpected}
-    for who, unexpected in heard.items():
-        for about in unexpected:
-            console.print(f"✗ {who} heard what nobody announced: {about}", markup=False)
-    return not any(heard.values())
+    return _all_fine(((f"{who} heard what nobody announced", about) for who, about in heard.items()), console)
+
+
+def _all_fine(plays: Iterable[tuple[str, Sequence[str]]], console: Console) -> bool:
+    """Print the problems of each play, by its name; returns whether there are none."""
+    found = [f"✗ {name}: {problem}" for name, problems in plays for problem in problems]
+    for line in found:
+        console.print(line, markup=False, highlight=False)
+    return not found
 
 
 def _conversation(state: State) -> list[Callback]:
@@ -213,10 +210,10 @@ def _conversation(state: State) -> list[Callback]:
 
 
 def _stay(house: House, console: Console) -> None:
-    state = house.stage.state
+    state = house.setup.state
     known = min(house.archive.names())
     host = state.public_url.removeprefix("https://")
-    hint = _NEXT.format(state=state, state_file=house.stage.state_file, host=host, link=state.link(known))
+    hint = _NEXT.format(state=state, state_file=house.setup.state_file, host=host, link=state.link(known))
     console.print(hint, markup=False, highlight=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):
         while house.gateway.exit_status is None:

@@ -22,11 +22,11 @@ from sandbox import signing
 from sandbox.callbacks import Callback
 from sandbox.connection import Answer, Pace, Request, Route, exchange
 from sandbox.retries import Retries
-from sandbox.style import PLAIN, Pair, Style
+from sandbox.style import PLAIN, Headed, Pair, Style
 
 
 @dataclass(frozen=True)
-class Letter:
+class Letter(Headed):
     """A callback as it goes over the wire: what is compared later with what Motion heard."""
 
     callback: Callback
@@ -37,7 +37,7 @@ class Letter:
     @property
     def nonce(self) -> str:
         """The nonce of its signature, empty where it is unsigned."""
-        return next((value for name, value in self.headers if name.lower() == signing.NONCE_HEADER), "")
+        return self.header(signing.NONCE_HEADER) or ""
 
 
 @dataclass(frozen=True)

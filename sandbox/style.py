@@ -17,6 +17,20 @@ Pair = tuple[str, str]
 HeaderCase = Literal["lower", "title", "mixed"]
 
 
+class Headed:
+    """Whatever has headers."""
+
+    headers: tuple[Pair, ...]
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next(iter(self.all_headers(name)), None)
+
+    def all_headers(self, name: str) -> list[str]:
+        """The values of all headers of that name."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Style:
     """One way of writing.

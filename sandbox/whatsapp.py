@@ -23,7 +23,7 @@ _NAME = re.compile(r'filename="([^"]*)"')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Rendering:
     """How the message went. `kind` is that of a native one; `reason` and the rest are those of a delivery report."""
 
     how: How
@@ -47,19 +47,19 @@ class Native:
     begins: bytes
     holds: bytes = b""
 
-    def outcome(self, content: bytes) -> Outcome:
+    def rendering(self, content: bytes) -> Rendering:
         if len(content) > self.most_bytes:
             return _refused("MEDIA_TOO_LARGE", f"over {self.most_bytes} bytes")
         if re.match(self.begins, content, re.DOTALL) is None or self.holds not in content:
             return _refused("MEDIA_TYPE_UNSUPPORTED", "the content is not of the type that was said")
-        return Outcome(how="native", kind=self.kind)
+        return Rendering(how="native", kind=self.kind)
 
 
-def _refused(reason: str, description: str, *, sub_code: str = "UNSPECIFIED_SUB_CODE") -> Outcome:
-    return Outcome(how="refused", reason=reason, description=description, sub_code=sub_code)
+def _refused(reason: str, description: str, *, sub_code: str = "UNSPECIFIED_SUB_CODE") -> Rendering:
+    return Rendering(how="refused", reason=reason, description=description, sub_code=sub_code)
 
 
-LINK = Outcome(how="link")
+LINK = Rendering(how="link")
 _FAILURE = _refused("CHANNEL_FAILURE", "the channel did not take the media")
 _BAD = _refused("BAD_REQUEST", "the media was not accepted")
 _UNSUPPORTED = _refused("MEDIA_TYPE_UNSUPPORTED", "the type is none of WhatsApp's")
@@ -69,7 +69,7 @@ _VIDEO = Native(kind="video", most_bytes=16 * _MB, begins=rb"....ftyp", holds=b"
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 # By type, without blanks: with its parameters if there is such a row, else without. All else goes as a link.
-BY_TYPE: dict[str, Native | Outcome] = {
+BY_TYPE: dict[str, Native | Rendering] = {
     "image/jpeg": Native(kind="image", most_bytes=5 * _MB, begins=rb"\xff\xd8\xff"),
     "image/png": Native(kind="image", most_bytes=5 * _MB, begins=rb"\x89PNG\r\n\x1a\n"),
     "video/mp4": _VIDEO,
@@ -93,7 +93,7 @@ PROGRAMS = frozenset({"application/vnd.microsoft.portable-executable", "applicat
 BY_STATUS = {413: "MEDIA_TOO_LARGE", 415: "CHANNEL_FAILURE"}  # all others: MEDIA_NOT_REACHABLE
 
 
-def judge(fetched: Fetched) -> Outcome:
+def judge(fetched: Fetched) -> Rendering:
     """What Sinch will say of a message with this link."""
     answer, content = fetched.decisive, fetched.content
     if content is None:
@@ -107,7 +107,7 @@ def judge(fetched: Fetched) -> Outcome:
     return _of_type(answer, content, fetched.link)
 
 
-def _of_type(answer: Answer, content: bytes, link: str) -> Outcome:
+def _of_type(answer: Answer, content: bytes, link: str) -> Rendering:
     said = "".join((answer.header("content-type") or "").lower().split())
     plain = said.partition(";")[0]
     if not plain:
@@ -116,7 +116,7 @@ def _of_type(answer: Answer, content: bytes, link: str) -> Outcome:
         return LINK if name(answer, link).lower().endswith(".dll") else _BAD
     row = BY_TYPE.get(said) or BY_TYPE.get(plain) or LINK
     if isinstance(row, Native):
-        return row.outcome(content)
+        return row.rendering(content)
     too_large = row is LINK and len(content) > _MOST_OF_A_LINK
     return _refused("MEDIA_TOO_LARGE", f"over {_MOST_OF_A_LINK} bytes") if too_large else row
 

@@ -22,8 +22,8 @@ from gateway.ingress import intake
 from gateway.store import schema
 from gateway.store.engines import Database
 from gateway.upstream import Answer, Upstream
-from sandbox import mode
-from sandbox.mode import Mode
+from sandbox import faults
+from sandbox.faults import Fault
 from sandbox.motion import Event as Moment
 from sandbox.motion import Motion, Received
 from tests import config_samples
@@ -164,7 +164,7 @@ def test_each_contact_gets_its_events_in_the_order_of_acceptance(scene: Scene) -
 
 
 def test_a_contact_that_hangs_holds_up_nobody_but_itself(scene: Scene) -> None:
-    scene.motion.set_mode(Mode(name="hang", marker=b'"a1"'))
+    scene.motion.set_fault(Fault(name="hang", marker=b'"a1"'))
     scene.accept("a1", "a2", "b1", "b2", "c1", "b3")
     scene.motion.wait_for_accepted(4)
     scene.wait_for_rounds()
@@ -175,7 +175,7 @@ def test_a_contact_that_hangs_holds_up_nobody_but_itself(scene: Scene) -> None:
 
 
 def test_events_that_name_nobody_wait_for_nobody(scene: Scene) -> None:
-    scene.motion.set_mode(mode.HANG)
+    scene.motion.set_fault(faults.HANG)
     for number in range(3):
         intake.accept(scene.spool, callback(f"-{number}", contact=""), now=0)
     scene.motion.wait_for(3)
@@ -184,13 +184,13 @@ def test_events_that_name_nobody_wait_for_nobody(scene: Scene) -> None:
 
 @pytest.mark.parametrize("deliveries", [1, 3])
 def test_no_more_are_under_way_than_the_settings_allow(spool: Database, motion: Motion, deliveries: int) -> None:
-    motion.set_mode(mode.HANG)
+    motion.set_fault(faults.HANG)
     with carrying(spool, motion, deliveries=deliveries, deadline="30s") as scene:
         scene.accept("a1", "b1", "c1", "d1", "e1")
         motion.wait_for(deliveries)
         scene.wait_for_rounds()
         assert len(scene.heard) == len(scene.claims()) == deliveries
-        motion.set_mode(mode.UP)
+        motion.set_fault(faults.NONE)
         scene.wait_until_settled()
     assert sorted(scene.accepted) == ["a1", "b1", "c1", "d1", "e1"]
 
@@ -248,7 +248,7 @@ def test_what_is_odd_arrives_as_it_is(scene: Scene, changes: dict[str, Any]) -> 
 
 
 def test_the_request_id_is_the_same_on_every_try(scene: Scene) -> None:
-    scene.motion.script(mode.failing(500), mode.failing(429), mode.failing(400))
+    scene.motion.script(faults.status(500), faults.status(429), faults.status(400))
     scene.accept("a1")
     scene.pass_time(lambda: scene.accepted, step=5)
     assert [item.header("x-request-id") for item in scene.motion.received] == ["request-a1"] * 4
@@ -258,20 +258,20 @@ def test_the_request_id_is_the_same_on_every_try(scene: Scene) -> None:
 # Motion is away
 
 DISAPPOINTMENTS = {
-    "refuses a status": (mode.failing(404), "404"),
-    "fails": (mode.failing(500), "500"),
-    "is away behind its proxy": (mode.failing(502), "502"),
-    "redirects": (mode.failing(302, headers=(("location", "/elsewhere"),)), "302"),
-    "resets the connection": (mode.RESET, "connection broken"),
-    "cuts its answer": (mode.CUT, "connection broken"),
-    "talks nonsense": (mode.GARBAGE, "connection broken"),
-    "hangs beyond the deadline": (mode.HANG, "no answer in time"),
-    "drips beyond the deadline": (mode.drip(0.1), "no answer in time"),
+    "refuses a status": (faults.status(404), "404"),
+    "fails": (faults.status(500), "500"),
+    "is away behind its proxy": (faults.status(502), "502"),
+    "redirects": (faults.status(302, headers=(("location", "/elsewhere"),)), "302"),
+    "resets the connection": (faults.reset(), "connection broken"),
+    "cuts its answer": (faults.CUT, "connection broken"),
+    "talks nonsense": (faults.GARBAGE, "connection broken"),
+    "hangs beyond the deadline": (faults.HANG, "no answer in time"),
+    "drips beyond the deadline": (Fault(name="drip", seconds=0.1), "no answer in time"),
 }
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), DISAPPOINTMENTS.values(), ids=DISAPPOINTMENTS)
-def test_when_motion_disappoints_the_event_is_tried_again(scene: Scene, behaviour: Mode, reason: str) -> None:
+def test_when_motion_disappoints_the_event_is_tried_again(scene: Scene, behaviour: Fault, reason: str) -> None:
     scene.motion.script(behaviour)
     scene.accept("a1", "a2")
     until(lambda: scene.rows()[0].outcome, "the first try's outcome")
@@ -281,8 +281,10 @@ def test_when_motion_disappoints_the_event_is_tried_again(scene: Scene, behaviou
     scene.wait_until_settled()
 
 
-@pytest.mark.parametrize("behaviour", [mode.ENDLESS, mode.CLOSING, mode.failing(204)], ids=lambda mode_: mode_.name)
-def test_a_2xx_is_a_delivery_however_it_ends(scene: Scene, behaviour: Mode) -> None:
+@pytest.mark.parametrize(
+    "behaviour", [faults.ENDLESS, Fault(name="closing"), faults.status(204)], ids=lambda mode_: mode_.name
+)
+def test_a_2xx_is_a_delivery_however_it_ends(scene: Scene, behaviour: Fault) -> None:
     scene.motion.script(behaviour)
     scene.accept("a1", "a2")
     scene.wait_until_settled()
@@ -290,11 +292,11 @@ def test_a_2xx_is_a_delivery_however_it_ends(scene: Scene, behaviour: Mode) -> N
 
 
 def test_a_motion_that_refuses_connections_loses_nothing(scene: Scene) -> None:
-    scene.motion.set_mode(mode.DOWN)
+    scene.motion.set_fault(faults.DOWN)
     scene.accept("a1", "b1", "a2", "c1", "b2")
     until(lambda: any(row.outcome for row in scene.rows()), "a try")
     scene.wait_until_idle()
-    scene.motion.set_mode(mode.UP)
+    scene.motion.set_fault(faults.NONE)
     scene.pass_time(lambda: len(scene.accepted) == 5, step=5)
     for contact in "abc":
         assert of(contact, scene.heard) == sorted(of(contact, scene.heard))
@@ -314,7 +316,7 @@ class Gauge:
 
 
 def test_while_motion_is_down_one_event_at_a_time_is_tried_of_each_contact_in_turn(scene: Scene) -> None:
-    scene.motion.set_mode(mode.failing(503))
+    scene.motion.set_fault(faults.status(503))
     scene.accept(*(f"{contact}{number}" for number in (1, 2, 3) for contact in "abcde"))
     scene.motion.wait_for(1)
     scene.wait_until_idle()
@@ -324,7 +326,7 @@ def test_while_motion_is_down_one_event_at_a_time_is_tried_of_each_contact_in_tu
     assert gauge.most == 1
     probes = scene.heard[first:]
     assert sorted(probes[:5]) == sorted(probes[5:]) == ["a1", "b1", "c1", "d1", "e1"]
-    scene.motion.set_mode(mode.UP)
+    scene.motion.set_fault(faults.NONE)
     scene.pass_time(lambda: len(scene.accepted) == 15, step=16)
     for contact in "abcde":
         assert of(contact, scene.accepted) == [f"{contact}{number}" for number in (1, 2, 3)]
@@ -332,7 +334,7 @@ def test_while_motion_is_down_one_event_at_a_time_is_tried_of_each_contact_in_tu
 
 
 def test_once_motion_is_back_nobody_waits_any_longer(scene: Scene) -> None:
-    scene.motion.script(mode.failing(429, retry_after="200"), mode.failing(503))
+    scene.motion.script(faults.status(429, retry_after="200"), faults.status(503))
     scene.accept("a1")
     scene.motion.wait_for(1)
     scene.wait_until_idle()
@@ -349,12 +351,12 @@ def test_once_motion_is_back_nobody_waits_any_longer(scene: Scene) -> None:
 def test_what_was_under_way_when_motion_went_away_does_not_count_as_probes(
     scene: Scene, seconds: float, *, probed: bool
 ) -> None:
-    scene.motion.set_mode(mode.HANG)
+    scene.motion.set_fault(faults.HANG)
     scene.accept(*(f"{contact}1" for contact in "abcdefgh"))
     scene.motion.wait_for(8)
-    scene.motion.set_mode(mode.DOWN)  # all eight are cut
+    scene.motion.set_fault(faults.DOWN)  # all eight are cut
     scene.wait_until_idle()
-    scene.motion.set_mode(mode.UP)
+    scene.motion.set_fault(faults.NONE)
     scene.clock.advance(seconds)
     scene.wait_for_rounds()
     assert (len(scene.heard) > 8) is probed
@@ -366,7 +368,7 @@ def test_what_was_under_way_when_motion_went_away_does_not_count_as_probes(
 def test_motion_is_left_alone_as_long_as_it_asks_but_never_over_five_minutes(
     scene: Scene, asked: str, passed: float, heard: int
 ) -> None:
-    scene.motion.set_mode(mode.failing(503, retry_after=asked))
+    scene.motion.set_fault(faults.status(503, retry_after=asked))
     scene.accept("a1")
     scene.motion.wait_for(1)
     scene.wait_until_idle()
@@ -379,7 +381,7 @@ def test_motion_is_left_alone_as_long_as_it_asks_but_never_over_five_minutes(
 @pytest.mark.parametrize("contacts", ["a", "abc"], ids=["one contact", "three contacts"])
 @pytest.mark.parametrize("status", [401, 404, 500, 502])
 def test_an_hour_of_one_answer_to_everything_parks_nothing(scene: Scene, status: int, contacts: str) -> None:
-    scene.motion.set_mode(mode.failing(status))
+    scene.motion.set_fault(faults.status(status))
     messages = [f"{contact}{number}" for number in (1, 2) for contact in contacts]
     scene.accept(*messages)
     scene.motion.wait_for(1)
@@ -389,7 +391,7 @@ def test_an_hour_of_one_answer_to_everything_parks_nothing(scene: Scene, status:
         scene.wait_until_idle()
     assert scene.events(store.PENDING) == messages
     assert len(scene.heard) >= 12
-    scene.motion.set_mode(mode.UP)
+    scene.motion.set_fault(faults.NONE)
     scene.pass_time(lambda: len(scene.accepted) == len(messages), step=HOUR / 12)
     for contact in contacts:
         assert of(contact, scene.accepted) == [f"{contact}1", f"{contact}2"]
@@ -404,7 +406,7 @@ def test_an_hour_of_one_answer_to_everything_parks_nothing(scene: Scene, status:
 def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_contact_alone(
     scene: Scene, status: int, tries: int
 ) -> None:
-    scene.motion.set_mode(mode.poison(b'"p1"', status=status))
+    scene.motion.set_fault(faults.status(status, marker=b'"p1"'))
     scene.accept("p1", "p2", "a1")
     scene.motion.wait_for_accepted(1)
     scene.wait_until_idle()  # a claim that is still open would outlive its lease below
@@ -425,7 +427,7 @@ def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_conta
 
 
 def test_an_event_on_which_motion_hangs_makes_nobody_else_wait(scene: Scene) -> None:
-    scene.motion.set_mode(Mode(name="hang", marker=b'"p1"'))
+    scene.motion.set_fault(Fault(name="hang", marker=b'"p1"'))
     scene.accept("p1")
     scene.motion.wait_for(1)
     for number in range(1, 4):
@@ -439,13 +441,13 @@ def test_two_contacts_on_whom_motion_hangs_in_a_row_mean_that_it_is_down(
     scene: Scene, capfd: pytest.CaptureFixture[str]
 ) -> None:
     telemetry.configure("courier")
-    scene.motion.set_mode(mode.HANG)
+    scene.motion.set_fault(faults.HANG)
     scene.accept("a1", "b1")
     until(lambda: "motion-down" in capfd.readouterr().err, "the finding")
 
 
 def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) -> None:
-    scene.motion.set_mode(Mode(name="reset", marker=b'"p1"'))
+    scene.motion.set_fault(Fault(name="reset", marker=b'"p1"'))
     scene.accept("p1", "p2")
     scene.motion.wait_for(1)
     for number in itertools.count(1):
@@ -464,7 +466,7 @@ def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) ->
 def test_an_event_that_fails_beyond_retry_for_is_parked_and_its_contact_goes_on(
     spool: Database, motion: Motion
 ) -> None:
-    motion.set_mode(mode.poison(b'"p1"'))
+    motion.set_fault(faults.status(500, marker=b'"p1"'))
     with carrying(spool, motion, retry_for="1h") as scene:
         scene.accept("p1", "p2")
         motion.wait_for(1)
@@ -500,7 +502,7 @@ def test_what_a_dead_courier_had_in_hand_is_tried_alone_before_all_else(spool: D
         intake.accept(spool, callback(message, contact=message[0]), now=0)
     claims.claim(spool, due_by=1, now=1, most=2, lease_seconds=90)
     gauge = motion.on_event = Gauge()
-    motion.script(mode.HANG, mode.HANG)
+    motion.script(faults.HANG, faults.HANG)
     with carrying(spool, motion, deadline="30s") as scene:
         for number in (1, 2):
             motion.wait_for(number)
@@ -516,7 +518,7 @@ def test_what_a_dead_courier_had_in_hand_is_tried_alone_before_all_else(spool: D
 
 
 def test_asked_to_stop_it_finishes_what_is_in_flight_and_takes_nothing_new(spool: Database, motion: Motion) -> None:
-    motion.set_mode(mode.HANG)
+    motion.set_fault(faults.HANG)
     with carrying(spool, motion, deadline="30s") as scene:
         scene.accept("a1", "a2", "b1")
         motion.wait_for(2)
@@ -524,7 +526,7 @@ def test_asked_to_stop_it_finishes_what_is_in_flight_and_takes_nothing_new(spool
         scene.accept("c1")
         scene.thread.join(0.5)
         assert scene.thread.is_alive()
-        motion.set_mode(mode.UP)
+        motion.set_fault(faults.NONE)
         scene.thread.join(10)
         assert not scene.thread.is_alive()
         assert scene.events(store.DELIVERED) == ["a1", "b1"]
@@ -542,11 +544,11 @@ def test_a_courier_that_was_stopped_leaves_everything_to_the_next(spool: Databas
     assert scene.heard == ["a1", "a2"]
 
 
-@pytest.mark.parametrize("behaviour", [mode.UP, mode.failing(400)], ids=["delivered", "failed"])
+@pytest.mark.parametrize("behaviour", [faults.NONE, faults.status(400)], ids=["delivered", "failed"])
 def test_an_outcome_that_cannot_be_written_is_written_later(
-    scene: Scene, log: Callable[[], list[dict[str, Any]]], behaviour: Mode
+    scene: Scene, log: Callable[[], list[dict[str, Any]]], behaviour: Fault
 ) -> None:
-    scene.motion.set_mode(behaviour)
+    scene.motion.set_fault(behaviour)
     with contextlib.closing(sqlite3.connect(scene.spool.path, isolation_level=None, check_same_thread=False)) as locker:
 
         def lock(moment: Moment, _: Received) -> None:
@@ -559,12 +561,12 @@ def test_an_outcome_that_cannot_be_written_is_written_later(
         assert scene.heard == ["a1"]
         assert {row.outcome for row in scene.rows()} == {""}
         scene.motion.on_event = None
-        scene.motion.set_mode(mode.UP)
+        scene.motion.set_fault(faults.NONE)
         locker.execute("ROLLBACK")
     scene.pass_time(lambda: len(scene.accepted) == 2, step=5)
     scene.wait_until_settled()
     assert collections.Counter(scene.accepted) == {"a1": 1, "a2": 1}
-    assert scene.rows()[0].tries == (1 if behaviour is mode.UP else 2)
+    assert scene.rows()[0].tries == (1 if behaviour is faults.NONE else 2)
 
 
 @dataclass
@@ -606,7 +608,7 @@ def test_each_try_is_one_line_that_tells_what_happened_and_nothing_secret(
     spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     secrets = ["hello-of-the-body", "c2lnbmF0dXJl", "token-of-the-query", "34600111222", "text-of-motion"]
-    motion.script(mode.Mode(name="failing", status=400, body=b"text-of-motion"))
+    motion.script(Fault(name="status", status=400, body=b"text-of-motion"))
     with carrying(spool, motion) as scene:
         scene.accept("a1", text=secrets[0], headers=SIGNED, query=f"token={secrets[2]}", identity=secrets[3])
         scene.pass_time(lambda: scene.accepted, step=5)
@@ -622,7 +624,7 @@ def test_each_try_is_one_line_that_tells_what_happened_and_nothing_secret(
 def test_findings_tell_that_motion_went_and_came_back_and_that_an_event_was_parked(
     spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    motion.script(mode.failing(502))
+    motion.script(faults.status(502))
     intake.accept(spool, callback("p1", contact="p"), now=0)
     for _ in range(claims.MOST_DEATHS):
         claims.recover(spool, now=1, longest_wait_seconds=300)

@@ -7,16 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import agent, attachment, mode
+from sandbox import agent, attachment, faults
 from sandbox.agent import Agent, Told, Way
+from sandbox.auto_reply import AutoReply, written
 from sandbox.callbacks import ANA, APP
 from sandbox.connection import Answer, Request, Route, exchange
-from sandbox.conversation import mishap
 from sandbox.conversation.account import KEY, Key
 from sandbox.conversation.api import ConversationApi
-from sandbox.conversation.mishap import Mishap
 from sandbox.conversation.tokens import Life
-from sandbox.desk import Desk, written
+from sandbox.faults import Fault
 from sandbox.motion import Motion
 from tests.sinch_samples import PROJECT
 
@@ -150,19 +149,19 @@ def test_a_key_that_is_refused_is_told(api):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (mishap.reset("accepted"), "ConnectionResetError"),
-        (mishap.DOWN, "refused"),
-        (mishap.status(503), "Service unavailable"),
-        (Mishap(name="status", status=502, body=b"<html>"), "Error 502"),
-        (Mishap(name="status", status=500, body=b'{"error":[1]}'), "Error 500"),
-        (Mishap(name="other", body=b"[]"), "Error 200"),
+        (faults.reset("accepted"), "ConnectionResetError"),
+        (faults.DOWN, "refused"),
+        (faults.status(503), "Service unavailable"),
+        (Fault(name="status", status=502, body=b"<html>"), "Error 502"),
+        (Fault(name="status", status=500, body=b'{"error":[1]}'), "Error 500"),
+        (Fault(name="other", body=b"[]"), "Error 200"),
     ],
     ids=["broken off", "down", "503", "html", "another form", "no object"],
 )
 def test_what_is_no_answer_of_sinchs_has_words_too(api, chosen, message):
     one = made(api)
     one.reply(ANA.contact_id, "one")
-    api.eu.set_mishap(chosen)
+    api.eu.set_fault(chosen)
     told = one.reply(ANA.contact_id, "two")
     assert (told.accepted, told.message.startswith(message)) == (False, True)
 
@@ -194,32 +193,32 @@ def test_no_secret_is_in_a_representation(api):
     assert told.message_id not in repr(told)
 
 
-def test_a_customers_text_is_answered_at_the_desk(api):
+def test_a_customers_text_is_answered_by_itself(api):
     words = {"Hola": "¿En qué puedo ayudar?"}
-    with Desk(made(api), words.get) as desk, Motion(on_event=desk.hook) as motion:
+    with AutoReply(made(api), words.get) as agent, Motion(on_event=agent.hook) as motion:
         route = Route(url=f"{motion.url}/api/whatsapp/accounts/7/notify")
         for text in ("…", "Hola"):
             content = api.wrote(ANA, words=text).content
             assert exchange(route, Request(body=json.dumps(content).encode())).status == 200
-        (reply,) = desk.wait_for(1)
+        (reply,) = agent.wait_for(1)
     assert (reply.contact_id, reply.heard, reply.said) == (ANA.contact_id, "Hola", "¿En qué puedo ayudar?")
     assert reply.told.message_id == api.accepted[0].made
     assert len(api.sends) == 1
 
 
 def test_a_text_that_motion_did_not_take_is_not_answered(api):
-    with Desk(made(api), str) as desk, Motion(on_event=desk.hook) as motion:
-        motion.script(mode.failing(500))
+    with AutoReply(made(api), str) as agent, Motion(on_event=agent.hook) as motion:
+        motion.script(faults.status(500))
         route = Route(url=f"{motion.url}/api/whatsapp/accounts/7/notify")
         body = json.dumps(api.wrote(ANA, words="Hola").content).encode()
         assert [exchange(route, Request(body=body)).status for _ in range(2)] == [500, 200]
-        assert len(desk.wait_for(1)) == 1
+        assert len(agent.wait_for(1)) == 1
     assert len(api.sends) == 1
 
 
-def test_waiting_at_the_desk_ends_at_the_deadline(api):
-    with Desk(made(api), str) as desk, pytest.raises(TimeoutError, match="not replied"):
-        desk.wait_for(1, deadline_seconds=0.01)
+def test_waiting_for_replies_ends_at_the_deadline(api):
+    with AutoReply(made(api), str) as agent, pytest.raises(TimeoutError, match="it did not come to that"):
+        agent.wait_for(1, deadline_seconds=0.01)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from sandbox import callbacks, mode, trouble
+from sandbox import callbacks, faults
 from sandbox.archive import Archive, Credentials
 from sandbox.commands import main
 from sandbox.connection import Request, Route, exchange
-from sandbox.control import Control, Remote
+from sandbox.control import Control, ControlError, MotionRemote, of_motion
+from sandbox.faults import Fault
 from sandbox.motion import Motion
-from sandbox.panel import ControlError
 from sandbox.sinch import Sinch
-from sandbox.trouble import Trouble
 
 
 @pytest.fixture
@@ -24,13 +23,13 @@ def motion():
 
 @pytest.fixture
 def control(motion):
-    with Control(motion) as running:
+    with of_motion(motion) as running:
         yield running
 
 
 @pytest.fixture
 def remote(control):
-    return Remote(control.url)
+    return MotionRemote(control.url)
 
 
 @pytest.fixture
@@ -50,12 +49,19 @@ def run(control: Control, *words: str):
 
 @pytest.mark.parametrize(
     "chosen",
-    [mode.UP, mode.DOWN, mode.HANG, mode.slow(2), mode.failing(503, retry_after="3"), mode.poison("ñ".encode())],
+    [
+        faults.NONE,
+        faults.DOWN,
+        faults.HANG,
+        faults.slow(2),
+        faults.status(503, retry_after="3"),
+        faults.status(500, marker="ñ".encode()),
+    ],
     ids=lambda chosen: chosen.name,
 )
-def test_a_mode_set_from_afar_is_the_mode_of_motion(motion, remote, chosen):
-    assert remote.set_mode(chosen) == chosen
-    assert motion.mode == remote.mode() == chosen
+def test_a_fault_set_from_afar_is_the_fault_of_motion(motion, remote, chosen):
+    remote.set_fault(chosen)
+    assert motion.fault == remote.fault() == chosen
 
 
 def test_what_motion_heard_is_told_byte_for_byte(motion, remote, sinch):
@@ -69,33 +75,43 @@ def test_what_motion_heard_is_told_byte_for_byte(motion, remote, sinch):
 
 def test_hanging_requests_are_released_from_afar(motion, remote):
     motion.on_event = lambda event, _: event == "heard" and remote.release()
-    motion.set_mode(mode.slow(60))
+    motion.set_fault(faults.slow(60))
     assert exchange(Route(url=motion.url + "/api/whatsapp/accounts/7/notify"), Request()).status == 200
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"name":"nonsense"}', b'{"name":"up","zeal":1}'], ids=repr)
-def test_a_mode_that_is_none_is_answered_400(control, body):
-    route = Route(url=control.url + "/_sandbox/mode")
-    assert exchange(route, Request(method="PUT", body=body)).status == 400
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"fault":[]}', b'{"fault":{"name":"nonsense"}}', b'{"fault":{"name":"none","zeal":1}}'],
+    ids=repr,
+)
+def test_a_fault_that_is_none_is_answered_400(control, body):
+    assert exchange(Route(url=control.url + "/_sandbox/set_fault"), Request(body=body)).status == 400
 
 
 @pytest.mark.parametrize(
     ("method", "path", "host"),
-    [("GET", "/", None), ("DELETE", "/_sandbox/mode", None), ("GET", "/_sandbox/received", "a-web-page.example")],
+    [
+        ("POST", "/", None),
+        ("GET", "/_sandbox/received", None),
+        ("POST", "/_sandbox/nothing", None),
+        ("POST", "/_sandbox/received", "a-web-page.example"),
+    ],
 )
 def test_anything_else_is_answered_404(control, method, path, host):
-    assert exchange(Route(url=control.url), Request(method=method, target=path, host=host)).status == 404
+    assert exchange(Route(url=control.url), Request(method=method, target=path, host=host, body=b"{}")).status == 404
 
 
 def test_a_motion_that_is_not_there_is_said_to_be_so():
     with pytest.raises(ControlError, match="refused"):
-        Remote("http://127.0.0.1:9").mode()
+        MotionRemote("http://127.0.0.1:9").fault()
 
 
 def test_the_mode_command_makes_motion_fail(motion, control):
-    result = run(control, "mode", "failing", "--status", "503", "--retry-after", "5", "--marker", "x")
-    assert (result.exit_code, motion.mode.status, motion.mode.marker) == (0, 503, b"x")
-    assert "failing" in result.output
+    result = run(control, "mode", "status", "--status", "503", "--retry-after", "5", "--marker", "x")
+    assert (result.exit_code, motion.fault) == (0, faults.status(503, retry_after="5", seconds=1, marker=b"x"))
+    assert result.output == "From the next request on, Motion answers with another status.\n"
+    assert run(control, "mode", "up").output == "From the next request on, Motion answers as it should.\n"
+    assert motion.fault.name == "none"
 
 
 def test_the_received_command_shows_what_came_and_what_nobody_announced(motion, control, sinch):
@@ -144,26 +160,26 @@ def test_downloads_are_told_from_afar(motion, archive, remote):
     assert remote.downloads() == archive.downloads
 
 
-@pytest.mark.parametrize("chosen", [trouble.NONE, trouble.status(403), Trouble(name="slow", seconds=2)])
+@pytest.mark.parametrize("chosen", [faults.NONE, faults.status(403), Fault(name="slow", seconds=2)])
 def test_trouble_set_from_afar_is_that_of_the_attachments(archive, remote, chosen):
-    remote.set_trouble(chosen)
-    assert archive.trouble == chosen
+    remote.trouble(chosen)
+    assert archive.fault == chosen
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("row", "body"),
     [
-        ("PUT", "/_sandbox/trouble", b'{"name":"nonsense"}'),
-        ("PUT", "/_sandbox/trouble", b"[]"),
-        ("POST", "/_sandbox/attachments", b'{"name":"a/b","content":""}'),
-        ("POST", "/_sandbox/attachments", b'{"name":"a","content":"?"}'),
-        ("POST", "/_sandbox/attachments", b'{"name":"a"}'),
-        ("DELETE", "/_sandbox/attachments", b"{}"),
+        ("trouble", b'{"fault":{"name":"nonsense"}}'),
+        ("trouble", b"[]"),
+        ("attach", b'{"name":"a/b","content":{"base64":""}}'),
+        ("attach", b'{"name":"a","content":{"base64":"?"}}'),
+        ("attach", b'{"name":"a"}'),
+        ("detach", b"{}"),
     ],
 )
-def test_what_is_no_attachment_and_no_trouble_is_answered_400(archive, control, method, path, body):
-    assert exchange(Route(url=control.url + path), Request(method=method, body=body)).status == 400
-    assert (archive.names(), archive.trouble) == ({}, trouble.NONE)
+def test_what_is_no_attachment_and_no_trouble_is_answered_400(archive, control, row, body):
+    assert exchange(Route(url=f"{control.url}/_sandbox/{row}"), Request(body=body)).status == 400
+    assert (archive.names(), archive.fault) == ({}, faults.NONE)
 
 
 def test_a_motion_without_attachments_says_so(remote):
@@ -175,7 +191,7 @@ def test_the_commands_attach_trouble_show_and_detach(motion, archive, control, t
     file = tmp_path / "mine.pdf"
     file.write_bytes(b"%PDF-")
     assert run(control, "attach", str(file)).output == "101\n"
-    assert "Motion answers with another status" in run(control, "trouble", "status", "--status", "403").output
+    assert "answers with another status" in run(control, "trouble", "status", "--status", "403").output
     exchange(Route(url=motion.url), Request(method="GET", target="/api/attachments/101/download?apikey=k"))
     archive.wait_for(lambda items: [item.answered for item in items] == [403])
     shown = run(control, "downloads").output

@@ -9,15 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from click.testing import CliRunner
 
-from sandbox import callbacks, state
+from sandbox import callbacks, faults, state
 from sandbox.callbacks import ANA
 from sandbox.commands import main
 from sandbox.connection import Request, Route, exchange
-from sandbox.conversation import mishap
+from sandbox.control import ControlError
 from sandbox.conversation.api import ConversationApi
-from sandbox.conversation.control import ApiControl, ApiRemote
-from sandbox.conversation.mishap import Mishap
-from sandbox.panel import ControlError
+from sandbox.conversation.control import ApiRemote, of_api
+from sandbox.faults import Fault
 from sandbox.state import State
 from tests.sinch_samples import bearer, send, send_body, token
 
@@ -30,7 +29,7 @@ def api():
 
 @pytest.fixture
 def control(api):
-    with ApiControl(api) as running:
+    with of_api(api) as running:
         yield running
 
 
@@ -57,29 +56,29 @@ def run(place):
 @pytest.mark.parametrize(
     "chosen",
     [
-        mishap.NONE,
-        mishap.DOWN,
-        mishap.reset("answer-head", path="/messages:send"),
-        mishap.quota("3"),
-        mishap.slow(2, takes=False),
-        Mishap(name="other", body="ñ".encode(), headers=(("x-a", "b"),)),
+        faults.NONE,
+        faults.DOWN,
+        faults.reset("answer-head", path="/messages:send"),
+        faults.status(429, retry_after="3"),
+        faults.slow(2, takes=False),
+        Fault(name="other", body="ñ".encode(), headers=(("x-a", "b"),)),
     ],
     ids=lambda chosen: chosen.name,
 )
-def test_a_mishap_set_from_afar_is_the_mishap_of_sinch(api, remote, chosen):
-    remote.set_mishap(chosen)
-    assert {origin.mishap for origin in api.origins.values()} == {chosen}
+def test_a_fault_set_from_afar_is_the_fault_of_sinch(api, remote, chosen):
+    remote.set_fault(chosen)
+    assert {origin.fault for origin in api.origins.values()} == {chosen}
 
 
-def test_a_mishap_may_be_that_of_one_origin(api, remote):
-    remote.set_mishap(mishap.HANG, origin="auth")
-    assert [origin.mishap.name for origin in (api.eu, api.us, api.auth)] == ["none", "none", "hang"]
+def test_a_fault_may_be_that_of_one_origin(api, remote):
+    remote.set_fault(faults.HANG, origin="auth")
+    assert [origin.fault.name for origin in (api.eu, api.us, api.auth)] == ["none", "none", "hang"]
 
 
 def test_what_sinch_was_sent_is_told_with_its_reports(api, remote):
     api.wrote(ANA)
     send(api, send_body({"text_message": {"text": "¿Sí?"}}))
-    api.eu.script(mishap.reset("head"))
+    api.eu.script(faults.reset("head"))
     send(api)
     send(api, body=b"[]")
     send(api, send_body(recipient={"contact_id": callbacks.customer("carl").contact_id}))
@@ -107,7 +106,7 @@ def test_tokens_end_and_waits_end_from_afar(api, remote):
     given = token(api)
     remote.expire()
     assert send(api, headers=bearer(given)).status == 401
-    api.eu.set_mishap(mishap.HANG)
+    api.eu.set_fault(faults.HANG)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send, api)
         api.wait_for(lambda calls: calls[-1].whole and calls[-1].is_send and not calls[-1].ended)
@@ -116,17 +115,17 @@ def test_tokens_end_and_waits_end_from_afar(api, remote):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("row", "body"),
     [
-        ("PUT", "/_sandbox/mishap", b""),
-        ("PUT", "/_sandbox/mishap", b'{"origin":"all","mishap":{"name":"nonsense","at":"head"}}'),
-        ("PUT", "/_sandbox/mishap", b'{"origin":"moon","mishap":{"name":"none","at":"accepted"}}'),
-        ("POST", "/_sandbox/wrote", b'{"customer":"ana","content":{"message":{},"app_id":"other"}}'),
-        ("POST", "/_sandbox/read", b'{"message_id":"unknown"}'),
+        ("set_fault", b""),
+        ("set_fault", b'{"origin":"all","fault":{"name":"nonsense","at":"head"}}'),
+        ("set_fault", b'{"origin":"moon","fault":{"name":"none"}}'),
+        ("wrote", b'{"customer":"ana","content":{"message":{},"app_id":"other"}}'),
+        ("read", b'{"message_id":"unknown"}'),
     ],
 )
-def test_what_is_understood_by_nobody_is_answered_400(control, method, path, body):
-    assert exchange(Route(url=control.url + path), Request(method=method, body=body)).status == 400
+def test_what_is_understood_by_nobody_is_answered_400(control, row, body):
+    assert exchange(Route(url=f"{control.url}/_sandbox/{row}"), Request(body=body)).status == 400
 
 
 def test_a_sinch_that_is_not_there_is_said_to_be_so():
@@ -136,16 +135,16 @@ def test_a_sinch_that_is_not_there_is_said_to_be_so():
 
 def test_the_mode_command_makes_sinch_fail(api, run):
     result = run("mode", "reset", "--at", "answer-head", "--sends-only", "--origin", "eu")
-    chosen = api.eu.mishap
+    chosen = api.eu.fault
     assert (result.exit_code, chosen.name, chosen.at, chosen.path) == (0, "reset", "answer-head", "/messages:send")
     assert "Sinch resets the connection at some stage of request or answer, in the middle of the answer's head." in (
         result.output
     )
-    assert api.us.mishap == mishap.NONE
+    assert api.us.fault == faults.NONE
     run("mode", "status", "--status", "500", "--retry-after", "2", "--takes")
-    assert (api.us.mishap.status, api.us.mishap.retry_after, api.us.mishap.taken) == (500, "2", True)
+    assert (api.us.fault.status, api.us.fault.headers, api.us.fault.taken) == (500, (("retry-after", "2"),), True)
     run("mode", "none")
-    assert api.us.mishap.name == "none"
+    assert api.us.fault.name == "none"
 
 
 def test_the_sent_command_shows_what_came_and_what_became_of_it(api, run):

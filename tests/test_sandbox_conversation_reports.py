@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import attachment, callbacks, mode
+from sandbox import attachment, callbacks, faults
 from sandbox.archive import Archive
 from sandbox.callbacks import ANA, APP, Customer
-from sandbox.conversation import fate
+from sandbox.conversation import outcome
 from sandbox.conversation.account import Account
 from sandbox.conversation.api import ConversationApi
+from sandbox.faults import Fault
 from sandbox.fetching import Fetcher
 from sandbox.motion import Motion
 from sandbox.retries import DEFAULT, NONE
 from sandbox.sinch import Sinch
-from sandbox.trouble import Trouble
 from tests.sinch_samples import send, send_body
 
 NOW = 1_772_620_530.0
@@ -73,7 +73,7 @@ def test_a_message_in_the_window_is_queued_then_delivered(api, motion):
     ids=["just now", "nearly a day", "a day", "never"],
 )
 def test_the_window_closes_a_day_after_the_customers_last_message(api, ago, failed):
-    api.book.know(ANA)
+    api.contacts.know(ANA)
     if ago is not None:
         api.wrote(ANA, at=NOW - ago)
         api.wrote(ANA, at=NOW - ago - 7)  # an earlier one that comes later closes nothing
@@ -86,7 +86,7 @@ def test_the_window_closes_a_day_after_the_customers_last_message(api, ago, fail
 
 
 def test_a_template_needs_no_window(api):
-    api.book.know(ANA)
+    api.contacts.know(ANA)
     assert statuses(api, sent(api, send_body(TEMPLATE))) == ["QUEUED_ON_CHANNEL", "DELIVERED"]
 
 
@@ -102,7 +102,7 @@ def test_a_recipient_may_be_named_by_phone(api):
     identities = [{"channel": "WHATSAPP", "identity": "15550000"}]
     new = sent(api, send_body(recipient={"identified_by": {"channel_identities": identities}}))
     assert reason(api, new)["code"] == "OUTSIDE_ALLOWED_SENDING_WINDOW"
-    assert api.book.message(new).customer.phone == "15550000"
+    assert api.contacts.message(new).customer.phone == "15550000"
 
 
 @pytest.mark.parametrize(("length", "failed"), [(4096, False), (4097, True)])
@@ -129,26 +129,26 @@ def test_media_is_fetched_and_delivered(api, motion, archive):
     api.wrote(ANA)
     message_id = sent(api, send_body(media(motion, archive, "picture.jpg")))
     assert statuses(api, message_id) == ["QUEUED_ON_CHANNEL", "DELIVERED"]
-    (look,) = api.reports.fate(message_id).looks
-    assert look.outcome.words == "native as image"
+    (look,) = api.reports.outcome(message_id).looks
+    assert look.rendering.words == "native as image"
     assert [item.answered for item in archive.wait_until_served(101)] == [200]
 
 
 @pytest.mark.parametrize(
     ("name", "trouble", "code"),
     [
-        ("wave.gif", Trouble(), "CHANNEL_FAILURE"),
-        ("letter.doc", Trouble(), "CHANNEL_FAILURE"),
-        ("picture.jpg", Trouble(name="status", status=404), "MEDIA_NOT_REACHABLE"),
-        ("picture.jpg", Trouble(name="status", status=413), "MEDIA_TOO_LARGE"),
-        ("picture.jpg", Trouble(name="reset"), "MEDIA_NOT_REACHABLE"),
+        ("wave.gif", Fault(), "CHANNEL_FAILURE"),
+        ("letter.doc", Fault(), "CHANNEL_FAILURE"),
+        ("picture.jpg", faults.status(404), "MEDIA_NOT_REACHABLE"),
+        ("picture.jpg", faults.status(413), "MEDIA_TOO_LARGE"),
+        ("picture.jpg", Fault(name="reset"), "MEDIA_NOT_REACHABLE"),
     ],
     ids=["gif", "doc", "gone", "too large", "broken off"],
 )
 def test_media_that_does_not_go_fails_with_its_code(api, motion, archive, name, trouble, code):
     api.wrote(ANA)
     message = media(motion, archive, name)
-    archive.set_trouble(trouble)
+    archive.set_fault(trouble)
     found = reason(api, sent(api, send_body(message)))
     assert (found["code"], found["channel_code"]) == (code, "131053")
     assert found["description"].startswith("The underlying channel reported: ")
@@ -188,7 +188,7 @@ def test_a_link_that_is_none_is_not_reachable(api):
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
 )
 def test_links_are_found_wherever_they_stand(said, links):
-    assert list(fate.links(said)) == links
+    assert list(outcome.links(said)) == links
 
 
 def test_submit_comes_first_and_read_last_where_they_are_wanted(api, motion):
@@ -214,7 +214,7 @@ def test_reports_can_be_held_back(api):
     api.wrote(ANA)
     api.reports.hold()
     message_id = sent(api)
-    assert (api.reports.sent, api.reports.fate(message_id)) == ((), None)
+    assert (api.reports.sent, api.reports.outcome(message_id)) == ((), None)
     api.reports.let_go()
     assert statuses(api, message_id) == ["QUEUED_ON_CHANNEL", "DELIVERED"]
 
@@ -228,7 +228,7 @@ def test_reports_of_many_messages_keep_the_order_of_each(api):
 
 def test_a_report_that_is_refused_is_recorded_as_such(api, motion):
     api.wrote(ANA)
-    motion.set_mode(mode.failing(401))
+    motion.set_fault(faults.status(401))
     statuses(api, sent(api))
     assert [item.receipt.accepted for item in api.reports.sent] == [False, False]
 
@@ -236,7 +236,7 @@ def test_a_report_that_is_refused_is_recorded_as_such(api, motion):
 def test_closing_does_not_wait_for_reports_that_nobody_takes(api, motion):
     api.wrote(ANA)
     api.reports.sinch = dataclasses.replace(api.reports.sinch, retries=DEFAULT)
-    motion.set_mode(mode.failing(503))
+    motion.set_fault(faults.status(503))
     sent(api)
     motion.wait_for(1)
     api.reports.close()
@@ -262,7 +262,7 @@ def test_who_writes_is_heard_by_motion_and_may_be_answered(api, motion):
 
 
 def test_waiting_ends_at_the_deadline(api):
-    with pytest.raises(TimeoutError, match="not reported"):
+    with pytest.raises(TimeoutError, match="it did not come to that"):
         api.reports.wait_for(1, deadline_seconds=0.01)
-    with pytest.raises(TimeoutError, match="not heard"):
+    with pytest.raises(TimeoutError, match="it did not come to that"):
         api.wait_for_sends(1, deadline_seconds=0.01)

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.connection import Answer
 from sandbox.fetching import MEANINGS, Fetched, Fetcher, Tried
-from sandbox.listener import Listener
-from sandbox.mode import Mode
+from sandbox.reply import Reply
+from sandbox.server import Server as HttpServer
 from sandbox.wire import Heard, Wire
 
 CONTENT = bytes(range(256)) * 10
@@ -20,17 +20,17 @@ class Server:
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
-        self.script: list[Mode] = []
+        self.script: list[Reply] = []
         self.ranges = True
-        self.listener = Listener(self.respond, complain=print)
+        self.listener = HttpServer(self.respond, complain=print)
 
     def respond(self, heard: Heard, wire: Wire) -> None:
         self.heard.append(heard)
-        mode = self.script.pop(0) if self.script else self.answer(heard)
-        body = b"" if heard.method == "HEAD" else mode.body
-        wire.write(Mode(bare=True, status=mode.status, headers=mode.headers, body=body).payload)
+        reply = self.script.pop(0) if self.script else self.answer(heard)
+        body = b"" if heard.method == "HEAD" else reply.body
+        wire.write(Reply(bare=True, status=reply.status, headers=reply.headers, body=body).payload)
 
-    def answer(self, heard: Heard) -> Mode:
+    def answer(self, heard: Heard) -> Reply:
         asked = re.fullmatch("bytes=([0-9]+)-([0-9]+)", dict(heard.headers).get("range", ""))
         if asked is None or not self.ranges:
             return whole(CONTENT)
@@ -42,13 +42,13 @@ class Server:
         return [heard.method for heard in self.heard]
 
 
-def whole(content: bytes, kind: str = "image/jpeg", *, status: int = 200) -> Mode:
-    return Mode(status=status, body=content, headers=(("content-type", kind), ("content-length", str(len(content)))))
+def whole(content: bytes, kind: str = "image/jpeg", *, status: int = 200) -> Reply:
+    return Reply(status=status, body=content, headers=(("content-type", kind), ("content-length", str(len(content)))))
 
 
-def piece(content: bytes, said: str) -> Mode:
+def piece(content: bytes, said: str) -> Reply:
     kept = whole(content, status=206)
-    return Mode(status=206, body=content, headers=(*kept.headers, ("content-range", said)))
+    return Reply(status=206, body=content, headers=(*kept.headers, ("content-range", said)))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def server():
     made = Server()
     made.listener.open()
     yield made
-    made.listener.release()
+    made.listener.close()
 
 
 def fetch(server: Server, habit, **how) -> Fetched:
@@ -125,7 +125,7 @@ def test_a_head_that_is_refused_does_not_matter_and_a_get_does(server):
 
 
 def test_a_redirect_is_not_followed(server):
-    server.script = [Mode(status=302, headers=(("location", "/b"), ("content-length", "0")))]
+    server.script = [Reply(status=302, headers=(("location", "/b"), ("content-length", "0")))]
     fetched = fetch(server, "get")
     assert (fetched.content, fetched.decisive.status, len(server.heard)) == (None, 302, 1)
 

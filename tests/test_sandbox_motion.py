@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import authority, mode
+from sandbox import authority, faults
 from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.faults import Fault
 from sandbox.motion import Motion
 
 NOTIFY = "/api/whatsapp/accounts/7/notify"
@@ -83,11 +84,11 @@ def test_notify_alone_is_nothing_unexpected(motion):
 
 def test_down_refuses_connections_and_up_listens_on_the_same_port_again(motion):
     address = motion.address
-    motion.set_mode(mode.DOWN)
+    motion.set_fault(faults.DOWN)
     assert post(motion).error == "refused"
     with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
         stranger.bind(address)
-    motion.set_mode(mode.UP)
+    motion.set_fault(faults.NONE)
     assert motion.address == address
     assert post(motion).status == 200
 
@@ -96,12 +97,12 @@ def test_down_cuts_a_kept_alive_connection(motion):
     with socket.create_connection(motion.address) as connection:
         connection.sendall(f"POST {NOTIFY} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}".encode())
         assert b"200" in connection.recv(1000)
-        motion.set_mode(mode.DOWN)
+        motion.set_fault(faults.DOWN)
         assert connection.recv(1000) == b""
 
 
 def test_a_hanging_request_is_answered_when_it_is_released(motion):
-    motion.set_mode(mode.HANG)
+    motion.set_fault(faults.HANG)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, motion)
         (received,) = motion.wait_for(1)
@@ -114,7 +115,7 @@ def test_a_hanging_request_is_answered_when_it_is_released(motion):
 def test_a_client_that_left_before_the_release_had_no_answer(motion):
     told = threading.Event()
     motion.on_event = lambda event, _: event == "unanswered" and told.set()
-    motion.set_mode(mode.HANG)
+    motion.set_fault(faults.HANG)
     assert post(motion, timeout_seconds=0.05).error == "timeout"
     motion.release()
     assert told.wait(10)
@@ -122,22 +123,22 @@ def test_a_client_that_left_before_the_release_had_no_answer(motion):
 
 
 def test_going_down_cuts_those_who_hang(motion):
-    motion.set_mode(mode.HANG)
+    motion.set_fault(faults.HANG)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, motion)
         motion.wait_for(1)
-        motion.set_mode(mode.DOWN)
+        motion.set_fault(faults.DOWN)
         assert answer.result().status is None
 
 
 def test_slow_answers_late(motion):
-    motion.set_mode(mode.slow(0.05))
+    motion.set_fault(faults.slow(0.05))
     answer = post(motion)
     assert (answer.status, answer.seconds >= 0.05) == (200, True)
 
 
 def test_failing_answers_with_its_status_and_retry_after(motion):
-    motion.set_mode(mode.failing(503, retry_after="7"))
+    motion.set_fault(faults.status(503, retry_after="7"))
     answer = post(motion)
     assert (answer.status, answer.header("Retry-After")) == (503, "7")
     motion.wait_for(lambda items: items[0].answered == 503)
@@ -145,47 +146,47 @@ def test_failing_answers_with_its_status_and_retry_after(motion):
 
 
 def test_a_status_without_a_body_has_none(motion):
-    motion.set_mode(mode.failing(204))
+    motion.set_fault(faults.status(204))
     assert (post(motion).status, post(motion).body) == (204, b"")
 
 
 def test_poison_fails_and_its_neighbours_do_not(motion):
-    motion.set_mode(mode.poison(b"bad", status=500))
+    motion.set_fault(faults.status(500, marker=b"bad"))
     assert [post(motion, body).status for body in (b"good", b"so bad", b"good")] == [200, 500, 200]
 
 
 def test_an_answer_that_drips_ends_at_the_clients_total_deadline(motion):
-    motion.set_mode(mode.drip(0.02))
+    motion.set_fault(Fault(name="drip", seconds=0.02))
     assert post(motion, timeout_seconds=0.3).error == "timeout"
 
 
 def test_an_answer_that_drips_arrives_in_the_end(motion):
-    motion.set_mode(mode.drip(0.0001))
+    motion.set_fault(Fault(name="drip", seconds=0.0001))
     assert post(motion).body == b"{}"
 
 
 @pytest.mark.parametrize(
     ("chosen", "error"),
     [
-        (mode.RESET, "ConnectionResetError"),
-        (mode.CUT, "IncompleteRead"),
-        (mode.GARBAGE, "BadStatusLine"),
+        (faults.reset(), "ConnectionResetError"),
+        (faults.CUT, "IncompleteRead"),
+        (faults.GARBAGE, "BadStatusLine"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
 def test_broken_answers_are_broken(motion, chosen, error):
-    motion.set_mode(chosen)
+    motion.set_fault(chosen)
     assert error in post(motion).error
     assert len(motion.wait_for(1)) == 1
 
 
 def test_an_endless_answer_has_a_status_and_no_end(motion):
-    motion.set_mode(mode.ENDLESS)
+    motion.set_fault(faults.ENDLESS)
     assert post(motion, timeout_seconds=0.2).error == "timeout"
 
 
 def test_closing_answers_and_closes_without_announcing_it(motion):
-    motion.set_mode(mode.CLOSING)
+    motion.set_fault(Fault(name="closing"))
     connection = http.client.HTTPConnection(*motion.address, timeout=5)
     connection.request("POST", NOTIFY, b"{}")
     response = connection.getresponse()
@@ -196,17 +197,17 @@ def test_closing_answers_and_closes_without_announcing_it(motion):
 
 
 def test_a_script_is_played_once_then_the_standing_mode_goes_on(motion):
-    motion.script(mode.failing(500), mode.failing(429))
+    motion.script(faults.status(500), faults.status(429))
     assert [post(motion).status for _ in range(3)] == [500, 429, 200]
 
 
 def test_a_scripted_mode_with_a_marker_waits_for_its_body(motion):
-    motion.script(mode.poison(b"bad"))
+    motion.script(faults.status(500, marker=b"bad"))
     assert [post(motion, body).status for body in (b"good", b"bad", b"bad")] == [200, 500, 200]
 
 
 def test_a_hook_may_take_motion_down_at_the_moment_a_request_is_heard(motion):
-    motion.on_event = lambda event, _: event == "heard" and motion.set_mode(mode.DOWN)
+    motion.on_event = lambda event, _: event == "heard" and motion.set_fault(faults.DOWN)
     assert post(motion).status is None
     assert post(motion).error == "refused"
     assert [item.answered for item in motion.received] == [None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
 import signal
@@ -18,14 +17,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from sandbox import callbacks, child, journey, mode, signing, stage, state
+from sandbox import child, setup, state
 from sandbox.child import Child, ChildError
 from sandbox.commands import main
 from sandbox.connection import Route
 from sandbox.conversation.account import Key
-from sandbox.motion import Motion
-from sandbox.retries import NONE
-from sandbox.sinch import Sinch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -38,8 +34,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from sandbox import signing
 from sandbox.connection import Request, Route, exchange
-from sandbox.listener import Listener
-from sandbox.mode import Mode
+from sandbox.server import Server
+from sandbox.reply import Reply
 
 settings = tomllib.loads(Path(sys.argv[1]).read_text())
 server, motion, (account,) = settings["server"], settings["motion"], settings["account"]
@@ -53,7 +49,7 @@ def receive(heard, wire):
     headers = dict(heard.headers)
     nonce, timestamp = headers.get(signing.NONCE_HEADER, ""), headers.get(signing.TIMESTAMP_HEADER, "0")
     good = signing.sign(heard.body, secret, nonce, int(timestamp)).items() <= headers.items()
-    wire.write(Mode(status=deliver(heard) if good else 401).payload)
+    wire.write(Reply(status=deliver(heard) if good else 401).payload)
 
 def deliver(heard):
     kept = tuple(pair for pair in heard.headers if pair[0].startswith(("x-sinch", "content-type")))
@@ -72,7 +68,7 @@ def hand_out(heard, wire):
     status = 404 if not known else 415 if kind in {refused} else 200
     headers = (("content-type", kind), ("content-length", str(len(file.body))))
     body = file.body if heard.method == "GET" else b""
-    wire.write(Mode(bare=True, status=status, headers=headers, body=body).payload)
+    wire.write(Reply(bare=True, status=status, headers=headers, body=body).payload)
 
 def public(heard, wire):
     (receive if heard.method == "POST" else hand_out)(heard, wire)
@@ -86,7 +82,7 @@ def outbound(heard, wire):
     if file and file.header("content-type") in {refused}:
         details = [{"reason": "CHANNEL_FAILURE"}]
         error = {"code": 400, "message": "CHANNEL_FAILURE: it does not go", "status": "X", "details": details}
-        wire.write(Mode(status=400, body=json.dumps({"error": error}).encode()).payload)
+        wire.write(Reply(status=400, body=json.dumps({"error": error}).encode()).payload)
         return
     if media:
         media["url"] = server["public_url"] + "/media" + urlsplit(media["url"]).path
@@ -95,14 +91,14 @@ def outbound(heard, wire):
     route = Route(url=settings["sinch"][origin], ca_file=Path(settings["sinch"]["ca_file"]))
     for _ in range({pass_on}):
         answer = exchange(route, request)
-    wire.write(Mode(status=answer.status, body=answer.body).payload)
+    wire.write(Reply(status=answer.status, body=answer.body).payload)
 
 def ops(heard, wire):
-    wire.write(Mode(status=200 if heard.path == "/readyz" else 404).payload)
+    wire.write(Reply(status=200 if heard.path == "/readyz" else 404).payload)
 
 for respond, name in ((public, "public"), (ops, "ops"), (outbound, "outbound")):
     host, port = server[f"{name}_address"], server[f"{name}_port"]
-    Listener(respond, complain=print, host=host, port=port, tls=tls).open()
+    Server(respond, complain=print, host=host, port=port, tls=tls).open()
 print("listening", flush=True)
 threading.Event().wait()
 """
@@ -285,7 +281,7 @@ def read_until(process: subprocess.Popen, words: str) -> str:
 
 @pytest.fixture
 def built(tmp_path):
-    with stage.built(motion_url="http://127.0.0.1:1", control_url="http://127.0.0.1:2", root=tmp_path) as made:
+    with setup.built(motion_url="http://127.0.0.1:1", control_url="http://127.0.0.1:2", root=tmp_path) as made:
         yield made
     assert not made.folder.exists()
 
@@ -319,8 +315,8 @@ def test_without_a_sinch_there_is_no_door_to_it(built):
 
 def test_with_a_sinch_there_is_a_door_to_it_for_motion_alone(tmp_path):
     key = Key(key_secret="a secret of Motion's")
-    vendor = stage.Vendor(eu="https://eu", us="https://us", auth="https://auth", control_url="http://c", key=key)
-    with stage.built(motion_url="http://m", control_url="http://c", sinch=vendor, root=tmp_path) as made:
+    vendor = setup.Vendor(eu="https://eu", us="https://us", auth="https://auth", control_url="http://c", key=key)
+    with setup.built(motion_url="http://m", control_url="http://c", sinch=vendor, root=tmp_path) as made:
         written = Path(made.state.config_file).read_text()
         place = made.state
         assert state.read(made.state_file) == place
@@ -415,57 +411,3 @@ def until(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         threading.Event().wait(0.01)
-
-
-@pytest.fixture
-def motion():
-    with Motion() as running:
-        yield running
-
-
-@pytest.fixture
-def receipt(motion):
-    url = f"{motion.url}/api/whatsapp/accounts/7/notify?token=t"
-    return Sinch(url=url, secret="secret", retries=NONE).send(callbacks.text("Hola"))
-
-
-def follow(receipt, motion, **how):
-    return journey.follow([receipt], motion, **{"connector_id": 7, "query": "token=t", "deadline_seconds": 0.05, **how})
-
-
-def test_a_journey_without_a_difference_has_no_faults(receipt, motion):
-    (made,) = follow(receipt, motion)
-    assert made.faults == ()
-    assert made.delivered_ms >= 0
-
-
-@pytest.mark.parametrize(
-    ("expected", "fault"),
-    [({"connector_id": 8}, "another connector"), ({"query": ""}, "another query")],
-    ids=["connector", "query"],
-)
-def test_a_journey_to_elsewhere_has_a_fault(receipt, motion, expected, fault):
-    (made,) = follow(receipt, motion, **expected)
-    assert [fault + " than was sent"] == list(made.faults)
-
-
-@pytest.mark.parametrize("name", [name for name in ("content-type", *signing.HEADERS) if name != signing.NONCE_HEADER])
-def test_a_header_that_differs_is_a_fault(receipt, motion, name):
-    others = tuple(pair for pair in receipt.letter.headers if pair[0] != name)
-    sent = dataclasses.replace(receipt, letter=dataclasses.replace(receipt.letter, headers=others))
-    assert follow(sent, motion)[0].faults == (f"another {name} than was sent",)
-
-
-def test_a_callback_that_never_arrives_or_arrives_twice_is_a_fault(receipt, motion):
-    motion.forget()
-    assert follow(receipt, motion)[0].faults == ("Motion heard it 0 times",)
-    for _ in range(2):
-        Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify?token=t", secret="secret").deliver(receipt.letter)
-    assert follow(receipt, motion)[0].faults == ("Motion heard it 2 times",)
-
-
-def test_a_refused_callback_is_a_fault(motion):
-    motion.set_mode(mode.failing(401))
-    receipt = Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify", secret="secret").send(callbacks.text("Hola"))
-    (made,) = follow(receipt, motion, query="")
-    assert made.faults == ("the gateway answered 401",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.inspection import content, inspector
-from sandbox.samples import SAMPLES, Sample
+from sandbox.scenarios.attachment import SAMPLES, Sample
 
 MIMES = {
     "picture.jpg": "image/jpeg",

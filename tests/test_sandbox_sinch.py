@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
 
-from sandbox import authority, callbacks, mode, retries, signing
+from sandbox import authority, callbacks, faults, retries, signing
 from sandbox.connection import Pace, Request
 from sandbox.motion import Motion
 from sandbox.retries import Retries
@@ -73,7 +73,7 @@ def test_the_clock_gives_the_time_of_signatures(sinch):
 
 
 def test_a_retry_carries_its_first_signature(motion, sinch):
-    motion.script(mode.failing(503), mode.failing(429), mode.RESET)
+    motion.script(faults.status(503), faults.status(429), faults.reset())
     receipt = sinch.send(callbacks.text("Hola"))
     assert [answer.status for answer in receipt.answers] == [503, 429, None, 200]
     assert [answer.waited_seconds for answer in receipt.answers] == [0, 5, 10, 20]
@@ -83,7 +83,7 @@ def test_a_retry_carries_its_first_signature(motion, sinch):
 
 
 def test_a_retry_is_signed_anew_where_that_is_asked_for(motion, sinch):
-    motion.script(mode.failing(503), mode.failing(503))
+    motion.script(faults.status(503), faults.status(503))
     dataclasses.replace(sinch, retries=dataclasses.replace(QUICK, resigned=True)).send(callbacks.text("Hola"))
     received = motion.wait_for_accepted(1) and motion.received
     assert len({item.header(signing.NONCE_HEADER) for item in received}) == 3
@@ -93,35 +93,35 @@ def test_a_retry_is_signed_anew_where_that_is_asked_for(motion, sinch):
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 499])
 def test_a_refusal_drops_the_callback_for_good(motion, sinch, status):
-    motion.set_mode(mode.failing(status))
+    motion.set_fault(faults.status(status))
     receipt = sinch.send(callbacks.text("Hola"))
     assert (receipt.outcome, receipt.tries, receipt.status) == ("dropped", 1, status)
 
 
 def test_the_schedule_ends_after_its_last_wait(motion, sinch):
-    motion.set_mode(mode.failing(500, retry_after="0"))
+    motion.set_fault(faults.status(500, retry_after="0"))
     receipt = sinch.send(callbacks.text("Hola"))
     assert (receipt.outcome, receipt.tries) == ("again", 16)
     assert receipt.answers[-1].waited_seconds == 81_920
 
 
 def test_a_timeout_is_tried_again(motion, sinch):
-    motion.script(mode.HANG)
+    motion.script(faults.HANG)
     receipt = dataclasses.replace(sinch, timeout_seconds=0.2).send(callbacks.text("Hola"))
     assert [answer.error for answer in receipt.answers] == ["timeout", ""]
 
 
 def test_a_refused_connection_is_tried_until_somebody_listens(motion, sinch):
-    motion.set_mode(mode.DOWN)
+    motion.set_fault(faults.DOWN)
     patient = dataclasses.replace(sinch, retries=Retries(speed=500))
     with ThreadPoolExecutor(1) as pool:
         receipt = pool.submit(patient.send, callbacks.text("Hola"))
-        motion.set_mode(mode.UP)
+        motion.set_fault(faults.NONE)
         assert receipt.result().accepted
 
 
 def test_stopping_ends_the_waits_of_all_variants(motion, sinch):
-    motion.set_mode(mode.failing(500))
+    motion.set_fault(faults.status(500))
     slow = dataclasses.replace(sinch, retries=retries.DEFAULT)
     with ThreadPoolExecutor(1) as pool:
         receipt = pool.submit(slow.send, callbacks.text("Hola"))

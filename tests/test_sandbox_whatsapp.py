@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.connection import Answer
 from sandbox.fetching import Fetched, Tried
-from sandbox.samples import SAMPLES
+from sandbox.scenarios.attachment import SAMPLES
 from sandbox.whatsapp import BY_TYPE, Native, judge
 
 MB = 1_000_000
@@ -120,9 +120,9 @@ def test_one_byte_more_than_its_kind_may_have_is_too_large(kind, head, most):
     ],
 )
 def test_what_cannot_be_fetched_has_its_reason(status, words):
-    outcome = judge(refused(status))
-    assert (outcome.how, outcome.words) == ("refused", words)
-    assert outcome.description == f"downloading the media failed with http code {status}"
+    rendering = judge(refused(status))
+    assert (rendering.how, rendering.words) == ("refused", words)
+    assert rendering.description == f"downloading the media failed with http code {status}"
 
 
 def test_no_answer_at_all_is_not_reachable():
@@ -132,8 +132,8 @@ def test_no_answer_at_all_is_not_reachable():
 
 @pytest.mark.parametrize("kind", [None, "", " ; charset=utf-8"])
 def test_no_type_is_undetermined(kind):
-    outcome = judge(got(JPEG, kind))
-    assert (outcome.words, outcome.sub_code) == ("MEDIA_TYPE_UNSUPPORTED", "MEDIA_TYPE_UNDETERMINED")
+    rendering = judge(got(JPEG, kind))
+    assert (rendering.words, rendering.sub_code) == ("MEDIA_TYPE_UNSUPPORTED", "MEDIA_TYPE_UNDETERMINED")
 
 
 def test_no_length_is_not_reachable():

@@ -11,7 +11,7 @@ from sandbox.commands.agent import agent
 from sandbox.commands.media import fetch, send
 from sandbox.commands.motion import motion
 from sandbox.commands.sinch import sinch
-from sandbox.panel import ControlError
+from sandbox.control import ControlError
 from sandbox.state import StateError
 
 

@@ -8,8 +8,8 @@ import click
 
 from sandbox import callbacks, state
 from sandbox.agent import Told
-from sandbox.commands.options import STATE
-from sandbox.control import Remote
+from sandbox.commands.options import FILE, STATE
+from sandbox.control import MotionRemote
 
 _CONTACT = click.option("--contact", default="ana", show_default=True, help="The customer who is answered.")
 
@@ -30,13 +30,13 @@ def reply(*, text: str, contact: str, state_file: Path | None) -> None:
 
 
 @agent.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@FILE
 @_CONTACT
 @STATE
 def send(*, file: Path, contact: str, state_file: Path | None) -> None:
     """Send FILE: Motion keeps it, and Sinch gets a link."""
     place = state.read(state_file)
-    attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
+    attachment_id = MotionRemote(place.control_url).attach(file.name, file.read_bytes())
     click.echo(f"At Motion it is attachment {attachment_id}.")
     _show(place.agent().send_file(callbacks.customer(contact).contact_id, attachment_id))
 

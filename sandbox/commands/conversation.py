@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox import state
-from sandbox.commands.options import STATE
-from sandbox.conversation.control import EVERYWHERE, ApiRemote, Sent
-from sandbox.conversation.mishap import MEANINGS, STAGES, Mishap, Name, Stage
+from sandbox.commands.options import FORGET, STATE, failing, moment, tell
+from sandbox.conversation.control import EVERYWHERE, ApiRemote
+from sandbox.faults import Fault
 
 
 def _speaking(command: Callable[..., None]) -> Callable[..., None]:
@@ -31,11 +31,7 @@ def _speaking(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(list(MEANINGS)))
-@click.option("--at", type=click.Choice(list(STAGES)), default="accepted", show_default=True, help="For reset, close.")
-@click.option("--status", type=click.IntRange(200, 599), default=503, show_default=True, help="For `status`.")
-@click.option("--retry-after", help="For `status`: sent as it is.")
-@click.option("--seconds", type=click.FloatRange(0), default=1, show_default=True, help="For `slow` and `drip`.")
+@failing
 @click.option("--takes/--leaves", default=None, help="Whether messages are taken; goes with NAME by default.")
 @click.option("--sends-only", is_flag=True, help="Concern messages:send alone.")
 @click.option(
@@ -46,20 +42,24 @@ def _speaking(command: Callable[..., None]) -> Callable[..., None]:
     help="Where; `auth` gives access tokens.",
 )
 @_speaking
-def mode(remote: ApiRemote, *, name: Name, at: Stage, origin: str, sends_only: bool, **how: Any) -> None:  # noqa: ANN401
+def mode(remote: ApiRemote, *, fault: Fault, takes: bool | None, sends_only: bool, origin: str) -> None:
     """Behave from now on as NAME says; `none` is the normal state."""
-    chosen = Mishap(name=name, at=at, path="/messages:send" if sends_only else "", **how)
-    remote.set_mishap(chosen, origin=origin)
-    where = f", {STAGES[at]}" if name in ("reset", "close") else ""
-    click.echo(f"From the next request on, Sinch {MEANINGS[name]}{where}.")
+    path = "/messages:send" if sends_only else ""
+    remote.set_fault(dataclasses.replace(fault, takes=takes, path=path), origin=origin)
+    tell("Sinch", fault)
 
 
 @click.command()
-@click.option("--forget", is_flag=True, help="Empty the record afterwards.")
+@FORGET
 @_speaking
 def sent(remote: ApiRemote, *, forget: bool) -> None:
     """What Sinch was sent, in full or in part, and what it reported of it."""
-    Console().print(_table(remote.sent()))
+    shown = Table("#", "at (UTC)", "region", "what", "taken as", "answered", "reported")
+    for item in remote.sent():
+        answered = str(item.answered or ("nothing" if item.ended else "not yet"))
+        came, ended = (str(item.number), moment(item.at), item.origin), (answered, ", ".join(item.reports) or "-")
+        shown.add_row(*came, escape(item.what), item.message_id or "-", *ended)
+    Console().print(shown)
     if forget:
         remote.forget()
 
@@ -88,13 +88,3 @@ def release(remote: ApiRemote) -> None:
 
 
 COMMANDS = (mode, sent, read, expire, release)
-
-
-def _table(items: tuple[Sent, ...]) -> Table:
-    shown = Table("#", "at (UTC)", "region", "what", "taken as", "answered", "reported")
-    for item in items:
-        at = datetime.fromtimestamp(item.at, UTC).strftime("%H:%M:%S.%f")[:-3]
-        answered = str(item.answered or ("nothing" if item.ended else "not yet"))
-        reports = ", ".join(item.reports) or "-"
-        shown.add_row(str(item.number), at, item.origin, escape(item.what), item.message_id or "-", answered, reports)
-    return shown

@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sandbox import fetching, passage, state, whatsapp
-from sandbox.commands.options import STATE
-from sandbox.control import Remote
+from sandbox import fetching, state, whatsapp
+from sandbox.commands.options import FILE, STATE
+from sandbox.control import MotionRemote
 from sandbox.fetching import Fetched, Habit
+from sandbox.scenarios import attachment
 from sandbox.state import State
-from sandbox.whatsapp import Outcome
+from sandbox.whatsapp import Rendering
 
 _HABIT = click.option(
     "--habit",
@@ -26,13 +27,13 @@ _HABIT = click.option(
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@FILE
 @_HABIT
 @STATE
 def send(*, file: Path, habit: Habit, state_file: Path | None) -> None:
     """An agent sends FILE: Motion has it, Sinch fetches it through the gateway and reports how it went."""
     place = state.read(state_file)
-    attachment_id = Remote(place.control_url).attach(file.name, file.read_bytes())
+    attachment_id = MotionRemote(place.control_url).attach(file.name, file.read_bytes())
     click.echo(f"At Motion it is attachment {attachment_id}. Sinch gets the link")
     click.echo(place.link(attachment_id))
     _fetch(place, place.link(attachment_id), habit=habit)
@@ -51,17 +52,17 @@ def fetch(*, what: str, habit: Habit, state_file: Path | None) -> None:
 def _fetch(place: State, link: str, *, habit: Habit) -> None:
     """Exits non-zero where the gateway did not take the report; a file that is refused is no failure."""
     fetched = place.fetcher(habit).fetch(link)
-    outcome = whatsapp.judge(fetched)
-    receipt = place.sinch().send(passage.report(outcome, app=place.app))
+    rendering = whatsapp.judge(fetched)
+    receipt = place.sinch().send(attachment.report(rendering, app=place.app))
     console = Console()
     console.print(_table(fetched))
-    console.print(f"WhatsApp: {_told(outcome)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"WhatsApp: {_told(rendering)}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Sinch's report to Motion: the gateway answered {receipt.status or receipt.answers[-1].error}.")
     raise SystemExit(0 if receipt.accepted else 1)
 
 
-def _told(outcome: Outcome) -> str:
-    return f"refused, {outcome.words} ({outcome.description})" if outcome.how == "refused" else outcome.words
+def _told(rendering: Rendering) -> str:
+    return f"refused, {rendering.words} ({rendering.description})" if rendering.how == "refused" else rendering.words
 
 
 def _table(fetched: Fetched) -> Table:

@@ -16,16 +16,16 @@ from sandbox import callbacks
 from sandbox.callbacks import ANA, Callback, Customer
 from sandbox.conversation import operations, refusal, resources, tokens
 from sandbox.conversation.account import Account
-from sandbox.conversation.book import Book
+from sandbox.conversation.contacts import Contacts
 from sandbox.conversation.ledger import Call, Ledger
 from sandbox.conversation.ledger import Wanted as WantedCalls
-from sandbox.conversation.mishap import Mishap
 from sandbox.conversation.operations import Posted
 from sandbox.conversation.origin import Made, Origin
 from sandbox.conversation.reports import Reports
 from sandbox.conversation.resources import Asked
 from sandbox.conversation.tokens import Tokens
-from sandbox.mode import Mode
+from sandbox.faults import Fault
+from sandbox.reply import Reply
 from sandbox.sinch import Receipt
 from sandbox.wire import Heard
 
@@ -48,9 +48,9 @@ class ConversationApi:
     ) -> None:
         self.accounts = accounts or (Account(),)
         self.tokens = Tokens({account.key for account in self.accounts}, clock=clock)
-        self.book = Book(clock)
-        self.reports = Reports(self.book)
-        self.ledger = Ledger()
+        self.ledger = Ledger("Sinch")
+        self.contacts = Contacts(clock)
+        self.reports = Reports(self.contacts, complain=self.ledger.complain)
         self.eu = Origin("eu", self._answer, ledger=self.ledger, host=host, tls=tls)
         self.us = Origin("us", self._answer, ledger=self.ledger, host=host, tls=tls)
         self.auth = Origin("auth", self._give, ledger=self.ledger, host=host, tls=tls)
@@ -73,7 +73,7 @@ class ConversationApi:
     @property
     def calls(self) -> tuple[Call, ...]:
         """Every request, at all three origins."""
-        return self.ledger.calls
+        return self.ledger.items
 
     @property
     def sends(self) -> tuple[Call, ...]:
@@ -98,12 +98,11 @@ class ConversationApi:
     @property
     def unexpected(self) -> tuple[str, ...]:
         """Requests for what is not here, bytes that were no request, and failures of our own."""
-        return (*self.ledger.unexpected, *self.reports.failures)
+        return self.ledger.unexpected
 
     def assert_nothing_unexpected(self) -> None:
         """Raises AssertionError with what nobody announced."""
-        if unexpected := self.unexpected:
-            raise AssertionError("Sinch heard what nobody announced: " + "; ".join(unexpected))
+        self.ledger.assert_nothing_unexpected()
 
     def wait_for(self, wanted: WantedCalls, deadline_seconds: float = 10) -> tuple[Call, ...]:
         """Wait until `wanted(calls)`; returns them. Raises TimeoutError."""
@@ -114,10 +113,10 @@ class ConversationApi:
         self.wait_for(lambda calls: sum(call.is_send and call.ended for call in calls) >= count, deadline_seconds)
         return self.sends
 
-    def set_mishap(self, mishap: Mishap) -> None:
+    def set_fault(self, fault: Fault) -> None:
         """Of both regions and of the token endpoint alike."""
         for origin in self.origins.values():
-            origin.set_mishap(mishap)
+            origin.set_fault(fault)
 
     def release(self) -> None:
         """End every wait."""
@@ -134,8 +133,8 @@ class ConversationApi:
         """The same for a callback that exists: one with a message of the customer's in it. Raises KeyError."""
         message = callback.content["message"]
         account = {one.app.app_id: one for one in self.accounts}[callback.content["app_id"]]
-        moment = self.book.clock() if at is None else at
-        self.book.wrote(customer, account, said=message["contact_message"], message_id=message["id"], at=moment)
+        moment = self.contacts.clock() if at is None else at
+        self.contacts.wrote(customer, account, said=message["contact_message"], message_id=message["id"], at=moment)
 
     def write(self, words: str, *, by: Customer = ANA) -> Receipt:
         """The customer writes: the window opens, and the callback goes out by `reports.sinch`."""
@@ -145,22 +144,22 @@ class ConversationApi:
 
     def read(self, message_id: str) -> None:
         """The customer has read that message, which is told. Raises KeyError where there is none."""
-        message = self.book.message(message_id)
+        message = self.contacts.message(message_id)
         if message is None:
             raise KeyError(message_id)
         self.reports.read(message)
 
-    def _give(self, _: str, heard: Heard, __: Made) -> Mode:
+    def _give(self, _: str, heard: Heard, __: Made) -> Reply:
         if (heard.method, heard.path) != ("POST", tokens.PATH):
             return self._unknown(heard)
         return self.tokens.give(heard)
 
-    def _answer(self, region: str, heard: Heard, made: Made) -> Mode:
+    def _answer(self, region: str, heard: Heard, made: Made) -> Reply:
         match = _PATH.fullmatch(heard.path)
         if match is None:
             return self._unknown(heard)
         holder = self.tokens.holder(heard)
-        if isinstance(holder, Mode):
+        if isinstance(holder, Reply):
             return holder
         accounts = [one for one in self.accounts if (one.app.project_id, one.region) == (match[1], region)]
         if not accounts:
@@ -169,16 +168,16 @@ class ConversationApi:
             return refusal.of_status(403)
         return self._routed(match[2], heard, accounts, made) or self._unknown(heard)
 
-    def _routed(self, path: str, heard: Heard, accounts: Sequence[Account], made: Made) -> Mode | None:
+    def _routed(self, path: str, heard: Heard, accounts: Sequence[Account], made: Made) -> Reply | None:
         if heard.method == "POST":
-            posted = Posted(book=self.book, accounts=accounts, heard=heard, made=made, take=self.reports.take)
+            posted = Posted(contacts=self.contacts, accounts=accounts, heard=heard, made=made, take=self.reports.take)
             return operations.answer(path, posted)
         if heard.method == "GET":
             return resources.answer(
-                path, lambda name: Asked(book=self.book, accounts=accounts, name=name, query=heard.query)
+                path, lambda name: Asked(contacts=self.contacts, accounts=accounts, name=name, query=heard.query)
             )
         return None
 
-    def _unknown(self, heard: Heard) -> Mode:
+    def _unknown(self, heard: Heard) -> Reply:
         self.ledger.complain(f"{heard.method} {heard.path}")
         return refusal.absent("PATH", heard.path)

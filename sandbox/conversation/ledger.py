@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sandbox.conversation import tokens
-from sandbox.conversation.mishap import NONE, Mishap
+from sandbox.faults import NONE, Fault
+from sandbox.record import Entry, Record
 from sandbox.wire import Heard
 
 _SEND = "/messages:send"
@@ -22,16 +20,16 @@ class Call:
     """One request.
 
     `number` counts from 0 over all origins, in the order in which heads came; `at` is that moment in Unix seconds.
-    `heard` has an empty body until all of it has come, which is when the call is `whole`. `made` is the id of the
-    message or event that it became. `answered` is the status that was sent in full, None while or if there was none:
-    `ended` tells which.
+    `heard` has an empty body until all of it has come, which is when the call is `whole` and its `fault` is chosen.
+    `made` is the id of the message or event that it became. `answered` is the status that was sent in full, None while
+    or if there was none: `ended` tells which.
     """
 
     number: int
     origin: str
     at: float
     heard: Heard = field(repr=False)
-    mishap: Mishap = field(default=NONE, repr=False)
+    fault: Fault = field(default=NONE, repr=False)
     whole: bool = False
     made: str = ""
     answered: int | None = None
@@ -59,72 +57,15 @@ class Call:
 
     def header(self, name: str) -> str | None:
         """The first header of that name."""
-        return next(iter(self.heard.all_headers(name)), None)
+        return self.heard.header(name)
 
 
 Wanted = Callable[[Sequence[Call]], bool]
 
 
-class Entry:
-    """One call in the ledger, for who writes on."""
+class Ledger(Record[Call]):
+    """All calls to all origins."""
 
-    def __init__(self, ledger: Ledger, call: Call) -> None:
-        self._ledger, self.call = ledger, call
-
-    def update(self, **changes: Any) -> None:  # noqa: ANN401 - as dataclasses.replace
-        """Change it, in the ledger too."""
-        old, self.call = self.call, dataclasses.replace(self.call, **changes)
-        self._ledger.exchange(old, self.call)
-
-
-class Ledger:
-    """The record; several threads write and read it."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._calls: dict[int, Call] = {}  # by number
-        self._unexpected: list[str] = []
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        with self._changed:
-            return tuple(self._calls.values())
-
-    @property
-    def unexpected(self) -> tuple[str, ...]:
-        with self._changed:
-            return tuple(self._unexpected)
-
-    def hear(self, origin: str, head: Heard, mishap: Mishap) -> Entry:
+    def hear(self, origin: str, head: Heard) -> Entry[Call]:
         """A request of which the head has come."""
-        with self._changed:
-            number = next(reversed(self._calls), -1) + 1
-            call = self._calls[number] = Call(number=number, origin=origin, at=time.time(), heard=head, mishap=mishap)
-            self._changed.notify_all()
-            return Entry(self, call)
-
-    def exchange(self, old: Call, new: Call) -> None:
-        """The new one in place of the old, which may have been forgotten meanwhile."""
-        with self._changed:
-            if self._calls.get(old.number) is old:
-                self._calls[old.number] = new
-            self._changed.notify_all()
-
-    def complain(self, about: str) -> None:
-        """Note what nobody announced."""
-        with self._changed:
-            self._unexpected.append(about)
-            self._changed.notify_all()
-
-    def forget(self) -> None:
-        """Empty it."""
-        with self._changed:
-            self._calls.clear()
-            self._unexpected.clear()
-
-    def wait_for(self, wanted: Wanted, deadline_seconds: float = 10) -> tuple[Call, ...]:
-        """Wait until `wanted(calls)`; returns them. Raises TimeoutError at the deadline."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: wanted(tuple(self._calls.values())), deadline_seconds):
-                raise TimeoutError(f"not heard within {deadline_seconds} s; calls: {[*self._calls.values()]}")
-            return tuple(self._calls.values())
+        return self.add(lambda number: Call(number=number, origin=origin, at=time.time(), heard=head))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox import signing
-from sandbox.conversation import book, refusal, resources, shape
+from sandbox.conversation import contacts, refusal, resources, shape
 from sandbox.conversation.account import Account
-from sandbox.conversation.book import Book, Message
+from sandbox.conversation.contacts import Contacts, Message
 from sandbox.conversation.refusal import Violation
 from sandbox.conversation.shape import Rule
-from sandbox.mode import Mode
+from sandbox.reply import Reply
 from sandbox.wire import Heard
 
 Content = Mapping[str, Any]
@@ -23,7 +23,7 @@ Content = Mapping[str, Any]
 class Posted:
     """A request to do something: the accounts of its project and region, and who wants to know what it became."""
 
-    book: Book
+    contacts: Contacts
     accounts: Sequence[Account]
     heard: Heard
     made: Callable[[str], None]
@@ -37,8 +37,8 @@ class Operation:
     check: Callable[[dict[str, Any], bool], Sequence[Violation]]
     do: Callable[[Posted, dict[str, Any], Account], Content]
 
-    def answer(self, posted: Posted) -> Mode:
-        kind = next(iter(posted.heard.all_headers("content-type")), "").partition(";")[0].strip().lower()
+    def answer(self, posted: Posted) -> Reply:
+        kind = (posted.heard.header("content-type") or "").partition(";")[0].strip().lower()
         if kind != "application/json":
             return refusal.violating(("Content-Type", "application/json is wanted"))
         content = shape.read(posted.heard.body)
@@ -53,7 +53,7 @@ class Operation:
         return resources.shown(self.do(posted, content, account))
 
 
-def answer(path: str, posted: Posted) -> Mode | None:
+def answer(path: str, posted: Posted) -> Reply | None:
     """The answer to POST of this path below the project; None where there is nothing of the kind."""
     return _ROWS[path].answer(posted) if path in _ROWS else None
 
@@ -67,21 +67,21 @@ def _checked(*rules: Rule) -> Callable[[dict[str, Any], bool], Sequence[Violatio
 
 
 def _send(posted: Posted, content: dict[str, Any], account: Account) -> Content:
-    message = posted.book.take(content, account)
+    message = posted.contacts.take(content, account)
     posted.made(message.message_id)
     posted.take(message)
-    return {"message_id": message.message_id, "accepted_time": book.moment(message.at)}
+    return {"message_id": message.message_id, "accepted_time": contacts.moment(message.at)}
 
 
 def _event(posted: Posted, _: dict[str, Any], __: Account) -> Content:
-    now = posted.book.clock()
+    now = posted.contacts.clock()
     event_id = signing.ulid(now)
     posted.made(event_id)
-    return {"event_id": event_id, "accepted_time": book.moment(now)}
+    return {"event_id": event_id, "accepted_time": contacts.moment(now)}
 
 
 def _capability(posted: Posted, content: dict[str, Any], _: Account) -> Content:
-    request_id = content.get("request_id") or signing.ulid(posted.book.clock())
+    request_id = content.get("request_id") or signing.ulid(posted.contacts.clock())
     return {"app_id": content["app_id"], "recipient": content["recipient"], "request_id": request_id}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from sandbox.mode import Mode
+from sandbox.reply import Reply
 from sandbox.style import Pair
 
 Violation = tuple[str, str]  # the field, and what is wrong with it
@@ -30,20 +30,20 @@ _WORDS: Mapping[int, tuple[str, str]] = {
 
 def of_status(
     number: int, *, message: str = "", details: Sequence[object] = (), headers: tuple[Pair, ...] = ()
-) -> Mode:
+) -> Reply:
     """An error with that status."""
     name, words = _WORDS.get(number, ("UNKNOWN", "Simulated"))
     error = {"code": number, "message": message or words, "status": name, "details": list(details)}
-    return Mode(status=number, body=json.dumps({"error": error}).encode(), headers=headers)
+    return Reply(status=number, body=json.dumps({"error": error}).encode(), headers=headers)
 
 
-def violating(*violations: Violation) -> Mode:
+def violating(*violations: Violation) -> Reply:
     """400, with what is wrong field by field."""
     rows = [{"field": field, "description": description} for field, description in violations]
     return of_status(400, details=[{"@type": f"{_RPC}BadRequest", "field_violations": rows}])
 
 
-def absent(kind: str, name: str) -> Mode:
+def absent(kind: str, name: str) -> Reply:
     """404: it is not there, or not in this region or project."""
     info = {
         "@type": f"{_RPC}ResourceInfo",
@@ -55,28 +55,28 @@ def absent(kind: str, name: str) -> Mode:
     return of_status(404, details=[info])
 
 
-def stranger() -> Mode:
+def stranger() -> Reply:
     """401 for who shows nothing that Sinch knows."""
     return of_status(401, headers=(("www-authenticate", "Bearer"),))
 
 
-def expired(moment: str) -> Mode:
+def expired(moment: str) -> Reply:
     """401 for a token that has ended; the SDKs ask for another one only where the header says "expired"."""
     return _invalid(f"Jwt expired at {moment}")
 
 
-def malformed() -> Mode:
+def malformed() -> Reply:
     """401 for a token that was never given."""
     return _invalid("An error occurred while attempting to decode the Jwt")
 
 
-def _invalid(description: str) -> Mode:
+def _invalid(description: str) -> Reply:
     said = f'Bearer error="invalid_token", error_description="{description}", error_uri="{_MORE}"'
-    return Mode(status=401, headers=(("www-authenticate", said),))
+    return Reply(status=401, headers=(("www-authenticate", said),))
 
 
-def of_token(error: str, description: str, *, number: int = 400) -> Mode:
+def of_token(error: str, description: str, *, number: int = 400) -> Reply:
     """What the token endpoint answers: RFC 6749, 5.2."""
     challenge = (("www-authenticate", 'Basic realm="auth"'),) if number == 401 else ()
     body = json.dumps({"error": error, "error_description": description}).encode()
-    return Mode(status=number, body=body, headers=challenge)
+    return Reply(status=number, body=body, headers=challenge)

@@ -10,14 +10,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from sandbox import callbacks
 from sandbox.callbacks import Callback
-from sandbox.conversation import fate
-from sandbox.conversation.book import Book, Message
-from sandbox.conversation.fate import Case, Fate, Reason
+from sandbox.conversation import outcome
+from sandbox.conversation.contacts import Contacts, Message
+from sandbox.conversation.outcome import Case, Outcome, Reason
 from sandbox.fetching import Fetcher
+from sandbox.record import Record
 from sandbox.sinch import Receipt, Sinch
 
 _WORKERS = 4
@@ -39,37 +39,36 @@ Wanted = Callable[[Sequence[Report]], bool]
 
 
 class Reports:
-    """The workers; `sinch` posts, `fetcher` fetches media. Both may be set later, or never."""
+    """The workers; `sinch` posts, `fetcher` fetches media. Both may be set later, or never.
 
-    def __init__(self, book: Book) -> None:
+    `complain` is told of failures of our own.
+    """
+
+    def __init__(self, contacts: Contacts, *, complain: Callable[[str], None]) -> None:
         self.sinch: Sinch | None = None
         self.fetcher: Fetcher | None = None
         self.submits = self.reads = False
-        self.failures: list[str] = []  # of our own
-        self._book = book
-        self._stopped = threading.Event()
-        self._free = threading.Event()
+        self._contacts, self._complain = contacts, complain
+        self._stopped, self._free = threading.Event(), threading.Event()
         self._free.set()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="reports")
-        self._changed = threading.Condition()
-        self._sent: list[Report] = []
-        self._fates: dict[str, Fate] = {}
+        self._record = Record[Report]()
+        self._guard = threading.Lock()
+        self._outcomes: dict[str, Outcome] = {}
         self._last: dict[str, Future[None]] = {}  # of each message
 
     @property
     def sent(self) -> tuple[Report, ...]:
         """All that were posted, in the order in which that ended."""
-        with self._changed:
-            return tuple(self._sent)
+        return self._record.items
 
     def of(self, message_id: str) -> tuple[Report, ...]:
         """Those of one message."""
         return tuple(item for item in self.sent if item.message_id == message_id)
 
-    def fate(self, message_id: str) -> Fate | None:
+    def outcome(self, message_id: str) -> Outcome | None:
         """What became of it, None while that is open."""
-        with self._changed:
-            return self._fates.get(message_id)
+        return self._outcomes.get(message_id)
 
     def hold(self) -> None:
         """Decide and tell nothing until `let_go`."""
@@ -80,7 +79,7 @@ class Reports:
 
     def take(self, message: Message) -> None:
         """Decide what becomes of this one, and tell it."""
-        self._queue(message, lambda: self._tell_fate(message))
+        self._queue(message, lambda: self._tell_outcome(message))
 
     def read(self, message: Message) -> None:
         """The customer has read it."""
@@ -88,11 +87,7 @@ class Reports:
 
     def wait_for(self, wanted: int | Wanted, deadline_seconds: float = 30) -> tuple[Report, ...]:
         """Wait until so many were posted, or until `wanted(sent)`; returns `sent`. Raises TimeoutError."""
-        test: Wanted = (lambda items: len(items) >= wanted) if isinstance(wanted, int) else wanted
-        with self._changed:
-            if not self._changed.wait_for(lambda: test(tuple(self._sent)), deadline_seconds):
-                raise TimeoutError(f"not reported within {deadline_seconds} s; reports: {self._sent}")
-            return tuple(self._sent)
+        return self._record.wait_for(wanted, deadline_seconds)
 
     def close(self) -> None:
         """Stop; what was not told is not told."""
@@ -101,7 +96,7 @@ class Reports:
         self._pool.shutdown(cancel_futures=True)
 
     def _queue(self, message: Message, task: Callable[[], None]) -> None:
-        with self._changed:
+        with self._guard:
             before = self._last.get(message.message_id)
 
             def run() -> None:
@@ -117,15 +112,13 @@ class Reports:
     def _note(self, done: Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None:
-            self.failures.append(repr(error))
+            self._complain(repr(error))
 
-    def _tell_fate(self, message: Message) -> None:
+    def _tell_outcome(self, message: Message) -> None:
         if self.submits:
             self._post(message, "SUBMIT")
-        last_written = self._book.last_written(message)
-        decided = fate.decide(Case(message=message, last_written=last_written, now=self._book.clock()), self.fetcher)
-        with self._changed:
-            self._fates[message.message_id] = decided
+        case = Case(message=message, last_written=self._contacts.last_written(message), now=self._contacts.clock())
+        decided = self._outcomes[message.message_id] = outcome.decide(case, self.fetcher)
         if decided.reason:
             self._post(message, "FAILED", decided.reason)
             return
@@ -137,9 +130,7 @@ class Reports:
         sinch = dataclasses.replace(self.sinch, stopped=self._stopped) if self.sinch else None
         receipt = sinch.send(callback) if sinch else None
         report = Report(message_id=message.message_id, status=status, reason=reason, callback=callback, receipt=receipt)
-        with self._changed:
-            self._sent.append(report)
-            self._changed.notify_all()
+        self._record.add(lambda _: report)
 
 
 def _report(message: Message, status: str, reason: Reason | None) -> Callback:
@@ -164,5 +155,4 @@ def _submit(message: Message) -> Callback:
 
 
 def _addressed(sample: Callback, message: Message) -> Callback:
-    content: dict[str, Any] = {**sample.content, "correlation_id": message.correlation_id}
-    return Callback(sample.name, content)
+    return Callback(sample.name, {**sample.content, "correlation_id": message.correlation_id})

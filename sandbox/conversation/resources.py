@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sandbox.callbacks import Customer
-from sandbox.conversation import book, refusal
+from sandbox.conversation import contacts, refusal
 from sandbox.conversation.account import Account
-from sandbox.conversation.book import Book
-from sandbox.mode import Mode
+from sandbox.conversation.contacts import Contacts
+from sandbox.reply import Reply
 
 _PAGE, _MOST = 10, 1000
 _ID = "([^/:]{1,100})"
@@ -28,7 +28,7 @@ Resource = Mapping[str, Any]
 class Asked:
     """A request to read: the accounts of its project and region, the id in its path, and its query."""
 
-    book: Book
+    contacts: Contacts
     accounts: Sequence[Account]
     name: str = ""
     query: str = ""
@@ -38,7 +38,7 @@ class Asked:
         return parse_qs(self.query).get(key, [""])[0]
 
 
-def answer(path: str, asked: Callable[[str], Asked]) -> Mode | None:
+def answer(path: str, asked: Callable[[str], Asked]) -> Reply | None:
     """The answer to GET of this path below the project; None where there is nothing of the kind."""
     for pattern, show in _ROWS:
         if match := pattern.fullmatch(path):
@@ -46,12 +46,12 @@ def answer(path: str, asked: Callable[[str], Asked]) -> Mode | None:
     return None
 
 
-def shown(content: Resource) -> Mode:
+def shown(content: Resource) -> Reply:
     """It as a body."""
-    return Mode(body=json.dumps(content, ensure_ascii=False).encode())
+    return Reply(body=json.dumps(content, ensure_ascii=False).encode())
 
 
-def _page(key: str, found: Iterable[Resource], asked: Asked, **more: object) -> Mode:
+def _page(key: str, found: Iterable[Resource], asked: Asked, **more: object) -> Reply:
     items = list(found)
     size, start = asked.said("page_size") or str(_PAGE), asked.said("page_token") or "0"
     if _NUMBER.fullmatch(size) is None or not 1 <= int(size) <= _MOST:
@@ -63,7 +63,7 @@ def _page(key: str, found: Iterable[Resource], asked: Asked, **more: object) -> 
     return shown({key: items[int(start) : end], "next_page_token": token, **more})
 
 
-def _single(found: Iterable[Resource], kind: str, name: str) -> Mode:
+def _single(found: Iterable[Resource], kind: str, name: str) -> Reply:
     item = next((one for one in found if one["id"] == name), None)
     return shown(item) if item else refusal.absent(kind, name)
 
@@ -71,12 +71,12 @@ def _single(found: Iterable[Resource], kind: str, name: str) -> Mode:
 def _messages(asked: Asked) -> list[Resource]:
     apps = {account.app.app_id for account in asked.accounts if asked.said("app_id") in ("", account.app.app_id)}
     wanted = {key: asked.said(key) for key in ("contact_id", "conversation_id", "direction") if asked.said(key)}
-    found = [one for one in asked.book.messages() if one.account.app.app_id in apps]
+    found = [one for one in asked.contacts.messages() if one.account.app.app_id in apps]
     return [one.resource for one in found if wanted.items() <= one.resource.items()]
 
 
 def _contacts(asked: Asked) -> list[Resource]:
-    return [_contact(one) for one in asked.book.customers()]
+    return [_contact(one) for one in asked.contacts.customers()]
 
 
 def _conversations(asked: Asked) -> list[Resource]:
@@ -92,7 +92,7 @@ def _apps(asked: Asked) -> list[Resource]:
 def _contact(customer: Customer) -> Resource:
     return {
         "id": customer.contact_id,
-        "channel_identities": [book.identity(customer)],
+        "channel_identities": [contacts.identity(customer)],
         "channel_priority": ["WHATSAPP"],
         "display_name": customer.name.title(),
         "email": "",
@@ -116,7 +116,7 @@ def _conversation(last: Resource, app_id: str) -> Resource:
     }
 
 
-_ROWS: tuple[tuple[re.Pattern[str], Callable[[Asked], Mode]], ...] = (
+_ROWS: tuple[tuple[re.Pattern[str], Callable[[Asked], Reply]], ...] = (
     (re.compile("/messages"), lambda asked: _page("messages", _messages(asked), asked)),
     (re.compile(f"/messages/{_ID}"), lambda asked: _single(_messages(asked), "MESSAGE", asked.name)),
     (re.compile("/contacts"), lambda asked: _page("contacts", _contacts(asked), asked)),

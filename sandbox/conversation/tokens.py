@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from sandbox.conversation import refusal
 from sandbox.conversation.account import Key
-from sandbox.mode import Mode
+from sandbox.reply import Reply
 from sandbox.wire import Heard
 
 PATH = "/oauth2/token"
@@ -66,17 +66,17 @@ class Tokens:
         with self._guard:
             self._given.clear()
 
-    def give(self, heard: Heard) -> Mode:
+    def give(self, heard: Heard) -> Reply:
         """The answer of the token endpoint."""
         key_id = self._basic(heard)
         if key_id is None:
             return refusal.of_token("invalid_client", "Client authentication failed", number=401)
-        kind = next(iter(heard.all_headers("content-type")), "").partition(";")[0].strip().lower()
+        kind = (heard.header("content-type") or "").partition(";")[0].strip().lower()
         if kind != _FORM or parse_qs(heard.body.decode("latin-1")).get("grant_type") != ["client_credentials"]:
             return refusal.of_token("invalid_request", "grant_type=client_credentials is wanted, as a form")
         return self._fresh(key_id)
 
-    def holder(self, heard: Heard) -> str | Mode:
+    def holder(self, heard: Heard) -> str | Reply:
         """The id of the key by which the request is made, else how it is refused."""
         shown = heard.all_headers("authorization")
         scheme, _, text = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
@@ -84,7 +84,7 @@ class Tokens:
             return self._borne(text.strip())
         return self._basic(heard) or refusal.stranger()
 
-    def _borne(self, text: str) -> str | Mode:
+    def _borne(self, text: str) -> str | Reply:
         with self._guard:
             token = self._given.get(text)
         if token is None:
@@ -104,14 +104,14 @@ class Tokens:
         known = self._secrets.get(name.decode("latin-1"))
         return name.decode("latin-1") if known and hmac.compare_digest(known.encode(), secret) else None
 
-    def _fresh(self, key_id: str) -> Mode:
+    def _fresh(self, key_id: str) -> Reply:
         token = Token(key_id=key_id, ends_at=self._clock() + self.life.seconds)
         text = _spelled(token)
         with self._guard:
             self._given[text] = token
         said = {} if self.life.said is None else {"expires_in": self.life.said}
         content = {"access_token": text, "token_type": "bearer", **said, "scope": ""}
-        return Mode(body=json.dumps(content).encode(), headers=(("cache-control", "no-store"),))
+        return Reply(body=json.dumps(content).encode(), headers=(("cache-control", "no-store"),))
 
 
 def _spelled(token: Token) -> str:

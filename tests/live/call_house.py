@@ -20,12 +20,11 @@ from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.outbound import record, refusals
 from gateway.outbound.record import Sent
 from gateway.serving import nginx, nginx_conf, supervisor
-from sandbox import agent, attachment, authority, callbacks, fetching
+from sandbox import agent, attachment, authority, callbacks, faults, fetching
 from sandbox.agent import Agent, Told, Way
 from sandbox.callbacks import APP, App, Customer
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
-from sandbox.conversation import mishap
 from sandbox.conversation.account import KEY, Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
@@ -91,7 +90,7 @@ class CallHouse:
         for account in self.api.accounts:
             said = {"text_message": {"text": "Hola"}}
             message_id = f"{account.region}-{made.contact_id}"
-            self.api.book.wrote(made, account, said=said, message_id=message_id, at=self.api.book.clock())
+            self.api.contacts.wrote(made, account, said=said, message_id=message_id, at=self.api.contacts.clock())
         return made
 
     def route(self, *, host: str = NAME, source: str = MOTION) -> Route:
@@ -136,8 +135,8 @@ class CallHouse:
 
     def quiet(self) -> None:
         """Let nothing go wrong any more, nobody wait, and no connection be used again; forget what was heard."""
-        self.api.set_mishap(mishap.DOWN)
-        self.api.set_mishap(mishap.NONE)
+        self.api.set_fault(faults.DOWN)
+        self.api.set_fault(faults.NONE)
         self.api.ledger.forget()
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway import errors
-from sandbox import callbacks, mode, signing
+from sandbox import callbacks, faults, signing
 from sandbox.connection import Answer
 from sandbox.sinch import Letter, Sinch
 from tests.live.house import ACCOUNT, HOST, SECRET, House, opened
@@ -57,11 +57,11 @@ def without(letter: Letter, name: str) -> Letter:
 
 
 def test_a_verified_callback_is_answered_200_only_when_it_is_in_the_spool(house: House) -> None:
-    house.motion.set_mode(mode.HANG)
+    house.motion.set_fault(faults.HANG)
     sent = signed(house.sinch())
     answer = house.sinch().post(sent)
     kept = [event for event in house.events() if event.body == sent.body]
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     assert (answer.status, answer.body) == (200, b"{}")
     assert [event.state for event in kept] == ["pending"]
 
@@ -341,11 +341,11 @@ def test_a_door_that_restarts_is_answered_503_and_nothing_is_lost(house: House) 
 
 
 def test_motion_being_down_changes_no_answer_and_loses_nothing(house: House) -> None:
-    house.motion.set_mode(mode.DOWN)
+    house.motion.set_fault(faults.DOWN)
     sent = [signed(house.sinch()) for _ in range(3)]
     assert [house.sinch().post(one).status for one in sent] == [200, 200, 200]
     house.wait_for(lambda: house.decisions("courier", event="delivery", reason="connection refused"))
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     assert [item.body for item in house.motion.wait_for_accepted(3, 30)] == [one.body for one in sent]
 
 
@@ -369,7 +369,7 @@ def test_a_full_disk_is_answered_503_and_accepts_again_when_there_is_room() -> N
         subprocess.run(["mount", "-o", "remount,size=64m", house.folder / "state"], check=True)
         sent = signed(sinch)
         house.wait_for(lambda: sinch.post(sent).status == 200)
-        house.motion.set_mode(mode.UP)
+        house.motion.set_fault(faults.NONE)
         house.motion.wait_for_accepted(accepted + 1, 60)
 
 
@@ -381,7 +381,7 @@ def small_disk_house() -> Iterator[House]:
         state.mkdir(mode=0o711)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=711", "tmpfs", state], check=True)
         try:
-            house.motion.set_mode(mode.DOWN)
+            house.motion.set_fault(faults.DOWN)
             house.start()
             yield house
             house.stop()

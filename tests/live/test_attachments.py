@@ -18,9 +18,10 @@ from gateway.attachments.fetch import WAITING
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.doors import PUBLIC_HEADERS
 from gateway.inspection.rulebook import Kind
-from sandbox import callbacks, trouble
+from sandbox import callbacks, faults
 from sandbox.attachment import Attachment
 from sandbox.connection import Answer
+from sandbox.faults import Fault
 from tests import document_samples
 from tests.live.house import House, opened
 from tests.picture_samples import picture, written
@@ -291,11 +292,11 @@ def test_what_was_fetched_once_needs_no_motion(files: Files) -> None:
 
 def test_a_motion_in_trouble_is_503_and_nothing_half_is_served(files: Files) -> None:
     archive, content, links = files.house.archive, written(picture(seed=8), "JPEG"), []
-    for one in (trouble.status(500), trouble.status(401), trouble.Trouble(name="cut"), trouble.Trouble(name="reset")):
+    for one in (faults.status(500), faults.status(401), faults.CUT, Fault(name="reset")):
         links.append(files.proxied(archive.put("a.jpg", content).attachment_id))
-        archive.set_trouble(one)
+        archive.set_fault(one)
         assert_refused(files.ask(links[-1]), 503)
-    archive.set_trouble(trouble.NONE)
+    archive.set_fault(faults.NONE)
     for link in links:
         files.house.wait_for(lambda link=link: files.ask(link).body == content)
 
@@ -344,7 +345,7 @@ def test_forty_fetches_that_wait_for_motion_hold_up_neither_other_files_nor_call
     house = files.house
     waiting = [house.archive.put(f"{number}.jpg", PHOTO + bytes([number])) for number in range(40)]
     assert files.ask(files.proxied()).status == 200
-    house.archive.set_trouble(trouble.Trouble(name="hang"))
+    house.archive.set_fault(Fault(name="hang"))
     before = len(house.archive.downloads)
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
         links = [files.proxied(attachment.attachment_id) for attachment in waiting]
@@ -353,7 +354,7 @@ def test_forty_fetches_that_wait_for_motion_hold_up_neither_other_files_nor_call
         answers = [files.ask(files.proxied()) for _ in range(10)]
         sent = house.sinch().send(callbacks.text("while files wait"))
         still = [future for future in hanging if not future.done()]
-        house.archive.set_trouble(trouble.NONE)
+        house.archive.set_fault(faults.NONE)
         house.motion.release()
         concurrent.futures.wait(hanging)
     assert [answer.status for answer in answers] == [200] * 10
@@ -367,14 +368,14 @@ def test_any_number_of_fetches_that_wait_for_one_file_leave_the_others_alone(fil
     house = files.house
     waiting = files.proxied(house.archive.put("waited for.jpg", PHOTO + b"waited for").attachment_id)
     assert files.ask(files.proxied()).status == 200
-    house.archive.set_trouble(trouble.Trouble(name="hang"))
+    house.archive.set_fault(Fault(name="hang"))
     before = len(house.archive.downloads)
     with concurrent.futures.ThreadPoolExecutor(90) as pool:
         hanging = [pool.submit(files.ask, waiting) for _ in range(90)]
         house.archive.wait_for(lambda downloads: len(downloads) > before)
         house.wait_for(lambda: sum(future.done() for future in hanging) >= 90 - WAITING)
         answers = [files.ask(files.proxied()) for _ in range(10)]
-        house.archive.set_trouble(trouble.NONE)
+        house.archive.set_fault(faults.NONE)
         house.motion.release()
         concurrent.futures.wait(hanging)
     assert [answer.status for answer in answers] == [200] * 10

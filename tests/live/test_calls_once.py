@@ -17,11 +17,11 @@ import pytest
 
 from gateway.outbound.record import ACCEPTED, LONGEST_SEND_SECONDS, REJECTED, SENDING, UNKNOWN, UNSENT
 from gateway.paths import SPOOL
+from sandbox import faults
 from sandbox.agent import Told
 from sandbox.callbacks import Customer
 from sandbox.connection import Request
-from sandbox.conversation import mishap
-from sandbox.conversation.mishap import DOWN, HANG, NONE, STAGES, Mishap
+from sandbox.faults import DOWN, HANG, NONE, STAGES, Fault
 from tests.live.call_house import AMERICAN, CallHouse, assert_refused, opened, text
 
 AT_ONCE = 8
@@ -49,53 +49,53 @@ def _said(status: int, *, heard: int = 1) -> Ends:
     return Ends(status, "", REJECTED if status < 500 else UNKNOWN, taken=0, heard=heard)
 
 
-def _broken() -> dict[str, tuple[Mishap, Ends]]:
+def _broken() -> dict[str, tuple[Fault, Ends]]:
     """The connection reset or closed at each stage of the request and of the answer."""
     ends = {"connect": NOT_SENT, "head": NEVER_TAKEN, "body": NEVER_TAKEN}
     return {
-        f"{name} {how}": (Mishap(name=name, at=stage), ends.get(stage, LOST))
+        f"{name} {how}": (Fault(name=name, at=stage), ends.get(stage, LOST))
         for name in ("reset", "close")
         for stage, how in STAGES.items()
     }
 
 
-MISHAPS: dict[str, tuple[Mishap, Ends]] = {
+FAULTS: dict[str, tuple[Fault, Ends]] = {
     "nothing": (NONE, GOOD),
     "nobody listens": (DOWN, NOT_SENT),
     **_broken(),
-    **{f"status {status}": (mishap.status(status), _said(status)) for status in (400, 401, 403, 404, 409, 422, 429)},
-    **{f"status {status}": (mishap.status(status), _said(status)) for status in (500, 501, 502, 503, 504)},
-    "503, and it was taken": (mishap.status(503, takes=True), dataclasses.replace(_said(503), taken=1)),
-    "503 with a time to come again": (mishap.status(503, retry_after="0"), _said(503)),
-    "429 with a time to come again": (mishap.quota("0"), _said(429, heard=3)),
-    "429 with a later time": (mishap.quota("6"), _said(429)),
-    "429 with a date": (mishap.quota("Wed, 21 Oct 2026 07:28:00 GMT"), _said(429)),
-    "429 with a time that is none": (mishap.quota("-0"), _said(429)),
+    **{f"status {status}": (faults.status(status), _said(status)) for status in (400, 401, 403, 404, 409, 422, 429)},
+    **{f"status {status}": (faults.status(status), _said(status)) for status in (500, 501, 502, 503, 504)},
+    "503, and it was taken": (faults.status(503, takes=True), dataclasses.replace(_said(503), taken=1)),
+    "503 with a time to come again": (faults.status(503, retry_after="0"), _said(503)),
+    "429 with a time to come again": (faults.status(429, retry_after="0"), _said(429, heard=3)),
+    "429 with a later time": (faults.status(429, retry_after="6"), _said(429)),
+    "429 with a date": (faults.status(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), _said(429)),
+    "429 with a time that is none": (faults.status(429, retry_after="-0"), _said(429)),
     **{
-        f"a redirect with {status}": (Mishap(name="redirect", status=status), NEVER_TAKEN)
+        f"a redirect with {status}": (Fault(name="redirect", status=status), NEVER_TAKEN)
         for status in (301, 302, 303, 307, 308)
     },
-    "a redirect of what was taken": (Mishap(name="redirect", takes=True), LOST),
-    "status 101": (mishap.status(101), NEVER_TAKEN),
-    "status 999": (mishap.status(999), NEVER_TAKEN),
-    "202, and an error": (mishap.status(202, takes=True), dataclasses.replace(UNREADABLE, status=202)),
-    "an empty 204": (mishap.status(204, takes=True), dataclasses.replace(UNREADABLE, status=204)),
-    "hostile headers": (Mishap(name="hostile"), GOOD),
-    "a compressed answer": (Mishap(name="gzip"), UNREADABLE),
-    "a shorter answer than it says": (Mishap(name="longer"), LOST),
-    "a longer answer than it says": (Mishap(name="shorter"), UNREADABLE),
-    "an answer without a length": (Mishap(name="lengthless"), LOST),
-    "an answer in chunks": (Mishap(name="chunked"), GOOD),
-    "an answer in chunks, with a length": (Mishap(name="both"), GOOD),
-    "an answer that says it is in chunks": (Mishap(name="unchunked"), LOST),
-    "an answer without end": (Mishap(name="endless"), LOST),
-    "no HTTP": (Mishap(name="garbage"), NEVER_TAKEN),
-    "no HTTP, and it was taken": (Mishap(name="garbage", takes=True), LOST),
-    "something else": (Mishap(name="other"), UNREADABLE),
-    "no JSON": (Mishap(name="other", body=b"\xff<html>"), UNREADABLE),
-    "an id that is none": (Mishap(name="other", body=b'{"message_id":"\\u0000"}'), UNREADABLE),
-    "byte by byte": (Mishap(name="drip", seconds=0.001), GOOD),
-    "after a while": (mishap.slow(0.5), GOOD),
+    "a redirect of what was taken": (Fault(name="redirect", takes=True), LOST),
+    "status 101": (faults.status(101), NEVER_TAKEN),
+    "status 999": (faults.status(999), NEVER_TAKEN),
+    "202, and an error": (faults.status(202, takes=True), dataclasses.replace(UNREADABLE, status=202)),
+    "an empty 204": (faults.status(204, takes=True), dataclasses.replace(UNREADABLE, status=204)),
+    "hostile headers": (Fault(name="hostile"), GOOD),
+    "a compressed answer": (Fault(name="gzip"), UNREADABLE),
+    "a shorter answer than it says": (Fault(name="longer"), LOST),
+    "a longer answer than it says": (Fault(name="shorter"), UNREADABLE),
+    "an answer without a length": (Fault(name="lengthless"), LOST),
+    "an answer in chunks": (Fault(name="chunked"), GOOD),
+    "an answer in chunks, with a length": (Fault(name="both"), GOOD),
+    "an answer that says it is in chunks": (Fault(name="unchunked"), LOST),
+    "an answer without end": (Fault(name="endless"), LOST),
+    "no HTTP": (Fault(name="garbage"), NEVER_TAKEN),
+    "no HTTP, and it was taken": (Fault(name="garbage", takes=True), LOST),
+    "something else": (Fault(name="other"), UNREADABLE),
+    "no JSON": (Fault(name="other", body=b"\xff<html>"), UNREADABLE),
+    "an id that is none": (Fault(name="other", body=b'{"message_id":"\\u0000"}'), UNREADABLE),
+    "byte by byte": (Fault(name="drip", seconds=0.001), GOOD),
+    "after a while": (faults.slow(0.5), GOOD),
 }
 
 
@@ -133,16 +133,16 @@ def assert_report_tells(calls: CallHouse, customer: Customer) -> None:
     assert row.message_id == taken.made
 
 
-@pytest.mark.parametrize(("mishap", "ends"), MISHAPS.values(), ids=MISHAPS)
-def test_a_message_is_sent_once_or_not_at_all_with(calls: CallHouse, mishap: Mishap, ends: Ends) -> None:
+@pytest.mark.parametrize(("fault", "ends"), FAULTS.values(), ids=FAULTS)
+def test_a_message_is_sent_once_or_not_at_all_with(calls: CallHouse, fault: Fault, ends: Ends) -> None:
     customer, agent = calls.customer(), calls.agent(basic=True)
-    calls.api.eu.set_mishap(mishap)
+    calls.api.eu.set_fault(fault)
     assert_ends(calls, customer, agent.reply(customer.contact_id, "Hola"), ends)
 
 
 def test_the_operator_is_shown_what_became_of_a_message_whose_answer_was_lost(calls: CallHouse) -> None:
     customer = calls.customer()
-    calls.api.eu.set_mishap(mishap.reset("answer-body"))
+    calls.api.eu.set_fault(faults.reset("answer-body"))
     assert_refused(calls.agent().reply(customer.contact_id, "Hola"), "SEND_FATE_UNKNOWN")
     row = calls.wait_for_fate(customer)
     [taken] = calls.api.accepted
@@ -160,14 +160,14 @@ def test_the_operator_is_shown_what_became_of_a_message_whose_answer_was_lost(ca
 
 
 AGAIN = {
-    "a connection that is reset": mishap.reset("connect"),
-    "a connection that is closed": Mishap(name="close", at="connect"),
-    "429 with a time to come again": mishap.quota("0"),
+    "a connection that is reset": faults.reset("connect"),
+    "a connection that is closed": Fault(name="close", at="connect"),
+    "429 with a time to come again": faults.status(429, retry_after="0"),
 }
 
 
 @pytest.mark.parametrize("once", AGAIN.values(), ids=AGAIN)
-def test_what_surely_was_not_taken_is_sent_again_after(calls: CallHouse, once: Mishap) -> None:
+def test_what_surely_was_not_taken_is_sent_again_after(calls: CallHouse, once: Fault) -> None:
     customer = calls.customer()
     calls.api.eu.script(once, once)
     told = calls.agent(basic=True).reply(customer.contact_id, "Hola")
@@ -178,8 +178,8 @@ def test_what_surely_was_not_taken_is_sent_again_after(calls: CallHouse, once: M
 def test_a_connection_that_sinch_has_let_go_of_is_not_used_again(calls: CallHouse) -> None:
     agent = calls.agent(basic=True)
     for number in range(10):
-        calls.api.eu.set_mishap(DOWN)  # cuts what is open
-        calls.api.eu.set_mishap(NONE)
+        calls.api.eu.set_fault(DOWN)  # cuts what is open
+        calls.api.eu.set_fault(NONE)
         customer = calls.customer()
         assert agent.reply(customer.contact_id, f"Hola {number}").accepted
         assert len(calls.calls_of(customer)) == 1
@@ -188,7 +188,7 @@ def test_a_connection_that_sinch_has_let_go_of_is_not_used_again(calls: CallHous
 def test_a_message_that_motion_no_longer_waits_for_is_sent_once_and_written_down(calls: CallHouse) -> None:
     customer, agent = calls.customer(), calls.agent(basic=True)
     agent.way = dataclasses.replace(agent.way, timeout_seconds=0.3)
-    calls.api.eu.set_mishap(mishap.slow(1.0, takes=True))
+    calls.api.eu.set_fault(faults.slow(1.0, takes=True))
     assert agent.reply(customer.contact_id, "Hola").answer.error == "timeout"
     calls.wait_for_fate(customer)
     assert calls.house.wait_for(lambda: calls.sent(customer).outcome == ACCEPTED)
@@ -198,14 +198,14 @@ def test_a_message_that_motion_no_longer_waits_for_is_sent_once_and_written_down
 def test_who_does_not_answer_in_time_is_asked_once(calls: CallHouse) -> None:
     slow = {
         "hangs": HANG,
-        "hangs, having taken it": Mishap(name="hang", takes=True),
-        "answers too late": mishap.slow(25, takes=True),
-        "answers too slowly": Mishap(name="drip", seconds=0.5),
+        "hangs, having taken it": Fault(name="hang", takes=True),
+        "answers too late": faults.slow(25, takes=True),
+        "answers too slowly": Fault(name="drip", seconds=0.5),
     }
     customers, agent = [calls.customer() for _ in slow], calls.agent(basic=True)
     american = calls.agent(AMERICAN, basic=True)
     calls.api.eu.script(*slow.values())
-    calls.api.us.set_mishap(HANG)
+    calls.api.us.set_fault(HANG)
     with ThreadPoolExecutor() as pool:
         sends = [pool.submit(agent.reply, customer.contact_id, "Hola") for customer in customers]
         read = pool.submit(american.get, "/messages")
@@ -214,10 +214,10 @@ def test_who_does_not_answer_in_time_is_asked_once(calls: CallHouse) -> None:
         assert_refused(told.result(), "SEND_FATE_UNKNOWN")
         [call] = calls.calls_of(customer)
         assert calls.sent(customer).outcome == UNKNOWN
-        assert bool(call.made) == call.mishap.taken
+        assert bool(call.made) == call.fault.taken
         if call.made:
             assert_report_tells(calls, customer)
-    assert {call.mishap for call in calls.api.sends} == set(slow.values())
+    assert {call.fault for call in calls.api.sends} == set(slow.values())
     assert_refused(read.result(), "SINCH_TIMED_OUT")
     assert_refused(change.result(), "CALL_FATE_UNKNOWN")
     assert len(calls.api.calls) == len(slow) + 2
@@ -229,7 +229,7 @@ def test_who_does_not_answer_in_time_is_asked_once(calls: CallHouse) -> None:
 @pytest.mark.parametrize("takes", [True, False], ids=["taken", "not taken"])
 def test_a_worker_that_is_killed_leaves_a_message_of_unknown_fate(calls: CallHouse, *, takes: bool) -> None:
     customer, agent = calls.customer(), calls.agent(basic=True)
-    calls.api.eu.set_mishap(Mishap(name="hang", takes=takes))
+    calls.api.eu.set_fault(Fault(name="hang", takes=takes))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(agent.reply, customer.contact_id, "Hola")
         calls.api.wait_for(lambda heard: any(call.is_send and call.whole for call in heard))
@@ -237,7 +237,7 @@ def test_a_worker_that_is_killed_leaves_a_message_of_unknown_fate(calls: CallHou
         assert_refused(waiting.result(), "SEND_FATE_UNKNOWN")
     assert calls.sent(customer).outcome == SENDING
     assert calls.sent(customer, later_seconds=LONGEST_SEND_SECONDS + 1).outcome == UNKNOWN
-    calls.api.eu.set_mishap(NONE)
+    calls.api.eu.set_fault(NONE)
     assert agent.reply(calls.customer().contact_id, "And now?").accepted
     assert len(calls.calls_of(customer)) == 1
     if takes:
@@ -268,13 +268,13 @@ def test_what_was_sent_is_told_though_it_cannot_be_written_down_and_its_report_i
     calls: CallHouse,
 ) -> None:
     customer, agent = calls.customer(), calls.agent(basic=True)
-    calls.api.eu.set_mishap(Mishap(name="hang", takes=True))
+    calls.api.eu.set_fault(Fault(name="hang", takes=True))
     calls.api.reports.hold()
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(agent.reply, customer.contact_id, "Hola")
         calls.api.wait_for(lambda heard: any(call.made for call in heard))
         with locked(calls):
-            calls.api.eu.set_mishap(NONE)  # which lets it answer
+            calls.api.eu.set_fault(NONE)  # which lets it answer
             assert waiting.result().accepted
     assert calls.sent(customer).outcome == SENDING
     assert calls.sent(customer, later_seconds=LONGEST_SEND_SECONDS + 1).outcome == UNKNOWN
@@ -323,7 +323,7 @@ class Load:
 
 
 def test_a_reload_under_load_loses_no_message_and_doubles_none(calls: CallHouse) -> None:
-    calls.api.eu.set_mishap(mishap.slow(0.1))
+    calls.api.eu.set_fault(faults.slow(0.1))
     house = calls.house
     with Load(calls) as load:
         for _ in range(2):
@@ -340,7 +340,7 @@ def test_a_reload_under_load_loses_no_message_and_doubles_none(calls: CallHouse)
 
 
 def test_what_motion_hears_is_true_while_the_door_is_killed_and_comes_back(calls: CallHouse) -> None:
-    calls.api.eu.set_mishap(mishap.slow(0.1))
+    calls.api.eu.set_fault(faults.slow(0.1))
     house = calls.house
     house.wait_for(house.ready_for_accidents)
     with Load(calls) as load:
@@ -367,7 +367,7 @@ def test_what_motion_hears_is_true_while_the_door_is_killed_and_comes_back(calls
 def test_a_stop_waits_for_the_messages_that_are_under_way(calls: CallHouse) -> None:
     """The last but one of them."""
     customers, agent = [calls.customer() for _ in range(AT_ONCE)], calls.agent(basic=True)
-    calls.api.eu.set_mishap(mishap.slow(1.5))
+    calls.api.eu.set_fault(faults.slow(1.5))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         waiting = [pool.submit(agent.reply, customer.contact_id, "Hola") for customer in customers]
         calls.api.wait_for(lambda heard: sum(call.is_send and call.whole for call in heard) == AT_ONCE)

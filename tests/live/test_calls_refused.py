@@ -16,12 +16,13 @@ import pytest
 
 from gateway.config.listeners import SINCH_NAMES
 from gateway.outbound.record import ACCEPTED
+from sandbox import faults
 from sandbox.agent import Agent, Told
 from sandbox.callbacks import APP, Customer
 from sandbox.connection import Answer, Request
-from sandbox.conversation import mishap
 from sandbox.conversation.account import KEY
-from sandbox.conversation.mishap import NONE, Mishap
+from sandbox.faults import NONE, Fault
+from sandbox.reply import HOSTILE
 from tests.live.call_house import AMERICAN, CallHouse, Trap, assert_refused, body, opened, sends_at
 from tests.live.house import HOST
 from tests.live.private_edge import AUTH, EU, NAME, STRANGER, US
@@ -42,7 +43,7 @@ def _calls() -> Iterator[CallHouse]:
 def calls(_calls: CallHouse) -> Iterator[CallHouse]:
     _calls.quiet()
     yield _calls
-    _calls.api.set_mishap(NONE)
+    _calls.api.set_fault(NONE)
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ def test_a_redirect_is_neither_followed_nor_handed_on(
     calls: CallHouse, agent: Agent, customer: Customer, trap: Trap, status: int
 ) -> None:
     for location in (f"http://{trap.place}/v1/x", f"https://{trap.place}/", f"//{trap.place}/", "/v1/projects/x"):
-        calls.api.set_mishap(Mishap(name="redirect", status=status, location=location))
+        calls.api.set_fault(Fault(name="redirect", status=status, location=location))
         told = (agent.reply(customer.contact_id, "Hola"), agent.get("/messages"), calls.agent().get("/messages"))
         for one, code in zip(told, ("SEND_FATE_UNKNOWN", "SINCH_ANSWER_BROKEN", "SINCH_ANSWER_BROKEN"), strict=True):
             assert_refused(one, code)
@@ -276,8 +277,8 @@ KNOWN = {"date", "content-type", "content-length", "connection", "cache-control"
 def test_an_upstreams_headers_do_nothing(calls: CallHouse, agent: Agent, customer: Customer) -> None:
     digest = "of-nothing"
     steering = (("X-Accel-Redirect", f"/media/vault/{digest[:2]}/{digest}"), ("Location", "https://elsewhere.test/"))
-    for one in (Mishap(name="hostile", headers=steering), mishap.status(400), mishap.status(503, retry_after="7")):
-        calls.api.set_mishap(dataclasses.replace(one, headers=mishap.HOSTILE + steering))
+    for one in (Fault(name="hostile", headers=steering), faults.status(400), faults.status(503, retry_after="7")):
+        calls.api.set_fault(dataclasses.replace(one, headers=one.headers + HOSTILE + steering))
         for told in (agent.reply(customer.contact_id, "Hola"), agent.get("/messages"), calls.agent().get("/messages")):
             expected = 200 if one.name == "hostile" else one.status
             assert (told.status, told.answer.header("x-motion-gateway-error")) == (expected, None)
@@ -293,7 +294,7 @@ def test_what_sinch_says_of_an_answer_is_handed_on(calls: CallHouse, agent: Agen
         "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT",
         "WWW-Authenticate": 'Bearer a="b"',
     }
-    calls.api.eu.set_mishap(Mishap(name="status", status=404, body=b"{}", headers=tuple(said.items())))
+    calls.api.eu.set_fault(Fault(name="status", status=404, body=b"{}", headers=tuple(said.items())))
     told = agent.get("/messages")
     assert (told.status, told.answer.body) == (404, b"{}")
     assert {name: told.answer.header(name) for name in said} == said
@@ -473,7 +474,7 @@ def test_of_a_file_only_the_link_is_another_and_its_name_is_new(
     file = calls.house.archive.put("chair é.jpg", written(picture(), "JPEG"))
     link = calls.link(file.attachment_id).replace("/", "\\/")
     said = odd(customer, f'{{"mediaMessage" :{{ "thumbnail_url":null ,"url":\t"{link}" , "x":1.10 }}}}').encode()
-    calls.api.eu.set_mishap(mishap.status(200, takes=False))  # it knows no camels
+    calls.api.eu.set_fault(faults.status(200, takes=False))  # it knows no camels
     told = agent.post("/messages:send", said)
     assert told.status == 200
     [call] = calls.api.sends

@@ -13,8 +13,8 @@ from typing import IO, Any
 import pytest
 
 from gateway.config.listeners import SINCH_NAMES
+from sandbox import faults
 from sandbox.callbacks import ANA, APP
-from sandbox.conversation import mishap
 from sandbox.conversation.account import Key
 from tests import document_samples
 from tests.live.call_house import CallHouse, opened
@@ -116,7 +116,7 @@ def _sdk(request: pytest.FixtureRequest) -> Iterator[Sdk]:
 def sdk(_sdk: Sdk) -> Iterator[Sdk]:
     _sdk.calls.api.ledger.forget()
     yield _sdk
-    _sdk.calls.api.set_mishap(mishap.NONE)
+    _sdk.calls.api.set_fault(faults.NONE)
 
 
 LOCATION = {"title": "Here", "coordinates": {"latitude": 45.1, "longitude": 9.2}}
@@ -152,7 +152,7 @@ def test_it_sends_a_file_of_motions(sdk: Sdk, kind: str) -> None:
     [call] = sdk.calls.api.accepted
     assert told["told"]["message_id"] == call.made
     sdk.calls.api.reports.wait_for(lambda sent: any(one.message_id == call.made for one in sent))
-    fate = sdk.calls.api.reports.fate(call.made)
+    fate = sdk.calls.api.reports.outcome(call.made)
     assert [look.fetched.content for look in (fate.looks if fate else ())] == [content]
 
 
@@ -161,7 +161,7 @@ def test_it_reads_messages_contacts_and_the_app(sdk: Sdk) -> None:
     assert sdk.call("messages.get", message_id=sent)["told"]["app_message"]["text_message"]["text"] == "to be read"
     listed = sdk.call("messages.list", app_id=APP.app_id, page_size=3)["told"]
     assert sent == listed[0]["id"]
-    assert len(listed) == len(sdk.calls.api.book.messages())  # over several pages
+    assert len(listed) == len(sdk.calls.api.contacts.messages())  # over several pages
     [contact] = sdk.call("contacts.list")["told"]
     assert sdk.call("contacts.get", contact_id=ANA.contact_id)["told"] == contact
     assert contact["channel_identities"][0]["identity"] == ANA.phone
@@ -213,7 +213,7 @@ def test_it_raises_our_refusal_of_a_file(sdk: Sdk) -> None:
 
 
 def test_it_raises_what_becomes_of_a_message_that_sinch_never_answered(sdk: Sdk) -> None:
-    sdk.calls.api.eu.set_mishap(mishap.reset("answer-body"))
+    sdk.calls.api.eu.set_fault(faults.reset("answer-body"))
     raised = sdk.send("text", text="Hola")
     assert (raised["raised"], raised["status"]) == (RAISED, 504)
     assert raised["message"].startswith("SEND_FATE_UNKNOWN: ")
@@ -226,7 +226,7 @@ def test_it_raises_sinchs_own_errors_as_they_are(sdk: Sdk) -> None:
     unknown = sdk.call("messages.get", message_id="unknown")
     words = "The requested resource could not be found  NOT_FOUND"
     assert unknown == {"raised": RAISED, "message": words, "status": 404}
-    sdk.calls.api.eu.set_mishap(mishap.quota("0"))
+    sdk.calls.api.eu.set_fault(faults.status(429, retry_after="0"))
     assert sdk.send("text", text="x") == {
         "raised": RAISED,
         "message": "Quota exceeded  RESOURCE_EXHAUSTED",

@@ -12,9 +12,10 @@ import pytest
 
 from gateway.attachments.fetch import WAITING
 from gateway.outbound.record import ACCEPTED, REFUSED, Attached
-from sandbox import attachment, callbacks, trouble
+from sandbox import attachment, callbacks, faults
 from sandbox.attachment import Attachment
 from sandbox.callbacks import Customer
+from sandbox.faults import Fault
 from tests.live.call_house import PROXY_TOKEN, CallHouse, assert_refused, at_once, opened
 from tests.seed_samples import SEED, Row
 
@@ -102,7 +103,7 @@ def test_what_whatsapp_takes_is_sent_with_a_link_that_serves_it(
 
 def assert_fetched(calls: CallHouse, message_id: str, file: Attachment, *, mime: str, how: str) -> None:
     """Sinch and WhatsApp had the right bytes, of the right type, and Motion was asked once."""
-    fate = calls.api.reports.fate(message_id)
+    fate = calls.api.reports.outcome(message_id)
     [look] = fate.looks if fate else ()
     assert (look.fetched.content, look.fetched.decisive.header("content-type")) == (file.content, mime)
     assert look.outcome.how == how
@@ -140,7 +141,7 @@ def test_a_file_that_many_send_at_once_is_fetched_from_motion_once(calls: CallHo
 def test_files_that_wait_for_motion_hold_up_neither_words_nor_callbacks(calls: CallHouse) -> None:
     agent, archive = calls.agent(basic=True), calls.house.archive
     files = [archive.put(f"{number}.jpg", SEED["JPG"].make() + bytes([number])) for number in range(WAITING_FILES)]
-    archive.set_trouble(trouble.Trouble(name="hang"))
+    archive.set_fault(Fault(name="hang"))
     before, customer = len(archive.downloads), calls.customer()
     with ThreadPoolExecutor(WAITING_FILES) as pool:
         hanging = [pool.submit(agent.send_file, customer.contact_id, file.attachment_id) for file in files]
@@ -148,7 +149,7 @@ def test_files_that_wait_for_motion_hold_up_neither_words_nor_callbacks(calls: C
         calls.house.wait_for(lambda: sum(future.done() for future in hanging) == WAITING_FILES - WAITING)
         words = [agent.reply(customer.contact_id, "while files wait") for _ in range(5)]
         callback = calls.house.sinch().send(callbacks.text("while files wait"))
-        archive.set_trouble(trouble.NONE)
+        archive.set_fault(faults.NONE)
         calls.house.motion.release()
     assert [told.status for told in words] == [200] * 5
     assert max(told.answer.seconds for told in words) < 2

@@ -15,13 +15,12 @@ import pytest
 
 from gateway.outbound.record import UNSENT
 from gateway.sinch.client import WAITING
-from sandbox import callbacks
+from sandbox import callbacks, faults
 from sandbox.agent import Agent, Told
 from sandbox.connection import Answer
-from sandbox.conversation import mishap
 from sandbox.conversation.account import KEY
-from sandbox.conversation.mishap import DOWN, HANG, NONE, Mishap
 from sandbox.conversation.tokens import Life
+from sandbox.faults import DOWN, HANG, NONE, Fault
 from tests.live.call_house import (
     AMERICAN,
     GATEWAY_KEY,
@@ -79,7 +78,7 @@ def test_two_hundred_messages_at_once_when_the_token_ends_cause_one_request(call
     assert calls.agent(basic=True).reply(calls.customer().contact_id, "with a token that ends soon").accepted
     ends_at = time.time() + TOKEN_SECONDS
     calls.api.tokens.life = Life()
-    calls.api.set_mishap(mishap.slow(seconds))
+    calls.api.set_fault(faults.slow(seconds))
     calls.api.ledger.forget()
     calls.house.wait_for(lambda: time.time() > ends_at)
     assert_all_taken_once(calls, send_many(calls))
@@ -93,7 +92,7 @@ def test_two_hundred_messages_at_once_with_a_token_that_sinch_has_ended_cause_on
 
 
 def test_a_token_that_ends_while_many_messages_are_under_way_is_renewed_once(calls: CallHouse) -> None:
-    calls.api.eu.set_mishap(mishap.slow(0.1))
+    calls.api.eu.set_fault(faults.slow(0.1))
     with ThreadPoolExecutor() as pool:
         told = pool.submit(send_many, calls)
         calls.api.wait_for_sends(MANY // 4)
@@ -106,23 +105,21 @@ def test_a_token_that_ends_while_many_messages_are_under_way_is_renewed_once(cal
 
 NO_TOKEN = {
     "nobody listens": (DOWN, "SINCH_UNREACHABLE"),
-    "no answer": (mishap.reset(), "SINCH_UNREACHABLE"),
-    "no HTTP": (Mishap(name="garbage"), "SINCH_UNREACHABLE"),
-    "an error of Sinch's": (mishap.status(500), "SINCH_ANSWER_BROKEN"),
-    "too many": (mishap.quota("1"), "SINCH_ANSWER_BROKEN"),
-    "a redirect": (Mishap(name="redirect", status=302), "SINCH_ANSWER_BROKEN"),
-    "something else": (Mishap(name="other"), "SINCH_ANSWER_BROKEN"),
-    "a token that is none": (Mishap(name="other", body=b'{"access_token":"a b"}'), "SINCH_ANSWER_BROKEN"),
-    "the key is refused": (mishap.status(401), "SINCH_REFUSES_KEY"),
+    "no answer": (faults.reset(), "SINCH_UNREACHABLE"),
+    "no HTTP": (Fault(name="garbage"), "SINCH_UNREACHABLE"),
+    "an error of Sinch's": (faults.status(500), "SINCH_ANSWER_BROKEN"),
+    "too many": (faults.status(429, retry_after="1"), "SINCH_ANSWER_BROKEN"),
+    "a redirect": (Fault(name="redirect", status=302), "SINCH_ANSWER_BROKEN"),
+    "something else": (Fault(name="other"), "SINCH_ANSWER_BROKEN"),
+    "a token that is none": (Fault(name="other", body=b'{"access_token":"a b"}'), "SINCH_ANSWER_BROKEN"),
+    "the key is refused": (faults.status(401), "SINCH_REFUSES_KEY"),
 }
 
 
 @pytest.mark.parametrize(("trouble", "code"), NO_TOKEN.values(), ids=NO_TOKEN)
-def test_without_a_token_nothing_is_sent_and_a_queue_costs_one_try(
-    calls: CallHouse, trouble: Mishap, code: str
-) -> None:
+def test_without_a_token_nothing_is_sent_and_a_queue_costs_one_try(calls: CallHouse, trouble: Fault, code: str) -> None:
     calls.api.tokens.expire()
-    calls.api.auth.set_mishap(trouble)
+    calls.api.auth.set_fault(trouble)
     customer, agent = calls.customer(), calls.agent(basic=True)
     assert_refused(agent.reply(customer.contact_id, "Hola"), code)
     asked = len(calls.api.token_requests)
@@ -134,12 +131,12 @@ def test_without_a_token_nothing_is_sent_and_a_queue_costs_one_try(
 
 
 def test_an_outage_fails_fast_and_is_over_when_it_is_over(calls: CallHouse) -> None:
-    calls.api.set_mishap(DOWN)
+    calls.api.set_fault(DOWN)
     told = send_many(calls, 60)
     for one in told:
         assert_refused(one, "SINCH_UNREACHABLE")
     assert max(one.answer.seconds for one in told) < 5
-    calls.api.set_mishap(NONE)
+    calls.api.set_fault(NONE)
     assert_all_taken_once(calls, send_many(calls, 20))
 
 
@@ -156,7 +153,7 @@ def hanging(calls: CallHouse, *agents: Agent) -> Iterator[list[Future[Told]]]:
             calls.api.wait_for(lambda heard: sum(call.whole for call in heard) >= WAITING * len(agents), 30)
             yield waiting
         finally:
-            calls.api.set_mishap(NONE)
+            calls.api.set_fault(NONE)
 
 
 def assert_surplus_was_told(waiting: Sequence[Future[Told]], *, regions: int) -> None:
@@ -178,7 +175,7 @@ def test_a_sinch_that_hangs_starves_no_other_door(calls: CallHouse) -> None:
     link = urlsplit(json.loads(calls.api.accepted[-1].body)["message"]["media_message"]["url"]).path
     calls.api.ledger.forget()
     for origin in (calls.api.eu, calls.api.us):
-        origin.set_mishap(HANG)
+        origin.set_fault(HANG)
     with hanging(calls, calls.agent(basic=True), calls.agent(AMERICAN, basic=True)) as waiting:
         for number in range(10):
             sent = calls.house.sinch().send(callbacks.text(f"while Sinch hangs: {number}"))
@@ -197,7 +194,7 @@ def assert_prompt(answer: Answer, status: int) -> None:
 
 def test_a_region_that_hangs_leaves_the_other_alone(calls: CallHouse) -> None:
     american = calls.agent(AMERICAN, basic=True)
-    calls.api.eu.set_mishap(HANG)
+    calls.api.eu.set_fault(HANG)
     with hanging(calls, calls.agent(basic=True)) as waiting:
         first = american.reply(calls.customer().contact_id, "while the surplus still waits")
         assert (first.status, first.answer.seconds < 2 * PROMPT_SECONDS) == (200, True), first.message
@@ -240,10 +237,10 @@ def test_the_keys_of_sinch_go_to_sinch_alone(calls: CallHouse) -> None:
     with closing(Trap()) as trap:
         for location in (f"http://{trap.place}/v1/x", f"https://{trap.place}/oauth2/token", f"//{trap.place}/"):
             calls.api.tokens.expire()
-            calls.api.auth.script(Mishap(name="redirect", status=307, location=location))
+            calls.api.auth.script(Fault(name="redirect", status=307, location=location))
             assert_refused(agent.reply(customer.contact_id, "Hola"), "SINCH_ANSWER_BROKEN")
             calls.house.wait_for(lambda: agent.get("/messages").status == 200)
-            calls.api.eu.script(Mishap(name="redirect", status=307, location=location))
+            calls.api.eu.script(Fault(name="redirect", status=307, location=location))
             assert_refused(agent.reply(customer.contact_id, "Hola"), "SEND_FATE_UNKNOWN")
         assert trap.heard == []
     american = calls.agent(AMERICAN, basic=True).reply(customer.contact_id, "Hello")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import callbacks, mode
-from sandbox.mode import Mode
+from sandbox import callbacks, faults
+from sandbox.faults import Fault
 from sandbox.motion import Received
 from sandbox.sinch import Letter
 from tests.live.house import House, opened
@@ -42,7 +42,7 @@ def assert_in_order(house: House, letters: list[Letter]) -> None:
 def test_a_poison_event_parks_itself_and_delays_only_its_own_contact(own_house: House) -> None:
     # One that Motion refuses: always 500 takes 8 tries and a minute, and is told with a clock in test_courier.
     house = own_house
-    house.motion.set_mode(mode.poison(POISON, status=400))
+    house.motion.set_fault(faults.status(400, marker=POISON))
     poison = send(house, "ana", POISON.decode())
     after_poison = send(house, "ana", "after it")
     others = [send(house, f"other {number % 3}", f"words {number}") for number in range(12)]
@@ -52,7 +52,7 @@ def test_a_poison_event_parks_itself_and_delays_only_its_own_contact(own_house: 
     house.settle()
     assert [event.body for event in house.events("parked")] == [poison.body]
     assert house.decisions("courier", finding="event-parked")
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     house.command("events", "replay", "--parked")
     house.motion.wait_for(lambda heard: heard[-1].body == poison.body and heard[-1].accepted, 10)
     assert not house.events("parked")
@@ -75,27 +75,27 @@ def test_an_event_that_kills_the_courier_is_parked_and_its_contact_goes_on(own_h
 
 
 OUTAGES = {
-    "404 to everything": mode.failing(404),
-    "401 to everything": mode.failing(401),
-    "502 to everything": mode.failing(502),
-    "503 with Retry-After": mode.failing(503, retry_after="1"),
-    "refused connections": mode.DOWN,
-    "resets": mode.RESET,
-    "answers cut short": mode.CUT,
-    "answers that are no HTTP": mode.GARBAGE,
+    "404 to everything": faults.status(404),
+    "401 to everything": faults.status(401),
+    "502 to everything": faults.status(502),
+    "503 with Retry-After": faults.status(503, retry_after="1"),
+    "refused connections": faults.DOWN,
+    "resets": faults.reset(),
+    "answers cut short": faults.CUT,
+    "answers that are no HTTP": faults.GARBAGE,
 }
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
-def test_an_outage_of_motion_parks_nothing_and_afterwards_all_arrives_in_order(own_house: House, outage: Mode) -> None:
+def test_an_outage_of_motion_parks_nothing_and_afterwards_all_arrives_in_order(own_house: House, outage: Fault) -> None:
     house = own_house
-    house.motion.set_mode(outage)
+    house.motion.set_fault(outage)
     contacts = [f"contact {number}" for number in range(5)]
     sent = {who: [send(house, who, f"words {number}") for number in range(4)] for who in contacts}
     house.wait_for(lambda: house.decisions("courier", finding="motion-down"))
     tried = len(house.decisions("courier", event="delivery"))
     house.wait_for(lambda: len(house.decisions("courier", event="delivery")) > tried)
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     house.motion.wait_for_accepted(20, 40)
     house.settle()
     assert not house.events("parked")
@@ -106,24 +106,24 @@ def test_an_outage_of_motion_parks_nothing_and_afterwards_all_arrives_in_order(o
 
 def test_a_hanging_contact_holds_up_nobody_else(own_house: House) -> None:
     house = own_house
-    house.motion.set_mode(Mode(name="hang", marker=POISON))
+    house.motion.set_fault(Fault(name="hang", marker=POISON))
     send(house, "ana", POISON.decode())
     others = [send(house, who, "words") for who in ("ben", "cleo", "dan")]
     house.motion.wait_for(lambda heard: {letter.body for letter in others} <= set(bodies(heard)), 5)
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     house.settle()
 
 
 def test_a_stop_finishes_what_is_in_flight_and_delivers_it_once(own_house: House) -> None:
     house = own_house
-    house.motion.set_mode(mode.slow(4))
+    house.motion.set_fault(faults.slow(4))
     sent = send(house, "ana", "in flight")
     waiting = send(house, "ana", "behind it")
     house.motion.wait_for(1)
     house.stop()
     assert bodies(house.motion.accepted) == [sent.body]
     assert [event.state for event in house.events()] == ["delivered", "pending"]
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     house.start()
     house.motion.wait_for_accepted(2)
     assert_in_order(house, [sent, waiting])

@@ -14,7 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from sandbox import callbacks, mode
+from sandbox import callbacks, faults
 from sandbox.sinch import Letter
 from tests.live.house import House, opened
 
@@ -59,7 +59,7 @@ def do(house: House, deed: str) -> None:
         pid = house.wait_for(lambda: house.running_pid("courier"))
         os.kill(pid, signal.SIGKILL)
     else:
-        house.motion.set_mode(mode.DOWN if deed == "motion goes" else mode.UP)
+        house.motion.set_fault(faults.DOWN if deed == "motion goes" else faults.NONE)
 
 
 def send_until_accepted(house: House, letter: Letter) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from sandbox import callbacks, mode, signing
+from sandbox import callbacks, faults, signing
 from sandbox.callbacks import App
 from tests.live.house import ACCOUNT, House, opened
 from tests.live.test_answers import letter, signed, without
@@ -62,15 +62,15 @@ def wander(house: House) -> None:
 def trouble(house: House) -> None:
     """Motion goes in every way it can, a part dies, and the door behind nginx is away."""
     sinch = house.sinch(secret=SECRET, query=f"?token={TOKEN}")
-    for bad in (mode.failing(500), mode.failing(404), mode.RESET, mode.GARBAGE, mode.CUT, mode.DOWN):
-        house.motion.set_mode(bad)
+    for bad in (faults.status(500), faults.status(404), faults.reset(), faults.GARBAGE, faults.CUT, faults.DOWN):
+        house.motion.set_fault(bad)
         assert sinch.send(callbacks.text(WORDS, by=callbacks.customer(bad.name))).status == 200
         count = len(house.decisions("courier", event="delivery"))
         house.wait_for(lambda count=count: len(house.decisions("courier", event="delivery")) > count)
     house.kill("ingress")
     sinch.send(callbacks.text(WORDS))
     house.wait_until_ready()
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     house.settle()
 
 

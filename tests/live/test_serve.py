@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import callbacks, mode
+from sandbox import callbacks, faults
 from sandbox.child import Child, serve_command
 from tests.live.house import ACCOUNT, HOST, House, opened
 
@@ -75,14 +75,14 @@ def test_a_reload_that_nginx_refuses_leaves_the_configuration_that_nginx_would_s
 
 def test_a_reload_does_not_move_the_state_and_leave_behind_what_waits_there(own_house: House) -> None:
     house = own_house
-    house.motion.set_mode(mode.DOWN)
+    house.motion.set_fault(faults.DOWN)
     assert works(house)
     house.tables["server"]["state_dir"] = str(house.folder / "elsewhere")
     house.write_settings()
     house.reload()
     [line] = house.wait_for(lambda: house.decisions("serve", event="reload refused; nothing was changed"))
     assert "server.state_dir" in line["problems"]
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     house.motion.wait_for_accepted(1, 30)
 
 

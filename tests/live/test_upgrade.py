@@ -15,7 +15,7 @@ import pytest
 
 from gateway.paths import SPOOL
 from gateway.store import sqlite
-from sandbox import callbacks, mode
+from sandbox import callbacks, faults
 from sandbox.sinch import Letter
 from tests import released_spool
 from tests.live.house import ACCOUNT, LOG, ROOT, House, opened
@@ -69,13 +69,13 @@ def house() -> Iterator[House]:
 def start_and_wait(house: House) -> None:
     """Start it, and wait until nothing waits any more: an outage of Motion hurries what had been put off."""
     start_in_an_outage(house)
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     wait(house)
 
 
 def start_in_an_outage(house: House) -> None:
     (house.folder / LOG).unlink(missing_ok=True)
-    house.motion.set_mode(mode.DOWN)
+    house.motion.set_fault(faults.DOWN)
     house.start()
     house.wait_for(lambda: house.decisions("courier", finding="motion-down"))
 
@@ -160,14 +160,14 @@ def test_migrating_keeps_every_row_and_every_value(house: House) -> None:
 
 def test_what_waited_arrives_once_in_order_and_before_what_comes_later(house: House) -> None:
     waiting, others = events(house, "pending"), events(house, "parked", "rejected", "duplicate", "delivered")
-    house.motion.set_mode(mode.DOWN)
+    house.motion.set_fault(faults.DOWN)
     house.command("migrate")
     house.start()
     for who in ("ana", "ben", "cleo", "emil", "hugo", "ines", "jan", "nobody before"):
         assert house.sinch().send(callbacks.text(f"new of {who}", by=callbacks.customer(who))).status == 200
     new = [row for row in events(house) if row["id"] > max(row["id"] for row in (*waiting, *others))]
     assert len(new) == 8
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     wait(house)
     expected = by_lane([*waiting, *new])
     assert heard(house, expected) == expected
@@ -242,7 +242,7 @@ def test_the_rollback_of_the_page_leads_back_to_a_gateway_that_serves(house: Hou
     house.start()
     assert sqlite.current(spool_of(house)) == "next"
     under_newer = house.sinch().send(callbacks.text("under the newer release"))
-    house.motion.set_mode(mode.UP)
+    house.motion.set_fault(faults.NONE)
     wait(house)
     assert heard(house, waiting) == waiting | {"": [under_newer.letter.body]}
     assert "\n0 pending, " in house.command("events", "list")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import callbacks, trouble
-from sandbox.trouble import Trouble
+from sandbox import callbacks, faults
+from sandbox.faults import Fault
 from tests import document_samples
 from tests.container_samples import portable
 from tests.live.house import House, family_of, opened
@@ -84,22 +84,22 @@ def test_a_file_over_motions_size_is_refused_in_its_name(house: House) -> None:
 
 
 # What Motion does wrong, what is answered, and what the line says of it.
-TROUBLES: dict[str, tuple[Trouble, int, str]] = {
-    "deleted": (Trouble(name="deleted"), 404, "MEDIA_NOT_REACHABLE: gone at Motion"),
-    "login": (Trouble(name="login"), 404, "MEDIA_NOT_REACHABLE: Motion sent a page and no file"),
-    "redirect": (Trouble(name="redirect"), 404, "MEDIA_NOT_REACHABLE: Motion redirected"),
-    "401": (trouble.status(401), 503, "Motion refused our credentials"),
-    "403": (trouble.status(403), 503, "Motion refused our credentials"),
-    "500": (trouble.status(500), 503, "Motion failed"),
-    "hang": (Trouble(name="hang"), 503, "no answer in time"),
-    "drip": (Trouble(name="drip", seconds=0.2), 503, "no answer in time"),
-    "endless": (Trouble(name="endless"), 503, "answer does not say where it ends"),
-    "reset": (Trouble(name="reset"), 503, ""),
-    "cut": (Trouble(name="cut"), 503, ""),
-    "garbage": (Trouble(name="garbage"), 503, ""),
-    "longer": (Trouble(name="longer"), 503, ""),
-    "shorter": (Trouble(name="shorter"), 503, ""),
-    "lengthless": (Trouble(name="lengthless"), 503, ""),
+TROUBLES: dict[str, tuple[Fault, int, str]] = {
+    "deleted": (Fault(name="deleted"), 404, "MEDIA_NOT_REACHABLE: gone at Motion"),
+    "login": (Fault(name="login"), 404, "MEDIA_NOT_REACHABLE: Motion sent a page and no file"),
+    "redirect": (Fault(name="redirect"), 404, "MEDIA_NOT_REACHABLE: Motion redirected"),
+    "401": (faults.status(401), 503, "Motion refused our credentials"),
+    "403": (faults.status(403), 503, "Motion refused our credentials"),
+    "500": (faults.status(500), 503, "Motion failed"),
+    "hang": (Fault(name="hang"), 503, "no answer in time"),
+    "drip": (Fault(name="drip", seconds=0.2), 503, "no answer in time"),
+    "endless": (Fault(name="endless"), 503, "answer does not say where it ends"),
+    "reset": (Fault(name="reset"), 503, ""),
+    "cut": (faults.CUT, 503, ""),
+    "garbage": (Fault(name="garbage"), 503, ""),
+    "longer": (Fault(name="longer"), 503, ""),
+    "shorter": (Fault(name="shorter"), 503, ""),
+    "lengthless": (Fault(name="lengthless"), 503, ""),
 }
 
 
@@ -108,11 +108,11 @@ def test_a_motion_in_trouble_leaves_nothing_in_the_vault(house: House, name: str
     kind, status, reason = TROUBLES[name]
     attachment = house.archive.put("a.jpg", photo(100 + list(TROUBLES).index(name)))
     before = sorted(stored(house))
-    house.archive.set_trouble(kind)
+    house.archive.set_fault(kind)
     try:
         answer = house.ask(link(attachment.attachment_id), method="GET")
     finally:
-        house.archive.set_trouble(trouble.NONE)
+        house.archive.set_fault(faults.NONE)
         house.motion.release()
     [line] = house.wait_for(lambda: house.decisions("attachments", attachment_id=str(attachment.attachment_id)))
     assert (answer.status, line["status"]) == (status, status)
@@ -122,11 +122,11 @@ def test_a_motion_in_trouble_leaves_nothing_in_the_vault(house: House, name: str
 
 def test_fifty_who_ask_at_once_for_a_new_attachment_cause_one_download(house: House) -> None:
     attachment = house.archive.put("a.jpg", photo(3))
-    house.archive.set_trouble(Trouble(name="slow", seconds=1))
+    house.archive.set_fault(Fault(name="slow", seconds=1))
     with ThreadPoolExecutor(50) as pool:
         asked = [pool.submit(house.ask, link(attachment.attachment_id), method="GET") for _ in range(50)]
         answers = [future.result() for future in asked]
-    house.archive.set_trouble(trouble.NONE)
+    house.archive.set_fault(faults.NONE)
     assert {(answer.status, answer.body) for answer in answers} == {(200, attachment.content)}
     downloads = [one for one in house.archive.downloads if one.attachment_id == attachment.attachment_id]
     assert len(downloads) == 1
@@ -135,14 +135,14 @@ def test_fifty_who_ask_at_once_for_a_new_attachment_cause_one_download(house: Ho
 def test_a_worker_killed_in_the_middle_of_a_download_leaves_nothing_half(house: House) -> None:
     attachment = house.archive.put("a.jpg", photo(4))
     before = set(stored(house))
-    house.archive.set_trouble(Trouble(name="drip", seconds=0.05))
+    house.archive.set_fault(Fault(name="drip", seconds=0.05))
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(house.ask, link(attachment.attachment_id), method="GET")
         house.wait_for(lambda: set(stored(house)) - before)
         for worker in family_of(house.pid("attachments"))[1:]:
             os.kill(worker, signal.SIGKILL)
         assert asked.result().status == 503
-    house.archive.set_trouble(trouble.NONE)
+    house.archive.set_fault(faults.NONE)
     house.motion.release()
     house.wait_for(lambda: house.ask(link(attachment.attachment_id), method="GET").status == 200)
     assert house.ask(link(attachment.attachment_id), method="GET").body == attachment.content

@@ -72,7 +72,7 @@ ca_file = "{files.ca}"
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """Where a simulated Conversation API is, its control, and Motion's key; its certificate is that of the stage."""
+    """Where a simulated Conversation API is, its control, and Motion's key; its certificate is that of the setup."""
 
     eu: str
     us: str
@@ -82,7 +82,7 @@ class Vendor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Setup:
     """A built sandbox folder."""
 
     folder: Path
@@ -95,7 +95,7 @@ class Stage:
 @contextlib.contextmanager
 def built(
     *, motion_url: str, control_url: str, sinch: Vendor | None = None, root: Path | None = None
-) -> Iterator[Stage]:
+) -> Iterator[Setup]:
     """A fresh folder in `root` (the system's own for such files) with all that a gateway needs; removed at the end.
 
     Without `sinch` there is no door to it. The ports stay reserved meanwhile: nginx, which sets SO_REUSEADDR, can
@@ -134,7 +134,7 @@ def _state(folder: Path, sinch: Vendor | None, *, motion_url: str, control_url: 
     )
 
 
-def _furnish(folder: Path, state: State, sinch: Vendor | None) -> Stage:
+def _furnish(folder: Path, state: State, sinch: Vendor | None) -> Setup:
     folder.chmod(0o711)  # nginx's workers may run as somebody else and must reach their sockets
     (folder / "state").mkdir(mode=0o711)
     Path(state.attachments).mkdir(mode=0o700)
@@ -152,7 +152,7 @@ def _furnish(folder: Path, state: State, sinch: Vendor | None) -> Stage:
     settings = _settings(folder, state, sinch, files=files, credentials=credentials)
     Path(state.config_file).write_text(settings, "utf-8")
     state_file = states.write(state, folder)
-    return Stage(folder=folder, state=state, state_file=state_file, files=files, credentials=credentials)
+    return Setup(folder=folder, state=state, state_file=state_file, files=files, credentials=credentials)
 
 
 def _settings(folder: Path, state: State, sinch: Vendor | None, *, files: Files, credentials: Credentials) -> str:

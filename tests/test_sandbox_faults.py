@@ -1,4 +1,4 @@
-"""What can go wrong with the simulated Sinch, over real sockets, and whether it has taken the message all the same."""
+"""How a simulated server fails, over real sockets, and whether it has taken the message all the same."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import authority
+from sandbox import authority, faults
 from sandbox.connection import Request, Route, exchange
-from sandbox.conversation import mishap
 from sandbox.conversation.api import ConversationApi
-from sandbox.conversation.mishap import Mishap
+from sandbox.faults import Fault
+from sandbox.reply import ELSEWHERE, HOSTILE, Reply
+from sandbox.wire import Wire
 from tests.sinch_samples import PROJECT, SEND, ask_token, basic, call, send, send_body
 
 BODY = json.dumps(send_body()).encode()
@@ -56,7 +57,7 @@ def raw(api: ConversationApi, target: str = SEND) -> bytes:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_connection_is_broken_off_at_each_stage(api, name, at, sends, whole, accepted, comes):
-    api.eu.set_mishap(Mishap(name=name, at=at))
+    api.eu.set_fault(Fault(name=name, at=at))
     heard = raw(api)
     api.wait_for_sends(sends)
     assert (len(api.sends), sum(item.whole for item in api.sends), len(api.accepted)) == (sends, whole, accepted)
@@ -69,7 +70,7 @@ def test_a_connection_is_broken_off_at_each_stage(api, name, at, sends, whole, a
 
 
 def test_what_was_heard_before_it_broke_off_is_kept_byte_for_byte(api):
-    api.eu.script(mishap.reset("head"), mishap.reset("body"))
+    api.eu.script(faults.reset("head"), faults.reset("body"))
     for _ in range(2):
         call(api, SEND + "?x=%2B", method="POST", body=b'{"a": 1.10}', headers=(("X-Odd", "a  b"),))
     first, second = api.wait_for_sends(2)
@@ -87,25 +88,55 @@ def test_a_caller_that_breaks_off_is_recorded_without_its_body(api):
     assert (heard.whole, heard.body, heard.answered) == (False, b"", None)
 
 
+def done(fault: Fault) -> tuple[bytes, bool]:
+    """What comes instead of an answer, where nobody is made to wait, and whether the connection goes on."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.shutdown(socket.SHUT_WR)  # so that what has no end has one
+        wire = Wire(ours)
+        wire.released.set()
+        fault.answer(Reply(body=b"content"), wire, own=lambda status: Reply(status=status))
+        ours.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: theirs.recv(65_536), b"")), wire.open
+
+
+@pytest.mark.parametrize("like", [("status", "deleted"), ("close", "down", "reset", "hang", "slow"), ("none", "drip")])
+def test_faults_that_are_alike_on_the_wire(like):
+    assert len({done(Fault(name=name, status=404)) for name in like}) == 1
+
+
+def test_all_others_are_told_apart():
+    alike = {"deleted", "down", "reset", "hang", "slow", "drip"}
+    others = [name for name in faults.MEANINGS if name not in alike]
+    assert len({done(Fault(name=name, status=404)) for name in others}) == len(others)
+    assert len({*faults.MEANINGS.values()}) == len(faults.MEANINGS)
+
+
+@pytest.mark.parametrize("wrong", [{"name": "nonsense"}, {"name": "reset", "at": "nowhere"}], ids=["name", "stage"])
+def test_a_fault_that_is_not_in_the_table_is_none(wrong):
+    with pytest.raises(ValueError, match="no such fault"):
+        Fault(**wrong)
+
+
 @pytest.mark.parametrize(
     ("chosen", "taken"),
     [
-        (mishap.NONE, True),
-        (mishap.HANG, False),
-        (Mishap(name="hang", takes=True), True),
-        (mishap.slow(1), True),
-        (mishap.slow(1, takes=False), False),
-        (mishap.status(503), False),
-        (mishap.status(500, takes=True), True),
-        (mishap.status(202), True),
-        (mishap.quota(), False),
-        (Mishap(name="redirect"), False),
-        (Mishap(name="garbage"), False),
-        (Mishap(name="garbage", takes=True), True),
-        (Mishap(name="endless"), True),
-        (Mishap(name="hostile"), True),
-        (mishap.reset("body"), False),
-        (mishap.reset("accepted"), True),
+        (faults.NONE, True),
+        (faults.HANG, False),
+        (Fault(name="hang", takes=True), True),
+        (faults.slow(1), True),
+        (faults.slow(1, takes=False), False),
+        (faults.status(503), False),
+        (faults.status(500, takes=True), True),
+        (faults.status(202), True),
+        (faults.status(429), False),
+        (Fault(name="redirect"), False),
+        (Fault(name="garbage"), False),
+        (Fault(name="garbage", takes=True), True),
+        (Fault(name="endless"), True),
+        (Fault(name="hostile"), True),
+        (faults.reset("body"), False),
+        (faults.reset("accepted"), True),
     ],
 )
 def test_each_says_whether_the_message_is_taken(chosen, taken):
@@ -115,17 +146,17 @@ def test_each_says_whether_the_message_is_taken(chosen, taken):
 @pytest.mark.parametrize(
     ("chosen", "status", "after"),
     [
-        (mishap.quota(), 429, None),
-        (mishap.quota("3"), 429, "3"),
-        (mishap.status(503), 503, None),
-        (mishap.status(503, retry_after="later"), 503, "later"),
-        (mishap.status(500, takes=True), 500, None),
-        (mishap.status(418), 418, None),
+        (faults.status(429), 429, None),
+        (faults.status(429, retry_after="3"), 429, "3"),
+        (faults.status(503), 503, None),
+        (faults.status(503, retry_after="later"), 503, "later"),
+        (faults.status(500, takes=True), 500, None),
+        (faults.status(418), 418, None),
     ],
     ids=["429", "429 with Retry-After", "503", "503 with nonsense", "500 but taken", "418"],
 )
 def test_a_status_comes_in_the_form_of_sinchs_errors(api, chosen, status, after):
-    api.eu.set_mishap(chosen)
+    api.eu.set_fault(chosen)
     answer = send(api)
     assert (answer.status, answer.header("retry-after")) == (status, after)
     assert json.loads(answer.body)["error"]["code"] == status
@@ -134,18 +165,18 @@ def test_a_status_comes_in_the_form_of_sinchs_errors(api, chosen, status, after)
 
 
 def test_a_redirect_leads_to_another_host(api):
-    api.eu.set_mishap(Mishap(name="redirect"))
-    assert (send(api).status, send(api).header("location")) == (307, mishap.ELSEWHERE)
-    api.eu.set_mishap(Mishap(name="redirect", status=302, location=f"{api.us.url}/x"))
-    assert (send(api).status, send(api).header("location")) == (302, f"{api.us.url}/x")
+    api.eu.set_fault(Fault(name="redirect"))
+    assert (send(api).status, send(api).header("location")) == (302, ELSEWHERE)
+    api.eu.set_fault(Fault(name="redirect", status=307, location=f"{api.us.url}/x"))
+    assert (send(api).status, send(api).header("location")) == (307, f"{api.us.url}/x")
     assert api.accepted == ()
 
 
 def test_hostile_headers_come_with_an_answer_that_is_right(api):
-    api.eu.set_mishap(Mishap(name="hostile"))
+    api.eu.set_fault(Fault(name="hostile"))
     answer = send(api)
     assert (answer.status, "message_id" in json.loads(answer.body)) == (200, True)
-    assert set(mishap.HOSTILE) <= set(answer.headers)
+    assert set(HOSTILE) <= set(answer.headers)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +189,7 @@ def test_hostile_headers_come_with_an_answer_that_is_right(api):
     ],
 )
 def test_an_answer_in_another_frame_says_the_same(api, name, header, value):
-    api.eu.set_mishap(Mishap(name=name))
+    api.eu.set_fault(Fault(name=name))
     answer = send(api)
     body = gzip.decompress(answer.body) if name == "gzip" else answer.body
     assert json.loads(body)["message_id"] == api.accepted[0].made
@@ -167,7 +198,7 @@ def test_an_answer_in_another_frame_says_the_same(api, name, header, value):
 
 
 def test_two_headers_that_contradict_each_other_are_both_there(api):
-    api.eu.set_mishap(Mishap(name="both"))
+    api.eu.set_fault(Fault(name="both"))
     head, _, body = raw(api).partition(b"\r\n\r\n")
     assert b"content-length: " in head
     assert b"transfer-encoding: chunked" in head
@@ -179,23 +210,23 @@ def test_two_headers_that_contradict_each_other_are_both_there(api):
     [("longer", "IncompleteRead"), ("unchunked", "IncompleteRead"), ("garbage", "BadStatusLine")],
 )
 def test_a_broken_answer_is_broken(api, name, error):
-    api.eu.set_mishap(Mishap(name=name))
+    api.eu.set_fault(Fault(name=name))
     assert error in send(api).error
 
 
 def test_a_length_that_is_too_short_cuts_the_answer(api):
-    api.eu.set_mishap(Mishap(name="shorter"))
+    api.eu.set_fault(Fault(name="shorter"))
     assert send(api).body.endswith(b'Z"')
 
 
 def test_an_endless_answer_does_not_end(api):
-    api.eu.set_mishap(Mishap(name="endless"))
+    api.eu.set_fault(Fault(name="endless"))
     assert send(api, timeout_seconds=0.2).error == "timeout"
     assert len(api.accepted) == 1
 
 
 def test_another_answer_may_be_anything(api):
-    api.auth.script(Mishap(name="other"), Mishap(name="other", body=b"<html>"))
+    api.auth.script(Fault(name="other"), Fault(name="other", body=b"<html>"))
     assert json.loads(ask_token(api).body) == {"unheard_of": True}
     assert ask_token(api).body == b"<html>"
     assert "access_token" in json.loads(ask_token(api).body)
@@ -203,7 +234,7 @@ def test_another_answer_may_be_anything(api):
 
 @pytest.mark.parametrize("takes", [False, True])
 def test_who_hangs_is_answered_when_released(api, takes):
-    api.eu.set_mishap(Mishap(name="hang", takes=takes))
+    api.eu.set_fault(Fault(name="hang", takes=takes))
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send, api)
         api.wait_for(lambda calls: [item.whole and bool(item.made) == takes for item in calls] == [True])
@@ -214,7 +245,7 @@ def test_who_hangs_is_answered_when_released(api, takes):
 
 @pytest.mark.parametrize(("takes", "accepted"), [(False, 0), (True, 1)])
 def test_who_left_while_it_hung_has_sent_only_what_was_taken_before(api, takes, accepted):
-    api.eu.set_mishap(Mishap(name="hang", takes=takes))
+    api.eu.set_fault(Fault(name="hang", takes=takes))
     assert send(api, timeout_seconds=0.05).error == "timeout"
     api.release()
     (heard,) = api.wait_for_sends(1)
@@ -222,34 +253,34 @@ def test_who_left_while_it_hung_has_sent_only_what_was_taken_before(api, takes, 
 
 
 def test_a_slow_answer_comes_late(api):
-    api.eu.set_mishap(mishap.slow(0.05))
+    api.eu.set_fault(faults.slow(0.05))
     answer = send(api)
     assert (answer.status, answer.seconds >= 0.05) == (200, True)
 
 
 def test_a_hang_holds_up_no_other_origin(api):
-    api.eu.set_mishap(mishap.HANG)
+    api.eu.set_fault(faults.HANG)
     assert send(api, timeout_seconds=0.05).error == "timeout"
     assert (ask_token(api).status, send(api, origin="us").status) == (200, 404)
 
 
 def test_down_refuses_and_up_listens_on_the_same_port_again(api):
     url = api.eu.url
-    api.eu.set_mishap(mishap.DOWN)
+    api.eu.set_fault(faults.DOWN)
     assert send(api).error == "refused"
     assert ask_token(api).status == 200
-    api.eu.set_mishap(mishap.NONE)
+    api.eu.set_fault(faults.NONE)
     assert (api.eu.url, send(api).status) == (url, 200)
 
 
-def test_a_script_is_played_once_then_the_standing_mishap_goes_on(api):
-    api.eu.set_mishap(mishap.status(418))
-    api.eu.script(mishap.reset("connect"), mishap.NONE, mishap.quota("1"))
+def test_a_script_is_played_once_then_the_standing_fault_goes_on(api):
+    api.eu.set_fault(faults.status(418))
+    api.eu.script(faults.reset("connect"), faults.NONE, faults.status(429, retry_after="1"))
     assert [send(api).status for _ in range(5)] == [None, 200, 429, 418, 418]
 
 
-def test_a_mishap_for_one_path_lets_others_pass(api):
-    api.eu.script(mishap.reset("body", path="/messages:send"))
+def test_a_fault_for_one_path_lets_others_pass(api):
+    api.eu.script(faults.reset("body", path="/messages:send"))
     assert call(api, f"{PROJECT}/messages").status == 200
     assert [send(api).status for _ in range(2)] == [None, 200]
 
@@ -270,7 +301,7 @@ def test_it_speaks_tls_and_breaks_that_off_too(tmp_path):
     with ConversationApi(tls=context) as api:
         route = Route(url=api.eu.url + SEND, ca_file=files.ca)
         request = Request(body=BODY, headers=(("authorization", basic()), ("content-type", "application/json")))
-        for each in (mishap.reset("connect"), mishap.reset("head"), mishap.reset("accepted")):
+        for each in (faults.reset("connect"), faults.reset("head"), faults.reset("accepted")):
             api.eu.script(each)
             assert exchange(route, request).status is None
         assert exchange(route, request).status == 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any, Self
 
 from sandbox.agent import Agent, Told
 from sandbox.motion import Event, Received
+from sandbox.record import Record
 
 Answering = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class Replied:
     """What the customer said, what the agent said, and how that went."""
 
     contact_id: str
@@ -25,7 +25,7 @@ class Reply:
     told: Told
 
 
-class Desk:
+class AutoReply:
     """A context manager; `hook` is for Motion's `on_event`.
 
     `words` makes of a customer's text what is answered, None for silence. Replies are sent by another thread: whoever
@@ -34,9 +34,8 @@ class Desk:
 
     def __init__(self, agent: Agent, words: Answering) -> None:
         self._agent, self._words = agent, words
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._changed = threading.Condition()
-        self._replies: list[Reply] = []
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="auto-reply")
+        self._record = Record[Replied]()
 
     def __enter__(self) -> Self:
         return self
@@ -45,9 +44,8 @@ class Desk:
         self._pool.shutdown()
 
     @property
-    def replies(self) -> tuple[Reply, ...]:
-        with self._changed:
-            return tuple(self._replies)
+    def replies(self) -> tuple[Replied, ...]:
+        return self._record.items
 
     def hook(self, event: Event, received: Received) -> None:
         """Motion has taken a callback: is it a customer's text?"""
@@ -56,18 +54,13 @@ class Desk:
         if said is not None:
             self._pool.submit(self._reply, contact_id, text, said)
 
-    def wait_for(self, count: int, deadline_seconds: float = 30) -> tuple[Reply, ...]:
+    def wait_for(self, count: int, deadline_seconds: float = 30) -> tuple[Replied, ...]:
         """Wait until so many were sent, well or not; returns `replies`. Raises TimeoutError."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._replies) >= count, deadline_seconds):
-                raise TimeoutError(f"not replied within {deadline_seconds} s; replies: {self._replies}")
-            return tuple(self._replies)
+        return self._record.wait_for(count, deadline_seconds)
 
     def _reply(self, contact_id: str, heard: str, said: str) -> None:
         told = self._agent.reply(contact_id, said)
-        with self._changed:
-            self._replies.append(Reply(contact_id=contact_id, heard=heard, said=said, told=told))
-            self._changed.notify_all()
+        self._record.add(lambda _: Replied(contact_id=contact_id, heard=heard, said=said, told=told))
 
 
 def written(body: bytes) -> tuple[str, str]:

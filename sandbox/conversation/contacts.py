@@ -66,7 +66,7 @@ class Message:
         }
 
 
-class Book:
+class Contacts:
     """All of it; several threads read and write. `clock` is in Unix seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

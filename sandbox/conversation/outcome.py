@@ -13,9 +13,9 @@ from typing import Any
 
 from sandbox import whatsapp
 from sandbox.connection import Answer
-from sandbox.conversation.book import Message
+from sandbox.conversation.contacts import Message
 from sandbox.fetching import Fetched, Fetcher, Tried
-from sandbox.whatsapp import Outcome
+from sandbox.whatsapp import Rendering
 
 WINDOW_SECONDS = 24 * 3600
 MOST_CHARACTERS = 4096
@@ -34,11 +34,11 @@ class Look:
 
     link: str
     fetched: Fetched
-    outcome: Outcome
+    rendering: Rendering
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fate:
+class Outcome:
     """Why the message failed, None where it is delivered; and what was fetched for it."""
 
     reason: Reason | None = None
@@ -54,14 +54,14 @@ class Case:
     now: float
 
 
-def decide(case: Case, fetcher: Fetcher | None) -> Fate:
+def decide(case: Case, fetcher: Fetcher | None) -> Outcome:
     """Media is fetched only for a message that nothing else stops, and not at all without a fetcher."""
     for check, reason in _CHECKS:
         if check(case):
-            return Fate(reason=reason)
+            return Outcome(reason=reason)
     looks = tuple(_look(link, fetcher) for link in dict.fromkeys(links(case.message.said))) if fetcher else ()
-    refused = next((look.outcome for look in looks if look.outcome.how == "refused"), None)
-    return Fate(reason=_of_media(refused) if refused else None, looks=looks)
+    refused = next((look.rendering for look in looks if look.rendering.how == "refused"), None)
+    return Outcome(reason=_of_media(refused) if refused else None, looks=looks)
 
 
 def links(said: Any, key: str = "") -> Iterator[str]:  # noqa: ANN401 - it is JSON
@@ -90,7 +90,7 @@ def _look(link: str, fetcher: Fetcher) -> Look:
         fetched = fetcher.fetch(link)
     except ValueError as error:
         fetched = Fetched(link=link, tried=(Tried("GET", Answer(error=f"not a link: {error}")),))
-    return Look(link=link, fetched=fetched, outcome=whatsapp.judge(fetched))
+    return Look(link=link, fetched=fetched, rendering=whatsapp.judge(fetched))
 
 
 def _reason(code: str, description: str, *, sub_code: str = "UNSPECIFIED_SUB_CODE", channel_code: str = "") -> Reason:
@@ -98,9 +98,9 @@ def _reason(code: str, description: str, *, sub_code: str = "UNSPECIFIED_SUB_COD
     return reason | ({"channel_code": channel_code} if channel_code else {})
 
 
-def _of_media(outcome: Outcome) -> Reason:
-    said = f"The underlying channel reported: {outcome.description}"
-    return _reason(outcome.reason, said, sub_code=outcome.sub_code, channel_code="131053")
+def _of_media(rendering: Rendering) -> Reason:
+    said = f"The underlying channel reported: {rendering.description}"
+    return _reason(rendering.reason, said, sub_code=rendering.sub_code, channel_code="131053")
 
 
 def _outside_window(case: Case) -> bool:
