@@ -115,6 +115,7 @@ ONE_HOME = {
     "time": {"gateway.clock"},
     "flask": {
         "gateway.app",
+        "gateway.limits",
         "gateway.ingress.routes",
         "gateway.attachments.routes",
         "gateway.ops.routes",
@@ -123,6 +124,7 @@ ONE_HOME = {
     },
     "gunicorn": {"gateway.serving"},
     "gevent": {"gateway.serving.greenlets"},
+    "flask_limiter": {"gateway.limits"},
     "limits": {"gateway.limits", "gateway.config.fields", "gateway.config.kinds"},
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},

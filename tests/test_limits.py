@@ -6,12 +6,14 @@ import json
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import limits as rates
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +109,73 @@ def test_a_limit_that_is_off_lets_everything_through() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     for _ in range(1000):
         limiter.require(None, "calls", "a")
+
+
+@contextmanager
+def step(limiter: Limiter, limit: rates.RateLimitItem | None = TWO) -> Iterator[Callable[[str], str]]:
+    """A step of a view that is limited, while a request is answered."""
+    asked: list[str] = []
+
+    @limiter.limited(limit, "fetches", whose=lambda: asked[-1])
+    def answer(whose: str) -> str:
+        return f"a file of {whose}"
+
+    def ask(whose: str) -> str:
+        asked.append(whose)
+        return answer(whose)
+
+    app = Flask("a door")
+    app.get("/<name>", endpoint="view")(lambda _name: "")
+    with app.test_request_context("/x"):
+        yield ask
+
+
+def test_a_limited_step_is_refused_when_it_is_one_too_many_of_the_same() -> None:
+    with step(Limiter("memory://", clock=WallClock())) as ask:
+        assert [ask("a"), ask("b"), ask("a")] == ["a file of a", "a file of b", "a file of a"]
+        with pytest.raises(TooManyRequests, match=r"^limit of fetches$"):
+            ask("a")
+        assert ask("b") == "a file of b"
+
+
+def test_a_limited_step_and_a_question_count_the_same() -> None:
+    limiter = Limiter("memory://", clock=WallClock())
+    with step(limiter) as ask:
+        limiter.require(TWO, "fetches", "a")
+        ask("a")
+        with pytest.raises(TooManyRequests):
+            ask("a")
+        with pytest.raises(TooManyRequests):
+            limiter.require(TWO, "fetches", "a")
+
+
+def test_a_step_whose_limit_is_off_is_never_refused() -> None:
+    with step(Limiter("memory://", clock=WallClock()), None) as ask:
+        assert {ask("a") for _ in range(100)} == {"a file of a"}
+
+
+def test_a_limited_step_goes_on_while_redis_is_away(redis: Redis, capfd: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure("test")
+    limiter = Limiter(redis.url, clock=HandMade())
+    with step(limiter) as ask:
+        ask("a")
+        redis.kill()
+        assert [ask("a"), ask("a")] == ["a file of a"] * 2
+        with pytest.raises(TooManyRequests):
+            ask("a")
+    assert findings(capfd) == ["limits-storage-away"]
+
+
+def test_counting_starts_one_thread_whoever_is_counted(redis: Redis) -> None:
+    """The engine's own, which forgets what is over."""
+    before = threading.active_count()
+    limiter = Limiter(redis.url, clock=HandMade())
+    for whose in "abcdefgh":
+        allowed(limiter, whose)
+    redis.kill()
+    for whose in "abcdefgh":
+        allowed(limiter, whose)
+    assert threading.active_count() <= before + 1
 
 
 NAMES = {
