@@ -98,7 +98,7 @@ FINDINGS: dict[str, Advice] = {
 
 
 def found(identifier: str, sentence: str) -> Finding:
-    """What is wrong: `identifier` is one of FINDINGS, `sentence` what was seen."""
+    """Say what is wrong: `identifier` is one of FINDINGS, `sentence` what was seen."""
     advice = FINDINGS[identifier]
     return Finding(advice.level, sentence, identifier, advice.hint)
 
@@ -112,5 +112,5 @@ def unknown(sentence: str) -> Finding:
 
 
 def exit_status(findings: Iterable[Finding]) -> int:
-    """0 where all is fine, 1 for warnings, 2 for errors."""
+    """Hand back 0 where all is fine, 1 for warnings, 2 for errors."""
     return max((EXIT_STATUSES[finding.level] for finding in findings), default=0)

@@ -56,7 +56,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
 
 
 def self_signed(names: Sequence[str], *, now: datetime.datetime) -> KeyPair:
-    """A certificate that nobody trusts by itself, for host names and addresses."""
+    """Make a certificate that nobody trusts by itself, for host names and addresses."""
     key = new_key()
     subject = _named(names[0][:64])
     builder = _builder(subject, subject, key, now=now, until=now + datetime.timedelta(days=VALID_DAYS))
@@ -65,7 +65,7 @@ def self_signed(names: Sequence[str], *, now: datetime.datetime) -> KeyPair:
 
 
 def authority(names: Sequence[str], *, now: datetime.datetime) -> Authority:
-    """A CA that can sign for these host names, what is below them, and these addresses; for nothing else."""
+    """Make a CA that can sign for these host names, what is below them, and these addresses; for nothing else."""
     key = new_key()
     subject = _named(f"Motion Gateway private CA of {now:%Y-%m-%d}")
     until = now + datetime.timedelta(days=AUTHORITY_DAYS)
@@ -83,7 +83,7 @@ def authority(names: Sequence[str], *, now: datetime.datetime) -> Authority:
 def leaf(
     issuer: Authority, names: Sequence[str], *, key: ec.EllipticCurvePrivateKey, now: datetime.datetime
 ) -> x509.Certificate:
-    """A certificate for a server with `key`; it ends with its CA at the latest."""
+    """Make a certificate for a server with `key`; it ends with its CA at the latest."""
     until = min(now + datetime.timedelta(days=LEAF_DAYS), issuer.certificate.not_valid_after_utc)
     # No host name: where a name of the subject looks like one, OpenSSL holds it against the constraints.
     builder = _builder(_named("Motion Gateway"), issuer.certificate.subject, key, now=now, until=until)
@@ -110,7 +110,7 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def alternative(name: str) -> x509.GeneralName:
-    """A host name or an address, as a certificate says it."""
+    """Write a host name or an address as a certificate says it."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
     except ValueError:
@@ -151,7 +151,7 @@ def private_folder(path: Path) -> None:
 
 
 def content(path: Path) -> bytes:
-    """What a file of ours holds."""
+    """Read a file of ours. Raises CommandError."""
     with _translated("read"):
         return path.read_bytes()
 

@@ -43,7 +43,7 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
 def hosts(asked: Subject) -> Finding:
-    """Whether the certificate is for the host that Sinch calls, or for all by which Motion does."""
+    """Judge whether the certificate is for the host that Sinch calls, or for all by which Motion does."""
     target = asked.target
     found = {host: covering(host, asked.leaf) for host in (target.host, *target.others)}
     missing = next((host for host, covered in found.items() if covered is None), None)
@@ -55,7 +55,7 @@ def hosts(asked: Subject) -> Finding:
 
 
 def covering(host: str, certificate: x509.Certificate) -> str | None:
-    """The name in the certificate that covers `host` (IPv6 with or without brackets), if one does."""
+    """Find the name in the certificate that covers `host` (IPv6 with or without brackets), if one does."""
     names = alternatives(certificate)
     try:
         address = ipaddress.ip_address(host.strip("[]"))
@@ -65,7 +65,7 @@ def covering(host: str, certificate: x509.Certificate) -> str | None:
 
 
 def alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
-    """Its alternative names; none where the extension is missing."""
+    """Read its alternative names; none where the extension is missing."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -73,6 +73,7 @@ def alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
 
 
 def validity(asked: Subject) -> Finding:
+    """Judge whether it is valid today, and for how long still."""
     leaf, now = asked.leaf, asked.target.now
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if now > end:
@@ -86,6 +87,7 @@ def validity(asked: Subject) -> Finding:
 
 
 def issuers_validity(asked: Subject) -> Finding:
+    """Judge whether the others of the file are valid today."""
     for at, certificate in enumerate(asked.chain[1:], 2):
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if not begin <= asked.target.now <= end:
@@ -99,6 +101,7 @@ def issuers_validity(asked: Subject) -> Finding:
 
 
 def life(asked: Subject) -> Finding:
+    """Judge how long it lives at all."""
     span = _life(asked.leaf)
     if span.days > LONGEST_LIFE_DAYS:
         allowed = f"Mozilla's intermediate profile allows {LONGEST_LIFE_DAYS}"
@@ -107,6 +110,7 @@ def life(asked: Subject) -> Finding:
 
 
 def key_strength(asked: Subject) -> Finding:
+    """Judge whether clients accept the keys of the whole chain."""
     for at, certificate in enumerate(asked.chain, 1):
         if not _is_accepted(certificate):
             return findings.found(
@@ -118,6 +122,7 @@ def key_strength(asked: Subject) -> Finding:
 
 
 def signature_strength(asked: Subject) -> Finding:
+    """Judge whether clients accept the signatures of the whole chain."""
     for at, certificate in enumerate(asked.chain, 1):
         # Nobody looks at the signature of a root: it is trusted for its key.
         if _hash(certificate) not in HASHES and certificate.subject != certificate.issuer:
@@ -130,6 +135,7 @@ def signature_strength(asked: Subject) -> Finding:
 
 
 def usage(asked: Subject) -> Finding:
+    """Judge whether it is made for servers."""
     purposes = _extension(asked.leaf, x509.ExtendedKeyUsage)
     if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
         return findings.found("certs.usage_missing", "serverAuth is not among its purposes")
@@ -143,7 +149,7 @@ def usage(asked: Subject) -> Finding:
 
 
 def key_rights(asked: Subject) -> Finding:
-    """Whether the key is its owner's alone."""
+    """Judge whether the key is its owner's alone."""
     path = asked.target.private_key
     mode = _mode(path)
     if mode & stat.S_IRWXO:
@@ -154,7 +160,7 @@ def key_rights(asked: Subject) -> Finding:
 
 
 def folder_rights(asked: Subject) -> Finding:
-    """Whether somebody else could exchange certificate or key: by their folders, or by writing into them."""
+    """Judge whether somebody else could exchange certificate or key: by their folders, or by writing into them."""
     places = _places(asked)
     for path in places:
         if _mode(path) & stat.S_IWOTH:

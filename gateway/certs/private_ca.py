@@ -84,7 +84,7 @@ def issue(folder: Path, names: Sequence[str], *, now: datetime.datetime, renew: 
 
 
 def certificate_path(folder: Path) -> Path:
-    """What others shall trust."""
+    """Say where the certificate is that others shall trust."""
     return folder / "ca.pem"
 
 
@@ -93,7 +93,7 @@ def key_path(folder: Path) -> Path:
 
 
 def _proved(name: str) -> str:
-    """A host name in lower case, or an address without brackets. Raises CommandError for anything else."""
+    """Prove a host name, in lower case, or an address without brackets. Raises CommandError for anything else."""
     plain = name.lower()
     if _HOST_NAME.fullmatch(plain) and len(plain) <= MOST_NAME_CHARACTERS:
         return plain
@@ -112,7 +112,7 @@ def _prove_state(leaf: Leaf, *, renew: bool) -> None:
 
 
 def _kept(leaf: Leaf, names: Sequence[str]) -> list[str]:
-    """The names of the certificate that is there. Raises CommandError if `names` holds another."""
+    """Read the names of the certificate that is there. Raises CommandError if `names` holds another."""
     try:
         certificate = x509.load_pem_x509_certificate(issuing.content(leaf.certificate))
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

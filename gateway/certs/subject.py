@@ -77,7 +77,7 @@ def read(target: Target) -> Subject:
 
 
 def is_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` is named in the certificate and has signed it."""
+    """Tell whether `issuer` is named in the certificate and has signed it."""
     if certificate.issuer != issuer.subject:
         return False
     with suppress(*_MALFORMED):  # SHA-1, for instance, is not verified any more: then the name has to do
@@ -93,12 +93,12 @@ def has_key(certificate: x509.Certificate, key: PrivateKeyTypes | None) -> bool:
 
 
 def title(name: x509.Name) -> str:
-    """A distinguished name in one line that any terminal can show."""
+    """Write a distinguished name in one line that any terminal can show."""
     return shown(name.rfc4514_string()) or "(no name)"
 
 
 def shown(text: str) -> str:
-    """What a certificate says, as any terminal can show it."""
+    """Write what a certificate says as any terminal can show it."""
     return printable.text(text, instead="?")
 
 

@@ -29,7 +29,7 @@ _MOST_ROUNDS = 10  # a handshake has two
 
 
 def match(asked: Subject) -> Finding:
-    """Whether the key is that of the first certificate, which is the one that nginx serves."""
+    """Judge whether the key is that of the first certificate, which is the one that nginx serves."""
     if asked.matches:
         return findings.fine("the key belongs to the certificate")
     owner = next((at for at, other in enumerate(asked.chain, 1) if subject.has_key(other, asked.key)), None)
@@ -38,7 +38,7 @@ def match(asked: Subject) -> Finding:
 
 
 def order(asked: Subject) -> Finding:
-    """Whether each certificate is signed by the next: RFC 5246, 7.4.2 demands it, and some clients."""
+    """Judge whether each certificate is signed by the next: RFC 5246, 7.4.2 demands it, and some clients."""
     for at, (lower, upper) in enumerate(pairwise(asked.chain), 1):
         if not subject.is_issued(lower, upper):
             return findings.found(
@@ -51,7 +51,7 @@ def order(asked: Subject) -> Finding:
 
 
 def root(asked: Subject) -> Finding:
-    """Whether a client can build the chain up to a root, and trusts that root."""
+    """Judge whether a client can build the chain up to a root, and trusts that root."""
     try:
         _shake_hands(asked, asked.target.roots)
     except ssl.SSLCertVerificationError as error:

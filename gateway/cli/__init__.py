@@ -40,7 +40,7 @@ class Invocation:
         return config.load(self.config, config.environment())
 
     def settings_of(self, process: str) -> Settings:
-        """The same for a process that stays: with the secrets that it needs, and no others."""
+        """Read them for a process that stays: with the secrets that it needs, and no others."""
         from gateway.config import secrets
 
         return secrets.keep(self.settings(), process)
@@ -54,7 +54,7 @@ class Later(click.Command):
         self.module = module
 
     def loaded(self) -> click.Command:
-        """The real one."""
+        """Load the real one."""
         found: click.Command = getattr(importlib.import_module(f"gateway.cli.{self.module}"), str(self.name))
         return found
 
@@ -117,12 +117,12 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def written(moment: float) -> str:
-    """`moment`, in seconds since the epoch, in the time of this machine."""
+    """Write `moment`, in seconds since the epoch, in the time of this machine."""
     return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def counted(number: int, noun: str) -> str:
-    """ "no errors", "1 error", "2 errors"."""
+    """Count in words: "no errors", "1 error", "2 errors"."""
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 

@@ -87,7 +87,7 @@ def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything
 
 
 def inspected(path: Path) -> Inspection:
-    """Raises OSError."""
+    """Look into the file at `path`. Raises OSError."""
     if path.exists() and not path.is_file():
         raise OSError(None, "is no file")
     with content.of_file(path) as found:
@@ -95,7 +95,7 @@ def inspected(path: Path) -> Inspection:
 
 
 def default_limits() -> Limits:
-    """The sizes that the settings have where nobody has written any."""
+    """Read the sizes that the settings have where nobody has written any."""
     read = fields.size()
     return Limits(
         motion_bytes=read(tables.MotionSettings.model_fields["max_attachment"].default),
@@ -105,7 +105,7 @@ def default_limits() -> Limits:
 
 @contextmanager
 def opened_shelf(settings: Settings) -> Iterator[Shelf]:
-    """Raises SpoolUnavailable unless the spool has this release's schema."""
+    """Open the shelf for a command. Raises SpoolUnavailable unless the spool has this release's schema."""
     shared = services.build(settings, needs={"shelf"})
     try:
         shared.spool.require_latest()
@@ -168,7 +168,7 @@ def _judged(file: _Inspected) -> Iterator[tuple[str, ...]]:
 
 
 def _shown(path: Path) -> str:
-    """A path that does nothing to a terminal, whatever it is made of."""
+    """Write a path so that it does nothing to a terminal, whatever it is made of."""
     return printable.text(str(path))
 
 

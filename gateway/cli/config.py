@@ -46,7 +46,7 @@ def show(invocation: Invocation, *, reveal: bool) -> None:
 
 
 def receive_url(settings: Settings, account: Account, *, reveal: bool) -> str:
-    """Where Sinch sends the callbacks of `account`; its token as stars unless `reveal`."""
+    """Write where Sinch sends the callbacks of `account`; its token as stars unless `reveal`."""
     url = f"{settings.server.public_origin}{account.receive_path}"
     if not account.receive_token:
         return url

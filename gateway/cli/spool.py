@@ -123,7 +123,7 @@ def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa:
 
 @contextmanager
 def opened_spool(invocation: Invocation) -> Iterator[Database]:
-    """Raises SpoolUnavailable unless it has this release's schema."""
+    """Open the spool for a command. Raises SpoolUnavailable unless it has this release's schema."""
     spool = services.build(invocation.settings()).spool
     try:
         spool.require_latest()
@@ -170,5 +170,5 @@ def _facts(record: Record) -> dict[str, object]:
 
 
 def whom(contact_id: str, identity: str) -> str:
-    """The contact id; failing that the end of the channel identity, which may be a phone number."""
+    """Name a contact by its id; failing that by the end of the channel identity, which may be a phone number."""
     return contact_id or (f"…{identity[-3:]}" if identity else "")

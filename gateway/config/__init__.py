@@ -30,7 +30,7 @@ _PLACE = re.compile(r"at line ([0-9]+), column ([0-9]+)")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """The settings in the file at `path`, with those of `environ` on top.
+    """Read the settings in the file at `path`, with those of `environ` on top.
 
     Raises SettingsError, whose message lists every problem with its remedy.
     """
@@ -38,7 +38,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def understand(document: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """The settings in a TOML document that was parsed already; raises as `load` does."""
+    """Understand a TOML document that was parsed already; raises as `load` does."""
     variables, misnamed = _variables(environ)
     part = validation.validate(document, variables)
     contradicting = [
@@ -51,19 +51,19 @@ def understand(document: Mapping[str, object], environ: Mapping[str, str]) -> Se
 
 
 def environment() -> Mapping[str, str]:
-    """A copy of the process's environment; the one place that reads it."""
+    """Copy the process's environment; the one place that reads it."""
     return dict(os.environ)  # noqa: TID251 — this is its home
 
 
 def masked(settings: Settings) -> dict[str, Any]:
-    """The settings by table and key as in the file, with units, and with stars for secrets."""
+    """Show the settings by table and key as in the file, with units, and with stars for secrets."""
     dumped = settings.model_dump(exclude={"warnings"})
     accounts = [dict(account) for account in dumped.pop("accounts")]
     return dumped | {"account": accounts}
 
 
 def rendered(settings: Settings) -> str:
-    """The masked settings as TOML."""
+    """Write the masked settings as TOML."""
     tables = masked(settings)
     accounts = tables.pop("account")
     parts = [_table(f"[{name}]", table) for name, table in tables.items()]
@@ -77,7 +77,7 @@ def _table(header: str, table: dict[str, Any]) -> str:
 
 
 def _variables(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Written]], list[Problem]]:
-    """The settings in `environ` by table and key, and the names it gets wrong; names of others are passed over."""
+    """Read the settings in `environ`, by table and key, and the names it gets wrong; others are passed over."""
     found: dict[str, dict[str, Written]] = {}
     misnamed: list[Problem] = []
     for name in sorted(environ):

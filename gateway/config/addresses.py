@@ -41,7 +41,7 @@ _STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such a
 
 
 def url(name: str) -> Callable[[object], str]:
-    """A reader of http and https URLs of a host alone; no slash at the end.
+    """Make a reader of http and https URLs of a host alone; no slash at the end.
 
     `name` is the host of the example in the remedy.
     """
@@ -62,7 +62,7 @@ def url(name: str) -> Callable[[object], str]:
 
 
 def public_url(value: object) -> str:
-    """An https URL of a host alone: what Sinch and phones use."""
+    """Read an https URL of a host alone: what Sinch and phones use."""
     found = url("gateway")(value)
     if _parts(found)["scheme"] != "https":
         raise malformed("must begin with https://", "write https:// and the public host name")
@@ -70,18 +70,18 @@ def public_url(value: object) -> str:
 
 
 def host(valid_url: str) -> str:
-    """The lower-case host of a URL that was read here; IPv6 in brackets."""
+    """Take the lower-case host out of a URL that was read here; IPv6 in brackets."""
     return _parts(valid_url)["host"].lower()
 
 
 def port(valid_url: str) -> int:
-    """The port of a URL that was read here, written or implied by its scheme."""
+    """Take the port of a URL that was read here, written or implied by its scheme."""
     parts = _parts(valid_url)
     return int(parts["port"] or {"http": 80, "https": 443}[parts["scheme"]])
 
 
 def is_loopback(host_or_address: str) -> bool:
-    """True for an address that never leaves this machine, and for `localhost`."""
+    """Tell whether an address never leaves this machine; `localhost` is one."""
     bare = host_or_address.strip("[]")
     if bare == "localhost" or bare.endswith(".localhost"):
         return True
@@ -92,7 +92,7 @@ def is_loopback(host_or_address: str) -> bool:
 
 
 def address(value: object) -> str:
-    """An IP address in its canonical spelling, IPv6 in brackets: what nginx takes in `listen`."""
+    """Read an IP address into its canonical spelling, IPv6 in brackets: what nginx takes in `listen`."""
     written = text(value, remedy=_ADDRESS_REMEDY)
     bare = written[1:-1] if written.startswith("[") and written.endswith("]") else written
     found = _address(bare)
@@ -104,7 +104,7 @@ def address(value: object) -> str:
 
 
 def host_name(value: object) -> str:
-    """A host name in lower case; no address."""
+    """Read a host name into lower case; no address."""
     written = text(value, remedy=_HOST_NAME_REMEDY).lower()
     labels = written.split(".")
     if labels[-1].isdigit() or len(written) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
@@ -113,7 +113,7 @@ def host_name(value: object) -> str:
 
 
 def network(value: object) -> Network:
-    """A network; a bare address is the network of that address alone."""
+    """Read a network; a bare address is the network of that address alone."""
     written = text(value, remedy=_NETWORK_REMEDY)
     if not _NETWORK.fullmatch(written):
         raise malformed("must be an IP address or a network", _NETWORK_REMEDY)
@@ -128,7 +128,7 @@ def network(value: object) -> Network:
 
 
 def file(value: object) -> Path:
-    """An absolute path that nginx and systemd read as nothing but a path."""
+    """Read an absolute path that nginx and systemd read as nothing but a path."""
     written = text(value, remedy=_FILE_REMEDY)
     if not written.startswith("/"):
         raise malformed("must be an absolute path", _FILE_REMEDY)
@@ -138,7 +138,7 @@ def file(value: object) -> Path:
 
 
 def state_dir(value: object) -> Path:
-    """A directory short enough for the Unix sockets below it."""
+    """Read a directory that is short enough for the Unix sockets below it."""
     found = file(value)
     room = LONGEST_SOCKET_PATH_BYTES - len(f"/{LONGEST_SOCKET}")
     if len(os.fsencode(found)) > room:
@@ -150,7 +150,7 @@ def state_dir(value: object) -> Path:
 
 
 def link_path(value: object) -> str:
-    """The path of a link, with `{id}` where the attachment's number stands."""
+    """Read the path of a link, with `{id}` where the attachment's number stands."""
     written = text(value, remedy=_LINK_REMEDY)
     frame = written.replace("{id}", "", 1)
     if not _LINK_PATH.fullmatch(written) or frame == written or "{" in frame or "}" in frame:
@@ -161,7 +161,7 @@ def link_path(value: object) -> str:
 
 
 def public_path(value: object) -> str:
-    """The path of links at the public door: no path that the gateway uses itself."""
+    """Read the path of links at the public door: no path that the gateway uses itself."""
     found = link_path(value)
     taken = next((prefix for prefix in TAKEN_PATHS if found.startswith(prefix)), None)
     if taken:
@@ -170,7 +170,7 @@ def public_path(value: object) -> str:
 
 
 def storage(value: object) -> str:
-    """Where limits are counted: `memory://`, or a Redis or Valkey, perhaps with a password."""
+    """Read where limits are counted: `memory://`, or a Redis or Valkey, perhaps with a password."""
     written = text(value, remedy=_STORAGE_REMEDY)
     if written != "memory://" and not _STORAGE.fullmatch(written):
         raise malformed("must be memory://, redis://, rediss:// or valkey:// with a host", _STORAGE_REMEDY)
@@ -178,7 +178,7 @@ def storage(value: object) -> str:
 
 
 def write_storage(valid_storage: str) -> str:
-    """A storage without its user, password and query."""
+    """Write a storage without its user, password and query."""
     found = _STORAGE.fullmatch(valid_storage)
     return f"{found['scheme']}://{'***@' if found['userinfo'] else ''}{found['place']}" if found else "memory://"
 

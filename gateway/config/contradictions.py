@@ -27,7 +27,7 @@ class Rule(Generic[T]):
 
 
 def find(found: PartialSettings) -> tuple[Problem, ...]:
-    """Every contradiction between the settings that were understood, then within the accounts, and between them."""
+    """Find every contradiction between settings that were understood: in general, within accounts, between them."""
     return (
         *(problem for rule in RULES if found.knows(*rule.needs) for problem in rule.check(found.settings)),
         *_within_accounts(found),
@@ -191,7 +191,7 @@ def _within_accounts(found: PartialSettings) -> Iterator[Problem]:
 
 
 def _shared(found: PartialSettings, key: str) -> Iterator[Problem]:
-    """A problem for each account that repeats what an earlier one has under `key`."""
+    """Yield a problem for each account that repeats what an earlier one has under `key`."""
     owners: dict[Hashable, int] = {}
     for index, account in enumerate(found.settings.accounts):
         if not found.knows(f"account[{index}].{key}"):

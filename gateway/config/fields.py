@@ -39,12 +39,12 @@ class EnvironmentText(str):
 
 
 def malformed(complaint: str, remedy: str) -> PydanticCustomError:
-    """The error of a value that cannot be understood; `complaint` and `remedy` hold no value."""
+    """Make the error of a value that cannot be understood; `complaint` and `remedy` hold no value."""
     return PydanticCustomError("malformed", "malformed", {"complaint": complaint, "remedy": remedy})
 
 
 def text(value: object, *, remedy: str) -> str:
-    """A string of printable characters, possibly empty."""
+    """Read a string of printable characters, possibly empty."""
     if not isinstance(value, str):
         raise malformed("must be a text in quotes", remedy)
     if not value.isprintable():
@@ -53,7 +53,7 @@ def text(value: object, *, remedy: str) -> str:
 
 
 def matching(pattern: str, complaint: str, remedy: str) -> Callable[[object], str]:
-    """A reader of strings that fit `pattern` as a whole."""
+    """Make a reader of strings that fit `pattern` as a whole."""
     shape = re.compile(pattern)
 
     def read(value: object) -> str:
@@ -66,7 +66,7 @@ def matching(pattern: str, complaint: str, remedy: str) -> Callable[[object], st
 
 
 def optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
-    """A reader for which the empty string means that the key is not set."""
+    """Make a reader for which the empty string means that the key is not set."""
 
     def read_or_none(value: object) -> T | None:
         return None if value == "" or value is None else read(value)
@@ -75,7 +75,7 @@ def optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
 
 
 def whole(low: int, high: int, remedy: str) -> Callable[[object], int]:
-    """A reader of whole numbers from `low` to `high`, both allowed."""
+    """Make a reader of whole numbers from `low` to `high`, both allowed."""
 
     def read(value: object) -> int:
         number = int(value) if isinstance(value, EnvironmentText) and _DIGITS.fullmatch(value) else value
@@ -89,7 +89,7 @@ def whole(low: int, high: int, remedy: str) -> Callable[[object], int]:
 
 
 def switch(value: object) -> bool:
-    """`true` or `false`; in the environment also yes, no, on, off, 1 and 0."""
+    """Read `true` or `false`; in the environment also yes, no, on, off, 1 and 0."""
     found = _SWITCHES.get(value.lower()) if isinstance(value, EnvironmentText) else value
     if not isinstance(found, bool):
         raise malformed("must be true or false", "write true or false without quotes")
@@ -97,7 +97,7 @@ def switch(value: object) -> bool:
 
 
 def choice(*words: str, later: str = "") -> Callable[[object], str]:
-    """A reader of one out of `words`; `later` adds to the remedy what is planned."""
+    """Make a reader of one out of `words`; `later` adds to the remedy what is planned."""
     listed = " or ".join(f'"{word}"' for word in words)
     remedy = (f"write {listed}" if len(words) == 1 else "write one of them in quotes") + later
 
@@ -110,7 +110,7 @@ def choice(*words: str, later: str = "") -> Callable[[object], str]:
 
 
 def sequence(value: object) -> tuple[object, ...]:
-    """The items of a TOML list, unread."""
+    """Take the items of a TOML list, unread."""
     if isinstance(value, EnvironmentText):
         raise malformed("is a list, and lists come from the file alone", "write it in the settings file")
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -119,7 +119,7 @@ def sequence(value: object) -> tuple[object, ...]:
 
 
 def filled(value: object) -> tuple[object, ...]:
-    """The items of a TOML list that may not be empty, unread."""
+    """Take the items of a TOML list that may not be empty, unread."""
     items = sequence(value)
     if not items:
         raise malformed("must not be empty", "write at least one item, or leave the key out")
@@ -127,7 +127,7 @@ def filled(value: object) -> tuple[object, ...]:
 
 
 def duration(low: int = 1, high: int = LONGEST_SECONDS) -> Callable[[object], int]:
-    """A reader of durations from `low` to `high` seconds; hands back seconds."""
+    """Make a reader of durations from `low` to `high` seconds; hands back seconds."""
 
     def read(value: object) -> int:
         return _quantity(value, _DURATION, SECONDS, within=(low, high), what="a duration", remedy=_DURATION_REMEDY)
@@ -136,12 +136,12 @@ def duration(low: int = 1, high: int = LONGEST_SECONDS) -> Callable[[object], in
 
 
 def duration_or_forever(value: object) -> int | None:
-    """Seconds, or None for `forever`."""
+    """Read a duration in seconds; None for `forever`."""
     return None if value == "forever" else duration()(value)
 
 
 def size(low: int = 1) -> Callable[[object], int]:
-    """A reader of sizes of at least `low` bytes; hands back bytes."""
+    """Make a reader of sizes of at least `low` bytes; hands back bytes."""
 
     def read(value: object) -> int:
         return _quantity(value, _SIZE, BYTES, within=(low, LARGEST_BYTES), what="a size", remedy=_SIZE_REMEDY)
@@ -159,12 +159,12 @@ def rate(value: object) -> limits.RateLimitItem | None:
 
 
 def write_duration(seconds: int | None) -> str:
-    """The shortest spelling of a duration in the largest unit that holds it exactly."""
+    """Write the shortest spelling of a duration in the largest unit that holds it exactly."""
     return "forever" if seconds is None else _spelled(seconds, SECONDS)
 
 
 def write_size(number_of_bytes: int) -> str:
-    """The spelling of a size in the largest unit that holds it exactly."""
+    """Write the spelling of a size in the largest unit that holds it exactly."""
     return _spelled(number_of_bytes, BYTES)
 
 
@@ -192,7 +192,7 @@ def _quantity(
 
 
 def _spelled(amount: int, units: dict[str, int]) -> str:
-    """`amount` in the first unit that divides it; one that no unit divides stays a bare number."""
+    """Write `amount` in the first unit that divides it; one that no unit divides stays a bare number."""
     if amount == 0:
         return f"0{min(units, key=units.__getitem__)}"
     return next((f"{amount // factor}{unit}" for unit, factor in units.items() if amount % factor == 0), str(amount))

@@ -34,7 +34,7 @@ class Hidden:
 
 
 def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
-    """A reader of secrets of at least `shortest` characters."""
+    """Make a reader of secrets of at least `shortest` characters."""
 
     def read(value: object) -> SecretStr:
         if not isinstance(value, str):
@@ -53,12 +53,12 @@ def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
 
 
 def stars(value: SecretStr | None) -> str:
-    """Stars for a secret, and nothing for none."""
+    """Write stars for a secret, and nothing for none."""
     return "***" if value else ""
 
 
 def ending(number: str | None) -> str:
-    """The end of a phone number: enough to know one's own by."""
+    """Write the end of a phone number: enough to know one's own by."""
     return f"…{number[-3:]}" if number else ""
 
 

@@ -29,7 +29,7 @@ class Endpoint:
 
 
 def outbound_is_meant(server: ServerSettings) -> bool:
-    """True where the outbound door is on, or where its address was written down all the same."""
+    """Tell whether the outbound door is on, or whether its address was written down all the same."""
     return bool(server.outbound_clients or server.sinch_names or server.model_fields_set & _OUTBOUND_KEYS)
 
 
@@ -75,7 +75,7 @@ ENDPOINTS = (
 
 
 def collision(first: Endpoint, second: Endpoint) -> Callable[[Settings], Iterator[Problem]]:
-    """The check that two listeners of different doors do not share an address and port."""
+    """Make the check that two listeners of different doors do not share an address and port."""
 
     def check(settings: Settings) -> Iterator[Problem]:
         server = settings.server
@@ -202,7 +202,7 @@ def _collision(first: Endpoint, second: Endpoint, one: tuple[str, int], other: t
 
 
 def _overlap(one: str, other: str) -> bool:
-    """True for equal addresses and for a wildcard that covers the other; `[::]` covers IPv4 too."""
+    """Tell whether two addresses are equal, or one is a wildcard that covers the other; `[::]` covers IPv4 too."""
     return one == other or any(
         wild.is_unspecified and (wild.version == 6 or covered.version == 4)
         for wild, covered in ((_ip(one), _ip(other)), (_ip(other), _ip(one)))

@@ -54,13 +54,13 @@ class Written:
 
 
 def message(found: Sequence[Problem]) -> str:
-    """All problems in one text."""
+    """Tell all problems in one text."""
     count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
     return "\n".join([f"The settings have {count}; nothing was started.", "", *map(str, found)])
 
 
 def shown(key: str, value: object) -> str | None:
-    """`value` of the known setting `key` as a message may show it, or None."""
+    """Write `value` of the known setting `key` as a message may show it, or None."""
     if _SECRET_NAME.search(key) and key not in _NO_SECRET:
         return None
     if isinstance(value, str):
@@ -73,12 +73,12 @@ def shown(key: str, value: object) -> str | None:
 
 
 def name(key: str) -> str:
-    """A name out of the file or the environment, safe to print."""
+    """Write a name out of the file or the environment, safe to print."""
     return _short(printable.text(key))
 
 
 def remedy_for_key(unknown: str, table: str) -> str:
-    """The remedy for the key `unknown` in `table`."""
+    """Guess the remedy for the key `unknown` in `table`."""
     close = _close(unknown, tables.keys(tables.TABLES[table]))
     elsewhere = [other for other, model in tables.TABLES.items() if unknown in tables.keys(model)]
     if elsewhere and (not close or unknown in tables.keys(tables.TABLES[elsewhere[0]])):
@@ -87,7 +87,7 @@ def remedy_for_key(unknown: str, table: str) -> str:
 
 
 def remedy_for_table(unknown: str) -> str:
-    """The remedy for `unknown` at the top of the file."""
+    """Guess the remedy for `unknown` at the top of the file."""
     elsewhere = [name for name, model in tables.TABLES.items() if unknown in tables.keys(model)]
     if elsewhere:
         return f"write it under {_header(elsewhere[0])}"
@@ -96,7 +96,7 @@ def remedy_for_table(unknown: str) -> str:
 
 
 def remedy_for_variable(unknown: str, known: Iterable[str]) -> str:
-    """The remedy for the environment variable `unknown`."""
+    """Guess the remedy for the environment variable `unknown`."""
     close = _close(unknown.upper(), known)
     return f"did you mean {close}?" if close else "unset it; docs/settings.md lists every setting"
 
@@ -121,7 +121,7 @@ def _header(name: str) -> str:
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
-    """One sentence for each thing the operator should know."""
+    """Write one sentence for each thing that the operator should know."""
     return tuple(sentence for check in WARNINGS for sentence in check(settings))
 
 

@@ -55,7 +55,7 @@ class Withheld(SecretStr):
         self._reason = f"{process} does not keep {setting}"
 
     def get_secret_value(self) -> str:
-        """Raises GatewayError, always."""
+        """Refuse: raises GatewayError, always."""
         raise GatewayError(self._reason)
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ def require_one_of(given: str, *, expected: Iterable[str], reason: str) -> None:
 
 
 def open_file(path: Path) -> SecretFile:
-    """What the file at `path` holds; raises the error of `malformed` where that is no secret."""
+    """Read the file at `path`. Raises the error of `malformed` where that is no secret."""
     content, mode = _bytes(path)
     if len(content) > LARGEST_FILE_BYTES:
         raise malformed("names a file too large for a secret", "name the file that holds the secret alone")
@@ -96,13 +96,13 @@ def open_file(path: Path) -> SecretFile:
 
 
 def secret_settings() -> frozenset[str]:
-    """Every setting that is a secret or may hold one."""
+    """List every setting that is a secret or may hold one."""
     hidden = {f"{name}.{key}" for name, table in tables.TABLES.items() for key in tables.hidden(table)}
     return frozenset(hidden | {"limits.storage"})
 
 
 def keep(settings: Settings, process: str) -> Settings:
-    """The settings without the secrets that `process`, one of NEEDS, does not need."""
+    """Copy the settings without the secrets that `process`, one of NEEDS, does not need."""
     others = secret_settings() - NEEDS[process]
     kept: dict[str, Any] = {
         name: _without(getattr(settings, name), name, others, process) for name in tables.TABLES if name != "account"

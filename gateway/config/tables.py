@@ -18,7 +18,7 @@ def _required(example: str | int) -> Any:  # noqa: ANN401 — what Field itself 
 
 
 def _default(written: object) -> Any:  # noqa: ANN401 — as above
-    """The default as it would stand in the file; its kind reads it."""
+    """Take the default as it would stand in the file; its kind reads it."""
     return Field(default=written)
 
 
@@ -222,7 +222,7 @@ TABLES: dict[str, type[Table]] = {
 
 
 def hidden(table: type[Table]) -> dict[str, kinds.Hidden]:
-    """The secrets of a table, by key."""
+    """List the secrets of a table, by key."""
     marks = {
         name: [mark for mark in field.metadata if isinstance(mark, kinds.Hidden)]
         for name, field in table.model_fields.items()
@@ -231,12 +231,12 @@ def hidden(table: type[Table]) -> dict[str, kinds.Hidden]:
 
 
 def keys(table: type[Table]) -> tuple[str, ...]:
-    """Every key a table takes, `<secret>_file` included, in the order of the contract."""
+    """List every key a table takes, `<secret>_file` included, in the order of the contract."""
     return tuple(
         key for name in table.model_fields for key in ((name, f"{name}_file") if name in hidden(table) else (name,))
     )
 
 
 def examples(table: type[Table]) -> dict[str, str | int]:
-    """One valid value for each required key of a table."""
+    """Show one valid value for each required key of a table."""
     return {name: field.examples[0] for name, field in table.model_fields.items() if field.examples}

@@ -27,7 +27,7 @@ class PartialSettings:
     warnings: tuple[str, ...]
 
     def knows(self, *keys: str) -> bool:
-        """True where none of `keys` is a stand-in."""
+        """Tell whether none of `keys` is a stand-in."""
         return self.failed.isdisjoint(keys)
 
 
@@ -53,7 +53,7 @@ class _Secret:
 
 
 def validate(document: Mapping[str, object], variables: Mapping[str, Mapping[str, Written]]) -> PartialSettings:
-    """Everything that can be understood of `document` with `variables`, by table and key, on top; and all that cannot.
+    """Understand whatever can be of `document` with `variables`, by table and key, on top of it.
 
     Raises nothing: what is wrong stands in the problems of what it hands back.
     """
@@ -109,7 +109,7 @@ def _part(name: str, where: str, raw: object, replacing: Mapping[str, Written]) 
 
 
 def _of_file(where: str, raw: Mapping[str, object]) -> dict[str, Written]:
-    """What stands in one table of the file; `where` is its name as the operator sees it."""
+    """Take what stands in one table of the file; `where` is its name as the operator sees it."""
     return {
         key: Written(value, f"{where}.{problems.name(key)}", problems.shown(key, value)) for key, value in raw.items()
     }
@@ -118,7 +118,7 @@ def _of_file(where: str, raw: Mapping[str, object]) -> dict[str, Written]:
 def _overridden(
     written: dict[str, Written], replacing: Mapping[str, Written], model: type[tables.Table]
 ) -> dict[str, Written]:
-    """The environment on top of the file; a secret there replaces both of its spellings here."""
+    """Lay the environment on top of the file; a secret there replaces both of its spellings here."""
     spellings = {key: {key, f"{key}_file"} for key in tables.hidden(model)}
     replaced = {key for pair in spellings.values() if pair & replacing.keys() for key in pair}
     return {key: entry for key, entry in written.items() if key not in replaced} | dict(replacing)
@@ -165,7 +165,7 @@ def _validated(name: str, where: str, typed: Mapping[str, Written], opened: Mapp
 
 
 def _model(model: type[tables.Table], values: Mapping[str, object]) -> tuple[tables.Table, Sequence[ErrorDetails]]:
-    """The table of `values`, with stand-ins for those that fail, and what is wrong with them."""
+    """Make the table of `values`, with stand-ins for those that fail, and what is wrong with them."""
     try:
         return model.model_validate(values), ()
     except ValidationError as error:
