@@ -16,7 +16,7 @@ from gateway import app
 from gateway.attachments import tokens
 from gateway.attachments.fetch import Item
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.store.engines import Database
 from tests.door_samples import ADDRESS
 from tests.service_samples import NOW, HandClock, services
@@ -38,7 +38,7 @@ def grant(item: Item, **changes: Any) -> Grant:
     usual = Grant(
         attachment_id=item.attachment_id,
         digest=item.digest,
-        kind=Kind.NATIVE,
+        kind=VerdictKind.NATIVE,
         mime="image/jpeg",
         name="grüße.jpg",
         purpose=Purpose.MESSAGE,

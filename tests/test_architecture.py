@@ -129,7 +129,7 @@ ONE_HOME = {
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},
     "rich": {"gateway.cli"},
-    "magic": {"gateway.inspection.libmagic"},
+    "magic": {"gateway.inspection.inspector"},
 }
 
 

@@ -25,8 +25,8 @@ from gateway.attachments.decision import (
 )
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.errors import NotFound, TooLarge, Unavailable
-from gateway.inspection.inspector import Inspection
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
+from gateway.inspection.structure import Inspection
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -45,7 +45,7 @@ OVER = GONE | {"live_until": float(NOW)}  # no link to its bytes lives any more
 GRANT = Grant(
     attachment_id="7",
     digest=DIGEST,
-    kind=Kind.NATIVE,
+    kind=VerdictKind.NATIVE,
     mime="image/png",
     name="a.png",
     purpose=Purpose.MESSAGE,

@@ -12,7 +12,7 @@ from gateway.attachments.eviction import UNUSED_SECONDS, Bounds, Stored
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS
 from gateway.attachments.vault import Vault
 from gateway.errors import Unavailable
-from gateway.inspection.inspector import Inspection
+from gateway.inspection.structure import Inspection
 from gateway.store.engines import Database
 
 NOW = 1_700_000_000.0

@@ -11,8 +11,7 @@ from gateway.attachments import register
 from gateway.attachments.decision import Failure, Record
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS
 from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
-from gateway.inspection.inspector import Inspection
-from gateway.inspection.structure import Trait
+from gateway.inspection.structure import Inspection, Trait
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests.spool_samples import rows

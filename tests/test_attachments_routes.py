@@ -18,7 +18,7 @@ from gateway.attachments import routes, tokens
 from gateway.attachments.tokens import Purpose
 from gateway.doors import PUBLIC_HEADERS
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.store.engines import Database
 from tests import document_samples
 from tests.door_samples import Log, assert_refused, logged
@@ -196,11 +196,16 @@ def test_a_changed_profile_counts_at_once_for_motions_link(spool: Database, prof
 
 # What a link may have been granted that no profile of today would grant: rows change.
 GRANTS: dict[str, dict[str, Any]] = {
-    "as a link": {"kind": Kind.LINK, "mime": OCTETS, "name": "funny.gif"},
-    "as a picture": {"kind": Kind.NATIVE, "mime": "image/gif", "name": "funny.gif"},
-    "for another channel": {"kind": Kind.NATIVE, "mime": "image/gif", "name": "g.gif", "purpose": Purpose.ELSEWHERE},
+    "as a link": {"kind": VerdictKind.LINK, "mime": OCTETS, "name": "funny.gif"},
+    "as a picture": {"kind": VerdictKind.NATIVE, "mime": "image/gif", "name": "funny.gif"},
+    "for another channel": {
+        "kind": VerdictKind.NATIVE,
+        "mime": "image/gif",
+        "name": "g.gif",
+        "purpose": Purpose.ELSEWHERE,
+    },
     "by hand, under another name": {
-        "kind": Kind.LINK,
+        "kind": VerdictKind.LINK,
         "mime": "text/csv",
         "name": "ü.tsv",
         "purpose": Purpose.OPERATOR,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.attachments import tokens
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.errors import NotFound
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from tests.media_samples import WORD
 
 KEY = "a sentence of sixteen"
@@ -24,7 +24,7 @@ NOW = 1_790_000_000
 GRANT = Grant(
     attachment_id="4711",
     digest=bytes(range(32)),
-    kind=Kind.LINK,
+    kind=VerdictKind.LINK,
     mime=WORD,
     name="Übersicht.docx",
     purpose=Purpose.MESSAGE,
@@ -38,7 +38,7 @@ grants = st.builds(
     Grant,
     attachment_id=st.text(string.ascii_letters + string.digits, min_size=1, max_size=64),
     digest=st.binary(min_size=32, max_size=32),
-    kind=st.sampled_from([Kind.NATIVE, Kind.LINK]),
+    kind=st.sampled_from([VerdictKind.NATIVE, VerdictKind.LINK]),
     mime=texts,
     name=st.text("aé報👋 .", min_size=1, max_size=60),
     purpose=st.sampled_from(Purpose),
@@ -215,7 +215,7 @@ def test_what_our_own_key_sealed_is_still_proved(payload: bytes) -> None:
 
 def test_what_is_proved_here_would_open_were_it_right() -> None:
     found = tokens.open(sealed(HEAD + b"1\0image/png\0a.png"), keys=[KEY], now=NOW)
-    assert (found.kind, found.name) == (Kind.NATIVE, "a.png")
+    assert (found.kind, found.name) == (VerdictKind.NATIVE, "a.png")
 
 
 # By the release before, as it stands in messages that were sent then.
@@ -242,7 +242,7 @@ def test_a_token_of_an_older_release_opens_and_does_not_say_the_verdict() -> Non
         {"name": "n" * 256},
         {"mime": "m" * 101},
         {"kind": None},
-        {"kind": Kind.REFUSED},
+        {"kind": VerdictKind.REFUSED},
     ],
     ids=[
         "a short digest",
@@ -261,4 +261,4 @@ def test_nothing_is_minted_that_would_not_open(changes: dict[str, Any]) -> None:
 
 
 def test_every_purpose_and_every_verdict_has_a_letter_of_its_own() -> None:
-    assert len({word[:1] for word in (*Purpose, Kind.NATIVE, Kind.LINK)}) == len(Purpose) + 2
+    assert len({word[:1] for word in (*Purpose, VerdictKind.NATIVE, VerdictKind.LINK)}) == len(Purpose) + 2

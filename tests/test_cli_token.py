@@ -20,8 +20,8 @@ from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.config import load as read
 from gateway.errors import CommandError
-from gateway.inspection.inspector import Inspection
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
+from gateway.inspection.structure import Inspection
 from gateway.store.engines import Database
 from tests import spool_samples
 
@@ -70,7 +70,7 @@ def test_a_link_is_minted_for_the_bytes_of_a_file(config: Path, photo: Path) -> 
     assert link.endswith("/my%20photo.jpg")
     assert (grant.attachment_id, grant.mime, grant.name) == ("4711", "image/jpeg", "my photo.jpg")
     assert grant.digest == hashlib.sha256(photo.read_bytes()).digest()
-    assert (grant.kind, grant.purpose) == (Kind.NATIVE, Purpose.OPERATOR)
+    assert (grant.kind, grant.purpose) == (VerdictKind.NATIVE, Purpose.OPERATOR)
     assert before <= grant.issued_at <= WallClock().now()
     assert grant.expires_at - grant.issued_at == 2 * 86400
 
@@ -145,7 +145,7 @@ def test_what_cannot_be_minted(config: Path, photo: Path, arguments: tuple[str, 
 def test_what_goes_out_as_a_link_is_said_in_the_token(config: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
     _, grant = minted(config, tmp_path / "a.csv")
-    assert (grant.kind, grant.mime) == (Kind.LINK, "text/csv")
+    assert (grant.kind, grant.mime) == (VerdictKind.LINK, "text/csv")
 
 
 def test_without_a_key_there_are_no_tokens(settings_file: Settings, photo: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway import rules
 from gateway.errors import SettingsError
-from gateway.inspection import compound, filetypes, markup, office, program, text
+from gateway.inspection import archive, compound, filetypes, program, text
 from gateway.inspection.filetypes import FileType
 from tests.document_samples import DANGERS, DOCX, NATIVE
 from tests.picture_samples import PICTURES
@@ -56,7 +56,7 @@ TOLD = {
     *(mime for mime, _ in NATIVE.values()),
     *(mime for mime, _, _ in DANGERS.values()),
     *(sample.mime for sample in (PICTURES | RECORDINGS).values()),
-    *office.MAIN_PARTS.values(),
+    *archive.MAIN_PARTS.values(),
     *compound.STREAMS.values(),
     *program.STARTS.values(),
 } - {filetypes.OCTETS}
@@ -70,7 +70,7 @@ def test_every_type_that_a_reader_tells_has_a_family(mime: str) -> None:
 @pytest.mark.parametrize(
     "mime",
     [
-        *(markup.HTML, markup.XHTML, markup.SVG, markup.XML, markup.HTA, markup.MHTML),
+        *(text.HTML, text.XHTML, text.SVG, text.XML, text.HTA, text.MHTML),
         *(program.SCRIPT, program.SHORTCUT, program.DESKTOP, program.IMAGE, *program.STARTS.values()),
         *("text/x-php", "application/x-sharedlib", "application/x-pie-executable", "application/xml"),
     ],

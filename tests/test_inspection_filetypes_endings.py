@@ -8,7 +8,7 @@ import pytest
 
 from gateway.attachments import content_disposition
 from gateway.inspection import content, filetypes, inspector, verdicts
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Verdict
 from tests.container_samples import Packing, pack, with_member
@@ -52,8 +52,8 @@ def test_alone_it_makes_text_something_that_strict_refuses(ending: str) -> None:
     for name in (f"a{ending}", f"invoice.pdf{ending.upper()}", f"a{ending}. ."):
         found = inspector.inspect(content.of_bytes(TEXT), name=name)
         assert found.mime in filetypes.load().runnable
-        assert strict(TEXT, name).kind is Kind.REFUSED
-    assert strict(TEXT, f"a{ending}zz").kind is Kind.NATIVE
+        assert strict(TEXT, name).kind is VerdictKind.REFUSED
+    assert strict(TEXT, f"a{ending}zz").kind is VerdictKind.NATIVE
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -61,7 +61,7 @@ def test_in_an_archive_it_is_something_to_run(ending: str) -> None:
     for name in (f"a{ending}", f"b/A{ending.upper()}", f"a{ending}\u200b", f"a{ending}. "):
         data = pack([("read me.txt", TEXT), (name, TEXT)], Packing(flags=0x800))
         assert Trait.PROGRAM_WITHIN in traits(data)
-        assert strict(data, "a.zip").kind is Kind.REFUSED
+        assert strict(data, "a.zip").kind is VerdictKind.REFUSED
     assert Trait.PROGRAM_WITHIN not in traits(pack([(f"a{ending}zz", TEXT)]))
 
 

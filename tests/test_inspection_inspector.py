@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.inspection import content, inspector
-from gateway.inspection.inspector import Inspection
-from gateway.inspection.structure import Trait
+from gateway.inspection.structure import Inspection, Trait
 from tests.container_samples import Node, compound, members, pack
 from tests.document_samples import (
     CSV,

@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from gateway.inspection import content, jpeg_extras
+from gateway.inspection import content
+from gateway.inspection.jpeg import end_of_additions, end_of_jpeg
 from tests.picture_samples import JPEGS, jpeg, with_film, with_notes_of_the_camera
 
 PLAIN = jpeg()
@@ -56,12 +57,12 @@ FOREIGN = {
 
 @pytest.mark.parametrize("data", ALL_THEIRS.values(), ids=ALL_THEIRS)
 def test_more_pictures_a_film_and_notes_belong_to_the_picture(data: bytes) -> None:
-    assert jpeg_extras.end_of_additions(content.of_bytes(data), first_end(data)) == len(data)
+    assert end_of_additions(content.of_bytes(data), first_end(data)) == len(data)
 
 
 @pytest.mark.parametrize("more", FOREIGN.values(), ids=FOREIGN)
 def test_what_does_not_add_up_is_foreign(more: bytes) -> None:
-    assert jpeg_extras.end_of_additions(content.of_bytes(PLAIN + more), len(PLAIN)) == len(PLAIN)
+    assert end_of_additions(content.of_bytes(PLAIN + more), len(PLAIN)) == len(PLAIN)
 
 
 def first_end(data: bytes) -> int:
@@ -70,15 +71,15 @@ def first_end(data: bytes) -> int:
 
 def test_no_more_than_sixteen_pictures_follow() -> None:
     data = PLAIN * 20
-    assert jpeg_extras.end_of_additions(content.of_bytes(data), len(PLAIN)) == 17 * len(PLAIN)
+    assert end_of_additions(content.of_bytes(data), len(PLAIN)) == 17 * len(PLAIN)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2**18 - 2, 2**18 - 1, 2**18, 2**18 + 1, 3 * 2**18 - 1])
 def test_an_end_is_found_wherever_it_stands(place: int) -> None:
     data = b"xyz" + bytes(place) + b"\xff\xd9" + bytes(10)
-    assert jpeg_extras.end_of_jpeg(content.of_bytes(data), 3) == place + 5
+    assert end_of_jpeg(content.of_bytes(data), 3) == place + 5
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\x00\xd9", bytes(3 * 2**18), b"\xff" * 2**18])
 def test_no_end_is_none(data: bytes) -> None:
-    assert jpeg_extras.end_of_jpeg(content.of_bytes(data), 0) is None
+    assert end_of_jpeg(content.of_bytes(data), 0) is None

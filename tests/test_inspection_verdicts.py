@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inspection import filetypes, rulebook
-from gateway.inspection.rulebook import Kind, Row
+from gateway.inspection.rulebook import VerdictKind, VerdictRule
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Limits
 from tests.media_samples import MB, META, PE, SHEET, WORD, File, file, judged
 
-NATIVE, LINK, REFUSED = Kind.NATIVE, Kind.LINK, Kind.REFUSED
+NATIVE, LINK, REFUSED = VerdictKind.NATIVE, VerdictKind.LINK, VerdictKind.REFUSED
 TYPES = filetypes.load()
 NAMED = {*TYPES.by_mime, *TYPES.families}  # all that the table names
 PROFILES = sorted(rulebook.load().profiles)
@@ -53,7 +53,7 @@ OBSERVED = {
 
 
 @pytest.mark.parametrize(("mime", "traits", "kind", "code"), OBSERVED.values(), ids=OBSERVED)
-def test_what_xcally_has_observed(mime: str, traits: tuple[Trait, ...], kind: Kind, code: str | None) -> None:
+def test_what_xcally_has_observed(mime: str, traits: tuple[Trait, ...], kind: VerdictKind, code: str | None) -> None:
     verdict = judged(file(mime, *traits), "xcally-observed")
     assert (verdict.kind, verdict.code) == (kind, code)
 
@@ -180,7 +180,7 @@ CAREFUL = {
 
 
 @pytest.mark.parametrize(("mime", "traits", "kind"), CAREFUL.values(), ids=CAREFUL)
-def test_what_a_careful_gateway_does(mime: str, traits: tuple[Trait, ...], kind: Kind) -> None:
+def test_what_a_careful_gateway_does(mime: str, traits: tuple[Trait, ...], kind: VerdictKind) -> None:
     verdict = judged(file(mime, *traits), "strict")
     assert verdict.kind is kind
     assert verdict.code == ("ATTACHMENT_REJECTED" if kind is REFUSED else None)
@@ -241,7 +241,7 @@ STRICT_SIZES = {
 
 @pytest.mark.parametrize(("mime", "most", "over", "within"), STRICT_SIZES.values(), ids=STRICT_SIZES)
 def test_strict_makes_a_link_of_a_picture_or_sticker_that_is_too_large(
-    mime: str, most: int, over: Kind, within: Kind
+    mime: str, most: int, over: VerdictKind, within: VerdictKind
 ) -> None:
     assert judged(file(mime, size_bytes=most), "strict").kind is within
     assert judged(file(mime, size_bytes=most + 1), "strict").kind is over
@@ -306,7 +306,7 @@ def test_no_type_that_a_browser_runs_is_ever_served() -> None:
     assert not [mime for mime in served if mime.endswith(("html", "+xml", "/xml", "script"))]
 
 
-def reaching(row: Row) -> File:
+def reaching(row: VerdictRule) -> File:
     """A file that asks for this row: of the first of its types, with the first of its traits, too large if need be."""
     mime = min(row.types, default="application/x-strange")
     if not row.types and row.categories:
@@ -315,7 +315,7 @@ def reaching(row: Row) -> File:
     return File(mime, traits, 6 * MB if row.too_large else 1000)
 
 
-def own_rows() -> list[tuple[str, Row]]:
+def own_rows() -> list[tuple[str, VerdictRule]]:
     """The rows that each profile brings. Those it stands on may be out of reach there."""
     ground = rulebook.load().profiles["meta-cloud"]
     return [
@@ -327,5 +327,5 @@ def own_rows() -> list[tuple[str, Row]]:
 
 
 @pytest.mark.parametrize(("profile", "row"), own_rows(), ids=[f"{name}: {row.name}" for name, row in own_rows()])
-def test_every_row_is_reached(profile: str, row: Row) -> None:
+def test_every_row_is_reached(profile: str, row: VerdictRule) -> None:
     assert judged(reaching(row), profile).row == row.name

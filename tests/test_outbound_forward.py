@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from gateway.attachments import tokens
 from gateway.attachments.tokens import Purpose
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.outbound import allowed, forward
 from gateway.outbound.files import Links
 from gateway.outbound.forward import CallOutcome, IncomingCall
@@ -157,7 +157,7 @@ def test_a_file_of_motions_goes_out_as_a_link_of_ours_to_the_bytes_that_were_jud
     assert said["filename_override"] == "grüße.jpg"
     given = grant_of(said["url"])
     assert (given.attachment_id, given.digest, given.mime) == ("12", item.digest, "image/jpeg")
-    assert (given.kind, given.name) == (Kind.NATIVE, "grüße.jpg")
+    assert (given.kind, given.name) == (VerdictKind.NATIVE, "grüße.jpg")
     assert given.purpose is Purpose.MESSAGE
     assert given.expires_at == NOW + 7 * 24 * 3600
     assert door.shelf.holds == [("12", item.digest, given.expires_at)]
@@ -294,7 +294,7 @@ def test_on_other_channels_the_rules_of_whatsapp_do_not_count(door: CallDoor, mo
     assert door.call(body=sending(media(link("12")), **more)).status_code == 200
     given = grant_of(json.loads(door.heard[0])["message"]["media_message"]["url"])
     assert (given.purpose, given.mime, given.name) == (Purpose.ELSEWHERE, "image/gif", "wave.gif")
-    assert given.kind is Kind.NATIVE
+    assert given.kind is VerdictKind.NATIVE
     long = {"text_message": {"text": "x" * 5000}}
     assert door.call(body=sending(long, **more)).status_code == 200
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from gateway import __version__
 from gateway.attachments.tokens import Grant
 from gateway.errors import RETRY_AFTER_SECONDS, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.inspection.inspector import Inspection
+from gateway.inspection.structure import Inspection
 
 REMEMBERED_SECONDS = {
     NotFound.status: RETRY_AFTER_SECONDS,

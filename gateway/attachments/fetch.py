@@ -23,7 +23,7 @@ from gateway.config import Settings
 from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import content, inspector
 from gateway.inspection.content import Content
-from gateway.inspection.inspector import Inspection
+from gateway.inspection.structure import Inspection
 from gateway.motion import download
 from gateway.motion.download import Download, Source
 from gateway.store.engines import Database

@@ -16,8 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 from gateway import __version__
 from gateway.attachments.decision import Failure, Record
 from gateway.errors import GatewayError
-from gateway.inspection.inspector import Inspection
-from gateway.inspection.structure import Trait
+from gateway.inspection.structure import Inspection, Trait
 from gateway.store.engines import Database
 from gateway.store.schema import attachment
 

@@ -26,7 +26,7 @@ from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
 from gateway.inspection import verdicts
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.motion import download
 from gateway.services import Services
@@ -161,7 +161,7 @@ def _judged(services: Services, item: Item, grant: Grant | None) -> Verdict:
     g.decision[telemetry.WHY] = verdict.reason if verdict.code else None
     if verdict.code == "MEDIA_TOO_LARGE":
         raise TooLarge("file too large")
-    if verdict.kind is Kind.REFUSED:
+    if verdict.kind is VerdictKind.REFUSED:
         raise UnsupportedMedia("file refused")
     return verdict
 

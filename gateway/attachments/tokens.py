@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import NotFound
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 
 REFUSED = "token refused"
 
@@ -50,7 +50,7 @@ class Grant:
 
     attachment_id: str
     digest: bytes  # SHA-256 of the file
-    kind: Kind | None
+    kind: VerdictKind | None
     mime: str  # the Content-Type
     name: str  # made safe
     purpose: Purpose
@@ -58,7 +58,8 @@ class Grant:
     expires_at: int
 
 
-_KINDS = {b"n": Kind.NATIVE, b"l": Kind.LINK}  # letters that no purpose has: by the first one knows what comes
+# Letters that no purpose has: by the first one knows what comes.
+_KINDS = {b"n": VerdictKind.NATIVE, b"l": VerdictKind.LINK}
 _PURPOSES = {purpose[:1].encode(): purpose for purpose in Purpose}
 _HEAD = struct.Struct(">cQ32s")  # purpose, end, digest; then the texts, each but the last ended by a NUL
 _TEXTS = {"attachment_id": 64, "mime": 100, "name": 255}  # the most bytes of each
@@ -136,7 +137,7 @@ def _read(payload: bytes, *, issued_at: int) -> Grant:
     )
 
 
-def _letter(kind: Kind | None) -> bytes:
+def _letter(kind: VerdictKind | None) -> bytes:
     letter = next((letter for letter, named in _KINDS.items() if named is kind), None)
     if letter is None:
         raise ValueError("a link is made to what goes out, native or as a link")

@@ -17,7 +17,7 @@ from gateway.cli import Invocation, print_table, written
 from gateway.config import Settings, fields, tables
 from gateway.errors import CommandError, SettingsError
 from gateway.inspection import content, inspector, rulebook, verdicts
-from gateway.inspection.inspector import Inspection
+from gateway.inspection.structure import Inspection
 from gateway.inspection.verdicts import Limits, Verdict
 
 SOME_UNREAD = 1  # the exit status

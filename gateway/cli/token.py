@@ -19,7 +19,7 @@ from gateway.clock import WallClock
 from gateway.config import Settings, fields
 from gateway.errors import CommandError, NotFound
 from gateway.inspection import verdicts
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.motion import download
 
@@ -133,7 +133,7 @@ def _verdict(path: Path, settings: Settings) -> Verdict:
         verdict = verdicts.judge(inspected(path), profile=settings.attachments.profile, limits=limits)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror or 'cannot be read'}") from error
-    if verdict.kind is Kind.REFUSED:
+    if verdict.kind is VerdictKind.REFUSED:
         raise CommandError(f"{verdict.code}: {verdict.reason} {verdict.remedy}")
     return verdict
 

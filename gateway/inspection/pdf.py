@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from gateway.inspection import trailing
 from gateway.inspection.content import Content
-from gateway.inspection.structure import Structure, Trait
+from gateway.inspection.structure import Structure, Trait, traits_of_broken, traits_of_whole
 
 MIME = "application/pdf"
 HEAD_BYTES = 16 * 1024
@@ -24,13 +23,13 @@ _TABLE_BYTES = 8192  # of what startxref points at: a cross-reference stream kee
 
 
 def read(content: Content) -> Structure | None:
-    """Raises TooCostly."""
+    """Tell a PDF by its start, and whether it is whole by its end; None of anything else. Raises TooCostly."""
     if content.head(5) != b"%PDF-":
         return None
     tail = content.tail(TAIL_BYTES)
     last = tail.rfind(END)
     if last < 0:
-        return Structure(mime=MIME, traits=trailing.of_broken(content, Trait.TRUNCATED))
+        return Structure(mime=MIME, traits=traits_of_broken(content, Trait.TRUNCATED))
     found = _STARTXREF.findall(tail, max(0, last - NEAR_BYTES), last)
     table = int(found[-1]) if found else 0
     traits = {
@@ -39,7 +38,7 @@ def read(content: Content) -> Structure | None:
         Trait.ENCRYPTED: _encrypted(content, tail, table),
     }
     end = content.size_bytes - len(tail[last + len(END) :].strip(_PADDING))
-    whole = trailing.of_whole(content, end=end)
+    whole = traits_of_whole(content, end=end)
     return Structure(mime=MIME, traits=whole | {trait for trait, there in traits.items() if there})
 
 

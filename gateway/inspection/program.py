@@ -51,6 +51,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 
 
 def read(content: Content) -> Structure | None:
+    """Tell what a system would run by how it begins; None of anything else. Raises TooCostly."""
     head = content.head(512)
     if head[:2] in (b"MZ", b"ZM") and _CONTROL.search(head[:64]):
         return _dos(content, head)
@@ -63,7 +64,7 @@ def read(content: Content) -> Structure | None:
 
 
 def _dos(content: Content, head: bytes) -> Structure:
-    """What begins with MZ: for Windows if a PE header stands where it says, else for DOS and its heirs."""
+    """Tell what begins with MZ: for Windows if a PE header stands where it says, else for DOS and its heirs."""
     header = content.at(int.from_bytes(head[60:64], "little"), 24) if len(head) >= 64 else b""
     if not header.startswith(b"PE\0\0"):
         return Structure(mime=DOS)
@@ -72,7 +73,7 @@ def _dos(content: Content, head: bytes) -> Structure:
 
 
 def _said(head: bytes) -> str | None:
-    """Programs in text, by the words that they begin with; UTF-16 is brought to bytes first."""
+    """Tell programs in text, by the words that they begin with; UTF-16 is brought to bytes first."""
     plain = head.replace(b"\0", b"") if head.startswith((b"\xff\xfe", b"\xfe\xff")) else head
     plain = plain.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v")
     return next((mime for pattern, mime in SAID if pattern.match(plain)), None)

@@ -26,7 +26,7 @@ from gateway.rules import StrictTable
 FILE = "whatsapp.toml"
 
 
-class Kind(StrEnum):
+class VerdictKind(StrEnum):
     """The three verdicts."""
 
     NATIVE = "native"
@@ -49,11 +49,11 @@ class Limit(StrictTable):
     any_of: Traits = frozenset()
 
 
-class Row(StrictTable):
+class VerdictRule(StrictTable):
     """One rule; `types` with its groups spelled out."""
 
     name: Text
-    verdict: Kind
+    verdict: VerdictKind
     reason: Text
     source: Text
     types: frozenset[str] = frozenset()
@@ -81,7 +81,7 @@ class Row(StrictTable):
 
 class _Profile(StrictTable):
     about: Text
-    row: tuple[Row, ...]
+    row: tuple[VerdictRule, ...]
     on_top_of: str = ""
 
 
@@ -97,7 +97,7 @@ class Rulebook:
     """All rules, proved: per profile its rows from above, those it stands on included."""
 
     limits: tuple[Limit, ...]
-    profiles: Mapping[str, tuple[Row, ...]]
+    profiles: Mapping[str, tuple[VerdictRule, ...]]
     sources: Mapping[str, str]
 
     def limit(self, category: Category, traits: Traits) -> Limit:
@@ -140,32 +140,32 @@ def _problems(file: _Rules) -> Iterator[str]:
             yield from (f"row '{row.name}' of '{name}': {what}" for what in _problems_of_row(row, file))
 
 
-def _problems_of_row(row: Row, file: _Rules) -> Iterator[str]:
+def _problems_of_row(row: VerdictRule, file: _Rules) -> Iterator[str]:
     yield from (
         f"there is no type or group '{word}'"
         for word in row.types - filetypes.load().by_mime.keys() - _groups(file).keys()
     )
     if row.source not in file.sources:
         yield f"there is no source '{row.source}'"
-    refused = row.verdict is Kind.REFUSED
+    refused = row.verdict is VerdictKind.REFUSED
     if refused != (row.code is not None):
         yield "a refusal has a code, and nothing else has one"
     if refused and not row.remedy:
         yield "a refusal says what to do"
 
 
-def _contradictions(profiles: Mapping[str, tuple[Row, ...]]) -> Iterator[str]:
+def _contradictions(profiles: Mapping[str, tuple[VerdictRule, ...]]) -> Iterator[str]:
     for name, stack in profiles.items():
         if not stack or not stack[-1].fits_everything:
             yield f"profile '{name}': its last row must fit everything"
         if len({row.name for row in stack}) < len(stack):
             yield f"profile '{name}': two rows have one name"
         for row in stack:
-            if row.verdict is Kind.NATIVE and (not row.types or row.types & filetypes.load().runnable):
+            if row.verdict is VerdictKind.NATIVE and (not row.types or row.types & filetypes.load().runnable):
                 yield f"row '{row.name}' of '{name}': a native row names its types, and none that a machine would run"
 
 
-def _stacked(file: _Rules, name: str) -> tuple[Row, ...]:
+def _stacked(file: _Rules, name: str) -> tuple[VerdictRule, ...]:
     profile = file.profile[name]
     return profile.row + (file.profile[profile.on_top_of].row if profile.on_top_of else ())
 
@@ -175,7 +175,7 @@ def _groups(file: _Rules) -> dict[str, frozenset[str]]:
     return {name: filetypes.load().group(name) for name in filetypes.DANGEROUS} | file.groups
 
 
-def _spelled(row: Row, file: _Rules) -> Row:
+def _spelled(row: VerdictRule, file: _Rules) -> VerdictRule:
     groups = _groups(file)
     types = frozenset(mime for word in row.types for mime in groups.get(word, {word}))
     return row.model_copy(update={"types": types})

@@ -1,10 +1,28 @@
-"""What a reader says of a file: its type in WhatsApp's spelling, and what is peculiar about it."""
+"""What is said of a file, by one reader and by all: its type in WhatsApp's spelling, and what is peculiar about it.
+
+What any file may have is found here: that which is trailing it, where its own structure no longer speaks for it, after
+its end or after it broke off.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from gateway.inspection.content import Content
+
+TOLERATED_BYTES = 64  # a line feed or a tag that some tool left there
+SNIFFED_BYTES = 1445  # as far as browsers look: WHATWG MIME Sniffing 5.2, "resource header"
+ARCHIVE_TAIL_BYTES = 22 + 65_535  # a ZIP ends with its end record, whose comment is no longer (APPNOTE 4.3.16)
+ARCHIVE_END = b"PK\x05\x06"
+
+_MARKUP = re.compile(
+    rb"<(?:!doctype|!--|\?xml|\?php|%|"
+    rb"(?:html|head|body|title|script|style|svg|iframe|img|object|form|meta|link|h1|div|font|table|a|b|br|p)[\s/>])",
+    re.IGNORECASE,
+)
 
 
 class Trait(StrEnum):
@@ -47,8 +65,46 @@ class Trait(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """`mime` without parameters, but for `audio/ogg; codecs=opus`: there the parameter is part of the type."""
+    """What one reader says.
+
+    `mime` is without parameters, but for `audio/ogg; codecs=opus`: there the parameter is part of the type.
+    """
 
     mime: str
     traits: frozenset[Trait] = frozenset()
     details: Mapping[str, int | str] = field(default_factory=dict)  # "width", "video", "audio", …: for people
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What all of them say. `opinion` is libmagic's, in its spelling; `reader`: who named the type, "" for nobody."""
+
+    mime: str
+    size_bytes: int
+    traits: frozenset[Trait] = frozenset()
+    details: Mapping[str, int | str] = field(default_factory=dict)
+    opinion: str | None = None
+    reader: str = ""
+
+
+def traits_of_whole(content: Content, *, end: int) -> frozenset[Trait]:
+    """Tell what is peculiar about a file whose structure holds, and ends at `end`. Raises TooCostly."""
+    found = _archive(content)
+    if content.size_bytes - end > TOLERATED_BYTES:
+        found |= {Trait.TRAILING}
+    return found | _markup(content, end)
+
+
+def traits_of_broken(content: Content, *traits: Trait) -> frozenset[Trait]:
+    """Tell the same of one whose structure does not hold: `traits` say how. Raises TooCostly."""
+    return frozenset(traits) | _archive(content) | _markup(content, 0)
+
+
+def _archive(content: Content) -> frozenset[Trait]:
+    return frozenset({Trait.ARCHIVE_WITHIN} if ARCHIVE_END in content.tail(ARCHIVE_TAIL_BYTES) else ())
+
+
+def _markup(content: Content, offset: int) -> frozenset[Trait]:
+    # Without its zeros, UTF-16 reads like ASCII.
+    text = content.at(offset, SNIFFED_BYTES).replace(b"\0", b"")
+    return frozenset({Trait.MARKUP_WITHIN} if _MARKUP.search(text) else ())

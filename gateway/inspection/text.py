@@ -1,4 +1,10 @@
-"""Text: plain, tables of values, rich text, markup; read from the head, with a look at the tail."""
+"""Text: plain, tables of values, rich text, markup; read from the head, with a look at the tail.
+
+Markup is what a browser would take for a page, a picture with scripts, or a mail with a page in it.
+
+Rule 1. Byte order marks, blanks, comments and processing instructions are passed over; then the first element tells.
+Rule 2. A beginning that could be an element is markup: nobody serves it as plain text.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,6 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from gateway.inspection import markup
 from gateway.inspection.content import Content
 from gateway.inspection.structure import Structure, Trait
 
@@ -36,6 +41,33 @@ _QUOTED = re.compile(r'"[^"]*+"')
 # injection). Prose that looks like it is rare, so it is told of any text: who opens it may take it for a table.
 _FORMULA = re.compile(r'(?:^|[,;\t])[ "\']*+(?:=[^=,;\t\s]|[+@-][A-Za-z.]{1,40}[(|])', re.MULTILINE)
 
+HTML, XHTML, SVG, XML = "text/html", "application/xhtml+xml", "image/svg+xml", "text/xml"
+HTA, MHTML = "application/hta", "multipart/related"
+
+# The elements that HTML knows and that stand at the beginning of a fragment. Any other root is XML.
+HTML_ELEMENTS = (
+    "a abbr address applet area article aside audio b base basefont bdo bgsound blink blockquote body br button canvas"
+    " center cite code col dd del details dialog dir div dl dt em embed fieldset figure font footer form frame frameset"
+    " h1 h2 h3 h4 h5 h6 head header hr html i iframe image img input ins isindex kbd keygen label layer legend li link"
+    " main map marquee menu meta nav nobr noembed noframes noscript object ol option p param picture plaintext portal"
+    " pre q s samp script section select slot small source span strike strong style sub sup table tbody td template"
+    " textarea tfoot th thead title tr track tt u ul var video wbr xmp"
+)
+_HTML_ELEMENTS = frozenset(HTML_ELEMENTS.split())
+FOREIGN_SPACES = ("http://www.w3.org/1999/xhtml", "http://www.w3.org/1999/XSL/Transform")
+
+# Characters are repeated possessively, groups are not: Python 3.11.2, which is Debian's, loses count of what a group
+# captures inside or behind a possessive one.
+_PASSED = re.compile(r"(?:\s++|<!--.*?-->|<\?.*?>)*", re.DOTALL)
+_DOCTYPE = re.compile(r"<!DOCTYPE\s++(?:[\w.-]++:)?([\w.-]++)[^>\[]*+(?:\[[^\]]*+\])?[^>]*+>", re.IGNORECASE)
+_ELEMENT = re.compile(r"<(?:([A-Za-z_][\w.-]*+):)?([A-Za-z_][\w.-]*+)(?=[\s>/])([^<>]*+)")
+_OPENING = re.compile(r"<[!?/][A-Za-z\[-]")
+_HTA = re.compile(r"<hta:application", re.IGNORECASE)
+_SVG = re.compile(r"<(?:[\w.-]{1,40}:)?svg[\s>]", re.IGNORECASE)
+_MAIL = re.compile(
+    r"(?:[A-Za-z][\w-]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*)*?(?:MIME-Version|Content-Type):\s*+[\w.]", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True)
 class _Text:
@@ -45,6 +77,7 @@ class _Text:
 
 
 def read(content: Content) -> Structure | None:
+    """Tell text, and what kind of it; None of what is none. Raises TooCostly."""
     head = content.head(HEAD_BYTES)
     if not head:
         return None
@@ -55,7 +88,7 @@ def read(content: Content) -> Structure | None:
         return None
     if head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"{\\rt"):
         return Structure(mime=RICH)
-    marked = markup.kind(text.head)
+    marked = markup_kind(text.head)
     if marked:
         return Structure(mime=marked)
     traits = frozenset({Trait.FORMULA} if _FORMULA.search(text.head.lstrip("\ufeff")) else ())
@@ -63,11 +96,12 @@ def read(content: Content) -> Structure | None:
 
 
 def is_test_virus(content: Content) -> bool:
+    """Look for EICAR in the first bytes. Raises TooCostly."""
     return EICAR in content.head(EICAR_WITHIN)
 
 
 def _decode(head: bytes, *, whole: bool) -> _Text | None:
-    """The text in the first encoding that fits; None if these bytes are none."""
+    """Read the text in the first encoding that fits; None if these bytes are none."""
     for encoding in _encodings(head):
         try:
             text = codecs.getincrementaldecoder(encoding)().decode(head, whole)
@@ -102,7 +136,7 @@ def _goes_on(content: Content, encoding: str) -> bool:
 
 
 def _is_table(text: _Text) -> bool:
-    """Several lines, each with the same number of one separator outside quotes."""
+    """Look for several lines, each with the same number of one separator outside quotes."""
     lines = _QUOTED.sub("", text.head.lstrip("\ufeff")).splitlines()
     if not text.whole:
         lines = lines[:-1]
@@ -112,11 +146,40 @@ def _is_table(text: _Text) -> bool:
 
 
 def _packed_picture(head: bytes) -> Structure | None:
-    """SVGZ: gzip around markup."""
+    """Tell SVGZ: gzip around markup."""
     try:
         data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
     except zlib.error:
         return None
     text = _decode(data, whole=False)
-    marked = markup.kind(text.head) if text else None
+    marked = markup_kind(text.head) if text else None
     return Structure(mime=marked, details={"packed": "gzip"}) if marked else None
+
+
+def markup_kind(text: str) -> str | None:
+    """Tell what markup a file is that begins with `text`; None if it is none."""
+    beginning = text.lstrip("\ufeff")
+    at = _pass(beginning, 0)
+    doctype = _DOCTYPE.match(beginning, at)
+    root = _ELEMENT.match(beginning, _pass(beginning, doctype.end()) if doctype else at)
+    if doctype or root or _OPENING.match(beginning, at) or beginning.lstrip().startswith(("<!--", "<?")):
+        return _kind_by_root(beginning, doctype[1].lower() if doctype else "", root)
+    return MHTML if _MAIL.match(beginning.lstrip()[:4096]) else None
+
+
+def _kind_by_root(text: str, doctype: str, root: re.Match[str] | None) -> str:
+    name = root[2].lower() if root else doctype
+    if _HTA.search(text):
+        return HTA
+    if "svg" in (name, doctype):
+        return SVG
+    if root and any(space in root[3] for space in FOREIGN_SPACES):
+        return XHTML
+    if name in _HTML_ELEMENTS or doctype == "html":
+        return HTML
+    return SVG if _SVG.search(text) else XML
+
+
+def _pass(text: str, at: int) -> int:
+    found = _PASSED.match(text, at)
+    return found.end() if found else at

@@ -15,7 +15,7 @@ from typing import Protocol
 from gateway.config import Settings, fields
 from gateway.inspection import filetypes, rulebook
 from gateway.inspection.filetypes import Category
-from gateway.inspection.rulebook import Kind, Row
+from gateway.inspection.rulebook import VerdictKind, VerdictRule
 from gateway.inspection.structure import Trait
 
 SMALLER = "Make the file smaller or send it in parts, or use another channel such as email."
@@ -56,7 +56,7 @@ def limits_of(settings: Settings) -> Limits:
 class Verdict:
     """`mime` is the Content-Type to serve; `code` is what WhatsApp or Sinch would have answered to a refused file."""
 
-    kind: Kind
+    kind: VerdictKind
     mime: str
     extension: str  # with its dot
     category: Category
@@ -78,7 +78,7 @@ def judge(inspection: Inspected, *, profile: str, limits: Limits) -> Verdict:
     row = next(
         row for row in rules.profiles[profile] if row.fits(inspection.mime, inspection.traits, too_large=too_large)
     )
-    if too_large and not row.too_large and row.verdict is not Kind.REFUSED:
+    if too_large and not row.too_large and row.verdict is not VerdictKind.REFUSED:
         most = fields.write_size(limit.most)
         return _too_large(inspection, f"{limit.whose} takes {_NOUNS[category]} up to {most}")
     return _verdict(inspection, row)
@@ -91,7 +91,7 @@ def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
         return _too_large(inspection, over)
     found = filetypes.of(inspection.mime)
     return Verdict(
-        kind=Kind.NATIVE,
+        kind=VerdictKind.NATIVE,
         mime=found.served,
         extension=_extension(inspection),
         category=found.category,
@@ -114,8 +114,8 @@ def _over_settings(size_bytes: int, limits: Limits) -> str:
 def _too_large(inspection: Inspected, whose: str) -> Verdict:
     found = filetypes.of(inspection.mime)
     return Verdict(
-        kind=Kind.REFUSED,
-        mime=_served(inspection.mime, Kind.REFUSED),
+        kind=VerdictKind.REFUSED,
+        mime=_served(inspection.mime, VerdictKind.REFUSED),
         extension=_extension(inspection),
         category=found.category,
         code="MEDIA_TOO_LARGE",
@@ -125,7 +125,7 @@ def _too_large(inspection: Inspected, whose: str) -> Verdict:
     )
 
 
-def _verdict(inspection: Inspected, row: Row) -> Verdict:
+def _verdict(inspection: Inspected, row: VerdictRule) -> Verdict:
     return Verdict(
         kind=row.verdict,
         mime=_served(inspection.mime, row.verdict),
@@ -138,8 +138,8 @@ def _verdict(inspection: Inspected, row: Row) -> Verdict:
     )
 
 
-def _served(mime: str, kind: Kind) -> str:
-    if kind is not Kind.NATIVE and mime.startswith(_MEDIA):
+def _served(mime: str, kind: VerdictKind) -> str:
+    if kind is not VerdictKind.NATIVE and mime.startswith(_MEDIA):
         return filetypes.OCTETS
     return filetypes.of(mime).served
 

@@ -31,6 +31,8 @@ _FULL = 0xFFFFFFFF  # "see the zip64 field"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
+    """What the directory says of one file."""
+
     name: str
     flags: int
     method: int
@@ -45,6 +47,8 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Directory:
+    """What the directory says of all."""
+
     members: tuple[Member, ...]
     prefix_bytes: int  # what stands before the archive that the directory tells of
     trailing_bytes: int  # what stands behind its end
@@ -73,7 +77,7 @@ class Directory:
 
 
 @dataclass(frozen=True)
-class _End:
+class _EndRecord:
     at: int  # where the record of the end begins, that of zip64 if there is one
     beyond: int
     count: int
@@ -82,7 +86,7 @@ class _End:
 
 
 def walk(content: Content) -> Directory | None:
-    """The directory of the archive that ends this file; None if there is none, or none that can be read.
+    """Read the directory of the archive that ends this file; None if there is none, or none that can be read.
 
     Raises TooCostly.
     """
@@ -103,7 +107,7 @@ def walk(content: Content) -> Directory | None:
 
 
 def unpack(content: Content, member: Member, *, most_bytes: int) -> bytes | None:
-    """The first bytes of a member; None if they cannot be had, or its local header speaks of another member."""
+    """Unpack the first bytes of a member; None if they cannot be had, or its local header speaks of another member."""
     local = content.at(member.offset, _LOCAL.size)
     if len(local) < _LOCAL.size or member.encrypted:
         return None
@@ -125,7 +129,7 @@ def _inflate(packed: bytes, most_bytes: int) -> bytes | None:
         return None
 
 
-def _find_end(content: Content) -> _End | None:
+def _find_end(content: Content) -> _EndRecord | None:
     tail = content.tail(_END.size + _LONGEST_COMMENT)
     base = content.size_bytes - len(tail)
     found = tail.rfind(b"PK\5\6", 0, max(0, len(tail) - _END.size + 4))
@@ -137,11 +141,11 @@ def _find_end(content: Content) -> _End | None:
     if disk not in (0, 0xFFFF) or first_disk not in (0, 0xFFFF) or beyond > content.size_bytes:
         return None
     if count == 0xFFFF or _FULL in (length, offset):
-        return _find_end64(content, at, beyond) or _End(at, beyond, count, length, offset)
-    return _End(at, beyond, count, length, offset)
+        return _find_end64(content, at, beyond) or _EndRecord(at, beyond, count, length, offset)
+    return _EndRecord(at, beyond, count, length, offset)
 
 
-def _find_end64(content: Content, at: int, beyond: int) -> _End | None:
+def _find_end64(content: Content, at: int, beyond: int) -> _EndRecord | None:
     place = content.at(at - _END64_PLACE.size, _END64_PLACE.size)
     if not place.startswith(b"PK\6\7") or len(place) < _END64_PLACE.size:
         return None
@@ -151,7 +155,7 @@ def _find_end64(content: Content, at: int, beyond: int) -> _End | None:
         record = content.at(where, _END64.size)
         if record.startswith(b"PK\6\6") and len(record) == _END64.size:
             _, _, _, _, _, _, _, count, length, offset = _END64.unpack(record)
-            return _End(where, beyond, count, length, offset)
+            return _EndRecord(where, beyond, count, length, offset)
     return None
 
 

@@ -20,8 +20,7 @@ from gateway.attachments.content_disposition import Promise
 from gateway.config.tables import AttachmentsSettings, MotionSettings
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
 from gateway.inspection import filetypes
-from gateway.inspection.inspector import Inspection
-from gateway.inspection.structure import Trait
+from gateway.inspection.structure import Inspection, Trait
 
 # In its one spelling: a database may take 007 and 7x for 7, and what is revoked by one name is revoked.
 NUMBER = "[1-9][0-9]{0,11}"

@@ -23,7 +23,7 @@ from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import Account, Settings, addresses
 from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import verdicts
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.motion import download
 from gateway.outbound.message import Media, NewLink, Send
@@ -183,7 +183,7 @@ class Files:
         else:
             verdict = verdicts.elsewhere(item.inspection, limits=sizes)
         self._note(media, item.attachment_id, digest=item.digest.hex(), verdict=verdict.kind.value, code=verdict.code)
-        if verdict.kind is Kind.REFUSED:
+        if verdict.kind is VerdictKind.REFUSED:
             code = verdict.code or "BAD_REQUEST"  # a refusal has one: rule 2 of the rulebook
             raise Refused(code, field=media.field, reason=verdict.reason, remedy=verdict.remedy)
         return verdict

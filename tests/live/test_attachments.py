@@ -17,7 +17,7 @@ from gateway.attachments import tokens
 from gateway.attachments.fetch import WAITING
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.doors import PUBLIC_HEADERS
-from gateway.inspection.rulebook import Kind
+from gateway.inspection.rulebook import VerdictKind
 from sandbox import callbacks, faults
 from sandbox.attachment import Attachment
 from sandbox.connection import Answer
@@ -50,7 +50,7 @@ class Files:
         grant = Grant(
             attachment_id=str(asked.attachment_id),
             digest=hashlib.sha256(asked.content).digest(),
-            kind=Kind.NATIVE,
+            kind=VerdictKind.NATIVE,
             mime="image/jpeg",
             name="planted name grüße.jpg",
             purpose=Purpose.MESSAGE,

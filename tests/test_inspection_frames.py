@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.inspection import adts, content, frames, mpeg
+from gateway.inspection import content, frames
 from gateway.inspection.structure import Trait
 from tests.recording_samples import AACS, MP3S, id3
 
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[bytes, str, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "mime", "traits"), CASES.values(), ids=CASES)
 def test_a_chain_of_frames_is_known_to_one_reader(data: bytes, mime: str, traits: set[Trait]) -> None:
-    said = [reader.read(content.of_bytes(data)) for reader in (mpeg, adts)]
+    said = [read(content.of_bytes(data)) for read in (frames.read_mpeg, frames.read_adts)]
     [structure] = [structure for structure in said if structure]
     assert (structure.mime, structure.traits) == (mime, traits)
 
@@ -89,7 +89,7 @@ NONE = {
 
 @pytest.mark.parametrize("data", NONE.values(), ids=NONE)
 def test_what_is_no_chain_and_bears_no_tag_is_none(data: bytes) -> None:
-    assert [mpeg.read(content.of_bytes(data)), adts.read(content.of_bytes(data))] == [None, None]
+    assert [frames.read_mpeg(content.of_bytes(data)), frames.read_adts(content.of_bytes(data))] == [None, None]
 
 
 TAGS = {
@@ -108,7 +108,7 @@ TAGS = {
 
 @pytest.mark.parametrize(("data", "end"), TAGS.values(), ids=TAGS)
 def test_tags_end_where_their_lengths_say(data: bytes, end: int) -> None:
-    assert frames.after_tags(content.of_bytes(data)) == end
+    assert frames.end_of_tags(content.of_bytes(data)) == end
 
 
 # Lengths by the formula of the standard, for rates that players meet.
@@ -128,7 +128,7 @@ LENGTHS = {
 
 @pytest.mark.parametrize(("head", "length"), LENGTHS.values(), ids=LENGTHS)
 def test_a_frame_is_as_long_as_the_standard_says(head: bytes, length: int) -> None:
-    frame = mpeg.parse(head)
+    frame = frames.parse_mpeg(head)
     assert frame is not None
     assert frame.length == length
 
@@ -144,6 +144,6 @@ DETAILS = {
 @pytest.mark.parametrize(("name", "details"), DETAILS.items(), ids=DETAILS)
 def test_details_tell_codec_and_pitch(name: str, details: dict[str, int | str]) -> None:
     data = (MP3S | AACS)[name].data()
-    structure = mpeg.read(content.of_bytes(data)) or adts.read(content.of_bytes(data))
+    structure = frames.read_mpeg(content.of_bytes(data)) or frames.read_adts(content.of_bytes(data))
     assert structure is not None
     assert structure.details == details

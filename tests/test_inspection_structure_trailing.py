@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from gateway.inspection import content, trailing
-from gateway.inspection.structure import Trait
+from gateway.inspection import content
+from gateway.inspection.structure import Trait, traits_of_broken, traits_of_whole
 
 TRAILING, ARCHIVE, MARKUP = Trait.TRAILING, Trait.ARCHIVE_WITHIN, Trait.MARKUP_WITHIN
 PICTURE = b"\x89" * 100
@@ -37,7 +37,7 @@ REST: dict[str, tuple[bytes, set[Trait]]] = {
 
 @pytest.mark.parametrize(("rest", "traits"), REST.values(), ids=REST)
 def test_what_follows_a_whole_file_is_told(rest: bytes, traits: set[Trait]) -> None:
-    assert trailing.of_whole(content.of_bytes(PICTURE + rest), end=100) == traits
+    assert traits_of_whole(content.of_bytes(PICTURE + rest), end=100) == traits
 
 
 WITHIN: dict[str, tuple[bytes, bool]] = {
@@ -60,10 +60,10 @@ WITHIN: dict[str, tuple[bytes, bool]] = {
 
 @pytest.mark.parametrize(("rest", "is_markup"), WITHIN.values(), ids=WITHIN)
 def test_markup_in_a_broken_file_is_seen_as_far_as_a_browser_looks(rest: bytes, is_markup: bool) -> None:  # noqa: FBT001
-    found = trailing.of_broken(content.of_bytes(PICTURE + rest), Trait.BROKEN)
+    found = traits_of_broken(content.of_bytes(PICTURE + rest), Trait.BROKEN)
     assert found == {Trait.BROKEN} | ({MARKUP} if is_markup else set())
 
 
 def test_markup_within_a_whole_file_is_none_of_our_business() -> None:
     data = PICTURE + b"<script>" + PICTURE
-    assert trailing.of_whole(content.of_bytes(data), end=len(data)) == set()
+    assert traits_of_whole(content.of_bytes(data), end=len(data)) == set()

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gateway.inspection import content, webp
+from gateway.inspection import content, pictures
 from gateway.inspection.structure import Trait
 from tests.picture_samples import WEBPS
 
@@ -69,19 +69,19 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_webp_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
-    structure = webp.read(content.of_bytes(data))
+    structure = pictures.read_webp(content.of_bytes(data))
     assert structure is not None
     assert (structure.mime, structure.traits) == ("image/webp", expected)
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", STICKER[:11], made(lossy(), kind=b"WAVE"), STICKER[1:]])
 def test_what_does_not_begin_like_a_webp_is_none(data: bytes) -> None:
-    assert webp.read(content.of_bytes(data)) is None
+    assert pictures.read_webp(content.of_bytes(data)) is None
 
 
 @pytest.mark.parametrize(("name", "form"), [("webp", "lossy"), ("webp moving", "extended")])
 def test_its_details_tell_size_and_form(name: str, form: str) -> None:
-    structure = webp.read(content.of_bytes(WEBPS[name].data()))
+    structure = pictures.read_webp(content.of_bytes(WEBPS[name].data()))
     assert structure is not None
     assert structure.details["form"] == form
     assert (structure.details["width"], structure.details["height"]) in [(96, 64), (64, 48)]

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inspection import content
-from gateway.inspection.buffered import WINDOW_BYTES, Window
-from gateway.inspection.content import TooCostly
+from gateway.inspection.content import WINDOW_BYTES, TooCostly, Window
 
 DATA = bytes(number * number >> 3 & 0xFF for number in range(3 * WINDOW_BYTES))
 PLACES = st.integers(0, len(DATA) + 10) | st.sampled_from([WINDOW_BYTES - 1, WINDOW_BYTES, 2 * WINDOW_BYTES])

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gateway.inspection import content, ogg
+from gateway.inspection import content, sounds
 from gateway.inspection.structure import Trait
 from tests.recording_samples import OPUSES, OTHER_OGGS
 
@@ -64,14 +64,14 @@ CASES: dict[str, tuple[bytes, str, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "mime", "traits"), CASES.values(), ids=CASES)
 def test_type_and_traits_are_those_of_its_streams_and_pages(data: bytes, mime: str, traits: set[Trait]) -> None:
-    structure = ogg.read(content.of_bytes(data))
+    structure = sounds.read_ogg(content.of_bytes(data))
     assert structure is not None
     assert (structure.mime, structure.traits) == (mime, traits)
 
 
 @pytest.mark.parametrize("data", [b"", b"Ogg", PLAIN[1:], b"oggs" + PLAIN[4:]])
 def test_what_does_not_begin_like_an_ogg_is_none(data: bytes) -> None:
-    assert ogg.read(content.of_bytes(data)) is None
+    assert sounds.read_ogg(content.of_bytes(data)) is None
 
 
 LONG = OPUS_HEAD + page(bytes(60)) * 30_000
@@ -89,7 +89,7 @@ ENDS: dict[str, tuple[bytes, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "traits"), ENDS.values(), ids=ENDS)
 def test_a_long_recording_is_judged_by_its_first_pages_and_its_last(data: bytes, traits: set[Trait]) -> None:
-    structure = ogg.read(content.of_bytes(data))
+    structure = sounds.read_ogg(content.of_bytes(data))
     assert structure is not None
     assert (structure.mime, structure.traits) == (OPUS, traits)
 
@@ -104,6 +104,6 @@ DETAILS = {
 
 @pytest.mark.parametrize(("name", "details"), DETAILS.items(), ids=DETAILS)
 def test_its_details_tell_codecs_and_channels(name: str, details: dict[str, int | str]) -> None:
-    structure = ogg.read(content.of_bytes((OPUSES | OTHER_OGGS)[name].data()))
+    structure = sounds.read_ogg(content.of_bytes((OPUSES | OTHER_OGGS)[name].data()))
     assert structure is not None
     assert structure.details == details

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import content, libmagic
+from gateway.inspection import content, inspector
 from tests.document_samples import NATIVE, pdf
 
 
 def opinion(data: bytes) -> str | None:
-    return libmagic.opinion(content.of_bytes(data))
+    return inspector.opinion(content.of_bytes(data))
 
 
 def test_libmagic_is_of_a_version_whose_answers_are_in_our_tables() -> None:
@@ -42,8 +42,8 @@ def test_a_page_behind_blanks_is_seen_and_soon(blank: bytes) -> None:
 
 def test_beyond_the_head_nothing_is_read() -> None:
     data = content.of_bytes(bytes(content.BUDGET_BYTES * 2))
-    libmagic.opinion(data)
-    assert len(data.head(content.BUDGET_BYTES - libmagic.HEAD_BYTES)) == content.BUDGET_BYTES - libmagic.HEAD_BYTES
+    inspector.opinion(data)
+    assert len(data.head(content.BUDGET_BYTES - inspector.HEAD_BYTES)) == content.BUDGET_BYTES - inspector.HEAD_BYTES
 
 
 def test_eight_threads_get_the_answers_that_one_gets() -> None:

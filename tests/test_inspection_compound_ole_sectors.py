@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inspection import content
+from gateway.inspection.compound import MAGIC, STREAM, Sectors
 from gateway.inspection.content import TooCostly
-from gateway.inspection.ole_sectors import MAGIC, STREAM, Sectors
 from tests.container_samples import Node, compound
 from tests.document_samples import noise, old_sheet, old_slides, old_word, storage
 

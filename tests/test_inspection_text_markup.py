@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import markup
-from gateway.inspection.markup import HTA, HTML, MHTML, SVG, XHTML, XML
+from gateway.inspection.text import HTA, HTML, MHTML, SVG, XHTML, XML, markup_kind
 
 KINDS: dict[str, tuple[str, str]] = {
     "doctype": ("<!DOCTYPE html>", HTML),
@@ -44,7 +43,7 @@ KINDS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("text", "kind"), KINDS.values(), ids=KINDS)
 def test_markup_is_told_by_its_beginning(text: str, kind: str) -> None:
-    assert markup.kind(text) == kind
+    assert markup_kind(text) == kind
 
 
 TEXTS = {
@@ -65,15 +64,15 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_text_is_none(text: str) -> None:
-    assert markup.kind(text) is None
+    assert markup_kind(text) is None
 
 
 @given(st.sampled_from([text for text, kind in KINDS.values() if kind == HTML]), st.text(" \t\r\n", max_size=40))
 def test_blanks_hide_no_page(text: str, blanks: str) -> None:
-    assert markup.kind(blanks + text.lstrip("\ufeff")) == HTML
+    assert markup_kind(blanks + text.lstrip("\ufeff")) == HTML
 
 
 @given(st.text(max_size=200), st.text("<>!-[]?/: \nhtmlsvg", max_size=200))
 def test_any_text_is_told(text: str, tags: str) -> None:
-    markup.kind(text)
-    markup.kind(tags)
+    markup_kind(text)
+    markup_kind(tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.inspection import content, png
+from gateway.inspection import content, pictures
 from gateway.inspection.content import TooCostly
 from gateway.inspection.structure import Trait
 from tests.picture_samples import PNGS, chunk
@@ -16,7 +16,7 @@ BROKEN, TRUNCATED, TRAILING = Trait.BROKEN, Trait.TRUNCATED, Trait.TRAILING
 
 
 def traits(data: bytes) -> frozenset[Trait]:
-    structure = png.read(content.of_bytes(data))
+    structure = pictures.read_png(content.of_bytes(data))
     assert structure is not None
     assert structure.mime == "image/png"
     return structure.traits
@@ -69,11 +69,11 @@ def test_a_png_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Tra
 
 @pytest.mark.parametrize("data", [b"", PLAIN[:7], PLAIN[1:], PLAIN.replace(b"\r\n", b"\n", 1)])
 def test_what_does_not_begin_like_a_png_is_none(data: bytes) -> None:
-    assert png.read(content.of_bytes(data)) is None
+    assert pictures.read_png(content.of_bytes(data)) is None
 
 
 def test_its_details_tell_size_depth_and_colour() -> None:
-    structure = png.read(content.of_bytes(PNGS["png interlaced"].data()))
+    structure = pictures.read_png(content.of_bytes(PNGS["png interlaced"].data()))
     assert structure is not None
     assert structure.details == {"width": 8, "height": 8, "depth": 8, "colour": "rgb", "interlaced": "yes"}
 
@@ -81,4 +81,4 @@ def test_its_details_tell_size_depth_and_colour() -> None:
 def test_twenty_thousand_chunks_are_too_costly() -> None:
     assert traits(made((8, 8, 8, 2, 0), b"x", chunk(b"teXt", b"") * 19_998)) == set()
     with pytest.raises(TooCostly):
-        png.read(content.of_bytes(made((8, 8, 8, 2, 0), b"x", chunk(b"teXt", b"") * 19_999)))
+        pictures.read_png(content.of_bytes(made((8, 8, 8, 2, 0), b"x", chunk(b"teXt", b"") * 19_999)))

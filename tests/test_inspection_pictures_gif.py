@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.inspection import content, gif
+from gateway.inspection import content, pictures
 from gateway.inspection.content import TooCostly
 from gateway.inspection.structure import Trait
 from tests.picture_samples import GIFS
@@ -37,22 +37,22 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_gif_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
-    structure = gif.read(content.of_bytes(data))
+    structure = pictures.read_gif(content.of_bytes(data))
     assert structure is not None
     assert (structure.mime, structure.traits) == ("image/gif", expected)
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF", b"GIF88a" + PLAIN[6:], PLAIN[1:]])
 def test_what_does_not_begin_like_a_gif_is_none(data: bytes) -> None:
-    assert gif.read(content.of_bytes(data)) is None
+    assert pictures.read_gif(content.of_bytes(data)) is None
 
 
 def test_its_details_tell_size_and_pictures() -> None:
-    structure = gif.read(content.of_bytes(GIFS["gif moving"].data()))
+    structure = pictures.read_gif(content.of_bytes(GIFS["gif moving"].data()))
     assert structure is not None
     assert structure.details == {"width": 64, "height": 48, "pictures": 3}
 
 
 def test_a_hundred_thousand_blocks_are_too_costly() -> None:
     with pytest.raises(TooCostly):
-        gif.read(content.of_bytes(HEAD + b"!\xfe" + b"\1x" * 100_000 + b"\0" + PICTURE + b";"))
+        pictures.read_gif(content.of_bytes(HEAD + b"!\xfe" + b"\1x" * 100_000 + b"\0" + PICTURE + b";"))

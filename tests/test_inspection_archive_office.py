@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import content, office, zip_directory
+from gateway.inspection import archive, content, zip_directory
 from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import pack
 from tests.document_samples import DOCX, PPTX, TYPES, XLSX
@@ -30,9 +30,9 @@ def relations(target: str = "word/document.xml", kind: str = RELATION) -> bytes:
 
 def document(*members: tuple[str, bytes]) -> Structure | None:
     data = content.of_bytes(pack(members))
-    archive = zip_directory.walk(data)
-    assert archive
-    return office.document(data, archive)
+    directory = zip_directory.walk(data)
+    assert directory
+    return archive.document(data, directory)
 
 
 def package(listed: bytes, related: bytes, *more: tuple[str, bytes], part: str = "word/document.xml") -> Structure:
@@ -41,7 +41,7 @@ def package(listed: bytes, related: bytes, *more: tuple[str, bytes], part: str =
     return found
 
 
-@pytest.mark.parametrize(("kind", "mime"), office.MAIN_PARTS.items(), ids=office.MAIN_PARTS)
+@pytest.mark.parametrize(("kind", "mime"), archive.MAIN_PARTS.items(), ids=archive.MAIN_PARTS)
 def test_the_main_part_tells_the_type(kind: str, mime: str) -> None:
     found = package(types(override(kind.upper())), relations())
     assert found.mime == mime

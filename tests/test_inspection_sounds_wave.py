@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gateway.inspection import content, wave
+from gateway.inspection import content, sounds
 from gateway.inspection.structure import Trait
 from tests.recording_samples import WAVS
 
@@ -44,14 +44,14 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_wave_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
-    structure = wave.read(content.of_bytes(data))
+    structure = sounds.read_wave(content.of_bytes(data))
     assert structure is not None
     assert (structure.mime, structure.traits) == ("audio/wav", expected)
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", PLAIN[:11], b"RIFX" + PLAIN[4:], b"RIFF\4\0\0\0AVI "])
 def test_what_does_not_begin_like_a_wave_is_none(data: bytes) -> None:
-    assert wave.read(content.of_bytes(data)) is None
+    assert sounds.read_wave(content.of_bytes(data)) is None
 
 
 CODECS = {
@@ -67,6 +67,6 @@ CODECS = {
 
 @pytest.mark.parametrize(("name", "codec"), CODECS.items(), ids=CODECS)
 def test_its_details_tell_how_it_is_coded(name: str, codec: str) -> None:
-    structure = wave.read(content.of_bytes(WAVS[name].data()))
+    structure = sounds.read_wave(content.of_bytes(WAVS[name].data()))
     assert structure is not None
     assert structure.details["audio"] == codec

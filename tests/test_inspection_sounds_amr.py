@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.inspection import amr, content
+from gateway.inspection import content, sounds
 from gateway.inspection.structure import Trait
 from tests.recording_samples import AMRS, speech
 
@@ -33,14 +33,14 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
 def test_speech_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
-    structure = amr.read(content.of_bytes(data))
+    structure = sounds.read_amr(content.of_bytes(data))
     assert structure is not None
     assert (structure.mime, structure.traits) == ("audio/amr", expected)
 
 
 @pytest.mark.parametrize("data", [b"", b"#!AMR", b"#!AMR ", b"#!amr\n", b" " + ONE])
 def test_what_does_not_begin_like_speech_is_none(data: bytes) -> None:
-    assert amr.read(content.of_bytes(data)) is None
+    assert sounds.read_amr(content.of_bytes(data)) is None
 
 
 DETAILS = {
@@ -52,6 +52,6 @@ DETAILS = {
 
 @pytest.mark.parametrize(("name", "details"), DETAILS.items(), ids=DETAILS)
 def test_its_details_tell_codec_and_channels(name: str, details: dict[str, int | str]) -> None:
-    structure = amr.read(content.of_bytes(AMRS[name].data()))
+    structure = sounds.read_amr(content.of_bytes(AMRS[name].data()))
     assert structure is not None
     assert structure.details == details
