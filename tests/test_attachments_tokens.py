@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +111,13 @@ def test_a_fernet_key_is_used_as_it_is() -> None:
     token = mint((key,))
     payload = Fernet(key).decrypt(token + "=" * (-len(token) % 4))
     assert GRANT.digest in payload
+
+
+def test_what_a_secret_sealed_for_one_purpose_opens_for_no_other() -> None:
+    sealed = tokens.fernet_of(KEY, purpose=b"one").encrypt(b"x")
+    assert tokens.fernet_of(KEY, purpose=b"one").decrypt(sealed) == b"x"
+    with pytest.raises(InvalidToken):
+        tokens.fernet_of(KEY, purpose=b"another").decrypt(sealed)
 
 
 def test_a_token_tells_nothing_to_those_without_a_key() -> None:

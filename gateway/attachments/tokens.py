@@ -32,6 +32,8 @@ from gateway.inspection.rulebook import VerdictKind
 
 REFUSED = "token refused"
 
+_PURPOSE = b"motion-gateway minted links"
+
 
 class Purpose(StrEnum):
     """For whom a link was minted. Stands in tokens by its first letter: each has one of its own."""
@@ -103,6 +105,12 @@ def open(token: str, *, keys: Sequence[str], now: float) -> Grant:  # noqa: A001
     return grant
 
 
+def fernet_of(secret: str, *, purpose: bytes) -> Fernet:
+    """Make of any secret text the Fernet that seals for this purpose, and opens nothing of another (RFC 5869, HKDF)."""
+    made = HKDF(SHA256(), length=32, salt=None, info=purpose).derive(secret.encode("utf-8"))
+    return Fernet(base64.urlsafe_b64encode(made))
+
+
 def _sealed(token: str) -> bytes:
     """The token as Fernet spells it."""
     if not _FORM.fullmatch(token) or len(token) % 4 == 1:
@@ -158,7 +166,4 @@ def _bounded(field: str, text: str) -> bytes:
 
 
 def _fernet(key: str) -> Fernet:
-    if _FERNET_KEY.fullmatch(key):
-        return Fernet(key)
-    made = HKDF(SHA256(), length=32, salt=None, info=b"motion-gateway minted links").derive(key.encode("utf-8"))
-    return Fernet(base64.urlsafe_b64encode(made))
+    return Fernet(key) if _FERNET_KEY.fullmatch(key) else fernet_of(key, purpose=_PURPOSE)

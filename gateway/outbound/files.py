@@ -46,14 +46,6 @@ _MINTED = re.compile("/media/(?P<token>[^/]+)/[^/]*")
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, kw_only=True)
-class LinkedFile:
-    """An attachment of Motion's; `digest`: only with these bytes."""
-
-    attachment_id: str
-    digest: bytes | None = None
-
-
 class Links:
     """Says where the links in messages lead, by the settings."""
 
@@ -68,8 +60,8 @@ class Links:
         self._paths = [_pattern(attachments.public_path), _pattern(settings.motion.attachment_path)]
         self._keys = [key.get_secret_value() for key in attachments.token_keys]
 
-    def file(self, url: str, *, now: float) -> LinkedFile | None:
-        """Find the attachment that `url` leads to; None: it is neither Motion's nor ours.
+    def claim(self, url: str, *, now: float) -> Claim | None:
+        """Say which attachment `url` leads to; None: it is neither Motion's nor ours.
 
         Raises NotFound: it opens nothing; or it is spelled so that some would take it for one of ours, and others not.
         """
@@ -82,7 +74,7 @@ class Links:
             return None
         for pattern in self._paths:
             if found := pattern.fullmatch(link["path"]):
-                return LinkedFile(attachment_id=found["id"])
+                return Claim(attachment_id=found["id"])
         if host == self._ours:
             return self._minted(link["path"], now=now)
         self._require_foreign(url)  # Motion has other things too, and may be public
@@ -96,10 +88,10 @@ class Links:
         if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
             raise NotFound(NOWHERE)
 
-    def _minted(self, path: str, *, now: float) -> LinkedFile:
+    def _minted(self, path: str, *, now: float) -> Claim:
         found = _MINTED.fullmatch(path)
         grant = tokens.open(found["token"] if found else "", keys=self._keys, now=now)
-        return LinkedFile(attachment_id=grant.attachment_id, digest=grant.digest)
+        return Claim(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
 @dataclass(kw_only=True)
@@ -110,7 +102,7 @@ class Files:
     links: Links
     account: Account
     attached: list[Attached] = field(default_factory=list)
-    _made: dict[tuple[LinkedFile, bool], NewLink] = field(default_factory=dict)
+    _made: dict[tuple[Claim, bool], NewLink] = field(default_factory=dict)
 
     def linked(self, send: Send, *, before: float) -> dict[str, NewLink]:
         """Make links of ours for the message's media that are Motion's, by their fields.
@@ -119,9 +111,9 @@ class Files:
         """
         found: dict[str, NewLink] = {}
         for media in send.media:
-            ours = self._ours(media)
-            if ours is not None:
-                found[media.field] = self._linked(send, media, ours)
+            claim = self._claim(media)
+            if claim is not None:
+                found[media.field] = self._linked(send, media, claim)
                 self._require_time(media, before)
         return found
 
@@ -129,41 +121,41 @@ class Files:
         if self.services.clock.now() >= before:
             raise Refused("MEDIA_NOT_NOW", field=media.field, reason="it took too long")
 
-    def _linked(self, send: Send, media: Media, ours: LinkedFile) -> NewLink:
+    def _linked(self, send: Send, media: Media, claim: Claim) -> NewLink:
         on_whatsapp = WHATSAPP in named_channels(send, media.channel, self.account)
-        known = (ours, on_whatsapp)
+        known = (claim, on_whatsapp)
         if known not in self._made:
             if len(self._made) == MOST_FILES:
                 raise Refused("TOO_MANY_FILES", field=media.field, most=MOST_FILES)
-            self._made[known] = self._link(ours, media, on_whatsapp=on_whatsapp)
+            self._made[known] = self._link(claim, media, on_whatsapp=on_whatsapp)
         return self._made[known]
 
-    def _link(self, ours: LinkedFile, media: Media, *, on_whatsapp: bool) -> NewLink:
-        item = self._taken(ours, media)
+    def _link(self, claim: Claim, media: Media, *, on_whatsapp: bool) -> NewLink:
+        item = self._taken(claim, media)
         verdict = self._judged(item, media, on_whatsapp=on_whatsapp)
         name = content_disposition.safe_name(item.name, verdict.extension).utf8
         purpose = Purpose.MESSAGE if on_whatsapp else Purpose.ELSEWHERE
         return NewLink(url=self._minted(item, verdict, name, purpose, media), name=name)
 
-    def _ours(self, media: Media) -> LinkedFile | None:
+    def _claim(self, media: Media) -> Claim | None:
         """None where the link is left as it is. Raises Refused."""
         try:
-            ours = self.links.file(media.url, now=self.services.clock.now())
+            claim = self.links.claim(media.url, now=self.services.clock.now())
         except NotFound as error:
             if media.ours_only:
                 return None  # it may be no link at all
             raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason=NOWHERE) from error
-        if ours is None and not media.ours_only and self.services.settings.outbound.foreign_media == "refuse":
+        if claim is None and not media.ours_only and self.services.settings.outbound.foreign_media == "refuse":
             raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)
-        return ours
+        return claim
 
-    def _taken(self, ours: LinkedFile, media: Media) -> Item:
+    def _taken(self, claim: Claim, media: Media) -> Item:
         try:
-            return self.services.shelf.take(Claim(attachment_id=ours.attachment_id, digest=ours.digest))
+            return self.services.shelf.take(claim)
         except (NotFound, TooLarge, Unavailable) as error:
-            raise self._not_had(ours, media, error) from error
+            raise self._not_had(claim, media, error) from error
 
-    def _not_had(self, ours: LinkedFile, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
+    def _not_had(self, claim: Claim, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
         reason = error.reason.rpartition(": ")[2]
         if isinstance(error, Unavailable):
             refused = Refused("MEDIA_NOT_NOW", field=media.field, reason=reason)
@@ -172,7 +164,7 @@ class Files:
             refused = Refused("MEDIA_TOO_LARGE", field=media.field, reason=whose, remedy=verdicts.SMALLER)
         else:
             refused = Refused("MEDIA_NOT_REACHABLE", field=media.field, reason=reason)
-        self._note(media, ours.attachment_id, code=refused.code)
+        self._note(media, claim.attachment_id, code=refused.code)
         return refused
 
     def _judged(self, item: Item, media: Media, *, on_whatsapp: bool) -> Verdict:

@@ -7,15 +7,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from urllib.parse import parse_qsl
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 
 from gateway import basic_auth
+from gateway.attachments import tokens
 from gateway.config import secrets
 from gateway.errors import Unauthorized
 from gateway.outbound.refusals import Refused
@@ -57,11 +55,11 @@ def require_grant(form: bytes) -> None:
 
 def token(*, key: str, now: float) -> str:
     """A token that shows the key until TOKEN_SECONDS from now."""
-    return _fernet(key).encrypt_at_time(b"", int(now)).decode("ascii")
+    return tokens.fernet_of(key, purpose=_PURPOSE).encrypt_at_time(b"", int(now)).decode("ascii")
 
 
 def _require_token(shown: str, *, key: str, now: float) -> None:
-    fernet = _fernet(key)
+    fernet = tokens.fernet_of(key, purpose=_PURPOSE)
     try:
         fernet.decrypt(shown)
         issued_at = fernet.extract_timestamp(shown)
@@ -69,8 +67,3 @@ def _require_token(shown: str, *, key: str, now: float) -> None:
         raise Refused("GATEWAY_KEY_WRONG") from error
     if now >= issued_at + TOKEN_SECONDS:
         raise Refused("TOKEN_EXPIRED")
-
-
-def _fernet(key: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
