@@ -10,11 +10,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Never, ParamSpec, TypeVar, cast
 
 import flask_limiter
 from flask import Flask
-from limits import RateLimitItem
+from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, StorageTypes, storage_from_string
 
@@ -31,6 +32,8 @@ R = TypeVar("R")
 
 
 class Limiter:
+    """Counts against limits as the settings spell them, such as "30/minute"; None is no limit."""
+
     def __init__(self, storage: str, *, clock: Clock) -> None:
         """`storage`: `memory://`, or a Redis or Valkey URL."""
         # On an application of its own: on that of a door it would look at each request for limits of its route.
@@ -42,18 +45,18 @@ class Limiter:
             storage_options={"address": storage, "clock": clock},  # type: ignore[dict-item] # ours takes a clock
         )
 
-    def require(self, limit: RateLimitItem | None, what: str, whose: str) -> None:
+    def require(self, limit: str | None, what: str, whose: str) -> None:
         """Count one `what` of `whose`. Raises TooManyRequests when that is one too many."""
-        if limit is not None and not self._flask.limiter.hit(limit, what, whose):
+        if limit is not None and not self._flask.limiter.hit(rate(limit), what, whose):
             raise TooManyRequests(f"limit of {what}")
 
-    def require_left(self, limit: RateLimitItem | None, what: str, whose: str) -> None:
+    def require_left(self, limit: str | None, what: str, whose: str) -> None:
         """Count nothing. Raises TooManyRequests when the next `what` of `whose` would be one too many."""
-        if limit is not None and not self._flask.limiter.test(limit, what, whose):
+        if limit is not None and not self._flask.limiter.test(rate(limit), what, whose):
             raise TooManyRequests(f"limit of {what}")
 
     def limited(
-        self, limit: RateLimitItem | None, what: str, *, whose: Callable[[], str]
+        self, limit: str | None, what: str, *, whose: Callable[[], str]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorate a step of a view: each call counts one `what` of `whose()`, and raises TooManyRequests as `require`.
 
@@ -65,9 +68,7 @@ class Limiter:
         def refuse(_breached: object) -> Never:
             raise TooManyRequests(f"limit of {what}")
 
-        return self._flask.shared_limit(
-            str(limit), scope=lambda _endpoint: whose(), key_func=lambda: what, on_breach=refuse
-        )
+        return self._flask.shared_limit(limit, scope=lambda _endpoint: whose(), key_func=lambda: what, on_breach=refuse)
 
 
 class Counters(MemoryStorage):
@@ -97,6 +98,12 @@ class Counters(MemoryStorage):
             self._away_until = self._clock.now() + _PAUSE_SECONDS
             telemetry.note("finding", finding="limits-storage-away")
             return here(*question)
+
+
+@cache
+def rate(limit: str) -> RateLimitItem:
+    """Understand a limit as the settings spell it."""
+    return parse(limit)
 
 
 def counted_as(address: str) -> str:

@@ -125,7 +125,7 @@ ONE_HOME = {
     "gunicorn": {"gateway.serving"},
     "gevent": {"gateway.serving.greenlets"},
     "flask_limiter": {"gateway.limits"},
-    "limits": {"gateway.limits", "gateway.config.fields", "gateway.config.kinds"},
+    "limits": {"gateway.limits"},
     "structlog": {"gateway.telemetry"},
     "click": {"gateway.cli"},
     "rich": {"gateway.cli"},

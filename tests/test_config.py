@@ -197,8 +197,7 @@ def test_values_have_the_types_the_code_counts_on() -> None:
     assert found.spool.keep_parked is None
     assert found.server.state_dir == Path("/var/lib/motion-gateway")
     assert found.server.outbound_clients == (ipaddress.ip_network("10.0.0.5/32"), ipaddress.ip_network("fd00::/8"))
-    assert found.limits.sends_per_app is not None
-    assert (found.limits.sends_per_app.amount, found.limits.sends_per_app.get_expiry()) == (5, 3600)
+    assert found.limits.sends_per_app == "5/hour"
     assert found.accounts[0].webhook_secrets[0].get_secret_value() == "a webhook secret of some length"
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-import limits as rates
 import pytest
 from flask import Flask
 from hypothesis import given
@@ -21,8 +20,9 @@ from gateway import limits, telemetry
 from gateway.clock import WallClock
 from gateway.errors import TooManyRequests
 from gateway.limits import Limiter
+from tests.config_samples import settings
 
-TWO = rates.parse("2/hour")
+TWO = "2/hour"
 PAUSE = 5.0  # after which Redis is asked again
 
 
@@ -84,6 +84,14 @@ def test_one_too_many_is_refused_and_says_which_limit_it_was() -> None:
         limiter.require(TWO, "calls", "a")
 
 
+@pytest.mark.parametrize(("unit", "seconds"), [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86400)])
+def test_a_limit_is_understood_as_the_settings_spell_it(unit: str, seconds: int) -> None:
+    spelled = settings(limits={"sends_per_app": f"5/{unit}"}).limits.sends_per_app
+    assert spelled is not None
+    rate = limits.rate(spelled)
+    assert (rate.amount, rate.get_expiry()) == (5, seconds)
+
+
 def test_what_is_left_is_asked_without_counting() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     for _ in range(5):
@@ -112,7 +120,7 @@ def test_a_limit_that_is_off_lets_everything_through() -> None:
 
 
 @contextmanager
-def step(limiter: Limiter, limit: rates.RateLimitItem | None = TWO) -> Iterator[Callable[[str], str]]:
+def step(limiter: Limiter, limit: str | None = TWO) -> Iterator[Callable[[str], str]]:
     """A step of a view that is limited, while a request is answered."""
     asked: list[str] = []
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import limits
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -149,13 +148,13 @@ def size(low: int = 1) -> Callable[[object], int]:
     return read
 
 
-def rate(value: object) -> limits.RateLimitItem | None:
-    """A rate as `limits` counts it, or None for `off`."""
+def rate(value: object) -> str | None:
+    """Read a rate, in the spelling that `gateway.limits` takes; None for `off`."""
     if value == "off":
         return None
     if not isinstance(value, str) or not _RATE.fullmatch(value):
         raise malformed("must be a rate", _RATE_REMEDY)
-    return limits.parse(value)
+    return str(value)
 
 
 def write_duration(seconds: int | None) -> str:
@@ -168,8 +167,8 @@ def write_size(number_of_bytes: int) -> str:
     return _spelled(number_of_bytes, BYTES)
 
 
-def write_rate(item: limits.RateLimitItem | None) -> str:
-    return "off" if item is None else f"{item.amount}/{item.GRANULARITY.name}"
+def write_rate(rate: str | None) -> str:
+    return "off" if rate is None else rate
 
 
 def _quantity(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from limits import RateLimitItem
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, SecretStr
 
 from gateway.config import addresses, fields
@@ -86,7 +85,7 @@ DurationOrForever = Annotated[int | None, PlainValidator(fields.duration_or_fore
 Deadline = Annotated[int, PlainValidator(fields.duration(1, 60)), _Seconds]
 Size = Annotated[int, PlainValidator(fields.size()), PlainSerializer(fields.write_size)]
 SizeOrNone = Annotated[int, PlainValidator(fields.size(0)), PlainSerializer(fields.write_size)]
-Rate = Annotated[RateLimitItem | None, PlainValidator(fields.rate), PlainSerializer(fields.write_rate)]
+Rate = Annotated[str | None, PlainValidator(fields.rate), PlainSerializer(fields.write_rate)]
 
 IpAddress = Annotated[str, PlainValidator(addresses.address)]
 Networks = Annotated[
