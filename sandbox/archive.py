@@ -12,7 +12,7 @@ import hmac
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -65,23 +65,20 @@ class Download:
     answered: int | None = None
 
 
-Wanted = Callable[[Sequence[Download]], bool]
-
-
-class Archive(Plan):
-    """Motion's part for attachments, with faults of its own; several threads may ask at once."""
+class Archive(Plan, Record[Download]):
+    """Motion's part for attachments, with faults and a record of its own; several threads may ask at once."""
 
     def __init__(self, folder: Path, *, credentials: Credentials) -> None:
-        super().__init__()
+        Plan.__init__(self)
+        Record.__init__(self)
         self.folder, self.credentials = folder, credentials
-        self._record = Record[Download]()
         self._next = _FIRST_ID
 
     def put(self, name: str, content: bytes, *, attachment_id: int | None = None) -> Attachment:
         """Take a file in, under a fresh id by default; what had this id before goes. Raises OSError, ValueError."""
         if "/" in name or "\0" in name or not name:
             raise ValueError(f"not the name of a file: {name!r}")
-        with self._record.changed:
+        with self.changed:
             self._next = max([self._next, *(known + 1 for known in self._files())])
             chosen = attachment_id if attachment_id is not None else self._next
             self._next = max(self._next, chosen + 1)  # ids of deleted files do not come back
@@ -101,7 +98,7 @@ class Archive(Plan):
 
     def delete(self, attachment_id: int) -> None:
         """Forget the file; nothing happens where there is none."""
-        with self._record.changed:
+        with self.changed:
             self._remove(attachment_id)
 
     def names(self) -> dict[int, str]:
@@ -111,11 +108,7 @@ class Archive(Plan):
     @property
     def downloads(self) -> tuple[Download, ...]:
         """Everything that was asked for, refused requests included."""
-        return self._record.items
-
-    def wait_for(self, wanted: Wanted, deadline_seconds: float = 10) -> tuple[Download, ...]:
-        """Wait until `wanted(downloads)`; returns them. Raises TimeoutError at the deadline."""
-        return self._record.wait_for(wanted, deadline_seconds)
+        return self.items
 
     def wait_until_served(self, attachment_id: int, deadline_seconds: float = 10) -> tuple[Download, ...]:
         """Wait until nobody is being answered about it any more; returns all its downloads. Raises TimeoutError."""
@@ -125,10 +118,6 @@ class Archive(Plan):
 
         return own(self.wait_for(lambda items: all(item.seconds is not None for item in own(items)), deadline_seconds))
 
-    def forget(self) -> None:
-        """Empty the record of downloads."""
-        self._record.forget()
-
     def concerns(self, heard: Heard) -> bool:
         """Is it a request for an attachment?"""
         return heard.method in ("GET", "HEAD") and _PATH.fullmatch(heard.path) is not None
@@ -137,10 +126,8 @@ class Archive(Plan):
         """Answer such a request; `released` ends every wait."""
         began = time.monotonic()
         attachment_id = int(_PATH.sub(r"\1", heard.path))
-        with self._record.changed:
-            entry = self._record.add(
-                lambda _: Download(attachment_id=attachment_id, method=heard.method, at=time.time())
-            )
+        with self.changed:
+            entry = self.add(lambda _: Download(attachment_id=attachment_id, method=heard.method, at=time.time()))
             good, fault = self._due(attachment_id, heard, wire)
         wire.released = released
         status = fault.answer(good, wire, own=own)

@@ -25,17 +25,17 @@ class Replied:
     told: Told
 
 
-class AutoReply:
-    """A context manager; `hook` is for Motion's `on_event`.
+class AutoReply(Record[Replied]):
+    """A record of replies, and a context manager; `hook` is for Motion's `on_event`.
 
     `words` makes of a customer's text what is answered, None for silence. Replies are sent by another thread: whoever
     delivers callbacks to Motion does not wait for them.
     """
 
     def __init__(self, agent: Agent, words: Answering) -> None:
+        super().__init__()
         self._agent, self._words = agent, words
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="auto-reply")
-        self._record = Record[Replied]()
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ class AutoReply:
 
     @property
     def replies(self) -> tuple[Replied, ...]:
-        return self._record.items
+        return self.items
 
     def hook(self, event: Event, received: Received) -> None:
         """Motion has taken a callback: is it a customer's text?"""
@@ -54,13 +54,9 @@ class AutoReply:
         if said is not None:
             self._pool.submit(self._reply, contact_id, text, said)
 
-    def wait_for(self, count: int, deadline_seconds: float = 30) -> tuple[Replied, ...]:
-        """Wait until so many were sent, well or not; returns `replies`. Raises TimeoutError."""
-        return self._record.wait_for(count, deadline_seconds)
-
     def _reply(self, contact_id: str, heard: str, said: str) -> None:
         told = self._agent.reply(contact_id, said)
-        self._record.add(lambda _: Replied(contact_id=contact_id, heard=heard, said=said, told=told))
+        self.add(lambda _: Replied(contact_id=contact_id, heard=heard, said=said, told=told))
 
 
 def written(body: bytes) -> tuple[str, str]:

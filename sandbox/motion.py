@@ -11,7 +11,7 @@ import dataclasses
 import re
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,11 +48,10 @@ class Received(Headed):
 
 Event = Literal["heard", "answered", "unanswered"]
 Hook = Callable[[Event, Received], None]
-Wanted = Callable[[Sequence[Received]], bool]
 
 
-class Motion(Server):
-    """A server on a port of loopback; a context manager that starts and closes it.
+class Motion(Server, Record[Received]):
+    """A server on a port of loopback, and what it has received; a context manager that starts and closes it.
 
     `on_event` is called in the thread that serves the request. At `heard` nothing has been answered yet and the fault
     of this request is chosen: a hook may kill the courier at that moment, release, take Motion down (which cuts this
@@ -68,40 +67,19 @@ class Motion(Server):
         on_event: Hook | None = None,
         archive: Archive | None = None,
     ) -> None:
+        Record.__init__(self)
+        Server.__init__(self, self._respond, complain=self.complain, own=own, host=host, port=port, tls=tls, early=True)
         self.on_event, self.archive = on_event, archive
-        self._record = Record[Received]("Motion")
-        complain = self._record.complain
-        super().__init__(self._respond, complain=complain, own=own, host=host, port=port, tls=tls, early=True)
 
     @property
     def received(self) -> tuple[Received, ...]:
         """Everything heard, whatever was answered."""
-        return self._record.items
+        return self.items
 
     @property
     def accepted(self) -> tuple[Received, ...]:
         """What was answered with 2xx."""
         return tuple(item for item in self.received if item.accepted)
-
-    @property
-    def unexpected(self) -> tuple[str, ...]:
-        """Requests for anything but `notify` and attachments, and bytes that were no request."""
-        return self._record.unexpected
-
-    def assert_nothing_unexpected(self) -> None:
-        """Raises AssertionError with what nobody announced."""
-        self._record.assert_nothing_unexpected()
-
-    def forget(self) -> None:
-        """Empty both records."""
-        self._record.forget()
-
-    def wait_for(self, wanted: int | Wanted, deadline_seconds: float = 10) -> tuple[Received, ...]:
-        """Wait until so many requests were heard, or until `wanted(received)`; returns `received`.
-
-        Raises TimeoutError at the deadline.
-        """
-        return self._record.wait_for(wanted, deadline_seconds)
 
     def wait_for_accepted(self, count: int, deadline_seconds: float = 10) -> tuple[Received, ...]:
         """Wait until so many were answered with 2xx; returns `accepted`."""
@@ -122,7 +100,7 @@ class Motion(Server):
             wire.write(Reply(status=404, body=b'{"message":"nobody announced this"}').payload)
 
     def _hear(self, heard: Heard, connector_id: int, wire: Wire) -> None:
-        with self._record.changed:  # Who has seen it recorded can release it.
+        with self.changed:  # Who has seen it recorded can release it.
             entry = self._recorded(heard, connector_id)
             fault = self.pick(wire, heard, moment="answer")
         self._tell("heard", entry.item)
@@ -130,7 +108,7 @@ class Motion(Server):
         self._tell("unanswered" if status is None else "answered", entry.update(answered=status))
 
     def _recorded(self, heard: Heard, connector_id: int) -> Entry[Received]:
-        return self._record.add(
+        return self.add(
             lambda number: Received(
                 number=number,
                 connector_id=connector_id,

@@ -24,11 +24,13 @@ class Entry(Generic[T]):
 
 
 class Record(Generic[T]):
-    """Items in the order in which they came, and complaints of what nobody announced; `who` has heard them."""
+    """Items in the order in which they came, and complaints of what nobody announced.
 
-    def __init__(self, who: str = "") -> None:
+    A base for whoever hears or does something that tests wait for.
+    """
+
+    def __init__(self) -> None:
         self.changed = threading.Condition()
-        self._who = who
         self._items: dict[int, T] = {}
         self._unexpected: list[str] = []
 
@@ -39,6 +41,7 @@ class Record(Generic[T]):
 
     @property
     def unexpected(self) -> tuple[str, ...]:
+        """Requests for what is not there, bytes that were no request, and failures of our own."""
         with self.changed:
             return tuple(self._unexpected)
 
@@ -66,7 +69,7 @@ class Record(Generic[T]):
     def assert_nothing_unexpected(self) -> None:
         """Raises AssertionError with what nobody announced."""
         if unexpected := self.unexpected:
-            raise AssertionError(f"{self._who} heard what nobody announced: " + "; ".join(unexpected))
+            raise AssertionError(f"{type(self).__name__} heard what nobody announced: " + "; ".join(unexpected))
 
     def forget(self) -> None:
         """Empty it."""
@@ -74,7 +77,7 @@ class Record(Generic[T]):
             self._items.clear()
             self._unexpected.clear()
 
-    def wait_for(self, wanted: int | Callable[[Sequence[T]], bool], deadline_seconds: float = 10) -> tuple[T, ...]:
+    def wait_for(self, wanted: int | Callable[[Sequence[T]], bool], deadline_seconds: float = 20) -> tuple[T, ...]:
         """Wait until there are so many, or until `wanted(items)`; returns them. Raises TimeoutError."""
         test = (lambda items: len(items) >= wanted) if isinstance(wanted, int) else wanted
         with self.changed:

@@ -84,7 +84,7 @@ class Server(Plan):
         early: bool = False,
     ) -> None:
         super().__init__()
-        self.respond, self.complain, self.own, self.early = respond, complain, own, early
+        self.respond, self.own, self.early, self.misheard = respond, own, early, complain
         self.connections = 0
         self._scheme = "https" if tls else "http"
         self._listener = Listener(self._serve, host=host, port=port, tls=tls, greet=self._greet)
@@ -186,7 +186,7 @@ class _Reader(http.server.BaseHTTPRequestHandler):
         return body
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        self.server.complain(f"not a request: {self.raw_requestline!r}")
+        self.server.misheard(f"not a request: {self.raw_requestline!r}")
         super().send_error(code, message, explain)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited

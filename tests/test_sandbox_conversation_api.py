@@ -100,7 +100,7 @@ def test_what_nobody_announced_fails_the_test(api):
     call(api, f"{PROJECT}/messages", method="DELETE")
     with pytest.raises(AssertionError, match=f"GET {PROJECT}/secrets; DELETE"):
         api.assert_nothing_unexpected()
-    api.ledger.forget()
+    api.forget()
     api.assert_nothing_unexpected()
 
 

@@ -17,8 +17,7 @@ from sandbox.callbacks import ANA, Callback, Customer
 from sandbox.conversation import operations, refusal, resources, tokens
 from sandbox.conversation.account import Account
 from sandbox.conversation.contacts import Contacts
-from sandbox.conversation.ledger import Call, Ledger
-from sandbox.conversation.ledger import Wanted as WantedCalls
+from sandbox.conversation.ledger import Ledger
 from sandbox.conversation.operations import Posted
 from sandbox.conversation.origin import Made, Origin
 from sandbox.conversation.reports import Reports
@@ -32,8 +31,8 @@ from sandbox.wire import Heard
 _PATH = re.compile(r"/v1/projects/([^/]{1,100})(/.{1,1000})", re.DOTALL)
 
 
-class ConversationApi:
-    """The servers; a context manager that starts and closes them.
+class ConversationApi(Ledger):
+    """The servers, and what they hear; a context manager that starts and closes them.
 
     `clock` gives the time of tokens, windows and messages, in Unix seconds. `reports.sinch` posts what becomes of
     messages, `reports.fetcher` fetches their media; without them nothing is told, and media is believed to be fine.
@@ -46,14 +45,14 @@ class ConversationApi:
         host: str = "127.0.0.1",
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self.accounts = accounts or (Account(),)
         self.tokens = Tokens({account.key for account in self.accounts}, clock=clock)
-        self.ledger = Ledger("Sinch")
         self.contacts = Contacts(clock)
-        self.reports = Reports(self.contacts, complain=self.ledger.complain)
-        self.eu = Origin("eu", self._answer, ledger=self.ledger, host=host, tls=tls)
-        self.us = Origin("us", self._answer, ledger=self.ledger, host=host, tls=tls)
-        self.auth = Origin("auth", self._give, ledger=self.ledger, host=host, tls=tls)
+        self.reports = Reports(self.contacts, failed=self.complain)
+        self.eu = Origin("eu", self._answer, ledger=self, host=host, tls=tls)
+        self.us = Origin("us", self._answer, ledger=self, host=host, tls=tls)
+        self.auth = Origin("auth", self._give, ledger=self, host=host, tls=tls)
 
     @property
     def origins(self) -> dict[str, Origin]:
@@ -69,49 +68,6 @@ class ConversationApi:
         self.reports.close()
         for origin in self.origins.values():
             origin.close()
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        """Every request, at all three origins."""
-        return self.ledger.items
-
-    @property
-    def sends(self) -> tuple[Call, ...]:
-        """Every `messages:send` that was heard, in full or in part, whatever became of it."""
-        return tuple(call for call in self.calls if call.is_send)
-
-    @property
-    def accepted(self) -> tuple[Call, ...]:
-        """Those that are messages now, and on their way to the customer."""
-        return tuple(call for call in self.sends if call.made)
-
-    @property
-    def events(self) -> tuple[Call, ...]:
-        """Every `events:send`."""
-        return tuple(call for call in self.calls if call.is_event)
-
-    @property
-    def token_requests(self) -> tuple[Call, ...]:
-        """Every request for an access token."""
-        return tuple(call for call in self.calls if call.is_token)
-
-    @property
-    def unexpected(self) -> tuple[str, ...]:
-        """Requests for what is not here, bytes that were no request, and failures of our own."""
-        return self.ledger.unexpected
-
-    def assert_nothing_unexpected(self) -> None:
-        """Raises AssertionError with what nobody announced."""
-        self.ledger.assert_nothing_unexpected()
-
-    def wait_for(self, wanted: WantedCalls, deadline_seconds: float = 10) -> tuple[Call, ...]:
-        """Wait until `wanted(calls)`; returns them. Raises TimeoutError."""
-        return self.ledger.wait_for(wanted, deadline_seconds)
-
-    def wait_for_sends(self, count: int, deadline_seconds: float = 10) -> tuple[Call, ...]:
-        """Wait until so many sends have ended, one way or the other; returns `sends`. Raises TimeoutError."""
-        self.wait_for(lambda calls: sum(call.is_send and call.ended for call in calls) >= count, deadline_seconds)
-        return self.sends
 
     def set_fault(self, fault: Fault) -> None:
         """Of both regions and of the token endpoint alike."""
@@ -179,5 +135,5 @@ class ConversationApi:
         return None
 
     def _unknown(self, heard: Heard) -> Reply:
-        self.ledger.complain(f"{heard.method} {heard.path}")
+        self.complain(f"{heard.method} {heard.path}")
         return refusal.absent("PATH", heard.path)

@@ -27,7 +27,7 @@ def of_api(api: ConversationApi, *, port: int = 0) -> Control:
     rows: Rows = {
         "set_fault": set_fault,
         "sent": lambda: [_told(call, api) for call in api.sends],
-        "forget": api.ledger.forget,
+        "forget": api.forget,
         "wrote": lambda customer, content: api.note(Callback("MESSAGE_INBOUND", content), callbacks.customer(customer)),
         "read": api.read,
         "expire": api.tokens.expire,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.conversation import tokens
@@ -60,11 +59,38 @@ class Call:
         return self.heard.header(name)
 
 
-Wanted = Callable[[Sequence[Call]], bool]
-
-
 class Ledger(Record[Call]):
     """All calls to all origins."""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every request, at all three origins."""
+        return self.items
+
+    @property
+    def sends(self) -> tuple[Call, ...]:
+        """Every `messages:send` that was heard, in full or in part, whatever became of it."""
+        return tuple(call for call in self.items if call.is_send)
+
+    @property
+    def accepted(self) -> tuple[Call, ...]:
+        """Those that are messages now, and on their way to the customer."""
+        return tuple(call for call in self.sends if call.made)
+
+    @property
+    def events(self) -> tuple[Call, ...]:
+        """Every `events:send`."""
+        return tuple(call for call in self.items if call.is_event)
+
+    @property
+    def token_requests(self) -> tuple[Call, ...]:
+        """Every request for an access token."""
+        return tuple(call for call in self.items if call.is_token)
+
+    def wait_for_sends(self, count: int, deadline_seconds: float = 10) -> tuple[Call, ...]:
+        """Wait until so many sends have ended, one way or the other; returns `sends`. Raises TimeoutError."""
+        self.wait_for(lambda calls: sum(call.is_send and call.ended for call in calls) >= count, deadline_seconds)
+        return self.sends
 
     def hear(self, origin: str, head: Heard) -> Entry[Call]:
         """A request of which the head has come."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -35,24 +35,21 @@ class Report:
     receipt: Receipt | None = field(default=None, repr=False)
 
 
-Wanted = Callable[[Sequence[Report]], bool]
+class Reports(Record[Report]):
+    """The workers, and what they posted; `sinch` posts, `fetcher` fetches media. Both may be set later, or never.
 
-
-class Reports:
-    """The workers; `sinch` posts, `fetcher` fetches media. Both may be set later, or never.
-
-    `complain` is told of failures of our own.
+    `failed` is told of failures of our own.
     """
 
-    def __init__(self, contacts: Contacts, *, complain: Callable[[str], None]) -> None:
+    def __init__(self, contacts: Contacts, *, failed: Callable[[str], None]) -> None:
+        super().__init__()
         self.sinch: Sinch | None = None
         self.fetcher: Fetcher | None = None
         self.submits = self.reads = False
-        self._contacts, self._complain = contacts, complain
+        self._contacts, self._failed = contacts, failed
         self._stopped, self._free = threading.Event(), threading.Event()
         self._free.set()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="reports")
-        self._record = Record[Report]()
         self._guard = threading.Lock()
         self._outcomes: dict[str, Outcome] = {}
         self._last: dict[str, Future[None]] = {}  # of each message
@@ -60,7 +57,7 @@ class Reports:
     @property
     def sent(self) -> tuple[Report, ...]:
         """All that were posted, in the order in which that ended."""
-        return self._record.items
+        return self.items
 
     def of(self, message_id: str) -> tuple[Report, ...]:
         """Those of one message."""
@@ -85,10 +82,6 @@ class Reports:
         """The customer has read it."""
         self._queue(message, lambda: self._post(message, "READ"))
 
-    def wait_for(self, wanted: int | Wanted, deadline_seconds: float = 30) -> tuple[Report, ...]:
-        """Wait until so many were posted, or until `wanted(sent)`; returns `sent`. Raises TimeoutError."""
-        return self._record.wait_for(wanted, deadline_seconds)
-
     def close(self) -> None:
         """Stop; what was not told is not told."""
         self._stopped.set()
@@ -112,7 +105,7 @@ class Reports:
     def _note(self, done: Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None:
-            self._complain(repr(error))
+            self._failed(repr(error))
 
     def _tell_outcome(self, message: Message) -> None:
         if self.submits:
@@ -130,7 +123,7 @@ class Reports:
         sinch = dataclasses.replace(self.sinch, stopped=self._stopped) if self.sinch else None
         receipt = sinch.send(callback) if sinch else None
         report = Report(message_id=message.message_id, status=status, reason=reason, callback=callback, receipt=receipt)
-        self._record.add(lambda _: report)
+        self.add(lambda _: report)
 
 
 def _report(message: Message, status: str, reason: Reason | None) -> Callback:

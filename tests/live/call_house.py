@@ -137,7 +137,7 @@ class CallHouse:
         """Let nothing go wrong any more, nobody wait, and no connection be used again; forget what was heard."""
         self.api.set_fault(faults.DOWN)
         self.api.set_fault(faults.NONE)
-        self.api.ledger.forget()
+        self.api.forget()
 
 
 class Trap:

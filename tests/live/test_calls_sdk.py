@@ -114,7 +114,7 @@ def _sdk(request: pytest.FixtureRequest) -> Iterator[Sdk]:
 
 @pytest.fixture
 def sdk(_sdk: Sdk) -> Iterator[Sdk]:
-    _sdk.calls.api.ledger.forget()
+    _sdk.calls.api.forget()
     yield _sdk
     _sdk.calls.api.set_fault(faults.NONE)
 
@@ -152,8 +152,8 @@ def test_it_sends_a_file_of_motions(sdk: Sdk, kind: str) -> None:
     [call] = sdk.calls.api.accepted
     assert told["told"]["message_id"] == call.made
     sdk.calls.api.reports.wait_for(lambda sent: any(one.message_id == call.made for one in sent))
-    fate = sdk.calls.api.reports.outcome(call.made)
-    assert [look.fetched.content for look in (fate.looks if fate else ())] == [content]
+    ended = sdk.calls.api.reports.outcome(call.made)
+    assert [look.fetched.content for look in (ended.looks if ended else ())] == [content]
 
 
 def test_it_reads_messages_contacts_and_the_app(sdk: Sdk) -> None:

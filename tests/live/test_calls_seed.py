@@ -103,10 +103,10 @@ def test_what_whatsapp_takes_is_sent_with_a_link_that_serves_it(
 
 def assert_fetched(calls: CallHouse, message_id: str, file: Attachment, *, mime: str, how: str) -> None:
     """Sinch and WhatsApp had the right bytes, of the right type, and Motion was asked once."""
-    fate = calls.api.reports.outcome(message_id)
-    [look] = fate.looks if fate else ()
+    ended = calls.api.reports.outcome(message_id)
+    [look] = ended.looks if ended else ()
     assert (look.fetched.content, look.fetched.decisive.header("content-type")) == (file.content, mime)
-    assert look.outcome.how == how
+    assert look.rendering.how == how
     assert len(calls.house.archive.wait_until_served(file.attachment_id)) == 1
 
 

@@ -53,7 +53,7 @@ def calls(_calls: CallHouse) -> Iterator[CallHouse]:
     _calls.quiet()
     agent, customer = _calls.agent(basic=True), _calls.customer()
     _calls.house.wait_for(lambda: agent.reply(customer.contact_id, "Hola").accepted)
-    _calls.api.ledger.forget()
+    _calls.api.forget()
     yield _calls
     _calls.quiet()
 
@@ -79,7 +79,7 @@ def test_two_hundred_messages_at_once_when_the_token_ends_cause_one_request(call
     ends_at = time.time() + TOKEN_SECONDS
     calls.api.tokens.life = Life()
     calls.api.set_fault(faults.slow(seconds))
-    calls.api.ledger.forget()
+    calls.api.forget()
     calls.house.wait_for(lambda: time.time() > ends_at)
     assert_all_taken_once(calls, send_many(calls))
     assert (len(calls.api.token_requests), len(calls.api.sends)) == (1, MANY)
@@ -173,7 +173,7 @@ def test_a_sinch_that_hangs_starves_no_other_door(calls: CallHouse) -> None:
     file = calls.house.archive.put("photo.jpg", photo)
     assert calls.agent(basic=True).send_file(calls.customer().contact_id, file.attachment_id).accepted
     link = urlsplit(json.loads(calls.api.accepted[-1].body)["message"]["media_message"]["url"]).path
-    calls.api.ledger.forget()
+    calls.api.forget()
     for origin in (calls.api.eu, calls.api.us):
         origin.set_fault(HANG)
     with hanging(calls, calls.agent(basic=True), calls.agent(AMERICAN, basic=True)) as waiting:
