@@ -26,10 +26,13 @@ install: ## install for systemd in PREFIX=/opt/motion-gateway, as root; again to
 uninstall: ## remove what install has put there; settings and data stay
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/uninstall
 
-$(VENV)/.installed: requirements.txt pyproject.toml
+$(VENV)/.installed: requirements.txt pyproject.toml deploy/requirements-build.txt
 	@deploy/install-packages venv:python3-venv
 	$(PYTHON3) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-build.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@# The project itself, by a path to this folder: what is edited here is what runs.
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	touch $@
 
 $(VENV)/.installed-tests: $(VENV)/.installed requirements-test.txt

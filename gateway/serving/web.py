@@ -20,6 +20,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+import wsgi
 from gateway import app, doors, lock, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
@@ -117,8 +118,7 @@ class Server(BaseApplication):
 
     def make(self, settings: Settings) -> Flask:
         """The application with these settings."""
-        needs, patience = self._door.needs, services.DOOR_PATIENCE_SECONDS
-        return app.create_app(services.build(settings, needs=needs, patience_seconds=patience), door=self._door.name)
+        return wsgi.door(self._door.name, settings)
 
 
 def _let_nginx_in(path: Path) -> None:

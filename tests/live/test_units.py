@@ -11,7 +11,7 @@ import ssl
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,18 @@ def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     found = {re.sub(r"[_.]", "-", re.split(r"==| @ ", line)[0].lower()) for line in told.stdout.splitlines()}
     assert found <= pinned | {"pip", "motion-gateway"}
+
+
+def test_nginx_is_told_the_same_by_what_is_installed_and_by_the_checkout(
+    root: Path, settings_file: Callable[..., Path]
+) -> None:
+    release, file = (root / "opt/motion-gateway/current").resolve(), settings_file()
+    told = {}
+    for home in (release, ROOT):
+        command = [release / "bin/python", "-m", "gateway", "--config", file, "nginx", "render", "--to", file.parent]
+        subprocess.run(command, cwd=home, check=True, stdout=subprocess.PIPE)
+        told[home] = file.with_name("nginx.conf").read_bytes()
+    assert told[release] == told[ROOT]
 
 
 def test_installing_again_changes_nothing_and_keeps_the_settings(root: Path) -> None:

@@ -1,0 +1,31 @@
+"""Makes a door's application: for `motion-gateway web DOOR`, and for gunicorn: `gunicorn 'wsgi:door("ingress")'`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from gateway import app, config, services, telemetry
+from gateway.config import Settings
+from gateway.doors import DOORS
+
+
+def door(name: str, settings: Settings | None = None) -> Flask:
+    """The application of the door `name`; without `settings`, with those that a command would find.
+
+    Raises SettingsError; and SpoolUnavailable if the spool was not migrated, which `web` has looked at before.
+    """
+    told = settings or _settings(name)
+    patience = services.DOOR_PATIENCE_SECONDS
+    shared = services.build(told, needs=DOORS[name].needs, patience_seconds=patience)
+    if settings is None:
+        shared.spool.require_latest()
+    return app.create_app(shared, door=name)
+
+
+def _settings(name: str) -> Settings:
+    from gateway.cli import DEFAULT_CONFIG, Invocation  # as a command finds them; `web` has read its own
+
+    telemetry.configure(name)
+    return Invocation(Path(config.environment().get("MOTION_GATEWAY_CONFIG") or DEFAULT_CONFIG)).settings_of(name)
