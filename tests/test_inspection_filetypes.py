@@ -139,10 +139,25 @@ def test_a_name_calls_a_file_by_its_last_ending(name: str, mime: str | None) -> 
     assert (called.mime if called else None) == mime
 
 
-def test_the_table_is_not_read_before_somebody_asks_for_a_type() -> None:
-    asked = "from gateway.inspection import filetypes; print(filetypes.load.cache_info().currsize)"
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert done.stdout == "0\n"
+def told(code: str) -> str:
+    """What an interpreter of its own prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_who_judges_no_file_loads_nothing_of_this() -> None:
+    loaded = told(
+        "import sys, gateway.ingress.routes, gateway.ops.routes, gateway.serving.courier;"
+        "print(*(name for name in sys.modules if name.startswith(('gateway.inspection', 'gateway.rules', 'magic'))))"
+    )
+    assert loaded == ""
+
+
+def test_who_only_looks_into_the_register_loads_no_reader_and_reads_no_table() -> None:
+    loaded = told(
+        "import sys, gateway.attachments.register; from gateway.inspection import filetypes;"
+        "print('magic' in sys.modules, 'gateway.inspection.inspector' in sys.modules, filetypes.load.cache_info().misses)"
+    )
+    assert loaded == "False False 0"
 
 
 def row(changed: dict[str, Any], mime: str) -> dict[str, Any]:
@@ -227,9 +242,9 @@ WRONG: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "told"), WRONG.values(), ids=WRONG)
-def test_the_types_are_refused_for(change: Change, told: str) -> None:
-    assert told in refusal(change)
+@pytest.mark.parametrize(("change", "problem"), WRONG.values(), ids=WRONG)
+def test_the_types_are_refused_for(change: Change, problem: str) -> None:
+    assert problem in refusal(change)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
@@ -237,6 +252,6 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         row(changed, JPEG)["family"] = "flim"
         row(changed, PE)["endings"] = ["EXE"]
 
-    told = refusal(change)
-    assert told.startswith("rules/files.toml is wrong.\n  type 'image/jpeg': there is no family 'flim'")
-    assert f"\n  type '{PE}': 'EXE' is no ending" in told
+    problems = refusal(change)
+    assert problems.startswith("rules/files.toml is wrong.\n  type 'image/jpeg': there is no family 'flim'")
+    assert f"\n  type '{PE}': 'EXE' is no ending" in problems

@@ -15,7 +15,7 @@ from tests.document_samples import NATIVE, pdf
 
 
 def opinion(data: bytes) -> str | None:
-    return inspector.opinion(content.of_bytes(data))
+    return inspector.ask_libmagic(content.of_bytes(data))
 
 
 def test_libmagic_is_of_a_version_whose_answers_are_in_our_tables() -> None:
@@ -42,7 +42,7 @@ def test_a_page_behind_blanks_is_seen_and_soon(blank: bytes) -> None:
 
 def test_beyond_the_head_nothing_is_read() -> None:
     data = content.of_bytes(bytes(content.BUDGET_BYTES * 2))
-    inspector.opinion(data)
+    inspector.ask_libmagic(data)
     assert len(data.head(content.BUDGET_BYTES - inspector.HEAD_BYTES)) == content.BUDGET_BYTES - inspector.HEAD_BYTES
 
 

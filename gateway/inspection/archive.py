@@ -89,12 +89,12 @@ def read(content: Content) -> Structure | None:
     if not archive.members:
         return Structure(mime=ZIP, traits=_traits(content, archive, ()))
     known = _program(archive) or document(content, archive)
-    called = [of_it for member in archive.members if (of_it := filetypes.called(member.name))]
+    named = [called for member in archive.members if (called := filetypes.called(member.name))]
     if known:  # a document is made of markup
-        called = [of_it for of_it in called if of_it.family != filetypes.MARKUP]
+        named = [called for called in named if called.family != filetypes.MARKUP]
     else:
         known = Structure(mime=ZIP)
-    traits = known.traits | _traits(content, archive, called)
+    traits = known.traits | _traits(content, archive, named)
     return Structure(mime=known.mime, traits=traits, details={"members": len(archive.members)})
 
 
@@ -102,14 +102,14 @@ def _program(archive: Directory) -> Structure | None:
     return next((Structure(mime=mime) for mime, needed in PACKAGES.items() if archive.named(needed)), None)
 
 
-def _traits(content: Content, archive: Directory, called: Sequence[FileType]) -> frozenset[Trait]:
-    """What is dangerous about it; `called`: what its members would be, by their names."""
+def _traits(content: Content, archive: Directory, named: Sequence[FileType]) -> frozenset[Trait]:
+    """Tell what is dangerous about it; `named`: what its members would be, by their names."""
     members = archive.members
     found: dict[Trait, Callable[[], bool]] = {
         Trait.ENCRYPTED: lambda: any(member.encrypted for member in members),
-        Trait.BOMB: lambda: _bomb(content, archive) or any(of_it.packs for of_it in called),
+        Trait.BOMB: lambda: _bomb(content, archive) or any(called.packs for called in named),
         Trait.MACROS: lambda: any(member.name.lower().endswith("vbaproject.bin") for member in members),
-        Trait.PROGRAM_WITHIN: lambda: any(of_it.runnable for of_it in called) or _embeds(content, members),
+        Trait.PROGRAM_WITHIN: lambda: any(called.runnable for called in named) or _embeds(content, members),
         Trait.ARCHIVE_WITHIN: lambda: archive.prefix_bytes > 0,
         Trait.TRAILING: lambda: archive.trailing_bytes > TRAILING_BYTES,
     }
@@ -117,7 +117,7 @@ def _traits(content: Content, archive: Directory, called: Sequence[FileType]) ->
 
 
 def _bomb(content: Content, archive: Directory) -> bool:
-    """By what is declared: too much, too dense, or members that share their bytes. An archive within is one too."""
+    """Tell a bomb by what is declared: too much, too dense, or members that share their bytes."""
     return (
         archive.size_bytes > MOST_UNPACKED_BYTES
         or archive.size_bytes > MOST_RATIO * content.size_bytes
@@ -126,7 +126,7 @@ def _bomb(content: Content, archive: Directory) -> bool:
 
 
 def _embeds(content: Content, members: tuple[Member, ...]) -> bool:
-    """Whether an object embedded in a document holds a program: as it is, or in an OLE package."""
+    """Tell whether an object embedded in a document holds a program: as it is, or in an OLE package."""
     embedded = [member for member in members if EMBEDDED in f"/{member.name.lower()}"]
     return any(_holds_program(content, member) for member in embedded[:MOST_EMBEDDED])
 
@@ -181,7 +181,7 @@ def document(content: Content, archive: Directory) -> Structure | None:
 def _package(content: Content, archive: Directory) -> Structure:
     parts = _Parts()
     for name in (TYPES_PART, RELATIONS_PART):
-        if not _read(content, archive, name, parts):
+        if not _note_list(content, archive, name, parts):
             return Structure(mime=ZIP, traits=frozenset({Trait.DRESSED_UP}))
     mime = MAIN_PARTS.get(parts.main_type)
     main = archive.named(parts.main)
@@ -193,8 +193,8 @@ def _package(content: Content, archive: Directory) -> Structure:
     return Structure(mime=mime, traits=frozenset(trait for trait, there in traits.items() if there))
 
 
-def _read(content: Content, archive: Directory, name: str, parts: _Parts) -> bool:
-    """Note what a list says. Returns whether it could be read to its end."""
+def _note_list(content: Content, archive: Directory, name: str, parts: _Parts) -> bool:
+    """Note what a list says; tell whether it could be read to its end."""
     member = archive.named(name)
     xml = member and zip_directory.unpack(content, member, most_bytes=MOST_XML_BYTES)
     if not xml:
@@ -214,7 +214,7 @@ def _refuse(*_declaration: object) -> None:
 
 
 def _twice(archive: Directory, *names: str) -> bool:
-    """Whether one of these is there more than once: readers differ in which one they take."""
+    """Tell whether one of these is there more than once: readers differ in which one they take."""
     wanted = {name.lower() for name in names}
     return sum(member.name.lower() in wanted for member in archive.members) > len(wanted)
 
@@ -224,7 +224,7 @@ def _part(name: str) -> str:
 
 
 def _claim(content: Content, archive: Directory) -> Structure | None:
-    """OpenDocument and EPUB: the first member names the type, stored, so that it stands at a known place."""
+    """Tell OpenDocument and EPUB: the first member names the type, stored, so that it stands at a known place."""
     first = archive.first
     if first.name != "mimetype" or first.method != STORED:
         return None

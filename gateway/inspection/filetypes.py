@@ -53,22 +53,22 @@ class FileType(StrictTable):
 
     @property
     def runnable(self) -> bool:
-        """Whether a machine would run such a file, or what unpacks out of it: then its endings are dangerous."""
+        """Tell whether a machine would run such a file, or what unpacks out of it: then its endings are dangerous."""
         return self.runs or self.family in DANGEROUS
 
     @property
     def served(self) -> str:
-        """The Content-Type."""
+        """Give the Content-Type."""
         return OCTETS if self.runnable else self.served_as or self.mime
 
     @property
     def extension(self) -> str:
-        """The ending under which such a file is saved, with its dot."""
+        """Give the ending under which such a file is saved, with its dot."""
         return ".bin" if self.runnable or self.served_as else self.endings[0]
 
     @property
     def loses_its_ending(self) -> bool:
-        """Whether its endings are taken off an old name: that file is saved under another one, or may not keep it."""
+        """Tell whether its endings are taken off an old name: it is saved under one of ours, or may not keep them."""
         return self.runnable or not self.served_as
 
 
@@ -85,48 +85,49 @@ class FileTypes(StrictTable):
 
     @cached_property
     def by_mime(self) -> Mapping[str, FileType]:
+        """Map our name of each type to it."""
         return {row.mime: row for row in self.types}
 
     @cached_property
     def by_ending(self) -> Mapping[str, FileType]:
-        """Of the types that share an ending, the one that stands first."""
+        """Map each ending to its type: of those that share one, to the one that stands first."""
         return {ending: row for row in reversed(self.types) for ending in row.endings}
 
     @cached_property
     def families(self) -> Mapping[str, str]:
-        """The family of every name of a type that has one."""
+        """Map every name of a type to its family, if it has one."""
         rows = {name: row.family for row in self.types for name in (row.mime, *row.spellings) if row.family}
         return rows | {name: key for key, family in self.family.items() for name in family.also}
 
     @cached_property
     def beginnings(self) -> Mapping[str, str]:
-        """The family of all names that begin so."""
+        """Map how names begin to the family of all that do."""
         return {start: key for key, family in self.family.items() for start in family.beginnings}
 
     @cached_property
     def spellings(self) -> Mapping[str, str]:
-        """Our word for each of libmagic's that means the same."""
+        """Map libmagic's words to those of ours that mean the same."""
         return {spelling: row.mime for row in self.types for spelling in row.spellings}
 
     @cached_property
     def runnable(self) -> frozenset[str]:
-        """Every name of a type that somebody's machine would run."""
+        """List every name of a type that somebody's machine would run."""
         named = {name for name, family in self.families.items() if family in DANGEROUS}
         return frozenset(named | {row.mime for row in self.types if row.runs})
 
     def group(self, family: str) -> frozenset[str]:
-        """Every name of a type of that family."""
+        """List every name of a type of that family."""
         return frozenset(name for name, theirs in self.families.items() if theirs == family)
 
 
 @functools.cache
 def load() -> FileTypes:
-    """The types that this release knows. Raises SettingsError."""
+    """Read the types that this release knows. Raises SettingsError."""
     return understand(rules.read(FILE))
 
 
 def understand(document: Mapping[str, Any]) -> FileTypes:
-    """The types in a parsed document. Raises SettingsError, which lists every problem with its row."""
+    """Prove the types in a parsed document. Raises SettingsError, which lists every problem with its row."""
     found = rules.prove(document, FileTypes, file=FILE)
     if problems := [*_problems(found)]:
         raise rules.wrong(FILE, problems)
@@ -134,44 +135,44 @@ def understand(document: Mapping[str, Any]) -> FileTypes:
 
 
 def of(mime: str) -> FileType:
-    """What is known of the type; an unknown one is a document of octets."""
+    """Look up a type by our name for it; an unknown one is a document of octets."""
     known = load().by_mime
     return known.get(mime) or known[OCTETS]
 
 
 def family(mime: str) -> str | None:
-    """The family of a type; None of one that no reader knows."""
+    """Look up the family of a type; None of one that no reader knows."""
     table = load()
     known = table.families.get(mime)
     return known or next((key for start, key in table.beginnings.items() if mime.startswith(start)), None)
 
 
 def dangerous(mime: str) -> bool:
-    """Whether the type is a program, a script or markup."""
+    """Tell whether the type is a program, a script or markup."""
     return family(mime) in DANGEROUS
 
 
 def spelt(mime: str) -> str:
-    """The type as we call it, by libmagic's word for it; all scripts in text are one."""
+    """Spell a type as we do, by libmagic's word for it; all scripts in text are one."""
     return load().spellings.get(mime, mime)
 
 
 def contradict(read: str, opinion: str) -> bool:
-    """Whether libmagic's opinion speaks against the type that a reader has told."""
+    """Tell whether libmagic's opinion speaks against the type that a reader has told."""
     if opinion == OCTETS:
         return family(read) == TEXT
     return family(read) != family(opinion)
 
 
 def called(name: str) -> FileType | None:
-    """The type that a file of this name would be, by the ending as Windows sees it; None if nobody knows the ending."""
+    """Look up what a file of this name would be, by its ending as Windows sees it; None if nobody knows that."""
     seen = printable.text(name[-_LONGEST_ENDING:].lower(), instead="").rstrip(" .")
     _, dot, ending = seen.rpartition(".")
     return load().by_ending.get(dot + ending)
 
 
 def _problems(table: FileTypes) -> Iterator[str]:
-    """What contradicts itself in the table: the row, what is wrong, and what to do."""
+    """List what contradicts itself in the table: the row, what is wrong, and what to do."""
     if OCTETS not in table.by_mime:
         yield f"there is no type '{OCTETS}', which stands for all that nobody knows: add it"
     yield from (f"there is no family '{name}': add it" for name in sorted({TEXT, *DANGEROUS} - table.family.keys()))

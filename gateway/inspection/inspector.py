@@ -47,7 +47,7 @@ LIBMAGIC, NAME, NOBODY = "libmagic", "name", ""
 
 PLAIN_TO_READERS = ("application/json",)  # libmagic parses it
 
-HEAD_BYTES = 64 * 1024  # that libmagic sees
+HEAD_BYTES = 64 * 1024  # as much as libmagic sees
 LONGEST_RUN = 16
 _RUN = re.compile(rb"([\t\n\v\f\r ]{%d})[\t\n\v\f\r ]++" % LONGEST_RUN)
 _FORM = re.compile(r"[a-z0-9]{1,32}/[A-Za-z0-9.+_-]{1,128}")
@@ -62,28 +62,28 @@ class _Finding:
     details: Mapping[str, int | str] = field(default_factory=dict)
 
 
-class _OfThread(threading.local):
+class _Libmagic(threading.local):
     def __init__(self) -> None:
         with _BUILDING:
             self.magic = magic.Magic(mime=True)
 
 
-_THREAD = _OfThread()
+_LIBMAGIC = _Libmagic()
 
 
 def inspect(content: Content, *, name: str = "") -> Inspection:
     """Tell what the file is. Never raises anything but OSError, on any bytes and any name."""
     if content.size_bytes == 0:
         return Inspection(mime=filetypes.OCTETS, size_bytes=0, traits=frozenset({Trait.EMPTY}))
-    said = opinion(content)
+    opinion = ask_libmagic(content)
     infected = text.is_test_virus(content)
-    found = _named(_find(content, said), name)
+    found = _named(_find(content, opinion), name)
     return Inspection(
         mime=found.mime,
         size_bytes=content.size_bytes,
         traits=found.traits | ({Trait.TEST_VIRUS} if infected else set()),
         details=found.details,
-        opinion=said,
+        opinion=opinion,
         reader=found.reader,
     )
 
@@ -139,10 +139,10 @@ def _named(found: _Finding, name: str) -> _Finding:
     return found
 
 
-def opinion(content: Content) -> str | None:
+def ask_libmagic(content: Content) -> str | None:
     """Ask libmagic for the MIME type, in its spelling; None if it has no opinion. Raises TooCostly."""
     try:
-        said = _THREAD.magic.from_buffer(_RUN.sub(rb"\1", content.head(HEAD_BYTES)))
+        said = _LIBMAGIC.magic.from_buffer(_RUN.sub(rb"\1", content.head(HEAD_BYTES)))
     except magic.MagicException:
         return None
     return said if _FORM.fullmatch(said) else None

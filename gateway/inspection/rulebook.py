@@ -65,7 +65,7 @@ class VerdictRule(StrictTable):
     remedy: str = ""
 
     def fits(self, mime: str, traits: Traits, *, too_large: bool) -> bool:
-        """Whether a file of that type and with those traits is what this row asks for."""
+        """Tell whether a file of that type and with those traits is what this row asks for."""
         return (
             (not self.types or mime in self.types)
             and (not self.categories or filetypes.of(mime).category in self.categories)
@@ -101,7 +101,7 @@ class Rulebook:
     sources: Mapping[str, str]
 
     def limit(self, category: Category, traits: Traits) -> Limit:
-        """The limit for files of `category` with `traits`."""
+        """Look up the limit for files of `category` with `traits`."""
         return next(
             limit for limit in self.limits if limit.category == category and (not limit.any_of or traits & limit.any_of)
         )
@@ -109,12 +109,12 @@ class Rulebook:
 
 @functools.cache
 def load() -> Rulebook:
-    """The rules that this release ships. Raises SettingsError."""
+    """Read the rules that this release ships. Raises SettingsError."""
     return understand(rules.read(FILE))
 
 
 def understand(document: Mapping[str, Any]) -> Rulebook:
-    """The rules in a parsed document. Raises SettingsError, which lists every problem with its row."""
+    """Prove the rules in a parsed document. Raises SettingsError, which lists every problem with its row."""
     file = rules.prove(document, _Rules, file=FILE)
     if problems := [*_problems(file)]:
         raise rules.wrong(FILE, problems)
@@ -171,7 +171,7 @@ def _stacked(file: _Rules, name: str) -> tuple[VerdictRule, ...]:
 
 
 def _groups(file: _Rules) -> dict[str, frozenset[str]]:
-    """Those of the file, and the families of dangerous types."""
+    """Collect the groups of the file, and the families of dangerous types."""
     return {name: filetypes.load().group(name) for name in filetypes.DANGEROUS} | file.groups
 
 

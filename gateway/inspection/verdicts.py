@@ -67,7 +67,7 @@ class Verdict:
 
 
 def judge(inspection: Inspected, *, profile: str, limits: Limits) -> Verdict:
-    """The verdict of `profile` on a file. Raises SettingsError if the rules themselves are wrong."""
+    """Judge a file by `profile`. Raises SettingsError if the rules themselves are wrong."""
     rules = rulebook.load()
     over = _over_settings(inspection.size_bytes, limits)
     if over:
@@ -85,7 +85,7 @@ def judge(inspection: Inspected, *, profile: str, limits: Limits) -> Verdict:
 
 
 def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
-    """The verdict on a file for another channel than WhatsApp, whose rules we do not know: served as what it is."""
+    """Judge a file for another channel than WhatsApp, whose rules we do not know: it is served as what it is."""
     over = _over_settings(inspection.size_bytes, limits)
     if over:
         return _too_large(inspection, over)
@@ -103,7 +103,7 @@ def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
 
 
 def _over_settings(size_bytes: int, limits: Limits) -> str:
-    """Whose limit a file is over, Motion's first; "" if it is over none."""
+    """Say whose limit a file is over, Motion's first; "" if it is over none."""
     if size_bytes > limits.motion_bytes:
         return f"Motion takes attachments up to {fields.write_size(limits.motion_bytes)} (motion.max_attachment)"
     if size_bytes > limits.gateway_bytes:

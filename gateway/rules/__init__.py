@@ -25,12 +25,12 @@ Proved = TypeVar("Proved", bound=StrictTable)
 
 
 def read(name: str) -> dict[str, Any]:
-    """The table `name`, such as `whatsapp.toml`, as it stands there; nothing is proved yet."""
+    """Read the table `name`, such as `whatsapp.toml`, as it stands there; nothing is proved yet."""
     return tomllib.loads(resources.files(__name__).joinpath(name).read_text("utf-8"))
 
 
 def prove(document: Mapping[str, Any], table: type[Proved], *, file: str) -> Proved:
-    """The document as that table. Raises SettingsError, which lists every problem with its row."""
+    """Prove that the document is such a table. Raises SettingsError, which lists every problem with its row."""
     try:
         return table.model_validate(document)
     except ValidationError as error:
@@ -38,12 +38,12 @@ def prove(document: Mapping[str, Any], table: type[Proved], *, file: str) -> Pro
 
 
 def wrong(file: str, problems: Sequence[str]) -> SettingsError:
-    """The error that says so of a table of ours."""
+    """Make the error that says so of a table of ours."""
     return SettingsError("\n".join((f"rules/{file} is wrong.", *(f"  {problem}" for problem in problems))))
 
 
 def _place(document: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
-    """Where something is wrong, with the name of its row if it has one."""
+    """Say where something is wrong, with the name of its row if it has one."""
     found: Any = document
     words = []
     for step in location:
