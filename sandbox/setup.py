@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import authority
+from sandbox import certificates
 from sandbox import state as states
 from sandbox.archive import Credentials
-from sandbox.authority import Files
+from sandbox.certificates import Files
 from sandbox.conversation.account import Key
 from sandbox.listener import reserve
 from sandbox.state import State
@@ -139,8 +139,8 @@ def _furnish(folder: Path, state: State, sinch: Vendor | None) -> Setup:
     (folder / "state").mkdir(mode=0o711)
     Path(state.attachments).mkdir(mode=0o700)
     credentials = Credentials(username="gateway", password=secrets.token_urlsafe(24))
-    names = (PUBLIC_HOST, states.OUTBOUND_HOST, "localhost")
-    files = authority.issue(folder, names=names, addresses=("127.0.0.1",))
+    names = (PUBLIC_HOST, states.OUTBOUND_HOST, "localhost", "127.0.0.1")
+    files = certificates.issue(folder, *names)
     secret_files = {
         "webhook-secret": state.secret,
         "motion-password": credentials.password,
@@ -148,7 +148,7 @@ def _furnish(folder: Path, state: State, sinch: Vendor | None) -> Setup:
         "token-keys": secrets.token_urlsafe(32),
     }
     for name, secret in secret_files.items():
-        authority.write_secret(folder / name, secret.encode())
+        certificates.write_secret(folder / name, secret.encode())
     settings = _settings(folder, state, sinch, files=files, credentials=credentials)
     Path(state.config_file).write_text(settings, "utf-8")
     state_file = states.write(state, folder)

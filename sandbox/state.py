@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import agent as agents
-from sandbox import attachment, authority, retries
+from sandbox import attachment, certificates, retries
 from sandbox.agent import Agent
 from sandbox.callbacks import App
 from sandbox.connection import Route
@@ -117,7 +117,7 @@ class State:
 def write(state: State, folder: Path) -> Path:
     """Put it into its folder; returns the file's path."""
     path = folder / FILE_NAME
-    authority.write_secret(path, json.dumps(dataclasses.asdict(state), indent=2).encode())
+    certificates.write_secret(path, json.dumps(dataclasses.asdict(state), indent=2).encode())
     return path
 
 

@@ -21,8 +21,10 @@ from gateway import certs
 from gateway.certs import Target, findings, judging
 from gateway.certs.findings import Finding
 from gateway.errors import CommandError
+from sandbox import certificates
+from sandbox.certificates import CLIENT, SERVER, Signer
 from tests import certificate_samples as samples
-from tests.certificate_samples import CLIENT, HOST, NOW, OFFERED_AT, SERVER, Signer, authority, made
+from tests.certificate_samples import HOST, NOW, OFFERED_AT, authority, made
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -222,8 +224,8 @@ USAGES: dict[str, tuple[dict[str, Any], str]] = {
     "for servers and clients": ({"purposes": [CLIENT, SERVER]}, ""),
     "for clients": ({"purposes": [CLIENT]}, "certs.usage_missing"),
     "without a word on it": ({"purposes": None, "ca": None}, ""),
-    "whose key may sign": ({"signs_data": True}, ""),
-    "whose key may not sign": ({"signs_data": False}, "certs.usage_missing"),
+    "whose key may sign": ({"uses": ("digital_signature",)}, ""),
+    "whose key may not sign": ({"uses": ("key_encipherment",)}, "certs.usage_missing"),
     "of a CA": ({"ca": True}, "certs.usage_authority"),
 }
 
@@ -338,7 +340,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "a public key": ("key", PUBLIC, "certs.key_malformed"),
     "a key with a password": (
         "key",
-        samples.locked(LEAF.key, serialization.BestAvailableEncryption(b"word")),
+        certificates.locked(LEAF.key, serialization.BestAvailableEncryption(b"word")),
         "certs.key_encrypted",
     ),
     "a key with a password, as it used to be": ("key", traditional(LEAF.key), "certs.key_encrypted"),

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.certs import judging
+from sandbox.certificates import Signer
 from tests import certificate_samples as samples
-from tests.certificate_samples import Signer, made
+from tests.certificate_samples import made
 
 # The host, the names in the certificate, and which of them covers it.
 ROWS: dict[str, tuple[str, Sequence[str] | None, str | None]] = {

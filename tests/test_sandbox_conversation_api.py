@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sinch
 from sinch.domains.conversation.exceptions import ConversationException
 
-from sandbox import authority, callbacks
+from sandbox import callbacks, certificates
 from sandbox.callbacks import ANA, APP, App
 from sandbox.conversation.account import KEY, Account, Key
 from sandbox.conversation.api import ConversationApi
@@ -201,10 +200,8 @@ def test_a_dispatch_app_says_so_and_one_without_a_number_has_no_credential():
 @pytest.fixture
 def sdk(tmp_path):
     """The vendor's own client, pointed at a simulated Sinch by its origins alone."""
-    files = authority.issue(tmp_path, names=("localhost",), addresses=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.private_key)
-    with ConversationApi(tls=context) as api:
+    files = certificates.issue(tmp_path, "localhost", "127.0.0.1")
+    with ConversationApi(tls=files.context()) as api:
         client = sinch.SinchClient(
             project_id=APP.project_id, key_id=KEY.key_id, key_secret=KEY.key_secret, conversation_region="eu"
         )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import socket
-import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import authority, faults
+from sandbox import certificates, faults
 from sandbox.connection import Request, Route, exchange
 from sandbox.conversation.api import ConversationApi
 from sandbox.faults import Fault
@@ -295,10 +294,8 @@ def test_a_kept_alive_connection_serves_many_requests(api):
 
 
 def test_it_speaks_tls_and_breaks_that_off_too(tmp_path):
-    files = authority.issue(tmp_path, names=("localhost",), addresses=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.private_key)
-    with ConversationApi(tls=context) as api:
+    files = certificates.issue(tmp_path, "localhost", "127.0.0.1")
+    with ConversationApi(tls=files.context()) as api:
         route = Route(url=api.eu.url + SEND, ca_file=files.ca)
         request = Request(body=BODY, headers=(("authorization", basic()), ("content-type", "application/json")))
         for each in (faults.reset("connect"), faults.reset("head"), faults.reset("accepted")):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import authority, faults
+from sandbox import certificates, faults
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.faults import Fault
 from sandbox.motion import Motion
@@ -248,10 +247,8 @@ def test_many_clients_at_once_lose_nothing(motion):
 
 
 def test_it_speaks_tls(tmp_path):
-    files = authority.issue(tmp_path, names=("motion.example.test",), addresses=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.private_key)
-    with Motion(tls=context) as motion:
+    files = certificates.issue(tmp_path, "motion.example.test", "127.0.0.1")
+    with Motion(tls=files.context()) as motion:
         route = Route(url=motion.url + NOTIFY, ca_file=files.ca)
         assert exchange(route, Request(body=b"{}")).status == 200
         assert "CERTIFICATE_VERIFY_FAILED" in exchange(Route(url=motion.url), Request()).error

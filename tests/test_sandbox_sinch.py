@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
 
-from sandbox import authority, callbacks, faults, retries, signing
+from sandbox import callbacks, certificates, faults, retries, signing
 from sandbox.connection import Pace, Request
 from sandbox.motion import Motion
 from sandbox.retries import Retries
@@ -197,10 +196,8 @@ def refuse_early(server: socket.socket) -> None:
 
 
 def test_the_public_name_is_used_for_sni_and_host_while_the_socket_goes_elsewhere(tmp_path):
-    files = authority.issue(tmp_path, names=("gateway.example.test",), addresses=())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.private_key)
-    asked = []
+    files = certificates.issue(tmp_path, "gateway.example.test")
+    asked, context = [], files.context()
     context.sni_callback = lambda _socket, name, _context: asked.append(name)
     with Motion(tls=context) as motion:
         url = "https://gateway.example.test:8443/api/whatsapp/accounts/7/notify"
@@ -211,10 +208,8 @@ def test_the_public_name_is_used_for_sni_and_host_while_the_socket_goes_elsewher
 
 
 def test_a_certificate_of_another_name_or_authority_is_no_answer(tmp_path):
-    files = authority.issue(tmp_path, names=("gateway.example.test",), addresses=())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.private_key)
-    with Motion(tls=context) as motion:
+    files = certificates.issue(tmp_path, "gateway.example.test")
+    with Motion(tls=files.context()) as motion:
         sinch = Sinch(
             url="https://other.example.test/", secret=SECRET, ca_file=files.ca, connect_to=motion.address,
             retries=retries.NONE,

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.outbound import record, refusals
 from gateway.outbound.record import Sent
 from gateway.serving import nginx, nginx_conf, supervisor
-from sandbox import agent, attachment, authority, callbacks, faults, fetching
+from sandbox import agent, attachment, callbacks, certificates, faults, fetching
 from sandbox.agent import Agent, Told, Way
 from sandbox.callbacks import APP, App, Customer
 from sandbox.child import Child
@@ -208,10 +207,8 @@ def opened(
         house = stack.enter_context(furnished(sinch_names=sinch_names))
         port = stack.enter_context(sinch_port(house)) if sinch_names else SINCH_NAMES_PORT
         (house.folder / "sinch").mkdir()
-        files = authority.issue(house.folder / "sinch", names=("localhost",), addresses=("127.0.0.1",))
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(files.certificate, files.private_key)
-        api = stack.enter_context(ConversationApi(EUROPEAN, AMERICAN, tls=tls))
+        files = certificates.issue(house.folder / "sinch", "localhost", "127.0.0.1")
+        api = stack.enter_context(ConversationApi(EUROPEAN, AMERICAN, tls=files.context()))
         _furnish(house, api, files.ca, tables, vaulted=vaulted)
         api.reports.sinch = house.sinch()
         way = ("127.0.0.1", house.public_port)

@@ -25,7 +25,7 @@ from gateway.paths import SPOOL
 from gateway.serving import nginx, supervisor
 from gateway.store import schema
 from gateway.store.engines import Database
-from sandbox import authority, child
+from sandbox import certificates, child
 from sandbox.archive import Archive, Credentials
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
@@ -271,7 +271,7 @@ def toml(tables: Mapping[str, Any]) -> str:
 
 def _furnish(folder: Path, motion: Motion, archive: Archive, ports: tuple[int, int], tables: dict[str, Any]) -> House:
     public_port, ops_port = ports
-    files = authority.issue(folder, names=(HOST, "localhost"), addresses=("127.0.0.1",))
+    files = certificates.issue(folder, HOST, "localhost", "127.0.0.1")
     own: dict[str, Any] = {
         "server": {
             "public_url": f"https://{HOST}:{public_port}",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import authority, callbacks
+from sandbox import callbacks, certificates
 from sandbox.child import Child, serve_command
 from tests.live.house import HOST, House, opened
 
@@ -45,7 +45,7 @@ def test_a_request_passes_and_the_lines_of_nginx_are_among_ours(house: House) ->
 def test_a_configuration_that_nginx_refuses_replaces_none(house: House, tmp_path: Path) -> None:
     running = house.folder / "state" / "run" / "nginx.conf"
     before = running.read_bytes()
-    other = authority.issue(tmp_path, names=(HOST,), addresses=("127.0.0.1",))
+    other = certificates.issue(tmp_path, HOST, "127.0.0.1")
     house.tables["server"]["private_key"] = str(other.private_key)
     house.write_settings()
     house.reload()
