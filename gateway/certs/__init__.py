@@ -17,7 +17,7 @@ from gateway.certs.issuing import KeyPair, self_signed, store
 from gateway.certs.subject import Subject, Target
 from gateway.errors import CommandError
 
-__all__ = ["CHECKS", "Answer", "KeyPair", "Target", "check", "self_signed", "store"]
+__all__ = ["CHECKS", "Checked", "KeyPair", "Target", "check", "self_signed", "store"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Checked:
     """A question by the name of its check, and what it came to."""
 
     check: str
     finding: Finding
 
 
-def check(target: Target) -> tuple[Answer, ...]:
+def check(target: Target) -> tuple[Checked, ...]:
     """Judge what lies at `target`; the rows tell what is wrong there.
 
     Raises CommandError if a file that was there is gone at the second look.
@@ -47,7 +47,7 @@ def check(target: Target) -> tuple[Answer, ...]:
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         asked = subject.read(target)
         try:
-            return tuple(Answer(question.name, _judged(question, asked)) for question in CHECKS)
+            return tuple(Checked(question.name, _judged(question, asked)) for question in CHECKS)
         except OSError as error:
             raise CommandError(f"the files changed while they were looked at: {error.strerror}. Try again") from error
 

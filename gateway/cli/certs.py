@@ -13,7 +13,7 @@ import click
 from cryptography import x509
 
 from gateway import certs as certificates
-from gateway.certs import Answer, Target, findings, private_ca
+from gateway.certs import Checked, Target, findings, private_ca
 from gateway.certs.private_ca import Issued
 from gateway.cli import Invocation, counted
 from gateway.config.listeners import SINCH_NAMES
@@ -91,7 +91,7 @@ def _private(server: ServerSettings, *, now: datetime.datetime) -> Target:
     )
 
 
-def _as_json(target: Target, rows: Sequence[Answer]) -> str:
+def _as_json(target: Target, rows: Sequence[Checked]) -> str:
     said = {
         "host": target.host,
         "certificate": str(target.certificate),
@@ -101,7 +101,7 @@ def _as_json(target: Target, rows: Sequence[Answer]) -> str:
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
-def _as_text(rows: Sequence[Answer]) -> str:
+def _as_text(rows: Sequence[Checked]) -> str:
     lines = []
     for row in rows:
         lines.append(f"{row.finding.level:<9}{row.check:<13}{row.finding.sentence}")
