@@ -71,7 +71,7 @@ class Bench:
         """The memory before, and while the slow ones fetch."""
         [large] = self._made(1, SLOW_SIZE)
         self._require_same(large)
-        return memory.of(self.gateway), asyncio.run(_slowly(self.gateway, self.link(large)))
+        return memory.of(self.gateway.folder), asyncio.run(_slowly(self.gateway, self.link(large)))
 
     def link(self, number: int) -> str:
         settings = self.gateway.settings.attachments
@@ -110,7 +110,7 @@ async def _slowly(gateway: Site, target: str) -> list[Memory]:
     """Clients that read a little of it every now and then; the memory of the gateway meanwhile."""
     clients = [asyncio.create_task(_sip(gateway, target)) for _ in range(SLOW_CLIENTS)]
     await asyncio.sleep(SLOW_SECONDS)
-    found = memory.of(gateway)
+    found = memory.of(gateway.folder)
     for client in clients:
         client.cancel()
     await asyncio.gather(*clients, return_exceptions=True)

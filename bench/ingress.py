@@ -108,7 +108,7 @@ def _found(bench: Bench, late: Site, *, rounds: int) -> Findings:
         turns = [bench.round() for _ in range(rounds)]
         with bench.gateway.running("courier"):
             offered = [bench.offered(rate, flooded=flooded) for rate in OFFERS for flooded in (False, True)]
-            sizes = memory.of(bench.gateway)
+            sizes = memory.of(bench.gateway.folder)
     stored = bench.stored()
     caught = backlog.catch_up(late, bench.heard, backlog=BACKLOG, most_seconds=CATCH_UP_SECONDS)
     return Findings(

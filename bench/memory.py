@@ -1,4 +1,4 @@
-"""How much memory the processes of a site take (Linux: /proc)."""
+"""How much memory the processes of a gateway take (Linux: /proc)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from bench.site import Site
 
 _KILOBYTES = re.compile(r"^(Pss|Rss): +([0-9]+) kB$", re.MULTILINE)
 
@@ -22,9 +20,9 @@ class Memory:
     rss_mib: float
 
 
-def of(site: Site) -> list[Memory]:
-    """Of every process that was started with this site's settings, and of their children."""
-    mark = str(site.folder)
+def of(folder: Path) -> list[Memory]:
+    """Of every process that was started with settings in `folder`, and of their children."""
+    mark = str(folder)
     found: dict[int, str] = {}
     for process in Path("/proc").glob("[0-9]*"):
         words = _words(process)

@@ -140,7 +140,7 @@ def main() -> int:
     with _running() as (gateway, served, api):
         bench = Bench(gateway, served, api, options.seconds)
         rounds = [bench.round(connections) for _ in range(options.rounds) for connections in CONNECTIONS]
-        memories = memory.of(gateway)
+        memories = memory.of(gateway.folder)
     if options.json:
         plain = {"rounds": rounds, "memory": memories, "wrong": bench.wrong}
         print(json.dumps(plain, indent=2, default=dataclasses.asdict))  # noqa: T201 - it is the answer

@@ -1,9 +1,10 @@
-"""Lets one at a time do what only one may: locks on files, which the system takes from whoever dies."""
+"""Lets one at a time do what only one may, by locks that the system takes from whoever dies; and tells who lives."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.errors import CommandError
 
 PATIENCE_SECONDS = 10.0  # the one before us may still be finishing
 POLL_SECONDS = 0.05
+LISTENING_SECONDS = 5.0  # with a door that has more connections waiting than it takes
 MODE = 0o600  # whoever may open it may hold it
 
 
@@ -56,6 +58,13 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def is_listening(path: Path) -> bool:
+    """Whether a process accepts connections on the Unix socket `path`."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(LISTENING_SECONDS)
+        return probe.connect_ex(str(path)) == 0
 
 
 def is_at(file: BinaryIO, path: Path) -> bool:

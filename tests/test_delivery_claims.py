@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.delivery import claims, records
-from gateway.delivery.claims import Claim, Recovered
+from gateway.delivery.claims import Backlog, Claim, Recovered
 from gateway.ingress import intake
 from gateway.store import schema
 from gateway.store.engines import Database
@@ -51,6 +51,15 @@ def recover(spool: Database, *, now: float = NOW) -> Recovered:
 
 def state(spool: Database, event_id: int) -> Any:
     return next(row for row in rows(spool, schema.event) if row.id == event_id)
+
+
+def test_the_backlog_counts_by_state_and_knows_since_when_the_oldest_waits(spool: Database) -> None:
+    assert claims.backlog(spool) == Backlog({}, None)
+    for number in range(3):
+        intake.accept(spool, callback(f"a{number}", contact=f"c{number}"), now=NOW + number)
+    [first, *_] = claim(spool, most=1)
+    claims.delivered(spool, first, outcome="200", now=NOW)
+    assert claims.backlog(spool) == Backlog({"delivered": 1, "pending": 2}, NOW + 1)
 
 
 def test_the_events_of_a_lane_come_one_after_another_in_the_order_of_acceptance(spool: Database) -> None:

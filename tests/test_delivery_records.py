@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from gateway.delivery import claims, records
-from gateway.delivery.records import Backlog
 from gateway.errors import CommandError
 from gateway.store.engines import Database
 from tests.spool_samples import NOW, accept, order, settle, states
@@ -155,11 +154,3 @@ def test_parked_ids_come_in_the_order_of_acceptance(spool: Database) -> None:
     for event_id in (3, 1):
         settle(spool, event_id, "parked")
     assert records.parked_ids(spool) == [1, 3]
-
-
-def test_the_backlog_counts_by_state_and_knows_since_when_the_oldest_waits(spool: Database) -> None:
-    assert records.backlog(spool) == Backlog({}, None)
-    for number in range(3):
-        accept(spool, f"m{number}", now=NOW + number)
-    settle(spool, 1, "delivered")
-    assert records.backlog(spool) == Backlog({"delivered": 1, "pending": 2}, NOW + 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,35 @@ def test_the_body_of_a_request_is_bounded_by_the_setting_and_that_of_a_call_by_i
 
 def test_every_number_of_workers_that_can_be_set_is_that_of_a_door() -> None:
     assert set(tables.keys(tables.TABLES["workers"])) <= set(DOORS)
+
+
+DOOR = """
+import sys, wsgi
+from pathlib import Path
+from gateway import config, doors
+from gateway.config import secrets
+from gateway.serving import web
+name = sys.argv[1]
+wsgi.door(name, secrets.keep(config.load(Path(sys.argv[2]), {}), name))
+doors.load(doors.DOORS[name].worker)
+print(*sys.modules)
+"""
+COURIER = "import sys; from gateway.serving import courier; print(*sys.modules)"
+FILES = {"magic", "gateway.inspection", "gateway.attachments"}
+CALLS = {"requests", "urllib3", "gateway.sinch", "gateway.motion"}
+# What a process has no use for. It costs memory in each of them, some of it tens of MiB.
+SPARED = {
+    "ops": FILES | CALLS | {"alembic", "sqlalchemy", "gevent", "limits", "flask_limiter"},
+    "ingress": FILES | CALLS | {"alembic", "sqlalchemy"},
+    "attachments": {"alembic", "gevent", "gateway.sinch"},
+    "outbound": {"alembic", "gevent"},
+    "courier": FILES | {"alembic", "sqlalchemy", "flask", "gunicorn", "gevent", "limits", "gateway.sinch"},
+}
+
+
+@pytest.mark.parametrize("process", SPARED)
+def test_a_process_loads_what_it_needs_and_nothing_else(process: str, settings_file: Callable[..., Path]) -> None:
+    code = COURIER if process == "courier" else DOOR
+    file = settings_file(attachments=LINKS)
+    told = subprocess.run([sys.executable, "-c", code, process, file], capture_output=True, text=True, check=True)
+    assert SPARED[process] & set(told.stdout.split()) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -78,3 +79,14 @@ def test_a_lock_that_cannot_be_opened_says_what_to_look_at(tmp_path: Path) -> No
     path = tmp_path / "missing" / "courier.lock"
     with pytest.raises(CommandError, match=r"cannot be opened: No such file or directory; does .* belong to you"):
         lock.only_one(path, "courier").__enter__()
+
+
+def test_a_socket_is_listening_only_while_somebody_does(tmp_path: Path) -> None:
+    path = tmp_path / "door.sock"
+    assert not lock.is_listening(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        assert not lock.is_listening(path)
+        server.listen()
+        assert lock.is_listening(path)
+    assert not lock.is_listening(path)

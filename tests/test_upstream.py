@@ -20,7 +20,6 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import upstream
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import LONGEST_ANSWER_BYTES, Answer, Upstream
 from tests.examples import examples
@@ -484,14 +483,3 @@ def test_any_bytes_at_all_are_an_answer_or_one_of_our_errors() -> None:
                 assert post().status >= 100
 
         judge()
-
-
-def test_a_socket_is_listening_only_while_somebody_does(tmp_path: Path) -> None:
-    path = tmp_path / "door.sock"
-    assert not upstream.is_listening(path)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        assert not upstream.is_listening(path)
-        server.listen()
-        assert upstream.is_listening(path)
-    assert not upstream.is_listening(path)

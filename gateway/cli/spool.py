@@ -11,7 +11,7 @@ import click
 
 from gateway import paths, services, store, telemetry
 from gateway.cli import Invocation, print_table, written
-from gateway.delivery import records
+from gateway.delivery import claims, records
 from gateway.delivery.records import Record
 from gateway.errors import CommandError
 from gateway.store import retention
@@ -66,7 +66,7 @@ def list_(invocation: Invocation, state: str | None, connector: int | None, most
     """Show the newest events, newest first."""
     with opened_spool(invocation) as spool:
         found = records.listed(spool, state=state, connector_id=connector, most=most)
-        counts = records.backlog(spool).counts
+        counts = claims.backlog(spool).counts
     titles = ("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome")
     print_table(titles, [_row(record) for record in found])
     click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in store.STATES))

@@ -46,6 +46,24 @@ class Recovered:
     suspects: tuple[str, ...]  # lanes whose first event was in its hand, and may have killed it
 
 
+@dataclass(frozen=True)
+class Backlog:
+    """What is in the spool, and what waits there."""
+
+    counts: dict[str, int]  # by state
+    oldest_pending_at: float | None
+
+
+def backlog(database: Database) -> Backlog:
+    """How many events there are by state, and since when the oldest pending one waits."""
+
+    def work(run: Run) -> Backlog:
+        [[oldest]] = run("oldest_pending")
+        return Backlog(dict(run("count_events")), oldest)
+
+    return database.ask(work)
+
+
 def recover(database: Database, *, now: float, longest_wait_seconds: float) -> Recovered:
     """Free the claims of a courier that died, and bring waits from a wrong clock back to earth."""
 

@@ -1,8 +1,7 @@
-"""What the operator sees of the spool's events and does to them: list, show, replay, count."""
+"""What the operator sees of the spool's events and does to them: list, show, replay."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import store
-from gateway.errors import CommandError, SpoolUnavailable
+from gateway.errors import CommandError
 from gateway.store.engines import Database
 from gateway.store.schema import event
 from gateway.store.sqlite import Run
-
-ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,6 @@ class Record:
     outcome: str
     size_bytes: int
     header_names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Backlog:
-    counts: dict[str, int]  # by state
-    oldest_pending_at: float | None
 
 
 _COLUMNS = [field.name for field in fields(Record)]
@@ -109,26 +100,6 @@ def replay(database: Database, event_ids: Sequence[int]) -> None:
             _make_pending(run, event_id, lane)
 
     database.tell(work)
-
-
-def prove_writable(database: Database) -> None:
-    """Write to the disk what is there already. Raises SpoolUnavailable where a callback could not be kept either.
-
-    That takes more room than our write.
-    """
-    if shutil.disk_usage(database.path.parent).free < ROOM_BYTES:
-        raise SpoolUnavailable("spool disk full")
-    database.tell(lambda run: run("prove_writable"))
-
-
-def backlog(database: Database) -> Backlog:
-    """How many events there are by state, and since when the oldest pending one waits."""
-
-    def work(run: Run) -> Backlog:
-        [[oldest]] = run("oldest_pending")
-        return Backlog(dict(run("count_events")), oldest)
-
-    return database.ask(work)
 
 
 def _make_pending(run: Run, event_id: int, lane: str) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway import basic_auth, lock, paths, telemetry, upstream
+from gateway import basic_auth, lock, paths, telemetry
 from gateway.config import Settings, secrets
-from gateway.delivery import records
+from gateway.delivery import claims
 from gateway.doors import DOORS
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.services import Services
 
 OK = "ok"
+ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
 NOBODY = "operator not authenticated"
 Check = Callable[[Services], None]
 
@@ -53,8 +55,11 @@ def _require_operator(services: Services) -> None:
 
 
 def _check_spool(services: Services) -> None:
+    """And written to: a callback takes more room than our write, which is of what is there already."""
     services.spool.require_latest()
-    records.prove_writable(services.spool)
+    if shutil.disk_usage(services.spool.path.parent).free < ROOM_BYTES:
+        raise SpoolUnavailable("spool disk full")
+    services.spool.tell(lambda run: run("prove_writable"))
 
 
 def _check_courier(services: Services) -> None:
@@ -63,7 +68,7 @@ def _check_courier(services: Services) -> None:
 
 
 def _check_door(name: str, services: Services) -> None:
-    if not upstream.is_listening(paths.socket(services.settings, name)):
+    if not lock.is_listening(paths.socket(services.settings, name)):
         raise GatewayError(f"the {name} door is shut")
 
 
@@ -86,7 +91,7 @@ def _outcome(check: Check, services: Services) -> str:
 
 
 def _waiting(services: Services) -> dict[str, object]:
-    backlog = records.backlog(services.spool)
+    backlog = claims.backlog(services.spool)
     oldest = backlog.oldest_pending_at
     age = None if oldest is None else max(0, round(services.clock.now() - oldest))
     return {"events": backlog.counts, "oldest_pending_seconds": age}

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import clock, lock, paths, telemetry, upstream
+from gateway import clock, lock, paths, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError
@@ -103,7 +103,7 @@ class Supervisor:
         began = clock.steady()
         doors = [running.part.name for running in self._running if running.part.name in DOORS]
         sockets = [paths.socket(self._settings, door) for door in doors]
-        while not signals and not all(upstream.is_listening(path) for path in sockets):
+        while not signals and not all(lock.is_listening(path) for path in sockets):
             if clock.steady() - began > START_SECONDS:
                 raise CommandError(f"the doors did not open within {START_SECONDS:g} s")
             self._look_after_all()

@@ -12,7 +12,7 @@ Rule 5. A body that is handed on is proved whole: it has as many bytes as its he
 
 from __future__ import annotations
 
-from gateway.upstream.origin import LONGEST_ANSWER_BYTES, Answer, Upstream, is_listening
+from gateway.upstream.origin import LONGEST_ANSWER_BYTES, Answer, Upstream
 from gateway.upstream.stream import Stream
 
-__all__ = ["LONGEST_ANSWER_BYTES", "Answer", "Stream", "Upstream", "is_listening"]
+__all__ = ["LONGEST_ANSWER_BYTES", "Answer", "Stream", "Upstream"]

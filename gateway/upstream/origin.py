@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import re
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,10 +135,3 @@ def _read(response: urllib3.BaseHTTPResponse) -> Answer:
         response.close()  # there is more than anybody needs: the connection is not worth draining
     response.release_conn()
     return Answer(status=response.status, headers=response.headers, body=body)
-
-
-def is_listening(path: Path) -> bool:
-    """Whether something accepts connections on the Unix socket `path`."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(CONNECT_SECONDS)
-        return probe.connect_ex(str(path)) == 0
