@@ -84,7 +84,7 @@ class Site:
     @contextlib.contextmanager
     def running(self, *names: str) -> Iterator[None]:
         """These parts of a gateway, with the commands by which `serve` starts them."""
-        config_file = Path(self.setup.state.config_file)
+        config_file = self.setup.state.config_file
         commands = {part.name: part.command for part in supervisor.parts(self.settings, config_file)}
         with contextlib.ExitStack() as stack:
             for name in names:
@@ -115,7 +115,7 @@ class Site:
 def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
     """A furnished folder: settings, spool and nginx's configuration; removed at the end."""
     with setup.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="", sinch=sinch) as made:
-        path = Path(made.state.config_file)
+        path = made.state.config_file
         written = path.read_text("utf-8").replace("[motion]\n", '[motion]\nmax_attachment = "100MB"\n')
         path.write_text(written + _LIMITS, "utf-8")
         site = Site(made, config.load(path, {}))

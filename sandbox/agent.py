@@ -143,16 +143,6 @@ class Agent:
         card = {"title": title, "media_message": {"url": self.link(attachment_id)}, "choices": choices}
         return self.send(contact_id, {"card_message": card}, **more)
 
-    def send_location(self, contact_id: str, *, latitude: float, longitude: float, title: str = "Here") -> Told:
-        """A place."""
-        coordinates = {"latitude": latitude, "longitude": longitude}
-        return self.send(contact_id, {"location_message": {"title": title, "coordinates": coordinates}})
-
-    def send_choice(self, contact_id: str, text: str, *choices: str) -> Told:
-        """A question with answers to choose from."""
-        offered = [{"text_message": {"text": choice}, "postback_data": choice} for choice in choices]
-        return self.send(contact_id, {"choice_message": {"text_message": {"text": text}, "choices": offered}})
-
     def send(self, contact_id: str, message: Mapping[str, Any], **more: Any) -> Told:  # noqa: ANN401
         """Any message; `more` are further fields, such as `message_metadata`."""
         recipient = {"contact_id": contact_id}

@@ -35,48 +35,7 @@ _PATIENCE = Retries(last_wait_seconds=80, speed=20)  # some 8 s in all
 
 Command = Callable[[Path], list[str]]
 
-_NEXT = """\
-The gateway runs at {state.public_url} (connect to 127.0.0.1), its health at https://127.0.0.1:{state.ops_port}/readyz.
-Try, in another terminal, in the repository, with its .venv active:
-
-  python -m sandbox sinch text "Hello" --contact ana          a text goes to Motion
-  python -m sandbox motion received                           what Motion has heard
-  python -m sandbox motion mode down                          Motion goes away …
-  python -m sandbox sinch text "Are you there?"               … Sinch gets its 200 all the same …
-  python -m sandbox motion mode up                            … and Motion hears it when it is back
-  python -m sandbox sinch text "Let me in" --forged           a wrong signature is refused
-  python -m sandbox sinch flood --forged 100                  and a hundred of them are slowed down
-
-  python -m sandbox send picture.png                          a file of yours: its way, its verdict, the report
-  python -m sandbox motion attach picture.png                 Motion has it; this prints its id, 1NN …
-  python -m sandbox sinch fetch 101 --habit range             … and an id is fetched as Sinch may do it
-  python -m sandbox motion trouble reset                      Motion breaks off each download …
-  python -m sandbox send other.png                            … a new file is MEDIA_NOT_REACHABLE …
-  python -m sandbox sinch fetch 101                           … and a known one comes all the same
-  python -m sandbox motion trouble none                       Motion hands attachments out again
-
-  python -m sandbox agent reply "Here I am" --contact ana     an agent answers, through the gateway's door to Sinch
-  python -m sandbox agent send picture.png                    … with a file; a GIF is refused, in words
-  python -m sandbox sinch sent                                what Sinch was sent, and what it reported
-  python -m sandbox sinch mode reset --at accepted            Sinch takes a message and breaks off …
-  python -m sandbox agent reply "Did you get this?"           … its fate is unknown, and nobody sends it again
-  python -m sandbox sinch mode none                           Sinch answers as it should
-  python -m sandbox sinch expire                              all access tokens end; the next reply gets a new one
-
-A link as Motion makes it, with curl (-I, -r 0-99 and -H 'If-None-Match: …' work too):
-
-  curl -sS -o picture.jpg -D - --cacert {state.ca_file} \\
-    --resolve {host}:127.0.0.1 \\
-    '{link}'
-
-What the gateway itself knows:
-
-  python -m gateway --config {state.config_file} events list
-  python -m gateway --config {state.config_file} attachments list
-  tail -f {state.log_file}
-
-Several sandboxes? `sinch text "Hello" --state FILE` and `motion --state FILE received` choose one; this one's file is
-{state_file}. Ctrl-C ends it and removes its folder."""
+_NEXT = Path(__file__).parent / "data" / "next.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +84,8 @@ def _running(console: Console, command: Command) -> Iterator[House]:
         built = stack.enter_context(setup.built(motion_url=motion.url, control_url=motion_control.url, sinch=vendor))
         tls.load_cert_chain(built.files.certificate, built.files.private_key)
         state = built.state
-        archive = motion.archive = Archive(Path(state.attachments), credentials=built.credentials)
-        gateway = stack.enter_context(child.running(command(Path(state.config_file)), Path(state.log_file)))
+        archive = motion.archive = Archive(state.attachments, credentials=built.credentials)
+        gateway = stack.enter_context(child.running(command(state.config_file), state.log_file))
         stack.enter_context(api)
         api.reports.sinch = _sinch(state)
         api.reports.fetcher = state.fetcher("head")
@@ -213,7 +172,11 @@ def _stay(house: House, console: Console) -> None:
     state = house.setup.state
     known = min(house.archive.names())
     host = state.public_url.removeprefix("https://")
-    hint = _NEXT.format(state=state, state_file=house.setup.state_file, host=host, link=state.link(known))
+    hint = (
+        _NEXT.read_text("utf-8")
+        .rstrip()
+        .format(state=state, state_file=house.setup.state_file, host=host, link=state.link(known))
+    )
     console.print(hint, markup=False, highlight=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):
         while house.gateway.exit_status is None:

@@ -24,6 +24,7 @@ from sandbox.sinch import Sinch
 
 FILE_NAME = "sandbox.json"
 FOLDER_PREFIX = "motion-gateway-"
+PUBLIC_HOST = "gateway.example.test"
 OUTBOUND_ADDRESS = "127.0.0.2"  # a loopback address of its own: the door to Sinch is nowhere near the public one
 OUTBOUND_HOST = "gateway.internal.example.test"  # the name by which Motion alone calls the gateway
 MOTION_ADDRESS = "127.0.0.1"
@@ -36,30 +37,47 @@ class StateError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Addresses and secrets of a sandbox; its simulated Sinch waits `speed` times shorter for retries.
+    """Folder, ports, addresses and secrets of a sandbox; its simulated Sinch waits `speed` times shorter for retries.
 
-    `attachments` is the folder of those that its simulated Motion has; the key is Motion's own at Sinch.
+    The key is Motion's own at Sinch.
     """
 
-    public_url: str
+    folder: str
     public_port: int
     ops_port: int
     outbound_port: int
-    connector_id: int
     secret: str = dataclasses.field(repr=False)
-    ca_file: str
-    config_file: str
-    log_file: str
+    proxy_token: str = dataclasses.field(repr=False)
     motion_url: str
     control_url: str
-    proxy_token: str = dataclasses.field(repr=False)
-    attachments: str
     sinch_control_url: str
     key_id: str
     key_secret: str = dataclasses.field(repr=False)
+    connector_id: int = 7
     app_id: str = App.app_id
     project_id: str = App.project_id
     speed: float = 20
+
+    @property
+    def ca_file(self) -> Path:
+        return Path(self.folder, "ca.pem")
+
+    @property
+    def config_file(self) -> Path:
+        return Path(self.folder, "gateway.toml")
+
+    @property
+    def log_file(self) -> Path:
+        return Path(self.folder, "gateway.log")
+
+    @property
+    def attachments(self) -> Path:
+        """Where those of its simulated Motion lie."""
+        return Path(self.folder, "attachments")
+
+    @property
+    def public_url(self) -> str:
+        return f"https://{PUBLIC_HOST}:{self.public_port}"
 
     @property
     def webhook_url(self) -> str:
@@ -83,7 +101,7 @@ class State:
         way = agents.by_base_url(
             self.outbound_url,
             REGION,
-            ca_file=Path(self.ca_file),
+            ca_file=self.ca_file,
             connect_to=(OUTBOUND_ADDRESS, self.outbound_port),
             source_address=MOTION_ADDRESS,
         )
@@ -94,7 +112,7 @@ class State:
         """Somebody who fetches from this sandbox's gateway, each time from another address of this machine."""
         return Fetcher(
             habit=habit,
-            ca_file=Path(self.ca_file),
+            ca_file=self.ca_file,
             connect_to=("127.0.0.1", self.public_port),
             source_addresses=("127.0.0.1", "127.0.0.2", "127.0.0.3"),
         )
@@ -104,19 +122,19 @@ class State:
         return Sinch(
             url=self.webhook_url,
             secret=self.secret,
-            ca_file=Path(self.ca_file),
+            ca_file=self.ca_file,
             connect_to=("127.0.0.1", self.public_port),
             retries=retries.Retries(speed=self.speed),
         )
 
     def ready_route(self) -> Route:
         """Where the gateway says that it is ready."""
-        return Route(url=f"https://127.0.0.1:{self.ops_port}/readyz", ca_file=Path(self.ca_file), timeout_seconds=5)
+        return Route(url=f"https://127.0.0.1:{self.ops_port}/readyz", ca_file=self.ca_file, timeout_seconds=5)
 
 
-def write(state: State, folder: Path) -> Path:
+def write(state: State) -> Path:
     """Put it into its folder; returns the file's path."""
-    path = folder / FILE_NAME
+    path = Path(state.folder, FILE_NAME)
     certificates.write_secret(path, json.dumps(dataclasses.asdict(state), indent=2).encode())
     return path
 

@@ -63,11 +63,13 @@ def test_a_reply_is_sent_with_a_token_that_was_asked_for_first(api):
 def test_every_kind_of_message_has_the_shape_that_sinch_wants(api):
     one = made(api)
     link = "https://gateway.example.test/api/attachments/101/download?token=t"
+    place = {"title": "Here", "coordinates": {"latitude": 43.7, "longitude": 10.4}}
+    choice = {"text_message": {"text": "Sure?"}, "choices": [{"text_message": {"text": "Yes"}}]}
     told = [
         one.send_file(ANA.contact_id, 101, message_metadata="m"),
         one.send_card(ANA.contact_id, 101, title="Offer"),
-        one.send_location(ANA.contact_id, latitude=43.7, longitude=10.4),
-        one.send_choice(ANA.contact_id, "Sure?", "Yes", "No"),
+        one.send(ANA.contact_id, {"location_message": place}),
+        one.send(ANA.contact_id, {"choice_message": choice}),
     ]
     assert [item.status for item in told] == [200] * 4
     bodies = [json.loads(item.body) for item in api.accepted]

@@ -43,7 +43,7 @@ def place(control, tmp_path):
     """The state file of a sandbox of which nothing runs but this."""
     texts = {field.name: "x" for field in dataclasses.fields(State) if field.type == "str"}
     numbers = {field.name: 9 for field in dataclasses.fields(State) if field.type in ("int", "float")}
-    return state.write(State(**{**texts, **numbers, "sinch_control_url": control.url}), tmp_path)
+    return state.write(State(**{**texts, **numbers, "folder": str(tmp_path), "sinch_control_url": control.url}))
 
 
 @pytest.fixture

@@ -287,7 +287,7 @@ def built(tmp_path):
 
 
 def test_the_folder_holds_settings_for_one_account_on_two_loopback_ports(built):
-    settings = tomllib.loads(Path(built.state.config_file).read_text())
+    settings = tomllib.loads(built.state.config_file.read_text())
     server, (account,) = settings["server"], settings["account"]
     assert server["public_url"] == f"https://gateway.example.test:{server['public_port']}"
     assert (server["public_address"], server["ops_address"], server["http_port"]) == ("127.0.0.1", "127.0.0.1", 0)
@@ -297,7 +297,7 @@ def test_the_folder_holds_settings_for_one_account_on_two_loopback_ports(built):
 
 
 def test_the_settings_name_the_credentials_for_motion_the_proxy_token_and_a_minting_key(built):
-    settings = tomllib.loads(Path(built.state.config_file).read_text())
+    settings = tomllib.loads(built.state.config_file.read_text())
     motion, attachments = settings["motion"], settings["attachments"]
     assert (motion["url"], motion["username"]) == ("http://127.0.0.1:1", built.credentials.username)
     assert Path(motion["password_file"]).read_text() == built.credentials.password
@@ -308,7 +308,7 @@ def test_the_settings_name_the_credentials_for_motion_the_proxy_token_and_a_mint
 
 
 def test_without_a_sinch_there_is_no_door_to_it(built):
-    settings = tomllib.loads(Path(built.state.config_file).read_text())
+    settings = tomllib.loads(built.state.config_file.read_text())
     assert "sinch" not in settings
     assert "outbound_clients" not in settings["server"]
 
@@ -317,7 +317,7 @@ def test_with_a_sinch_there_is_a_door_to_it_for_motion_alone(tmp_path):
     key = Key(key_secret="a secret of Motion's")
     vendor = setup.Vendor(eu="https://eu", us="https://us", auth="https://auth", control_url="http://c", key=key)
     with setup.built(motion_url="http://m", control_url="http://c", sinch=vendor, root=tmp_path) as made:
-        written = Path(made.state.config_file).read_text()
+        written = made.state.config_file.read_text()
         place = made.state
         assert state.read(made.state_file) == place
     settings = tomllib.loads(written)
@@ -329,7 +329,7 @@ def test_with_a_sinch_there_is_a_door_to_it_for_motion_alone(tmp_path):
         "eu": "https://eu",
         "us": "https://us",
         "auth": "https://auth",
-        "ca_file": place.ca_file,
+        "ca_file": str(place.ca_file),
     }
     assert key.key_secret not in written + repr(place)
     agent = place.agent()

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox import callbacks, retries, state
-from sandbox.callbacks import App, Callback, Customer
+from sandbox.callbacks import Callback
 from sandbox.commands.options import STATE
 from sandbox.conversation.control import ApiRemote
 from sandbox.sinch import Receipt, Sinch
@@ -40,27 +40,20 @@ _OPTIONS = (
 )
 
 
-_TAKEN = (
-    *("state_file", "contact", "forged", "copies", "senders", "shuffle"),
-    *("resigned", "pretty", "ending", "escaped", "header_case", "no_algorithm"),
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sender:
     """What the options add up to."""
 
     sinch: Sinch
     api: ApiRemote
-    app: App
-    customer: Customer
+    who: dict[str, Any]  # the customer and the app, as callbacks want them
     forged: bool
     how: dict[str, Any]
 
     def send(self, sent: Sequence[Callback]) -> list[Receipt]:
         written = [callback for callback in sent if "message" in callback.content]
         if written and not self.forged and self.api.url:  # From now on the customer may be answered.
-            self.api.wrote(written[-1], self.customer)
+            self.api.wrote(written[-1], self.who["by"])
         return self.sinch.send_all(sent, **self.how)
 
     def finish(self, receipts: Sequence[Receipt]) -> None:
@@ -78,10 +71,11 @@ def _sending(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**options: Any) -> None:  # noqa: ANN401 - click's options are of any type
-        command(_sender(**{name: options.pop(name) for name in _TAKEN}), **options)
+        command(_sender(**{name: options.pop(name) for name in ours}), **options)
 
     for option in reversed(_OPTIONS):
         run = option(run)
+    ours = [parameter.name for parameter in vars(run)["__click_params__"]]
     return run
 
 
@@ -92,8 +86,8 @@ def _sender(*, state_file: Path | None, contact: str, forged: bool, resigned: bo
     sinch = replace(sinch, retries=replace(sinch.retries, resigned=resigned))
     if forged:  # A forger does not follow Sinch's schedule.
         sinch = replace(sinch, secret=secrets.token_urlsafe(32), retries=retries.NONE)
-    customer, api = callbacks.customer(contact), ApiRemote(place.sinch_control_url)
-    return Sender(sinch=sinch, api=api, app=place.app, customer=customer, forged=forged, how=how)
+    api, who = ApiRemote(place.sinch_control_url), {"by": callbacks.customer(contact), "app": place.app}
+    return Sender(sinch=sinch, api=api, who=who, forged=forged, how=how)
 
 
 def _style(*, no_algorithm: bool, ending: str, **options: Any) -> Style:  # noqa: ANN401
@@ -106,7 +100,7 @@ def _style(*, no_algorithm: bool, ending: str, **options: Any) -> Style:  # noqa
 @_sending
 def text(sender: Sender, *, words: str) -> None:
     """The customer writes WORDS."""
-    _send_one(sender, callbacks.text(words, by=sender.customer, app=sender.app))
+    _send_one(sender, callbacks.text(words, **sender.who))
 
 
 @sinch.command()
@@ -115,7 +109,7 @@ def text(sender: Sender, *, words: str) -> None:
 @_sending
 def reaction(sender: Sender, *, emoji: str, message_id: str | None) -> None:
     """The customer reacts with EMOJI."""
-    _send_one(sender, callbacks.reaction(emoji, to=message_id, by=sender.customer, app=sender.app))
+    _send_one(sender, callbacks.reaction(emoji, to=message_id, **sender.who))
 
 
 @sinch.command()
@@ -126,7 +120,7 @@ def report(sender: Sender, *, status: str, message_id: str | None) -> None:
     """A delivery report of STATUS: DELIVERED, READ, FAILED-window, FAILED-media …"""
     name = f"MESSAGE_DELIVERY/{status}"
     _check_sample(name)
-    _send_one(sender, callbacks.report(status, message_id=message_id, by=sender.customer, app=sender.app))
+    _send_one(sender, callbacks.report(status, message_id=message_id, **sender.who))
 
 
 @sinch.command()
@@ -135,7 +129,7 @@ def report(sender: Sender, *, status: str, message_id: str | None) -> None:
 def sample(sender: Sender, *, name: str) -> None:
     """A callback like the sample NAME (see `samples`), with fresh ids."""
     _check_sample(name)
-    _send_one(sender, callbacks.sample(name, by=sender.customer, app=sender.app))
+    _send_one(sender, callbacks.sample(name, **sender.who))
 
 
 @sinch.command()
@@ -149,7 +143,7 @@ def samples() -> None:
 @_sending
 def flood(sender: Sender, *, count: int) -> None:
     """COUNT texts, as fast as the gateway takes them."""
-    sent = [callbacks.text(f"Message {number}", by=sender.customer, app=sender.app) for number in range(count)]
+    sent = [callbacks.text(f"Message {number}", **sender.who) for number in range(count)]
     receipts = sender.send(sent)
     answers = collections.Counter(str(answer.status or answer.error) for item in receipts for answer in item.answers)
     shown = Table("answer", "times")
@@ -160,8 +154,7 @@ def flood(sender: Sender, *, count: int) -> None:
 
 
 def _send_one(sender: Sender, callback: Callback) -> None:
-    receipts = sender.send([callback])
-    shown = Table("callback", "tries", "last answer", "after", "outcome")
+    shown, receipts = Table("callback", "tries", "last answer", "after", "outcome"), sender.send([callback])
     for receipt in receipts:
         shown.add_row(*_cells(receipt))
     Console().print(shown)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from sandbox.callbacks import APP, App
 
 Region = Literal["eu", "us"]
-REGIONS: tuple[Region, ...] = ("eu", "us")
 
 
 @dataclass(frozen=True, kw_only=True)

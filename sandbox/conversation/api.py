@@ -17,9 +17,8 @@ from sandbox.callbacks import ANA, Callback, Customer
 from sandbox.conversation import operations, refusal, resources, tokens
 from sandbox.conversation.account import Account
 from sandbox.conversation.contacts import Contacts
-from sandbox.conversation.ledger import Ledger
+from sandbox.conversation.ledger import Ledger, Made, Origin
 from sandbox.conversation.operations import Posted
-from sandbox.conversation.origin import Made, Origin
 from sandbox.conversation.reports import Reports
 from sandbox.conversation.resources import Asked
 from sandbox.conversation.tokens import Tokens

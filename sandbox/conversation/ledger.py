@@ -1,14 +1,19 @@
-"""Every request that the simulated Sinch has heard, byte for byte, in full or in part, and how it ended."""
+"""Sinch's origins, each a port of its own, and all that they have heard: byte for byte, in full or in part."""
 
 from __future__ import annotations
 
+import dataclasses
+import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sandbox.conversation import tokens
+from sandbox.conversation import refusal, tokens
 from sandbox.faults import NONE, Fault
 from sandbox.record import Entry, Record
-from sandbox.wire import Heard
+from sandbox.reply import Reply
+from sandbox.server import Server
+from sandbox.wire import Heard, Wire
 
 _SEND = "/messages:send"
 _EVENT = "/events:send"
@@ -95,3 +100,41 @@ class Ledger(Record[Call]):
     def hear(self, origin: str, head: Heard) -> Entry[Call]:
         """A request of which the head has come."""
         return self.add(lambda number: Call(number=number, origin=origin, at=time.time(), heard=head))
+
+
+Made = Callable[[str], None]
+Handle = Callable[[str, Heard, Made], Reply]
+
+
+class Origin(Server):
+    """A server; `handle` has its name, a whole request, and whom to tell the id of what the request became."""
+
+    def __init__(
+        self, name: str, handle: Handle, *, ledger: Ledger, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.name, self._handle, self._ledger = name, handle, ledger
+        complain = ledger.complain
+        super().__init__(self._respond, complain=complain, own=refusal.of_status, host=host, tls=tls, early=True)
+
+    def _respond(self, head: Heard, wire: Wire) -> None:
+        entry = self._ledger.hear(self.name, head)
+        try:
+            entry.update(answered=None if self.broken_off(head, wire) else self._treat(entry, wire))
+        finally:
+            entry.update(ended=True)
+
+    def _treat(self, entry: Entry[Call], wire: Wire) -> int | None:
+        heard = dataclasses.replace(entry.item.heard, body=wire.read())
+        with self._ledger.changed:  # Who has seen that it is whole can release it.
+            fault = self.pick(wire, heard, moment="answer")
+            entry.update(heard=heard, whole=True, fault=fault)
+        if fault.holds_back:
+            if not wire.wait(fault.patience_seconds):
+                return None
+            fault = NONE
+
+        def become(made: str) -> None:
+            entry.update(made=made)
+
+        good = self._handle(self.name, heard, become) if fault.taken else Reply()
+        return fault.answer(good, wire, own=self.own)
