@@ -46,6 +46,10 @@ class Wire:
         """Say nothing until the other side leaves."""
         self._sock.recv(1)
 
+    def pause(self) -> None:
+        """Neither speak nor listen until the test ends."""
+        self._closing_down.wait(60)
+
     def reset(self) -> None:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self._sock.close()
@@ -68,15 +72,15 @@ class Peer:
         self._server = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = int(self._server.getsockname()[1])
         self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
 
     def close(self) -> None:
         self._closing_down.set()
         for sock in (self._server, *self._open):
             with suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(10)
             assert not thread.is_alive()
         self._server.close()
@@ -87,7 +91,7 @@ class Peer:
                 sock, _ = self._server.accept()
                 self.connections += 1
                 thread = threading.Thread(target=self._serve, args=(sock,))
-                self._threads.append(thread)
+                self.threads.append(thread)
                 thread.start()
 
     def _count_end(self) -> None:

@@ -110,6 +110,7 @@ PURE = (
 )
 ONE_HOME = {
     "sqlite3": {"gateway.store.sqlite"},
+    "requests": {"gateway.upstream"},
     "urllib3": {"gateway.upstream"},
     "hmac": {"gateway.config.secrets", "gateway.ingress.signature"},
     "time": {"gateway.clock"},

@@ -18,9 +18,10 @@ from gateway.delivery import claims
 from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.motion import download
+from gateway.ops import routes
 from gateway.outbound import files, record
 from gateway.store import reports, sqlite
-from gateway.upstream import stream
+from gateway.upstream import exchange, stream
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
@@ -119,7 +120,8 @@ def findings() -> Iterator[str]:
 def reasons() -> Iterator[str]:
     """The phrases given to our error classes, or as a `reason`, where an operator reads them in a line."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
-    yield from (*sqlite.REASONS.values(), sqlite.FAILED)
+    yield from (*sqlite.REASONS.values(), sqlite.FAILED, routes.NOBODY)
+    yield from (words for _ours, words in exchange.WORDS.values())
     for module in (decision, download, fetch, vault, stream, files):
         named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
         yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))

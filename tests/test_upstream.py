@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import LONGEST_ANSWER_BYTES, Answer, Upstream
 from tests.examples import examples
-from tests.peer_samples import Behaviour, Peer, Wire, finishes, says
+from tests.peer_samples import Behaviour, Peer, Wire, finishes, listens_on, says
 from tests.spool_samples import until
 
 SECRET = "token-5e4d"
@@ -147,6 +148,54 @@ def test_a_peer_that_does_not_accept_runs_into_the_deadline() -> None:
         assert time.monotonic() - began < SHORT + 1
 
 
+def test_the_deadline_holds_against_a_peer_that_does_not_read() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system accepts for it
+        began = time.monotonic()
+        with (
+            calling(f"http://127.0.0.1:{silent.getsockname()[1]}") as post,
+            pytest.raises(UpstreamTimeout, match=r"^no answer in time$") as caught,
+        ):
+            post(body=bytes(2**25), deadline=SHORT)
+        assert SHORT * 0.9 <= time.monotonic() - began < SHORT + 1
+        assert caught.value.sent
+
+
+class Slow(Wire):
+    """Reads a little now and then, and never all."""
+
+    def hear(self) -> bool:
+        while not self._closing_down.wait(0.02):
+            if not self._sock.recv(65536):
+                break
+        return False
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["in clear", "under TLS"])
+def test_the_deadline_holds_against_a_peer_that_reads_slowly(
+    authority: trustme.CA,
+    ca_file: Path,
+    tls: bool,  # noqa: FBT001
+) -> None:
+    context = presenting(authority.issue_cert("localhost")) if tls else None
+    with closing(Peer(finishes, host="127.0.0.1", tls=context, wire=Slow)) as there:
+        origin = f"https://localhost:{there.port}" if tls else f"http://127.0.0.1:{there.port}"
+        began = time.monotonic()
+        with calling(origin, ca_file=ca_file if tls else None) as post, pytest.raises(UpstreamTimeout):
+            post(body=bytes(2**25), deadline=SHORT)
+        assert time.monotonic() - began < SHORT + 1
+
+
+def test_the_deadline_holds_against_a_peer_that_reads_no_more(peer: Callable[..., Peer]) -> None:
+    there = peer(says(OK, then=lambda wire: wire.pause()))
+    with calling(f"http://127.0.0.1:{there.port}") as post:
+        assert post().status == 200
+        began = time.monotonic()
+        with pytest.raises(UpstreamTimeout):
+            post(body=bytes(2**25), deadline=SHORT)
+        assert time.monotonic() - began < SHORT + 1
+    assert there.connections == 1
+
+
 def test_an_endless_body_is_answered_with_its_beginning(peer: Callable[..., Peer]) -> None:
     with calling(f"http://127.0.0.1:{peer(_endless).port}") as post:
         assert post() == Answer(200, {}, b"x" * LONGEST_ANSWER_BYTES)
@@ -157,6 +206,7 @@ WHOLE = {
     "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 200, b"{}"),
     "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
     "no reason": (b"HTTP/1.1 500\r\nContent-Length: 0\r\n\r\n", 500, b""),
+    "a redirect to nowhere": (b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 2\r\n\r\n{}", 302, b"{}"),
     "a hint before it": (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 200, b"{}"),
     "gzip that is none": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
 }
@@ -275,6 +325,57 @@ def test_proxies_of_the_environment_are_not_asked(peer: Callable[..., Peer], tmp
     assert done.stdout == "200\n", done.stderr
     assert (len(there.requests), proxy.connections) == (1, 0)
     assert b"authorization" not in there.requests[0].lower()
+
+
+def test_no_cookie_is_kept(peer: Callable[..., Peer]) -> None:
+    there = peer(says(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 2\r\n\r\n{}", then=listens_on))
+    with calling(f"http://127.0.0.1:{there.port}") as post:
+        assert [post().status for _ in range(2)] == [200] * 2
+    assert b"cookie" not in there.requests[1].lower()
+
+
+def test_no_thread_is_started_by_a_call(peer: Callable[..., Peer]) -> None:
+    seen: set[threading.Thread] = set()
+
+    def look(wire: Wire) -> None:
+        seen.update(threading.enumerate())
+        wire.say(OK)
+
+    before = set(threading.enumerate())
+    there = peer(look)
+    with calling(f"http://127.0.0.1:{there.port}") as post:
+        assert [post().status for _ in range(3)] == [200] * 3
+    assert seen - before == set(there.threads) & seen
+
+
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+
+import sys
+import gevent
+from gateway.errors import UpstreamError
+from gateway.upstream import Upstream
+
+def call(origin):
+    up = Upstream(origin, connections=1)
+    try:
+        return up.post('/', body=b'{}', headers=[], deadline_seconds=0.5).status
+    except UpstreamError as error:
+        return error.reason
+
+calls = [gevent.spawn(call, origin) for origin in sys.argv[1:]]
+print([made.get() for made in calls])
+"""
+
+
+def test_greenlets_have_a_deadline_each_and_wait_side_by_side(peer: Callable[..., Peer]) -> None:
+    ports = [peer(behaviour).port for behaviour in (*[Wire.hang] * 5, *[_drips_body] * 5, says(OK))]
+    program = [sys.executable, "-c", GREENLETS, *(f"http://127.0.0.1:{port}" for port in ports)]
+    began = time.monotonic()
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.stdout == f"{['no answer in time'] * 10 + [200]}\n", done.stderr
+    assert time.monotonic() - began < 4.5  # one after the other, the waits alone would take 5 s
 
 
 def test_connections_are_used_again(peer: Callable[..., Peer]) -> None:
@@ -412,6 +513,41 @@ def test_refused_is_a_certificate(
     assert there.requests == []
 
 
+TRUSTING = """
+import sys
+from pathlib import Path
+from gateway.errors import UpstreamError
+from gateway.upstream import Upstream
+
+up = Upstream(sys.argv[1], connections=1)
+for content in sys.argv[3:]:
+    Path(sys.argv[2]).write_text(content)
+    try:
+        print(up.post('/', body=b'', headers=[], deadline_seconds=5).status)
+    except UpstreamError as error:
+        print(error.reason)
+up.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("SSL_CERT_FILE", ["certificate or TLS refused", "200"]),
+        ("REQUESTS_CA_BUNDLE", ["certificate or TLS refused"] * 2),
+    ],
+)
+def test_trusted_is_what_the_system_trusts_now_and_nothing_that_a_library_reads(
+    peer: Callable[..., Peer], authority: trustme.CA, tmp_path: Path, named: str, said: list[str]
+) -> None:
+    there = peer(lambda wire: wire.say(OK), tls=presenting(authority.issue_cert("localhost")))
+    path, contents = tmp_path / "system.pem", [ca.cert_pem.bytes().decode() for ca in (trustme.CA(), authority)]
+    path.touch()
+    program = [sys.executable, "-c", TRUSTING, f"https://localhost:{there.port}", str(path), *contents]
+    done = subprocess.run(program, env={**os.environ, named: str(path)}, capture_output=True, text=True)
+    assert done.stdout.splitlines() == said, done.stderr
+
+
 def test_a_pinned_file_that_is_not_there_refuses(
     peer: Callable[..., Peer], authority: trustme.CA, tmp_path: Path
 ) -> None:
@@ -465,7 +601,13 @@ def test_a_peer_without_tls_is_refused(peer: Callable[..., Peer], ca_file: Path)
             post()
 
 
-HEADS = st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"HTTP/1.0 "])
+NAMES = ("Set-Cookie", "Set-Cookie2", "Location", "Content-Type", "Retry-After", "Connection", "X", "")
+HEADERS = st.tuples(st.sampled_from(NAMES), st.text(st.characters(codec="latin-1"), max_size=30)).map(
+    lambda told: "HTTP/1.1 302 Found\r\n{}: {}\r\nContent-Length: 5\r\n\r\n".format(*told).encode("latin-1")
+)
+HEADS = HEADERS | st.sampled_from(
+    [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"HTTP/1.0 "]
+)
 CHUNKED = st.just(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
 

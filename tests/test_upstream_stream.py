@@ -173,6 +173,27 @@ def test_a_redirect_is_an_answer_and_is_not_followed(peer: Start, status: int) -
     assert b"\r\nX-A: 1\r\n" in there.requests[0]
 
 
+def test_of_a_redirect_nobody_waits_for_the_body(peer: Start) -> None:
+    there = peer(says(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 9\r\n\r\n"))
+    with (
+        closing(Upstream(f"http://127.0.0.1:{there.port}", connections=1)) as up,
+        up.get("/", headers=[], deadline_seconds=5) as answer,
+    ):
+        assert answer.status == 302
+
+
+def test_what_is_called_meanwhile_has_a_time_of_its_own(peer: Start) -> None:
+    there, hanging = peer(in_chunks(FILE)), peer(Wire.hang)
+    with (
+        closing(Upstream(f"http://127.0.0.1:{there.port}", connections=1)) as up,
+        closing(Upstream(f"http://127.0.0.1:{hanging.port}", connections=1)) as other,
+        up.get("/", headers=[], deadline_seconds=5) as answer,
+    ):
+        with pytest.raises(UpstreamTimeout):
+            other.post("/", body=b"", headers=[], deadline_seconds=SHORT)
+        assert b"".join(answer.chunks(most_bytes=10**9)) == FILE
+
+
 def test_a_connection_is_not_used_twice(peer: Start) -> None:
     there = peer(lambda wire: wire.say(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcSURPLUS"))
     with closing(Upstream(f"http://127.0.0.1:{there.port}", connections=1)) as up:

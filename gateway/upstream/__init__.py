@@ -1,13 +1,14 @@
 """The only place that opens connections.
 
 Rule 1. An upstream is one configured origin; neither a request nor an answer can name another:
-        redirects are not followed, and neither the environment nor .netrc is asked.
-Rule 2. An exchange has a total deadline. When it passes, its socket is shut down, whatever it is
-        doing, so that a peer that drips bytes cannot hold us.
+        redirects are not followed, and neither the environment nor .netrc is asked. No cookie is kept.
+Rule 2. An exchange has a total deadline. Whatever its socket does, from connecting to the last byte, it waits
+        no longer than until then, so that a peer that drips bytes cannot hold us.
 Rule 3. The request target goes out byte for byte as it was given.
 Rule 4. Every failure is UpstreamUnreachable or UpstreamTimeout, in fixed words: the texts of the
         libraries below may hold addresses and tokens.
-Rule 5. A body that is handed on is proved whole: it has as many bytes as its head says, or its last chunk.
+Rule 5. TLS trusts what the system trusts, or the pinned CA and nothing else; never a list that a library brings.
+Rule 6. A body that is handed on is proved whole: it has as many bytes as its head says, or its last chunk.
 """
 
 from __future__ import annotations

@@ -1,102 +1,119 @@
-"""One exchange with a peer: its deadline, and what can go wrong with it, in our words."""
+"""One exchange with a peer: when it ends, and what can go wrong with it, in our words."""
 
 from __future__ import annotations
 
-import http.client
+import math
 import socket
-import threading
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from http import client
 
-import urllib3
+from requests import exceptions as theirs
+from requests.cookies import CookieConflictError
+from urllib3 import exceptions as lower
+from urllib3.util.ssl_match_hostname import CertificateError
 
+from gateway import clock
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+
+Ours = tuple[type[UpstreamError], str]
+
+LATE: Ours = (UpstreamTimeout, "no answer in time")
+BROKEN: Ours = (UpstreamUnreachable, "connection broken")
+
+# What is ours, and what is theirs. Whatever stands nowhere is told as the class that it was made from; but each
+# exception of these libraries shall stand here on purpose (tests/test_upstream_exchange.py).
+_THEIRS: dict[Ours, tuple[type[Exception], ...]] = {
+    LATE: (
+        *(theirs.Timeout, theirs.ConnectTimeout, theirs.ReadTimeout),
+        *(lower.TimeoutError, lower.ConnectTimeoutError, lower.ReadTimeoutError, TimeoutError),
+    ),
+    (UpstreamUnreachable, "host name unknown"): (lower.NameResolutionError, socket.gaierror, socket.herror),
+    (UpstreamUnreachable, "connection refused"): (lower.NewConnectionError,),
+    (UpstreamUnreachable, "certificate or TLS refused"): (
+        *(theirs.SSLError, lower.SSLError, CertificateError, ssl.SSLCertVerificationError),
+    ),
+    BROKEN: (
+        # A connection that broke, or an answer that is none; of TLS, what goes wrong after the handshake.
+        *(theirs.ConnectionError, theirs.ChunkedEncodingError, theirs.ContentDecodingError),
+        *(theirs.InvalidJSONError, theirs.JSONDecodeError, theirs.StreamConsumedError, CookieConflictError),
+        *(lower.ProtocolError, lower.IncompleteRead, lower.InvalidChunkLength, lower.HeaderParsingError),
+        *(lower.DecodeError, lower.ResponseNotChunked, lower.BodyNotHttplibCompatible),
+        *(client.BadStatusLine, client.RemoteDisconnected, client.IncompleteRead, client.LineTooLong),
+        *(client.UnknownProtocol, client.UnknownTransferEncoding),
+        *(ssl.SSLError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError),
+        *(ssl.SSLWantReadError, ssl.SSLWantWriteError),
+        # A request that cannot be sent, or not now.
+        *(theirs.URLRequired, theirs.MissingSchema, theirs.InvalidSchema, theirs.InvalidURL, theirs.InvalidHeader),
+        *(lower.LocationValueError, lower.LocationParseError, lower.URLSchemeUnknown, lower.InvalidHeader),
+        *(theirs.UnrewindableBodyError, lower.UnrewindableBodyError, client.UnimplementedFileMode),
+        *(lower.PoolError, lower.ClosedPoolError, lower.EmptyPoolError, lower.FullPoolError),
+        *(client.InvalidURL, client.NotConnected, client.ImproperConnectionState),
+        *(client.CannotSendRequest, client.CannotSendHeader, client.ResponseNotReady),
+        # What we never ask for: redirects, retries, proxies, a status as an error.
+        *(theirs.TooManyRedirects, theirs.RetryError, theirs.HTTPError, theirs.ProxyError, theirs.InvalidProxyURL),
+        *(lower.HostChangedError, lower.MaxRetryError, lower.ResponseError, lower.TimeoutStateError),
+        *(lower.ProxyError, lower.ProxySchemeUnknown, lower.ProxySchemeUnsupported),
+        # What all of them are made from.
+        *(theirs.RequestException, lower.HTTPError, lower.RequestError, client.HTTPException, OSError, ValueError),
+    ),
+}
+WORDS = {kind: ours for ours, kinds in _THEIRS.items() for kind in kinds}
 
 
 @dataclass
 class Exchange:
-    """What a thread is exchanging: the target to send, and the socket to shut when time is up."""
+    """What is exchanged: the target to send, and when all of it ends, on the steady clock."""
 
     target: str
-    sock: socket.socket | None = None
-    expired: bool = False
+    ends_at: float
     sent: bool = False  # the first byte of the request is about to leave
-    answer: http.client.HTTPResponse = field(init=False)  # once its head is read
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    most_wait_seconds: float = math.inf  # for what comes next
+    answer: client.HTTPResponse = field(init=False)  # once its head is read
 
-    def watch(self, sock: socket.socket) -> None:
-        with self._guard:
-            self.sock = sock
-            if self.expired:
-                _shut(sock)
+    @property
+    def expired(self) -> bool:
+        return clock.steady() >= self.ends_at
 
-    def let_go(self) -> None:
-        """The socket is another's now: what expires here shall not shut it."""
-        with self._guard:
-            self.sock = None
-
-    def expire(self) -> None:
-        with self._guard:
-            self.expired = True
-            if self.sock is not None:
-                _shut(self.sock)
+    def left_seconds(self) -> float:
+        """Say how long whatever is done next may take. Raises TimeoutError when time is up."""
+        left = min(self.ends_at - clock.steady(), self.most_wait_seconds)
+        if left <= 0:
+            raise TimeoutError
+        return left
 
 
-class _Current(threading.local):
-    exchange: Exchange
-
-
-_current = _Current()
-
-
-def current() -> Exchange:
-    """That of this thread."""
-    return _current.exchange
+_current: ContextVar[Exchange] = ContextVar("exchange")
+current = _current.get  # that of this thread, or greenlet
 
 
 @contextmanager
 def exchanging(target: str, deadline_seconds: float) -> Iterator[Exchange]:
-    """Shut this thread's socket down when the time is up. Raises UpstreamTimeout if that happened."""
-    exchange = _current.exchange = Exchange(target)
-    timer = threading.Timer(deadline_seconds, exchange.expire)
-    timer.daemon = True
-    timer.start()
+    """Hold what happens in the context to one time. Raises UpstreamTimeout when that is up, and says what had left."""
+    exchange = Exchange(target, clock.steady() + deadline_seconds)
+    before = _current.set(exchange)
     try:
         yield exchange
-        if exchange.expired:  # an answer that ends where its connection does looks whole
-            raise UpstreamTimeout("no answer in time")
+        if exchange.expired:  # its end was waited for in vain, or was there already
+            raise UpstreamTimeout(LATE[1])
     except UpstreamError as error:
         if hasattr(exchange, "answer"):
             exchange.answer.close()  # it may hold a connection that nobody else knows of any more
-        raise _told(error, exchange) from error.__cause__
+        told = UpstreamTimeout(LATE[1]) if exchange.expired else error
+        told.sent = exchange.sent
+        raise told from error.__cause__
     finally:
-        timer.cancel()
-
-
-def _told(error: UpstreamError, exchange: Exchange) -> UpstreamError:
-    """The same trouble, or that time was up; and whether anything had been sent."""
-    told = UpstreamTimeout("no answer in time") if exchange.expired else error
-    told.sent = exchange.sent
-    return told
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # it was closed already
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # under TLS too: its own would wait for the peer
+        _current.reset(before)
 
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
+    """Translate whatever the libraries raise. Raises UpstreamUnreachable, UpstreamTimeout."""
     try:
         yield
-    except urllib3.exceptions.NameResolutionError as error:
-        raise UpstreamUnreachable("host name unknown") from error
-    except urllib3.exceptions.NewConnectionError as error:  # urllib3 makes it a kind of the next
-        raise UpstreamUnreachable("connection refused") from error
-    except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ReadTimeoutError) as error:
-        raise UpstreamTimeout("no answer in time") from error
-    except urllib3.exceptions.SSLError as error:
-        raise UpstreamUnreachable("certificate or TLS refused") from error
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise UpstreamUnreachable("connection broken") from error
+    except tuple(WORDS) as error:
+        ours, words = next(WORDS[kind] for kind in type(error).__mro__ if kind in WORDS)
+        raise ours(words) from error

@@ -11,15 +11,14 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import requests
 import urllib3
-from urllib3.util import Timeout
 
 from gateway.errors import UpstreamError
+from gateway.upstream.connections import CONNECT_SECONDS, KEPT_SECONDS, OriginSession, Pool, TlsPool
 from gateway.upstream.exchange import exchanging, in_our_words
-from gateway.upstream.pools import KEPT_SECONDS, Pool, TlsPool
 from gateway.upstream.stream import Stream
 
-CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them
 LONGEST_ANSWER_BYTES = 64 * 1024  # of an answer whose body nobody needs in full
 
 _SECONDS = re.compile("[0-9]{1,9}")
@@ -61,18 +60,20 @@ class Upstream:
         """
         parsed = urllib3.util.parse_url(origin)
         host = parsed.host or ""
-        common: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False}
+        common: dict[str, Any] = {"maxsize": connections, "block": False}
         if parsed.scheme == "https":
             trusted = None if ca_file is None else str(ca_file)
-            self._pool: Pool | TlsPool = TlsPool(host, parsed.port, ca_certs=trusted, cert_reqs="REQUIRED", **common)
+            pool: Pool = TlsPool(host, parsed.port, ca_certs=trusted, cert_reqs="REQUIRED", **common)
         else:
-            self._pool = Pool(host, parsed.port, **common)
-        self._pool.kept_seconds = kept_seconds
+            pool = Pool(host, parsed.port, **common)
+        pool.kept_seconds = kept_seconds
+        self._session = OriginSession(pool)
+        self._url = f"{origin}/"
 
     def post(self, target: str, *, body: bytes, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Answer:
         """Send one POST and read the answer. Raises UpstreamUnreachable, UpstreamTimeout."""
         with exchanging(target, deadline_seconds), in_our_words():
-            return _read(self._ask("POST", headers, deadline_seconds, body=body))
+            return _read(self._ask("POST", headers, body=body))
 
     def call(
         self,
@@ -87,7 +88,7 @@ class Upstream:
         """Send one request and read the whole answer. Raises UpstreamUnreachable, UpstreamTimeout."""
         with exchanging(target, deadline_seconds) as exchange:
             with in_our_words():
-                response = self._ask(method, headers, deadline_seconds, body=body)
+                response = self._ask(method, headers, body=body)
             try:
                 stream = Stream(response.status, response.headers, exchange.answer.length, response, exchange)
                 return Answer(response.status, response.headers, stream.whole(most_bytes=most_bytes))
@@ -104,29 +105,26 @@ class Upstream:
         """
         with exchanging(target, deadline_seconds) as exchange:
             with in_our_words():
-                response = self._ask("GET", [*headers, ("Connection", "close")], deadline_seconds)
+                response = self._ask("GET", [*headers, ("Connection", "close")])
             try:
                 yield Stream(response.status, response.headers, exchange.answer.length, response, exchange)
             finally:
                 response.close()
 
     def close(self) -> None:
-        self._pool.close()
+        self._session.close()
 
     def _ask(
-        self, method: str, headers: Sequence[tuple[str, str]], deadline_seconds: float, *, body: bytes | None = None
+        self, method: str, headers: Sequence[tuple[str, str]], *, body: bytes | None = None
     ) -> urllib3.BaseHTTPResponse:
-        return self._pool.urlopen(
-            method,
-            "/",
-            body=body,
-            headers=urllib3.HTTPHeaderDict(headers),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            decode_content=False,
-            timeout=Timeout(connect=min(CONNECT_SECONDS, deadline_seconds), read=deadline_seconds),
-        )
+        # What `prepare` does to a request is what must not be done to it: the headers stay as they are, and as many.
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, self._url, body
+        request.headers = urllib3.HTTPHeaderDict(headers)  # type: ignore[assignment]
+        if body is not None:
+            request.headers["Content-Length"] = str(len(body))  # without it requests would send chunks
+        answer: urllib3.BaseHTTPResponse = self._session.send(request, stream=True, allow_redirects=False).raw
+        return answer
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> Answer:

@@ -97,9 +97,8 @@ class Stream:
 
     def _goes_on(self, body: io.BufferedReader) -> bool:
         """Whether more comes before the connection ends, as it was asked to."""
+        self._exchange.most_wait_seconds = LINGER_SECONDS
         try:
-            if self._exchange.sock is not None:
-                self._exchange.sock.settimeout(LINGER_SECONDS)
             return bool(body.peek(1))
         except OSError:
             return False

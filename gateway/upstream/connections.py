@@ -1,0 +1,198 @@
+"""Sockets that know when their exchange ends, and a session of requests over them that is as faithful as we need it."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import socket
+import ssl
+from collections.abc import Iterable
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+from urllib3.util.ssl_ import create_urllib3_context
+
+from gateway import clock
+from gateway.upstream import exchange
+
+CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them; and once more for a handshake
+# A connection that rested for longer is not used again: its peer, or a firewall on the way, may have let go of it, and
+# nobody knows whether a request arrives that is sent there. Node.js, for one, lets go after 5 s.
+KEPT_SECONDS = 4.0
+
+
+class PunctualSocket(socket.socket):
+    """Waits for nothing longer than the exchange lasts that uses it, whatever timeout it was given."""
+
+    def connect(self, address: Any) -> None:  # noqa: ANN401 - socket's
+        self.settimeout(min(exchange.current().left_seconds(), CONNECT_SECONDS))
+        super().connect(address)
+
+    def recv_into(self, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as above
+        self.settimeout(exchange.current().left_seconds())
+        return super().recv_into(*args, **options)
+
+    def sendall(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
+        self.settimeout(exchange.current().left_seconds())
+        exchange.current().sent = True
+        super().sendall(*args, **options)
+
+
+class PunctualTlsSocket(PunctualSocket, ssl.SSLSocket):
+    """The same under TLS."""
+
+    def do_handshake(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
+        self.settimeout(min(exchange.current().left_seconds(), CONNECT_SECONDS))
+        super().do_handshake(*args, **options)
+
+
+def connected(found: Iterable[tuple[int, int, int, str, Any]]) -> PunctualSocket:
+    """Connect to the first of the addresses that accepts; `found`: as getaddrinfo gives them. Raises OSError."""
+    trouble = OSError("no address")
+    for family, kind, protocol, _, address in found:
+        sock = PunctualSocket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            trouble = error
+    raise trouble
+
+
+class RawAnswer(http.client.HTTPResponse):
+    """Lets its raw body be read, by who counts it."""
+
+    def begin(self) -> None:
+        super().begin()
+        exchange.current().answer = self
+
+    def _read_status(self) -> Any:  # noqa: ANN401 - http.client's, which tells no type
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        # What is interim is no answer (RFC 9110, 15.2). http.client knows that of 100 alone: any other it would take
+        # for the answer, and the answer for that of the next request.
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
+    def _read_next_chunk_size(self) -> int:
+        size = int(super()._read_next_chunk_size())  # type: ignore[misc]
+        if size < 0:  # it would be read as all that comes, however much that is
+            raise ValueError("chunk size")
+        return size
+
+
+class Connection(HTTPConnection):
+    """Sends the target untouched, over a punctual socket."""
+
+    response_class = RawAnswer
+    rested_since = 0.0
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+            return connected(found)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError from error
+        except OSError as error:
+            raise NewConnectionError(self, "") from error
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - urllib3's
+        super().putrequest(method, exchange.current().target, *args, **kwargs)
+
+    def _encode_request(self, request: str) -> bytes:
+        return request.encode("latin-1")  # http.client insists on ASCII; a query may hold any byte
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    """Trusts the system, or the pinned CA and nobody else; both as they are when it connects."""
+
+    def connect(self) -> None:
+        self.ssl_context = _context() if self.ca_certs else _system_context(_system_changed_at())
+        super().connect()  # this reads `ca_certs`
+
+
+def _context() -> ssl.SSLContext:
+    made = create_urllib3_context()
+    made.sslsocket_class = PunctualTlsSocket
+    return made
+
+
+def _system_changed_at() -> int:
+    """Say when the one file of all that the system trusts was written, if there is one."""
+    path = ssl.get_default_verify_paths().cafile
+    return Path(path).stat().st_mtime_ns if path else 0
+
+
+@functools.lru_cache(maxsize=1)
+def _system_context(_changed_at: int) -> ssl.SSLContext:
+    """Trust what the system trusts. To read all of that takes some 20 ms, so it is read once."""
+    made = _context()
+    made.load_default_certs()
+    return made
+
+
+class Pool(HTTPConnectionPool):
+    """Connects anew what rested for too long."""
+
+    ConnectionCls = Connection
+    kept_seconds = KEPT_SECONDS
+
+    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - urllib3's
+        connection: Any = super()._get_conn(timeout)
+        if clock.steady() - connection.rested_since > self.kept_seconds:
+            connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as above
+        if conn is not None:
+            conn.rested_since = clock.steady()
+        super()._put_conn(conn)
+
+
+class TlsPool(Pool, HTTPSConnectionPool):
+    ConnectionCls = TlsConnection
+
+
+class OriginAdapter(HTTPAdapter):
+    """Sends over one pool, whatever a request names; whom to trust its connections know."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(max_retries=Retry(total=False))
+        self._pool = pool
+
+    def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> Pool:  # noqa: ANN401 - requests's
+        return self._pool
+
+    def cert_verify(self, *_args: Any) -> None:  # noqa: ANN401 - as above
+        """Leave the pool as it is: requests would have it trust certifi's list."""
+
+    def request_url(self, *_args: Any) -> str:  # noqa: ANN401 - as above
+        return "/"  # the connection knows the target
+
+    def close(self) -> None:
+        super().close()
+        self._pool.close()
+
+
+class OriginSession(requests.Session):
+    """Asks one origin, follows nobody, asks no environment and keeps no cookie."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in list(self.adapters):
+            self.mount(scheme, OriginAdapter(pool))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that there is none: requests would read the body of a redirect, and fail at some targets."""
