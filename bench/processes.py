@@ -16,7 +16,7 @@ from statistics import median
 from rich.console import Console
 
 from bench import memory, report
-from sandbox import setup
+from sandbox import child, setup
 from sandbox.child import Child
 from sandbox.conversation.account import Key
 from sandbox.setup import Setup, Vendor
@@ -43,8 +43,8 @@ def main() -> None:
 def _at_rest(made: Setup, checkout: Path) -> dict[str, float]:
     """MiB (RSS) of the largest process of each part of a whole gateway that was just started."""
     state = f"MOTION_GATEWAY_SERVER__STATE_DIR={made.folder / checkout.name}"
-    command = ["env", f"--chdir={checkout}", state, sys.executable, "-m", "gateway", "--config", made.state.config_file]
-    running = Child([*command, "serve"], Path(made.state.log_file))
+    command = ["env", f"--chdir={checkout}", state, *child.serve_command(made.state.config_file)]
+    running = Child(command, made.state.log_file)
     try:
         running.wait_until_ready(made.state.ready_route())
         found: dict[str, float] = {}

@@ -155,7 +155,8 @@ def test_who_judges_no_file_loads_nothing_of_this() -> None:
 def test_who_only_looks_into_the_register_loads_no_reader_and_reads_no_table() -> None:
     loaded = told(
         "import sys, gateway.attachments.register; from gateway.inspection import filetypes;"
-        "print('magic' in sys.modules, 'gateway.inspection.inspector' in sys.modules, filetypes.load.cache_info().misses)"
+        "print('magic' in sys.modules, 'gateway.inspection.inspector' in sys.modules,"
+        " filetypes.load.cache_info().misses)"
     )
     assert loaded == "False False 0"
 

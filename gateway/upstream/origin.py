@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from gateway.errors import UpstreamError
-from gateway.upstream.connections import CONNECT_SECONDS, KEPT_SECONDS, OriginSession, Pool, TlsPool
+from gateway.upstream.connections import KEPT_SECONDS, OriginSession, Pool, TlsPool
 from gateway.upstream.exchange import exchanging, in_our_words
 from gateway.upstream.stream import Stream
 
