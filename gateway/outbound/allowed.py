@@ -8,7 +8,7 @@ Rule 3. Region, project and app are those of one configured account, wherever th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,8 +25,19 @@ PREPARING_SECONDS = 30.0
 APP_ID = "app_id"  # the field that says for which app a call is
 
 _ID = "[0-9A-Za-z_-]{1,64}"
-_TARGET = re.compile(rf"/(?P<region>[a-z]{{2}})/v1/projects/(?P<project>{_ID})/(?P<path>[^?]+)(?:\?(?P<query>.*))?")
+_TARGET = re.compile(
+    rf"/(?P<region>[a-z]{{2}})/v1/projects/(?P<project>{_ID})/(?P<path>[^?]+)(?:\?(?P<query>(?s:.*)))?"
+)
 _PRINTABLE = re.compile("[!-~]+")
+_MOST_FIELDS = 100
+# What may be wrong with a query, in the order in which it is told: it, and its parts between the ampersands.
+_QUERY_FAULTS: dict[str, Callable[[str, list[str]], bool]] = {
+    "a character in it is not printable ASCII": lambda query, _: bool(query) and not _PRINTABLE.fullmatch(query),
+    "a # ends it": lambda query, _: "#" in query,
+    f"it has more than {_MOST_FIELDS} fields": lambda _, parts: len(parts) > _MOST_FIELDS,
+    "nothing stands before, between or after an &": lambda _, parts: "" in parts,
+    "a field has no =": lambda _, parts: any("=" not in part for part in parts),
+}
 
 
 class AppIn(StrEnum):
@@ -151,7 +162,7 @@ class Call:
 def prove(method: str, target: str, *, accounts: Sequence[Account], management: bool) -> Call:
     """Hand back the call that `target`, `/<region>/v1/projects/…` as it came, asks for. Raises Refused."""
     found = _TARGET.fullmatch(target)
-    if found is None or not _PRINTABLE.fullmatch(target):
+    if found is None or not _PRINTABLE.fullmatch(target.partition("?")[0]):
         raise Refused("PATH_NOT_ALLOWED")
     operation, ids = _operation(method, found["path"])
     if operation.management and not management:
@@ -192,13 +203,15 @@ def _accounts(region: str, project_id: str, accounts: Sequence[Account]) -> tupl
 def _apps_in(query: str) -> list[str]:
     """Under every name that Sinch may read as the app's: its API takes fields in two spellings.
 
-    And wherever it may part them: some servers take a semicolon for an ampersand.
+    And wherever it may part them: some servers take a semicolon for an ampersand. Raises Refused.
     """
+    parts = query.split("&") if query else []
+    for why, found in _QUERY_FAULTS.items():
+        if found(query, parts):
+            raise Refused("QUERY_NOT_READ", why=why)
     try:
-        pairs = parse_qsl(
-            query, keep_blank_values=True, strict_parsing=bool(query), errors="strict", max_num_fields=100
-        )
-        pairs += parse_qsl(query.replace(";", "&"), errors="strict", max_num_fields=100)
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+        pairs += parse_qsl(query.replace(";", "&"), errors="strict")
     except ValueError as error:
-        raise Refused("PATH_NOT_ALLOWED") from error
+        raise Refused("QUERY_NOT_READ", why="an escape in it is no UTF-8") from error
     return [value for name, value in pairs if name in ("app_id", "appId") and value]

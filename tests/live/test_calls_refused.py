@@ -104,6 +104,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "APP_NOT_CONFIGURED",
     ),
     "another app beside the query of a message": ({"target": f"/eu{SEND}?app_id=x"}, "APP_NOT_CONFIGURED"),
+    "a bad escape in the query": ({"target": f"/eu{SEND}?x=%ff"}, "QUERY_NOT_READ"),
+    "a query that is none": ({"target": f"/eu{SEND}?&"}, "QUERY_NOT_READ"),
+    "an ampersand at the end": (
+        {"target": f"/eu{PROJECT}/messages?page_size=10&", "method": "GET"},
+        "QUERY_NOT_READ",
+    ),
+    "a bare name in the query": ({"target": f"/eu{PROJECT}/messages?page_token", "method": "GET"}, "QUERY_NOT_READ"),
     "no app": ({"target": f"/eu{SEND}", "body": NO_APP}, "APP_MISSING"),
     "apps": ({"target": f"/eu{PROJECT}/apps", "method": "GET"}, "MANAGEMENT_NOT_ALLOWED"),
     "a webhook": ({"target": f"/eu{PROJECT}/webhooks"}, "MANAGEMENT_NOT_ALLOWED"),
@@ -166,8 +173,6 @@ SPELLINGS = {
     "an escaped letter beyond ASCII": f"/eu{PROJECT}/messages:send%c3%a9",
     "an escaped line's end": f"/eu{SEND}%0a",
     "an escaped blank": f"/eu{SEND}%20",
-    "a bad escape in the query": f"/eu{SEND}?x=%ff",
-    "a query that is none": f"/eu{SEND}?&",
     "an absolute target of elsewhere": f"http://elsewhere.example.test/eu{SEND}",
     "an absolute target with a user": f"https://user@{NAME}/eu{SEND}",
 }
