@@ -19,12 +19,13 @@ FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_
 FORGET = click.option("--forget", is_flag=True, help="Empty the record afterwards.")
 
 _UP = "up"  # what a server is that has no fault
+_AT, _STATUS = "For `reset` and `close`.", "For `status` and `redirect`."
 _FAULT = (
-    click.argument("name", type=click.Choice([_UP, *MEANINGS])),
-    click.option("--at", type=click.Choice(list(STAGES)), default="accepted", show_default=True, help="reset, close"),
-    click.option("--status", type=click.IntRange(200, 599), default=500, show_default=True, help="status, redirect"),
-    click.option("--retry-after", help="status: sent as it is"),
-    click.option("--seconds", type=click.FloatRange(0), default=1, show_default=True, help="slow, drip"),
+    click.argument("name", metavar="NAME", type=click.Choice([_UP, *MEANINGS])),
+    click.option("--at", type=click.Choice(list(STAGES)), default="accepted", show_default=True, help=_AT),
+    click.option("--status", type=click.IntRange(200, 599), default=500, show_default=True, help=_STATUS),
+    click.option("--retry-after", help="For `status`: sent as it is."),
+    click.option("--seconds", type=click.FloatRange(0), default=1, show_default=True, help="For `slow` and `drip`."),
 )
 
 
@@ -38,6 +39,8 @@ def failing(command: Callable[..., None]) -> Callable[..., None]:
         fault = Fault(name="none" if name == _UP else name, headers=headers, **how)
         command(*arguments, fault=fault, **options)
 
+    rows = "\n".join(f"  {name:<11} {meaning}" for name, meaning in MEANINGS.items())
+    run.__doc__ = f"{command.__doc__}\n\n\b\nNAME is one of\n{rows}"
     for option in reversed(_FAULT):
         run = option(run)
     return run

@@ -8,15 +8,16 @@ would have.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from sandbox.reply import Reply
+from sandbox.server import Server
+from sandbox.wire import Heard, Wire
 from tests.live.house import HOST, House, opened
 from tests.picture_samples import picture, written
 
@@ -97,23 +98,13 @@ class Stranger:
 def stranger() -> Iterator[Stranger]:
     told = Stranger({"/": (STAGE.encode(), "text/html")})
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body, mime = told.files.get(self.path, (b"", "text/plain"))
-            self.send_response(200)
-            self.send_header("Content-Type", mime)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def serve(heard: Heard, wire: Wire) -> None:
+        body, mime = told.files.get(heard.path, (b"", "text/plain"))
+        wire.write(Reply(bare=True, headers=(("content-type", mime),)).saying(body).payload)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told.url = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Server(serve) as server:
+        told.url = server.url
         yield told
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

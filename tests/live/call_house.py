@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.conversation.account import KEY, Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
+from sandbox.listener import Listener
 from tests.live.house import ACCOUNT, LOG, House
 from tests.live.private_edge import MOTION, NAME, PORT, furnished, sinch_port
 
@@ -143,24 +143,17 @@ class Trap:
     """Listens, and keeps what it hears."""
 
     def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
         self.heard: list[bytes] = []
-        self.place = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
+        self._listener = Listener(self._hear)
+        self._listener.open()
+        self.place = "{}:{}".format(*self._listener.address)
 
     def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listening.close()
+        self._listener.release()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listening.accept()
-                with connection:
-                    connection.settimeout(5)
-                    self.heard.append(connection.recv(65536))
+    def _hear(self, connection: socket.socket) -> None:
+        connection.settimeout(5)
+        self.heard.append(connection.recv(65536))
 
 
 def text(words: str = "Buenos días") -> dict[str, Any]:
