@@ -17,8 +17,8 @@ from sandbox.wire import Heard, Wire
 STAGES = {
     "connect": "as soon as there is a connection",
     "head": "after the request's head",
-    "body": "after the request's body, and takes no message",
-    "accepted": "before a byte of its answer, and has taken the message",
+    "body": "after the request's body, and does nothing",
+    "accepted": "before a byte of its answer, and has done what was asked",
     "status": "after the answer's first line",
     "answer-head": "in the middle of the answer's head",
     "answer-body": "in the middle of the answer's body",

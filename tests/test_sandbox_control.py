@@ -191,7 +191,10 @@ def test_the_commands_attach_trouble_show_and_detach(motion, archive, control, t
     file = tmp_path / "mine.pdf"
     file.write_bytes(b"%PDF-")
     assert run(control, "attach", str(file)).output == "101\n"
-    assert "answers with another status" in run(control, "trouble", "status", "--status", "403").output
+    assert (
+        "From the next download on, Motion answers with another status."
+        in run(control, "trouble", "status", "--status", "403").output
+    )
     exchange(Route(url=motion.url), Request(method="GET", target="/api/attachments/101/download?apikey=k"))
     archive.wait_for(lambda items: [item.answered for item in items] == [403])
     shown = run(control, "downloads").output

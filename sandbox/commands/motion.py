@@ -65,7 +65,7 @@ def mode(remote: Callable[[], MotionRemote], *, fault: Fault, marker: str) -> No
 def trouble(remote: Callable[[], MotionRemote], *, fault: Fault) -> None:
     """Disappoint whoever fetches an attachment, as NAME says; `none` is the normal state."""
     remote().trouble(fault)
-    tell("whoever fetches from Motion finds that it", fault)
+    tell("Motion", fault, since="download")
 
 
 @motion.command()

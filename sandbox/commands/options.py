@@ -46,10 +46,10 @@ def failing(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def tell(who: str, fault: Fault) -> None:
+def tell(who: str, fault: Fault, *, since: str = "request") -> None:
     """Say how somebody behaves from now on."""
     where = f", {STAGES[fault.at]}" if fault.name in ("reset", "close") else ""
-    click.echo(f"From the next request on, {who} {MEANINGS[fault.name]}{where}.")
+    click.echo(f"From the next {since} on, {who} {MEANINGS[fault.name]}{where}.")
 
 
 def moment(at: float) -> str:
