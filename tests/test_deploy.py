@@ -18,7 +18,7 @@ from gateway import config
 from gateway.doors import DOORS
 from gateway.errors import SettingsError
 from gateway.serving import nginx_conf
-from tests.units import FOLDER, PROGRAM, ROOT, SERVICES, TARGET, Unit, in_order
+from tests.units import COMMON, FOLDER, PROGRAM, ROOT, SERVICES, TARGET, Unit, in_order
 
 DEPLOY = ROOT / "deploy"
 WORST_EXPOSURE = 20  # 2.0, as systemd-analyze counts
@@ -51,10 +51,28 @@ def test_the_measure_of_exposure_can_fail(tmp_path: Path) -> None:
 
 @with_packages
 def test_systemd_has_nothing_to_say_about_the_units(tmp_path: Path) -> None:
-    for path in FOLDER.iterdir():
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.glob("*.service"):
         # The program is there once it is installed.
-        (tmp_path / path.name).write_text(path.read_text("utf-8").replace(PROGRAM, "/bin/true"))
-    assert run("systemd-analyze", "verify", *sorted(tmp_path.iterdir())) == ""
+        path.write_text(path.read_text("utf-8").replace(PROGRAM, "/bin/true"))
+    assert run("systemd-analyze", "verify", *sorted(path for path in tmp_path.iterdir() if path.is_file())) == ""
+
+
+@with_packages
+def test_systemd_reads_what_all_have_in_common_with_each_of_them(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / COMMON.parent.name)
+    for unit in SERVICES.values():  # without it each is open wide
+        bare = tmp_path / unit.path.name
+        run(
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--no-pager",
+            f"--threshold={WORST_EXPOSURE}",
+            bare,
+            status=1,
+        )
 
 
 def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_them_all() -> None:
@@ -80,11 +98,21 @@ def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
 
 
 @each
-def test_what_none_may_do_is_the_same_in_each(unit: Unit) -> None:
-    blocks = {other.path.read_text("utf-8").partition("# What none of them may do")[2] for other in SERVICES.values()}
-    assert len(blocks) == 1
-    assert "NoNewPrivileges=yes" in blocks.pop()
-    assert unit.one("User") == unit.one("Group") == OURS
+def test_what_none_may_do_stands_once_and_no_unit_takes_it_back(unit: Unit) -> None:
+    common = settings_in(COMMON)
+    assert {"NoNewPrivileges", "ProtectSystem", "SystemCallArchitectures", "KillMode", "PartOf"} <= common
+    assert settings_in(unit.path) & common == set()
+    # In each unit itself: one that is copied without the others must not run as root.
+    assert unit.path.read_text("utf-8").count(f"\nUser={OURS}\nGroup={OURS}\n") == 1
+
+
+def settings_in(file: Path) -> set[str]:
+    return set(re.findall(r"^(\w+)=", file.read_text("utf-8"), re.MULTILINE))
+
+
+def test_a_file_of_the_operators_own_has_the_last_word() -> None:
+    """systemd reads drop-ins in the order of their names, wherever they lie: systemd.unit(5)."""
+    assert COMMON.name < "override.conf"  # as `systemctl edit` calls it
 
 
 @each
@@ -132,7 +160,9 @@ def test_a_reload_proves_the_settings_first() -> None:
 def test_what_is_installed_is_uninstalled() -> None:
     script = (DEPLOY / "uninstall").read_text("utf-8")
     [braces] = re.findall(r"systemd/system/motion-gateway\{(.*?)\}", script)
-    assert {f"motion-gateway{end}" for end in braces.split(",")} == {path.name for path in FOLDER.iterdir()}
+    files, folder = {path.name for path in FOLDER.iterdir() if path.is_file()}, COMMON.parent.name
+    assert {f"motion-gateway{end}" for end in braces.split(",")} == files
+    assert f'"$lib/systemd/system/{folder}"' in script
 
 
 def test_the_example_of_the_settings_is_that_of_the_pages(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "deploy" / "systemd"
+COMMON = FOLDER / "motion-gateway-.service.d" / "10-common.conf"
 PROGRAM = "/usr/local/bin/motion-gateway"
 
 
@@ -22,8 +23,9 @@ class Unit:
         return self.path.stem.removeprefix("motion-gateway-")
 
     def all(self, key: str) -> list[str]:
-        """Every value of a key, in the order in which they stand there."""
-        lines = self.path.read_text("utf-8").splitlines()
+        """Every value of a key, in the order in which systemd reads them: those that all have in common come last."""
+        common = [COMMON] if self.path.suffix == ".service" else []
+        lines = [line for file in (self.path, *common) for line in file.read_text("utf-8").splitlines()]
         return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
 
     def one(self, key: str) -> str:

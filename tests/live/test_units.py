@@ -22,7 +22,7 @@ from sandbox.connection import Request, Route, exchange
 from tests.live.house import ACCOUNT, House, opened
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
-from tests.units import PROGRAM, ROOT, SERVICES, Unit, in_order
+from tests.units import COMMON, FOLDER, PROGRAM, ROOT, SERVICES, Unit, in_order
 
 AS_ROOT = os.geteuid() == 0
 ACCOUNT_ID, GROUP_ID = 65534, 65534  # nobody, whom every machine has
@@ -71,6 +71,8 @@ def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings
     assert not subprocess.run(["grep", "-rlIF", str(root), prefix], stdout=subprocess.PIPE).stdout
     for unit in SERVICES.values():
         assert (root / "usr/local/lib/systemd/system" / unit.path.name).read_bytes() == unit.path.read_bytes()
+    common = root / "usr/local/lib/systemd/system" / COMMON.relative_to(FOLDER)
+    assert common.read_bytes() == COMMON.read_bytes()
     assert stat.S_IMODE((root / "etc/motion-gateway/gateway.toml").stat().st_mode) == 0o640
     hook = release / "share/motion-gateway/certbot-deploy-hook"
     assert hook.read_bytes() == (ROOT / "deploy/certbot-deploy-hook").read_bytes()
