@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from gateway import app
 from gateway.attachments import tokens
-from gateway.attachments.fetch import Item
+from gateway.attachments.decision import Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.inspection.rulebook import VerdictKind
 from gateway.store.engines import Database

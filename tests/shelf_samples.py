@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway import __version__
 from gateway.attachments import decision
-from gateway.attachments.decision import Claim, Record, Refuse
-from gateway.attachments.fetch import Item, Shelf
+from gateway.attachments.decision import Claim, Item, Record, Refuse
+from gateway.attachments.fetch import Shelf
 from gateway.errors import GatewayError, NotFound
 from gateway.inspection import content, inspector
 from tests.service_samples import HandClock

@@ -21,11 +21,12 @@ from typing import Any
 
 import pytest
 
-from gateway import paths
-from gateway.attachments import eviction, register, vault
-from gateway.attachments.decision import OTHER_BYTES, REMEMBERED_SECONDS, Acquire, Claim, Failure, Record
+from gateway import __version__, paths
+from gateway.attachments import eviction, vault
+from gateway.attachments.decision import OTHER_BYTES, REMEMBERED_SECONDS, Acquire, Claim, Failure, Item, Record
 from gateway.attachments.eviction import Bounds
-from gateway.attachments.fetch import CROWDED, TIDY_SECONDS, WAITING, Acquisition, Item, Shelf
+from gateway.attachments.fetch import CROWDED, TIDY_SECONDS, WAITING, Acquisition, Shelf
+from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
 from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection import content, inspector
@@ -33,10 +34,11 @@ from gateway.motion import download
 from gateway.motion.download import Source
 from gateway.store import schema
 from gateway.store.engines import Database
+from gateway.store.sqlite import Run
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import NOW, HandClock
-from tests.spool_samples import until
+from tests.spool_samples import locked, until
 
 HOUR, DAY = 3600.0, 86_400.0
 FILE = b"Dear customer, here is your offer.\n" * 100
@@ -56,6 +58,7 @@ class House:
     tables: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.shelves: list[Shelf] = []
         self.shelf = self.another()
 
     def another(self, *, patience_seconds: float = 10) -> Shelf:
@@ -63,7 +66,9 @@ class House:
         server = {"state_dir": str(self.spool.path.parent), "min_free": "0kB"} | self.tables.get("server", {})
         motion = {"url": f"http://127.0.0.1:{self.motion.port}", "timeout": "5s"} | self.tables.get("motion", {})
         settings = config_samples.settings(**self.tables | {"server": server, "motion": motion})
-        return Shelf(settings, self.spool, paths.vault(settings), clock=self.clock, patience_seconds=patience_seconds)
+        shelf = Shelf(settings, self.spool, paths.vault(settings), clock=self.clock, patience_seconds=patience_seconds)
+        self.shelves.append(shelf)
+        return shelf
 
     @property
     def folder(self) -> Path:
@@ -80,7 +85,7 @@ class House:
         return sorted(incoming + [path.name[:8] for path in files if path.parent.name != vault.INCOMING])
 
     def known(self, attachment_id: str = "7") -> Record:
-        found = register.find(self.spool, attachment_id)
+        found = Register(self.spool).find(attachment_id)
         assert found is not None
         return found
 
@@ -95,13 +100,17 @@ def has(file: bytes, *headers: str) -> Behaviour:
 
 @pytest.fixture
 def house(spool: Database) -> Iterator[Callable[..., House]]:
+    made: list[House] = []
     with ExitStack() as stack:
 
         def make(behaviour: Behaviour, **tables: Any) -> House:
             peer = stack.enter_context(closing(Peer(behaviour, host="127.0.0.1", tls=None)))
-            return House(spool, peer, tables=tables)
+            made.append(House(spool, peer, tables=tables))
+            return made[-1]
 
         yield make
+        for shelf in [shelf for there in made for shelf in there.shelves]:
+            shelf.close()
 
 
 Make = Callable[..., House]
@@ -154,7 +163,7 @@ def test_what_is_no_id_is_not_found_and_leaves_no_trace(house: Make, attachment_
     assert isinstance(refused(there.shelf, attachment_id), NotFound)
     assert there.downloads == 0
     assert not there.folder.exists()
-    assert register.find(there.spool, attachment_id) is None
+    assert Register(there.spool).find(attachment_id) is None
 
 
 PAGE = b"<!DOCTYPE html><title>Log in</title>"
@@ -330,7 +339,7 @@ def test_who_waits_for_too_long_comes_again_later(house: Make) -> None:
         error = refused(impatient)
     assert (type(error), error.reason) == (Unavailable, vault.BUSY)
     assert there.downloads == 0
-    assert register.find(there.spool, "7") is None
+    assert Register(there.spool).find("7") is None
 
 
 def test_a_digest_asks_for_these_bytes(house: Make) -> None:
@@ -388,9 +397,9 @@ def test_what_was_evicted_while_its_link_lives_is_filled_again_from_a_motion_tha
 
 def test_once_no_link_lives_the_new_bytes_of_motion_take_the_place_of_the_old_ones(house: Make) -> None:
     there = house(has(FILE))
-    there.shelf.fetched(take(there.shelf, "7"), until=NOW + register.GRACE_SECONDS)
+    there.shelf.fetched(take(there.shelf, "7"), until=NOW + GRACE_SECONDS)
     there.motion.behaviour = has(OTHER)
-    there.clock.advance(register.GRACE_SECONDS)
+    there.clock.advance(GRACE_SECONDS)
     assert take(there.shelf, "7").digest == hashlib.sha256(FILE).digest()  # they are here
     assert take(there.shelf, "7", digest=hashlib.sha256(OTHER).digest()).size_bytes == len(OTHER)
     assert there.left() == [shown(OTHER)]
@@ -409,7 +418,7 @@ def test_new_bytes_of_one_attachment_leave_the_file_to_another_that_has_the_old_
     take(there.shelf, "7")
     item = take(there.shelf, "8")
     there.shelf.fetched(item, until=NOW + DAY)
-    there.clock.advance(register.GRACE_SECONDS)
+    there.clock.advance(GRACE_SECONDS)
     there.motion.behaviour = has(OTHER)
     take(there.shelf, "7", digest=hashlib.sha256(OTHER).digest())
     there.motion.behaviour = GONE
@@ -481,16 +490,91 @@ def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
     assert there.downloads == 2
 
 
+def somebody_commits(there: House) -> None:
+    """Anything that is written; what was counted goes along."""
+    there.shelf.revoke("999")
+
+
 def test_fetches_are_counted_and_begin_the_time_of_motions_link(house: Make) -> None:
     there = house(has(FILE), attachments={"link_ttl": "2d"})
-    item = take(there.shelf, "7")
-    there.shelf.fetched(item, until=NOW + HOUR)
+    there.shelf.fetched(take(there.shelf, "7"), until=NOW + HOUR)
+    somebody_commits(there)
     assert there.known().first_fetched_at is None
-    there.shelf.fetched(item)
+    there.shelf.fetched(take(there.shelf, "7"))
+    somebody_commits(there)
     there.clock.advance(HOUR)
-    there.shelf.fetched(item)
+    there.shelf.fetched(take(there.shelf, "7"))
+    somebody_commits(there)
     assert take(there.shelf, "7").first_fetched_at == NOW
     assert (there.known().fetches, there.known().live_until) == (3, NOW + 2 * DAY)
+
+
+class WatchedSpool(Database):
+    """Remembers what it is asked and told, by the names of the statements."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, patience_seconds=0.1)
+        self.asked: list[list[str]] = []
+        self.told: list[list[str]] = []
+
+    def ask(self, work: Callable[[Run], Any]) -> Any:
+        self.asked.append([])
+        return super().ask(lambda run: work(_noting(run, self.asked[-1])))
+
+    def tell(self, work: Callable[[Run], Any]) -> Any:
+        self.told.append([])
+        return super().tell(lambda run: work(_noting(run, self.told[-1])))
+
+
+def _noting(run: Run, names: list[str]) -> Run:
+    def noted(name: str, /, **values: object) -> list[Any]:
+        names.append(name)
+        return run(name, **values)
+
+    return noted
+
+
+@pytest.fixture
+def watched(house: Make, spool: Database) -> Iterator[tuple[House, WatchedSpool]]:
+    """A house whose shelf is watched at the spool."""
+    there, seen = house(has(FILE)), WatchedSpool(spool.path)
+    watching = dataclasses.replace(there, spool=seen)
+    yield watching, seen
+    watching.shelf.close()
+    seen.close()
+
+
+def test_a_fetch_from_the_vault_reads_its_row_once_and_waits_for_no_commit(watched: tuple[House, WatchedSpool]) -> None:
+    there, seen = watched
+    take(there.shelf, "7")
+    seen.asked.clear()
+    seen.told.clear()
+    with locked(there.spool.path):
+        there.shelf.fetched(take(there.shelf, "7"))
+        there.shelf.fetched(there.shelf.take(Claim(attachment_id="7", link_ttl=60)), until=NOW + DAY)
+        assert seen.asked == [["attachment"]] * 2
+    until(lambda: there.known().fetches == 2, "it was counted in the end")
+
+
+def test_a_new_file_costs_two_reads_of_its_row_and_one_commit(watched: tuple[House, WatchedSpool]) -> None:
+    there, seen = watched
+    there.shelf.tidy()  # which else the first one does
+    seen.asked.clear()
+    seen.told.clear()
+    there.shelf.fetched(take(there.shelf, "7"))
+    # Once to see that it is not here, once more in one's turn to acquire it; and the room, before it comes and after.
+    assert seen.asked == [["attachment"], ["attachment"], ["stored_bytes"], ["stored_bytes"]]
+    assert seen.told == [["know_attachment", "acquire_attachment"]]
+
+
+def test_what_was_inspected_anew_is_written_without_anybody_waiting(watched: tuple[House, WatchedSpool]) -> None:
+    there, _ = watched
+    take(there.shelf, "7")
+    older = schema.attachment.update().values(inspected_by="0.0.1")
+    there.spool.write(lambda connection: connection.execute(older))
+    with locked(there.spool.path):
+        take(there.shelf, "7")
+    until(lambda: there.known().inspected_by == __version__, "it was written in the end")
 
 
 def test_a_minted_link_is_held_to(house: Make) -> None:
@@ -507,13 +591,13 @@ def test_no_link_is_held_to_bytes_that_a_live_one_forbids(house: Make) -> None:
     take(there.shelf, "7")
     with pytest.raises(NotFound, match=OTHER_BYTES):
         there.shelf.hold("7", digest=hashlib.sha256(OTHER).digest(), until=NOW + DAY)
-    assert there.known().live_until == NOW + register.GRACE_SECONDS
+    assert there.known().live_until == NOW + GRACE_SECONDS
 
 
 def test_a_link_to_new_bytes_brings_the_old_ones_not_back_to_life(house: Make) -> None:
     there = house(has(FILE))
     take(there.shelf, "7")
-    there.clock.advance(register.GRACE_SECONDS)
+    there.clock.advance(GRACE_SECONDS)
     there.motion.behaviour, digest = has(OTHER), hashlib.sha256(OTHER).digest()
     there.shelf.hold("7", digest=digest, until=NOW + DAY)
     assert take(there.shelf, "7", digest=digest).size_bytes == len(OTHER)
@@ -564,7 +648,7 @@ def test_room_is_made_before_a_file_gets_its_name(house: Make, *, chunked: bool)
     take(there.shelf, "7")
     there.motion.behaviour = says(whole % (len(OTHER), OTHER), then=finishes) if chunked else has(OTHER)
     assert isinstance(refused(there.shelf, "8"), Unavailable)
-    there.clock.advance(register.GRACE_SECONDS)
+    there.clock.advance(GRACE_SECONDS)
     assert take(there.shelf, "8").size_bytes == len(OTHER)
     assert there.left() == [shown(OTHER)]
     assert there.known().stored is False
@@ -573,9 +657,10 @@ def test_room_is_made_before_a_file_gets_its_name(house: Make, *, chunked: bool)
 def test_an_inspection_of_another_release_is_made_again(house: Make) -> None:
     there = house(has(FILE))
     item = take(there.shelf, "7")
-    chosen = schema.attachment.c.attachment_id == "7"
-    there.spool.write(lambda connection: register.change(connection, chosen, inspected_by="0.0.1", inspection=None))
+    older = schema.attachment.update().values(inspected_by="0.0.1", inspection=None)
+    there.spool.write(lambda connection: connection.execute(older))
     assert take(there.shelf, "7") == item
+    somebody_commits(there)
     assert there.known().inspection == item.inspection
 
 
@@ -608,10 +693,10 @@ def test_an_acquisition_tidies_up_once_an_hour(house: Make) -> None:
 def test_what_is_long_over_is_forgotten(house: Make) -> None:
     there = house(has(FILE))
     take(there.shelf, "7")
-    there.clock.advance(register.KEEP_SECONDS + 1)
+    there.clock.advance(KEEP_SECONDS + 1)
     there.shelf.tidy()
     assert there.left() == []
-    assert register.find(there.spool, "7") is None
+    assert Register(there.spool).find("7") is None
 
 
 def test_without_its_spool_it_takes_nothing_and_leaves_nothing(house: Make, tmp_path: Path) -> None:
@@ -629,7 +714,7 @@ def test_a_warm_take_costs_little(house: Make) -> None:
     for _ in range(100):
         take(there.shelf, "7")
     assert time.perf_counter() - began < 1
-    assert eviction.stored_bytes(there.spool) == len(FILE)
+    assert eviction.stored_bytes(Register(there.spool)) == len(FILE)
 
 
 # One acquisition: what happens to a file before it has its name in the vault, and in which order.
@@ -665,7 +750,7 @@ def acquire(spool: Database, behaviour: Behaviour, *, wanted: bytes | None = Non
         settings = config_samples.settings(motion={"url": f"http://127.0.0.1:{motion.port}"})
         with closing(Source(settings.motion, settings.attachments)) as motions:
             bounds = Bounds(vault_bytes=10**9, free_bytes=0)
-            acquisition = Acquisition(motions, files, spool, bounds, HandClock())
+            acquisition = Acquisition(motions, files, Register(spool), bounds, HandClock())
             with files.incoming("7", patience_seconds=0) as incoming:
                 acquisition.run(Acquire(record=Record(attachment_id="7"), wanted=wanted), incoming)
     return files
@@ -679,7 +764,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_recorded_with_getting_
     room, size = [("alone", 0), ("not alone", 0)], len(FILE)
     assert files.done == [*room, *room, ("on the disk", size), ("alone", 0), ("named", size), ("not alone", 0)]
     assert files.path(hashlib.sha256(FILE).digest()).read_bytes() == FILE
-    known = register.find(spool, "7")
+    known = Register(spool).find("7")
     assert known is not None
     assert (known.digest, known.stored, known.acquired_at) == (hashlib.sha256(FILE).digest(), True, NOW)
 
@@ -698,4 +783,4 @@ def test_what_is_not_wanted_gets_no_name(
     with pytest.raises(NotFound, match=rf"^{reason}$"):
         acquire(spool, behaviour, wanted=wanted)
     assert list(vault.Vault(spool.path.parent / "vault").digests()) == []
-    assert register.find(spool, "7") is None
+    assert Register(spool).find("7") is None

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from gateway import paths
-from gateway.attachments import register, tokens
+from gateway.attachments import tokens
+from gateway.attachments.register import Register
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import group
 from gateway.clock import WallClock
@@ -101,21 +102,21 @@ def test_what_a_link_was_minted_to_stays_as_it_is_until_its_end(config: Path, ph
     _, grant = minted(config, photo)
     _, longer = minted(config, photo, "--ttl", "3d")
     minted(config, photo)
-    known = register.find(spool, "4711")
+    known = Register(spool).find("4711")
     assert known is not None
     assert grant.expires_at < known.live_until == longer.expires_at
 
 
 def test_no_link_is_minted_to_other_bytes_than_those_that_live(config: Path, photo: Path, spool: Database) -> None:
     seen, now = Inspection(mime="text/plain", size_bytes=1), WallClock().now()
-    register.acquired(spool, "4711", digest=b"d" * 32, name="", seen=seen, now=now)
+    Register(spool).acquired("4711", digest=b"d" * 32, name="", seen=seen, now=now)
     assert "links live to other bytes" in refusal(config, "mint", "--attachment", "4711", photo)
-    register.revoked(spool, "4711", before=int(now))
+    Register(spool).revoked("4711", before=int(now))
     minted(config, photo)
 
 
 def test_no_link_is_minted_that_a_revocation_has_ended_already(config: Path, photo: Path, spool: Database) -> None:
-    register.revoked(spool, "4711", before=int(WallClock().now()) + 3600)
+    Register(spool).revoked("4711", before=int(WallClock().now()) + 3600)
     assert "revoked this very second" in refusal(config, "mint", "--attachment", "4711", photo)
 
 

@@ -24,7 +24,7 @@ from gateway.ingress import intake
 from gateway.store import schema
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
-from tests.spool_samples import NOW, callback, rows, until
+from tests.spool_samples import NOW, callback, locked, rows, until
 
 WRITERS = 8
 
@@ -229,14 +229,6 @@ def test_a_write_is_seen_by_other_connections_once_it_returned(database: Databas
     database.write(insert("word"))
     with closing(sqlite3.connect(database.path)) as other:
         assert other.execute("SELECT word FROM word").fetchall() == [("word",)]
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 def test_a_locked_spool_is_unavailable_once_patience_is_over_and_works_again_afterwards(database: Database) -> None:

@@ -58,8 +58,13 @@ def test_a_statement_goes_to_the_driver_alone_and_without_its_comments(text: str
     assert text
 
 
-# What may read a whole table: operators' commands, a courier's start, what Motion's return asks for.
+# What may read a whole table: operators' commands, a courier's start, what Motion's return asks for, what is done once
+# an hour; and what another select has gathered by an index.
 WHOLE = {
+    "latest_attachments": "attachment",
+    "strip_attachments": "attachment",
+    "purge_attachments": "attachment",
+    "stored_bytes": "(subquery-1)",
     "drop_empty_lanes": "lane",
     "erase_reports_of_events": "event",
     "erase_events": "event",
@@ -94,6 +99,12 @@ BY_INDEX = {
     "any_due": "lane_due",
     "due_lanes": "lane_first",
     "lanes_to_probe": "lane_due",
+    "sharing_attachment": "attachment_stored",
+    "stored_files": "attachment_stored",
+    "stored_bytes": "attachment_stored",
+    "evictable_files": "attachment_stored",
+    "unused_files": "attachment_stored",
+    "lose_file": "attachment_stored",
 }
 
 

@@ -61,6 +61,32 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Item:
+    """An attachment whose file is in the vault."""
+
+    attachment_id: str
+    digest: bytes  # SHA-256
+    size_bytes: int
+    inspection: Inspection
+    name: str  # that Motion gave it, whatever it is made of; "" if none
+    first_fetched_at: float | None  # by the link that Motion built
+    revoked_before: int | None  # tokens minted before that second open nothing
+
+    @classmethod
+    def of(cls, record: Record, digest: bytes, seen: Inspection) -> Item:
+        """What is known of one that has these bytes, in which that was seen."""
+        return cls(
+            attachment_id=record.attachment_id,
+            digest=digest,
+            size_bytes=record.size_bytes,
+            inspection=seen,
+            name=record.name,
+            first_fetched_at=record.first_fetched_at,
+            revoked_before=record.revoked_before,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """Who asks for which attachment: a minted link, the one that Motion built, or, with neither, the gateway itself."""
 

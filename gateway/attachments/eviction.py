@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import sqlalchemy as sa
+from functools import partial
 
 from gateway import telemetry
-from gateway.attachments import register, vault
+from gateway.attachments import vault
 from gateway.attachments.decision import Record
+from gateway.attachments.register import KEEP_SECONDS, Register
 from gateway.attachments.vault import Vault
 from gateway.errors import CommandError
-from gateway.store.engines import Database
-from gateway.store.schema import attachment
+from gateway.store.sqlite import Run
 
 UNUSED_SECONDS = 24 * 3600.0
-CHUNK = 500  # rows in one transaction: callbacks wait behind it
+CHUNK = 500  # files in one transaction: callbacks wait behind it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,113 +37,106 @@ class Stored:
     size_bytes: int
 
 
-def make_room(files: Vault, database: Database, bounds: Bounds, *, size_bytes: int, on_disk: int, now: float) -> None:
+def make_room(files: Vault, register: Register, bounds: Bounds, *, size_bytes: int, on_disk: int, now: float) -> None:
     """For a file of that size, of which as much is on the disk already.
 
     Raises Unavailable if there is none, after all that may go has gone: the disk is the spool's too.
     """
-    over_vault = stored_bytes(database) + size_bytes - bounds.vault_bytes
+    over_vault = stored_bytes(register) + size_bytes - bounds.vault_bytes
     over_disk = bounds.free_bytes + size_bytes - on_disk - files.free_bytes()
     short = max(over_vault, over_disk)
-    if short > 0 and evict(files, database, _enough(evictable(database, now=now), short)) < short:
+    if short > 0 and evict(files, register, _enough(evictable(register, now=now), short)) < short:
         raise vault.no_room()
 
 
-def tidy(files: Vault, database: Database, *, now: float) -> None:
+def tidy(files: Vault, register: Register, *, now: float) -> None:
     """Clear away what processes that died left behind, and what is long over. Raises Unavailable."""
     files.clear_leftovers()
     with files.alone():
-        reconcile(files, database)
-        evict(files, database, over(database, now=now))
-    register.purge(database, now=now)
+        reconcile(files, register)
+        evict(files, register, over(register, now=now))
+    register.purge(now=now)
 
 
-def evict_named(files: Vault, database: Database, attachment_ids: Iterable[str]) -> int:
+def evict_named(files: Vault, register: Register, attachment_ids: Iterable[str]) -> int:
     """Delete the files of these attachments; returns how many.
 
     Raises CommandError, and deletes none, if the vault has no file of one of them.
     """
     with files.alone():
-        digests = {_stored_of(database, attachment_id) for attachment_id in attachment_ids}
-        going = [file for file in stored(database) if file.digest in digests]
-        evict(files, database, going)
+        digests = {_stored_of(register, attachment_id) for attachment_id in attachment_ids}
+        going = [file for file in stored(register) if file.digest in digests]
+        evict(files, register, going)
     return len(going)
 
 
-def evict_all(files: Vault, database: Database) -> int:
+def evict_all(files: Vault, register: Register) -> int:
     """Delete every file; returns how many."""
     with files.alone():
-        going = stored(database)
-        evict(files, database, going)
+        going = stored(register)
+        evict(files, register, going)
     return len(going)
 
 
-def drop_former(files: Vault, database: Database, known: Record) -> None:
+def drop_former(files: Vault, register: Register, known: Record) -> None:
     """Delete the bytes that an attachment had before, unless another one has the same."""
-    if known.digest and known.stored and not register.shared(database, known):
-        evict(files, database, [Stored(known.digest, known.size_bytes)])
+    if known.digest and known.stored and not register.shared(known):
+        evict(files, register, [Stored(known.digest, known.size_bytes)])
 
 
-def evict(files: Vault, database: Database, chosen: Iterable[Stored]) -> int:
+def evict(files: Vault, register: Register, chosen: Iterable[Stored]) -> int:
     """Returns how many bytes went."""
     going = list(chosen)
     for file in going:
         files.drop(file.digest)
-    lost(database, [file.digest for file in going])
+    lost(register, [file.digest for file in going])
     size = sum(file.size_bytes for file in going)
     if going:
         telemetry.note("evicted", files=len(going), bytes=size)
     return size
 
 
-def reconcile(files: Vault, database: Database) -> None:
+def reconcile(files: Vault, register: Register) -> None:
     """Delete the files that nothing is recorded of, and record those as lost that are not there."""
-    recorded, here = {file.digest for file in stored(database)}, set(files.digests())
+    recorded, here = {file.digest for file in stored(register)}, set(files.digests())
     for digest in here - recorded:
         files.drop(digest)
-    lost(database, recorded - here)
+    lost(register, recorded - here)
 
 
-def lost(database: Database, digests: Iterable[bytes]) -> None:
+def lost(register: Register, digests: Iterable[bytes]) -> None:
     """Record that their files are not in the vault any more."""
     gone = list(digests)
     for at in range(0, len(gone), CHUNK):
-        _record_lost(database, gone[at : at + CHUNK])
+        register.tell(partial(_lose, gone[at : at + CHUNK]))
 
 
-def stored_bytes(database: Database) -> int:
+def stored_bytes(register: Register) -> int:
     """Of all files in the vault, each counted once."""
-    files = _files().subquery()
-    query = sa.select(sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0))
-    return int(database.read(lambda connection: connection.execute(query).scalar_one()))
+    [[size_bytes]] = register.database.ask(lambda run: run("stored_bytes"))
+    return int(size_bytes)
 
 
-def stored(database: Database) -> list[Stored]:
+def stored(register: Register) -> list[Stored]:
     """Every file in the vault."""
-    return _read(database, _files())
+    return _files(register, "stored_files")
 
 
-def evictable(database: Database, *, now: float) -> list[Stored]:
+def evictable(register: Register, *, now: float) -> list[Stored]:
     """The files that may go, in this order: without a live link, the longest unused first; then those with one."""
-    live, used = _live(now), sa.func.max(register.used_at)
-    return _read(database, _files().having(~live | (used < now - UNUSED_SECONDS)).order_by(live, used))
+    return _files(register, "evictable_files", now=now, unused_since=now - UNUSED_SECONDS)
 
 
-def over(database: Database, *, now: float) -> list[Stored]:
-    """The files without a live link that were not used for `register.KEEP_SECONDS`."""
-    used = sa.func.max(register.used_at)
-    return _read(database, _files().having(~_live(now) & (used < now - register.KEEP_SECONDS)))
+def over(register: Register, *, now: float) -> list[Stored]:
+    """The files without a live link that were not used for `KEEP_SECONDS`."""
+    return _files(register, "unused_files", now=now, since=now - KEEP_SECONDS)
 
 
-def _stored_of(database: Database, attachment_id: str) -> bytes:
-    known = register.find(database, attachment_id)
+def _stored_of(register: Register, attachment_id: str) -> bytes:
+    known = register.find(attachment_id)
     if known is None or known.digest is None or not known.stored:
         raise CommandError(f"the vault has no file of attachment {attachment_id}; nothing was evicted")
     return known.digest
-
-
-def _live(now: float) -> sa.ColumnElement[bool]:
-    return sa.func.max(attachment.c.live_until) > now
 
 
 def _enough(candidates: Iterable[Stored], size_bytes: int) -> Iterator[Stored]:
@@ -156,16 +147,10 @@ def _enough(candidates: Iterable[Stored], size_bytes: int) -> Iterator[Stored]:
         yield file
 
 
-def _files() -> sa.Select[Any]:
-    size = sa.func.max(attachment.c.size_bytes).label("size_bytes")
-    return sa.select(attachment.c.digest, size).where(sa.text("stored")).group_by(attachment.c.digest)
+def _files(register: Register, statement: str, **values: float) -> list[Stored]:
+    return [Stored(*row) for row in register.database.ask(lambda run: run(statement, **values))]
 
 
-def _read(database: Database, files: sa.Select[Any]) -> list[Stored]:
-    rows = database.read(lambda connection: connection.execute(files).all())
-    return [Stored(row.digest, row.size_bytes) for row in rows]
-
-
-def _record_lost(database: Database, digests: list[bytes]) -> None:
-    theirs = sa.text("stored") & attachment.c.digest.in_(digests)
-    database.write(lambda connection: register.change(connection, theirs, stored=False))
+def _lose(digests: Iterable[bytes], run: Run) -> None:
+    for digest in digests:
+        run("lose_file", digest=digest)

@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.attachments import decision, eviction, register, vault
-from gateway.attachments.decision import Acquire, Claim, Record, Refuse, Serve
+from gateway.attachments import decision, eviction, vault
+from gateway.attachments.decision import Acquire, Claim, Item, Record, Refuse, Serve
 from gateway.attachments.eviction import Bounds
+from gateway.attachments.register import Fetches, Register
 from gateway.attachments.vault import Incoming, Vault
 from gateway.clock import Clock
 from gateway.config import Settings
@@ -34,19 +35,6 @@ WAITING = 56  # of a worker's threads: the others are for files that are here
 CROWDED = "too many wait for Motion"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """An attachment whose file is in the vault."""
-
-    attachment_id: str
-    digest: bytes  # SHA-256
-    size_bytes: int
-    inspection: Inspection
-    name: str  # that Motion gave it, whatever it is made of; "" if none
-    first_fetched_at: float | None  # by the link that Motion built
-    revoked_before: int | None  # tokens minted before that second open nothing
-
-
 class Shelf:
     """Safe to use from several threads and processes. Making one does nothing yet."""
 
@@ -62,18 +50,18 @@ class Shelf:
         """`folder`: of the vault. `patience_seconds`: with another who acquires the same attachment."""
         self._patience_seconds = patience_seconds
         self._link_ttl = settings.attachments.link_ttl
-        self._database = spool
+        self._register = Register(spool)
         self._vault = Vault(folder)
         self._source = Source(settings.motion, settings.attachments)
         bounds = Bounds(vault_bytes=settings.attachments.vault_max_bytes, free_bytes=settings.server.min_free)
-        self._acquisition = Acquisition(self._source, self._vault, spool, bounds, clock)
+        self._acquisition = Acquisition(self._source, self._vault, self._register, bounds, clock)
         self._clock = clock
         self._tidied_at = 0.0
         self._places = threading.BoundedSemaphore(WAITING)
 
     def known(self, attachment_id: str) -> Record | None:
         """What is known of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
-        record = register.find(self._database, attachment_id)
+        record = self._register.find(attachment_id)
         if record is None or record.digest is None:
             return record
         here = self._vault.holds(record.digest, record.size_bytes)  # which the register may not know yet
@@ -87,9 +75,14 @@ class Shelf:
 
     def fetched(self, item: Item, *, until: float | None = None) -> None:
         """Count a fetch. `until`: the end of the token it came by; None for the link that Motion built."""
-        now = self._clock.now()
-        end = now + self._link_ttl if until is None else until
-        register.fetched(self._database, item.attachment_id, now=now, until=end, by_motions_link=until is None)
+        now, first = self._clock.now(), item.first_fetched_at
+        if until is not None:
+            fetched = Fetches(1, now, None, until)
+        elif first is not None:
+            fetched = Fetches(1, now, None, first + self._link_ttl)
+        else:
+            fetched = Fetches(1, now, now, now + self._link_ttl)
+        self._register.count(item.attachment_id, fetched, revoked_before=item.revoked_before)
 
     def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
         """A link to these bytes of it is minted that lives until then: they stay the same, and go after others.
@@ -98,7 +91,7 @@ class Shelf:
         """
         download.require_id(attachment_id)
         now = self._clock.now()
-        if not register.held(self._database, attachment_id, digest=digest, until=until, now=now):
+        if not self._register.held(attachment_id, digest=digest, until=until, now=now):
             raise NotFound(decision.OTHER_BYTES)
 
     def path(self, item: Item) -> Path:
@@ -109,23 +102,23 @@ class Shelf:
         """Let no link of it open anything that was made until now; returns the new `revoked_before`."""
         download.require_id(attachment_id)
         before = int(self._clock.now()) + 1
-        register.revoked(self._database, attachment_id, before=before)
+        self._register.revoked(attachment_id, before=before)
         return before
 
     def listed(self, *, most: int) -> list[Record]:
         """What is known of the attachments that something happened to last."""
-        return register.listed(self._database, most=most)
+        return self._register.listed(most=most)
 
     def evict(self, attachment_ids: Sequence[str]) -> int:
         """Delete the files of these attachments; returns how many. A link that lives has them fetched anew.
 
         Raises CommandError, and deletes none, if the vault has no file of one of them.
         """
-        return eviction.evict_named(self._vault, self._database, attachment_ids)
+        return eviction.evict_named(self._vault, self._register, attachment_ids)
 
     def evict_all(self) -> int:
         """Delete every file; returns how many."""
-        return eviction.evict_all(self._vault, self._database)
+        return eviction.evict_all(self._vault, self._register)
 
     def tidy(self) -> None:
         """Clear away what processes that died left behind, and what is long over.
@@ -133,9 +126,11 @@ class Shelf:
         For the start of the attachments door's process; again every hour, with the next acquisition.
         """
         now = self._tidied_at = self._clock.now()
-        eviction.tidy(self._vault, self._database, now=now)
+        eviction.tidy(self._vault, self._register, now=now)
 
     def close(self) -> None:
+        """Write what was counted, and let go of the connections to Motion."""
+        self._register.close()
         self._source.close()
 
     def _decided(self, claim: Claim) -> Serve | Acquire:
@@ -157,16 +152,16 @@ class Shelf:
             return self._acquisition.run(decided, incoming)
         except (NotFound, TooLarge, Unavailable) as error:
             attachment_id, now = decided.record.attachment_id, self._clock.now()
-            register.failed(self._database, attachment_id, error, digest=decided.wanted, now=now)
+            self._register.failed(attachment_id, error, digest=decided.wanted, now=now)
             raise
 
     def _served(self, decided: Serve) -> Item:
-        return _item(decided.record, decided.digest, decided.seen or self._inspected(decided))
+        return Item.of(decided.record, decided.digest, decided.seen or self._inspected(decided))
 
     def _inspected(self, decided: Serve) -> Inspection:
         with vault.in_our_words(), content.of_file(self._vault.path(decided.digest)) as file:
             seen = inspector.inspect(file, name=decided.record.name)
-        register.inspected(self._database, decided.record.attachment_id, seen)
+        self._register.inspected(decided.record.attachment_id, seen, digest=decided.digest)
         return seen
 
     @contextmanager
@@ -191,7 +186,7 @@ class Acquisition:
 
     source: Source
     vault: Vault
-    database: Database
+    register: Register
     bounds: Bounds
     clock: Clock
 
@@ -221,23 +216,11 @@ class Acquisition:
                 self._make_room(size, on_disk=size)
                 self.vault.keep(incoming, came.digest)
             if former.digest != came.digest:
-                eviction.drop_former(self.vault, self.database, former)
+                eviction.drop_former(self.vault, self.register, former)
             name, attachment_id = came.promise.name, former.attachment_id
-            record = register.acquired(self.database, attachment_id, digest=came.digest, name=name, seen=seen, now=now)
-        return _item(record, came.digest, seen)
+            record = self.register.acquired(attachment_id, digest=came.digest, name=name, seen=seen, now=now)
+        return Item.of(record, came.digest, seen)
 
     def _make_room(self, size_bytes: int, *, on_disk: int) -> None:
         now = self.clock.now()
-        eviction.make_room(self.vault, self.database, self.bounds, size_bytes=size_bytes, on_disk=on_disk, now=now)
-
-
-def _item(record: Record, digest: bytes, seen: Inspection) -> Item:
-    return Item(
-        attachment_id=record.attachment_id,
-        digest=digest,
-        size_bytes=record.size_bytes,
-        inspection=seen,
-        name=record.name,
-        first_fetched_at=record.first_fetched_at,
-        revoked_before=record.revoked_before,
-    )
+        eviction.make_room(self.vault, self.register, self.bounds, size_bytes=size_bytes, on_disk=on_disk, now=now)

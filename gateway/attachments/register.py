@@ -3,187 +3,232 @@
 Rule 1. The bytes that were acquired for an attachment stay its bytes for as long as a link to it lives.
 Rule 2. When the first fetch by Motion's own link was, and since when links are revoked, is never forgotten: what has
         ended shall not begin anew. All else goes `KEEP_SECONDS` after its last use.
+Rule 3. Nobody waits for being counted: a fetch is written with the next commit here, and after a second at most; what
+        is left when the process ends, then. One that is killed takes a second's counts with it. No link of Motion's
+        lives longer by that than it could: its life begins with the first fetch that is written, and who wants it to
+        begin later need not fetch. While nothing can be written, no life begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+import atexit
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from gateway import __version__
 from gateway.attachments.decision import Failure, Record
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.inspection.structure import Inspection, Trait
 from gateway.store.engines import Database
-from gateway.store.schema import attachment
+from gateway.store.sqlite import Run
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 600.0  # until somebody fetches what was acquired, or makes a link to it
 KEEP_SECONDS = 30 * 24 * 3600.0
+COUNTED_SECONDS = 1.0  # the longest that a fetch is not written
+
+# As the statements give them; behind these come those of the failure.
+_COLUMNS = [column.name for column in fields(Record) if column.name != "failure"]
+_TRAITS = {str(trait): trait for trait in Trait}
 
 
-used_at = sa.func.max(attachment.c.acquired_at, sa.func.coalesce(attachment.c.last_fetched_at, 0.0))
-_NO_FAILURE: Mapping[str, Any] = {"failure": "", "failure_status": 0, "failure_digest": None, "failed_at": None}
-_NO_BYTES: Mapping[str, Any] = {"digest": None, "size_bytes": 0, "name": "", "inspection": None, "inspected_by": ""}
+@dataclass
+class Fetches:
+    """Of one attachment, since the last commit. `first`: by Motion's link, if its life was not known to have begun."""
+
+    fetches: int = 0
+    last: float = 0.0
+    first: float | None = None
+    until: float = 0.0  # the end of the last of its links
+
+    def add(self, more: Fetches) -> None:
+        self.fetches += more.fetches
+        self.last = max(self.last, more.last)
+        self.first = more.first if self.first is None else self.first
+        self.until = max(self.until, more.until)
 
 
-def find(database: Database, attachment_id: str) -> Record | None:
-    query = sa.select(attachment).where(attachment.c.attachment_id == attachment_id)
-    row = database.read(lambda connection: connection.execute(query).first())
-    return None if row is None else _record(row)
+class Register:
+    """Safe to use from several threads. Making one does nothing yet."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._guard = threading.Lock()
+        # To be written: what was counted, by attachment and by when that was revoked, and what was seen anew.
+        self._counts: dict[tuple[str, int | None], Fetches] = {}
+        self._seen: dict[str, dict[str, object]] = {}
+        self._troubled = False  # the last write failed
+        self._due, self._closing = threading.Event(), threading.Event()
+        self._writer: threading.Thread | None = None
+
+    def find(self, attachment_id: str) -> Record | None:
+        """What is known of one. Raises SpoolUnavailable, as all here do."""
+        rows = self.database.ask(lambda run: run("attachment", attachment_id=attachment_id))
+        return _record(rows[0]) if rows else None
+
+    def listed(self, *, most: int) -> list[Record]:
+        """Those that something happened to last, the last one first."""
+        return [_record(row) for row in self.database.ask(lambda run: run("latest_attachments", most=most))]
+
+    def acquired(self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float) -> Record:
+        """Its file is in the vault. Returns what is known of it now."""
+        what = {"digest": digest, "size_bytes": seen.size_bytes, "name": name, "inspection": _written(seen)}
+        live = {"now": now, "live_until": now + GRACE_SECONDS}
+        [row] = self._change("acquire_attachment", attachment_id, **what, **live, inspected_by=__version__)
+        return _record(row)
+
+    def failed(self, attachment_id: str, error: GatewayError, *, digest: bytes | None, now: float) -> None:
+        """It could not be acquired. `digest`: of the bytes that were wanted; None: of any."""
+        why = {"failure": error.reason, "status": error.status, "digest": digest, "now": now}
+        self._change("fail_attachment", attachment_id, **why)
+
+    def inspected(self, attachment_id: str, seen: Inspection, *, digest: bytes) -> None:
+        """Its bytes were seen anew, by this release. Nobody waits for that either; if it is lost, it is done again."""
+        values: dict[str, object] = {"inspection": _written(seen), "inspected_by": __version__, "digest": digest}
+        with self._guard:
+            self._seen[attachment_id] = values
+            self._wake()
+
+    def count(self, attachment_id: str, fetched: Fetches, *, revoked_before: int | None) -> None:
+        """Count fetches. `revoked_before`: what was known of that, so that what is revoked meanwhile stays dead.
+
+        Raises SpoolUnavailable where a life would begin and nothing can be written.
+        """
+        if fetched.first is not None and self._troubled:
+            self.tell(_nothing)
+        with self._guard:
+            self._add((attachment_id, revoked_before), fetched)
+
+    def held(self, attachment_id: str, *, digest: bytes, until: float, now: float) -> bool:
+        """A link to these bytes is made that lives until then; False: links live to others, and nothing was changed.
+
+        Others that no link lives to are forgotten.
+        """
+        these = {"attachment_id": attachment_id, "digest": digest}
+
+        def work(run: Run) -> bool:
+            if run("live_other_bytes", **these, now=now):
+                return False
+            run("know_attachment", attachment_id=attachment_id)
+            run("forget_other_bytes", **these)
+            run("hold_attachment", attachment_id=attachment_id, until=until)
+            return True
+
+        return self.tell(work)
+
+    def shared(self, known: Record) -> bool:
+        """Whether another attachment has the same file in the vault."""
+        same = {"digest": known.digest, "attachment_id": known.attachment_id}
+        return bool(self.database.ask(lambda run: run("sharing_attachment", **same)))
+
+    def revoked(self, attachment_id: str, *, before: int) -> None:
+        """Its links open nothing that were made before that second; none that is known of lives."""
+        self._change("revoke_attachment", attachment_id, before=before)
+
+    def purge(self, *, now: float) -> int:
+        """Forget what has neither a file nor a live link, and was not used for long. Returns how many that were."""
+        over = {"now": now, "since": now - KEEP_SECONDS}
+        return self.tell(lambda run: len(run("strip_attachments", **over)) + len(run("purge_attachments", **over)))
+
+    def tell(self, work: Callable[[Run], T]) -> T:
+        """Run named statements in a transaction; what was counted and seen is written with them."""
+        with self._guard:
+            counts, seen, self._counts, self._seen = self._counts, self._seen, {}, {}
+
+        def both(run: Run) -> T:
+            for (attachment_id, revoked_before), fetched in counts.items():
+                run("count_fetches", attachment_id=attachment_id, revoked_before=revoked_before, **vars(fetched))
+            for attachment_id, values in seen.items():
+                run("inspect_attachment", attachment_id=attachment_id, **values)
+            return work(run)
+
+        try:
+            done = self.database.tell(both)
+        except BaseException as error:
+            with self._guard:
+                self._troubled = isinstance(error, SpoolUnavailable)
+                self._seen = seen | self._seen
+                for key, fetched in counts.items():
+                    self._add(key, fetched)
+            raise
+        self._troubled = False
+        return done
+
+    def close(self) -> None:
+        """Write what is left, if it can be written."""
+        self._closing.set()
+        self._due.set()
+        if self._writer:
+            self._writer.join()
+            atexit.unregister(self.close)
+
+    def _change(self, statement: str, attachment_id: str, **values: object) -> list[Any]:
+        """Change its row, made before if there is none."""
+
+        def work(run: Run) -> list[Any]:
+            run("know_attachment", attachment_id=attachment_id)
+            return run(statement, attachment_id=attachment_id, **values)
+
+        return self.tell(work)
+
+    def _add(self, key: tuple[str, int | None], fetched: Fetches) -> None:
+        self._counts.setdefault(key, Fetches()).add(fetched)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let it be written within `COUNTED_SECONDS`. Called with the guard."""
+        self._due.set()
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write, name="counted fetches", daemon=True)
+            self._writer.start()
+            atexit.register(self.close)  # whoever serves, and however it is told to stop
+
+    def _write(self) -> None:
+        while not self._closing.is_set():
+            self._due.wait()
+            self._closing.wait(COUNTED_SECONDS)
+            self._due.clear()
+            with suppress(SpoolUnavailable):  # it is due again
+                if self._counts or self._seen:
+                    self.tell(_nothing)
 
 
-def listed(database: Database, *, most: int) -> list[Record]:
-    """Those that something happened to last, the last one first."""
-    happened = sa.func.max(sa.func.coalesce(used_at, 0.0), sa.func.coalesce(attachment.c.failed_at, 0.0))
-    query = sa.select(attachment).order_by(happened.desc(), attachment.c.attachment_id).limit(most)
-    return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
+def _nothing(_run: Run) -> None:
+    pass
 
 
-def acquired(
-    database: Database, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float
-) -> Record:
-    """Its file is in the vault. Returns what is known of it now."""
-    row = _put(
-        database,
-        attachment_id,
-        digest=digest,
-        size_bytes=seen.size_bytes,
-        name=name,
-        inspection=_written(seen),
-        inspected_by=__version__,
-        acquired_at=now,
-        stored=True,
-        live_until=sa.func.max(attachment.c.live_until, now + GRACE_SECONDS),
-        **_NO_FAILURE,
-    )
-    return _record(row)
-
-
-def inspected(database: Database, attachment_id: str, seen: Inspection) -> None:
-    """By this release, anew."""
-    _put(database, attachment_id, inspection=_written(seen), inspected_by=__version__)
-
-
-def failed(database: Database, attachment_id: str, error: GatewayError, *, digest: bytes | None, now: float) -> None:
-    _put(
-        database,
-        attachment_id,
-        failure=error.reason,
-        failure_status=error.status,
-        failure_digest=digest,
-        failed_at=now,
-    )
-
-
-def fetched(database: Database, attachment_id: str, *, now: float, until: float, by_motions_link: bool) -> None:
-    """Count a fetch; the link it came by lives until then, or since its first fetch for as long."""
-    first = sa.func.coalesce(attachment.c.first_fetched_at, now)
-    links = {"first_fetched_at": first, "live_until": sa.func.max(attachment.c.live_until, first + (until - now))}
-    live = links if by_motions_link else {"live_until": sa.func.max(attachment.c.live_until, until)}
-    _put(database, attachment_id, fetches=attachment.c.fetches + 1, last_fetched_at=now, **live)
-
-
-def held(database: Database, attachment_id: str, *, digest: bytes, until: float, now: float) -> bool:
-    """A link to these bytes is made that lives until then; False: links live to others, and nothing was changed.
-
-    Others that no link lives to are forgotten: they would have come back to life with it.
-    """
-    mine = attachment.c.attachment_id == attachment_id
-    others = mine & (attachment.c.digest != digest)
-
-    def work(connection: sa.Connection) -> bool:
-        connection.execute(insert(attachment).values(attachment_id=attachment_id).on_conflict_do_nothing())
-        if connection.execute(
-            sa.select(attachment.c.attachment_id).where(others & (attachment.c.live_until > now))
-        ).first():
-            return False
-        change(connection, others, stored=False, **_NO_BYTES)
-        change(connection, mine, live_until=sa.func.max(attachment.c.live_until, until))
-        return True
-
-    return database.write(work)
-
-
-def shared(database: Database, known: Record) -> bool:
-    """Whether another attachment has the same file in the vault."""
-    same = sa.text("stored") & (attachment.c.digest == known.digest)
-    query = sa.select(attachment.c.attachment_id).where(same & (attachment.c.attachment_id != known.attachment_id))
-    return database.read(lambda connection: connection.execute(query.limit(1)).first()) is not None
-
-
-def revoked(database: Database, attachment_id: str, *, before: int) -> None:
-    """Its links open nothing that were made before that second; none that is known of lives."""
-    latest = sa.func.max(sa.func.coalesce(attachment.c.revoked_before, 0), before)
-    _put(database, attachment_id, revoked_before=latest, live_until=0.0)
-
-
-def purge(database: Database, *, now: float) -> int:
-    """Forget what has neither a file nor a live link, and was not used for long. Returns how many were forgotten."""
-    since = now - KEEP_SECONDS
-    unused = sa.func.coalesce(used_at, 0.0) < since
-    over = sa.and_(
-        ~attachment.c.stored,
-        attachment.c.live_until <= now,
-        unused,
-        sa.func.coalesce(attachment.c.failed_at, 0.0) < since,
-    )
-    ended = attachment.c.first_fetched_at.is_not(None) | attachment.c.revoked_before.is_not(None)
-    known = attachment.c.digest.is_not(None) | (attachment.c.failure != "")
-
-    def work(connection: sa.Connection) -> int:
-        stripped = change(connection, over & ended & known, **_NO_BYTES, **_NO_FAILURE)
-        return stripped + connection.execute(attachment.delete().where(over & ~ended)).rowcount
-
-    return database.write(work)
-
-
-def _put(database: Database, attachment_id: str, **values: Any) -> sa.Row[Any]:  # noqa: ANN401 - columns are of any type
-    """Change its row, made before if there is none, and return it."""
-    mine = attachment.update().where(attachment.c.attachment_id == attachment_id)
-
-    def work(connection: sa.Connection) -> sa.Row[Any]:
-        connection.execute(insert(attachment).values(attachment_id=attachment_id).on_conflict_do_nothing())
-        return connection.execute(mine.values(**values).returning(attachment)).one()
-
-    return database.write(work)
-
-
-def change(connection: sa.Connection, chosen: sa.ColumnElement[bool], **values: Any) -> int:  # noqa: ANN401 - as above
-    """Returns how many rows were changed."""
-    return connection.execute(attachment.update().where(chosen).values(**values)).rowcount
-
-
-def _record(row: sa.Row[Any]) -> Record:
-    columns = dict(row._mapping)
-    reason, status = columns.pop("failure"), columns.pop("failure_status")
-    digest, at = columns.pop("failure_digest"), columns.pop("failed_at")
+def _record(row: tuple[Any, ...]) -> Record:
+    known: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
+    reason, status, digest, at = row[len(_COLUMNS) :]
     failure = Failure(reason=reason, status=status, digest=digest, at=at) if reason else None
-    inspection = _inspection(columns.pop("inspection"), columns["size_bytes"])
-    return Record(**columns, inspection=inspection, failure=failure)
+    written = known["inspection"]
+    known["inspection"] = _read(json.loads(written), known["size_bytes"]) if written else None
+    known["stored"] = bool(known["stored"])
+    return Record(**known, failure=failure)
 
 
-def _written(seen: Inspection) -> dict[str, object]:
-    return {
+def _written(seen: Inspection) -> str:
+    told = {
         "mime": seen.mime,
         "traits": sorted(seen.traits),
         "details": dict(seen.details),
         "opinion": seen.opinion,
         "reader": seen.reader,
     }
+    return json.dumps(told)
 
 
-def _inspection(written: Mapping[str, Any] | None, size_bytes: int) -> Inspection | None:
-    if written is None:
-        return None
-    known = {*map(str, Trait)}  # another release may have told more
+def _read(told: dict[str, Any], size_bytes: int) -> Inspection:
     return Inspection(
-        mime=written["mime"],
+        mime=told["mime"],
         size_bytes=size_bytes,
-        traits=frozenset(Trait(word) for word in written["traits"] if word in known),
-        details=written["details"],
-        opinion=written["opinion"],
-        reader=written["reader"],
+        traits=frozenset(_TRAITS[word] for word in told["traits"] if word in _TRAITS),  # another release may know more
+        details=told["details"],
+        opinion=told["opinion"],
+        reader=told["reader"],
     )

@@ -20,8 +20,7 @@ from flask import Blueprint, Response, g, request, send_file
 from gateway import limits, paths, telemetry
 from gateway.attachments import content_disposition, decision, tokens
 from gateway.attachments.content_disposition import SafeName
-from gateway.attachments.decision import Claim
-from gateway.attachments.fetch import Item
+from gateway.attachments.decision import Claim, Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia

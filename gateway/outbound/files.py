@@ -17,8 +17,7 @@ from urllib.parse import unquote
 
 from gateway import printable
 from gateway.attachments import content_disposition, tokens
-from gateway.attachments.decision import Claim
-from gateway.attachments.fetch import Item
+from gateway.attachments.decision import Claim, Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import Account, Settings, addresses
 from gateway.errors import NotFound, TooLarge, Unavailable

@@ -192,6 +192,121 @@ SET outcome = :outcome, status = :status, code = :code, message_id = :message_id
 WHERE id = :send_id
 
 
+
+-- What is known of attachments: gateway/attachments/register.py and eviction.py
+
+-- name: attachment
+-- All that a fetch reads.
+SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+    first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
+FROM attachment WHERE attachment_id = :attachment_id
+
+-- name: latest_attachments
+-- Those that something happened to last.
+SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+    first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
+FROM attachment
+ORDER BY max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) DESC, attachment_id
+LIMIT :most
+
+-- name: know_attachment
+-- Before anything is changed of one that nobody may have asked for yet.
+INSERT INTO attachment (
+    attachment_id, size_bytes, name, inspected_by, stored, live_until, fetches, failure, failure_status
+) VALUES (:attachment_id, 0, '', '', FALSE, 0.0, 0, '', 0) ON CONFLICT DO NOTHING
+
+-- name: acquire_attachment
+-- What has been written is handed back: nobody reads it again.
+UPDATE attachment
+SET digest = :digest, size_bytes = :size_bytes, name = :name, inspection = :inspection, inspected_by = :inspected_by,
+    acquired_at = :now, stored = TRUE, live_until = max(live_until, :live_until),
+    failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
+WHERE attachment_id = :attachment_id
+RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+    first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
+
+-- name: inspect_attachment
+-- By another release than the one that did before; unless there are other bytes by now.
+UPDATE attachment SET inspection = :inspection, inspected_by = :inspected_by
+WHERE attachment_id = :attachment_id AND digest = :digest
+
+-- name: fail_attachment
+-- The last try to acquire it.
+UPDATE attachment SET failure = :failure, failure_status = :status, failure_digest = :digest, failed_at = :now
+WHERE attachment_id = :attachment_id
+
+-- name: count_fetches
+-- Of which the last was a moment ago. A life that has begun does not begin again; and what was revoked since does not
+-- come back to life.
+UPDATE attachment
+SET fetches = fetches + :fetches, last_fetched_at = max(coalesce(last_fetched_at, 0.0), :last),
+    first_fetched_at = coalesce(first_fetched_at, :first),
+    live_until = CASE WHEN revoked_before IS :revoked_before THEN max(live_until, :until) ELSE live_until END
+WHERE attachment_id = :attachment_id
+
+-- name: live_other_bytes
+-- Whether links live to others than these.
+SELECT 1 FROM attachment WHERE attachment_id = :attachment_id AND digest != :digest AND live_until > :now
+
+-- name: forget_other_bytes
+-- To which no link lives: they would come back to life with the next one.
+UPDATE attachment SET stored = FALSE, digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = ''
+WHERE attachment_id = :attachment_id AND digest != :digest
+
+-- name: hold_attachment
+-- For as long as a link lives that is made now.
+UPDATE attachment SET live_until = max(live_until, :until) WHERE attachment_id = :attachment_id
+
+-- name: sharing_attachment
+-- Another one whose file in the vault is the same.
+SELECT 1 FROM attachment WHERE stored AND digest = :digest AND attachment_id != :attachment_id LIMIT 1
+
+-- name: revoke_attachment
+-- A later revocation is never taken back by an earlier one, and no link lives that is known of.
+UPDATE attachment SET revoked_before = max(coalesce(revoked_before, 0), :before), live_until = 0.0
+WHERE attachment_id = :attachment_id
+
+-- name: strip_attachments
+-- What is long over, but for when it ended.
+UPDATE attachment
+SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = '',
+    failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
+WHERE NOT stored AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
+    AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
+    AND (first_fetched_at IS NOT NULL OR revoked_before IS NOT NULL)
+RETURNING 1
+
+-- name: purge_attachments
+-- What is long over and never ended.
+DELETE FROM attachment
+WHERE NOT stored AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
+    AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
+RETURNING 1
+
+-- name: stored_files
+-- Those of the vault, whichever attachments have them.
+SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
+
+-- name: stored_bytes
+-- Of all files of the vault, each counted once.
+SELECT coalesce(sum(size_bytes), 0)
+FROM (SELECT max(size_bytes) AS size_bytes FROM attachment WHERE stored GROUP BY digest)
+
+-- name: evictable_files
+-- In the order in which they go: without a live link, the longest unused first; then those with one.
+SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
+HAVING max(live_until) <= :now OR max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
+ORDER BY max(live_until) > :now, max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+
+-- name: unused_files
+-- Without a live link.
+SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
+HAVING max(live_until) <= :now AND max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :since
+
+-- name: lose_file
+-- It is not in the vault any more.
+UPDATE attachment SET stored = FALSE WHERE stored AND digest = :digest
+
 -- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
 
 -- name: purge_events
