@@ -47,7 +47,7 @@ _FIB_ENCRYPTED = 1  # [MS-DOC] 2.5.2, of its twelfth byte
 _FILE_PASS, _BOUND_SHEET = 0x2F, 0x85  # [MS-XLS] 2.4.117, 2.4.28
 
 MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
-STORAGE, STREAM, ROOT = 1, 2, 5
+STORAGE, STREAM = 1, 2
 MOST_ENTRIES = 8192
 MOST_STREAM_SECTORS = 256
 
@@ -89,12 +89,12 @@ def _main(file: Sectors, top: dict[str, Entry]) -> tuple[str, str]:
 
 
 def _whole(file: Sectors, main: Entry, stream: bytes) -> bool:
-    """Whether its beginning is there; a short stream lies elsewhere and is taken for granted."""
+    """Tell whether its beginning is there; a short stream lies elsewhere and is taken for granted."""
     return main.size_bytes > 0 and (file.short(main) or len(stream) == min(main.size_bytes, MAIN_BYTES))
 
 
 def _flags(content: Content, top: dict[str, Entry], mime: str, stream: bytes) -> tuple[bool, bool]:
-    """Whether the document is encrypted, and whether it has macros that its directory does not show."""
+    """Tell whether the document is encrypted, and whether it has macros that its directory does not show."""
     if mime == WORD:
         return bool(stream[11:12]) and bool(stream[11] & _FIB_ENCRYPTED), False
     if mime == EXCEL:
@@ -133,7 +133,7 @@ def _program_within(file: Sectors) -> bool:
 
 
 def _is_archive_too(content: Content) -> bool:
-    """Whether the file ends as an archive, to the byte: Office itself keeps small archives inside of its documents."""
+    """Tell whether the file ends as an archive, to the byte: Office keeps small ones inside of its documents."""
     archive = zip_directory.walk(content)
     return archive is not None and archive.trailing_bytes == 0
 
@@ -157,7 +157,7 @@ class Sectors:
         """Read header and directory. Raises TooCostly."""
         header = content.head(512)
         self._content = content
-        shift, self._mini_limit = _u16(header, 30), _u32(header, 56)
+        shift, self._mini_limit = int.from_bytes(header[30:32], "little"), _u32(header, 56)
         self._size = 1 << shift if shift in (9, 12) else 0
         self._lists = [_u32(header, 76 + 4 * n) for n in range(_HEADER_SECTORS)]
         self._next_list = _u32(header, 68)
@@ -178,7 +178,7 @@ class Sectors:
             waiting += [entry.left, entry.right]
 
     def short(self, entry: Entry) -> bool:
-        """Whether the stream lies in the mini stream, which nobody reads here."""
+        """Tell whether the stream lies in the mini stream, which nobody reads here."""
         return entry.size_bytes < self._mini_limit
 
     def beginning(self, entry: Entry, *, most_bytes: int) -> bytes:
@@ -238,10 +238,6 @@ def _entry(sector: bytes, at: int) -> Entry:
         start=_u32(sector, at + 116),
         size_bytes=_u32(sector, at + 120),
     )
-
-
-def _u16(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 2], "little")
 
 
 def _u32(data: bytes, at: int) -> int:

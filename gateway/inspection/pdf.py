@@ -43,10 +43,10 @@ def read(content: Content) -> Structure | None:
 
 
 def _has_objects(content: Content, table: int) -> bool:
-    """Whether the table is where it is said to be, or else an object in the head: readers find their way from it."""
+    """Tell whether the table is where it should be, or else an object in the head: readers find their way from it."""
     return bool(_TABLE.match(content.at(table, 64)) or _OBJECT.search(content.head(HEAD_BYTES)))
 
 
 def _encrypted(content: Content, tail: bytes, table: int) -> bool:
-    """By the trailer, which stands at the end of the file or, in newer ones, where the table begins."""
+    """Tell by the trailer, which stands at the end of the file or, in newer ones, where the table begins."""
     return bool(_ENCRYPT.search(tail[-_TABLE_BYTES:]) or _ENCRYPT.search(content.at(table, _TABLE_BYTES)))
