@@ -199,6 +199,7 @@ def test_a_safe_name_stays_as_it_is(name: str, mime: str) -> None:
 
 
 @given(hostile)
+@example("\ud800")
 def test_what_was_never_made_safe_is_no_danger_to_the_header(name: str) -> None:
     said = content_disposition.write(content_disposition.again(name))
     assert re.fullmatch(r"[\x20-\x7e]+", said)

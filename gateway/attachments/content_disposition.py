@@ -71,6 +71,7 @@ def safe_name(name: str, extension: str) -> SafeName:
 
 def again(name: str) -> SafeName:
     """The two spellings of a name that was made safe before, whatever the rules for names are by now. Never raises."""
+    name = name.encode("utf-8", "replace").decode("utf-8")
     stem, dot, ending = name.rpartition(".")
     plain = _plain(stem, MOST_BYTES - len(dot + ending))
     return SafeName(ascii=plain + dot + _NOT_ASCII_NAME.sub("_", ending), utf8=name)
