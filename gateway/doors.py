@@ -23,6 +23,10 @@ PUBLIC_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-site",
     "Referrer-Policy": "no-referrer",
 }
+# How nginx sends the files that a door chooses: it asks by SENDER for a file's place instead of the file, and has the
+# vault at VAULT_LOCATION, which is for itself alone, and too short for a token.
+SENDER, NGINX = "X-Sendfile-Type", "X-Accel-Redirect"
+VAULT_LOCATION = "/media/vault"
 MOST_CALL_BYTES = 2**20  # of a call of Motion's to Sinch: a message has some kB
 
 _THREADS = "gateway.serving.web:Threads"

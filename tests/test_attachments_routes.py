@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from gateway import errors
-from gateway.attachments import routes, tokens
+from gateway import doors, errors
+from gateway.attachments import tokens
 from gateway.attachments.tokens import Purpose
 from gateway.doors import PUBLIC_HEADERS
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
@@ -159,7 +159,7 @@ def test_behind_nginx_the_door_names_the_file_and_sends_none(door: FileDoor) -> 
 
 
 def test_the_place_of_the_files_is_too_short_for_a_token() -> None:
-    assert len(routes.VAULT_LOCATION.rpartition("/")[2]) < tokens.SHORTEST
+    assert len(doors.VAULT_LOCATION.rpartition("/")[2]) < tokens.SHORTEST
 
 
 def test_every_fetch_is_counted_with_the_end_of_its_token(door: FileDoor) -> None:

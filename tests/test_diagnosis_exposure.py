@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config import Settings
 from gateway.diagnosis import exposure
+from gateway.diagnosis.exposure import Directive
 from gateway.outbound import allowed
 from tests.config_samples import account, settings
 
@@ -132,3 +133,32 @@ def test_the_calls_that_pass_are_told_for_each_project(*, management: bool) -> N
     assert told["/oauth2/token"] == ("POST",)
     assert (base + "apps/{id}" in told) == management
     assert len(told) == 1 + len(allowed.by_path(management=management))
+
+
+TEXTS = {
+    "nothing": ("", ()),
+    "a directive": ("a;", (Directive("a", ()),)),
+    "arguments": ("a b  c;", (Directive("a", ("b", "c")),)),
+    "a block": ("a { b; }", (Directive("a", (), (Directive("b", ()),)),)),
+    "blocks in blocks": (
+        "a { b { c; } d; }",
+        (Directive("a", (), (Directive("b", (), (Directive("c", ()),)), Directive("d", ()))),),
+    ),
+    "quotes": ("a \"b; {c}\" 'd # e';", (Directive("a", ("b; {c}", "d # e")),)),
+    "a quote that is escaped": (r'a "b\"c";', (Directive("a", (r"b\"c",)),)),
+    "comments": ("# a;\nb; # c {\nd;", (Directive("b", ()), Directive("d", ()))),
+    "a pattern with braces": ('location ~ "[0-9]{1,9}" { }', (Directive("location", ("~", "[0-9]{1,9}")),)),
+    "a variable in braces": ("a ${b}c;", (Directive("a", ("${b}c",)),)),
+}
+
+
+@pytest.mark.parametrize(("text", "block"), TEXTS.values(), ids=TEXTS)
+def test_a_configuration_is_read_as(text: str, block: tuple[Directive, ...]) -> None:
+    assert exposure.directives(text) == Directive("main", (), block)
+
+
+def test_directives_are_found_by_their_name() -> None:
+    read = exposure.directives("a 1; b; a 2;")
+    assert [found.arguments for found in read.all("a")] == [("1",), ("2",)]
+    assert read.has("b")
+    assert not read.has("c")

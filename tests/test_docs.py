@@ -137,7 +137,8 @@ def limits() -> Iterator[str]:
     """A limit names what it counts: `limit of webhooks per account`."""
     for place in DOOR_VIEWS:
         for node in parsed(place):
-            if isinstance(node, ast.Call) and name_of(node) == "require" and len(node.args) == 3:
+            asked = isinstance(node, ast.Call) and (name_of(node), len(node.args)) in (("require", 3), ("limited", 2))
+            if isinstance(node, ast.Call) and asked:
                 yield from (f"limit of {what}" for what in texts_in(node.args[1]))
 
 
@@ -226,7 +227,7 @@ def test_every_outcome_of_a_callback_is_explained(outcome: str) -> None:
 
 def test_the_reasons_are_found() -> None:
     assert {"signature wrong", "unknown connector", "spool locked", "connection refused"} <= set(reasons())
-    assert "limit of webhooks per account" in set(limits())
+    assert {"limit of webhooks per account", "limit of fetches per attachment"} <= set(limits())
     assert "retry_for is over" in set(parkings())
 
 

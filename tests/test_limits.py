@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -155,6 +156,24 @@ def test_a_limited_step_and_a_question_count_the_same() -> None:
             ask("a")
         with pytest.raises(TooManyRequests):
             limiter.require(TWO, "fetches", "a")
+
+
+def test_of_many_at_the_same_time_as_many_pass_as_the_limit_says() -> None:
+    limiter, app, together = Limiter("memory://", clock=WallClock()), Flask("a door"), threading.Barrier(8)
+    app.get("/<name>", endpoint="view")(lambda _name: "")
+    answer = limiter.limited("100/hour", "fetches", whose=lambda: "a")(lambda: True)
+
+    def ask(_number: int) -> int:
+        together.wait()
+        passed = 0
+        with app.test_request_context("/x"):
+            for _ in range(50):
+                with suppress(TooManyRequests):
+                    passed += answer()
+        return passed
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(ask, range(8))) == 100
 
 
 def test_a_step_whose_limit_is_off_is_never_refused() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway import certs, config, errors, paths
 from gateway.cli import group
 from gateway.config import Settings
-from gateway.diagnosis import directives
+from gateway.diagnosis import exposure
 from gateway.errors import CommandError
 from gateway.serving import nginx_conf
 
@@ -178,7 +178,7 @@ def test_nginx_accepts_a_private_door(
 
 def served(settings: Settings) -> dict[tuple[str, tuple[str, ...]], list[str]]:
     """Where the private door's servers lead, by where they listen and by their names."""
-    [http] = directives.read(nginx_conf.configuration(settings)).all("http")
+    [http] = exposure.directives(nginx_conf.configuration(settings)).all("http")
     ours = [server for server in http.all("server") if server.all("set_real_ip_from")]
     return {
         (server.all("listen")[0].arguments[0], server.all("server_name")[0].arguments): [
@@ -270,7 +270,7 @@ def test_a_literal_that_would_be_more_than_itself_is_refused(text: str) -> None:
 
 
 def locations(settings: Settings) -> list[str]:
-    main = directives.read(nginx_conf.configuration(settings))
+    main = exposure.directives(nginx_conf.configuration(settings))
     [http] = main.all("http")
     return [location.arguments[-1] for server in http.all("server") for location in server.all("location")]
 

@@ -23,6 +23,7 @@ from gateway.attachments.content_disposition import SafeName
 from gateway.attachments.decision import Claim, Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
+from gateway.doors import NGINX, SENDER, VAULT_LOCATION
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
@@ -32,11 +33,6 @@ from gateway.services import Services
 
 NUMBER = download.NUMBER  # of an attachment in Motion's links
 MINTED = "/media/<token>/<name>"
-
-# Where nginx has the files of the vault, for itself alone. Too short for a token.
-VAULT_LOCATION = "/media/vault"
-# nginx asks by this header for the file's place instead of the file. It passes no header of the client on.
-SENDER, NGINX = "X-Sendfile-Type", "X-Accel-Redirect"
 
 PROXY = "proxy"  # the purpose of Motion's own links; minted ones say theirs
 
@@ -51,14 +47,18 @@ class Label:
 
 def blueprint(services: Services) -> Blueprint:
     door = Blueprint("attachments", __name__)
-    settings = services.settings.attachments
+    settings, limit = services.settings.attachments, services.settings.limits.fetches_per_attachment
+
+    @services.limits.limited(limit, "fetches per attachment", whose=lambda: str(g.decision[telemetry.ATTACHMENT]))
+    def answer(claim: Claim) -> Response:
+        return _answer(services, claim)
 
     def follow(attachment_id: str) -> Response:
-        return _answer(services, _proxied(services, attachment_id))
+        return answer(_noted(_proxied(services, attachment_id)))
 
     def redeem(token: str, name: str) -> Response:
         del name  # decoration
-        return _answer(services, _minted(services, token))
+        return answer(_noted(_minted(services, token)))
 
     if settings.proxy_token is not None:
         path = settings.public_path.replace("{id}", "<attachment_id>")
@@ -112,12 +112,15 @@ def _spelled(given: str) -> str:
     return text if given in escaped | {text} else ""
 
 
+def _noted(claim: Claim) -> Claim:
+    """The claim, once the log's line tells what it is for."""
+    g.decision[telemetry.ATTACHMENT] = claim.attachment_id
+    g.decision[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
+    return claim
+
+
 def _answer(services: Services, claim: Claim) -> Response:
     grant = claim.grant
-    g.decision[telemetry.ATTACHMENT] = claim.attachment_id
-    g.decision[telemetry.PURPOSE] = grant.purpose.value if grant else PROXY
-    limit = services.settings.limits.fetches_per_attachment
-    services.limits.require(limit, "fetches per attachment", claim.attachment_id)
     item = _taken(services, claim)
     label = _label(services, item, grant)
     response = _sent(services, item, label.mime)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from gateway import app, services
 from gateway.attachments import tokens
 from gateway.config import Settings
-from gateway.diagnosis import directives
-from gateway.diagnosis.directives import Directive
 from gateway.doors import DOORS
 from gateway.outbound import allowed
 from gateway.outbound import routes as outbound
@@ -24,6 +22,24 @@ from gateway.serving import nginx_conf
 ANY = "any"
 # What stands for the variable parts of a route where nginx's patterns are tried on it.
 EXAMPLES = {"<attachment_id>": "1", "<token>": "g" * tokens.SHORTEST, "<name>": "name"}
+
+_TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{};]|(?:\\.|\$\{[^}]*\}|[^\s{};"'])+""")
+
+
+@dataclass(frozen=True)
+class Directive:
+    """A line or a block of an nginx configuration."""
+
+    name: str
+    arguments: tuple[str, ...]
+    block: tuple[Directive, ...] = ()
+
+    def all(self, name: str) -> list[Directive]:
+        """The directives of that name in the block, in their order."""
+        return [directive for directive in self.block if directive.name == name]
+
+    def has(self, name: str) -> bool:
+        return bool(self.all(name))
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,7 @@ class Route:
 
 def routes(settings: Settings) -> list[Route]:
     """Every route that the gateway with these settings answers."""
-    main = directives.read(nginx_conf.configuration(settings))
+    main = directives(nginx_conf.configuration(settings))
     [http] = main.all("http")
     return [route for server in http.all("server") for route in _of_server(settings, server)]
 
@@ -133,3 +149,29 @@ def _audience(listener: str, answers: str) -> str:
     if ipaddress.ip_address(listener.rpartition(":")[0].strip("[]")).is_loopback:
         return "this machine"
     return door.audience if door else "everybody"
+
+
+def directives(text: str) -> Directive:
+    """Read an nginx configuration back, as one directive whose block holds the others."""
+    return Directive("main", (), tuple(_block_of(_tokens(text))))
+
+
+def _tokens(text: str) -> Iterator[str]:
+    return (token for token in _TOKEN.findall(text) if not token.startswith("#"))
+
+
+def _block_of(tokens: Iterator[str]) -> Iterator[Directive]:
+    words: list[str] = []
+    for word in tokens:
+        if word == "}":
+            return
+        if word in ("{", ";"):
+            inner = tuple(_block_of(tokens)) if word == "{" else ()
+            yield Directive(words[0], tuple(words[1:]), inner)
+            words = []
+        else:
+            words.append(_unquoted(word))
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if word[0] in "\"'" else word

@@ -15,7 +15,7 @@ from gateway.attachments import routes, tokens
 from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.config.tables import ServerSettings
-from gateway.doors import DOORS, HEADERS, MOST_CALL_BYTES, PUBLIC_HEADERS
+from gateway.doors import DOORS, HEADERS, MOST_CALL_BYTES, NGINX, PUBLIC_HEADERS, SENDER, VAULT_LOCATION
 from gateway.errors import CommandError
 from gateway.outbound.allowed import PREPARING_SECONDS
 from gateway.outbound.refusals import Refused
@@ -119,9 +119,9 @@ def _attachments(settings: Settings) -> dict[str, object]:
         "minted": f"/media/[0-9A-Za-z_-]{length}" if ours.token_keys else "",
         "parameter": ours.token_parameter,
         "vault": str(paths.vault(settings)),
-        "vault_location": routes.VAULT_LOCATION,
-        "sender": routes.SENDER,
-        "nginx": routes.NGINX,
+        "vault_location": VAULT_LOCATION,
+        "sender": SENDER,
+        "nginx": NGINX,
         # Who waits for another's download gives up after 25 s; who downloads, after motion.timeout.
         "answers_within": 30 + settings.motion.timeout,
     }
