@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,15 @@ class Signer:
     @property
     def key_pem(self) -> bytes:
         return locked(self.key, serialization.NoEncryption())
+
+    def context(self) -> ssl.SSLContext:
+        """A server's that presents it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.pem + self.key_pem)
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
 
 
 @dataclass(frozen=True, kw_only=True)

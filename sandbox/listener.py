@@ -42,6 +42,11 @@ class Listener:
         self._connections: set[socket.socket] = set()
         self._guard, self._switching = threading.Lock(), threading.Lock()
 
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """Those that accept and serve."""
+        return (self._accepting, *self._threads)
+
     def open(self) -> None:
         """Listen; nothing happens where it does already."""
         with self._switching:

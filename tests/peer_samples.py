@@ -6,7 +6,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+
+from sandbox.listener import Listener
 
 
 class Wire:
@@ -67,49 +69,30 @@ class Peer:
         self.requests: list[bytes] = []
         self.connections = 0
         self.ended = 0  # connections whose end the client can see
-        self._tls = tls
         self._closing_down = threading.Event()
-        self._server = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self.port = int(self._server.getsockname()[1])
-        self._open: list[socket.socket] = []
-        self.threads = [threading.Thread(target=self._accept)]
-        self.threads[0].start()
+        self._listener = Listener(self._serve, host=host, tls=tls, greet=self._count)
+        self._listener.open()
+        self.port = self._listener.address[1]
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        return self._listener.threads
 
     def close(self) -> None:
         self._closing_down.set()
-        for sock in (self._server, *self._open):
-            with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        for thread in self.threads:
-            thread.join(10)
-            assert not thread.is_alive()
-        self._server.close()
+        self._listener.release()
 
-    def _accept(self) -> None:
-        with suppress(OSError):  # it was shut
-            while True:
-                sock, _ = self._server.accept()
-                self.connections += 1
-                thread = threading.Thread(target=self._serve, args=(sock,))
-                self.threads.append(thread)
-                thread.start()
+    def _count(self, _: socket.socket) -> bool:
+        self.connections += 1
+        return True
 
-    def _count_end(self) -> None:
-        self.ended += 1
-
-    def _serve(self, plain: socket.socket) -> None:
-        with suppress(OSError), ExitStack() as stack:  # peers leave when they please
-            stack.callback(self._count_end)
-            stack.enter_context(plain)
-            self._open.append(plain)
-            sock = plain
-            if self._tls is not None:
-                sock = stack.enter_context(self._tls.wrap_socket(plain, server_side=True))
-                self._open.append(sock)
-            wire = self._wire(sock, self._closing_down)
+    def _serve(self, sock: socket.socket) -> None:
+        wire = self._wire(sock, self._closing_down)
+        with suppress(OSError), sock:  # peers leave when they please
             while wire.hear():
                 self.requests.append(wire.request)
                 self.behaviour(wire)
+        self.ended += 1
 
 
 def says(content: bytes, *, then: Callable[[Wire], None] = Wire.hang) -> Behaviour:

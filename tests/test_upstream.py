@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import LONGEST_ANSWER_BYTES, Answer, Upstream
+from sandbox import certificates
+from sandbox.certificates import Signer
 from tests.examples import examples
 from tests.peer_samples import Behaviour, Peer, Wire, finishes, listens_on, says
 from tests.spool_samples import until
@@ -172,11 +173,11 @@ class Slow(Wire):
 
 @pytest.mark.parametrize("tls", [False, True], ids=["in clear", "under TLS"])
 def test_the_deadline_holds_against_a_peer_that_reads_slowly(
-    authority: trustme.CA,
+    authority: Signer,
     ca_file: Path,
     tls: bool,  # noqa: FBT001
 ) -> None:
-    context = presenting(authority.issue_cert("localhost")) if tls else None
+    context = presenting(authority) if tls else None
     with closing(Peer(finishes, host="127.0.0.1", tls=context, wire=Slow)) as there:
         origin = f"https://localhost:{there.port}" if tls else f"http://127.0.0.1:{there.port}"
         began = time.monotonic()
@@ -458,21 +459,19 @@ def test_an_ipv6_address_is_an_origin(peer: Callable[..., Peer]) -> None:
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+def authority() -> Signer:
+    return certificates.authority("CA of the tests")
 
 
 @pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+def ca_file(authority: Signer, tmp_path: Path) -> Path:
     path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
+    path.write_bytes(authority.pem)
     return path
 
 
-def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
+def presenting(authority: Signer, name: str = "localhost", **dates: datetime.datetime) -> ssl.SSLContext:
+    return certificates.made(name, authority, names=[name], **dates).context()
 
 
 YEAR_AGO = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)
@@ -480,9 +479,9 @@ YESTERDAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
 
 
 def test_a_certificate_of_the_pinned_authority_is_trusted(
-    peer: Callable[..., Peer], authority: trustme.CA, ca_file: Path
+    peer: Callable[..., Peer], authority: Signer, ca_file: Path
 ) -> None:
-    there = peer(lambda wire: wire.say(OK), tls=presenting(authority.issue_cert("localhost")))
+    there = peer(lambda wire: wire.say(OK), tls=presenting(authority))
     with calling(f"https://localhost:{there.port}", ca_file=ca_file) as post:
         assert [post().status for _ in range(3)] == [200] * 3
     assert there.connections == 1
@@ -490,7 +489,7 @@ def test_a_certificate_of_the_pinned_authority_is_trusted(
 
 REFUSED: dict[str, tuple[dict[str, Any], bool]] = {
     "for another name": ({"name": "other.example"}, True),
-    "that has expired": ({"name": "localhost", "not_before": YEAR_AGO, "not_after": YESTERDAY}, True),
+    "that has expired": ({"name": "localhost", "begins": YEAR_AGO, "ends": YESTERDAY}, True),
     "of an authority nobody pinned": ({"name": "localhost"}, False),
 }
 
@@ -498,13 +497,12 @@ REFUSED: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize(("made", "pinned"), REFUSED.values(), ids=REFUSED)
 def test_refused_is_a_certificate(
     peer: Callable[..., Peer],
-    authority: trustme.CA,
+    authority: Signer,
     ca_file: Path,
     made: dict[str, Any],
     pinned: bool,  # noqa: FBT001
 ) -> None:
-    dates = {key: value for key, value in made.items() if key != "name"}
-    there = peer(says(OK), tls=presenting(authority.issue_cert(made["name"], **dates)))
+    there = peer(says(OK), tls=presenting(authority, **made))
     with (
         calling(f"https://localhost:{there.port}", ca_file=ca_file if pinned else None) as post,
         pytest.raises(UpstreamUnreachable, match=r"^certificate or TLS refused$"),
@@ -538,20 +536,21 @@ up.close()
     ],
 )
 def test_trusted_is_what_the_system_trusts_now_and_nothing_that_a_library_reads(
-    peer: Callable[..., Peer], authority: trustme.CA, tmp_path: Path, named: str, said: list[str]
+    peer: Callable[..., Peer], authority: Signer, tmp_path: Path, named: str, said: list[str]
 ) -> None:
-    there = peer(lambda wire: wire.say(OK), tls=presenting(authority.issue_cert("localhost")))
-    path, contents = tmp_path / "system.pem", [ca.cert_pem.bytes().decode() for ca in (trustme.CA(), authority)]
+    there = peer(lambda wire: wire.say(OK), tls=presenting(authority))
+    path, contents = (
+        tmp_path / "system.pem",
+        [ca.pem.decode() for ca in (certificates.authority("another CA"), authority)],
+    )
     path.touch()
     program = [sys.executable, "-c", TRUSTING, f"https://localhost:{there.port}", str(path), *contents]
     done = subprocess.run(program, env={**os.environ, named: str(path)}, capture_output=True, text=True)
     assert done.stdout.splitlines() == said, done.stderr
 
 
-def test_a_pinned_file_that_is_not_there_refuses(
-    peer: Callable[..., Peer], authority: trustme.CA, tmp_path: Path
-) -> None:
-    there = peer(says(OK), tls=presenting(authority.issue_cert("localhost")))
+def test_a_pinned_file_that_is_not_there_refuses(peer: Callable[..., Peer], authority: Signer, tmp_path: Path) -> None:
+    there = peer(says(OK), tls=presenting(authority))
     with (
         calling(f"https://localhost:{there.port}", ca_file=tmp_path / "missing.pem") as post,
         pytest.raises(UpstreamUnreachable),
@@ -562,9 +561,9 @@ def test_a_pinned_file_that_is_not_there_refuses(
 
 @pytest.mark.parametrize("behaviour", LATE.values(), ids=LATE)
 def test_the_deadline_holds_under_tls_against_a_peer_that(
-    peer: Callable[..., Peer], authority: trustme.CA, ca_file: Path, behaviour: Behaviour
+    peer: Callable[..., Peer], authority: Signer, ca_file: Path, behaviour: Behaviour
 ) -> None:
-    there = peer(behaviour, tls=presenting(authority.issue_cert("localhost")))
+    there = peer(behaviour, tls=presenting(authority))
     began = time.monotonic()
     with calling(f"https://localhost:{there.port}", ca_file=ca_file) as post, pytest.raises(UpstreamTimeout):
         post(deadline=SHORT)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
-import trustme
 
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import Answer, Upstream
+from sandbox import certificates
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, says
 
 HEADERS = [("Content-Type", "application/json"), ("Authorization", "Bearer x")]
@@ -116,8 +115,7 @@ def test_a_handshake_that_fails_has_sent_nothing(behaviour: Behaviour) -> None:
 
 
 def test_a_certificate_of_nobody_gets_no_request() -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    context = certificates.made("nobody", names=["127.0.0.1"]).context()
     with closing(Peer(says(OK), host="127.0.0.1", tls=context)) as peer:
         error = trouble(peer.port, scheme="https")
         assert not error.sent

@@ -9,12 +9,12 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
-import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, TooLarge, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import Upstream, stream
+from sandbox import certificates
 from tests.examples import examples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, says
 
@@ -134,13 +134,11 @@ LATE: dict[str, Behaviour] = {
 @pytest.mark.parametrize("behaviour", LATE.values(), ids=LATE)
 @pytest.mark.parametrize("tls", [False, True], ids=["in clear", "under TLS"])
 def test_the_deadline_holds_against_who(peer: Start, behaviour: Behaviour, tmp_path: Path, *, tls: bool) -> None:
-    authority, ca_file, context = trustme.CA(), tmp_path / "ca.pem", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.cert_pem.write_to_path(str(ca_file))
-    authority.issue_cert("localhost").configure_cert(context)
-    there = peer(behaviour, tls=context if tls else None)
+    files = certificates.issue(tmp_path, "localhost")
+    there = peer(behaviour, tls=files.context() if tls else None)
     began = time.monotonic()
     with pytest.raises(UpstreamTimeout, match=r"^no answer in time$"):
-        fetch(there, deadline=SHORT, ca_file=ca_file if tls else None)
+        fetch(there, deadline=SHORT, ca_file=files.ca if tls else None)
     assert SHORT * 0.9 <= time.monotonic() - began < SHORT + 1
 
 
