@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import config
+from gateway.config import tables
 from gateway.config.problems import name as cut
 from gateway.errors import SettingsError
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
@@ -218,7 +219,7 @@ def test_the_public_url_has_one_canonical_spelling(url: str, host: str, origin: 
 
 
 def test_the_receive_path_holds_the_connector_id() -> None:
-    assert settings().accounts[0].receive_path == "/api/whatsapp/accounts/7/notify"
+    assert tables.receive_path(settings().accounts[0].connector_id) == "/api/whatsapp/accounts/7/notify"
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -19,9 +19,10 @@ from gateway import __version__, store, telemetry
 from gateway.delivery import claims, courier
 from gateway.delivery.courier import Courier
 from gateway.ingress import intake
+from gateway.motion.notify import Notifier
 from gateway.store import schema
 from gateway.store.engines import Database
-from gateway.upstream import Answer, Upstream
+from gateway.upstream import Answer
 from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.motion import Event as Moment
@@ -103,13 +104,13 @@ def of(contact: str, names: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def carrying(spool: Database, motion: Motion, *, upstream: Any = None, **spool_settings: Any) -> Iterator[Scene]:
+def carrying(spool: Database, motion: Motion, *, notifier: Any = None, **spool_settings: Any) -> Iterator[Scene]:
     """A courier that runs in a thread. It must have ended ten seconds after it was asked to."""
     settings = config_samples.settings(
         motion={"url": motion.url}, spool={"deadline": "1s", "deliveries": 8} | spool_settings
     )
     clock = HandClock()
-    calls = upstream or Upstream(settings.motion.url, connections=settings.spool.deliveries)
+    calls = notifier or Notifier(settings)
     carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.005)
     thread = threading.Thread(target=carrier.run)
     thread.start()
@@ -576,10 +577,10 @@ class Broken:
     faults: int = 1
     posted: int = 0
 
-    def post(self, target: str, **_: Any) -> Answer:
+    def notify(self, connector_id: int, body: bytes, *, query: str, **_: Any) -> Answer:
         self.posted += 1
         if self.posted <= self.faults:
-            raise RuntimeError(f"secret {target}")
+            raise RuntimeError(f"secret {query}")
         return Answer(200, {}, b"")
 
     def close(self) -> None:
@@ -589,13 +590,13 @@ class Broken:
 def test_a_fault_of_ours_loses_no_event_and_its_text_is_not_logged(
     spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    upstream = Broken()
-    with carrying(spool, motion, upstream=upstream) as scene:
+    notifier = Broken()
+    with carrying(spool, motion, notifier=notifier) as scene:
         scene.accept("a1", "a2")
-        until(lambda: upstream.posted == 1, "the first try")
+        until(lambda: notifier.posted == 1, "the first try")
         scene.clock.advance(courier.LEASE_SECONDS + 1)
         scene.wait_until_settled()
-        assert upstream.posted == 3
+        assert notifier.posted == 3
     faults = [line for line in log() if line.get("fault")]
     assert [line["fault"] for line in faults] == ["RuntimeError"]
     assert "secret" not in json.dumps(faults)

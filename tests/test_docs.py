@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway import config, errors, store
+from gateway import config, errors, motion, store
 from gateway.attachments import decision, fetch, vault
 from gateway.cli import Later, group
 from gateway.config import tables
@@ -122,7 +122,7 @@ def reasons() -> Iterator[str]:
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and name != "CommandError"}
     yield from (*sqlite.REASONS.values(), sqlite.FAILED, routes.NOBODY)
     yield from (words for _ours, words in exchange.WORDS.values())
-    for module in (decision, download, fetch, vault, stream, files):
+    for module in (motion, decision, download, fetch, vault, stream, files):
         named = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
         yield from (value for name, value in named.items() if " " in value and not name.startswith("_"))
     for place in REASONS_RAISED_IN:

@@ -11,13 +11,11 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.attachments.content_disposition import Promise
 from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection import content, inspector
-from gateway.motion import download
+from gateway.motion import NO_ID, download
 from gateway.motion.download import Download, Source
 from gateway.upstream import stream
 from tests import config_samples
@@ -98,15 +96,9 @@ def test_an_id_is_up_to_twelve_digits_and_anything_else_is_asked_of_nobody(
     if right:
         fetch(there, attachment_id)
     else:
-        with pytest.raises(NotFound, match=rf"^{download.NO_ID}$"):
+        with pytest.raises(NotFound, match=rf"^{NO_ID}$"):
             fetch(there, attachment_id)
     assert there.connections == right
-
-
-@given(st.text().filter(lambda text: not download.ID.fullmatch(text)))
-def test_no_text_gets_into_the_target_that_is_no_id(text: str) -> None:
-    with pytest.raises(NotFound):
-        download.require_id(text)
 
 
 STATUSES: dict[str, tuple[type[GatewayError], str]] = {

@@ -25,7 +25,7 @@ from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import content, inspector
 from gateway.inspection.content import Content
 from gateway.inspection.structure import Inspection
-from gateway.motion import download
+from gateway.motion import download, require_id
 from gateway.motion.download import Download, Source
 from gateway.store.engines import Database
 
@@ -69,7 +69,7 @@ class Shelf:
 
     def take(self, claim: Claim) -> Item:
         """The attachment that is asked for, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
-        download.require_id(claim.attachment_id)
+        require_id(claim.attachment_id)
         decided = self._decided(claim)
         return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim)
 
@@ -89,7 +89,7 @@ class Shelf:
 
         Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
         """
-        download.require_id(attachment_id)
+        require_id(attachment_id)
         now = self._clock.now()
         if not self._register.held(attachment_id, digest=digest, until=until, now=now):
             raise NotFound(decision.OTHER_BYTES)
@@ -100,7 +100,7 @@ class Shelf:
 
     def revoke(self, attachment_id: str) -> int:
         """Let no link of it open anything that was made until now; returns the new `revoked_before`."""
-        download.require_id(attachment_id)
+        require_id(attachment_id)
         before = int(self._clock.now()) + 1
         self._register.revoked(attachment_id, before=before)
         return before

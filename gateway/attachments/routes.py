@@ -28,10 +28,9 @@ from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
-from gateway.motion import download
+from gateway.motion import NUMBER
 from gateway.services import Services
 
-NUMBER = download.NUMBER  # of an attachment in Motion's links
 MINTED = "/media/<token>/<name>"
 
 PROXY = "proxy"  # the purpose of Motion's own links; minted ones say theirs

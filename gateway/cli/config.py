@@ -7,7 +7,7 @@ from urllib.parse import quote
 import click
 
 from gateway.cli import Invocation, counted
-from gateway.config import kinds, rendered
+from gateway.config import kinds, rendered, tables
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.sinch import TOKEN_PATH
@@ -47,7 +47,7 @@ def show(invocation: Invocation, *, reveal: bool) -> None:
 
 def receive_url(settings: Settings, account: Account, *, reveal: bool) -> str:
     """Write where Sinch sends the callbacks of `account`; its token as stars unless `reveal`."""
-    url = f"{settings.server.public_origin}{account.receive_path}"
+    url = f"{settings.server.public_origin}{tables.receive_path(account.connector_id)}"
     if not account.receive_token:
         return url
     token = quote(account.receive_token.get_secret_value(), safe="") if reveal else "***"

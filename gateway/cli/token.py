@@ -21,7 +21,7 @@ from gateway.errors import CommandError, NotFound
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
-from gateway.motion import download
+from gateway.motion import NUMBER
 
 NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
@@ -41,7 +41,7 @@ def token() -> None:
 def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | None, ttl: str | None) -> None:
     """Print a link to an attachment whose bytes are those of FILE. Whoever has the link has the file."""
     settings = invocation.settings()
-    if not download.ID.fullmatch(attachment_id):
+    if not re.fullmatch(NUMBER, attachment_id):
         raise CommandError(f"{NO_ID}; nothing was minted")
     verdict = _verdict(path, settings)
     issued_at = int(WallClock().now())

@@ -169,6 +169,11 @@ class SinchSettings(Table):
     ca_file: kinds.FileOrNone = _default(None)
 
 
+def receive_path(connector: object) -> str:
+    """Say the path of Motion's Receive URL, at the gateway and at Motion alike."""
+    return f"/api/whatsapp/accounts/{connector}/notify"
+
+
 class Account(Table):
     connector_id: kinds.ConnectorId = _required(7)
     name: kinds.Name = _required("Support")
@@ -182,11 +187,6 @@ class Account(Table):
     receive_token: kinds.Key = _default(None)
     phone: kinds.Phone = Field(None, repr=False)
     channels: kinds.Channels = _default(("WHATSAPP",))
-
-    @property
-    def receive_path(self) -> str:
-        """The path of Motion's Receive URL, at the gateway and at Motion alike."""
-        return f"/api/whatsapp/accounts/{self.connector_id}/notify"
 
 
 class Settings(Table):

@@ -18,16 +18,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway import __version__, telemetry
+from gateway import telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import claims, schedule
 from gateway.delivery.claims import Claim
 from gateway.delivery.schedule import Again, Health, Park, Record, Try
 from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
+from gateway.motion.notify import Notifier
 from gateway.store import retention
 from gateway.store.engines import Database
-from gateway.upstream import Upstream
 
 LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
@@ -40,7 +40,7 @@ class Courier:
         self,
         settings: Settings,
         spool: Database,
-        motion: Upstream,
+        motion: Notifier,
         *,
         clock: Clock,
         poll_seconds: float = POLL_SECONDS,
@@ -128,24 +128,19 @@ class Courier:
             self._wake.set()
 
     def _post(self, taken: Claim) -> Try:
-        target = f"/api/whatsapp/accounts/{taken.connector_id}/notify" + (f"?{taken.query}" if taken.query else "")
-        deadline = self._settings.spool.deadline
         try:
-            answer = self._motion.post(target, body=taken.body, headers=self._headers(taken), deadline_seconds=deadline)
+            answer = self._motion.notify(
+                taken.connector_id,
+                taken.body,
+                query=taken.query,
+                headers=taken.headers,
+                request_id=taken.request_id,
+                address=taken.address,
+            )
         except UpstreamError as error:
             return Try(None, error.reason, hung=isinstance(error, UpstreamTimeout))
         wait = answer.retry_after_seconds(now=self._clock.now()) or 0.0
         return Try(answer.status, str(answer.status), retry_after_seconds=wait)
-
-    def _headers(self, taken: Claim) -> list[tuple[str, str]]:
-        return [
-            *taken.headers,
-            ("User-Agent", f"motion-gateway/{__version__}"),
-            ("X-Request-Id", taken.request_id),
-            ("X-Forwarded-For", taken.address),
-            ("X-Forwarded-Proto", "https"),
-            ("X-Forwarded-Host", self._settings.server.public_host),
-        ]
 
     def _settle(self, taken: Claim, attempt: Try, *, was_up: bool, milliseconds: float) -> None:
         if attempt.delivered:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from pydantic import SecretStr
 
 from gateway import limits, telemetry
-from gateway.config import Account, secrets
+from gateway.config import Account, secrets, tables
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.ingress import events, intake, signature
 from gateway.ingress.intake import Callback, Outcome
@@ -28,7 +28,7 @@ def blueprint(services: Services) -> Blueprint:
     door = Blueprint("ingress", __name__)
     accounts = {str(account.connector_id): account for account in services.settings.accounts}
 
-    @door.post("/api/whatsapp/accounts/<connector>/notify", provide_automatic_options=False)
+    @door.post(tables.receive_path("<connector>"), provide_automatic_options=False)
     def receive(connector: str) -> Response:
         account = accounts.get(connector)
         if account is None:

@@ -1,1 +1,36 @@
-"""Motion as the gateway calls it."""
+"""Motion as the gateway calls it: the paths there, the ids of its attachments, and the name we give ourselves."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from gateway import PROGRAM
+from gateway.config.tables import MotionSettings, receive_path
+from gateway.errors import NotFound
+
+USER_AGENT = ("User-Agent", PROGRAM)
+# Of an attachment, in its one spelling: a database may take 007 and 7x for 7, and what is revoked by one name is
+# revoked.
+NUMBER = "[1-9][0-9]{0,11}"
+NO_ID = "attachment id malformed"
+
+_ID = re.compile(NUMBER)
+
+
+def require_id(attachment_id: str) -> None:
+    """Raises NotFound for what is no id."""
+    if not _ID.fullmatch(attachment_id):
+        raise NotFound(NO_ID)
+
+
+def notify_target(connector_id: int, query: str) -> str:
+    """Say where events of a connector go; `query`: that of the callback, byte for byte, or empty."""
+    return receive_path(connector_id) + (f"?{query}" if query else "")
+
+
+def attachment_target(motion: MotionSettings, attachment_id: str) -> str:
+    """Say where the bytes of an attachment are, with the key that opens it. Raises NotFound for what is no id."""
+    require_id(attachment_id)
+    path = motion.attachment_path.replace("{id}", attachment_id)
+    return f"{path}?apikey={quote(motion.api_key.get_secret_value(), safe='')}" if motion.api_key else path

@@ -9,25 +9,20 @@ Rule 3. What is over a limit is refused as soon as that is known.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import quote
 
-from gateway import __version__, basic_auth, upstream
+from gateway import basic_auth, upstream
 from gateway.attachments import content_disposition
 from gateway.attachments.content_disposition import Promise
 from gateway.config.tables import AttachmentsSettings, MotionSettings
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
 from gateway.inspection import filetypes
 from gateway.inspection.structure import Inspection, Trait
+from gateway.motion import USER_AGENT, attachment_target
 
-# In its one spelling: a database may take 007 and 7x for 7, and what is revoked by one name is revoked.
-NUMBER = "[1-9][0-9]{0,11}"
-ID = re.compile(NUMBER)
 CONNECTIONS = 16
 
-NO_ID = "attachment id malformed"
 GONE = "MEDIA_NOT_REACHABLE: gone at Motion"
 REDIRECTED = "MEDIA_NOT_REACHABLE: Motion redirected"
 NO_FILE = "MEDIA_NOT_REACHABLE: Motion sent a page and no file"
@@ -63,7 +58,7 @@ class Source:
 
         What was written counts only if this returns. Raises NotFound, TooLarge, Unavailable, and what the two raise.
         """
-        target, headers = self._target(attachment_id), self._headers()
+        target, headers = attachment_target(self._motion, attachment_id), self._headers()
         try:
             with self._upstream.get(target, headers=headers, deadline_seconds=self._motion.timeout) as answer:
                 _require_file(answer.status)
@@ -93,26 +88,14 @@ class Source:
             declared=answer.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
         )
 
-    def _target(self, attachment_id: str) -> str:
-        require_id(attachment_id)
-        path = self._motion.attachment_path.replace("{id}", attachment_id)
-        key = self._motion.api_key
-        return f"{path}?apikey={quote(key.get_secret_value(), safe='')}" if key else path
-
     def _headers(self) -> list[tuple[str, str]]:
-        headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", f"motion-gateway/{__version__}")]
+        headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), USER_AGENT]
         if self._motion.username and self._motion.password:
             headers.append(basic_auth.header(self._motion.username, self._motion.password.get_secret_value()))
         return headers
 
     def _too_large(self, size_bytes: int) -> TooLarge:
         return TooLarge(OVER_MOTIONS if size_bytes > self._motion.max_attachment else OVER_OURS)
-
-
-def require_id(attachment_id: str) -> None:
-    """Raises NotFound for what is no id."""
-    if not ID.fullmatch(attachment_id):
-        raise NotFound(NO_ID)
 
 
 def require_no_page(download: Download, inspection: Inspection) -> None:

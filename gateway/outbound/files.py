@@ -24,7 +24,7 @@ from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
-from gateway.motion import download
+from gateway.motion import NUMBER
 from gateway.outbound.message import Media, NewLink, Send
 from gateway.outbound.message_fields import WHATSAPP
 from gateway.outbound.record import Attached
@@ -224,4 +224,4 @@ def _leniently(url: str) -> tuple[str, int, str]:
 
 def _pattern(path: str) -> re.Pattern[str]:
     before, _, after = path.partition("{id}")
-    return re.compile(f"{re.escape(before)}(?P<id>{download.NUMBER}){re.escape(after)}/?")
+    return re.compile(f"{re.escape(before)}(?P<id>{NUMBER}){re.escape(after)}/?")

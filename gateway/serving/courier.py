@@ -6,8 +6,8 @@ from gateway import lock, paths, services, telemetry
 from gateway.clock import SteadyClock
 from gateway.config import Settings
 from gateway.delivery.courier import Courier
+from gateway.motion.notify import Notifier
 from gateway.serving.process import STOPPING, Signals
-from gateway.upstream import Upstream
 
 
 def run(settings: Settings) -> None:
@@ -15,7 +15,7 @@ def run(settings: Settings) -> None:
     telemetry.configure("courier")
     shared = services.build(settings)
     shared.spool.require_latest()
-    motion = Upstream(settings.motion.url, ca_file=settings.motion.ca_file, connections=settings.spool.deliveries)
+    motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
         carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())
         Signals(STOPPING).on_first(carrier.stop)

@@ -11,12 +11,13 @@ from pathlib import Path
 import jinja2
 
 from gateway import errors, paths
-from gateway.attachments import routes, tokens
+from gateway.attachments import tokens
 from gateway.config import Settings
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.config.tables import ServerSettings
 from gateway.doors import DOORS, HEADERS, MOST_CALL_BYTES, NGINX, PUBLIC_HEADERS, SENDER, VAULT_LOCATION
 from gateway.errors import CommandError
+from gateway.motion import NUMBER
 from gateway.outbound.allowed import PREPARING_SECONDS
 from gateway.outbound.refusals import Refused
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
@@ -113,7 +114,7 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
 def _attachments(settings: Settings) -> dict[str, object]:
     """The second door. What its links look like is empty where there are none."""
     ours, length = settings.attachments, f"{{{tokens.SHORTEST},{tokens.LONGEST}}}"
-    proxied = ours.public_path.replace(".", "[.]").replace("{id}", routes.NUMBER)
+    proxied = ours.public_path.replace(".", "[.]").replace("{id}", NUMBER)
     return {
         "proxied": "" if ours.proxy_token is None else proxied,
         "minted": f"/media/[0-9A-Za-z_-]{length}" if ours.token_keys else "",

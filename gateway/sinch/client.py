@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway import __version__
+from gateway import PROGRAM
 from gateway import clock as clocks
 from gateway.clock import Clock
 from gateway.config import Account
@@ -29,7 +29,6 @@ DEADLINE_SECONDS = 20.0  # of one try; a send of Sinch's takes well under one se
 RENEWAL_SECONDS = 2 * access_tokens.DEADLINE_SECONDS  # until another's renewal has failed, and our own
 MOST_BYTES = 8 * 2**20  # of an answer: a page of 1,000 messages
 VIA = "1.1 motion-gateway"  # RFC 9110, 7.6.3: whoever gets a call with it has been led in a circle
-NAME = f"motion-gateway/{__version__}"
 WAITING = 40  # calls to one region at the same time
 
 
@@ -118,7 +117,7 @@ class Sinch:
 def _headers(request: Request, token: str) -> list[tuple[str, str]]:
     headers = [*request.headers, ("Accept-Encoding", "identity"), ("Via", VIA)]
     if not any(name == "User-Agent" for name, _ in headers):
-        headers.append(("User-Agent", NAME))
+        headers.append(("User-Agent", PROGRAM))
     if token:
         headers.append(("Authorization", f"Bearer {token}"))
     return headers
