@@ -9,7 +9,7 @@ Rule 3. What comes in is a call and what is known of its caller, what goes out i
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -38,13 +38,17 @@ COUNTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class IncomingCall:
-    """A call that may pass. `headers`: those that go out with it; `began_at`: when it came, in seconds since 1970."""
+    """A call that may pass. `headers`: those that go out with it; `began_at`: when it came, in seconds since 1970.
+
+    `is_gone` tells whether whoever makes it has stopped waiting for the answer.
+    """
 
     call: Call
     headers: Sequence[tuple[str, str]] = field(repr=False)
     body: bytes = field(repr=False)
     request_id: str
     began_at: float
+    is_gone: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +224,7 @@ class _Passage:
             headers=self.incoming.headers,
             body=body if body or operation.method != "GET" else None,
             account=call.signer(account) if self.services.settings.outbound.vault_credentials else None,
+            is_unwanted=self.incoming.is_gone,
         )
         self.fate = UNKNOWN_FATES.get(operation.effect)
         try:

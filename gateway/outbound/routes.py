@@ -7,8 +7,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import select
+import socket
 from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response, g, request
@@ -103,7 +106,23 @@ def _incoming(services: Services) -> IncomingCall:
         body=request.get_data(cache=False),
         request_id=request.headers.get("X-Request-Id", ""),
         began_at=g.started_at,
+        is_gone=functools.partial(_has_ended, request.environ.get("gunicorn.socket")),
     )
+
+
+def _has_ended(connection: socket.socket | None) -> bool:
+    """Whether nginx has closed the connection that the request came by, as it does as soon as its client has.
+
+    Of a request that came by none nobody knows.
+    """
+    if connection is None:
+        return False
+    said = select.poll()
+    try:
+        said.register(connection, select.POLLIN)
+        return bool(said.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):  # it broke, or is closed on our side
+        return True
 
 
 def _own_token(services: Services) -> Response:

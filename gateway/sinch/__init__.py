@@ -22,6 +22,7 @@ class Trouble(StrEnum):
     """Why there is no answer of Sinch's, by the name that the log and our own answers give it."""
 
     BUSY = "SINCH_BUSY"  # as many calls are under way as may be
+    CALLER_GONE = "CALLER_GONE"  # nobody waits for the answer any more
     NO_KEY = "KEY_NOT_CONFIGURED"
     KEY_REFUSED = "SINCH_REFUSES_KEY"
     UNREACHABLE = "SINCH_UNREACHABLE"

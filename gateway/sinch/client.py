@@ -34,7 +34,10 @@ WAITING = 40  # calls to one region at the same time
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A call as it goes out. `account`: the one whose token we add; None: `headers` has all there is."""
+    """A call as it goes out. `account`: the one whose token we add; None: `headers` has all there is.
+
+    `is_unwanted` is asked just before it leaves, at each try: what nobody waits for is not sent.
+    """
 
     method: str
     target: str
@@ -42,6 +45,12 @@ class Request:
     headers: Sequence[tuple[str, str]] = field(repr=False)
     body: bytes | None = field(repr=False)
     account: Account | None = None
+    is_unwanted: Callable[[], bool] = lambda: False
+
+    def require_wanted(self) -> None:
+        """Raises SinchError once nobody waits for its answer any more."""
+        if self.is_unwanted():
+            raise SinchError(Trouble.CALLER_GONE)
 
 
 class Sinch:
@@ -101,6 +110,7 @@ class Sinch:
                 headers=_headers(request, token),
                 deadline_seconds=seconds,
                 most_bytes=MOST_BYTES,
+                before_leaving=request.require_wanted,
             )
 
         try:

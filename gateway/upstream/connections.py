@@ -42,7 +42,7 @@ class PunctualSocket(socket.socket):
 
     def sendall(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
         self.settimeout(exchange.current().left_seconds())
-        exchange.current().sent = True
+        exchange.current().leave()
         super().sendall(*args, **options)
 
 

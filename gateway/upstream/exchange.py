@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -70,6 +70,7 @@ class Exchange:
 
     target: str
     ends_at: float
+    before_leaving: Callable[[], None] = lambda: None  # may call all of it off, by raising
     sent: bool = False  # the first byte of the request is about to leave
     most_wait_seconds: float = math.inf  # for what comes next
     answer: client.HTTPResponse = field(init=False)  # once its head is read
@@ -77,6 +78,12 @@ class Exchange:
     @property
     def expired(self) -> bool:
         return clock.steady() >= self.ends_at
+
+    def leave(self) -> None:
+        """Let bytes leave; before the first of them whoever began this is asked whether it still shall."""
+        if not self.sent:
+            self.before_leaving()
+        self.sent = True
 
     def left_seconds(self) -> float:
         """Say how long whatever is done next may take. Raises TimeoutError when time is up."""
@@ -91,9 +98,11 @@ current = _current.get  # that of this thread, or greenlet
 
 
 @contextmanager
-def exchanging(target: str, deadline_seconds: float) -> Iterator[Exchange]:
+def exchanging(
+    target: str, deadline_seconds: float, before_leaving: Callable[[], None] = lambda: None
+) -> Iterator[Exchange]:
     """Hold what happens in the context to one time. Raises UpstreamTimeout when that is up, and says what had left."""
-    exchange = Exchange(target, clock.steady() + deadline_seconds)
+    exchange = Exchange(target, clock.steady() + deadline_seconds, before_leaving)
     before = _current.set(exchange)
     try:
         yield exchange

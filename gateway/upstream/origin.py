@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -84,9 +84,14 @@ class Upstream:
         headers: Sequence[tuple[str, str]],
         deadline_seconds: float,
         most_bytes: int,
+        before_leaving: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Send one request and read the whole answer. Raises UpstreamUnreachable, UpstreamTimeout."""
-        with exchanging(target, deadline_seconds) as exchange:
+        """Send one request and read the whole answer. Raises UpstreamUnreachable, UpstreamTimeout.
+
+        `before_leaving` is called when a connection is there and the first byte is about to leave: what it raises
+        comes through, and nothing has left.
+        """
+        with exchanging(target, deadline_seconds, before_leaving) as exchange:
             with in_our_words():
                 response = self._ask(method, headers, body=body)
             try:
