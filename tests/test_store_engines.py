@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from gateway.errors import NotFound, SpoolUnavailable
 from gateway.ingress import intake
-from gateway.store import schema
+from gateway.store import migrations, schema
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 from tests.spool_samples import NOW, callback, locked, rows, until
@@ -103,6 +103,53 @@ def test_whoever_names_statements_and_whoever_composes_them_share_one_transactio
     assert [type(future.exception(10)) for future in futures] == [type(None), type(None), SpoolUnavailable, type(None)]
     assert seen == [0, 1, 2]
     assert [row.lane for row in rows(spool, schema.lane)] == ["lane 1", "lane 2", "lane 3"]
+
+
+@pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
+def test_those_beside_a_work_by_name_that_raises_are_done_once_more_and_once_is_what_stays(
+    spool: Database, error: Exception | None
+) -> None:
+    done = []
+
+    def line_up(lane: str) -> Callable[[Run], str]:
+        def work(run: Run) -> str:
+            done.append(lane)
+            run("line_up", lane=lane, event_id=len(done))
+            return lane
+
+        return work
+
+    def fail(run: Run) -> None:
+        line_up("bad")(run)
+        if error is not None:
+            raise error
+        run("line_up", lane=None, event_id=9)
+
+    works = [line_up("before"), fail, line_up("after")]
+    with burst(spool, *works, named=works) as (before, failing, after):
+        pass
+    assert (before.result(10), after.result(10)) == ("before", "after")
+    assert type(failing.exception(10)) is (SpoolUnavailable if error is None else KeyError)
+    assert [row.lane for row in rows(spool, schema.lane)] == ["before", "after"]
+    assert done == ["before", "bad", "before", "bad", "after"]
+
+
+def test_an_interrupted_work_by_name_tells_its_neighbours_that_nothing_was_written(spool: Database) -> None:
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(_run: Run) -> None:
+        raise Interrupted
+
+    def neighbour(run: Run) -> None:
+        run("line_up", lane="neighbour", event_id=1)
+
+    with burst(spool, interrupt, neighbour, named=(interrupt, neighbour)) as futures:
+        pass
+    told = [type(future.exception(10)) for future in futures]
+    assert SpoolUnavailable in told
+    assert type(None) not in told
+    assert rows(spool, schema.lane) == []
 
 
 @pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
@@ -329,6 +376,31 @@ def write_until_full(database: Database, *, rows: int) -> set[str]:
     with pytest.raises(SpoolUnavailable, match=r"^spool disk full$"):
         collections.deque(map(write_batch, range(100)))
     return acknowledged
+
+
+def test_a_full_disk_leaves_all_callbacks_that_were_taken_in_and_no_other(disk: Path) -> None:
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"\0" * 300_000)
+    taken_in: list[str] = []
+    migrations.migrate(disk / "spool.sqlite3")
+    with closing(Database(disk / "spool.sqlite3", patience_seconds=0.2)) as spool:
+
+        def take_in(name: str) -> None:
+            intake.accept(spool, callback(name, contact=name, text="x" * 5000, nonce=f"nonce {name}"), now=1)
+            taken_in.append(f"request-{name}")
+
+        def take_in_all(writer: int) -> None:
+            with pytest.raises(SpoolUnavailable, match=r"^spool disk full$"):
+                collections.deque(map(take_in, (f"{writer}.{number}" for number in range(1000))))
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            collections.deque(pool.map(take_in_all, range(WRITERS)))
+        assert {row.request_id for row in rows(spool, schema.event)} == set(taken_in)
+        assert len(rows(spool, schema.nonce)) == len(rows(spool, schema.lane)) == len(taken_in) > 0
+        ballast.unlink()
+        intake.accept(spool, callback("room again"), now=1)
+        with closing(sqlite3.connect(spool.path)) as other:
+            assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 @AMOUNTS

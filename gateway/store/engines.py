@@ -2,8 +2,8 @@
 
 Rule 1. A write that returned is on the disk: WAL with synchronous=FULL.
 Rule 2. One write transaction at a time in a process. Writers that wait for it share the next one,
-        so that a burst costs one fsync and not one each. A writer whose work raises takes only its
-        own savepoint back.
+        so that a burst costs one fsync and not one each. A writer whose work raises takes back its own work
+        alone: those beside it are done again, each in a savepoint, which costs too much to be made for everybody.
 Rule 3. Processes take turns at writing, and ask for theirs every millisecond. SQLite's own waiting sleeps
         longer and longer between two looks: a busy courier would keep the doors out for seconds.
 Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
@@ -14,12 +14,12 @@ Rule 5. What every event runs goes to the driver as text, by its name (`sqlite.s
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from gateway import clock
 from gateway.errors import SpoolUnavailable
@@ -33,11 +33,9 @@ T = TypeVar("T")
 Work = Callable[["sa.Connection"], T]
 
 TURN_SECONDS = 0.001
-IDLE_READERS = 5  # connections that are kept open
 
 
-@dataclass(frozen=True)
-class _Hand:
+class _Hand(NamedTuple):
     """A connection, for both kinds of work."""
 
     driver: Connection
@@ -45,10 +43,7 @@ class _Hand:
     composing: sa.Connection | None = None
 
 
-@dataclass(frozen=True)
-class _Composing:
-    """SQLAlchemy's side of a database."""
-
+class _Composing(NamedTuple):
     reading: sa.Engine
     writing: sa.Engine
     error: type[Exception]
@@ -65,11 +60,15 @@ class _Ticket(Generic[T]):
         self.settled = False
 
     def run(self, hand: _Hand) -> None:
+        """Do the work. Raises whatever it raises."""
+        self._result = self._work(hand.composing if self.composes else hand.run)
+
+    def run_apart(self, hand: _Hand) -> None:
         """Do the work in a savepoint. Raises only what took the whole transaction down."""
         driver = hand.driver
         driver.execute("SAVEPOINT writer")
         try:
-            self._result = self._work(hand.composing if self.composes else hand.run)
+            self.run(hand)
             driver.execute("RELEASE writer")
         except Exception as error:
             if not driver.in_transaction:  # a full disk, say: SQLite has rolled everything back
@@ -98,29 +97,31 @@ class Database:
         self._idle: list[Connection] = []
         self._writing: _Hand | None = None
         self._writer = threading.Lock()
-        self._queue = threading.Lock()
-        self._waiting: list[_Ticket[Any]] = []
+        self._waiting: deque[_Ticket[Any]] = deque()
 
     def ask(self, work: Callable[[Run], T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
-        with _translated(), self._reader() as driver:
+        with sqlite.translated(), self._reader() as driver:
             driver.execute("BEGIN")
             return work(sqlite.runner(driver))
 
     def tell(self, work: Callable[[Run], T]) -> T:
-        """Run named statements in a transaction and return once it is on the disk. Raises SpoolUnavailable."""
-        with _translated():
+        """Run named statements in a transaction and return once it is on the disk. Raises SpoolUnavailable.
+
+        The work is done a second time where one beside it fails: it touches nothing but the transaction.
+        """
+        with sqlite.translated():
             return self._written(_Ticket(work))
 
     def read(self, work: Work[T]) -> T:
         """As `ask`, with SQLAlchemy's connection."""
-        with _translated(self._composing.error), self._composing.reading.connect() as connection:
+        with sqlite.translated(self._composing.error), self._composing.reading.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             return work(connection)
 
     def write(self, work: Work[T]) -> T:
         """As `tell`, with SQLAlchemy's connection."""
-        with _translated(self._composing.error):
+        with sqlite.translated(self._composing.error):
             return self._written(_Ticket(work, composes=True))
 
     def require_latest(self) -> None:
@@ -133,7 +134,7 @@ class Database:
 
         Writers wait as long as that takes. Raises SpoolUnavailable.
         """
-        with _translated(), self._writer, self._reader() as driver:
+        with sqlite.translated(), self._writer, self._reader() as driver:
             driver.execute("VACUUM")
             blocked, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if blocked:  # a reader held on to the log for longer than our patience
@@ -145,13 +146,11 @@ class Database:
             self._idle, self._writing = [], None
         for driver in opened:
             driver.close()
-        if "_composing" in vars(self):  # else it was never asked for
-            self._composing.reading.dispose()
-            self._composing.writing.dispose()
+        for engine in self._composing[:2] if "_composing" in vars(self) else ():  # it was asked for
+            engine.dispose()
 
     def _written(self, ticket: _Ticket[T]) -> T:
-        with self._queue:
-            self._waiting.append(ticket)
+        self._waiting.append(ticket)
         with self._writer:
             if not ticket.settled:  # else the writer before took it along
                 clock.pause(0)  # those who are on their way come along
@@ -159,13 +158,11 @@ class Database:
         return ticket.result()
 
     def _commit_waiting(self) -> None:
-        with self._queue:
-            batch, self._waiting = self._waiting, []
+        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         error: Exception | None = SpoolUnavailable("spool write interrupted")
         try:
             with self._turn(composes=any(ticket.composes for ticket in batch)) as hand:
-                for ticket in batch:
-                    ticket.run(hand)
+                self._run(batch, hand)
                 hand.driver.commit()
             error = None
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
@@ -173,6 +170,19 @@ class Database:
         finally:
             for ticket in batch:
                 ticket.settle(error)
+
+    def _run(self, batch: list[_Ticket[Any]], hand: _Hand) -> None:
+        apart = len(batch) > 1 and hand.composing is not None  # such works may do more than write: none is done twice
+        try:
+            for ticket in batch:
+                ticket.run_apart(hand) if apart else ticket.run(hand)
+        except Exception:
+            if apart or len(batch) == 1:
+                raise
+            hand.driver.rollback()
+            self._begin(hand.driver)
+            for ticket in batch:
+                ticket.run_apart(hand)
 
     @contextmanager
     def _turn(self, *, composes: bool) -> Iterator[_Hand]:
@@ -204,7 +214,7 @@ class Database:
 
     @contextmanager
     def _composed_hand(self) -> Iterator[_Hand]:
-        with _translated(self._composing.error):  # here, for those of the batch who do not know of SQLAlchemy
+        with sqlite.translated(self._composing.error):  # here, for those of the batch who do not know of SQLAlchemy
             connection = self._composing.writing.connect()
         with connection:
             driver = cast("Connection", connection.connection.driver_connection)
@@ -228,10 +238,7 @@ class Database:
             yield driver
         finally:
             driver.rollback()
-            if len(self._idle) < IDLE_READERS:
-                self._idle.append(driver)
-            else:
-                driver.close()
+            self._idle.append(driver)
 
     @cached_property
     def _composing(self) -> _Composing:
@@ -239,11 +246,3 @@ class Database:
 
         reading, writing = schema.engine(self._reader_connection), schema.engine(self._writer_connection)
         return _Composing(reading, writing, schema.ERROR)
-
-
-@contextmanager
-def _translated(foreign: type[Exception] = sqlite.Error) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite.Error, foreign) as error:
-        raise SpoolUnavailable(sqlite.reason(error)) from error

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +79,15 @@ def reason(error: Exception) -> str:
     return next((told for prefix, told in REASONS.items() if name.startswith(prefix)), FAILED)
 
 
+@contextmanager
+def translated(foreign: type[Exception] = Error) -> Iterator[None]:
+    """Raises SpoolUnavailable for the driver's errors, and for those of whatever stands between us and it."""
+    try:
+        yield
+    except (Error, foreign) as error:
+        raise SpoolUnavailable(reason(error)) from error
+
+
 def current(path: Path) -> str | None:
     """The revision of the schema at `path`; None where there is none yet. Raises SpoolUnavailable."""
     if not path.exists():
@@ -101,11 +111,8 @@ def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:
     Returns the revision of a copy that is whole, None for one that is damaged. Raises SpoolUnavailable.
     """
     with closing(sqlite3.connect(to)) as made:
-        try:
-            with closing(connect(path, patience_seconds=patience_seconds)) as driver:
-                driver.backup(made)
-        except Error as error:
-            raise SpoolUnavailable(reason(error)) from error
+        with translated(), closing(connect(path, patience_seconds=patience_seconds)) as driver:
+            driver.backup(made)
         try:
             # As it came it would want a log beside it, also where it is only to be read.
             made.execute("PRAGMA journal_mode=DELETE")
