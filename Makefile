@@ -16,7 +16,7 @@ TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.installed ## install what is missing: system packages, and Python's into .venv
+setup: $(VENV)/.installed ## install what is missing: system packages, Python's into .venv, and the gateway itself there
 	@deploy/install-packages $(PACKAGES)
 
 install: ## install for systemd in PREFIX=/opt/motion-gateway, as root; again to upgrade. DESTDIR= stages it

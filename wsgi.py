@@ -12,7 +12,7 @@ from gateway.doors import DOORS
 
 
 def door(name: str, settings: Settings | None = None) -> Flask:
-    """The application of the door `name`; without `settings`, with those that a command would find.
+    """Make the application of the door `name`; without `settings`, with those that a command would find.
 
     Raises SettingsError; and SpoolUnavailable if the spool was not migrated, which `web` has looked at before.
     """

@@ -13,7 +13,7 @@ from gateway.services import Services
 
 
 def create_app(services: Services, *, door: str) -> Flask:
-    """The application of `door`, one of DOORS."""
+    """Make the application of `door`, one of DOORS."""
     row = DOORS[door]
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # one spelling of each path; the others are not redirected, they are not there
@@ -26,7 +26,7 @@ def create_app(services: Services, *, door: str) -> Flask:
 
 
 def refuse_malformed(app: Flask, *, door: str) -> Response:
-    """What the application of `door` says to a request that its server cannot read."""
+    """Answer for the application of `door` a request that its server cannot read."""
     with app.app_context():
         g.decision = {}
         response: Response = doors.load(DOORS[door].refuse)(BadRequest())
@@ -43,7 +43,7 @@ def _start(services: Services) -> Callable[[], None]:
 
 
 def refuse(error: Exception) -> Response:
-    """Every exception becomes an answer here, and nowhere else; those of the outbound door in its own room."""
+    """Make an answer of any exception, here and nowhere else; the outbound door does so in its own room."""
     refusal = _as_ours(error)
     g.decision[telemetry.REASON] = refusal.reason
     response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
@@ -63,7 +63,7 @@ def _as_ours(error: Exception) -> errors.GatewayError:
 
 
 def _ours(status: int) -> errors.GatewayError:
-    """What a status of Flask's own means here."""
+    """Say what a status of Flask's own means here."""
     if status == 413:
         return errors.TooLarge("body too large")
     if status == 416:

@@ -55,15 +55,15 @@ class Door:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What every answer carries."""
+        """Give what every answer carries."""
         return PUBLIC_HEADERS if self.public else HEADERS
 
     def is_wanted(self, settings: object) -> bool:
-        """Whether there is such a door with these settings."""
+        """Tell whether there is such a door with these settings."""
         return not self.wanted or bool(operator.attrgetter(self.wanted)(settings))
 
     def most_body_bytes(self, settings: object) -> int:
-        """How long the body of a request may be."""
+        """Tell how long the body of a request may be."""
         said = self.most_body
         return said if isinstance(said, int) else int(operator.attrgetter(said)(settings))
 
@@ -140,6 +140,6 @@ DOORS = {row.name: row for row in _ROWS}
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - whatever it is
-    """What a row names as "module:name"."""
+    """Import what a row names as "module:name"."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)

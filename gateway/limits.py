@@ -89,7 +89,7 @@ class Counters(MemoryStorage):
         return self._ask(super().get_sliding_window, key, expiry)
 
     def _ask(self, here: Callable[..., R], *question: object) -> R:
-        """The answer of Redis, or that of `here`, which is the same question to memory."""
+        """Ask Redis, or by `here`, which is the same question, the memory."""
         if self._shared is None or self._clock.now() < self._away_until:
             return here(*question)
         try:
@@ -107,7 +107,7 @@ def rate(limit: str) -> RateLimitItem:
 
 
 def counted_as(address: str) -> str:
-    """The name under which a client is counted: its address, or the /64 that an IPv6 host owns."""
+    """Give the name under which a client is counted: its address, or the /64 that an IPv6 host owns."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

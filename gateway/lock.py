@@ -21,7 +21,7 @@ MODE = 0o600  # whoever may open it may hold it
 
 @contextmanager
 def held(path: Path, *, patience_seconds: float, mode: int = MODE) -> Iterator[BinaryIO]:
-    """The file `path`, made if it is not there, with a lock on it that nobody else has, in this process neither.
+    """Open `path`, made if it is not there, with a lock on it that nobody else has, in this process neither.
 
     Raises BlockingIOError if another keeps it for longer than that, and OSError for what the disk says.
     """
@@ -49,7 +49,7 @@ def only_one(path: Path, who: str, *, patience_seconds: float = PATIENCE_SECONDS
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock `path`."""
+    """Tell whether a living process holds the lock `path`."""
     try:
         with path.open("rb") as looked_at:
             fcntl.flock(looked_at, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -61,14 +61,14 @@ def is_held(path: Path) -> bool:
 
 
 def is_listening(path: Path) -> bool:
-    """Whether a process accepts connections on the Unix socket `path`."""
+    """Tell whether a process accepts connections on the Unix socket `path`."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(LISTENING_SECONDS)
         return probe.connect_ex(str(path)) == 0
 
 
 def is_at(file: BinaryIO, path: Path) -> bool:
-    """Whether the open file is still the one that stands at `path`."""
+    """Tell whether the open file is still the one that stands at `path`."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

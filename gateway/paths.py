@@ -25,42 +25,42 @@ _PACKAGE = Path(__file__).parent
 
 
 def spool(settings: Settings) -> Path:
-    """The database's file."""
+    """Name the database's file."""
     return settings.server.state_dir / SPOOL
 
 
 def vault(settings: Settings) -> Path:
-    """The folder of the files of attachments."""
+    """Name the folder of the files of attachments."""
     return settings.server.state_dir / "vault"
 
 
 def run(settings: Settings) -> Path:
-    """The folder of what is there only while the gateway runs."""
+    """Name the folder of what is there only while the gateway runs."""
     return settings.server.state_dir / "run"
 
 
 def socket(settings: Settings, door: str) -> Path:
-    """The Unix socket of `door`."""
+    """Name the Unix socket of `door`."""
     return run(settings) / f"{door}.sock"
 
 
 def nginx_conf(settings: Settings) -> Path:
-    """The configuration that nginx runs with."""
+    """Name the configuration that nginx runs with."""
     return run(settings) / "nginx.conf"
 
 
 def edge_log(settings: Settings) -> Path:
-    """Where an nginx tells of our servers that includes them."""
+    """Name the log in which an nginx tells of our servers that includes them."""
     return settings.server.state_dir / "edge.log"
 
 
 def lock(settings: Settings, process: str) -> Path:
-    """Held by `process` for as long as it lives: a door, the courier, or `serve`."""
+    """Name the lock that `process` holds for as long as it lives: a door, the courier, or `serve`."""
     return settings.server.state_dir / f"{process}.lock"
 
 
 def require_same_state(before: Settings, after: Settings) -> None:
-    """Raises CommandError where the state of a running gateway would move: its locks and sockets are there."""
+    """Raise CommandError where the state of a running gateway would move: its locks and sockets are there."""
     if after.server.state_dir != before.server.state_dir:
         raise CommandError(
             f"server.state_dir is {before.server.state_dir} for as long as the gateway runs; stop it to change that"
@@ -68,7 +68,7 @@ def require_same_state(before: Settings, after: Settings) -> None:
 
 
 def templates() -> Path:
-    """The folder of nginx's templates: `nginx/` of a checkout, which stands within the package once it is installed."""
+    """Find nginx's templates: `nginx/` of a checkout, which stands within the package once it is installed."""
     installed = _PACKAGE / "nginx"
     return installed if installed.is_dir() else _PACKAGE.parent / "nginx"
 
@@ -90,7 +90,7 @@ def prepare(settings: Settings) -> None:
 
 
 def require_way_in(settings: Settings) -> None:
-    """Raises CommandError if nginx's workers could not reach the doors' sockets."""
+    """Raise CommandError if nginx's workers could not reach the doors' sockets."""
     user = worker_user()
     for folder in run(settings).parents if user else ():
         if not folder.stat().st_mode & stat.S_IXOTH:
@@ -101,7 +101,7 @@ def require_way_in(settings: Settings) -> None:
 
 
 def worker_user() -> str | None:
-    """Whom nginx's workers run as where we are root; None where they run as ourselves."""
+    """Tell whom nginx's workers run as where we are root; None where they run as ourselves."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}

@@ -33,7 +33,7 @@ class Services:
 
 
 class Unbuilt:
-    """In the place of a service that a process has said not to need."""
+    """Stands in the place of a service that a process has said not to need, and raises GatewayError when it is used."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -43,7 +43,7 @@ class Unbuilt:
 
 
 def build(settings: Settings, *, needs: Collection[str] = (), patience_seconds: float = PATIENCE_SECONDS) -> Services:
-    """Settings, spool and clock, and of the others those that `needs` names.
+    """Build settings, spool and clock, and of the others those that `needs` names.
 
     `patience_seconds`: how long to wait for a spool that another process is writing to.
     """

@@ -213,3 +213,13 @@ def test_a_line_tells_how_long_it_took_and_who_asked(spool: Database, log: Log) 
         "address": "2001:db8::1",
         "ms": 0.0,
     }
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_what_the_server_of_a_door_cannot_read_is_refused_in_the_doors_own_words(spool: Database, name: str) -> None:
+    made = app.create_app(services(spool, attachments=LINKS), door=name)
+    answer = app.refuse_malformed(made, door=name)
+    refused = Refused("REQUEST_MALFORMED")
+    expected = (400, refused.body) if name == "outbound" else (404, errors.body(404))
+    assert (answer.status_code, answer.get_data()) == expected
+    assert DOORS[name].headers.items() <= dict(answer.headers).items()

@@ -35,7 +35,7 @@ class Directive:
     block: tuple[Directive, ...] = ()
 
     def all(self, name: str) -> list[Directive]:
-        """The directives of that name in the block, in their order."""
+        """List the directives of that name in the block, in their order."""
         return [directive for directive in self.block if directive.name == name]
 
     def has(self, name: str) -> bool:
@@ -56,7 +56,7 @@ class Route:
 
 
 def routes(settings: Settings) -> list[Route]:
-    """Every route that the gateway with these settings answers."""
+    """List every route that the gateway with these settings answers."""
     main = directives(nginx_conf.configuration(settings))
     [http] = main.all("http")
     return [route for server in http.all("server") for route in _of_server(settings, server)]
@@ -82,7 +82,7 @@ def _of_location(settings: Settings, location: Directive) -> Iterator[tuple[tupl
         for methods, path in _door_routes(settings, door):
             asked = _asked(path, before)
             if asked is not None and _fits(location, asked):
-                yield methods, _told(settings, asked), f"{door} door"
+                yield methods, _written(settings, asked), f"{door} door"
     if location.has("root"):
         yield ("GET", "HEAD"), pattern, "nginx: ACME files"
     if any(directive.arguments[0] == "301" for directive in location.all("return")):
@@ -90,13 +90,13 @@ def _of_location(settings: Settings, location: Directive) -> Iterator[tuple[tupl
 
 
 def _passed(address: str) -> tuple[str, str]:
-    """The door to which `proxy_pass` leads, and what it puts before the path that a client asks for."""
+    """Tell the door to which `proxy_pass` leads, and what it puts before the path that a client asks for."""
     door, slash, before = address.partition("motion_gateway_")[2].partition("/")
     return door.removesuffix("$request_uri"), slash + before.removesuffix("$request_uri")
 
 
 def _asked(path: str, before: str) -> str | None:
-    """What a client asks for who gets to `path` of the door; None where nobody does."""
+    """Tell what a client asks for who gets to `path` of the door; None where nobody does."""
     if not before:
         return path
     own = re.fullmatch(f"(?:{before}|/<[a-z_]+>)(/.*)", path)
@@ -124,19 +124,19 @@ def _door_routes(settings: Settings, door: str) -> Iterator[tuple[tuple[str, ...
 
 
 def _calls(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Of the one route of all calls those that pass."""
+    """List of the one route of all calls those that pass."""
     for region, project in dict.fromkeys((account.region, account.project_id) for account in settings.accounts):
         for path, methods in allowed.by_path(management=settings.outbound.allow_management).items():
             yield tuple(sorted(methods)), f"/{region}/v1/projects/{project}/{path}"
 
 
 def _example(path: str) -> str:
-    """A path of that kind."""
+    """Make a path of that kind."""
     return re.sub("<[a-z_]+>", lambda found: EXAMPLES[found[0]], path)
 
 
-def _told(settings: Settings, path: str) -> str:
-    """A path as people write it, with what proves that one may use it."""
+def _written(settings: Settings, path: str) -> str:
+    """Write a path as people do, with what proves that one may use it."""
     told = re.sub("<(?:[a-z]+[_:])?([a-z]+)>", r"{\1}", path)
     proxied = path.replace("<attachment_id>", "{id}") == settings.attachments.public_path
     return f"{told}?{settings.attachments.token_parameter}={{token}}" if proxied else told

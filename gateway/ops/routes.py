@@ -55,7 +55,7 @@ def _require_operator(services: Services) -> None:
 
 
 def _check_spool(services: Services) -> None:
-    """And written to: a callback takes more room than our write, which is of what is there already."""
+    """Prove that callbacks can be kept: by writing what is there already, and by room for more than that takes."""
     services.spool.require_latest()
     if shutil.disk_usage(services.spool.path.parent).free < ROOM_BYTES:
         raise SpoolUnavailable("spool disk full")
@@ -73,7 +73,7 @@ def _check_door(name: str, services: Services) -> None:
 
 
 def checks(settings: Settings) -> dict[str, Check]:
-    """What must be well, by name: each raises GatewayError where it is not. The office itself answers."""
+    """List what must be well, by name: each raises GatewayError where it is not. The office itself answers."""
     doors = (door.name for door in DOORS.values() if door.name != "ops" and door.is_wanted(settings))
     return {
         "spool": _check_spool,

@@ -11,7 +11,10 @@ from gateway.serving.process import STOPPING, Signals
 
 
 def run(settings: Settings) -> None:
-    """Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already."""
+    """Deliver until a signal comes, and finish what is in flight.
+
+    Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already.
+    """
     telemetry.configure("courier")
     shared = services.build(settings)
     shared.spool.require_latest()

@@ -18,7 +18,7 @@ class Greenlets(Refusing, GeventWorker):
     sockets: list[Any]  # gunicorn's; then gevent's
 
     def patch(self) -> None:
-        """What waits lets others go on; but not ssl, which others have taken hold of before, and not logging.
+        """Let others go on while one waits; but not ssl, which others have taken hold of before, and not logging.
 
         When the process ends, logging takes its lock once more, and gevent's would be gone by then.
         """

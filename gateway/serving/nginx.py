@@ -25,7 +25,7 @@ LAST_LINES_SECONDS = 1.0
 
 
 def command(settings: Settings) -> tuple[str, ...]:
-    """What runs nginx in the foreground."""
+    """Give what runs nginx in the foreground."""
     return _command(paths.nginx_conf(settings))
 
 

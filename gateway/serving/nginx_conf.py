@@ -67,7 +67,7 @@ class Listener:
 
 
 def configuration(settings: Settings, *, whole: bool = True) -> str:
-    """The nginx configuration: whole, or what an existing one includes inside its http block.
+    """Render the configuration: whole, or what an existing one includes inside its http block.
 
     Raises CommandError if a setting cannot be written into one, or a part of nginx is not installed.
     """
@@ -112,7 +112,7 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
 
 
 def _attachments(settings: Settings) -> dict[str, object]:
-    """The second door. What its links look like is empty where there are none."""
+    """Tell of the second door. What its links look like is empty where there are none."""
     ours, length = settings.attachments, f"{{{tokens.SHORTEST},{tokens.LONGEST}}}"
     proxied = ours.public_path.replace(".", "[.]").replace("{id}", NUMBER)
     return {
@@ -129,7 +129,7 @@ def _attachments(settings: Settings) -> dict[str, object]:
 
 
 def outbound(settings: Settings) -> dict[str, object]:
-    """The private door, without listeners where it is off."""
+    """Tell of the private door, without listeners where it is off."""
     server = settings.server
     return {
         "listeners": listeners(server) if server.has_outbound else (),
@@ -151,7 +151,7 @@ def outbound(settings: Settings) -> dict[str, object]:
 
 
 def listeners(server: ServerSettings) -> tuple[Listener, ...]:
-    """The listeners of the door; on one port both forms share one."""
+    """List the private door's listeners; on one port both forms share one."""
     own = dict.fromkeys((server.outbound_address, *server.outbound_names))
     ports = {server.outbound_port: (Named(names=tuple(own)),)}
     if server.sinch_names:
@@ -160,7 +160,7 @@ def listeners(server: ServerSettings) -> tuple[Listener, ...]:
 
 
 def refusals() -> tuple[Refused, ...]:
-    """Those that nginx gives, each with its words."""
+    """List the private door's refusals that nginx gives, each with its words."""
     codes = (*REFUSED_AS, NOT_ASKED, SEND_UNANSWERED, CHANGE_UNANSWERED, READ_UNANSWERED)
     return tuple(Refused(code, most=MOST_CALL_BYTES) for code in codes)
 
@@ -171,7 +171,7 @@ def _sinch() -> tuple[Named, ...]:
 
 
 def program() -> str:
-    """The path of nginx. Raises CommandError if it is not installed."""
+    """Find nginx. Raises CommandError if it is not installed."""
     found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin")
     if found is None:
         raise CommandError("nginx is not installed; `apt-get install nginx` brings it")
@@ -202,7 +202,7 @@ def write(settings: Settings, *, name: str = "nginx.conf") -> Path:
 
 
 def listen(address: str, port: int) -> tuple[str, ...]:
-    """The address parts of the `listen` directives of one listener.
+    """Write the address parts of the `listen` directives of one listener.
 
     Every address is two sockets: on one for both, nginx would tell IPv4 clients as ::ffff:192.0.2.1.
     """
@@ -211,7 +211,7 @@ def listen(address: str, port: int) -> tuple[str, ...]:
 
 
 def quoted(value: object) -> str:
-    """`value` as one word of nginx's configuration language."""
+    """Write `value` as one word of nginx's configuration language."""
     text = str(value)
     if not text.isprintable() or any(sign in text for sign in '"\\$'):
         raise CommandError(f"{text!r} cannot be written into an nginx configuration: quotes, backslashes and $ are not")
@@ -219,12 +219,12 @@ def quoted(value: object) -> str:
 
 
 def quoted_pattern(pattern: str) -> str:
-    """A regular expression of ours as one word of nginx's configuration language; `$` stands at its end alone."""
+    """Write a regular expression of ours as one word of nginx's configuration language; `$` stands at its end alone."""
     return quoted(pattern.removesuffix("$"))[:-1] + "$" * pattern.endswith("$") + '"'
 
 
 def literal(text: str) -> str:
-    """A text of ours, quotes and all, as one word of nginx's configuration language."""
+    """Write a text of ours, quotes and all, as one word of nginx's configuration language."""
     if not text.isprintable() or "$" in text:
         raise CommandError(f"{text!r} cannot be written into an nginx configuration: $ is not")
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")

@@ -26,13 +26,13 @@ class Signals:
     """
 
     def __init__(self, numbers: Sequence[signal.Signals]) -> None:
-        """From now on. For the main thread."""
+        """Hear these from now on. For the main thread."""
         self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in numbers:
             signal.signal(number, lambda got, _frame: self._came.put(got))
 
     def __bool__(self) -> bool:
-        """Whether one waits."""
+        """Tell whether one waits."""
         return not self._came.empty()
 
     def next(self, look: Callable[[], None]) -> int:
@@ -54,7 +54,7 @@ class Signals:
 
 
 def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[[Settings], None]) -> Settings | None:
-    """The settings as they are now, once `prepare` has taken them; None, which is told, where anything is wrong.
+    """Read the settings as they are now, and have `prepare` take them; None, which is told, where anything is wrong.
 
     `prepare` raises GatewayError before it changes anything.
     """

@@ -51,7 +51,7 @@ class _Running:
 
 
 def parts(settings: Settings, config: Path) -> list[Part]:
-    """What runs, in the order in which it is started."""
+    """List what runs, in the order in which it is started."""
     ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
     return [
         Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),

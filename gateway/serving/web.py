@@ -53,7 +53,7 @@ class Refusing:
     app: Server  # gunicorn's attribute
 
     def handle_error(self, _request: object, client: socket, _address: object, error: Exception) -> None:
-        """Of anything but an unreadable request nobody knows what came of it: nginx, without an answer, says so."""
+        """Answer what cannot be read. Of all else nobody knows what came of it: nginx, without an answer, says so."""
         if not isinstance(error, ParseException):
             telemetry.failure("unexpected", error)
             return
@@ -117,7 +117,7 @@ class Server(BaseApplication):
         return made
 
     def make(self, settings: Settings) -> Flask:
-        """The application with these settings."""
+        """Make the application with these settings."""
         return wsgi.door(self._door.name, settings)
 
 
@@ -127,7 +127,7 @@ def _let_nginx_in(path: Path) -> None:
 
 
 def _raw(answer: Response) -> bytes:
-    """An answer as it stands on the wire, after which the connection is closed."""
+    """Write an answer as it stands on the wire, after which the connection is closed."""
     answer.headers["Connection"] = "close"
     lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.get_data()
