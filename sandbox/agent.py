@@ -15,11 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sandbox.callbacks import APP, App
-from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.connection import Answer, Line, Request, Route, exchange
 from sandbox.conversation.account import KEY, Key
 
 _TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
@@ -77,24 +76,15 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class Way(Line):
     """Where Motion believes Sinch to be: `api` ends before `/v1`, `auth` before `/oauth2/token`."""
 
     api: str
     auth: str
-    ca_file: Path | None = None
-    connect_to: tuple[str, int] | None = None
-    source_address: str | None = None
     timeout_seconds: float = 30
 
     def route(self, base: str, path: str) -> Route:
-        return Route(
-            url=base + path,
-            ca_file=self.ca_file,
-            connect_to=self.connect_to,
-            source_address=self.source_address,
-            timeout_seconds=self.timeout_seconds,
-        )
+        return self.to(base + path)
 
 
 def by_base_url(url: str, region: str, **how: Any) -> Way:  # noqa: ANN401 - the rest of a Way

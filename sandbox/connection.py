@@ -11,9 +11,9 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from sandbox.style import Headed, Pair
@@ -31,18 +31,28 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
-    """The way to a server: the public name stays in SNI and Host while `connect_to` says where the socket goes.
+class Line:
+    """How servers are reached: the public name stays in SNI and Host while `connect_to` says where the socket goes.
 
     `timeout_seconds` bounds the connection, each write, and the wait for the answer as a whole.
     """
 
-    url: str
     ca_file: Path | None = None
     connect_to: tuple[str, int] | None = None
     source_address: str | None = None
     timeout_seconds: float = 15
     pace: Pace | None = None
+
+    def to(self, url: str, **changes: Any) -> Route:  # noqa: ANN401 - fields of the line
+        """The route to this URL, over this line or a variant of it."""
+        return Route(url=url, **({field.name: getattr(self, field.name) for field in fields(Line)} | changes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Line):
+    """The way to one server."""
+
+    url: str
 
     @functools.cached_property
     def parts(self) -> SplitResult:

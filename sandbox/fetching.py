@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.connection import Answer, Line, Request, exchange
 
 Habit = Literal["get", "head", "range", "again", "parallel"]
 
@@ -70,12 +69,10 @@ class Fetched:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetcher:
+class Fetcher(Line):
     """Somebody who fetches: the way to the server, and the habit. `source_addresses` are used in turn."""
 
     habit: Habit = "get"
-    ca_file: Path | None = None
-    connect_to: tuple[str, int] | None = None
     source_addresses: tuple[str | None, ...] = (None,)
     connections: int = 4
     piece_bytes: int = 65_536
@@ -87,13 +84,7 @@ class Fetcher:
 
     def ask(self, link: str, *, method: str = "GET", part: str = "", turn: int = 0) -> Tried:
         """One request over a connection of its own; `part` is the value of Range, `turn` chooses the address."""
-        route = Route(
-            url=link,
-            ca_file=self.ca_file,
-            connect_to=self.connect_to,
-            source_address=self.source_addresses[turn % len(self.source_addresses)],
-            timeout_seconds=self.timeout_seconds,
-        )
+        route = self.to(link, source_address=self.source_addresses[turn % len(self.source_addresses)])
         headers = (("accept", "*/*"), *((("range", part),) if part else ()))
         return Tried(method, exchange(route, Request(method=method, headers=headers)))
 

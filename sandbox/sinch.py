@@ -15,12 +15,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sandbox import retries as patience
 from sandbox import signing
 from sandbox.callbacks import Callback
-from sandbox.connection import Answer, Pace, Request, Route, exchange
+from sandbox.connection import Answer, Line, Request, Route, exchange
 from sandbox.retries import Retries
 from sandbox.style import PLAIN, Headed, Pair, Style
 
@@ -74,7 +73,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sinch:
+class Sinch(Line):
     """A sender with one webhook: its URL, its secret (None sends unsigned callbacks) and its habits.
 
     `clock` gives the time that signatures carry, in Unix seconds. `seed` decides the order of shuffled sending; nonces
@@ -83,11 +82,6 @@ class Sinch:
 
     url: str
     secret: str | None = field(repr=False)
-    ca_file: Path | None = None
-    connect_to: tuple[str, int] | None = None
-    source_address: str | None = None
-    timeout_seconds: float = 15
-    pace: Pace | None = None
     style: Style = PLAIN
     retries: Retries = patience.DEFAULT
     seed: int = 0
@@ -96,14 +90,7 @@ class Sinch:
 
     @functools.cached_property
     def route(self) -> Route:
-        return Route(
-            url=self.url,
-            ca_file=self.ca_file,
-            connect_to=self.connect_to,
-            source_address=self.source_address,
-            timeout_seconds=self.timeout_seconds,
-            pace=self.pace,
-        )
+        return self.to(self.url)
 
     def prepare(self, callback: Callback, *, style: Style | None = None) -> Letter:
         """Encode and sign, without sending."""
