@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sandbox.reply import CHUNKED, CLOSE, ELSEWHERE, HOSTILE, LOGIN, Reply, length
 from sandbox.style import Pair
@@ -212,10 +213,10 @@ def reset(at: str = "accepted", *, path: str = "") -> Fault:
     return Fault(name="reset", at=at, path=path)
 
 
-def status(number: int, *, retry_after: str | None = None, headers: tuple[Pair, ...] = (), **more: object) -> Fault:
-    """Answers with that status in the server's own form; `retry_after` is sent as it is."""
+def status(number: int, *, retry_after: str | None = None, headers: tuple[Pair, ...] = (), **more: Any) -> Fault:  # noqa: ANN401
+    """Answers with that status in the server's own form; `retry_after` is sent as it is, `more` are a fault's."""
     after = (("retry-after", retry_after),) if retry_after is not None else ()
-    return Fault(name="status", status=number, headers=after + headers, **more)  # type: ignore[arg-type]
+    return Fault(name="status", status=number, headers=after + headers, **more)
 
 
 def slow(seconds: float, *, takes: bool | None = None) -> Fault:
