@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from gateway import doors, errors, telemetry
 from gateway.doors import DOORS, Door
+from gateway.phrases import Line, Reason
 from gateway.services import Services
 
 
@@ -58,17 +59,17 @@ def _as_ours(error: Exception) -> errors.GatewayError:
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return _ours(error.code)
     # Nobody planned for it, so it is our fault: the caller shall come again.
-    telemetry.failure("unexpected", error)
-    return errors.Unavailable("unexpected")
+    telemetry.failure(Line.UNEXPECTED, error)
+    return errors.Unavailable(Reason.UNEXPECTED)
 
 
 def _ours(status: int) -> errors.GatewayError:
     """Say what a status of Flask's own means here."""
     if status == 413:
-        return errors.TooLarge("body too large")
+        return errors.TooLarge(Reason.BODY_TOO_LARGE)
     if status == 416:
-        return errors.RangeNotSatisfiable("no such part")
-    return errors.NotFound("no such route")
+        return errors.RangeNotSatisfiable(Reason.NO_PART)
+    return errors.NotFound(Reason.NO_ROUTE)
 
 
 def _finish(services: Services, door: Door) -> Callable[[Response], Response]:

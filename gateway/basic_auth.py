@@ -5,9 +5,10 @@ from __future__ import annotations
 from werkzeug.datastructures import Authorization
 
 from gateway.errors import Unauthorized
+from gateway.phrases import Reason
 
 
-def read(header: str | None, *, reason: str) -> tuple[str, str]:
+def read(header: str | None, *, reason: Reason) -> tuple[str, str]:
     """Hand back the user and the password that an Authorization header shows. Raises Unauthorized if it shows none."""
     try:
         shown = Authorization.from_header(header)

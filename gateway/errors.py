@@ -20,13 +20,15 @@ GatewayError                    500  a fault of ours that nobody planned for
 └── Refused                          by the outbound door, in words of its own: outbound/refusals.py
 
 `status` and `code` are public: every refusal of one status has one body, whoever asks and
-whatever the reason. `reason` is a fixed phrase for logs and tests, and holds nothing that came
-from outside.
+whatever the reason. `reason` is for logs and tests: of all that have a status of their own, and of
+upstream errors, a phrase of phrases.py.
 """
 
 from __future__ import annotations
 
 import json
+
+from gateway.phrases import Reason
 
 RETRY_AFTER_SECONDS = 5
 
@@ -69,7 +71,16 @@ class CommandError(GatewayError):
     """A command cannot do what it was asked; the message is for the person who typed it."""
 
 
-class Unauthorized(GatewayError):
+class Phrased(GatewayError):
+    """One whose reason stands in the table of phrases."""
+
+    reason: Reason
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+
+
+class Unauthorized(Phrased):
     status = 401
 
 
@@ -77,27 +88,27 @@ class StaleSignature(Unauthorized):
     """The signature is right and its timestamp is older than `signature_max_age`."""
 
 
-class NotFound(GatewayError):
+class NotFound(Phrased):
     status = 404
 
 
-class TooLarge(GatewayError):
+class TooLarge(Phrased):
     status = 413
 
 
-class UnsupportedMedia(GatewayError):
+class UnsupportedMedia(Phrased):
     status = 415
 
 
-class RangeNotSatisfiable(GatewayError):
+class RangeNotSatisfiable(Phrased):
     status = 416
 
 
-class TooManyRequests(GatewayError):
+class TooManyRequests(Phrased):
     status = 429
 
 
-class Unavailable(GatewayError):
+class Unavailable(Phrased):
     status = 503
 
 
@@ -109,7 +120,7 @@ class SpoolUnavailable(Unavailable):
     """The spool cannot be read or written: locked, full, missing or of another schema."""
 
 
-class UpstreamError(GatewayError):
+class UpstreamError(Phrased):
     """Motion or Sinch gave no answer. `sent`: whether the last try, or a part of it, may have reached them."""
 
     sent: bool = True

@@ -22,6 +22,7 @@ from limits.storage import MemoryStorage, StorageTypes, storage_from_string
 from gateway import telemetry
 from gateway.clock import Clock
 from gateway.errors import TooManyRequests
+from gateway.phrases import Finding, Reason
 
 _REDIS_SECONDS = 0.25  # an answer to Sinch must not wait longer for a count
 _PAUSE_SECONDS = 5.0  # after a failure, before Redis is asked again
@@ -45,18 +46,18 @@ class Limiter:
             storage_options={"address": storage, "clock": clock},  # type: ignore[dict-item] # ours takes a clock
         )
 
-    def require(self, limit: str | None, what: str, whose: str) -> None:
+    def require(self, limit: str | None, what: Reason, whose: str) -> None:
         """Count one `what` of `whose`. Raises TooManyRequests when that is one too many."""
         if limit is not None and not self._flask.limiter.hit(rate(limit), what, whose):
-            raise TooManyRequests(f"limit of {what}")
+            raise TooManyRequests(what)
 
-    def require_left(self, limit: str | None, what: str, whose: str) -> None:
+    def require_left(self, limit: str | None, what: Reason, whose: str) -> None:
         """Count nothing. Raises TooManyRequests when the next `what` of `whose` would be one too many."""
         if limit is not None and not self._flask.limiter.test(rate(limit), what, whose):
-            raise TooManyRequests(f"limit of {what}")
+            raise TooManyRequests(what)
 
     def limited(
-        self, limit: str | None, what: str, *, whose: Callable[[], str]
+        self, limit: str | None, what: Reason, *, whose: Callable[[], str]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorate a step of a view: each call counts one `what` of `whose()`, and raises TooManyRequests as `require`.
 
@@ -66,7 +67,7 @@ class Limiter:
             return lambda step: step
 
         def refuse(_breached: object) -> Never:
-            raise TooManyRequests(f"limit of {what}")
+            raise TooManyRequests(what)
 
         return self._flask.shared_limit(limit, scope=lambda _endpoint: whose(), key_func=lambda: what, on_breach=refuse)
 
@@ -96,7 +97,7 @@ class Counters(MemoryStorage):
             return cast("R", getattr(self._shared, here.__name__)(*question))
         except StorageError:
             self._away_until = self._clock.now() + _PAUSE_SECONDS
-            telemetry.note("finding", finding="limits-storage-away")
+            telemetry.find(Finding.LIMITS_STORAGE_AWAY)
             return here(*question)
 
 

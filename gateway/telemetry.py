@@ -16,6 +16,8 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from gateway.phrases import Finding, Line
+
 REQUEST_ID = "request_id"
 CONNECTOR = "connector_id"
 EVENT = "event_id"
@@ -85,12 +87,17 @@ def decision(what: str, **fields: object) -> None:
     _log.msg(what, **{name: value for name, value in fields.items() if value not in (None, "", ())})
 
 
-def note(what: str, **fields: object) -> None:
+def note(what: Line, **fields: object) -> None:
     """A line about the process itself: started, stopped, Motion went away."""
     _log.msg(what, **fields)
 
 
-def failure(what: str, error: BaseException, **fields: object) -> None:
+def find(finding: Finding, **fields: object) -> None:
+    """A line about something that an operator should know."""
+    note(Line.FINDING, finding=finding, **fields)
+
+
+def failure(what: Line, error: BaseException, **fields: object) -> None:
     """A fault of ours that nobody planned for: where it happened, and never its text."""
     frames = []
     trace = error.__traceback__
@@ -108,7 +115,7 @@ def relay(line: str) -> None:
 
 def quote(process: str, line: str) -> None:
     """A line in another program's own words: scrubbed and wrapped, whatever it looks like."""
-    note("said", by=process, message=scrub(line))
+    note(Line.SAID, by=process, message=scrub(line))
 
 
 # What nginx adds to a line about a request, always last and as the client sent it, quotes included.

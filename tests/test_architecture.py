@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +13,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
+MOST_MODULES = 130
+MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 
 # From the ground up. A module imports from floors below its own, and on its own floor from its own room alone. A name
 # stands for a module, or for all of a room that has no row of its own.
 FLOORS = {
-    "words": ("gateway", "gateway.errors", "gateway.clock", "gateway.printable", "gateway.doors"),
+    "words": ("gateway", "gateway.phrases", "gateway.clock", "gateway.printable", "gateway.doors"),
+    "errors": ("gateway.errors",),
     "settings": ("gateway.config", "gateway.rules"),
     "where things lie": ("gateway.paths",),
     "decisions": (
@@ -267,3 +272,51 @@ def test_a_function_fits_on_a_screen(module: str) -> None:
         if (lines := (function.end_lineno or 0) - function.lineno + 1) > MOST_LINES_OF_A_FUNCTION
     }
     assert long == {}
+
+
+PAGES = {name: (ROOT / name).read_text("utf-8") for name in ("docs/architecture.md", "CONTRIBUTING.md")}
+ROOMS = sorted(path.name for path in (ROOT / "gateway").iterdir() if path.is_dir() and any(path.glob("*.py")))
+NAMED = re.compile(r"`((?:gateway|tests|nginx|sandbox|deploy|bench|docs)/[a-z_./-]*)`")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_is_told_in_a_sentence(room: str) -> None:
+    assert re.search(rf"^\| `gateway/{room}/` \| .{{20,}} \|$", PAGES["docs/architecture.md"], re.MULTILINE)
+
+
+def test_the_floors_of_the_page_are_the_floors() -> None:
+    section = PAGES["docs/architecture.md"].partition("\n## The floors\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\d+\. \*\*(.*?)\*\*: .+$", section, re.MULTILINE) == list(FLOORS)
+
+
+@pytest.mark.parametrize(("page", "named"), [(page, name) for page in PAGES for name in NAMED.findall(PAGES[page])])
+def test_whatever_a_page_names_is_there(page: str, named: str) -> None:
+    assert (ROOT / named).exists(), f"{page} names {named}"
+
+
+def test_a_module_of_a_room_that_the_page_names_is_in_that_room() -> None:
+    rows = re.findall(r"^\| `(gateway/[a-z]+/)` \| (.*) \|$", PAGES["docs/architecture.md"], re.MULTILINE)
+    for room_of, told in rows:
+        for name in re.findall(r"`([a-z_]+\.(?:py|toml))`", told):
+            assert (ROOT / room_of / name).is_file(), f"{room_of} has no {name}"
+
+
+def test_a_name_stands_once() -> None:
+    classes = [
+        node.name for path in GATEWAY.values() for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)
+    ]
+    stems = [path.stem for name, path in GATEWAY.items() if not within(name, "gateway.cli") and path.stem != "__init__"]
+    assert [name for name, count in Counter(classes).items() if count > 1] == ["Record", "Claim"]
+    assert [name for name, count in Counter(stems).items() if count > 1][:1] == ["routes"]  # each door's way in
+
+
+def test_there_are_not_too_many_modules_and_not_too_many_imports() -> None:
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in GATEWAY.values())
+    imported = sum(
+        (node.end_lineno or 0) - node.lineno + 1
+        for path in GATEWAY.values()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+    assert len(GATEWAY) <= MOST_MODULES
+    assert imported <= MOST_IMPORTS * lines

@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 from gateway import __version__
 from gateway.attachments import decision
 from gateway.attachments.decision import (
-    EXPIRED,
-    OTHER_BYTES,
-    REVOKED,
     Acquire,
     Claim,
     Failure,
@@ -27,6 +24,7 @@ from gateway.attachments.tokens import Grant, Purpose
 from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Inspection
+from gateway.phrases import Reason
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -95,12 +93,12 @@ REVOCATIONS = {"before it was minted": (NOW, 200), "in its own second": (NOW + 1
 @pytest.mark.parametrize("known", [HERE, GONE, {}], ids=["here", "evicted", "never acquired"])
 def test_a_minted_link_ends_with_a_revocation(known: dict[str, Any], before: int, status: int) -> None:
     decided = decide(record(**known, revoked_before=before), MINTED, NOW)
-    assert (decided == Refuse(NotFound, REVOKED)) is (status == 404)
+    assert (decided == Refuse(NotFound, Reason.LINK_REVOKED)) is (status == 404)
 
 
 @pytest.mark.parametrize("known", [HERE, GONE, {}], ids=["here", "evicted", "never acquired"])
 def test_motions_link_ends_with_any_revocation(known: dict[str, Any]) -> None:
-    assert decide(record(**known, revoked_before=1), MOTIONS, NOW) == Refuse(NotFound, REVOKED)
+    assert decide(record(**known, revoked_before=1), MOTIONS, NOW) == Refuse(NotFound, Reason.LINK_REVOKED)
 
 
 AGES = {"never": (None, True), "from a clock ahead": (-5, True), "just before": (DAY - 1, True), "then": (DAY, False)}
@@ -113,7 +111,7 @@ def test_motions_link_ends_so_long_after_its_first_fetch(
 ) -> None:
     first = None if age is None else NOW - age
     decided = decide(record(**known, first_fetched_at=first), MOTIONS, NOW)
-    assert (decided == Refuse(NotFound, EXPIRED)) is not lives
+    assert (decided == Refuse(NotFound, Reason.LINK_EXPIRED)) is not lives
 
 
 def test_a_minted_link_has_an_end_of_its_own_and_the_gateway_itself_none() -> None:
@@ -125,18 +123,20 @@ def test_a_minted_link_has_an_end_of_its_own_and_the_gateway_itself_none() -> No
 
 @pytest.mark.parametrize("claim", [MOTIONS, MINTED], ids=["Motion's link", "a minted link"])
 def test_what_has_ended_is_told_before_what_failed(claim: Claim) -> None:
-    assert decide(record(revoked_before=NOW + 1, failure=failed(503)), claim, NOW) == Refuse(NotFound, REVOKED)
+    assert decide(record(revoked_before=NOW + 1, failure=failed(503)), claim, NOW) == Refuse(
+        NotFound, Reason.LINK_REVOKED
+    )
 
 
 # Bytes.
 
 BYTES: dict[str, tuple[dict[str, Any], Claim, object]] = {
     "here, these": (HERE, OURS, "served"),
-    "here, others by a token, and a link to them lives": (HERE, minted(digest=OTHER), OTHER_BYTES),
+    "here, others by a token, and a link to them lives": (HERE, minted(digest=OTHER), Reason.OTHER_BYTES),
     "here, others by a token, and none lives": (OVER | {"stored": True}, minted(digest=OTHER), OTHER),
     "evicted, and a link lives": (GONE, MOTIONS, DIGEST),
     "evicted, and a link lives, by its token": (GONE, MINTED, DIGEST),
-    "evicted, and a link lives, others by a token": (GONE, minted(digest=OTHER), OTHER_BYTES),
+    "evicted, and a link lives, others by a token": (GONE, minted(digest=OTHER), Reason.OTHER_BYTES),
     "evicted, just before its links end": (OVER | {"live_until": NOW + 0.1}, OURS, DIGEST),
     "evicted, as its links end": (OVER, OURS, None),
     "evicted, as its links end, by a token": (OVER, MINTED, DIGEST),
@@ -151,8 +151,8 @@ def test_the_bytes_are(known: dict[str, Any], claim: Claim, expected: object) ->
     found = record(**known)
     if expected == "served":
         assert decide(found, claim, NOW) == served(found)
-    elif expected == OTHER_BYTES:
-        assert decide(found, claim, NOW) == Refuse(NotFound, OTHER_BYTES)
+    elif expected == Reason.OTHER_BYTES:
+        assert decide(found, claim, NOW) == Refuse(NotFound, Reason.OTHER_BYTES)
     else:
         assert decide(found, claim, NOW) == Acquire(record=found, wanted=expected)  # type: ignore[arg-type]
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.attachments import eviction, vault
+from gateway.attachments import eviction
 from gateway.attachments.eviction import UNUSED_SECONDS, Bounds, Stored
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Fetches, Register
 from gateway.attachments.vault import Vault
 from gateway.errors import Unavailable
 from gateway.inspection.structure import Inspection
+from gateway.phrases import Reason
 from gateway.store.engines import Database
 
 NOW = 1_700_000_000.0
@@ -104,7 +105,7 @@ def test_what_has_a_live_link_goes_after_a_day_without_a_fetch(
         make_room(files, register, files_held=1, now=NOW)
         assert left(files, register, "1") == []
         return
-    with pytest.raises(Unavailable, match=rf"^{vault.NO_ROOM}$"):
+    with pytest.raises(Unavailable, match=rf"^{Reason.NO_ROOM}$"):
         make_room(files, register, files_held=1, now=NOW)
     assert left(files, register, "1") == ["1"]
 
@@ -140,7 +141,7 @@ def test_a_disk_that_is_nearly_full_takes_no_file_and_gets_back_what_it_can(
 ) -> None:
     put(files, register, "1", at=NOW - 9 * HOUR)
     too_much = Bounds(vault_bytes=10**12, free_bytes=10**18)
-    with pytest.raises(Unavailable, match=rf"^{vault.NO_ROOM}$"), files.alone():
+    with pytest.raises(Unavailable, match=rf"^{Reason.NO_ROOM}$"), files.alone():
         eviction.make_room(files, register, too_much, size_bytes=SIZE, on_disk=0, now=NOW)
     assert left(files, register, "1") == []
     assert "vault-full" in "".join(capsys.readouterr())

@@ -23,15 +23,15 @@ import pytest
 
 from gateway import __version__, paths
 from gateway.attachments import eviction, vault
-from gateway.attachments.decision import OTHER_BYTES, REMEMBERED_SECONDS, Acquire, Claim, Failure, Item, Record
+from gateway.attachments.decision import REMEMBERED_SECONDS, Acquire, Claim, Failure, Item, Record
 from gateway.attachments.eviction import Bounds
-from gateway.attachments.fetch import CROWDED, TIDY_SECONDS, WAITING, Acquisition, Shelf
+from gateway.attachments.fetch import TIDY_SECONDS, WAITING, Acquisition, Shelf
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
 from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection import content, inspector
-from gateway.motion import download
 from gateway.motion.download import Source
+from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
@@ -168,18 +168,18 @@ def test_what_is_no_id_is_not_found_and_leaves_no_trace(house: Make, attachment_
 
 PAGE = b"<!DOCTYPE html><title>Log in</title>"
 TROUBLES: dict[str, tuple[Behaviour, type[GatewayError], str]] = {
-    "gone": (GONE, NotFound, download.GONE),
-    "a redirect": (answers(b"", "Location: /login", status="302 Found"), NotFound, download.REDIRECTED),
-    "a login page": (answers(PAGE, "Content-Type: text/html"), NotFound, download.NO_FILE),
-    "credentials refused": (answers(b"", status="401 Unauthorized"), Unavailable, download.REFUSED),
-    "down": (DOWN, Unavailable, download.FAILED),
+    "gone": (GONE, NotFound, Reason.GONE),
+    "a redirect": (answers(b"", "Location: /login", status="302 Found"), NotFound, Reason.REDIRECTED),
+    "a login page": (answers(PAGE, "Content-Type: text/html"), NotFound, Reason.NO_FILE),
+    "credentials refused": (answers(b"", status="401 Unauthorized"), Unavailable, Reason.CREDENTIALS_REFUSED),
+    "down": (DOWN, Unavailable, Reason.MOTION_FAILED),
     "short": (answers(FILE, length=len(FILE) + 1), Unavailable, "answer shorter than it says"),
     "reset": (
         says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", then=Wire.reset),
         Unavailable,
         "connection broken",
     ),
-    "too large": (answers(b"x" * 25_000_001), TooLarge, download.OVER_MOTIONS),
+    "too large": (answers(b"x" * 25_000_001), TooLarge, Reason.OVER_MOTIONS),
 }
 
 
@@ -252,7 +252,7 @@ def test_fifty_who_ask_at_once_cause_one_download(house: Make) -> None:
 def test_fifty_who_ask_at_once_share_a_failure(house: Make) -> None:
     there = house(says(b"", then=lambda wire: (threading.Event().wait(0.3), GONE(wire))))
     got = together(50, lambda: take(there.shelf, "7"))
-    assert got == [(NotFound, download.GONE)] * 50
+    assert got == [(NotFound, Reason.GONE)] * 50
     assert there.downloads == 1
 
 
@@ -337,7 +337,7 @@ def test_who_waits_for_too_long_comes_again_later(house: Make) -> None:
     impatient = there.another(patience_seconds=0.1)
     with vault.Vault(there.folder).incoming("7", patience_seconds=0):
         error = refused(impatient)
-    assert (type(error), error.reason) == (Unavailable, vault.BUSY)
+    assert (type(error), error.reason) == (Unavailable, Reason.BEING_ACQUIRED)
     assert there.downloads == 0
     assert Register(there.spool).find("7") is None
 
@@ -354,7 +354,7 @@ def test_other_bytes_than_the_token_was_made_for_are_not_found(house: Make) -> N
     there = house(has(OTHER))
     digest = hashlib.sha256(FILE).digest()
     error = refused(there.shelf, digest=digest)
-    assert (type(error), error.reason) == (NotFound, OTHER_BYTES)
+    assert (type(error), error.reason) == (NotFound, Reason.OTHER_BYTES)
     assert there.left() == []
     assert take(there.shelf, "7").digest == hashlib.sha256(OTHER).digest()  # who wants any is not told that
 
@@ -461,7 +461,7 @@ def test_a_disk_that_takes_no_more_is_remembered_like_any_trouble(house: Make) -
         errors = [refused(there.shelf), refused(there.another())]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [(type(error), error.reason) for error in errors] == [(Unavailable, vault.UNWRITABLE)] * 2
+    assert [(type(error), error.reason) for error in errors] == [(Unavailable, Reason.VAULT_UNWRITABLE)] * 2
     assert there.downloads == 1
     assert there.left() == []
 
@@ -476,10 +476,10 @@ def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) 
     with ThreadPoolExecutor(more) as pool:
         with vault.Vault(there.folder).incoming("7", patience_seconds=0):
             waiting = [pool.submit(refused, there.shelf) for _ in range(more)]
-            until(lambda: refused(there.shelf, next(others)).reason == CROWDED, "as many wait as may")
+            until(lambda: refused(there.shelf, next(others)).reason == Reason.CROWDED, "as many wait as may")
             assert take(there.shelf, "8") == item
-        assert {one.result(10).reason for one in waiting} <= {download.GONE, CROWDED}
-    assert refused(there.shelf, next(others)).reason == download.GONE
+        assert {one.result(10).reason for one in waiting} <= {Reason.GONE, Reason.CROWDED}
+    assert refused(there.shelf, next(others)).reason == Reason.GONE
 
 
 def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
@@ -589,7 +589,7 @@ def test_a_minted_link_is_held_to(house: Make) -> None:
 def test_no_link_is_held_to_bytes_that_a_live_one_forbids(house: Make) -> None:
     there = house(has(FILE))
     take(there.shelf, "7")
-    with pytest.raises(NotFound, match=OTHER_BYTES):
+    with pytest.raises(NotFound, match=Reason.OTHER_BYTES):
         there.shelf.hold("7", digest=hashlib.sha256(OTHER).digest(), until=NOW + DAY)
     assert there.known().live_until == NOW + GRACE_SECONDS
 
@@ -633,7 +633,7 @@ def test_a_vault_without_room_is_a_passing_trouble_and_a_finding(
 ) -> None:
     there = house(has(FILE), server={"min_free": "900000GB"})
     error = refused(there.shelf)
-    assert (type(error), error.reason) == (Unavailable, vault.NO_ROOM)
+    assert (type(error), error.reason) == (Unavailable, Reason.NO_ROOM)
     assert "vault-full" in "".join(capsys.readouterr())
     assert there.left() == []
 
@@ -772,8 +772,8 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_recorded_with_getting_
 @pytest.mark.parametrize(
     ("behaviour", "wanted", "reason"),
     [
-        (answers(FILE), b"x" * 32, OTHER_BYTES),
-        (answers(b"<html>", "Content-Type: text/html"), None, download.NO_FILE),
+        (answers(FILE), b"x" * 32, Reason.OTHER_BYTES),
+        (answers(b"<html>", "Content-Type: text/html"), None, Reason.NO_FILE),
     ],
     ids=["other bytes", "a page"],
 )

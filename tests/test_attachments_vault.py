@@ -17,6 +17,7 @@ import pytest
 from gateway.attachments import vault
 from gateway.attachments.vault import Vault
 from gateway.errors import Unavailable
+from gateway.phrases import Reason
 from tests.spool_samples import times_opened, until
 
 FILE = b"the bytes of a file"
@@ -114,7 +115,7 @@ def test_one_at_a_time_writes_a_file_and_another_name_keeps_nobody_waiting(there
     with there.incoming("7", patience_seconds=0) as incoming:
         incoming.file.write(b"the first one's")
         incoming.file.flush()
-        with pytest.raises(Unavailable, match=rf"^{vault.BUSY}$"), there.incoming("7", patience_seconds=0.1):
+        with pytest.raises(Unavailable, match=rf"^{Reason.BEING_ACQUIRED}$"), there.incoming("7", patience_seconds=0.1):
             pass
         with there.incoming("8", patience_seconds=0):
             pass
@@ -182,7 +183,7 @@ def test_what_is_no_file_of_ours_is_left_alone(there: Vault) -> None:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(errno.ENOSPC, vault.NO_ROOM), (errno.EDQUOT, vault.NO_ROOM), (errno.EACCES, vault.UNWRITABLE)],
+    [(errno.ENOSPC, Reason.NO_ROOM), (errno.EDQUOT, Reason.NO_ROOM), (errno.EACCES, Reason.VAULT_UNWRITABLE)],
 )
 def test_what_the_disk_says_is_told_in_our_words(there: Vault, number: int, reason: str) -> None:
     def fail() -> None:
@@ -198,7 +199,7 @@ def test_what_the_disk_says_is_told_in_our_words(there: Vault, number: int, reas
 def test_a_vault_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     there = Vault(tmp_path / "file" / "vault")
-    with pytest.raises(Unavailable, match=rf"^{vault.UNWRITABLE}$"):
+    with pytest.raises(Unavailable, match=rf"^{Reason.VAULT_UNWRITABLE}$"):
         put(there)
 
 

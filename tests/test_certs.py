@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gateway import certs
 from gateway.certs import Target, findings, judging
-from gateway.certs.findings import Finding
+from gateway.certs.findings import CertificateFinding
 from gateway.errors import CommandError
 from sandbox import certificates
 from sandbox.certificates import CLIENT, SERVER, Signer
@@ -52,7 +52,7 @@ def place(folder: Path, chain: Sequence[Signer], *, key: Any = None, trusted: Si
     return Target(**({"host": HOST, "now": NOW, "roots": roots} | at), certificate=certificate, private_key=private_key)
 
 
-def judged(where: Target, check: str) -> Finding:
+def judged(where: Target, check: str) -> CertificateFinding:
     [finding] = [row.finding for row in certs.check(where) if row.check == check]
     return finding
 
@@ -402,7 +402,7 @@ LEVELS: list[tuple[list[findings.Level], int]] = [
 
 @pytest.mark.parametrize(("levels", "status"), LEVELS)
 def test_the_exit_status_is_that_of_the_worst(levels: list[findings.Level], status: int) -> None:
-    assert findings.exit_status(Finding(level, "") for level in levels) == status
+    assert findings.exit_status(CertificateFinding(level, "") for level in levels) == status
 
 
 def test_every_kind_of_finding_is_warning_or_error_and_says_what_to_do() -> None:

@@ -19,7 +19,7 @@ from gateway.attachments.fetch import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
-from gateway.motion import download
+from gateway.phrases import Reason
 from tests import spool_samples
 from tests.peer_samples import Peer, Wire, answers
 
@@ -98,7 +98,7 @@ def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> 
     assert rows["2"][:5] == ["image/gif", str(len(GIF)), "refused CHANNEL_FAILURE", "evicted", "0"]
     assert rows["2"][5].startswith("links revoked, 20")
     assert rows["3"][:2] == ["none", "0"]
-    assert rows["3"][2].startswith(f"{download.GONE}, 20")
+    assert rows["3"][2].startswith(f"{Reason.GONE}, 20")
 
 
 def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
@@ -119,7 +119,7 @@ def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
     assert found["2"]["verdict"]["code"] == "CHANNEL_FAILURE"
     three = found["3"]
     assert (three["digest"], three["verdict"], three["in_vault"], three["live_until"]) == (None, None, False, None)
-    assert (three["failure"]["reason"], three["failure"]["status"]) == (download.GONE, 404)
+    assert (three["failure"]["reason"], three["failure"]["status"]) == (Reason.GONE, 404)
 
 
 def test_list_shows_as_many_as_it_is_asked_for_and_none_where_there_are_none(run: Run) -> None:

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.delivery import claims, records
 from gateway.delivery.claims import Backlog, Claim, Recovered
 from gateway.ingress import intake
+from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests import spool_samples
@@ -202,7 +203,7 @@ def test_an_event_that_killed_five_couriers_is_parked_and_its_lane_goes_on(spool
         killed = death == claims.MOST_DEATHS
         assert recover(spool) == Recovered(*(((1,), ()) if killed else ((), ("7:contact:a",))))
     killer = state(spool, 1)
-    assert (killer.state, killer.outcome, killer.settled_at) == ("parked", claims.KILLED_COURIERS, NOW)
+    assert (killer.state, killer.outcome, killer.settled_at) == ("parked", Reason.KILLED_COURIERS, NOW)
     assert names(claim(spool)) == ["a2"]
 
 

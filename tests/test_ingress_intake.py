@@ -12,6 +12,7 @@ from gateway.delivery import claims, records
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import intake
 from gateway.ingress.intake import Callback, Outcome, Receipt
+from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests.spool_samples import callback, rows
@@ -170,7 +171,9 @@ def test_everything_of_a_callback_is_kept_as_it_came(spool: Database) -> None:
 def test_what_is_kept_waits_for_nobody_and_says_why(spool: Database, outcome: str) -> None:
     changes = {"text": "other"} if outcome == "duplicate" else {"stale": True}
     accept(spool, FIRST, callback(nonce="n2", **changes))
-    assert records.shown(spool, 2).outcome == {"duplicate": "same event as 1", "stale": intake.TOO_OLD}[outcome]
+    assert (
+        records.shown(spool, 2).outcome == {"duplicate": "same event as 1", "stale": Reason.SIGNATURE_TOO_OLD}[outcome]
+    )
     [taken] = claims.claim(spool, due_by=2000, now=2000, most=9, lease_seconds=90)
     claims.delivered(spool, taken, outcome="200", now=2000)
     assert not claims.any_due(spool, due_by=2000, now=2000)

@@ -21,6 +21,7 @@ from gateway import limits, telemetry
 from gateway.clock import WallClock
 from gateway.errors import TooManyRequests
 from gateway.limits import Limiter
+from gateway.phrases import Reason
 from tests.config_samples import settings
 
 TWO = "2/hour"
@@ -63,7 +64,7 @@ def redis() -> Iterator[Redis]:
     server.kill()
 
 
-def allowed(limiter: Limiter, whose: str = "a", *, what: str = "calls", of: int = 4) -> int:
+def allowed(limiter: Limiter, whose: str = "a", *, what: str = Reason.CALLS, of: int = 4) -> int:
     """How many of so many calls are let through."""
     passed = 0
     for _ in range(of):
@@ -80,9 +81,9 @@ def findings(capfd: pytest.CaptureFixture[str]) -> list[str]:
 def test_one_too_many_is_refused_and_says_which_limit_it_was() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     for _ in range(2):
-        limiter.require(TWO, "calls", "a")
-    with pytest.raises(TooManyRequests, match=r"^limit of calls$"):
-        limiter.require(TWO, "calls", "a")
+        limiter.require(TWO, Reason.CALLS, "a")
+    with pytest.raises(TooManyRequests, match=r"^limit of calls per project$"):
+        limiter.require(TWO, Reason.CALLS, "a")
 
 
 @pytest.mark.parametrize(("unit", "seconds"), [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86400)])
@@ -96,28 +97,28 @@ def test_a_limit_is_understood_as_the_settings_spell_it(unit: str, seconds: int)
 def test_what_is_left_is_asked_without_counting() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     for _ in range(5):
-        limiter.require_left(TWO, "knocks", "a")
-    limiter.require(TWO, "knocks", "a")
-    limiter.require_left(TWO, "knocks", "a")
-    limiter.require(TWO, "knocks", "a")
-    with pytest.raises(TooManyRequests, match="limit of knocks"):
-        limiter.require_left(TWO, "knocks", "a")
-    limiter.require_left(TWO, "knocks", "b")
-    limiter.require_left(None, "knocks", "a")
+        limiter.require_left(TWO, Reason.UNKNOWN_TOKENS, "a")
+    limiter.require(TWO, Reason.UNKNOWN_TOKENS, "a")
+    limiter.require_left(TWO, Reason.UNKNOWN_TOKENS, "a")
+    limiter.require(TWO, Reason.UNKNOWN_TOKENS, "a")
+    with pytest.raises(TooManyRequests, match=Reason.UNKNOWN_TOKENS):
+        limiter.require_left(TWO, Reason.UNKNOWN_TOKENS, "a")
+    limiter.require_left(TWO, Reason.UNKNOWN_TOKENS, "b")
+    limiter.require_left(None, Reason.UNKNOWN_TOKENS, "a")
 
 
 def test_what_and_whose_are_counted_apart() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     assert allowed(limiter) == 2
     assert allowed(limiter, "b") == 2
-    assert allowed(limiter, what="fetches") == 2
+    assert allowed(limiter, what=Reason.FETCHES) == 2
     assert allowed(limiter) == 0
 
 
 def test_a_limit_that_is_off_lets_everything_through() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     for _ in range(1000):
-        limiter.require(None, "calls", "a")
+        limiter.require(None, Reason.CALLS, "a")
 
 
 @contextmanager
@@ -125,7 +126,7 @@ def step(limiter: Limiter, limit: str | None = TWO) -> Iterator[Callable[[str], 
     """A step of a view that is limited, while a request is answered."""
     asked: list[str] = []
 
-    @limiter.limited(limit, "fetches", whose=lambda: asked[-1])
+    @limiter.limited(limit, Reason.FETCHES, whose=lambda: asked[-1])
     def answer(whose: str) -> str:
         return f"a file of {whose}"
 
@@ -142,7 +143,7 @@ def step(limiter: Limiter, limit: str | None = TWO) -> Iterator[Callable[[str], 
 def test_a_limited_step_is_refused_when_it_is_one_too_many_of_the_same() -> None:
     with step(Limiter("memory://", clock=WallClock())) as ask:
         assert [ask("a"), ask("b"), ask("a")] == ["a file of a", "a file of b", "a file of a"]
-        with pytest.raises(TooManyRequests, match=r"^limit of fetches$"):
+        with pytest.raises(TooManyRequests, match=r"^limit of fetches per attachment$"):
             ask("a")
         assert ask("b") == "a file of b"
 
@@ -150,12 +151,12 @@ def test_a_limited_step_is_refused_when_it_is_one_too_many_of_the_same() -> None
 def test_a_limited_step_and_a_question_count_the_same() -> None:
     limiter = Limiter("memory://", clock=WallClock())
     with step(limiter) as ask:
-        limiter.require(TWO, "fetches", "a")
+        limiter.require(TWO, Reason.FETCHES, "a")
         ask("a")
         with pytest.raises(TooManyRequests):
             ask("a")
         with pytest.raises(TooManyRequests):
-            limiter.require(TWO, "fetches", "a")
+            limiter.require(TWO, Reason.FETCHES, "a")
 
 
 def test_of_many_at_the_same_time_as_many_pass_as_the_limit_says() -> None:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from gateway import motion
 from gateway.errors import NotFound
+from gateway.phrases import Reason
 from tests import config_samples
 
 
 @given(st.text().filter(lambda text: not re.fullmatch(motion.NUMBER, text)))
 def test_no_text_gets_into_the_target_that_is_no_id(text: str) -> None:
-    with pytest.raises(NotFound, match=rf"^{motion.NO_ID}$"):
+    with pytest.raises(NotFound, match=rf"^{Reason.NO_ATTACHMENT_ID}$"):
         motion.attachment_target(config_samples.settings().motion, text)
 
 

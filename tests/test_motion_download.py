@@ -15,9 +15,9 @@ import pytest
 from gateway.attachments.content_disposition import Promise
 from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection import content, inspector
-from gateway.motion import NO_ID, download
+from gateway.motion import download
 from gateway.motion.download import Download, Source
-from gateway.upstream import stream
+from gateway.phrases import Reason
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, in_chunks, says
 
@@ -96,31 +96,31 @@ def test_an_id_is_up_to_twelve_digits_and_anything_else_is_asked_of_nobody(
     if right:
         fetch(there, attachment_id)
     else:
-        with pytest.raises(NotFound, match=rf"^{NO_ID}$"):
+        with pytest.raises(NotFound, match=rf"^{Reason.NO_ATTACHMENT_ID}$"):
             fetch(there, attachment_id)
     assert there.connections == right
 
 
 STATUSES: dict[str, tuple[type[GatewayError], str]] = {
-    "404 Not Found": (NotFound, download.GONE),
-    "410 Gone": (NotFound, download.GONE),
-    "300 Multiple Choices": (NotFound, download.REDIRECTED),
-    "301 Moved Permanently": (NotFound, download.REDIRECTED),
-    "302 Found": (NotFound, download.REDIRECTED),
-    "304 Not Modified": (NotFound, download.REDIRECTED),
-    "399 Odd": (NotFound, download.REDIRECTED),
-    "401 Unauthorized": (Unavailable, download.REFUSED),
-    "403 Forbidden": (Unavailable, download.REFUSED),
-    "500 Internal Server Error": (Unavailable, download.FAILED),
-    "502 Bad Gateway": (Unavailable, download.FAILED),
-    "503 Service Unavailable": (Unavailable, download.FAILED),
-    "599 Odd": (Unavailable, download.FAILED),
-    "201 Created": (Unavailable, download.ODD),
-    "204 No Content": (Unavailable, download.ODD),
-    "206 Partial Content": (Unavailable, download.ODD),
-    "400 Bad Request": (Unavailable, download.ODD),
-    "408 Request Timeout": (Unavailable, download.ODD),
-    "429 Too Many Requests": (Unavailable, download.ODD),
+    "404 Not Found": (NotFound, Reason.GONE),
+    "410 Gone": (NotFound, Reason.GONE),
+    "300 Multiple Choices": (NotFound, Reason.REDIRECTED),
+    "301 Moved Permanently": (NotFound, Reason.REDIRECTED),
+    "302 Found": (NotFound, Reason.REDIRECTED),
+    "304 Not Modified": (NotFound, Reason.REDIRECTED),
+    "399 Odd": (NotFound, Reason.REDIRECTED),
+    "401 Unauthorized": (Unavailable, Reason.CREDENTIALS_REFUSED),
+    "403 Forbidden": (Unavailable, Reason.CREDENTIALS_REFUSED),
+    "500 Internal Server Error": (Unavailable, Reason.MOTION_FAILED),
+    "502 Bad Gateway": (Unavailable, Reason.MOTION_FAILED),
+    "503 Service Unavailable": (Unavailable, Reason.MOTION_FAILED),
+    "599 Odd": (Unavailable, Reason.MOTION_FAILED),
+    "201 Created": (Unavailable, Reason.MOTION_ODD),
+    "204 No Content": (Unavailable, Reason.MOTION_ODD),
+    "206 Partial Content": (Unavailable, Reason.MOTION_ODD),
+    "400 Bad Request": (Unavailable, Reason.MOTION_ODD),
+    "408 Request Timeout": (Unavailable, Reason.MOTION_ODD),
+    "429 Too Many Requests": (Unavailable, Reason.MOTION_ODD),
 }
 
 
@@ -140,12 +140,12 @@ def _drips(wire: Wire) -> None:
 
 
 BROKEN: dict[str, tuple[Behaviour, str]] = {
-    "promises more than it sends": (answers(FILE, length=len(FILE) + 1), stream.SHORT),
-    "sends more than it promises": (answers(FILE, length=len(FILE) - 1), stream.LONG),
-    "does not say where it ends": (says(b"HTTP/1.1 200 OK\r\n\r\n" + FILE, then=Wire.reset), stream.UNENDING),
+    "promises more than it sends": (answers(FILE, length=len(FILE) + 1), Reason.ANSWER_SHORT),
+    "sends more than it promises": (answers(FILE, length=len(FILE) - 1), Reason.ANSWER_LONG),
+    "does not say where it ends": (says(b"HTTP/1.1 200 OK\r\n\r\n" + FILE, then=Wire.reset), Reason.ANSWER_UNENDING),
     "breaks off between chunks": (in_chunks(FILE, last=b""), "connection broken"),
     "resets half-way": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", then=Wire.reset), "connection broken"),
-    "packs": (answers(gzip.compress(FILE), "Content-Encoding: gzip"), stream.ENCODED),
+    "packs": (answers(gzip.compress(FILE), "Content-Encoding: gzip"), Reason.ANSWER_ENCODED),
     "resets at once": (Wire.reset, "connection broken"),
     "hangs": (Wire.hang, "no answer in time"),
     "drips": (_drips, "no answer in time"),
@@ -171,19 +171,19 @@ def _endless(wire: Wire) -> None:
 KB = 1000
 SIZES: dict[str, tuple[Behaviour, int, int, str]] = {
     "as much as both take": (answers(b"x" * KB), KB, KB, ""),
-    "one byte too many for Motion": (answers(b"x" * (KB + 1)), KB, 2 * KB, download.OVER_MOTIONS),
-    "one byte too many for us": (answers(b"x" * (KB + 1)), 2 * KB, KB, download.OVER_OURS),
-    "as much as Motion takes and too many for us": (answers(b"x" * 2 * KB), 2 * KB, KB, download.OVER_OURS),
-    "too many for both": (answers(b"x" * 3 * KB), 2 * KB, KB, download.OVER_MOTIONS),
+    "one byte too many for Motion": (answers(b"x" * (KB + 1)), KB, 2 * KB, Reason.OVER_MOTIONS),
+    "one byte too many for us": (answers(b"x" * (KB + 1)), 2 * KB, KB, Reason.OVER_OURS),
+    "as much as Motion takes and too many for us": (answers(b"x" * 2 * KB), 2 * KB, KB, Reason.OVER_OURS),
+    "too many for both": (answers(b"x" * 3 * KB), 2 * KB, KB, Reason.OVER_MOTIONS),
     "as much as both take, in chunks": (in_chunks(b"x" * KB), KB, KB, ""),
-    "one byte too many for Motion, in chunks": (in_chunks(b"x" * (KB + 1)), KB, 2 * KB, download.OVER_MOTIONS),
-    "one byte too many for us, in chunks": (in_chunks(b"x" * (KB + 1)), 2 * KB, KB, download.OVER_OURS),
-    "no end": (_endless, 2 * KB, KB, download.OVER_OURS),
+    "one byte too many for Motion, in chunks": (in_chunks(b"x" * (KB + 1)), KB, 2 * KB, Reason.OVER_MOTIONS),
+    "one byte too many for us, in chunks": (in_chunks(b"x" * (KB + 1)), 2 * KB, KB, Reason.OVER_OURS),
+    "no end": (_endless, 2 * KB, KB, Reason.OVER_OURS),
     "a length that nobody waits for": (
         says(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n"),
         KB,
         2 * KB,
-        download.OVER_MOTIONS,
+        Reason.OVER_MOTIONS,
     ),
 }
 
@@ -244,5 +244,5 @@ def test_a_page_is_no_file_but_a_file_may_hold_a_page(
     if not page:
         download.require_no_page(taken, seen)
         return
-    with pytest.raises(NotFound, match=rf"^{download.NO_FILE}$"):
+    with pytest.raises(NotFound, match=rf"^{Reason.NO_FILE}$"):
         download.require_no_page(taken, seen)

@@ -363,7 +363,7 @@ def call(origin):
     try:
         return up.post('/', body=b'{}', headers=[], deadline_seconds=0.5).status
     except UpstreamError as error:
-        return error.reason
+        return str(error.reason)
 
 calls = [gevent.spawn(call, origin) for origin in sys.argv[1:]]
 print([made.get() for made in calls])

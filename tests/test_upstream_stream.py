@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, TooLarge, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from gateway.upstream import Upstream, stream
+from gateway.phrases import Reason
+from gateway.upstream import Upstream
 from sandbox import certificates
 from tests.examples import examples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, in_chunks, says
@@ -65,18 +66,18 @@ def test_who_was_asked_to_end_the_connection_and_does_not_is_believed(peer: Star
 
 
 NOT_WHOLE: dict[str, tuple[Behaviour, str]] = {
-    "is shorter than it says": (answers(FILE, length=len(FILE) + 1), stream.SHORT),
-    "has nothing of what it says": (answers(b"", length=1), stream.SHORT),
-    "is longer than it says": (answers(FILE, length=len(FILE) - 1), stream.LONG),
-    "has something where it says nothing": (answers(b"x", length=0), stream.LONG),
-    "says no length": (says(b"HTTP/1.1 200 OK\r\n\r\nabc", then=finishes), stream.UNENDING),
+    "is shorter than it says": (answers(FILE, length=len(FILE) + 1), Reason.ANSWER_SHORT),
+    "has nothing of what it says": (answers(b"", length=1), Reason.ANSWER_SHORT),
+    "is longer than it says": (answers(FILE, length=len(FILE) - 1), Reason.ANSWER_LONG),
+    "has something where it says nothing": (answers(b"x", length=0), Reason.ANSWER_LONG),
+    "says no length": (says(b"HTTP/1.1 200 OK\r\n\r\nabc", then=finishes), Reason.ANSWER_UNENDING),
     "says a length that is none": (says(b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\nabc", then=finishes), ""),
     "says two lengths": (answers(b"abc", "Content-Length: 2"), ""),
     "has no last chunk": (in_chunks(FILE, last=b""), "connection broken"),
     "has a chunk of less than nothing": (says(ENDLESS + b"-1\r\nabc"), "connection broken"),
     "ends in a chunk": (in_chunks(FILE, last=b"ff\r\nabc"), "connection broken"),
-    "is packed": (answers(FILE, "Content-Encoding: gzip"), stream.ENCODED),
-    "is packed under way": (answers(FILE, "Transfer-Encoding: gzip"), stream.ENCODED),
+    "is packed": (answers(FILE, "Content-Encoding: gzip"), Reason.ANSWER_ENCODED),
+    "is packed under way": (answers(FILE, "Transfer-Encoding: gzip"), Reason.ANSWER_ENCODED),
     "is reset": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", then=Wire.reset), "connection broken"),
 }
 
@@ -94,7 +95,7 @@ def test_no_more_is_taken_than_was_said(peer: Start, behaviour: Behaviour, most:
     if fits:
         assert fetch(peer(behaviour), most=most) == FILE
         return
-    with pytest.raises(TooLarge, match=rf"^{stream.OVER}$"):
+    with pytest.raises(TooLarge, match=rf"^{Reason.ANSWER_TOO_LARGE}$"):
         fetch(peer(behaviour), most=most)
 
 

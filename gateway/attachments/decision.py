@@ -17,15 +17,13 @@ from gateway import __version__
 from gateway.attachments.tokens import Grant
 from gateway.errors import RETRY_AFTER_SECONDS, GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection.structure import Inspection
+from gateway.phrases import Reason
 
 REMEMBERED_SECONDS = {
     NotFound.status: RETRY_AFTER_SECONDS,
     Unavailable.status: RETRY_AFTER_SECONDS,
     TooLarge.status: 60,  # it does not shrink, and each try costs as much as we take
 }
-REVOKED = "link revoked"
-EXPIRED = "link expired"
-OTHER_BYTES = "MEDIA_NOT_REACHABLE: changed at Motion"
 
 _REFUSALS: dict[int, type[GatewayError]] = {error.status: error for error in (NotFound, TooLarge, Unavailable)}
 
@@ -142,7 +140,7 @@ def decide(record: Record | None, claim: Claim, now: float) -> Serve | Acquire |
         return Serve(record=known, digest=known.digest, seen=known.inspection if ours else None)
     wanted = known.digest if known.digest and known.live_until > now else claim.digest
     if claim.digest and wanted != claim.digest:
-        return Refuse(NotFound, OTHER_BYTES)
+        return Refuse(NotFound, Reason.OTHER_BYTES)
     return _remembered(known.failure, wanted, now) or Acquire(record=known, wanted=wanted)
 
 
@@ -151,9 +149,10 @@ def _ended(known: Record, claim: Claim, now: float) -> str:
     if claim.grant is None and claim.link_ttl is None:
         return ""
     if known.revoked_before is not None and (claim.grant is None or claim.grant.issued_at < known.revoked_before):
-        return REVOKED
+        return Reason.LINK_REVOKED
     begun = known.first_fetched_at
-    return EXPIRED if claim.link_ttl is not None and begun is not None and now - begun >= claim.link_ttl else ""
+    over = claim.link_ttl is not None and begun is not None and now - begun >= claim.link_ttl
+    return Reason.LINK_EXPIRED if over else ""
 
 
 def _remembered(failure: Failure | None, wanted: bytes | None, now: float) -> Refuse | None:

@@ -15,6 +15,7 @@ from gateway.attachments.decision import Record
 from gateway.attachments.register import KEEP_SECONDS, Register
 from gateway.attachments.vault import Vault
 from gateway.errors import CommandError
+from gateway.phrases import Line
 from gateway.store.sqlite import Run
 
 UNUSED_SECONDS = 24 * 3600.0
@@ -92,7 +93,7 @@ def evict(files: Vault, register: Register, chosen: Iterable[Stored]) -> int:
     lost(register, [file.digest for file in going])
     size = sum(file.size_bytes for file in going)
     if going:
-        telemetry.note("evicted", files=len(going), bytes=size)
+        telemetry.note(Line.EVICTED, files=len(going), bytes=size)
     return size
 
 

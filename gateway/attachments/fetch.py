@@ -27,12 +27,12 @@ from gateway.inspection.content import Content
 from gateway.inspection.structure import Inspection
 from gateway.motion import download, require_id
 from gateway.motion.download import Download, Source
+from gateway.phrases import Reason
 from gateway.store.engines import Database
 
 PATIENCE_SECONDS = 25.0  # beyond Motion's time by default, below nginx's with us
 TIDY_SECONDS = 3600.0
 WAITING = 56  # of a worker's threads: the others are for files that are here
-CROWDED = "too many wait for Motion"
 
 
 class Shelf:
@@ -92,7 +92,7 @@ class Shelf:
         require_id(attachment_id)
         now = self._clock.now()
         if not self._register.held(attachment_id, digest=digest, until=until, now=now):
-            raise NotFound(decision.OTHER_BYTES)
+            raise NotFound(Reason.OTHER_BYTES)
 
     def path(self, item: Item) -> Path:
         """Of the file in the vault."""
@@ -168,7 +168,7 @@ class Shelf:
     def _place(self) -> Iterator[None]:
         """One of those who may wait for Motion at the same time. Raises Unavailable."""
         if not self._places.acquire(blocking=False):
-            raise Unavailable(CROWDED)
+            raise Unavailable(Reason.CROWDED)
         try:
             yield
         finally:
@@ -203,7 +203,7 @@ class Acquisition:
 
         came = self.source.fetch(decided.record.attachment_id, write, expect=expect)
         if decided.wanted not in (None, came.digest):
-            raise NotFound(decision.OTHER_BYTES)
+            raise NotFound(Reason.OTHER_BYTES)
         self.vault.sync(incoming)
         seen = inspector.inspect(Content(incoming.file, size_bytes=came.size_bytes), name=came.promise.name)
         download.require_no_page(came, seen)

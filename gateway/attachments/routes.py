@@ -29,6 +29,7 @@ from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.motion import NUMBER
+from gateway.phrases import Reason
 from gateway.services import Services
 
 MINTED = "/media/<token>/<name>"
@@ -48,7 +49,7 @@ def blueprint(services: Services) -> Blueprint:
     door = Blueprint("attachments", __name__)
     settings, limit = services.settings.attachments, services.settings.limits.fetches_per_attachment
 
-    @services.limits.limited(limit, "fetches per attachment", whose=lambda: str(g.decision[telemetry.ATTACHMENT]))
+    @services.limits.limited(limit, Reason.FETCHES, whose=lambda: str(g.decision[telemetry.ATTACHMENT]))
     def answer(claim: Claim) -> Response:
         return _answer(services, claim)
 
@@ -72,10 +73,10 @@ def _proxied(services: Services, attachment_id: str) -> Claim:
     with _counted(services, "tokens"):
         _require_proxy_token(services)
         if not re.fullmatch(NUMBER, attachment_id):
-            raise NotFound("attachment id malformed")
+            raise NotFound(Reason.NO_ATTACHMENT_ID)
     # Such ids can be counted through. Who has tried too many is told nothing for a while, not even what there is.
     limit = services.settings.limits.unknown_tokens_per_address
-    services.limits.require_left(limit, "unknown tokens per address", _counter("ids"))
+    services.limits.require_left(limit, Reason.UNKNOWN_TOKENS, _counter("ids"))
     return Claim(attachment_id=attachment_id, link_ttl=services.settings.attachments.link_ttl)
 
 
@@ -84,7 +85,7 @@ def _minted(services: Services, token: str) -> Claim:
     keys = [key.get_secret_value() for key in services.settings.attachments.token_keys]
     with _counted(services, "tokens"):
         if request.query_string:
-            raise NotFound(tokens.REFUSED)
+            raise NotFound(Reason.TOKEN_REFUSED)
         grant = tokens.open(token, keys=keys, now=services.clock.now())
     return decision.by_token(grant)
 
@@ -93,12 +94,12 @@ def _require_proxy_token(services: Services) -> None:
     settings = services.settings.attachments
     name, _, given = request.query_string.decode("latin-1").partition("=")
     if name != settings.token_parameter or settings.proxy_token is None:
-        raise NotFound(tokens.REFUSED)
+        raise NotFound(Reason.TOKEN_REFUSED)
     expected = settings.proxy_token.get_secret_value()
     try:
-        secrets.require_equal(_spelled(given), expected=expected, reason=tokens.REFUSED)
+        secrets.require_equal(_spelled(given), expected=expected, reason=Reason.TOKEN_REFUSED)
     except Unauthorized as error:
-        raise NotFound(tokens.REFUSED) from error
+        raise NotFound(Reason.TOKEN_REFUSED) from error
 
 
 def _spelled(given: str) -> str:
@@ -161,9 +162,9 @@ def _judged(services: Services, item: Item, grant: Grant | None) -> Verdict:
     g.decision[telemetry.ROW] = verdict.row
     g.decision[telemetry.WHY] = verdict.reason if verdict.code else None
     if verdict.code == "MEDIA_TOO_LARGE":
-        raise TooLarge("file too large")
+        raise TooLarge(Reason.FILE_TOO_LARGE)
     if verdict.kind is VerdictKind.REFUSED:
-        raise UnsupportedMedia("file refused")
+        raise UnsupportedMedia(Reason.FILE_REFUSED)
     return verdict
 
 
@@ -182,7 +183,7 @@ def _counted(services: Services, what: str) -> Iterator[None]:
         yield
     except NotFound:
         limit = services.settings.limits.unknown_tokens_per_address
-        services.limits.require(limit, "unknown tokens per address", _counter(what))
+        services.limits.require(limit, Reason.UNKNOWN_TOKENS, _counter(what))
         raise
 
 

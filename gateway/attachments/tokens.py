@@ -29,8 +29,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import NotFound
 from gateway.inspection.rulebook import VerdictKind
-
-REFUSED = "token refused"
+from gateway.phrases import Reason
 
 _PURPOSE = b"motion-gateway minted links"
 
@@ -98,10 +97,10 @@ def open(token: str, *, keys: Sequence[str], now: float) -> Grant:  # noqa: A001
     try:
         payload = MultiFernet([_fernet(key) for key in keys]).decrypt(sealed) if keys else b""
     except InvalidToken as error:
-        raise NotFound(REFUSED) from error
+        raise NotFound(Reason.TOKEN_REFUSED) from error
     grant = _read(payload, issued_at=int.from_bytes(base64.urlsafe_b64decode(sealed)[1:9]))
     if now >= grant.expires_at:
-        raise NotFound(REFUSED)
+        raise NotFound(Reason.TOKEN_REFUSED)
     return grant
 
 
@@ -114,10 +113,10 @@ def fernet_of(secret: str, *, purpose: bytes) -> Fernet:
 def _sealed(token: str) -> bytes:
     """The token as Fernet spells it."""
     if not _FORM.fullmatch(token) or len(token) % 4 == 1:
-        raise NotFound(REFUSED)
+        raise NotFound(Reason.TOKEN_REFUSED)
     padded = token.encode("ascii") + b"=" * (-len(token) % 4)
     if base64.urlsafe_b64encode(base64.urlsafe_b64decode(padded)) != padded:
-        raise NotFound(REFUSED)
+        raise NotFound(Reason.TOKEN_REFUSED)
     return padded
 
 
@@ -126,13 +125,13 @@ def _read(payload: bytes, *, issued_at: int) -> Grant:
     payload = payload[1:] if kind else payload
     texts = payload[_HEAD.size :].split(b"\0")
     if len(texts) != len(_TEXTS):
-        raise NotFound(REFUSED)
+        raise NotFound(Reason.TOKEN_REFUSED)
     letter, expires_at, digest = _HEAD.unpack_from(payload)
     try:
         attachment_id, mime, name = (text.decode("utf-8") for text in texts)
         purpose = _PURPOSES[letter]
     except (UnicodeDecodeError, KeyError) as error:
-        raise NotFound(REFUSED) from error
+        raise NotFound(Reason.TOKEN_REFUSED) from error
     return Grant(
         attachment_id=attachment_id,
         digest=digest,

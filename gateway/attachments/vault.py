@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from gateway import lock, telemetry
 from gateway.errors import Unavailable
+from gateway.phrases import Finding, Reason
 
 INCOMING, LOCK = "incoming", "lock"
 # nginx's workers may read what is whole; what is made in a folder takes its group.
@@ -28,9 +29,6 @@ FOLDER_MODE, FILE_MODE = 0o750, 0o640
 OUR_FOLDER_MODE = 0o700
 PATIENCE_SECONDS = 10.0  # with who moves files and records them, which takes milliseconds
 
-NO_ROOM = "no room in the vault"
-UNWRITABLE = "vault cannot be written"
-BUSY = "another is acquiring it"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -137,8 +135,8 @@ class Vault:
 
 def no_room() -> Unavailable:
     """What to raise where there is none; the operator hears of it."""
-    telemetry.note("finding", finding="vault-full")
-    return Unavailable(NO_ROOM)
+    telemetry.find(Finding.VAULT_FULL)
+    return Unavailable(Reason.NO_ROOM)
 
 
 @contextmanager
@@ -147,11 +145,11 @@ def in_our_words() -> Iterator[None]:
     try:
         yield
     except BlockingIOError as error:
-        raise Unavailable(BUSY) from error
+        raise Unavailable(Reason.BEING_ACQUIRED) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_room() from error
-        raise Unavailable(UNWRITABLE) from error
+        raise Unavailable(Reason.VAULT_UNWRITABLE) from error
 
 
 def _make(folder: Path, mode: int = FOLDER_MODE) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cryptography.utils import CryptographyDeprecationWarning
 
 from gateway.certs import findings, judging, subject, trust
-from gateway.certs.findings import Finding
+from gateway.certs.findings import CertificateFinding
 from gateway.certs.issuing import KeyPair, self_signed, store
 from gateway.certs.subject import Subject, Target
 from gateway.errors import CommandError
@@ -25,7 +25,7 @@ class Check:
     """A question, how it is answered, and what hinders that: a reason, or None."""
 
     name: str
-    judge: Callable[[Subject], Finding]
+    judge: Callable[[Subject], CertificateFinding]
     hindered: Callable[[Subject], str | None]
 
 
@@ -34,7 +34,7 @@ class Checked:
     """A question by the name of its check, and what it came to."""
 
     check: str
-    finding: Finding
+    finding: CertificateFinding
 
 
 def check(target: Target) -> tuple[Checked, ...]:
@@ -52,7 +52,7 @@ def check(target: Target) -> tuple[Checked, ...]:
             raise CommandError(f"the files changed while they were looked at: {error.strerror}. Try again") from error
 
 
-def _judged(question: Check, asked: Subject) -> Finding:
+def _judged(question: Check, asked: Subject) -> CertificateFinding:
     reason = question.hindered(asked)
     return question.judge(asked) if reason is None else findings.unknown(f"not judged: {reason}")
 

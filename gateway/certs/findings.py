@@ -21,7 +21,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CertificateFinding:
     """What one check came to; `id` and `hint` are empty where nothing is wrong."""
 
     level: Level
@@ -97,20 +97,20 @@ FINDINGS: dict[str, Advice] = {
 }
 
 
-def found(identifier: str, sentence: str) -> Finding:
+def found(identifier: str, sentence: str) -> CertificateFinding:
     """Say what is wrong: `identifier` is one of FINDINGS, `sentence` what was seen."""
     advice = FINDINGS[identifier]
-    return Finding(advice.level, sentence, identifier, advice.hint)
+    return CertificateFinding(advice.level, sentence, identifier, advice.hint)
 
 
-def fine(sentence: str) -> Finding:
-    return Finding("fine", sentence)
+def fine(sentence: str) -> CertificateFinding:
+    return CertificateFinding("fine", sentence)
 
 
-def unknown(sentence: str) -> Finding:
-    return Finding("unknown", sentence)
+def unknown(sentence: str) -> CertificateFinding:
+    return CertificateFinding("unknown", sentence)
 
 
-def exit_status(findings: Iterable[Finding]) -> int:
+def exit_status(findings: Iterable[CertificateFinding]) -> int:
     """Hand back 0 where all is fine, 1 for warnings, 2 for errors."""
     return max((EXIT_STATUSES[finding.level] for finding in findings), default=0)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.certs import findings, subject
-from gateway.certs.findings import Finding
+from gateway.certs.findings import CertificateFinding
 from gateway.certs.subject import Subject
 
 LEAST_LABELS_AFTER_WILDCARD = 2
@@ -42,7 +42,7 @@ HASHES = ("sha256", "sha384", "sha512")
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
-def hosts(asked: Subject) -> Finding:
+def hosts(asked: Subject) -> CertificateFinding:
     """Judge whether the certificate is for the host that Sinch calls, or for all by which Motion does."""
     target = asked.target
     found = {host: covering(host, asked.leaf) for host in (target.host, *target.others)}
@@ -72,7 +72,7 @@ def alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
         return x509.SubjectAlternativeName([])
 
 
-def validity(asked: Subject) -> Finding:
+def validity(asked: Subject) -> CertificateFinding:
     """Judge whether it is valid today, and for how long still."""
     leaf, now = asked.leaf, asked.target.now
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
@@ -86,7 +86,7 @@ def validity(asked: Subject) -> Finding:
     return findings.found("certs.expires_soon", sentence) if soon else findings.fine(sentence)
 
 
-def issuers_validity(asked: Subject) -> Finding:
+def issuers_validity(asked: Subject) -> CertificateFinding:
     """Judge whether the others of the file are valid today."""
     for at, certificate in enumerate(asked.chain[1:], 2):
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -100,7 +100,7 @@ def issuers_validity(asked: Subject) -> Finding:
     return findings.fine("all others of the file are valid today" if others else "there are no others in the file")
 
 
-def life(asked: Subject) -> Finding:
+def life(asked: Subject) -> CertificateFinding:
     """Judge how long it lives at all."""
     span = _life(asked.leaf)
     if span.days > LONGEST_LIFE_DAYS:
@@ -109,7 +109,7 @@ def life(asked: Subject) -> Finding:
     return findings.fine(f"it lives for {_days(span)}")
 
 
-def key_strength(asked: Subject) -> Finding:
+def key_strength(asked: Subject) -> CertificateFinding:
     """Judge whether clients accept the keys of the whole chain."""
     for at, certificate in enumerate(asked.chain, 1):
         if not _is_accepted(certificate):
@@ -121,7 +121,7 @@ def key_strength(asked: Subject) -> Finding:
     return findings.fine(f"the key is {_key_kind(asked.leaf)}")
 
 
-def signature_strength(asked: Subject) -> Finding:
+def signature_strength(asked: Subject) -> CertificateFinding:
     """Judge whether clients accept the signatures of the whole chain."""
     for at, certificate in enumerate(asked.chain, 1):
         # Nobody looks at the signature of a root: it is trusted for its key.
@@ -134,7 +134,7 @@ def signature_strength(asked: Subject) -> Finding:
     return findings.fine(f"signed with {_hash(asked.leaf)}")
 
 
-def usage(asked: Subject) -> Finding:
+def usage(asked: Subject) -> CertificateFinding:
     """Judge whether it is made for servers."""
     purposes = _extension(asked.leaf, x509.ExtendedKeyUsage)
     if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
@@ -148,7 +148,7 @@ def usage(asked: Subject) -> Finding:
     return findings.fine("it is made for servers")
 
 
-def key_rights(asked: Subject) -> Finding:
+def key_rights(asked: Subject) -> CertificateFinding:
     """Judge whether the key is its owner's alone."""
     path = asked.target.private_key
     mode = _mode(path)
@@ -159,7 +159,7 @@ def key_rights(asked: Subject) -> Finding:
     return findings.fine(f"only its owner may use {_shown(path)}")
 
 
-def folder_rights(asked: Subject) -> Finding:
+def folder_rights(asked: Subject) -> CertificateFinding:
     """Judge whether somebody else could exchange certificate or key: by their folders, or by writing into them."""
     places = _places(asked)
     for path in places:

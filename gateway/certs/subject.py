@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway import printable
 from gateway.certs import findings
-from gateway.certs.findings import Finding
+from gateway.certs.findings import CertificateFinding
 
 LARGEST_FILE_BYTES = 1 << 20  # a chain has some 5 kB
 
@@ -57,8 +57,8 @@ class Subject:
     target: Target
     chain: Chain
     key: PrivateKeyTypes | None = field(repr=False)
-    chain_finding: Finding
-    key_finding: Finding
+    chain_finding: CertificateFinding
+    key_finding: CertificateFinding
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -102,7 +102,7 @@ def shown(text: str) -> str:
     return printable.text(text, instead="?")
 
 
-def _chain(path: Path) -> tuple[Chain, Finding]:
+def _chain(path: Path) -> tuple[Chain, CertificateFinding]:
     try:
         pem = _content(path)
     except OSError as error:
@@ -116,7 +116,7 @@ def _chain(path: Path) -> tuple[Chain, Finding]:
     return chain, findings.fine(f"{path} holds {len(chain)} certificate{'s' if len(chain) > 1 else ''}")
 
 
-def _key(path: Path) -> tuple[PrivateKeyTypes | None, Finding]:
+def _key(path: Path) -> tuple[PrivateKeyTypes | None, CertificateFinding]:
     try:
         pem = _content(path)
     except OSError as error:

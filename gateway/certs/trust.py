@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from gateway.certs import findings, subject
-from gateway.certs.findings import Finding
+from gateway.certs.findings import CertificateFinding
 from gateway.certs.subject import Subject
 
 # Of OpenSSL's x509_vfy.h; Python's ssl has no names for them.
@@ -28,7 +28,7 @@ _ANY_STRENGTH = "ALL:@SECLEVEL=0"
 _MOST_ROUNDS = 10  # a handshake has two
 
 
-def match(asked: Subject) -> Finding:
+def match(asked: Subject) -> CertificateFinding:
     """Judge whether the key is that of the first certificate, which is the one that nginx serves."""
     if asked.matches:
         return findings.fine("the key belongs to the certificate")
@@ -37,7 +37,7 @@ def match(asked: Subject) -> Finding:
     return findings.found("certs.key_mismatch", f"the key belongs to {belongs}")
 
 
-def order(asked: Subject) -> Finding:
+def order(asked: Subject) -> CertificateFinding:
     """Judge whether each certificate is signed by the next: RFC 5246, 7.4.2 demands it, and some clients."""
     for at, (lower, upper) in enumerate(pairwise(asked.chain), 1):
         if not subject.is_issued(lower, upper):
@@ -50,7 +50,7 @@ def order(asked: Subject) -> Finding:
     return findings.fine("there is one certificate" if alone else "each certificate is signed by the next one")
 
 
-def root(asked: Subject) -> Finding:
+def root(asked: Subject) -> CertificateFinding:
     """Judge whether a client can build the chain up to a root, and trusts that root."""
     try:
         _shake_hands(asked, asked.target.roots)
@@ -61,7 +61,7 @@ def root(asked: Subject) -> Finding:
     return findings.fine("a client that trusts what this system trusts accepts the chain")
 
 
-def _finding(asked: Subject, error: ssl.SSLCertVerificationError) -> Finding:
+def _finding(asked: Subject, error: ssl.SSLCertVerificationError) -> CertificateFinding:
     if error.verify_code == _SELF_SIGNED_LEAF:
         return findings.found("certs.self_signed", "the certificate is signed by itself: no CA stands behind it")
     if error.verify_code == _SELF_SIGNED_IN_CHAIN:
@@ -75,7 +75,7 @@ def _finding(asked: Subject, error: ssl.SSLCertVerificationError) -> Finding:
     return _refused(error.verify_message)
 
 
-def _private(asked: Subject) -> Finding:
+def _private(asked: Subject) -> CertificateFinding:
     """A root that only some trust: do those accept the chain?"""
     try:
         _shake_hands(asked, asked.target.certificate)
@@ -87,7 +87,7 @@ def _private(asked: Subject) -> Finding:
     return findings.found("certs.private_ca", f"the root, {root}, is not among those that this system trusts")
 
 
-def _refused(reason: str) -> Finding:
+def _refused(reason: str) -> CertificateFinding:
     return findings.found("certs.refused", f"OpenSSL refuses the chain: {reason}")
 
 

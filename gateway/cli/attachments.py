@@ -19,6 +19,7 @@ from gateway.errors import CommandError, SettingsError
 from gateway.inspection import content, inspector, rulebook, verdicts
 from gateway.inspection.structure import Inspection
 from gateway.inspection.verdicts import Limits, Verdict
+from gateway.phrases import Line
 
 SOME_UNREAD = 1  # the exit status
 
@@ -82,7 +83,7 @@ def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything
     telemetry.configure("attachments")
     with opened_shelf(invocation.settings()) as shelf:
         files = shelf.evict_all() if everything else shelf.evict(attachment_ids)
-    telemetry.note("audit", command="evict", attachments="all" if everything else list(attachment_ids), files=files)
+    telemetry.note(Line.AUDIT, command="evict", attachments="all" if everything else list(attachment_ids), files=files)
     click.echo(f"{files} deleted." if files else "The vault is empty.")
 
 

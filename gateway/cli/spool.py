@@ -14,6 +14,7 @@ from gateway.cli import Invocation, print_table, written
 from gateway.delivery import claims, records
 from gateway.delivery.records import Record
 from gateway.errors import CommandError
+from gateway.phrases import Line
 from gateway.store import retention
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
@@ -134,7 +135,7 @@ def opened_spool(invocation: Invocation) -> Iterator[Database]:
 
 def _audit(what: str, **fields: object) -> None:
     telemetry.configure("events")
-    telemetry.note("audit", command=what, **fields)
+    telemetry.note(Line.AUDIT, command=what, **fields)
 
 
 def _row(record: Record) -> tuple[str, ...]:

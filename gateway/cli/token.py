@@ -22,6 +22,7 @@ from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.motion import NUMBER
+from gateway.phrases import Line
 
 NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
@@ -58,7 +59,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     minted = tokens.mint(grant, keys=_keys(settings))
     telemetry.configure("token")
     _hold(grant, settings)
-    telemetry.note("audit", command="mint", attachment_id=attachment_id, until=written(grant.expires_at))
+    telemetry.note(Line.AUDIT, command="mint", attachment_id=attachment_id, until=written(grant.expires_at))
     click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
 
 
@@ -101,7 +102,7 @@ def revoke(invocation: Invocation, attachment_id: str) -> None:
             before = shelf.revoke(attachment_id)
         except NotFound as error:
             raise CommandError(f"{NO_ID}; nothing was revoked") from error
-    telemetry.note("audit", command="revoke", attachment_id=attachment_id, before=written(before))
+    telemetry.note(Line.AUDIT, command="revoke", attachment_id=attachment_id, before=written(before))
     click.echo(f"All links to attachment {attachment_id} are revoked.")
 
 

@@ -25,6 +25,7 @@ from gateway.config.fields import malformed
 from gateway.config.tables import Settings, Table
 from gateway.doors import DOORS
 from gateway.errors import GatewayError, Unauthorized
+from gateway.phrases import Reason
 
 LARGEST_FILE_BYTES = 65536
 
@@ -65,12 +66,12 @@ class Withheld(SecretStr):
         return True  # it is set; only not for us
 
 
-def require_equal(given: str, *, expected: str, reason: str) -> None:
+def require_equal(given: str, *, expected: str, reason: Reason) -> None:
     """Prove that the caller knows a static secret. Raises Unauthorized with `reason`."""
     require_one_of(given, expected=(expected,), reason=reason)
 
 
-def require_one_of(given: str, *, expected: Iterable[str], reason: str) -> None:
+def require_one_of(given: str, *, expected: Iterable[str], reason: Reason) -> None:
     """Prove that `given` is one of `expected`. Raises Unauthorized with `reason`."""
     shown = given.encode("utf-8", "surrogatepass")
     # A list, not a generator: every one is tried, so the time taken does not tell which one fitted.

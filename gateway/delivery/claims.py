@@ -12,11 +12,11 @@ import json
 from dataclasses import dataclass
 
 from gateway import store
+from gateway.phrases import Reason
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
 MOST_DEATHS = 5
-KILLED_COURIERS = "couriers died delivering it"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def recover(database: Database, *, now: float, longest_wait_seconds: float) -> R
         held = sorted(run("count_deaths"))
         killers = [(event_id, lane) for event_id, lane, deaths in held if deaths >= MOST_DEATHS]
         for event_id, lane in killers:
-            _settle(run, event_id, lane, state=store.PARKED, outcome=KILLED_COURIERS, now=now)
+            _settle(run, event_id, lane, state=store.PARKED, outcome=Reason.KILLED_COURIERS, now=now)
         run("free_lanes")
         run("ground_lanes", now=now, latest=now + longest_wait_seconds)
         return Recovered(

@@ -26,6 +26,7 @@ from gateway.delivery.claims import Claim
 from gateway.delivery.schedule import Again, Health, Park, Record, Try
 from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
 from gateway.motion.notify import Notifier
+from gateway.phrases import Finding, Line, Reason
 from gateway.store import retention
 from gateway.store.engines import Database
 
@@ -69,7 +70,7 @@ class Courier:
                 self._wake.clear()
                 self._patiently(lambda: self._dispatch(pool.submit))
                 self._wake.wait(self._poll_seconds)
-        telemetry.note("courier stopped")
+        telemetry.note(Line.COURIER_STOPPED)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -80,8 +81,8 @@ class Courier:
         recovered = claims.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
         self._suspects.extend(recovered.suspects)
         for event_id in recovered.parked:
-            telemetry.note("finding", finding="event-parked", event_id=event_id, reason=claims.KILLED_COURIERS)
-        telemetry.note("courier started")
+            telemetry.find(Finding.EVENT_PARKED, event_id=event_id, reason=Reason.KILLED_COURIERS)
+        telemetry.note(Line.COURIER_STARTED)
 
     def _dispatch(self, submit: Callable[..., object]) -> None:
         now = self._clock.now()
@@ -121,7 +122,7 @@ class Courier:
             took = round((self._clock.now() - started) * 1000, 1)
             self._settle(taken, attempt, was_up=self._note(taken, attempt, probing=probing), milliseconds=took)
         except Exception as error:  # noqa: BLE001 - a thread's last word; the lease frees the event
-            telemetry.failure("unexpected", error, event_id=taken.event_id)
+            telemetry.failure(Line.UNEXPECTED, error, event_id=taken.event_id)
         finally:
             with self._state:
                 self._in_flight -= 1
@@ -152,7 +153,7 @@ class Courier:
         else:
             verdict = self._settle_failure(taken, attempt, was_up=was_up)
         telemetry.decision(
-            "delivery",
+            Line.DELIVERY,
             **{
                 telemetry.EVENT: taken.event_id,
                 telemetry.CONNECTOR: taken.connector_id,
@@ -176,9 +177,9 @@ class Courier:
             wait = schedule.next_probe_seconds(self._probes, attempt.retry_after_seconds)
             self._probe_at = self._clock.now() + wait
         if changed and down:
-            telemetry.note("finding", finding="motion-down")
+            telemetry.find(Finding.MOTION_DOWN)
         if changed and not down:
-            telemetry.note("motion is up")
+            telemetry.note(Line.MOTION_IS_UP)
             self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
         return was_up
 
@@ -196,7 +197,7 @@ class Courier:
         if isinstance(next_step, Park):
             reason = f"{attempt.reason}: {next_step.reason}"
             self._patiently(lambda: claims.park(self._spool, taken, outcome=reason, now=now), forever=True)
-            telemetry.note("finding", finding="event-parked", event_id=taken.event_id, reason=reason)
+            telemetry.find(Finding.EVENT_PARKED, event_id=taken.event_id, reason=reason)
             return "parked"
         self._patiently(lambda: self._postpone(taken, attempt, next_step, now), forever=True)
         return "again"
@@ -226,7 +227,7 @@ class Courier:
         keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked)
         deleted = retention.purge(self._spool, keep, now=now)
         if deleted:
-            telemetry.note("purged", events=deleted)
+            telemetry.note(Line.PURGED, events=deleted)
 
     def _patiently(self, write: Callable[[], object], *, forever: bool = False) -> None:
         """Outlast a spool that is locked or full: `forever` until it is written, else until the next round."""
@@ -235,6 +236,6 @@ class Courier:
                 write()
                 return
             except SpoolUnavailable as error:
-                telemetry.note("finding", finding="spool-unavailable", reason=error.reason)
+                telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=error.reason)
                 if self._stopping.wait(SPOOL_RETRY_SECONDS) or not forever:
                     return

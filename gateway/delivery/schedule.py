@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.phrases import Reason
+
 LONGEST_WAIT_SECONDS = 300.0
 LONGEST_PROBE_WAIT_SECONDS = 15.0  # how late we may notice that Motion is back
 MOST_REFUSALS = 5
@@ -111,9 +113,9 @@ def after_failure(
     since = now if record.failing_since is None else record.failing_since
     failures = record.failures + motion_was_up
     if motion_was_up and others_delivered and failures >= (MOST_REFUSALS if attempt.refused else MOST_FAILURES):
-        return Park(f"{failures} tries failed while others arrived")
+        return Park(f"{failures} {Reason.OTHERS_ARRIVED}")
     if motion_was_up and not attempt.away and failures >= MOST_FAILURES and now - since > retry_for_seconds:
-        return Park("retry_for is over")
+        return Park(Reason.RETRIED_TOO_LONG)
     if not motion_was_up:
         return Again(0.0, record)  # it waits for its turn as a probe
     return Again(_wait(attempt, failures, chance), Record(failures, since))

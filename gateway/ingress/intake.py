@@ -9,11 +9,9 @@ from enum import Enum
 
 from gateway import store
 from gateway.ingress.events import Event
+from gateway.phrases import Reason
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
-
-NONCE_REUSED = "nonce used before with other bytes"
-TOO_OLD = "signature too old"
 
 
 class Outcome(Enum):
@@ -61,7 +59,7 @@ def _file(run: Run, callback: Callback, now: float) -> Receipt:
     if seen:
         return _file_known_nonce(run, callback, *seen[0], now=now)
     if callback.stale:
-        return Receipt(Outcome.STALE, _keep(run, callback, now, store.REJECTED, TOO_OLD))
+        return Receipt(Outcome.STALE, _keep(run, callback, now, store.REJECTED, Reason.SIGNATURE_TOO_OLD))
     earlier = run("earlier_event", connector_id=callback.connector_id, key=callback.event.key)
     if earlier:
         return _file_known_event(run, callback, *earlier[0], now=now)
@@ -76,7 +74,7 @@ def _file(run: Run, callback: Callback, now: float) -> Receipt:
 def _file_known_nonce(run: Run, callback: Callback, digest: bytes, event_id: int, *, now: float) -> Receipt:
     if digest == callback.event.body_digest:
         return _count_repeat(run, event_id)
-    return Receipt(Outcome.NONCE_REUSED, _keep(run, callback, now, store.REJECTED, NONCE_REUSED))
+    return Receipt(Outcome.NONCE_REUSED, _keep(run, callback, now, store.REJECTED, Reason.NONCE_REUSED))
 
 
 def _file_known_event(run: Run, callback: Callback, event_id: int, digest: bytes, *, now: float) -> Receipt:

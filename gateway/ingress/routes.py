@@ -14,13 +14,14 @@ from gateway.config import Account, secrets, tables
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.ingress import events, intake, signature
 from gateway.ingress.intake import Callback, Outcome
+from gateway.phrases import Finding, Reason
 from gateway.services import Services
 
 FORWARDED = ("content-type", "content-encoding")
 
 REFUSED = {
-    Outcome.STALE: intake.TOO_OLD,
-    Outcome.NONCE_REUSED: intake.NONCE_REUSED,
+    Outcome.STALE: Reason.SIGNATURE_TOO_OLD,
+    Outcome.NONCE_REUSED: Reason.NONCE_REUSED,
 }
 
 
@@ -32,11 +33,11 @@ def blueprint(services: Services) -> Blueprint:
     def receive(connector: str) -> Response:
         account = accounts.get(connector)
         if account is None:
-            raise NotFound("unknown connector")
+            raise NotFound(Reason.UNKNOWN_CONNECTOR)
         g.decision[telemetry.CONNECTOR] = account.connector_id
         callback = _prove(services, account, request.get_data(cache=False))
         limit = services.settings.limits.webhooks_per_account
-        services.limits.require(limit, "webhooks per account", connector)
+        services.limits.require(limit, Reason.WEBHOOKS, connector)
         receipt = intake.accept(services.spool, callback, now=services.clock.now())
         return _answer(receipt)
 
@@ -50,7 +51,7 @@ def _prove(services: Services, account: Account, body: bytes) -> Callback:
     except Unauthorized:
         address = limits.counted_as(request.headers.get("X-Real-IP", ""))
         limit = services.settings.limits.failed_signatures_per_address
-        services.limits.require(limit, "failed signatures per address", address)
+        services.limits.require(limit, Reason.FAILED_SIGNATURES, address)
         raise
 
 
@@ -67,7 +68,7 @@ def _signed(services: Services, account: Account, body: bytes) -> Callback:
 
 def _unsigned(account: Account, body: bytes) -> Callback:
     if account.receive_token is None:
-        raise Unauthorized("account has neither secret nor token")
+        raise Unauthorized(Reason.NO_PROOF)
     _require_token(account.receive_token)
     return _callback(account, body, query="token=" + quote(_token(), safe=""), signed={})
 
@@ -77,7 +78,7 @@ def _is_stale(services: Services, proof: signature.Proof) -> bool:
     try:
         signature.require_known_time(proof, now=services.clock.now(), max_age_seconds=max_age)
     except ClockSkew:
-        _find("clock-skew")
+        _find(Finding.CLOCK_SKEW)
         raise
     except StaleSignature:
         return True  # the spool tells whether it is an old friend
@@ -90,9 +91,9 @@ def _callback(
     event = events.read(body, connector_id=account.connector_id)
     g.decision[telemetry.KIND] = event.kind
     if event.dispatch:
-        _find("dispatch-mode")
+        _find(Finding.DISPATCH_MODE)
     if event.app_id not in ("", account.app_id):
-        _find("foreign-app")
+        _find(Finding.FOREIGN_APP)
     kept = _given(FORWARDED)
     return Callback(
         connector_id=account.connector_id,
@@ -110,7 +111,7 @@ def _callback(
 def _answer(receipt: intake.Receipt) -> Response:
     g.decision[telemetry.EVENT] = receipt.event_id
     if receipt.outcome is Outcome.NONCE_REUSED:
-        _find("nonce-reused")
+        _find(Finding.NONCE_REUSED)
     if receipt.outcome in REFUSED:
         raise Unauthorized(REFUSED[receipt.outcome])
     g.decision[telemetry.REASON] = receipt.outcome.value
@@ -118,7 +119,7 @@ def _answer(receipt: intake.Receipt) -> Response:
 
 
 def _require_token(token: SecretStr) -> None:
-    secrets.require_equal(_token(), expected=token.get_secret_value(), reason="receive token wrong")
+    secrets.require_equal(_token(), expected=token.get_secret_value(), reason=Reason.RECEIVE_TOKEN_WRONG)
 
 
 def _token() -> str:
@@ -133,5 +134,5 @@ def _given(names: Sequence[str]) -> dict[str, str]:
     return {name: value for name in names if (value := headers.get(name)) is not None}
 
 
-def _find(finding: str) -> None:
+def _find(finding: Finding) -> None:
     g.decision[telemetry.FINDINGS] = (*g.decision.get(telemetry.FINDINGS, ()), finding)

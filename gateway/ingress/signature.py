@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from gateway.config.secrets import require_one_of
 from gateway.errors import ClockSkew, StaleSignature, Unauthorized
+from gateway.phrases import Reason
 
 SIGNATURE = "x-sinch-webhook-signature"
 NONCE = "x-sinch-webhook-signature-nonce"
@@ -54,27 +55,27 @@ def verify(body: bytes, headers: Mapping[str, str], *, secrets: Iterable[str]) -
     """
     values = {name: _strict(headers, name) for name in _FORMS}
     if headers.get(ALGORITHM, "HmacSHA256") != "HmacSHA256":
-        raise Unauthorized("signature algorithm refused")
+        raise Unauthorized(Reason.ALGORITHM_REFUSED)
     signed = b".".join((body, values[NONCE].encode("ascii"), values[TIMESTAMP].encode("ascii")))
     right = [_sign(signed, secret) for secret in secrets]
-    require_one_of(values[SIGNATURE], expected=right, reason="signature wrong")
+    require_one_of(values[SIGNATURE], expected=right, reason=Reason.SIGNATURE_WRONG)
     return Proof(nonce=values[NONCE], timestamp=int(values[TIMESTAMP]))
 
 
 def require_known_time(proof: Proof, *, now: float, max_age_seconds: int) -> None:
     """Raises ClockSkew for a signature from the future, StaleSignature for one past its age."""
     if proof.timestamp - now > FUTURE_TOLERANCE_SECONDS:
-        raise ClockSkew("signature from the future")
+        raise ClockSkew(Reason.SIGNATURE_TOO_EARLY)
     if now - proof.timestamp > max_age_seconds:
-        raise StaleSignature("signature too old")
+        raise StaleSignature(Reason.SIGNATURE_TOO_OLD)
 
 
 def _strict(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name)
     if value is None:
-        raise Unauthorized("signature header missing")
+        raise Unauthorized(Reason.HEADER_MISSING)
     if not _FORMS[name].fullmatch(value):
-        raise Unauthorized("signature header malformed")
+        raise Unauthorized(Reason.HEADER_MALFORMED)
     return value
 
 

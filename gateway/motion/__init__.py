@@ -8,12 +8,12 @@ from urllib.parse import quote
 from gateway import PROGRAM
 from gateway.config.tables import MotionSettings, receive_path
 from gateway.errors import NotFound
+from gateway.phrases import Reason
 
 USER_AGENT = ("User-Agent", PROGRAM)
 # Of an attachment, in its one spelling: a database may take 007 and 7x for 7, and what is revoked by one name is
 # revoked.
 NUMBER = "[1-9][0-9]{0,11}"
-NO_ID = "attachment id malformed"
 
 _ID = re.compile(NUMBER)
 
@@ -21,7 +21,7 @@ _ID = re.compile(NUMBER)
 def require_id(attachment_id: str) -> None:
     """Raises NotFound for what is no id."""
     if not _ID.fullmatch(attachment_id):
-        raise NotFound(NO_ID)
+        raise NotFound(Reason.NO_ATTACHMENT_ID)
 
 
 def notify_target(connector_id: int, query: str) -> str:

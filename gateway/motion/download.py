@@ -20,17 +20,10 @@ from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
 from gateway.inspection import filetypes
 from gateway.inspection.structure import Inspection, Trait
 from gateway.motion import USER_AGENT, attachment_target
+from gateway.phrases import Reason
 
 CONNECTIONS = 16
 
-GONE = "MEDIA_NOT_REACHABLE: gone at Motion"
-REDIRECTED = "MEDIA_NOT_REACHABLE: Motion redirected"
-NO_FILE = "MEDIA_NOT_REACHABLE: Motion sent a page and no file"
-OVER_MOTIONS = "MEDIA_TOO_LARGE: over motion.max_attachment"
-OVER_OURS = "MEDIA_TOO_LARGE: over attachments.max_bytes"
-REFUSED = "Motion refused our credentials"
-FAILED = "Motion failed"
-ODD = "Motion gave an odd answer"
 
 _PAGES = ("text/html", "application/xhtml+xml", "application/json")
 
@@ -95,7 +88,7 @@ class Source:
         return headers
 
     def _too_large(self, size_bytes: int) -> TooLarge:
-        return TooLarge(OVER_MOTIONS if size_bytes > self._motion.max_attachment else OVER_OURS)
+        return TooLarge(Reason.OVER_MOTIONS if size_bytes > self._motion.max_attachment else Reason.OVER_OURS)
 
 
 def require_no_page(download: Download, inspection: Inspection) -> None:
@@ -111,18 +104,18 @@ def require_no_page(download: Download, inspection: Inspection) -> None:
         called = filetypes.called(download.promise.name)
         page, declared = page and called is not None and called.no_page, False
     if page or declared:
-        raise NotFound(NO_FILE)
+        raise NotFound(Reason.NO_FILE)
 
 
 def _require_file(status: int) -> None:
     """Raises what stands for any status but 200."""
     if status in (404, 410):
-        raise NotFound(GONE)
+        raise NotFound(Reason.GONE)
     if 300 <= status < 400:
-        raise NotFound(REDIRECTED)
+        raise NotFound(Reason.REDIRECTED)
     if status in (401, 403):
-        raise Unavailable(REFUSED)
+        raise Unavailable(Reason.CREDENTIALS_REFUSED)
     if status >= 500:
-        raise Unavailable(FAILED)
+        raise Unavailable(Reason.MOTION_FAILED)
     if status != 200:
-        raise Unavailable(ODD)
+        raise Unavailable(Reason.MOTION_ODD)

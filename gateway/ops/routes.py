@@ -13,11 +13,11 @@ from gateway.config import Settings, secrets
 from gateway.delivery import claims
 from gateway.doors import DOORS
 from gateway.errors import GatewayError, SpoolUnavailable
+from gateway.phrases import Reason
 from gateway.services import Services
 
 OK = "ok"
 ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
-NOBODY = "operator not authenticated"
 Check = Callable[[Services], None]
 
 
@@ -49,16 +49,16 @@ def _require_operator(services: Services) -> None:
     ops = services.settings.ops
     if ops.password is None:
         return
-    shown = basic_auth.read(request.headers.get("Authorization"), reason=NOBODY)
+    shown = basic_auth.read(request.headers.get("Authorization"), reason=Reason.NOBODY)
     expected = (ops.username or "", ops.password.get_secret_value())
-    secrets.require_equal(":".join(shown), expected=":".join(expected), reason=NOBODY)
+    secrets.require_equal(":".join(shown), expected=":".join(expected), reason=Reason.NOBODY)
 
 
 def _check_spool(services: Services) -> None:
     """Prove that callbacks can be kept: by writing what is there already, and by room for more than that takes."""
     services.spool.require_latest()
     if shutil.disk_usage(services.spool.path.parent).free < ROOM_BYTES:
-        raise SpoolUnavailable("spool disk full")
+        raise SpoolUnavailable(Reason.SPOOL_FULL)
     services.spool.tell(lambda run: run("prove_writable"))
 
 

@@ -29,10 +29,10 @@ from gateway.outbound.message import Media, NewLink, Send
 from gateway.outbound.message_fields import WHATSAPP
 from gateway.outbound.record import Attached
 from gateway.outbound.refusals import Refused
+from gateway.phrases import Reason
 from gateway.services import Services
 
 MOST_FILES = 30  # of one message: a carousel has ten cards, each perhaps with a picture and a small one
-NOWHERE = "the link opens nothing here"
 
 _LINK = re.compile(
     r"(?i:(?P<scheme>https?))://(?P<host>[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
@@ -85,7 +85,7 @@ class Links:
         if port and port not in self._ports.get(host, ()):
             return
         if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
-            raise NotFound(NOWHERE)
+            raise NotFound(Reason.NOWHERE)
 
     def _minted(self, path: str, *, now: float) -> Claim:
         found = _MINTED.fullmatch(path)
@@ -143,7 +143,7 @@ class Files:
         except NotFound as error:
             if media.ours_only:
                 return None  # it may be no link at all
-            raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason=NOWHERE) from error
+            raise Refused("MEDIA_NOT_REACHABLE", field=media.field, reason=Reason.NOWHERE) from error
         if claim is None and not media.ours_only and self.services.settings.outbound.foreign_media == "refuse":
             raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)
         return claim

@@ -22,6 +22,7 @@ from gateway.outbound.files import Files, Links
 from gateway.outbound.message import Send
 from gateway.outbound.record import Draft
 from gateway.outbound.refusals import UNKNOWN_FATES, Refused
+from gateway.phrases import Finding, Line, Reason
 from gateway.services import Services
 from gateway.sinch import Effect, SinchError
 from gateway.sinch.client import Request
@@ -31,8 +32,8 @@ OURS = "mg-"  # how a reference of ours begins
 
 # What the limits of the settings count, and the refusal of what is one too many.
 COUNTED = {
-    "sends_per_app": ("sends per app", "APP_LIMIT"),
-    "calls_per_project": ("calls per project", "PROJECT_LIMIT"),
+    "sends_per_app": (Reason.SENDS, "APP_LIMIT"),
+    "calls_per_project": (Reason.CALLS, "PROJECT_LIMIT"),
 }
 
 
@@ -72,7 +73,7 @@ def forward(incoming: IncomingCall, *, services: Services, links: Links) -> Call
     except Refused as refused:
         answer = refused
     except Exception as error:  # noqa: BLE001 - a fault of ours; what is known of the call is told all the same
-        telemetry.failure("unexpected", error)
+        telemetry.failure(Line.UNEXPECTED, error)
         answer = Refused(passage.fate or "GATEWAY_UNAVAILABLE")
     return CallOutcome(answer=answer, facts=passage.facts, fate=passage.fate)
 
@@ -185,7 +186,7 @@ class _Passage:
         try:
             return record.begin(self.services.spool, draft, now=self.services.clock.now())
         except SpoolUnavailable as error:
-            telemetry.note("send not written down, and not sent", reason=error.reason)
+            telemetry.note(Line.NOT_SENT, reason=error.reason)
             raise Refused("GATEWAY_UNAVAILABLE") from error
 
     def _settled(self, send_id: int, body: bytes, account: Account) -> Answer:
@@ -199,7 +200,7 @@ class _Passage:
             )
             raise
         except Exception as error:
-            telemetry.failure("unexpected", error)
+            telemetry.failure(Line.UNEXPECTED, error)
             self._settle(send_id, _Settlement(outcome=record.UNKNOWN))
             raise Refused("SEND_FATE_UNKNOWN") from error
         self._settle(send_id, _settlement(answer, tries=tries))
@@ -211,7 +212,7 @@ class _Passage:
             record.settle(self.services.spool, send_id, now=self.services.clock.now(), **vars(end))
         except SpoolUnavailable as error:
             # The answer is known and goes to Motion; the row says that it is not, until a report tells more.
-            telemetry.note("finding", finding="send-not-settled", reason=error.reason)
+            telemetry.find(Finding.SEND_NOT_SETTLED, reason=error.reason)
 
     def _handed_over(self, body: bytes, account: Account | None) -> tuple[Answer, int]:
         """Sinch's answer, and after how many tries. `account`: that of the app which the call names. Raises Refused."""

@@ -17,9 +17,9 @@ from gateway.attachments import tokens
 from gateway.config import secrets
 from gateway.errors import Unauthorized
 from gateway.outbound.refusals import Refused
+from gateway.phrases import Reason
 
 TOKEN_SECONDS = 3600  # as Sinch's own
-WRONG = "gateway key wrong"
 
 _PURPOSE = b"motion-gateway: access token of the outbound door"
 _BEARER = re.compile("(?i:bearer) +(gAAAA[0-9A-Za-z_-]{1,200}={0,2})")
@@ -37,8 +37,8 @@ def require(authorization: str, *, key: str, now: float) -> None:
 def require_key(authorization: str, *, key: str) -> None:
     """Raises Refused unless the header shows the key itself."""
     try:
-        _user, shown = basic_auth.read(authorization, reason=WRONG)
-        secrets.require_equal(shown, expected=key, reason=WRONG)
+        _user, shown = basic_auth.read(authorization, reason=Reason.KEY_WRONG)
+        secrets.require_equal(shown, expected=key, reason=Reason.KEY_WRONG)
     except Unauthorized as error:
         raise Refused("GATEWAY_KEY_WRONG") from error
 

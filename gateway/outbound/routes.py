@@ -23,6 +23,7 @@ from gateway.outbound import allowed, forward, gateway_key
 from gateway.outbound.files import Links
 from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.refusals import Refused
+from gateway.phrases import Line
 from gateway.services import Services
 from gateway.sinch import TOKEN_PATH
 from gateway.sinch.client import VIA
@@ -75,7 +76,7 @@ def _refused(error: Exception) -> Refused:
         return Refused("BODY_TOO_LARGE", most=MOST_CALL_BYTES)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
-    telemetry.failure("unexpected", error)
+    telemetry.failure(Line.UNEXPECTED, error)
     return Refused(g.get("fate") or "GATEWAY_UNAVAILABLE")
 
 

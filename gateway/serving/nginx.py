@@ -16,6 +16,7 @@ from typing import IO
 from gateway import lock, paths, telemetry
 from gateway.config import Settings
 from gateway.errors import CommandError
+from gateway.phrases import Line
 from gateway.serving import nginx_conf, process
 from gateway.serving.process import STOPPING, Signals
 
@@ -61,21 +62,21 @@ def run(read: Callable[[], Settings]) -> None:
     with lock.only_one(paths.lock(settings, "serve"), "gateway"):
         prepare(settings)
         running = process.start(command(settings), heard=True)
-        telemetry.note("started", part=NAME, pid=running.pid)
+        telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
         relays = relay(running)
         try:
             while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
                 if changed := process.reread(settings, read, prepare=prepare):
                     settings = changed
                     running.send_signal(signal.SIGHUP)
-                    telemetry.note("reloaded")
+                    telemetry.note(Line.RELOADED)
         finally:
             patience = settings.spool.deadline + 10.0
             process.stop(running, STOP_SIGNAL, name=NAME, patience_seconds=patience)
             process.kill(running)
             for thread in relays:
                 thread.join(LAST_LINES_SECONDS)
-    telemetry.note("stopped")
+    telemetry.note(Line.STOPPED)
 
 
 def _require_alive(running: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from gateway import paths, telemetry
 from gateway.config import Settings
 from gateway.errors import GatewayError
+from gateway.phrases import Line
 
 TICK_SECONDS = 0.1
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -63,7 +64,7 @@ def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[
         paths.require_same_state(before, settings)
         prepare(settings)
     except GatewayError as error:
-        telemetry.note("reload refused; nothing was changed", problems=error.reason)
+        telemetry.note(Line.RELOAD_REFUSED, problems=error.reason)
         return None
     return settings
 
@@ -85,7 +86,7 @@ def stop(process: subprocess.Popen[bytes], number: signal.Signals, *, name: str,
     try:
         process.wait(patience_seconds)
     except subprocess.TimeoutExpired:
-        telemetry.note("killed; it did not stop", part=name)
+        telemetry.note(Line.KILLED, part=name)
         kill(process)
         process.wait()
 

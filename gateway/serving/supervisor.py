@@ -21,6 +21,7 @@ from gateway import clock, lock, paths, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError
+from gateway.phrases import Line
 from gateway.serving import nginx, process
 from gateway.serving.process import STOPPING, TICK_SECONDS, Signals
 from gateway.store import migrations
@@ -96,7 +97,7 @@ class Supervisor:
         started = process.start(part.command, heard=part.name == nginx.NAME)
         if part.name == nginx.NAME:
             self._relays += nginx.relay(started)
-        telemetry.note("started", part=part.name, pid=started.pid)
+        telemetry.note(Line.STARTED, part=part.name, pid=started.pid)
         return _Running(part, started, clock.steady())
 
     def _wait_for_doors(self, signals: Signals) -> None:
@@ -119,7 +120,7 @@ class Supervisor:
             return
         now = clock.steady()
         if running.again_at is None:
-            telemetry.note("died" if status else "ended", part=running.part.name, exit_status=status)
+            telemetry.note(Line.DIED if status else Line.ENDED, part=running.part.name, exit_status=status)
             process.kill(running.process)  # nginx's workers outlive their master, and keep its ports
             if self._is_false_start(running, now):
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
@@ -146,7 +147,7 @@ class Supervisor:
             if running.process.poll() is None:
                 running.process.send_signal(running.part.reload_signal)
         self._start_new()
-        telemetry.note("reloaded")
+        telemetry.note(Line.RELOADED)
 
     def _start_new(self) -> None:
         """Start what the settings ask for now. What they no longer ask for goes on: nginx leads nobody there."""
@@ -162,4 +163,4 @@ class Supervisor:
             process.stop(running.process, part.stop_signal, name=part.name, patience_seconds=patience)
         for relay in self._relays:
             relay.join(nginx.LAST_LINES_SECONDS)
-        telemetry.note("stopped")
+        telemetry.note(Line.STOPPED)

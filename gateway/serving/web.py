@@ -25,6 +25,7 @@ from gateway import app, doors, lock, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
+from gateway.phrases import Line
 
 
 class Quiet(Logger):
@@ -37,7 +38,7 @@ class Quiet(Logger):
         pass
 
     def _tell(self, text: object, *_arguments: object, **_options: object) -> None:
-        telemetry.note("gunicorn", message=str(text))
+        telemetry.note(Line.GUNICORN, message=str(text))
 
     critical = error = warning = exception = _tell
 
@@ -55,9 +56,9 @@ class Refusing:
     def handle_error(self, _request: object, client: socket, _address: object, error: Exception) -> None:
         """Answer what cannot be read. Of all else nobody knows what came of it: nginx, without an answer, says so."""
         if not isinstance(error, ParseException):
-            telemetry.failure("unexpected", error)
+            telemetry.failure(Line.UNEXPECTED, error)
             return
-        telemetry.note("gunicorn", message="request refused", fault=type(error).__name__)
+        telemetry.note(Line.GUNICORN, message="request refused", fault=type(error).__name__)
         with suppress(OSError):
             client.sendall(self.app.malformed)
 
@@ -110,7 +111,7 @@ class Server(BaseApplication):
             paths.require_same_state(self._settings, settings)
             self._settings = settings
         except (SettingsError, CommandError) as error:
-            telemetry.note("settings refused; the ones before stay in force", problems=error.reason)
+            telemetry.note(Line.SETTINGS_REFUSED, problems=error.reason)
         made = self.make(self._settings)
         self.malformed = _raw(app.refuse_malformed(made, door=self._door.name))
         gc.freeze()  # what is there now stays: looking for garbage in it took a fifth of the time

@@ -17,6 +17,7 @@ from gateway import basic_auth, telemetry
 from gateway.clock import Clock
 from gateway.config import Account
 from gateway.errors import UpstreamError
+from gateway.phrases import Finding
 from gateway.sinch import TOKEN_PATH, Effect, SinchError, Trouble
 from gateway.sinch.retry import Patience
 from gateway.upstream import Answer, Upstream
@@ -107,7 +108,7 @@ class Tokens:
         try:
             self._renew(held, account)
         except SinchError as error:
-            telemetry.note("finding", finding="token-not-renewed", reason=error.trouble)
+            telemetry.find(Finding.TOKEN_NOT_RENEWED, reason=error.trouble)
 
     def _renew(self, held: _Held, account: Account) -> None:
         asked_at = self._clock.now()

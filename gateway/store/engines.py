@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from gateway import clock
 from gateway.errors import SpoolUnavailable
+from gateway.phrases import Reason
 from gateway.store import sqlite
 from gateway.store.sqlite import Connection, Run
 
@@ -127,7 +128,7 @@ class Database:
     def require_latest(self) -> None:
         """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
         if sqlite.current(self.path) != sqlite.latest():  # on a connection of its own: a process may fork yet
-            raise SpoolUnavailable("spool schema is not of this release; run `motion-gateway migrate`")
+            raise SpoolUnavailable(Reason.SPOOL_SCHEMA)
 
     def rewrite(self) -> None:
         """Write the file anew without what was deleted, of which pages keep copies, and empty its log.
@@ -138,7 +139,7 @@ class Database:
             driver.execute("VACUUM")
             blocked, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if blocked:  # a reader held on to the log for longer than our patience
-            raise SpoolUnavailable(sqlite.LOCKED)
+            raise SpoolUnavailable(Reason.SPOOL_LOCKED)
 
     def close(self) -> None:
         with self._writer:
@@ -159,7 +160,7 @@ class Database:
 
     def _commit_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        error: Exception | None = SpoolUnavailable("spool write interrupted")
+        error: Exception | None = SpoolUnavailable(Reason.SPOOL_INTERRUPTED)
         try:
             with self._turn(composes=any(ticket.composes for ticket in batch)) as hand:
                 self._run(batch, hand)
@@ -200,7 +201,7 @@ class Database:
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite.Error as error:
-                if sqlite.reason(error) != sqlite.LOCKED or clock.steady() > deadline:
+                if sqlite.reason(error) != Reason.SPOOL_LOCKED or clock.steady() > deadline:
                     raise
             else:
                 return

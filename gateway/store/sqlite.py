@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.errors import SpoolUnavailable
+from gateway.phrases import Reason
 
 Connection = sqlite3.Connection
 Error = sqlite3.Error
 
-LOCKED = "spool locked"
-FAILED = "spool failed"
-REASONS = {"SQLITE_BUSY": LOCKED, "SQLITE_FULL": "spool disk full", "SQLITE_READONLY": "spool read-only"}
+REASONS = {
+    "SQLITE_BUSY": Reason.SPOOL_LOCKED,
+    "SQLITE_FULL": Reason.SPOOL_FULL,
+    "SQLITE_READONLY": Reason.SPOOL_READ_ONLY,
+}
 LOOK_SECONDS = 5.0  # how long to wait for who uses the spool while its schema is looked at
 
 # The last two are for speed: indexes of digests are written all over, in pages that shall be found in memory and be
@@ -73,10 +76,10 @@ def statements() -> dict[str, str]:
     return {name: _COMMENT.sub("", text).strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception) -> Reason:
     """What went wrong, in our words: the driver's own, and SQLAlchemy's around it, may hold what others sent."""
     name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
-    return next((told for prefix, told in REASONS.items() if name.startswith(prefix)), FAILED)
+    return next((told for prefix, told in REASONS.items() if name.startswith(prefix)), Reason.SPOOL_FAILED)
 
 
 @contextmanager
@@ -96,7 +99,7 @@ def current(path: Path) -> str | None:
         with closing(connect(path, patience_seconds=LOOK_SECONDS)) as driver:
             return _revision(driver)
     except Error as error:
-        raise SpoolUnavailable("spool cannot be read") from error
+        raise SpoolUnavailable(Reason.SPOOL_UNREADABLE) from error
 
 
 def latest() -> str:

@@ -18,11 +18,12 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from gateway import clock
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateway.phrases import Reason
 
-Ours = tuple[type[UpstreamError], str]
+Ours = tuple[type[UpstreamError], Reason]
 
-LATE: Ours = (UpstreamTimeout, "no answer in time")
-BROKEN: Ours = (UpstreamUnreachable, "connection broken")
+LATE: Ours = (UpstreamTimeout, Reason.NO_ANSWER)
+BROKEN: Ours = (UpstreamUnreachable, Reason.CONNECTION_BROKEN)
 
 # What is ours, and what is theirs. Whatever stands nowhere is told as the class that it was made from; but each
 # exception of these libraries shall stand here on purpose (tests/test_upstream_exchange.py).
@@ -31,9 +32,9 @@ _THEIRS: dict[Ours, tuple[type[Exception], ...]] = {
         *(theirs.Timeout, theirs.ConnectTimeout, theirs.ReadTimeout),
         *(lower.TimeoutError, lower.ConnectTimeoutError, lower.ReadTimeoutError, TimeoutError),
     ),
-    (UpstreamUnreachable, "host name unknown"): (lower.NameResolutionError, socket.gaierror, socket.herror),
-    (UpstreamUnreachable, "connection refused"): (lower.NewConnectionError,),
-    (UpstreamUnreachable, "certificate or TLS refused"): (
+    (UpstreamUnreachable, Reason.NO_HOST): (lower.NameResolutionError, socket.gaierror, socket.herror),
+    (UpstreamUnreachable, Reason.CONNECTION_REFUSED): (lower.NewConnectionError,),
+    (UpstreamUnreachable, Reason.TLS_REFUSED): (
         *(theirs.SSLError, lower.SSLError, CertificateError, ssl.SSLCertVerificationError),
     ),
     BROKEN: (

@@ -9,15 +9,11 @@ from dataclasses import dataclass
 import urllib3
 
 from gateway.errors import TooLarge, UpstreamUnreachable
+from gateway.phrases import Reason
 from gateway.upstream.exchange import Exchange, in_our_words
 
 CHUNK_BYTES = 64 * 1024
 LINGER_SECONDS = 1.0  # for a peer that was asked to end the connection and does not: it is believed
-
-SHORT, LONG = "answer shorter than it says", "answer longer than it says"
-UNENDING = "answer does not say where it ends"
-ENCODED = "answer is encoded"
-OVER = "answer too large"
 
 
 @dataclass(frozen=True)
@@ -44,27 +40,27 @@ class Stream:
         Raises UpstreamUnreachable, also if the body is not what it says or is larger than `most_bytes`.
         """
         if self.length_bytes is None and not self._exchange.answer.chunked:
-            raise UpstreamUnreachable(UNENDING)
+            raise UpstreamUnreachable(Reason.ANSWER_UNENDING)
         try:
             return b"".join(self._bounded(self._in_chunks(), most_bytes))
         except TooLarge as error:
-            raise UpstreamUnreachable(OVER) from error
+            raise UpstreamUnreachable(Reason.ANSWER_TOO_LARGE) from error
 
     def _bounded(self, chunks: Iterator[bytes], most_bytes: int) -> Iterator[bytes]:
         if (self.length_bytes or 0) > most_bytes:
-            raise TooLarge(OVER)
+            raise TooLarge(Reason.ANSWER_TOO_LARGE)
         left = most_bytes
         for chunk in chunks:
             left -= len(chunk)
             if left < 0:
-                raise TooLarge(OVER)
+                raise TooLarge(Reason.ANSWER_TOO_LARGE)
             yield chunk
 
     def _refuse_encoded(self) -> None:
         content = self.headers.get("Content-Encoding", "").strip().lower()
         transfer = self.headers.get("Transfer-Encoding", "").strip().lower()
         if content not in ("", "identity") or transfer not in ("", "chunked"):
-            raise UpstreamUnreachable(ENCODED)
+            raise UpstreamUnreachable(Reason.ANSWER_ENCODED)
 
     def _as_told(self) -> Iterator[bytes]:
         answer = self._exchange.answer
@@ -72,7 +68,7 @@ class Stream:
             return self._in_chunks()
         if self.length_bytes is None:
             # It would end where the connection ends, and a connection that breaks off looks the same.
-            raise UpstreamUnreachable(UNENDING)
+            raise UpstreamUnreachable(Reason.ANSWER_UNENDING)
         return self._of_length(answer.fp, self.length_bytes)
 
     def _in_chunks(self) -> Iterator[bytes]:
@@ -89,11 +85,11 @@ class Stream:
             with in_our_words():
                 chunk = body.read1(min(left, CHUNK_BYTES))
             if not chunk:
-                raise UpstreamUnreachable(SHORT)
+                raise UpstreamUnreachable(Reason.ANSWER_SHORT)
             left -= len(chunk)
             yield chunk
         if self._goes_on(body):
-            raise UpstreamUnreachable(LONG)
+            raise UpstreamUnreachable(Reason.ANSWER_LONG)
 
     def _goes_on(self, body: io.BufferedReader) -> bool:
         """Whether more comes before the connection ends, as it was asked to."""

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 
 from gateway import lock
 from gateway.errors import CommandError, SpoolUnavailable
+from gateway.phrases import Reason
 from gateway.store import schema, sqlite
 
 LOCK_NAME = "migrate.lock"
@@ -32,7 +33,7 @@ def migrate(path: Path) -> str:
             try:
                 command.upgrade(config, "head")
             except sa.exc.SQLAlchemyError as error:
-                raise SpoolUnavailable("spool cannot be migrated") from error
+                raise SpoolUnavailable(Reason.SPOOL_NOT_MIGRATED) from error
     return sqlite.latest()
 
 
@@ -70,4 +71,4 @@ def _alone(path: Path) -> Iterator[None]:
         with lock.held(path, patience_seconds=math.inf):  # whoever migrates ends
             yield
     except OSError as error:
-        raise SpoolUnavailable("spool directory cannot be written") from error
+        raise SpoolUnavailable(Reason.SPOOL_FOLDER) from error

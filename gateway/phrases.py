@@ -1,0 +1,139 @@
+"""Every phrase of the log: the kinds of lines, the findings, and the reasons. docs/logs.md says what each means.
+
+A phrase is fixed, and holds nothing that came from outside. Refusals of calls to Sinch have words of their own:
+`rules/refusals.toml`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Line(StrEnum):
+    """What a line is about; the line of a request has its door's name."""
+
+    DELIVERY = "delivery"
+    FINDING = "finding"
+    AUDIT = "audit"
+    UNEXPECTED = "unexpected"  # a fault of ours that nobody planned for
+    SAID = "said"  # by another program
+    GUNICORN = "gunicorn"
+    STARTED = "started"
+    STOPPED = "stopped"
+    DIED = "died"
+    ENDED = "ended"
+    KILLED = "killed; it did not stop"
+    RELOADED = "reloaded"
+    RELOAD_REFUSED = "reload refused; nothing was changed"
+    SETTINGS_REFUSED = "settings refused; the ones before stay in force"
+    COURIER_STARTED = "courier started"
+    COURIER_STOPPED = "courier stopped"
+    MOTION_IS_UP = "motion is up"
+    PURGED = "purged"
+    EVICTED = "evicted"
+    NOT_SENT = "send not written down, and not sent"
+
+
+class Finding(StrEnum):
+    """Something that an operator should know."""
+
+    CLOCK_SKEW = "clock-skew"
+    DISPATCH_MODE = "dispatch-mode"
+    FOREIGN_APP = "foreign-app"
+    NONCE_REUSED = "nonce-reused"
+    MOTION_DOWN = "motion-down"
+    EVENT_PARKED = "event-parked"
+    SPOOL_UNAVAILABLE = "spool-unavailable"
+    VAULT_FULL = "vault-full"
+    TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a phrase
+    SEND_NOT_SETTLED = "send-not-settled"
+    LIMITS_STORAGE_AWAY = "limits-storage-away"
+
+
+class Reason(StrEnum):
+    """Why: of a refusal, of a failure, of what became of an event or of a file."""
+
+    # Of any door.
+    UNEXPECTED = "unexpected"
+    NO_ROUTE = "no such route"
+    BODY_TOO_LARGE = "body too large"
+    NO_PART = "no such part"
+    NOBODY = "operator not authenticated"
+
+    # Of callbacks.
+    UNKNOWN_CONNECTOR = "unknown connector"
+    HEADER_MISSING = "signature header missing"
+    HEADER_MALFORMED = "signature header malformed"
+    ALGORITHM_REFUSED = "signature algorithm refused"
+    SIGNATURE_WRONG = "signature wrong"
+    SIGNATURE_TOO_OLD = "signature too old"
+    SIGNATURE_TOO_EARLY = "signature from the future"
+    NONCE_REUSED = "nonce used before with other bytes"
+    RECEIVE_TOKEN_WRONG = "receive token wrong"  # noqa: S105 - a phrase
+    NO_PROOF = "account has neither secret nor token"
+
+    # Of limits: what is counted.
+    WEBHOOKS = "limit of webhooks per account"
+    FAILED_SIGNATURES = "limit of failed signatures per address"
+    FETCHES = "limit of fetches per attachment"
+    UNKNOWN_TOKENS = "limit of unknown tokens per address"
+    SENDS = "limit of sends per app"
+    CALLS = "limit of calls per project"
+
+    # Of the spool.
+    SPOOL_LOCKED = "spool locked"
+    SPOOL_FULL = "spool disk full"
+    SPOOL_READ_ONLY = "spool read-only"
+    SPOOL_FAILED = "spool failed"
+    SPOOL_INTERRUPTED = "spool write interrupted"
+    SPOOL_UNREADABLE = "spool cannot be read"
+    SPOOL_NOT_MIGRATED = "spool cannot be migrated"
+    SPOOL_FOLDER = "spool directory cannot be written"
+    SPOOL_SCHEMA = "spool schema is not of this release; run `motion-gateway migrate`"
+
+    # Of a call that got no answer.
+    NO_HOST = "host name unknown"
+    CONNECTION_REFUSED = "connection refused"
+    NO_ANSWER = "no answer in time"
+    TLS_REFUSED = "certificate or TLS refused"
+    CONNECTION_BROKEN = "connection broken"
+
+    # Of an answer that is none.
+    ANSWER_SHORT = "answer shorter than it says"
+    ANSWER_LONG = "answer longer than it says"
+    ANSWER_UNENDING = "answer does not say where it ends"
+    ANSWER_ENCODED = "answer is encoded"
+    ANSWER_TOO_LARGE = "answer too large"
+
+    # Of deliveries that are given up.
+    RETRIED_TOO_LONG = "retry_for is over"
+    OTHERS_ARRIVED = "tries failed while others arrived"  # after their number
+    KILLED_COURIERS = "couriers died delivering it"
+
+    # Of links, and of the files behind them.
+    TOKEN_REFUSED = "token refused"  # noqa: S105 - a phrase
+    LINK_REVOKED = "link revoked"
+    LINK_EXPIRED = "link expired"
+    NO_ATTACHMENT_ID = "attachment id malformed"
+    FILE_REFUSED = "file refused"
+    FILE_TOO_LARGE = "file too large"
+    GONE = "MEDIA_NOT_REACHABLE: gone at Motion"
+    REDIRECTED = "MEDIA_NOT_REACHABLE: Motion redirected"
+    NO_FILE = "MEDIA_NOT_REACHABLE: Motion sent a page and no file"
+    OTHER_BYTES = "MEDIA_NOT_REACHABLE: changed at Motion"
+    OVER_MOTIONS = "MEDIA_TOO_LARGE: over motion.max_attachment"
+    OVER_OURS = "MEDIA_TOO_LARGE: over attachments.max_bytes"
+    CREDENTIALS_REFUSED = "Motion refused our credentials"
+    MOTION_FAILED = "Motion failed"
+    MOTION_ODD = "Motion gave an odd answer"
+    CROWDED = "too many wait for Motion"
+    BEING_ACQUIRED = "another is acquiring it"
+    NO_ROOM = "no room in the vault"
+    VAULT_UNWRITABLE = "vault cannot be written"
+
+    # Of the third door, which says it in other words.
+    NOWHERE = "the link opens nothing here"
+    KEY_WRONG = "gateway key wrong"
+
+
+REWORDED = frozenset({Reason.SENDS, Reason.CALLS, Reason.NOWHERE, Reason.KEY_WRONG})  # by `rules/refusals.toml`
