@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from gateway import errors
 from gateway.attachments import tokens
 from gateway.attachments.fetch import WAITING
+from gateway.attachments.register import Register
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.doors import PUBLIC_HEADERS
 from gateway.inspection.rulebook import VerdictKind
@@ -23,7 +27,7 @@ from sandbox.attachment import Attachment
 from sandbox.connection import Answer
 from sandbox.faults import Fault
 from tests import document_samples
-from tests.live.house import House, opened
+from tests.live.house import ROOT, House, opened
 from tests.picture_samples import picture, written
 
 PROXY_TOKEN = "planted-proxy-token-of-tests"
@@ -413,6 +417,71 @@ def test_a_reload_opens_the_door_and_shuts_it() -> None:
         house.wait_for(lambda: files.ask(files.minted()).status == 200)
         assert len(house.decisions("serve", event="started", part="attachments")) == 1
         assert house.sinch().send(callbacks.text("and callbacks?")).status == 200
+
+
+SHOWN = ("content-type", "content-disposition", "content-length", "etag")
+
+
+def test_a_minted_link_is_served_as_it_was_granted_under_every_profile_and_with_other_rows_after_a_restart() -> None:
+    off = {"unknown_tokens_per_address": "off", "fetches_per_attachment": "off"}
+    with opened(attachments=LINKS | {"profile": "meta-cloud"}, limits=off) as house:
+        files, gif = Files(house, house.archive.put(NAME, PHOTO)), house.archive.put("a.gif", written(picture(), "GIF"))
+        both = (files.photo, gif)
+        links = [minted_by_hand(house, attachment) for attachment in both]
+        granted = [answer(files, link) for link in links]
+        assert [(body, shown[0]) for body, *shown in granted] == [
+            (PHOTO, "image/jpeg"),
+            (gif.content, "application/octet-stream"),
+        ]
+        for profile, status in (("xcally-observed", 415), ("strict", 200)):
+            house.tables["attachments"]["profile"] = profile
+            reload(house)
+            house.wait_for(lambda status=status: files.ask(files.proxied(gif.attachment_id)).status == status)
+            assert [answer(files, link) for link in links] == granted
+        house.stop()
+        house.release = with_other_rows(house.folder / "other")
+        house.start()
+        assert files.ask(files.proxied()).header("content-type") == "application/octet-stream"
+        assert [answer(files, link) for link in links] == granted
+        house.command("token", "revoke", str(gif.attachment_id))
+        assert_refused(files.ask(links[1]), 404)
+
+
+def minted_by_hand(house: House, attachment: Attachment) -> str:
+    """The path of a link by `token mint`."""
+    file = house.folder / "to mint"
+    file.write_bytes(attachment.content)
+    name = ("--name", attachment.name)
+    printed = house.command("token", "mint", "--attachment", str(attachment.attachment_id), *name, str(file))
+    return "/media/" + printed.rpartition("/media/")[2].strip()
+
+
+def answer(files: Files, link: str) -> tuple[bytes | str | None, ...]:
+    """What is served, and as what."""
+    found = files.ask(link)
+    assert found.status == 200
+    return found.body, *(found.header(name) for name in SHOWN)
+
+
+def with_other_rows(folder: Path) -> Path:
+    """A release of which the rules make links of all pictures; returns its folder."""
+    for part in ("gateway", "nginx"):
+        shutil.copytree(ROOT / part, folder / part)
+    rules = folder / "gateway" / "rules" / "whatsapp.toml"
+    before, row, after = rules.read_text("utf-8").partition('name = "image"\n')
+    rules.write_text(before + row + after.replace('verdict = "native"', 'verdict = "link"', 1), "utf-8")
+    return folder
+
+
+def test_a_stop_writes_what_was_counted() -> None:
+    with opened(attachments=LINKS) as house:
+        files = Files(house, house.archive.put(NAME, PHOTO))
+        assert [files.ask(link).status for link in [files.proxied(), files.minted()] * 3] == [200] * 6
+        house.stop()
+        with contextlib.closing(house.spool()) as spool:
+            known = Register(spool).find(str(files.photo.attachment_id))
+        assert known
+        assert (known.fetches, known.first_fetched_at is not None) == (6, True)
 
 
 def reload(house: House) -> None:
