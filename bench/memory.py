@@ -16,6 +16,7 @@ class Memory:
     """Of one process. PSS divides what several share among them."""
 
     part: str
+    pid: int
     pss_mib: float
     rss_mib: float
 
@@ -52,4 +53,4 @@ def _read(pid: int, part: str) -> Memory | None:
         }
     except OSError:  # it has ended, or is somebody else's
         return None
-    return Memory(part=part, pss_mib=round(sizes["Pss"], 1), rss_mib=round(sizes["Rss"], 1))
+    return Memory(part=part, pid=pid, pss_mib=round(sizes["Pss"], 1), rss_mib=round(sizes["Rss"], 1))

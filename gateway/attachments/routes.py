@@ -17,8 +17,8 @@ from urllib.parse import quote, unquote
 
 from flask import Blueprint, Response, g, request, send_file
 
-from gateway import limits, paths, telemetry
-from gateway.attachments import content_disposition, decision, tokens
+from gateway import limits, telemetry
+from gateway.attachments import content_disposition, decision, tokens, vault
 from gateway.attachments.content_disposition import SafeName
 from gateway.attachments.decision import Claim, Item
 from gateway.attachments.tokens import Grant, Purpose
@@ -169,11 +169,9 @@ def _judged(services: Services, item: Item, grant: Grant | None) -> Verdict:
 
 
 def _sent(services: Services, item: Item, mime: str) -> Response:
-    path = services.shelf.path(item)
     if request.headers.get(SENDER) == NGINX:
-        inside = path.relative_to(paths.vault(services.settings))
-        return Response(headers={NGINX: f"{VAULT_LOCATION}/{inside}"})
-    return send_file(path, mimetype=mime, etag=item.digest.hex())
+        return Response(headers={NGINX: f"{VAULT_LOCATION}/{vault.place(item.digest)}"})
+    return send_file(services.shelf.path(item), mimetype=mime, etag=item.digest.hex())
 
 
 @contextmanager

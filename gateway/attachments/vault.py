@@ -48,7 +48,7 @@ class Vault:
         self.folder = folder
 
     def path(self, digest: bytes) -> Path:
-        return self.folder / digest.hex()[:2] / digest.hex()
+        return self.folder / place(digest)
 
     def holds(self, digest: bytes, size_bytes: int) -> bool:
         try:
@@ -131,6 +131,11 @@ class Vault:
         with in_our_words():
             found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize
+
+
+def place(digest: bytes) -> str:
+    """Where in the vault a file has its name."""
+    return f"{digest.hex()[:2]}/{digest.hex()}"
 
 
 def no_room() -> Unavailable:
