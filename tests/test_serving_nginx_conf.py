@@ -352,17 +352,6 @@ def test_a_door_hears_of_a_link_and_of_nothing_else_that_came_with_it(settings_f
         assert text.count(said) == 2
 
 
-def test_the_vault_is_made_where_there_are_links_and_nginx_may_read_what_comes_into_it(settings_file: File) -> None:
-    paths.prepare(config.load(settings_file(), {}))
-    settings = config.load(settings_file(attachments=LINKS["both"]), {})
-    vault = paths.vault(settings)
-    assert not vault.exists()
-    paths.prepare(settings)
-    paths.prepare(settings)
-    assert oct(vault.stat().st_mode & 0o7777) == ("0o2750" if paths.worker_user() else "0o750")
-    assert vault.stat().st_gid == paths.run(settings).stat().st_gid
-
-
 def test_nginx_would_say_what_is_wrong(understood: Callable[..., Settings]) -> None:
     path = nginx_conf.write(understood())
     path.write_text(path.read_text().replace("server_tokens off", "server_tokens perhaps"))
@@ -416,30 +405,6 @@ def test_what_cannot_be_written_is_refused_before_anything_is(settings_file: Fil
     with pytest.raises(CommandError):
         nginx_conf.write(settings.model_copy(update={"server": server}))
     assert not (paths.run(settings) / "nginx.conf").exists()
-
-
-@pytest.mark.skipif(paths.worker_user() is None, reason="only root runs nginx's workers as somebody else")
-def test_a_state_folder_that_was_there_is_opened_and_loses_nothing(settings_file: File) -> None:
-    settings = config.load(settings_file(), {})
-    settings.server.state_dir.mkdir()
-    for before, after in ((0o1777, 0o1777), (0o700, 0o711)):
-        settings.server.state_dir.chmod(before)
-        paths.prepare(settings)
-        assert settings.server.state_dir.stat().st_mode & 0o7777 == after
-
-
-def test_the_state_can_be_reached_and_not_listed(settings_file: File) -> None:
-    settings = config.load(settings_file(), {})
-    paths.prepare(settings)
-    paths.prepare(settings)
-    modes = [oct(path.stat().st_mode & 0o7777) for path in (settings.server.state_dir, paths.run(settings))]
-    assert modes == (["0o711", "0o2750"] if paths.worker_user() else ["0o711", "0o750"])
-
-
-def test_a_state_that_cannot_be_prepared_is_told(settings_file: File, tmp_path: Path) -> None:
-    (tmp_path / "state").touch()
-    with pytest.raises(CommandError, match=r"server\.state_dir .* cannot be prepared: \w+"):
-        paths.prepare(config.load(settings_file(), {}))
 
 
 def test_the_command_writes_what_was_rendered(settings_file: File, tmp_path: Path) -> None:
