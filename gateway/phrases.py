@@ -40,6 +40,7 @@ class Finding(StrEnum):
     CLOCK_SKEW = "clock-skew"
     DISPATCH_MODE = "dispatch-mode"
     FOREIGN_APP = "foreign-app"
+    FOREIGN_PROJECT = "foreign-project"
     NONCE_REUSED = "nonce-reused"
     MOTION_DOWN = "motion-down"
     EVENT_PARKED = "event-parked"

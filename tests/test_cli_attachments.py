@@ -19,9 +19,12 @@ from gateway.attachments.fetch import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
+from gateway.outbound import record
+from gateway.outbound.record import Attached
 from gateway.phrases import Reason
 from tests import spool_samples
 from tests.peer_samples import Peer, Wire, answers
+from tests.screen import seen
 
 GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 TEXT = "Content-Disposition: attachment; filename*=UTF-8''%5B1m%0Aoffer.txt"
@@ -202,3 +205,32 @@ def test_a_line_says_that_files_went(run: Run, shelf: Shelf) -> None:
     result = run("attachments", "evict", "1")
     [evicted] = [line for line in map(json.loads, result.stderr.splitlines()) if line["event"] == "evicted"]
     assert (evicted["files"], evicted["bytes"]) == (1, 20)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_on_a_narrow_screen_nothing_of_a_list_is_cut(file: Path, shelf: Shelf, columns: int) -> None:
+    told = seen(file, "attachments", "list", columns=columns)
+    assert "…" not in told
+    for word in ("1", "2", "3", "text/plain", "CHANNEL_FAILURE", "in the vault", Reason.GONE):
+        assert word in " ".join(told.split())
+    assert max(map(len, told.splitlines())) <= columns
+
+
+SOUGHT = {
+    "what was in a message": (["--message", "M1"], ["2"]),
+    "what was sent to a contact": (["--contact", "c1"], ["2"]),
+    "what was sent to nobody": (["--contact", "c9"], []),
+    "of what was sent, what something happened to since": (["--contact", "c1", "--since", "2000-01-01"], ["2"]),
+    "what something happened to lately": (["--since", "1h", "--most", "9"], ["1", "2", "3"]),
+    "what something happened to since a day to come": (["--since", "2999-01-01"], []),
+}
+
+
+@pytest.mark.parametrize(("options", "ids"), SOUGHT.values(), ids=SOUGHT)
+def test_a_list_finds(run: Run, file: Path, shelf: Shelf, options: list[str], ids: list[str]) -> None:
+    attached = Attached(field="message.media_message.url", attachment_id="2", digest="", verdict="native", code="")
+    with spool_samples.of_settings(file) as spool:
+        send_id = record.begin(spool, spool_samples.draft(attachments=(attached,)), now=1.0)
+        record.settle(spool, send_id, outcome="accepted", status=200, message_id="M1", now=2.0)
+        found = json.loads(run("attachments", "list", "--json", *options).stdout)
+    assert sorted(one["attachment_id"] for one in found) == ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.outbound.record import Attached
 from gateway.store.engines import Database
+from tests.screen import seen
 from tests.spool_samples import draft, of_settings, reported
 
 NUMBER = "+393331234567"
@@ -78,6 +80,53 @@ def listed(result: Result) -> list[list[str]]:
 def told(result: Result) -> list[tuple[str, str]]:
     assert result.exit_code == 0
     return [(line[:16].strip(), line[16:]) for line in result.stdout.splitlines()]
+
+
+MESSAGE, CONTACT = "01K3RW0D7N3HX5J1E9RSV8CWQB", "01KGH80TR2SXX8JJTG1QAT46E1"
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 200])
+def test_on_a_narrow_screen_nothing_of_a_list_is_cut(file: Path, spool: Database, columns: int) -> None:
+    record.begin(spool, draft(7, contact_id=CONTACT), now=THEN + 9)
+    record.settle(spool, 7, outcome="accepted", status=200, message_id=MESSAGE, now=THEN + 9)
+    window = {"code": "OUTSIDE_ALLOWED_SENDING_WINDOW"}
+    intake.accept(spool, reported(MESSAGE, "FAILED", reason=window), now=THEN + 10)
+    told = seen(file, "sends", "list", columns=columns)
+    assert "…" not in told
+    for word in (MESSAGE, "accepted", "unknown", "SEND_FATE_UNKNOWN", "OUTSIDE_ALLOWED_SENDING_WINDOW", "in doubt"):
+        assert word in " ".join(told.split())
+    assert max(map(len, told.splitlines())) <= columns
+
+
+def test_programs_read_the_same_as_people(run: Run) -> None:
+    told = json.loads(run("list", "--json").stdout)
+    assert [sent["send_id"] for sent in told] == [6, 5, 4, 3, 2, 1]
+    assert told[-1] == json.loads(run("show", "1", "--json").stdout)
+    assert (told[-1]["message_id"], told[-1]["outcome"], told[-1]["contact"]) == ("M1", "accepted", "c1")
+    assert told[-1]["fate"]["code"] == "OUTSIDE_ALLOWED_SENDING_WINDOW"
+    assert [report["status"] for report in told[-1]["reports"]] == ["SUBMITTED", "FAILED"]
+    assert [attached["attachment_id"] for attached in told[-1]["attachments"]] == ["4711", "4712"]
+    assert [sent["in_doubt"] for sent in told] == [False, False, True, True, False, False]
+    assert (told[4]["contact"], told[4]["status"]) == ("…567", 400)
+    assert NUMBER.removeprefix("+") not in str(told)
+
+
+SOUGHT = {
+    "a contact by its id": (["--contact", "c1"], [6, 5, 4, 3, 1]),
+    "a contact by its number": (["--contact", NUMBER], [2]),
+    "nobody": (["--contact", ""], []),
+    "a message": (["--message", "M1"], [1]),
+    "a message without an answer, by what a report tells": (["--message", "M5"], [5]),
+    "a message by our reference": (["--message", "mg-2"], [2]),
+    "no message": (["--message", ""], []),
+    "what was begun since a day": (["--since", "2023-11-14", "--outcome", "accepted"], [1]),
+    "what was begun in the last hour": (["--since", "1h"], [6]),
+}
+
+
+@pytest.mark.parametrize(("options", "ids"), SOUGHT.values(), ids=SOUGHT)
+def test_a_list_finds(run: Run, options: list[str], ids: list[int]) -> None:
+    assert [sent["send_id"] for sent in json.loads(run("list", "--json", *options).stdout)] == ids
 
 
 def test_list_shows_the_newest_first_and_what_became_of_each(run: Run) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.store import schema
 from gateway.store.engines import Database
-from tests.spool_samples import callback, draft, of_settings, rows
+from tests.screen import seen
+from tests.spool_samples import callback, draft, of_settings, reported, rows
 
 NUMBER = "+393331234567"
 
@@ -98,9 +100,93 @@ def test_list_chooses(run: Callable[..., Result], options: list[str], ids: list[
     assert [row[0] for row in listed(run("list", *options))] == ids
 
 
+CONTACT = "01KGH80TR2SXX8JJTG1QAT46E1"
+MESSAGE = "01K3RW0D7N3HX5J1E9RSV8CWQB"
+WINDOW = {
+    "code": "OUTSIDE_ALLOWED_SENDING_WINDOW",
+    "sub_code": "UNSPECIFIED_SUB_CODE",
+    "channel_code": "131047",
+    "description": "The underlying channel reported: re-engagement message",
+}
+
+
+@pytest.fixture
+def failed(spool: Database) -> int:
+    """The id of a report that a message has failed, of a contact that is named as Sinch names it."""
+    told = reported(MESSAGE, "FAILED", reason=WINDOW, contact_id=CONTACT)
+    return intake.accept(spool, replace(told, findings=("foreign-app",)), now=1_700_000_000.0).event_id or 0
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 200])
+def test_on_a_narrow_screen_nothing_of_a_list_is_cut(file: Path, failed: int, columns: int) -> None:
+    told = seen(file, "events", "list", columns=columns)
+    assert "…" not in told.replace("…567", "")
+    for word in (str(failed), CONTACT, "parked", "pending", "FAILED", *WINDOW.values(), "foreign-app"):
+        assert word in (told if " " not in word else " ".join(told.split()))
+    assert max(map(len, told.splitlines())) <= columns or columns < 60
+
+
+def test_a_list_says_what_a_delivery_report_says(run: Callable[..., Result], failed: int) -> None:
+    [row] = listed(run("list", "--most", "1"))
+    code = "OUTSIDE_ALLOWED_SENDING_WINDOW UNSPECIFIED_SUB_CODE 131047"
+    assert row == [str(failed), "7", "MESSAGE_DELIVERY", CONTACT, "pending", "0", "0", "FAILED", code, *row[9:]]
+    assert row[9:] == [WINDOW["description"], "foreign-app"]
+
+
+def test_show_tells_what_a_delivery_report_says(run: Callable[..., Result], failed: int) -> None:
+    told = run("show", str(failed)).stdout
+    for title, value in {"status": "FAILED", "findings": "foreign-app", "message id": MESSAGE, **WINDOW}.items():
+        assert re.search(rf"^{title.replace('_', ' ')} +{re.escape(value)}$", told, re.MULTILINE)
+
+
+def test_programs_read_the_same_as_people(run: Callable[..., Result], failed: int) -> None:
+    told = json.loads(run("list", "--json").stdout)
+    assert told["counts"] == {"pending": 3, "delivered": 1, "parked": 1, "rejected": 0, "duplicate": 0}
+    newest, *others = told["events"]
+    assert newest == json.loads(run("show", str(failed), "--json").stdout)
+    assert (newest["event_id"], newest["contact"], newest["findings"]) == (failed, CONTACT, ["foreign-app"])
+    assert WINDOW.items() <= newest["report"].items()
+    assert [(event["event_id"], event["report"]) for event in others] == [(4, None), (3, None), (2, None), (1, None)]
+    assert NUMBER.removeprefix("+") not in run("list", "--json").stdout
+
+
+SOUGHT = {
+    "a contact by its id": (["--contact", CONTACT], [5]),
+    "a contact by its number": (["--contact", NUMBER], [4, 3, 2, 1]),
+    "a contact by its number without the plus": (["--contact", NUMBER.removeprefix("+")], [4, 3, 2, 1]),
+    "nobody": (["--contact", ""], []),
+    "no more than a plus": (["--contact", "+"], []),
+    "a message that a customer wrote": (["--message", "m2"], [2]),
+    "a message that a report tells of": (["--message", MESSAGE], [5]),
+    "a message that is not there": (["--message", "m99"], []),
+    "what came since a day": (["--since", "2023-11-14"], [5, 4, 3, 2, 1]),
+    "what came since a moment": (["--since", "2023-11-14T22:13:21+00:00"], []),
+    "what came in the last two hours": (["--since", "2h"], []),
+    "several things": (["--contact", NUMBER, "--state", "parked", "--since", "2023-11-14"], [2]),
+}
+
+
+@pytest.mark.parametrize(("options", "ids"), SOUGHT.values(), ids=SOUGHT)
+def test_a_list_finds(run: Callable[..., Result], failed: int, options: list[str], ids: list[int]) -> None:
+    assert [event["event_id"] for event in json.loads(run("list", "--json", *options).stdout)["events"]] == ids
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2h30m", "0x10s", "2023-13-01", "", "-2h"])
+def test_what_is_no_time_is_said_in_words(run: Callable[..., Result], when: str) -> None:
+    result = run("list", "--since", when)
+    assert result.exit_code == 2
+    assert 'write "2h" for two hours ago' in result.stderr
+
+
 def test_list_prints_what_others_chose_as_it_is(run: Callable[..., Result], spool: Database) -> None:
     intake.accept(spool, callback("m5", contact="[/red][bold]:smile:"), now=1_700_000_000.0)
     assert listed(run("list", "--most", "1"))[0][3] == "[/red][bold]:smile:"
+
+
+def test_what_others_chose_does_nothing_to_a_terminal(run: Callable[..., Result], spool: Database) -> None:
+    intake.accept(spool, callback("m5", contact="\x1b[2J\u202eevil"), now=1_700_000_000.0)
+    for arguments in (["list"], ["show", "5"], ["list", "--json"]):
+        assert not {"\x1b", "\u202e"} & set(run(*arguments).stdout)
 
 
 def test_show_tells_what_is_known(run: Callable[..., Result]) -> None:
@@ -235,5 +321,5 @@ def test_what_is_wrong_is_said_in_words_and_the_exit_status_is_2(file: Path, spo
 
 
 def test_a_command_works_while_others_use_the_spool(run: Callable[..., Result], spool: Database) -> None:
-    assert records.listed(spool, state=None, connector_id=None, most=9)  # keeps a connection open
+    assert records.listed(spool, most=9)  # keeps a connection open
     assert run("erase", "--contact", NUMBER, "--pending").exit_code == 0

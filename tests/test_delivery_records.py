@@ -8,6 +8,7 @@ import pytest
 
 from gateway.delivery import claims, records
 from gateway.errors import CommandError
+from gateway.store import Choice
 from gateway.store.engines import Database
 from tests.spool_samples import NOW, accept, order, settle, states
 
@@ -15,7 +16,7 @@ from tests.spool_samples import NOW, accept, order, settle, states
 def test_the_newest_are_listed_first(spool: Database) -> None:
     for number in range(1, 6):
         accept(spool, f"m{number}")
-    found = records.listed(spool, state=None, connector_id=None, most=3)
+    found = records.listed(spool, most=3)
     assert [record.event_id for record in found] == [5, 4, 3]
 
 
@@ -36,7 +37,7 @@ def test_listed_is(spool: Database, wanted: tuple[str | None, int | None], found
     accept(spool, "m2")
     accept(spool, "m3", connector=8)
     state, connector = wanted
-    listed = records.listed(spool, state=state, connector_id=connector, most=10)
+    listed = records.listed(spool, Choice(state=state, connector_id=connector), most=10)
     assert [record.event_id for record in listed] == found
 
 
@@ -59,6 +60,8 @@ def test_a_record_tells_everything_but_the_content(spool: Database) -> None:
         outcome="delivered",
         size_bytes=len(records.body(spool, 1)),
         header_names=("content-type",),
+        findings=(),
+        told=None,
     )
 
 

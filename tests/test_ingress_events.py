@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.ingress import events
-from gateway.ingress.events import LONGEST_ID, LONGEST_WORD, TRIGGERS, UNKNOWN, Event, Report
+from gateway.ingress.events import LONGEST_ID, LONGEST_SENTENCE, LONGEST_WORD, TRIGGERS, UNKNOWN, Event, Report
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 APP = "01JQ8V4M2Z7T5X9C3N6B1K0DHA"
@@ -294,7 +294,9 @@ PLAIN = Report(
     sub_code="",
     channel_code="",
     channel="WHATSAPP",
+    description="",
 )
+REPORTED = "The underlying channel reported:"
 FAILED = replace(PLAIN, status="FAILED", sub_code="UNSPECIFIED_SUB_CODE")
 REPORTS = {
     "MESSAGE_SUBMIT": replace(PLAIN, status="SUBMITTED"),
@@ -303,8 +305,19 @@ REPORTS = {
     "MESSAGE_DELIVERY/READ": replace(PLAIN, status="READ"),
     "MESSAGE_DELIVERY/SWITCHING_CHANNEL": replace(PLAIN, status="SWITCHING_CHANNEL"),
     "MESSAGE_DELIVERY/DELIVERED-dispatch": PLAIN,
-    "MESSAGE_DELIVERY/FAILED-window": replace(FAILED, code="OUTSIDE_ALLOWED_SENDING_WINDOW", channel_code="131047"),
-    "MESSAGE_DELIVERY/FAILED-media": replace(FAILED, code="MEDIA_NOT_REACHABLE", channel_code="131053"),
+    "MESSAGE_DELIVERY/FAILED-window": replace(
+        FAILED,
+        code="OUTSIDE_ALLOWED_SENDING_WINDOW",
+        channel_code="131047",
+        description=f"{REPORTED} re-engagement message",
+    ),
+    "MESSAGE_DELIVERY/FAILED-media": replace(
+        FAILED,
+        code="MEDIA_NOT_REACHABLE",
+        channel_code="131053",
+        description=f"{REPORTED} media download failed with http code 403",
+    ),
+    "EVENT_DELIVERY": replace(PLAIN, message_id=SAMPLES["EVENT_DELIVERY"]["event_delivery_report"]["event_id"]),
 }
 
 
@@ -360,6 +373,35 @@ def test_a_word_that_nobody_knows_is_taken_and_cut(length: int) -> None:
     told = read(changed(DELIVERED, "message_delivery_report.status", "x" * length)).report
     assert told is not None
     assert told.status == "x" * min(length, LONGEST_WORD)
+
+
+NUMBER_IN_IT = "The underlying channel reported: +34600111222 is not on WhatsApp; ask 34600111222"
+DESCRIPTIONS = {
+    "a sentence": ("The underlying channel reported: re-engagement message",) * 2,
+    "in any language": ("Fuera de plazo: más de 24 h",) * 2,
+    "the customer's number": (NUMBER_IN_IT, "The underlying channel reported: +…222 is not on WhatsApp; ask …222"),
+    "what a terminal would obey": ("a\x1b[2Jb\nc", "a\ufffd[2Jb\ufffdc"),
+    "a long one": ("x" * 5000, "x" * LONGEST_SENTENCE),
+    "a surrogate": ("a\ud800", "a\ufffd"),
+    "a number": (17, ""),
+    "nothing": (None, ""),
+    "an object": ({"en": "x"}, ""),
+}
+
+
+@pytest.mark.parametrize(("given", "filed"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
+def test_the_description_of_a_report_is_kept_without_the_number_and_fit_for_a_terminal(given: Any, filed: str) -> None:
+    body = json.dumps(changed(DELIVERED, "message_delivery_report.reason.description", given)).encode()
+    told = read(body).report
+    assert told is not None
+    assert told.description == filed
+
+
+def test_the_report_on_an_event_has_the_codes_too() -> None:
+    reason = {"code": "CHANNEL_FAILURE", "sub_code": "NONE", "channel_code": "131000", "description": "gone"}
+    told = read({"event_delivery_report": {"event_id": "E1", "status": "FAILED", "reason": reason}}).report
+    assert told is not None
+    assert (told.message_id, told.status, told.code, told.description) == ("E1", "FAILED", "CHANNEL_FAILURE", "gone")
 
 
 @pytest.mark.parametrize(

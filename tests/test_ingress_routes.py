@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from gateway.delivery import records
 from gateway.ingress import signature
 from gateway.store.engines import Database
 from sandbox import signing
@@ -296,6 +297,13 @@ FINDINGS = {
         0,
         ["dispatch-mode", "foreign-app"],
     ),
+    "another project": (b'{"project_id":"project-9","message":{"id":"m1"}}', 0, ["foreign-project"]),
+    "another project and app": (
+        b'{"project_id":"project-9","app_id":"app-9","message":{"id":"m1"}}',
+        0,
+        ["foreign-project", "foreign-app"],
+    ),
+    "no project": (b'{"project_id":null,"message":{"id":"m1"}}', 0, []),
     "a clock that is wrong": (message(), -301, ["clock-skew"]),
 }
 
@@ -306,6 +314,22 @@ def test_what_an_operator_should_know_is_a_finding(
 ) -> None:
     door.post(body, signed(body, timestamp=int(NOW) - age))
     assert log()[-1].get("findings", []) == findings
+
+
+@pytest.mark.parametrize(("body", "age", "findings"), FINDINGS.values(), ids=FINDINGS)
+def test_a_finding_stays_with_its_event(
+    door: Door, spool: Database, body: bytes, age: int, findings: list[str]
+) -> None:
+    door.post(body, signed(body, timestamp=int(NOW) - age))
+    kept = [list(record.findings) for record in records.listed(spool, most=9)]
+    assert kept == ([] if findings == ["clock-skew"] else [findings])
+
+
+def test_a_nonce_used_again_is_a_finding_of_what_was_rejected(door: Door, spool: Database) -> None:
+    nonce = signing.ulid(NOW)
+    for name in ("m1", "m2"):
+        door.post(message(name), signed(message(name), nonce=nonce))
+    assert [record.findings for record in records.listed(spool, most=9)] == [("nonce-reused",), ()]
 
 
 def test_a_nonce_used_again_is_a_finding(door: Door, log: Log) -> None:

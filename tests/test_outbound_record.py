@@ -14,7 +14,7 @@ from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.outbound.record import LONGEST_SEND_SECONDS, LONGEST_TEXT, Attached, Draft, Sent
-from gateway.store import schema
+from gateway.store import Choice, schema
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence
 from tests.examples import examples
@@ -109,9 +109,9 @@ def test_many_may_send_at_once(spool: Database) -> None:
 def test_a_row_that_its_process_left_behind_is_of_unknown_outcome(spool: Database, age: float, outcome: str) -> None:
     begin(spool, draft())
     assert record.shown(spool, "1", now=NOW + age).outcome == outcome
-    assert [one.outcome for one in record.listed(spool, most=9, outcome=outcome, now=NOW + age)] == [outcome]
+    assert [one.outcome for one in record.listed(spool, Choice(state=outcome), most=9, now=NOW + age)] == [outcome]
     other = {"sending": "unknown", "unknown": "sending"}[outcome]
-    assert record.listed(spool, most=9, outcome=other, now=NOW + age) == []
+    assert record.listed(spool, Choice(state=other), most=9, now=NOW + age) == []
 
 
 FILTERS = {
@@ -119,19 +119,21 @@ FILTERS = {
     "the newest": ({"most": 2}, [5, 4]),
     "a connector": ({"connector_id": 8}, [5, 3]),
     "a connector nobody has": ({"connector_id": 9}, []),
-    "an outcome": ({"outcome": "accepted"}, [3, 1]),
-    "both": ({"outcome": "accepted", "connector_id": 8}, [3]),
-    "the newest of an outcome": ({"outcome": "accepted", "most": 1}, [3]),
-    "without an answer": ({"outcome": "unknown"}, [2]),
+    "an outcome": ({"state": "accepted"}, [3, 1]),
+    "both": ({"state": "accepted", "connector_id": 8}, [3]),
+    "the newest of an outcome": ({"state": "accepted", "most": 1}, [3]),
+    "without an answer": ({"state": "unknown"}, [2]),
 }
 
 
 @pytest.mark.parametrize(("wanted", "found"), FILTERS.values(), ids=FILTERS)
 def test_listed_is(spool: Database, wanted: dict[str, Any], found: list[int]) -> None:
+    wanted = dict(wanted)
     begin(spool, draft(1), draft(2), draft(3, connector_id=8), draft(4), draft(5, connector_id=8))
     for send_id, outcome in ((1, "accepted"), (2, "unknown"), (3, "accepted"), (4, "rejected")):
         end(spool, send_id, outcome)
-    listed = record.listed(spool, **({"most": 10} | wanted), now=NOW)
+    most = wanted.pop("most", 10)
+    listed = record.listed(spool, Choice(**wanted), most=most, now=NOW)
     assert [one.send_id for one in listed] == found
 
 

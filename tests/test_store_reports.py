@@ -23,7 +23,7 @@ from gateway.store.reports import FATES, Filed
 from tests.spool_samples import NOW, callback, draft, reported, rows
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
-TELLING = ("MESSAGE_DELIVERY", "MESSAGE_SUBMIT")
+TELLING = ("MESSAGE_DELIVERY", "MESSAGE_SUBMIT", "EVENT_DELIVERY")
 
 
 def filed(*told: str) -> list[Filed]:
@@ -113,6 +113,7 @@ def test_everything_of_a_report_is_filed(spool: Database) -> None:
         "channel_code": "131053",
         "channel": "WHATSAPP",
         "reported_at": NOW + 5,
+        "description": "The underlying channel reported: media download failed with http code 403",
     }
 
 

@@ -9,7 +9,7 @@ Rule 3. What is known of an attachment is read once and decided upon (`decision`
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,9 +105,9 @@ class Shelf:
         self._register.revoked(attachment_id, before=before)
         return before
 
-    def listed(self, *, most: int) -> list[Record]:
-        """What is known of the attachments that something happened to last."""
-        return self._register.listed(most=most)
+    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[Record]:
+        """What is known of the attachments that something happened to last; of `among` alone, and since that moment."""
+        return self._register.listed(most=most, among=among, since=since)
 
     def evict(self, attachment_ids: Sequence[str]) -> int:
         """Delete the files of these attachments; returns how many. A link that lives has them fetched anew.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import atexit
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -71,9 +71,10 @@ class Register:
         rows = self.database.ask(lambda run: run("attachment", attachment_id=attachment_id))
         return _record(rows[0]) if rows else None
 
-    def listed(self, *, most: int) -> list[Record]:
-        """Those that something happened to last, the last one first."""
-        return [_record(row) for row in self.database.ask(lambda run: run("latest_attachments", most=most))]
+    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[Record]:
+        """Those that something happened to last, the last one first; of `among` alone, and since that moment."""
+        told = {"most": most, "among": None if among is None else json.dumps([*among]), "since": since}
+        return [_record(row) for row in self.database.ask(lambda run: run("latest_attachments", **told))]
 
     def acquired(self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float) -> Record:
         """Its file is in the vault. Returns what is known of it now."""

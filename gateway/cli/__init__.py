@@ -6,10 +6,14 @@ and each process what it needs.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib
+import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +26,14 @@ from gateway.errors import GatewayError
 if TYPE_CHECKING:
     from gateway.config import Settings
 
+Command = Callable[..., Any]  # what click's decorators take, and hand back
+
 DEFAULT_CONFIG = "/etc/motion-gateway/gateway.toml"
 WRONG = 2  # the exit status for what the caller can put right
 UNCUT = 10_000  # characters of a line; wider than any that there can be
+GAP = 2  # blanks between columns
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+BELOW = " " * 8  # before what stands below a row
 
 
 @dataclass(frozen=True)
@@ -105,15 +114,115 @@ for command in (
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print what others chose as it is, without markup. What a program reads is not cut to a screen."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print rows under their titles, without cutting anything.
 
-    table = Table(*titles, box=None)
-    for row in rows:
-        table.add_row(*row)
-    width = None if sys.stdout.isatty() else UNCUT
-    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+    On a screen, columns that it has no room for stand below their row, by their titles. What a program reads has one
+    line for each row.
+    """
+    from rich.cells import cell_len
+    from rich.console import Console
+
+    told = [[shown(cell) for cell in row] for row in rows]
+    screen = Console().width if sys.stdout.isatty() else UNCUT
+    columns = zip(titles, *told, strict=True)
+    widths = [max(map(cell_len, column)) + GAP for column in columns]
+    room, beside = screen + GAP - 1, []
+    for column, width in enumerate(widths):
+        if width <= room:
+            room -= width
+            beside.append(column)
+    for row in (titles, *told):
+        cells = (row[column] + " " * (widths[column] - cell_len(row[column])) for column in beside)
+        click.echo(f" {''.join(cells)}".rstrip())
+        below = [
+            f"{titles[column]} {row[column]}" for column in range(len(row)) if column not in beside and row[column]
+        ]
+        if below and row is not titles:
+            wrapper = textwrap.TextWrapper(screen, initial_indent=BELOW, subsequent_indent=BELOW)
+            wrapper.break_long_words = wrapper.break_on_hyphens = False
+            click.echo(wrapper.fill(", ".join(below)))
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print what is known of one thing, a line for each fact."""
+    told = [(title, shown(str(value))) for title, value in facts]
+    width = max(len(title) for title, _ in told) + GAP
+    for title, value in told:
+        click.echo(f"{title:<{width}}{value}".rstrip())
+
+
+def for_programs(thing: Any, **changes: object) -> dict[str, object]:  # noqa: ANN401 - any of our dataclasses
+    """What is known of a thing by the names of its fields: times written, and a contact as `whom` names it."""
+    fields = dataclasses.asdict(thing) | changes
+    if "identity" in fields:
+        fields = {"contact": whom(fields.pop("contact_id"), fields.pop("identity"))} | fields
+    return {
+        name: written(value) if name.endswith("_at") and value is not None else value for name, value in fields.items()
+    }
+
+
+def print_json(value: object) -> None:
+    """Print for programs, in ASCII."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def shown(text: str) -> str:
+    """Write what others chose so that it does nothing to a terminal."""
+    from gateway import printable
+
+    return printable.text(text)
+
+
+class _Moment(click.ParamType[float]):
+    name = "when"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a time as people write it, or how long ago it was; in seconds since the epoch."""
+        text = str(value).strip()
+        now = datetime.datetime.now().astimezone()
+        if ago := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
+            return now.timestamp() - int(ago[1]) * UNIT_SECONDS[ago[2]]
+        try:
+            return datetime.datetime.fromisoformat(text).astimezone().timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f'{text!r} is no time: write "2h" for two hours ago, or "{now:%Y-%m-%d %H:%M}"', param, ctx)
+
+
+NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
+_OPTIONS: dict[str, Callable[[Command], Command]] = {
+    "connector": click.option("--connector", "connector_id", type=NUMBER, help="Only those of this connector."),
+    "contact": click.option(
+        "--contact", metavar="ID", help="Only those of this contact: its id, or the channel identity (the number)."
+    ),
+    "message": click.option(
+        "--message", "message_id", metavar="ID", help="Only those about this message: Sinch's id of it."
+    ),
+    "since": click.option(
+        "--since",
+        type=_Moment(),
+        help='Only what came later: "2h" (s, m, h, d) ago, or a date, with a time or without.',
+    ),
+    "most": click.option(
+        "--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first."
+    ),
+    "json": click.option("--json", "as_json", is_flag=True, help="For programs."),
+}
+
+
+def options(*names: str) -> Callable[[Command], Command]:
+    """Decorate a command with options that several have, each by its name."""
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            command = _OPTIONS[name](command)
+        return command
+
+    return decorate
+
+
+def whom(contact_id: str, identity: str) -> str:
+    """Name a contact by its id; failing that by the end of the channel identity, which may be a phone number."""
+    return contact_id or (f"…{identity[-3:]}" if identity else "")
 
 
 def written(moment: float) -> str:

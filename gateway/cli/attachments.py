@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gateway import printable, services, telemetry
 from gateway.attachments.decision import Record
 from gateway.attachments.fetch import Shelf
-from gateway.cli import Invocation, print_table, written
+from gateway.cli import Invocation, options, print_json, print_table, written
+from gateway.cli.spool import opened_spool
+from gateway.clock import WallClock
 from gateway.config import Settings, fields, tables
 from gateway.errors import CommandError, SettingsError
 from gateway.inspection import content, inspector, rulebook, verdicts
 from gateway.inspection.structure import Inspection
 from gateway.inspection.verdicts import Limits, Verdict
+from gateway.outbound import record as messages
 from gateway.phrases import Line
+from gateway.store import Choice
 
 SOME_UNREAD = 1  # the exit status
+MOST_SENDS = 10_000  # that are looked through for attachments
 
 
 @dataclass(frozen=True)
@@ -57,16 +63,20 @@ def attachments() -> None:
 
 
 @attachments.command("list")
-@click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@options("contact", "message", "since", "most", "json")
 @click.pass_obj
-def list_(invocation: Invocation, most: int, *, as_json: bool) -> None:
-    """Show the attachments that something happened to last: what they are, who can have them, and why not."""
-    settings = invocation.settings()
+def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of Choice
+    """Show the attachments that something happened to last: what they are, who can have them, and why not.
+
+    A contact and a message choose those that were in what was sent through the private door.
+    """
+    settings, choice = invocation.settings(), Choice(**chosen)
+    among = _attached(invocation, choice) if choice.contact is not None or choice.message_id is not None else None
     with opened_shelf(settings) as shelf:
-        found = [(record, _verdict(record, settings)) for record in shelf.listed(most=most)]
+        listed = shelf.listed(most=most, among=among, since=choice.since or 0.0)
+        found = [(record, _verdict(record, settings)) for record in listed]
     if as_json:
-        click.echo(json.dumps([_facts(record, verdict) for record, verdict in found], indent=2))
+        print_json([_facts(record, verdict) for record, verdict in found])
         return
     titles = ("attachment", "type", "size", "verdict", "file", "fetches", "links until", "trouble")
     print_table(titles, [_row(record, verdict) for record, verdict in found])
@@ -114,6 +124,13 @@ def opened_shelf(settings: Settings) -> Iterator[Shelf]:
     finally:
         shared.shelf.close()
         shared.spool.close()
+
+
+def _attached(invocation: Invocation, choice: Choice) -> set[str]:
+    """The ids of the attachments in what was sent to that contact, or as that message."""
+    with opened_spool(invocation) as spool:
+        sent = messages.listed(spool, replace(choice, since=None), most=MOST_SENDS, now=WallClock().now())
+    return {attached.attachment_id for message in sent for attached in message.attachments}
 
 
 def _limits(invocation: Invocation) -> Limits:

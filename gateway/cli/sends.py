@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from gateway.cli import Invocation, print_table, written
-from gateway.cli.spool import NUMBER, opened_spool, whom
+from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, whom, written
+from gateway.cli.spool import opened_spool
 from gateway.clock import WallClock
 from gateway.outbound import record
 from gateway.outbound.record import Attached, Sent
+from gateway.store import Choice
 from gateway.store.reports import Filed
 
 DOUBTFUL = "in doubt"
@@ -22,27 +24,29 @@ def sends() -> None:
 
 
 @sends.command("list")
-@click.option("--connector", type=NUMBER, help="Only messages of this connector.")
-@click.option("--outcome", type=click.Choice(record.OUTCOMES), help="Only messages with this outcome.")
-@click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
+@click.option("--outcome", "state", type=click.Choice(record.OUTCOMES), help="Only messages with this outcome.")
+@options("connector", "contact", "message", "since", "most", "json")
 @click.pass_obj
-def list_(invocation: Invocation, connector: int | None, outcome: str | None, most: int) -> None:
+def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of Choice
     """Show the newest messages, newest first: whether Sinch took them, and what was reported of them."""
     with opened_spool(invocation) as spool:
-        found = record.listed(spool, most=most, connector_id=connector, outcome=outcome, now=WallClock().now())
+        found = record.listed(spool, Choice(**chosen), most=most, now=WallClock().now())
+    if as_json:
+        print_json([_all_of(sent) for sent in found])
+        return
     titles = ("send", "started", "connector", "kind", "outcome", "code", "fate", "message id")
     print_table(titles, [_row(sent) for sent in found])
 
 
 @sends.command()
 @click.argument("name", metavar="ID|REFERENCE|MESSAGE_ID")
+@options("json")
 @click.pass_obj
-def show(invocation: Invocation, name: str) -> None:
+def show(invocation: Invocation, name: str, *, as_json: bool) -> None:
     """Show all that is known of one message: by its ID here, our reference, or Sinch's message id."""
     with opened_spool(invocation) as spool:
         sent = record.shown(spool, name, now=WallClock().now())
-    for title, value in _facts(sent):
-        click.echo(f"{title:<16}{value}")
+    print_json(_all_of(sent)) if as_json else print_facts(_facts(sent))
 
 
 def _row(sent: Sent) -> tuple[str, ...]:
@@ -80,6 +84,14 @@ def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
     yield from (("report", _reported(told)) for told in sent.evidence.reports)
 
 
+def _all_of(sent: Sent) -> dict[str, object]:
+    known = for_programs(sent)
+    del known["evidence"]
+    reports = [for_programs(told) for told in sent.evidence.reports]
+    fate = for_programs(sent.fate) if sent.fate else None
+    return known | {"reports": reports, "fate": fate, "in_doubt": sent.evidence.doubtful}
+
+
 def _fate(sent: Sent) -> str:
     if not sent.evidence.doubtful:
         return _result(sent.fate) if sent.fate else ""
@@ -92,7 +104,7 @@ def _attached(attached: Attached) -> str:
 
 
 def _reported(told: Filed) -> str:
-    parts = (_result(told), told.sub_code, told.channel_code, told.channel, f"event {told.event_id}")
+    parts = (_result(told), told.sub_code, told.channel_code, told.channel, f"event {told.event_id}", told.description)
     return ", ".join((written(told.reported_at), *filter(None, parts)))
 
 

@@ -6,20 +6,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from gateway import paths, services, store, telemetry
-from gateway.cli import Invocation, print_table, written
+from gateway import cli, paths, services, store, telemetry
+from gateway.cli import NUMBER, Invocation, options, whom, written
 from gateway.delivery import claims, records
 from gateway.delivery.records import Record
 from gateway.errors import CommandError
 from gateway.phrases import Line
-from gateway.store import retention
+from gateway.store import Choice, retention
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
 
-NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
+_TITLES = (
+    *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
+    *("report", "code", "description", "findings"),
+)
 
 
 @click.command()
@@ -60,33 +64,36 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--state", type=click.Choice(store.STATES), help="Only events in this state.")
-@click.option("--connector", type=NUMBER, help="Only events of this connector.")
-@click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
+@options("connector", "contact", "message", "since", "most", "json")
 @click.pass_obj
-def list_(invocation: Invocation, state: str | None, connector: int | None, most: int) -> None:
-    """Show the newest events, newest first."""
+def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of Choice
+    """Show the newest events, newest first; of delivery reports what they say, too."""
     with opened_spool(invocation) as spool:
-        found = records.listed(spool, state=state, connector_id=connector, most=most)
-        counts = claims.backlog(spool).counts
-    titles = ("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome")
-    print_table(titles, [_row(record) for record in found])
-    click.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in store.STATES))
+        found = records.listed(spool, Choice(**chosen), most=most)
+        counts = {state: claims.backlog(spool).counts.get(state, 0) for state in store.STATES}
+    if as_json:
+        cli.print_json({"events": [_all_of(record) for record in found], "counts": counts})
+        return
+    cli.print_table(_TITLES, [_row(record) for record in found])
+    click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
 @events.command()
 @click.argument("event_id", metavar="ID", type=NUMBER)
 @click.option("--body", is_flag=True, help="Print the exact body, and nothing else. It holds personal data.")
+@options("json")
 @click.pass_obj
-def show(invocation: Invocation, event_id: int, body: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show all that is known of one event."""
+def show(invocation: Invocation, event_id: int, *, body: bool, as_json: bool) -> None:
+    """Show all that is known of one event; of a delivery report what it says, too."""
     with opened_spool(invocation) as spool:
         record = records.shown(spool, event_id)
         content = records.body(spool, event_id) if body else b""
     if body:
         sys.stdout.buffer.write(content)
-        return
-    for name, value in _facts(record).items():
-        click.echo(f"{name:<12}{value}")
+    elif as_json:
+        cli.print_json(_all_of(record))
+    else:
+        cli.print_facts(_facts(record))
 
 
 @events.command()
@@ -139,6 +146,7 @@ def _audit(what: str, **fields: object) -> None:
 
 
 def _row(record: Record) -> tuple[str, ...]:
+    told = record.told
     return (
         str(record.event_id),
         written(record.accepted_at),
@@ -149,27 +157,33 @@ def _row(record: Record) -> tuple[str, ...]:
         str(record.tries),
         str(record.repeats),
         record.outcome,
+        told.status if told else "",
+        " ".join(filter(None, (told.code, told.sub_code, told.channel_code))) if told else "",
+        told.description if told else "",
+        " ".join(record.findings),
     )
 
 
-def _facts(record: Record) -> dict[str, object]:
-    return {
-        "event": record.event_id,
-        "connector": record.connector_id,
-        "kind": record.kind,
-        "contact": whom(record.contact_id, record.identity),
-        "state": record.state,
-        "outcome": record.outcome,
-        "tries": record.tries,
-        "repeats": record.repeats,
-        "accepted": written(record.accepted_at),
-        "settled": "" if record.settled_at is None else written(record.settled_at),
-        "request id": record.request_id,
-        "body": f"{record.size_bytes} bytes",
-        "headers": ", ".join(record.header_names),
-    }
+def _facts(record: Record) -> Iterator[tuple[str, object]]:
+    yield "event", record.event_id
+    yield "connector", record.connector_id
+    yield "kind", record.kind
+    yield "contact", whom(record.contact_id, record.identity)
+    yield "state", record.state
+    yield "outcome", record.outcome
+    yield "tries", record.tries
+    yield "repeats", record.repeats
+    yield "accepted", written(record.accepted_at)
+    yield "settled", "" if record.settled_at is None else written(record.settled_at)
+    yield "request id", record.request_id
+    yield "body", f"{record.size_bytes} bytes"
+    yield "headers", ", ".join(record.header_names)
+    if record.findings:
+        yield "findings", ", ".join(record.findings)
+    if record.told:
+        yield from ((name.replace("_", " "), value) for name, value in vars(record.told).items() if value)
 
 
-def whom(contact_id: str, identity: str) -> str:
-    """Name a contact by its id; failing that by the end of the channel identity, which may be a phone number."""
-    return contact_id or (f"…{identity[-3:]}" if identity else "")
+def _all_of(record: Record) -> dict[str, object]:
+    known = cli.for_programs(record)
+    return known | {"report": known.pop("told")}

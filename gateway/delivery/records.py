@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,8 +10,11 @@ import sqlalchemy as sa
 
 from gateway import store
 from gateway.errors import CommandError
+from gateway.ingress import events
+from gateway.ingress.events import Report
+from gateway.store import EVERY, Choice
 from gateway.store.engines import Database
-from gateway.store.schema import event
+from gateway.store.schema import event, report
 from gateway.store.sqlite import Run
 
 
@@ -33,9 +36,12 @@ class Record:
     outcome: str
     size_bytes: int
     header_names: tuple[str, ...]
+    findings: tuple[str, ...]  # what an operator should know of it
+    told: Report | None  # of a delivery report: what it says
 
 
-_COLUMNS = [field.name for field in fields(Record)]
+_COLUMNS = [field.name for field in fields(Record) if field.name != "told"]
+_TOLD = [field.name for field in fields(Report)]
 _RECORD = sa.select(
     event.c.id,
     event.c.connector_id,
@@ -51,16 +57,14 @@ _RECORD = sa.select(
     event.c.outcome,
     sa.func.length(event.c.body),
     event.c.headers,
-)
+    event.c.findings,
+    *(report.c[name] for name in _TOLD),
+).select_from(event.outerjoin(report, report.c.event_id == event.c.id))
 
 
-def listed(database: Database, *, state: str | None, connector_id: int | None, most: int) -> list[Record]:
-    """The newest `most` events, newest first."""
-    query = _RECORD.order_by(event.c.id.desc()).limit(most)
-    if state is not None:
-        query = query.where(event.c.state == state)
-    if connector_id is not None:
-        query = query.where(event.c.connector_id == connector_id)
+def listed(database: Database, chosen: Choice = EVERY, *, most: int) -> list[Record]:
+    """The newest `most` of the chosen events, newest first."""
+    query = _RECORD.where(*_conditions(database, chosen)).order_by(event.c.id.desc()).limit(most)
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 
@@ -109,7 +113,29 @@ def _make_pending(run: Run, event_id: int, lane: str) -> None:
     run("wake_lane", lane=lane)
 
 
+def _conditions(database: Database, chosen: Choice) -> Iterator[sa.ColumnElement[bool]]:
+    if chosen.state is not None:
+        yield event.c.state == chosen.state
+    if chosen.connector_id is not None:
+        yield event.c.connector_id == chosen.connector_id
+    if chosen.contact is not None:
+        yield (event.c.contact_id == (chosen.contact or None)) | (event.c.identity == chosen.identity)
+    if chosen.message_id is not None:
+        reported = sa.select(report.c.event_id).where(report.c.message_id == chosen.message_id)
+        yield event.c.id.in_(reported) | event.c.key.in_(_keys(database, chosen.message_id))
+    if chosen.since is not None:
+        yield event.c.accepted_at >= chosen.since
+
+
+def _keys(database: Database, message_id: str) -> list[bytes]:
+    """The keys under which a message with that id is filed, whichever account it came to."""
+    connectors = database.read(lambda run: run.execute(sa.select(event.c.connector_id).distinct()).scalars().all())
+    return [key for connector_id in connectors for key in events.keys_of(message_id, connector_id=connector_id)]
+
+
 def _record(row: Sequence[Any]) -> Record:
-    columns: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+    columns: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
     columns["header_names"] = tuple(name for name, _ in columns["header_names"])
-    return Record(**columns)
+    columns["findings"] = tuple(columns["findings"].split())
+    told = dict(zip(_TOLD, row[len(_COLUMNS) :], strict=True))
+    return Record(**columns, told=None if told["message_id"] is None else Report(**told))

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gateway import printable
+
 UNKNOWN = "UNKNOWN"
-DELIVERY, SUBMIT = "MESSAGE_DELIVERY", "MESSAGE_SUBMIT"
+DELIVERY, SUBMIT, EVENT_DELIVERY = "MESSAGE_DELIVERY", "MESSAGE_SUBMIT", "EVENT_DELIVERY"
 SUBMITTED = "SUBMITTED"  # the status of a SUBMIT, which itself names none
 LONGEST_ID = 256  # of an identifier we file under; Sinch's own are ULIDs of 26 characters
 LONGEST_WORD = 64  # of a status or a code
+LONGEST_SENTENCE = 256  # of a description
 
 Path = tuple[str, ...]
 
@@ -41,7 +44,7 @@ TRIGGERS = (
     Trigger(SUBMIT, "message_submit_notification", ("message_id", "channel_identity.channel")),
     Trigger(DELIVERY, "message_delivery_report", ("message_id", "status", "channel_identity.channel")),
     Trigger("EVENT_INBOUND", "event", ("id",)),
-    Trigger("EVENT_DELIVERY", "event_delivery_report", ("event_id", "status")),
+    Trigger(EVENT_DELIVERY, "event_delivery_report", ("event_id", "status")),
     Trigger("CONVERSATION_START", "conversation_start_notification", ("conversation.id", "/accepted_time")),
     Trigger("CONVERSATION_STOP", "conversation_stop_notification", ("conversation.id", "/accepted_time")),
     Trigger("CONVERSATION_DELETE", "conversation_delete_notification", ("conversation.id", "/accepted_time")),
@@ -72,19 +75,22 @@ _CONTACT_PATHS: tuple[Path, ...] = (
     ("preserved_contact", "id"),
 )
 _IDENTITY_PATHS: tuple[Path, ...] = (("channel_identity", "identity"), ("channel_identity",), ("identity",))
+# The triggers that report on what was sent, and where they name it.
+_REPORTS = {DELIVERY: "message_id", SUBMIT: "message_id", EVENT_DELIVERY: "event_id"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """What a callback tells of the way of a message. Words that are not known yet are taken as they are."""
 
-    message_id: str
+    message_id: str  # or that of an event, such as "typing"
     correlation_id: str
     status: str
     code: str
     sub_code: str
     channel_code: str
     channel: str
+    description: str = ""  # in Sinch's own words, or the channel's
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class Event:
     contact_id: str = ""
     identity: str = ""  # of the channel, without a leading "+": on WhatsApp the phone number
     app_id: str = ""
+    project_id: str = ""
     dispatch: bool = False  # sent by an app in DISPATCH mode, whose messages name no contact
     report: Report | None = None
 
@@ -124,9 +131,16 @@ def read(body: bytes, *, connector_id: int) -> Event:
         contact_id=_first(content, _CONTACT_PATHS),
         identity=_first(content, _IDENTITY_PATHS).removeprefix("+"),
         app_id=identifier(envelope.get("app_id")),
+        project_id=identifier(envelope.get("project_id")),
         dispatch=content.get("processing_mode") == "DISPATCH",
-        report=_report(envelope, content, trigger.name) if trigger.name in (DELIVERY, SUBMIT) else None,
+        report=_report(envelope, content, trigger.name) if trigger.name in _REPORTS else None,
     )
+
+
+def keys_of(message_id: str, *, connector_id: int) -> list[bytes]:
+    """The keys of the events that are nothing but something with that id: an inbound message, say."""
+    alone = [trigger.name for trigger in TRIGGERS if trigger.columns == ("id",)]
+    return [_key(connector_id, name, [message_id]) for name in alone]
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -139,7 +153,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 def _report(envelope: dict[str, Any], content: dict[str, Any], kind: str) -> Report | None:
     """None for one that does not say of which message, or not what of it."""
-    message_id = identifier(content.get("message_id"))
+    message_id = identifier(content.get(_REPORTS[kind]))
     status = SUBMITTED if kind == SUBMIT else _word(content.get("status"))
     if not message_id or not status:
         return None
@@ -151,6 +165,7 @@ def _report(envelope: dict[str, Any], content: dict[str, Any], kind: str) -> Rep
         sub_code=_word(_at(content, ("reason", "sub_code"))),
         channel_code=_word(_at(content, ("reason", "channel_code"))),
         channel=_word(_at(content, ("channel_identity", "channel"))),
+        description=_sentence(_at(content, ("reason", "description")), _first(content, _IDENTITY_PATHS)),
     )
 
 
@@ -190,3 +205,12 @@ def identifier(value: object) -> str:
 def _word(value: object) -> str:
     """The beginning of `value` if it is a text of printable characters; else ""."""
     return value[:LONGEST_WORD] if isinstance(value, str) and value.isprintable() else ""
+
+
+def _sentence(value: object, identity: str) -> str:
+    """The beginning of `value` if it is a text, as any terminal shows it; of the customer's number its end alone."""
+    if not isinstance(value, str):
+        return ""
+    number = identity.removeprefix("+")
+    told = value[: LONGEST_SENTENCE * 2].replace(number, f"…{number[-3:]}") if number else value
+    return printable.text(told[:LONGEST_SENTENCE])

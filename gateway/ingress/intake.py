@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from gateway import store
 from gateway.ingress.events import Event
-from gateway.phrases import Reason
+from gateway.phrases import Finding, Reason
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
@@ -35,6 +35,7 @@ class Callback:
     address: str = ""  # of the client; for X-Forwarded-For
     nonce: str | None = None  # None: the account's callbacks are not signed
     stale: bool = False  # its signature is older than is accepted
+    findings: tuple[str, ...] = ()  # what an operator should know of it
 
     @property
     def lane(self) -> str:
@@ -74,7 +75,8 @@ def _file(run: Run, callback: Callback, now: float) -> Receipt:
 def _file_known_nonce(run: Run, callback: Callback, digest: bytes, event_id: int, *, now: float) -> Receipt:
     if digest == callback.event.body_digest:
         return _count_repeat(run, event_id)
-    return Receipt(Outcome.NONCE_REUSED, _keep(run, callback, now, store.REJECTED, Reason.NONCE_REUSED))
+    alarmed = replace(callback, findings=(*callback.findings, Finding.NONCE_REUSED))
+    return Receipt(Outcome.NONCE_REUSED, _keep(run, alarmed, now, store.REJECTED, Reason.NONCE_REUSED))
 
 
 def _file_known_event(run: Run, callback: Callback, event_id: int, digest: bytes, *, now: float) -> Receipt:
@@ -144,5 +146,6 @@ def _insert(
         accepted_at=now,
         outcome=outcome,
         settled_at=settled_at,
+        findings=" ".join(callback.findings),
     )
     return int(event_id)

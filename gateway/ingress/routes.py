@@ -92,6 +92,8 @@ def _callback(
     g.decision[telemetry.KIND] = event.kind
     if event.dispatch:
         _find(Finding.DISPATCH_MODE)
+    if event.project_id not in ("", account.project_id):
+        _find(Finding.FOREIGN_PROJECT)
     if event.app_id not in ("", account.app_id):
         _find(Finding.FOREIGN_APP)
     kept = _given(FORWARDED)
@@ -105,6 +107,7 @@ def _callback(
         address=request.headers.get("X-Real-IP", ""),
         nonce=nonce,
         stale=stale,
+        findings=g.decision.get(telemetry.FINDINGS, ()),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from gateway import printable
 from gateway.errors import CommandError
-from gateway.store import reports
+from gateway.store import EVERY, Choice, reports
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence, Filed
 from gateway.store.schema import send
@@ -113,16 +113,10 @@ def settle(
     database.tell(lambda run: run("settle_send", send_id=send_id, outcome=outcome, now=now, **told))
 
 
-def listed(
-    database: Database, *, most: int, now: float, connector_id: int | None = None, outcome: str | None = None
-) -> list[Sent]:
-    """The newest `most`, newest first."""
-    chosen = sa.select(send.c.id).order_by(send.c.id.desc()).limit(most)
-    if connector_id is not None:
-        chosen = chosen.where(send.c.connector_id == connector_id)
-    if outcome is not None:
-        chosen = chosen.where(_outcome(now) == outcome)
-    return database.read(lambda connection: _joined(connection, chosen, now))
+def listed(database: Database, chosen: Choice = EVERY, *, most: int, now: float) -> list[Sent]:
+    """The newest `most` of the chosen ones, newest first."""
+    ids = sa.select(send.c.id).where(*_conditions(chosen, now)).order_by(send.c.id.desc()).limit(most)
+    return database.read(lambda connection: _joined(connection, ids, now))
 
 
 def shown(database: Database, name: str, *, now: float) -> Sent:
@@ -167,6 +161,20 @@ def _plain(text: str) -> str:
 def _outcome(now: float) -> sa.ColumnElement[str]:
     left_behind = sa.and_(send.c.outcome == SENDING, send.c.started_at < now - LONGEST_SEND_SECONDS)
     return sa.case((left_behind, UNKNOWN), else_=send.c.outcome)
+
+
+def _conditions(chosen: Choice, now: float) -> Iterator[sa.ColumnElement[bool]]:
+    if chosen.state is not None:
+        yield _outcome(now) == chosen.state
+    if chosen.connector_id is not None:
+        yield send.c.connector_id == chosen.connector_id
+    if chosen.contact is not None:
+        yield (send.c.contact_id == (chosen.contact or None)) | (send.c.identity == chosen.identity)
+    if chosen.message_id is not None:
+        named = (send.c.message_id == (chosen.message_id or None)) | (send.c.reference == chosen.message_id)
+        yield named | send.c.id.in_(reports.unanswered_about(chosen.message_id))
+    if chosen.since is not None:
+        yield send.c.started_at >= chosen.since
 
 
 def _called(connection: sa.Connection, name: str, now: float) -> list[Sent]:

@@ -6,6 +6,10 @@ was sent. The rooms keep their own part: `ingress.intake`, `delivery.claims` and
 `outbound.record`.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 # What an event can be.
 PENDING = "pending"  # to be delivered; it waits for its lane's turn
 DELIVERED = "delivered"
@@ -13,3 +17,22 @@ PARKED = "parked"  # given up; stays until somebody replays or purges it
 REJECTED = "rejected"  # rightly signed, and still not believed: too old, or its nonce was used before
 DUPLICATE = "duplicate"  # tells the same as an earlier event, in other bytes
 STATES = (PENDING, DELIVERED, PARKED, REJECTED, DUPLICATE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which events or messages are looked for: those for which all holds that is given."""
+
+    state: str | None = None  # of an event; of a message its outcome
+    connector_id: int | None = None
+    contact: str | None = None  # its id, or its channel identity
+    message_id: str | None = None  # Sinch's
+    since: float | None = None  # accepted, or begun, then or later: epoch seconds
+
+    @property
+    def identity(self) -> str | None:
+        """The contact as a channel identity is filed; None where it can be none."""
+        return (self.contact or "").removeprefix("+") or None
+
+
+EVERY = Choice()

@@ -43,6 +43,7 @@ event = sa.Table(
     sa.Column("deaths", sa.Integer, nullable=False, default=0),  # couriers that died with it in hand, in a row
     sa.Column("outcome", sa.String(64), nullable=False, default=""),  # of the last try; or why rejected or parked
     sa.Column("settled_at", sa.Float),
+    sa.Column("findings", sa.Text, nullable=False, server_default=""),  # their names, with blanks between
     sa.Index("event_original", "connector_id", "key", unique=True, sqlite_where=sa.text("original")),
     sa.Index("event_pending", "lane", "id", sqlite_where=sa.text("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),
@@ -147,7 +148,21 @@ report = sa.Table(
     sa.Column("channel_code", sa.String(64), nullable=False),
     sa.Column("channel", sa.String(64), nullable=False),
     sa.Column("reported_at", sa.Float, nullable=False),  # accepted by us
+    sa.Column("description", sa.String(256), nullable=False, server_default=""),
     sa.Index("report_message", "message_id", "connector_id"),
     sa.Index("report_correlation", "correlation_id", "connector_id", sqlite_where=sa.text("correlation_id != ''")),
     sa.Index("report_reported", "reported_at"),
+)
+
+# What was turned away and is no event: one row for each reason and whom it was about, counted (`turned_away`).
+turned_away = sa.Table(
+    "turned_away",
+    metadata,
+    sa.Column("door", sa.String(16), primary_key=True),
+    sa.Column("reason", sa.String(64), primary_key=True),
+    sa.Column("about", sa.String(64), primary_key=True),  # a connector, a host, …; "" for nobody in particular
+    sa.Column("address", sa.String(45), nullable=False),  # of the last client
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("first_at", sa.Float, nullable=False),
+    sa.Column("last_at", sa.Float, nullable=False),
 )

@@ -24,10 +24,10 @@ WHERE connector_id = :connector_id AND key = :key AND body_digest = :body_digest
 -- Whatever was signed is kept, understood or not. The id is the order of acceptance, in which its lane is delivered.
 INSERT INTO event (
     connector_id, state, kind, key, original, lane, contact_id, identity, request_id, address, headers, query, body,
-    body_digest, accepted_at, repeats, tries, failures, deaths, outcome, settled_at
+    body_digest, accepted_at, repeats, tries, failures, deaths, outcome, settled_at, findings
 ) VALUES (
     :connector_id, :state, :kind, :key, :original, :lane, :contact_id, :identity, :request_id, :address, :headers,
-    :query, :body, :body_digest, :accepted_at, 0, 0, 0, 0, :outcome, :settled_at
+    :query, :body, :body_digest, :accepted_at, 0, 0, 0, 0, :outcome, :settled_at, :findings
 ) RETURNING id
 
 -- name: insert_nonce
@@ -46,10 +46,11 @@ UPDATE event SET repeats = repeats + 1 WHERE id = :event_id
 -- name: insert_report
 -- In the transaction of its callback, whether its message is known or not: Sinch's answer may name that later.
 INSERT INTO report (
-    event_id, connector_id, message_id, correlation_id, status, code, sub_code, channel_code, channel, reported_at
+    event_id, connector_id, message_id, correlation_id, status, code, sub_code, channel_code, channel, description,
+    reported_at
 ) VALUES (
     :event_id, :connector_id, :message_id, :correlation_id, :status, :code, :sub_code, :channel_code, :channel,
-    :reported_at
+    :description, :reported_at
 )
 
 
@@ -202,10 +203,12 @@ SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquir
 FROM attachment WHERE attachment_id = :attachment_id
 
 -- name: latest_attachments
--- Those that something happened to last.
+-- Those that something happened to last, or since then; of these alone where `among` is a list of ids in JSON.
 SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 FROM attachment
+WHERE (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among)))
+    AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) >= :since
 ORDER BY max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) DESC, attachment_id
 LIMIT :most
 
