@@ -16,17 +16,14 @@ from pathlib import Path
 
 from gateway.attachments import decision, eviction, vault
 from gateway.attachments.decision import Acquire, Claim, Item, Record, Refuse, Serve
-from gateway.attachments.eviction import Bounds
 from gateway.attachments.register import Fetches, Register
 from gateway.attachments.vault import Incoming, Vault
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import content, inspector
-from gateway.inspection.content import Content
 from gateway.inspection.structure import Inspection
 from gateway.motion import download, require_id
-from gateway.motion.download import Download, Source
 from gateway.phrases import Reason
 from gateway.store.engines import Database
 
@@ -52,8 +49,8 @@ class Shelf:
         self._link_ttl = settings.attachments.link_ttl
         self._register = Register(spool)
         self._vault = Vault(folder)
-        self._source = Source(settings.motion, settings.attachments)
-        bounds = Bounds(vault_bytes=settings.attachments.vault_max_bytes, free_bytes=settings.server.min_free)
+        self._source = download.Source(settings.motion, settings.attachments)
+        bounds = eviction.Bounds(vault_bytes=settings.attachments.vault_max_bytes, free_bytes=settings.server.min_free)
         self._acquisition = Acquisition(self._source, self._vault, self._register, bounds, clock)
         self._clock = clock
         self._tidied_at = 0.0
@@ -184,10 +181,10 @@ class Shelf:
 class Acquisition:
     """How a file comes from Motion into the vault: downloaded, inspected, given its name, recorded."""
 
-    source: Source
+    source: download.Source
     vault: Vault
     register: Register
-    bounds: Bounds
+    bounds: eviction.Bounds
     clock: Clock
 
     def run(self, decided: Acquire, incoming: Incoming) -> Item:
@@ -205,11 +202,11 @@ class Acquisition:
         if decided.wanted not in (None, came.digest):
             raise NotFound(Reason.OTHER_BYTES)
         self.vault.sync(incoming)
-        seen = inspector.inspect(Content(incoming.file, size_bytes=came.size_bytes), name=came.promise.name)
+        seen = inspector.inspect(content.Content(incoming.file, size_bytes=came.size_bytes), name=came.promise.name)
         download.require_no_page(came, seen)
         return self._store(decided.record, incoming, came, seen)
 
-    def _store(self, former: Record, incoming: Incoming, came: Download, seen: Inspection) -> Item:
+    def _store(self, former: Record, incoming: Incoming, came: download.Download, seen: Inspection) -> Item:
         size, now = came.size_bytes, self.clock.now()
         with self.vault.alone():
             if not self.vault.holds(came.digest, size):

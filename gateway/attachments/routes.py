@@ -19,15 +19,12 @@ from flask import Blueprint, Response, g, request, send_file
 
 from gateway import limits, telemetry
 from gateway.attachments import content_disposition, decision, tokens, vault
-from gateway.attachments.content_disposition import SafeName
 from gateway.attachments.decision import Claim, Item
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
 from gateway.doors import NGINX, SENDER, VAULT_LOCATION
 from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
-from gateway.inspection import verdicts
-from gateway.inspection.rulebook import VerdictKind
-from gateway.inspection.verdicts import Verdict
+from gateway.inspection import rulebook, verdicts
 from gateway.motion import NUMBER
 from gateway.phrases import Reason
 from gateway.services import Services
@@ -42,7 +39,7 @@ class Label:
     """What a file goes out as: its Content-Type, and the name to save it under."""
 
     mime: str
-    name: SafeName
+    name: content_disposition.SafeName
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -149,7 +146,7 @@ def _label(services: Services, item: Item, grant: Grant | None) -> Label:
     return Label(verdict.mime, content_disposition.safe_name(name, verdict.extension))
 
 
-def _judged(services: Services, item: Item, grant: Grant | None) -> Verdict:
+def _judged(services: Services, item: Item, grant: Grant | None) -> verdicts.Verdict:
     """The verdict on what may be served. Raises TooLarge, UnsupportedMedia."""
     settings = services.settings
     sizes = verdicts.limits_of(settings)
@@ -163,7 +160,7 @@ def _judged(services: Services, item: Item, grant: Grant | None) -> Verdict:
     g.decision[telemetry.WHY] = verdict.reason if verdict.code else None
     if verdict.code == "MEDIA_TOO_LARGE":
         raise TooLarge(Reason.FILE_TOO_LARGE)
-    if verdict.kind is VerdictKind.REFUSED:
+    if verdict.kind is rulebook.VerdictKind.REFUSED:
         raise UnsupportedMedia(Reason.FILE_REFUSED)
     return verdict
 
