@@ -82,14 +82,14 @@ doors.load(doors.DOORS[name].worker)
 print(*sys.modules)
 """
 OTHER = "import importlib, sys; importlib.import_module(f'gateway.serving.{sys.argv[1]}'); print(*sys.modules)"
-FILES = {"magic", "gateway.inspection.inspector", "gateway.attachments.shelf", "gateway.attachments.routes"}
+FILES = {"magic", "gateway.inspection.inspector", "gateway.attachments.fetch", "gateway.attachments.routes"}
 CALLS = {"requests", "urllib3", "gateway.sinch.client", "gateway.motion.download"}
 WEB = {"flask", "gunicorn", "gevent", "limits", "flask_limiter"}
 # What a process has no use for. It costs memory in each of them, some of it tens of MiB.
 SPARED = {
     "ops": FILES | CALLS | {"gateway.inspection", "alembic", "sqlalchemy", "gevent", "limits", "flask_limiter"},
     "ingress": FILES | CALLS | {"gateway.inspection", "alembic", "sqlalchemy"},
-    "attachments": {"alembic", "gevent", "gateway.sinch.client"},
+    "attachments": {"alembic", "sqlalchemy", "gevent", "gateway.sinch.client"},
     "outbound": {"alembic", "gevent"},
     "courier": FILES | WEB | {"gateway.inspection", "alembic", "sqlalchemy", "gateway.sinch.client"},
     "nginx": FILES | WEB | CALLS | {"alembic", "sqlalchemy"},
