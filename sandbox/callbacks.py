@@ -1,6 +1,6 @@
 """The callbacks that a simulated customer causes: Sinch's documented shapes, with fresh ids and times.
 
-The shapes come from `data/callbacks.json` (vendor OpenAPI and SDK fixtures); every value in it is invented, and the
+The shapes come from `data/` (vendor OpenAPI and SDK fixtures); every value in it is invented, and the
 real host of inbound media is not published.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox import signing
 
-_SAMPLES = Path(__file__).parent / "data" / "callbacks.json"
+_DATA = Path(__file__).parent / "data"
 _ULID = re.compile(r"01JQ8V[0-9A-Z]{20}")
 _PRECISE_TIMES = frozenset({"accepted_time", "accept_time"})
 _ROUND_TIMES = frozenset({"event_time", "last_received"})
@@ -126,10 +126,21 @@ def names() -> tuple[str, ...]:
     return tuple(_payloads())
 
 
-@functools.cache
+def resource(name: str, *, by: Customer = ANA, app: App = APP) -> dict[str, Any]:
+    """An `app`, a `contact` or a `conversation` as Sinch shows it."""
+    shown: dict[str, Any] = _renewed(_read("resources")[name], values=_values(by, app), now=time.time())
+    return shown
+
+
 def _payloads() -> dict[str, Any]:
-    payloads: dict[str, Any] = json.loads(_SAMPLES.read_text("utf-8"))["payloads"]
+    payloads: dict[str, Any] = _read("callbacks")["payloads"]
     return payloads
+
+
+@functools.cache
+def _read(file: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((_DATA / f"{file}.json").read_text("utf-8"))
+    return content
 
 
 def _values(by: Customer, app: App) -> dict[str, str]:

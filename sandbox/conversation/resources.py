@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.callbacks import Customer
-from sandbox.conversation import contacts, refusal
+from sandbox import callbacks
+from sandbox.conversation import refusal
 from sandbox.conversation.account import Account
 from sandbox.conversation.contacts import Contacts
 from sandbox.reply import Reply
@@ -76,7 +76,7 @@ def _messages(asked: Asked) -> list[Resource]:
 
 
 def _contacts(asked: Asked) -> list[Resource]:
-    return [_contact(one) for one in asked.contacts.customers()]
+    return [callbacks.resource("contact", by=one) for one in asked.contacts.customers()]
 
 
 def _conversations(asked: Asked) -> list[Resource]:
@@ -89,31 +89,9 @@ def _apps(asked: Asked) -> list[Resource]:
     return [account.resource for account in asked.accounts]
 
 
-def _contact(customer: Customer) -> Resource:
-    return {
-        "id": customer.contact_id,
-        "channel_identities": [contacts.identity(customer)],
-        "channel_priority": ["WHATSAPP"],
-        "display_name": customer.name.title(),
-        "email": "",
-        "external_id": "",
-        "metadata": "",
-        "language": "ES",
-    }
-
-
 def _conversation(last: Resource, app_id: str) -> Resource:
-    return {
-        "id": last["conversation_id"],
-        "app_id": app_id,
-        "contact_id": last["contact_id"],
-        "active": True,
-        "active_channel": "WHATSAPP",
-        "last_received": last["accept_time"],
-        "metadata": "",
-        "metadata_json": {},
-        "correlation_id": "",
-    }
+    known = {"id": last["conversation_id"], "contact_id": last["contact_id"], "last_received": last["accept_time"]}
+    return {**callbacks.resource("conversation"), **known, "app_id": app_id}
 
 
 _ROWS: tuple[tuple[re.Pattern[str], Callable[[Asked], Reply]], ...] = (
