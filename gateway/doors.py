@@ -72,7 +72,7 @@ class Door:
 _ROWS = (
     Door(
         name="ops",
-        blueprint="gateway.ops.routes:blueprint",
+        blueprint="gateway.diagnosis.routes:blueprint",
         audience="operators with the password",
         worker=_THREADS,
         connections=64,

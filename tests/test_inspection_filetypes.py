@@ -146,7 +146,8 @@ def told(code: str) -> str:
 
 def test_who_judges_no_file_loads_nothing_of_this() -> None:
     loaded = told(
-        "import sys, gateway.ingress.routes, gateway.ops.routes, gateway.serving.courier;"
+        "import sys, gateway.ingress.routes, gateway.diagnosis.routes,"
+        " gateway.delivery.courier, gateway.motion.notify;"
         "print(*(name for name in sys.modules if name.startswith(('gateway.inspection', 'gateway.rules', 'magic'))))"
     )
     assert loaded == ""

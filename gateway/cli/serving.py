@@ -46,9 +46,9 @@ def web(invocation: Invocation, door: str) -> None:
 @click.pass_obj
 def courier(invocation: Invocation) -> None:
     """Deliver accepted events to Motion until told to stop."""
-    from gateway.serving import courier as process
+    from gateway.serving import process
 
-    process.run(invocation.settings_of("courier"))
+    process.carry(invocation.settings_of("courier"))
 
 
 @click.group()

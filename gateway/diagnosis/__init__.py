@@ -1,1 +1,1 @@
-"""What the gateway can say about itself."""
+"""The office: what the gateway says about itself, at the ops door and by commands."""

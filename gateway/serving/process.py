@@ -1,4 +1,7 @@
-"""What our processes do alike: hear signals, take up new settings, start programs that end when we do, and end them."""
+"""What our processes do alike: hear signals, take up new settings, start programs that end when we do, and end them.
+
+And the courier's, which does nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from gateway import paths, telemetry
+from gateway import lock, paths, telemetry
+from gateway.clock import SteadyClock
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.phrases import Line
@@ -95,3 +99,25 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """End it and what it started, at once. It may have ended before: nginx's workers outlive their master."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def carry(settings: Settings) -> None:
+    """Run the courier: deliver until a signal comes, and finish what is in flight.
+
+    Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already.
+    """
+    # What it works with is loaded by no other process.
+    from gateway import services
+    from gateway.delivery.courier import Courier
+    from gateway.motion.notify import Notifier
+
+    telemetry.configure("courier")
+    shared = services.build(settings)
+    shared.spool.require_latest()
+    motion = Notifier(settings)
+    with lock.only_one(paths.lock(settings, "courier"), "courier"):
+        carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())
+        Signals(STOPPING).on_first(carrier.stop)
+        carrier.run()
+    motion.close()
+    shared.spool.close()

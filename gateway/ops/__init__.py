@@ -1,1 +1,0 @@
-"""The office: what operators and their monitoring see, on an address of its own."""
