@@ -20,7 +20,7 @@ from gateway.delivery import claims
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
-from gateway.store import migrations, schema
+from gateway.store import migrations, schema, sqlite
 from gateway.store.engines import Database
 
 NOW = 1_000_000.0
@@ -103,6 +103,16 @@ def order(spool: Database) -> list[int]:
         found.append(taken[0].event_id)
         claims.delivered(spool, taken[0], outcome="200", now=NOW)
     return found
+
+
+def meddle(database: Database, *statements: str | sa.Executable) -> None:
+    """Change the file behind everybody's back, in one transaction."""
+    engine = schema.engine(lambda: sqlite.connect(database.path, patience_seconds=1))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.exec_driver_sql(statement) if isinstance(statement, str) else connection.execute(statement)
+        connection.commit()
 
 
 def rows(database: Database, table: sa.Table) -> list[sa.Row[Any]]:

@@ -38,7 +38,7 @@ from gateway.store.sqlite import Run
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import NOW, HandClock
-from tests.spool_samples import locked, until
+from tests.spool_samples import locked, meddle, until
 
 HOUR, DAY = 3600.0, 86_400.0
 FILE = b"Dear customer, here is your offer.\n" * 100
@@ -571,7 +571,7 @@ def test_what_was_inspected_anew_is_written_without_anybody_waiting(watched: tup
     there, _ = watched
     take(there.shelf, "7")
     older = schema.attachment.update().values(inspected_by="0.0.1")
-    there.spool.write(lambda connection: connection.execute(older))
+    meddle(there.spool, older)
     with locked(there.spool.path):
         take(there.shelf, "7")
     until(lambda: there.known().inspected_by == __version__, "it was written in the end")
@@ -658,7 +658,7 @@ def test_an_inspection_of_another_release_is_made_again(house: Make) -> None:
     there = house(has(FILE))
     item = take(there.shelf, "7")
     older = schema.attachment.update().values(inspected_by="0.0.1", inspection=None)
-    there.spool.write(lambda connection: connection.execute(older))
+    meddle(there.spool, older)
     assert take(there.shelf, "7") == item
     somebody_commits(there)
     assert there.known().inspection == item.inspection

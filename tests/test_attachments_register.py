@@ -19,7 +19,7 @@ from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, U
 from gateway.inspection.structure import Inspection, Trait
 from gateway.store import schema
 from gateway.store.engines import Database
-from tests.spool_samples import locked, rows, until
+from tests.spool_samples import locked, meddle, rows, until
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
@@ -91,7 +91,7 @@ def test_a_trait_of_another_release_is_passed_over(spool: Database) -> None:
     acquire(spool)
     written = {"mime": "a/b", "traits": ["palette", "of-next-year"], "details": {}, "opinion": None, "reader": ""}
     told = schema.attachment.update().values(inspection=written)
-    spool.write(lambda connection: connection.execute(told))
+    meddle(spool, told)
     assert known(spool).inspection == Inspection(mime="a/b", size_bytes=1234, traits=frozenset({Trait.PALETTE}))
 
 
@@ -180,7 +180,7 @@ def test_those_that_something_happened_to_last_are_listed_first(spool: Database)
 def _lost(spool: Database, attachment_id: str) -> None:
     acquire(spool, attachment_id)
     lost = schema.attachment.update().where(schema.attachment.c.attachment_id == attachment_id).values(stored=False)
-    spool.write(lambda connection: connection.execute(lost))
+    meddle(spool, lost)
 
 
 def _failed(spool: Database, attachment_id: str) -> None:

@@ -21,7 +21,7 @@ from gateway.store import schema
 from gateway.store.engines import Database
 from tests import spool_samples
 from tests.examples import examples
-from tests.spool_samples import callback, rows
+from tests.spool_samples import callback, meddle, rows
 
 NOW = 1_000_000.0
 LEASE = 90.0
@@ -282,7 +282,7 @@ def test_who_comes_back_after_its_lease_does_not_free_the_lane_that_has_gone_on(
 
 def test_a_lane_whose_events_were_erased_meanwhile_is_no_claim(spool: Database) -> None:
     fill(spool, "a1", "b1")
-    spool.write(lambda connection: connection.execute(schema.event.delete().where(schema.event.c.id == 1)))
+    meddle(spool, schema.event.delete().where(schema.event.c.id == 1))
     assert names(claim(spool)) == ["b1"]
     assert [row.lane for row in rows(spool, schema.lane)] == ["7:contact:b"]
 

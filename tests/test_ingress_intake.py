@@ -15,7 +15,7 @@ from gateway.ingress.intake import Callback, Outcome, Receipt
 from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
-from tests.spool_samples import callback, rows
+from tests.spool_samples import callback, meddle, rows
 
 
 def accept(spool: Database, *callbacks: Callback) -> list[Receipt]:
@@ -147,7 +147,7 @@ def test_a_transaction_that_fails_leaves_neither_nonce_nor_event_nor_lane(spool:
     unstorable = callback(nonce="n1", query={1, 2})
     with pytest.raises(SpoolUnavailable):
         accept(spool, unstorable)
-    spool.write(lambda connection: connection.exec_driver_sql("DROP TABLE lane"))  # the last that is written
+    meddle(spool, "DROP TABLE lane")  # the last that is written
     with pytest.raises(SpoolUnavailable):
         accept(spool, FIRST)
     assert rows(spool, schema.event) == rows(spool, schema.nonce) == []

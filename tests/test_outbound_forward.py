@@ -42,6 +42,7 @@ from tests.call_door_samples import (
 from tests.peer_samples import Behaviour, Wire, answers, finishes, says
 from tests.seed_samples import SEED, Row
 from tests.service_samples import NOW
+from tests.spool_samples import meddle
 
 JPEG = picture_samples.written(picture_samples.picture(), "JPEG")
 GIF = picture_samples.written(picture_samples.picture(), "GIF")
@@ -404,20 +405,20 @@ def test_where_sinch_cannot_be_reached_nothing_was_sent(spool: Database) -> None
 
 def test_without_the_spool_nothing_is_sent(spool: Database) -> None:
     with opened(spool) as door:
-        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE send RENAME TO gone"))
+        meddle(spool, "ALTER TABLE send RENAME TO gone")
         assert_refused(door.call(), "GATEWAY_UNAVAILABLE")
         assert door.heard == []
-        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE gone RENAME TO send"))
+        meddle(spool, "ALTER TABLE gone RENAME TO send")
 
 
 def test_where_the_spool_fails_after_the_answer_motion_has_the_answer_all_the_same(spool: Database) -> None:
     def behave(wire: Wire) -> None:
-        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE send RENAME TO gone"))
+        meddle(spool, "ALTER TABLE send RENAME TO gone")
         ACCEPTED(wire)
 
     with opened(spool, behave) as door:
         assert door.call().get_json()["message_id"] == MESSAGE_ID
-        spool.write(lambda connection: connection.exec_driver_sql("ALTER TABLE gone RENAME TO send"))
+        meddle(spool, "ALTER TABLE gone RENAME TO send")
         assert [sent.outcome for sent in door.sends] == ["sending"]
 
 

@@ -18,7 +18,7 @@ from gateway.store import Choice, schema
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence
 from tests.examples import examples
-from tests.spool_samples import NOW, draft, reported, rows
+from tests.spool_samples import NOW, draft, meddle, reported, rows
 
 PICTURE = Attached(field="message.media_message.url", attachment_id="4711", digest="ab" * 32, verdict="native", code="")
 GIF = Attached(field="message.card.url", attachment_id="4712", digest="", verdict="refused", code="CHANNEL_FAILURE")
@@ -88,7 +88,7 @@ def test_a_reference_is_used_once(spool: Database) -> None:
 
 def test_an_id_is_used_once_also_where_its_row_is_gone(spool: Database) -> None:
     begin(spool, draft(1))
-    spool.write(lambda connection: connection.execute(schema.send.delete()))
+    meddle(spool, schema.send.delete())
     assert begin(spool, draft(2)) == [2]
 
 

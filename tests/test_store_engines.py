@@ -10,14 +10,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from gateway.errors import NotFound, SpoolUnavailable
 from gateway.ingress import intake
@@ -31,43 +30,41 @@ WRITERS = 8
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with one table: `word`, each word once."""
+    """A spool in which the tests write words: each is a nonce, and there once."""
     opened = Database(tmp_path / "words.sqlite3", patience_seconds=0.2)
-    opened.write(lambda connection: connection.exec_driver_sql("CREATE TABLE word (word TEXT UNIQUE NOT NULL)"))
+    migrations.migrate(opened.path)
     yield opened
     opened.close()
 
 
-def insert(word: str) -> Callable[[sa.Connection], str]:
-    def work(connection: sa.Connection) -> str:
-        connection.exec_driver_sql("INSERT INTO word VALUES (?)", (word,))
+def insert(word: str) -> Callable[[Run], str]:
+    def work(run: Run) -> str:
+        run("insert_nonce", connector_id=7, nonce=word, body_digest=b"", event_id=1, seen_at=1.0)
         return word
 
     return work
 
 
 def words(database: Database) -> set[str]:
-    return set(database.read(lambda connection: connection.exec_driver_sql("SELECT word FROM word").scalars().all()))
+    return {row.nonce for row in rows(database, schema.nonce)}
 
 
 @contextmanager
-def burst(
-    database: Database, *works: Callable[[Any], Any], named: Collection[Callable[[Run], Any]] = ()
-) -> Iterator[list[Future[Any]]]:
-    """Writers that all wait while another one is at it; it ends when the block does. `named` run statements by name."""
+def burst(database: Database, *works: Callable[[Run], Any]) -> Iterator[list[Future[Any]]]:
+    """Writers that all wait while another one is at it; it ends when the block does."""
     held, let_go = threading.Event(), threading.Event()
 
-    def hold(_connection: sa.Connection) -> None:
+    def hold(_run: Run) -> None:
         held.set()
         assert let_go.wait(10)
 
     with ThreadPoolExecutor(len(works) + 1) as pool:
-        holder = pool.submit(database.write, hold)
+        holder = pool.submit(database.tell, hold)
         try:
             assert held.wait(10)
             futures = []
             for number, work in enumerate(works, start=1):
-                futures.append(pool.submit(database.tell if work in named else database.write, work))
+                futures.append(pool.submit(database.tell, work))
                 until(lambda number=number: len(database._waiting) == number, "the writer stands in the queue")
             yield futures
         finally:
@@ -78,35 +75,12 @@ def burst(
 def test_writers_at_the_same_time_each_get_their_own_result(database: Database) -> None:
     wanted = [f"word {number}" for number in range(200)]
     with ThreadPoolExecutor(WRITERS) as pool:
-        assert list(pool.map(lambda word: database.write(insert(word)), wanted)) == wanted
+        assert list(pool.map(lambda word: database.tell(insert(word)), wanted)) == wanted
     assert words(database) == set(wanted)
 
 
-def test_whoever_names_statements_and_whoever_composes_them_share_one_transaction(spool: Database) -> None:
-    """Event, nonce and lane by name, and a lane by SQLAlchemy: what one writes the next one sees."""
-    seen = []
-
-    def name(run: Run) -> None:
-        seen.append(len(run("due_lanes", due_by=9.0, now=9.0, most=9)))
-        run("line_up", lane=f"lane {len(seen)}", event_id=len(seen))
-
-    def compose(connection: sa.Connection) -> None:
-        seen.append(connection.execute(sa.select(sa.func.count()).select_from(schema.lane)).scalar_one())
-        connection.execute(schema.lane.insert().values(lane=f"lane {len(seen)}", first_event=len(seen), due_at=0))
-
-    def fail(run: Run) -> None:
-        run("line_up", lane="bad", event_id=9)
-        run("line_up", lane=None, event_id=9)
-
-    with burst(spool, name, compose, fail, name, named=(name, fail)) as futures:
-        pass
-    assert [type(future.exception(10)) for future in futures] == [type(None), type(None), SpoolUnavailable, type(None)]
-    assert seen == [0, 1, 2]
-    assert [row.lane for row in rows(spool, schema.lane)] == ["lane 1", "lane 2", "lane 3"]
-
-
 @pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
-def test_those_beside_a_work_by_name_that_raises_are_done_once_more_and_once_is_what_stays(
+def test_those_beside_a_work_that_raises_are_done_once_more_and_once_is_what_stays(
     spool: Database, error: Exception | None
 ) -> None:
     done = []
@@ -126,7 +100,7 @@ def test_those_beside_a_work_by_name_that_raises_are_done_once_more_and_once_is_
         run("line_up", lane=None, event_id=9)
 
     works = [line_up("before"), fail, line_up("after")]
-    with burst(spool, *works, named=works) as (before, failing, after):
+    with burst(spool, *works) as (before, failing, after):
         pass
     assert (before.result(10), after.result(10)) == ("before", "after")
     assert type(failing.exception(10)) is (SpoolUnavailable if error is None else KeyError)
@@ -134,26 +108,8 @@ def test_those_beside_a_work_by_name_that_raises_are_done_once_more_and_once_is_
     assert done == ["before", "bad", "before", "bad", "after"]
 
 
-def test_an_interrupted_work_by_name_tells_its_neighbours_that_nothing_was_written(spool: Database) -> None:
-    class Interrupted(BaseException):
-        pass
-
-    def interrupt(_run: Run) -> None:
-        raise Interrupted
-
-    def neighbour(run: Run) -> None:
-        run("line_up", lane="neighbour", event_id=1)
-
-    with burst(spool, interrupt, neighbour, named=(interrupt, neighbour)) as futures:
-        pass
-    told = [type(future.exception(10)) for future in futures]
-    assert SpoolUnavailable in told
-    assert type(None) not in told
-    assert rows(spool, schema.lane) == []
-
-
 @pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
-def test_a_work_by_name_that_raises_takes_back_its_own_alone(spool: Database, error: Exception | None) -> None:
+def test_a_work_alone_that_raises_takes_all_of_it_back(spool: Database, error: Exception | None) -> None:
     def fail(run: Run) -> None:
         run("line_up", lane="bad", event_id=1)
         if error is not None:
@@ -166,18 +122,7 @@ def test_a_work_by_name_that_raises_takes_back_its_own_alone(spool: Database, er
     assert [row.lane for row in rows(spool, schema.lane)] == ["good"]
 
 
-def test_a_work_by_name_waits_for_its_turn_as_any_other(spool: Database) -> None:
-    with locked(spool.path):
-        began = time.monotonic()
-        with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
-            spool.tell(lambda run: run("line_up", lane="a", event_id=1))
-        assert 0.5 <= time.monotonic() - began < 2
-        assert spool.ask(lambda run: run("any_due", due_by=9.0, now=9.0)) == []  # readers do not wait
-    spool.tell(lambda run: run("line_up", lane="a", event_id=1))
-    assert spool.ask(lambda run: run("any_due", due_by=9.0, now=9.0)) == [(1,)]
-
-
-def test_a_reader_by_name_sees_one_instant(spool: Database) -> None:
+def test_a_reader_sees_one_instant(spool: Database) -> None:
     def work(run: Run) -> list[Any]:
         before = run("count_events")
         intake.accept(spool, callback(), now=NOW)
@@ -185,17 +130,6 @@ def test_a_reader_by_name_sees_one_instant(spool: Database) -> None:
 
     assert spool.ask(work) == [[], []]
     assert spool.ask(lambda run: run("count_events")) == [("pending", 1)]
-
-
-def test_no_parameter_of_a_named_statement_reaches_the_text_of_an_exception(spool: Database) -> None:
-    secret = "".join(["hun", "ter", "2"])
-    told = {"connector_id": 7, "nonce": secret, "body_digest": b"", "event_id": 1, "seen_at": 1.0}
-    spool.tell(lambda run: run("insert_nonce", **told))
-    with pytest.raises(SpoolUnavailable) as caught:
-        spool.tell(lambda run: run("insert_nonce", **told))
-    shown = "".join(traceback.format_exception(caught.value))
-    assert "UNIQUE constraint failed" in shown  # it is the chain with all its causes
-    assert secret not in shown
 
 
 def test_who_only_names_statements_loads_neither_sqlalchemy_nor_alembic(spool: Database) -> None:
@@ -223,8 +157,8 @@ print(*(name for name in ("sqlalchemy", "alembic", "flask") if name in sys.modul
 def test_writers_that_wait_share_one_transaction(database: Database) -> None:
     transactions = []
 
-    def work(connection: sa.Connection) -> None:
-        transactions.append(connection)
+    def work(run: Run) -> None:
+        transactions.append(run)
 
     with burst(database, *[work] * WRITERS):
         pass
@@ -243,11 +177,11 @@ def test_writers_that_wait_share_one_transaction(database: Database) -> None:
 def test_a_writer_whose_work_raises_takes_back_its_own_work_alone(
     database: Database, error: Exception | None, seen: type[Exception]
 ) -> None:
-    def fail(connection: sa.Connection) -> None:
-        insert("bad")(connection)
+    def fail(run: Run) -> None:
+        insert("bad")(run)
         if error is not None:
             raise error
-        insert("bad")(connection)
+        insert("bad")(run)
 
     with burst(database, insert("before"), fail, insert("after")) as (before, failing, after):
         pass
@@ -261,7 +195,7 @@ def test_an_interrupted_writer_tells_its_neighbours_that_nothing_was_written(dat
     class Interrupted(BaseException):
         pass
 
-    def interrupt(_connection: sa.Connection) -> None:
+    def interrupt(_run: Run) -> None:
         raise Interrupted
 
     with burst(database, interrupt, insert("neighbour")) as futures:
@@ -273,40 +207,40 @@ def test_an_interrupted_writer_tells_its_neighbours_that_nothing_was_written(dat
 
 
 def test_a_write_is_seen_by_other_connections_once_it_returned(database: Database) -> None:
-    database.write(insert("word"))
+    database.tell(insert("word"))
     with closing(sqlite3.connect(database.path)) as other:
-        assert other.execute("SELECT word FROM word").fetchall() == [("word",)]
+        assert other.execute("SELECT nonce FROM nonce").fetchall() == [("word",)]
 
 
 def test_a_locked_spool_is_unavailable_once_patience_is_over_and_works_again_afterwards(database: Database) -> None:
     with locked(database.path):
         began = time.monotonic()
         with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
-            database.write(insert("word"))
+            database.tell(insert("word"))
         assert 0.2 <= time.monotonic() - began < 2
         assert words(database) == set()  # readers do not wait
-    assert database.write(insert("word")) == "word"
+    assert database.tell(insert("word")) == "word"
 
 
 def test_who_reads_before_it_writes_waits_for_others_who_do(database: Database) -> None:
-    def count(connection: sa.Connection) -> None:
-        known = connection.exec_driver_sql("SELECT count(*) FROM word").scalar_one()
-        insert(f"word {known}")(connection)
+    def count(run: Run) -> None:
+        known = len(run("due_lanes", due_by=1.0, now=1.0, most=1000))
+        run("line_up", lane=f"lane {known}", event_id=1)
 
     def count_often(path: Path) -> None:
         with closing(Database(path, patience_seconds=10)) as process:  # for each its own, as for processes
-            collections.deque(process.write(count) for _ in range(100))
+            collections.deque(process.tell(count) for _ in range(100))
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(count_often, [database.path] * 2))
-    assert words(database) == {f"word {number}" for number in range(200)}
+    assert {row.lane for row in rows(database, schema.lane)} == {f"lane {number}" for number in range(200)}
 
 
 def test_a_lock_that_ends_in_time_is_waited_for(database: Database) -> None:
     patient = Database(database.path, patience_seconds=10)
     with closing(patient), ThreadPoolExecutor(1) as pool:
         with locked(database.path):
-            writing = pool.submit(patient.write, insert("word"))
+            writing = pool.submit(patient.tell, insert("word"))
             until(patient._writer.locked, "the writer is at it")
         assert writing.result(10) == "word"
 
@@ -328,7 +262,7 @@ def test_another_process_that_writes_nearly_all_the_time_keeps_nobody_out(databa
         try:
             for number in range(10):
                 assert held.wait(10)
-                patient.write(insert(str(number)))
+                patient.tell(insert(str(number)))
         finally:
             over.set()
         busy.result()
@@ -354,12 +288,12 @@ AMOUNTS = pytest.mark.parametrize("rows", [1, 400], ids=["at the commit", "in th
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(disk: Path, rows: int) -> None:
     ballast = disk / "ballast"
     ballast.write_bytes(b"\0" * 300_000)
+    migrations.migrate(disk / "words.sqlite3")
     with closing(Database(disk / "words.sqlite3", patience_seconds=0.2)) as database:
-        database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE word (word TEXT UNIQUE NOT NULL)"))
         acknowledged = write_until_full(database, rows=rows)
         assert words(database) == acknowledged
         ballast.unlink()
-        assert database.write(insert("room again")) == "room again"
+        assert database.tell(insert("room again")) == "room again"
         assert words(database) == {*acknowledged, "room again"}
         with closing(sqlite3.connect(database.path)) as other:
             assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -370,7 +304,7 @@ def write_until_full(database: Database, *, rows: int) -> set[str]:
 
     def write_batch(number: int) -> None:
         batch = [f"{number}.{row}." + "x" * 10_000 for row in range(rows)]
-        database.write(lambda connection: [insert(word)(connection) for word in batch])
+        database.tell(lambda run: [insert(word)(run) for word in batch])
         acknowledged.update(batch)
 
     with pytest.raises(SpoolUnavailable, match=r"^spool disk full$"):
@@ -405,13 +339,29 @@ def test_a_full_disk_leaves_all_callbacks_that_were_taken_in_and_no_other(disk: 
 
 @AMOUNTS
 def test_a_file_at_its_largest_size_is_a_full_disk(database: Database, rows: int) -> None:
-    def limit(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 40")
-
-    database.write(limit)  # the pool hands the same connection out again
+    database.tell(insert("first"))
+    database._writing.execute("PRAGMA max_page_count = 80")
     acknowledged = write_until_full(database, rows=rows)
     assert bool(acknowledged) is (rows == 1)
-    assert words(database) == acknowledged
+    assert words(database) == {"first", *acknowledged}
+
+
+def test_a_file_that_is_full_in_the_middle_of_a_shared_transaction_is_a_full_disk_to_all_who_share_it(
+    database: Database,
+) -> None:
+    database.tell(insert("first"))
+    database._writing.execute("PRAGMA max_page_count = 80")
+
+    def insert_much(run: Run) -> None:
+        for number in range(400):
+            insert(f"{number}" + "x" * 10_000)(run)
+
+    with burst(database, insert("before"), insert_much, insert("after")) as futures:
+        pass
+    told = [future.exception(10) for future in futures]
+    assert [str(error) for error in told] == ["spool disk full"] * 3
+    assert words(database) == {"first"}
+    assert database.tell(insert("small")) == "small"
 
 
 def test_what_was_committed_survives_the_sudden_death_of_the_writer(database: Database) -> None:
@@ -421,9 +371,9 @@ from pathlib import Path
 from gateway.store.engines import Database
 database = Database(Path(sys.argv[1]), patience_seconds=1)
 for number in range(1_000_000):
-    word = f"word {number}"
-    database.write(lambda connection: connection.exec_driver_sql("INSERT INTO word VALUES (?)", (word,)))
-    print(word, flush=True)
+    word = {"connector_id": 7, "nonce": f"word {number}", "body_digest": b"", "event_id": 1, "seen_at": 1.0}
+    database.tell(lambda run: run("insert_nonce", **word))
+    print(word["nonce"], flush=True)
 """
     writer = subprocess.Popen([sys.executable, "-c", program, database.path], stdout=subprocess.PIPE, text=True)
     with writer:
@@ -433,7 +383,7 @@ for number in range(1_000_000):
         told += writer.stdout.read().splitlines()
     assert words(database) >= set(told)
     assert len(words(database)) <= len(told) + 1  # at the most the one it was about to tell
-    assert database.write(insert("goes on")) == "goes on"
+    assert database.tell(insert("goes on")) == "goes on"
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.write_bytes(b"no database" * 100)], ids=["dir", "text"])
@@ -441,38 +391,41 @@ def test_what_is_no_database_is_an_unavailable_spool(tmp_path: Path, make: Calla
     path = tmp_path / "spool.sqlite3"
     make(path)
     with closing(Database(path, patience_seconds=0.1)) as database:
-        for use in (database.read, database.write):
+        for use in (database.ask, database.tell):
             with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
-                use(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+                use(lambda run: run("count_events"))
+        with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
+            database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
         with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
             database.rewrite()
 
 
 def test_no_parameter_reaches_the_text_of_an_exception(database: Database) -> None:
     secret = "".join(["hun", "ter", "2"])
-    database.write(insert(secret))
+    database.tell(insert(secret))
     with pytest.raises(SpoolUnavailable) as caught:
-        database.write(insert(secret))
+        database.tell(insert(secret))
     told = "".join(traceback.format_exception(caught.value))
     assert "UNIQUE constraint failed" in told  # it is the chain with all its causes
     assert secret not in told
 
 
 def test_rewriting_leaves_no_trace_of_what_was_deleted(database: Database) -> None:
-    database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete=OFF"))  # as it is by default
+    database.tell(insert("first"))
+    database._writing.execute("PRAGMA secure_delete=OFF")  # as it is by default
     for number in range(300):
-        database.write(insert(f"gone {number} " * (number % 40 + 1)))
-    database.write(lambda connection: connection.exec_driver_sql("DELETE FROM word"))
+        database.tell(insert(f"gone {number} " * (number % 40 + 1)))
+    database.tell(lambda run: run("purge_nonces", before=2.0, most=1000))
     database.rewrite()
     for path in (database.path, database.path.with_name("words.sqlite3-wal")):
         assert b"gone" not in path.read_bytes()
 
 
 def test_rewriting_says_so_when_a_reader_keeps_it_from_emptying_the_log(database: Database) -> None:
-    database.write(insert("gone"))
+    database.tell(insert("gone"))
     with closing(sqlite3.connect(database.path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        reader.execute("SELECT * FROM word").fetchall()
+        reader.execute("SELECT * FROM nonce").fetchall()
         with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
             database.rewrite()
         reader.execute("ROLLBACK")

@@ -20,7 +20,7 @@ from gateway.outbound.record import Sent
 from gateway.store import reports, schema
 from gateway.store.engines import Database
 from gateway.store.reports import FATES, Filed
-from tests.spool_samples import NOW, callback, draft, reported, rows
+from tests.spool_samples import NOW, callback, draft, meddle, reported, rows
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 TELLING = ("MESSAGE_DELIVERY", "MESSAGE_SUBMIT", "EVENT_DELIVERY")
@@ -138,7 +138,7 @@ def test_what_is_not_believed_is_not_filed(spool: Database) -> None:
 
 
 def test_a_report_that_cannot_be_filed_takes_its_callback_with_it(spool: Database) -> None:
-    spool.write(lambda connection: connection.exec_driver_sql("DROP TABLE report"))
+    meddle(spool, "DROP TABLE report")
     intake.accept(spool, callback(), now=NOW)
     with pytest.raises(SpoolUnavailable):
         intake.accept(spool, reported("M1"), now=NOW)

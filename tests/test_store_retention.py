@@ -17,7 +17,7 @@ from gateway.outbound import record
 from gateway.store import retention, schema
 from gateway.store.engines import Database
 from gateway.store.retention import Erased, Retention
-from tests.spool_samples import NOW, accept, draft, order, reported, rows, settle, states
+from tests.spool_samples import NOW, accept, draft, meddle, order, reported, rows, settle, states
 
 RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
 AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
@@ -28,7 +28,7 @@ AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
 def test_a_settled_event_goes_when_it_is_past_its_time(spool: Database, state: str, extra: int, left: int) -> None:
     accept(spool)
     settle(spool, 1, "delivered", now=NOW)
-    spool.write(lambda connection: connection.execute(schema.event.update().values(state=state)))
+    meddle(spool, schema.event.update().values(state=state))
     gone = retention.purge(spool, RETENTION, now=NOW + AGES[state] + extra)
     assert (len(states(spool)), gone) == (left, 1 - left)
 
@@ -59,15 +59,15 @@ def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) ->
     count = retention.PURGE_CHUNK + extra
     accept(spool)
     settle(spool, 1, "delivered")
-    spool.write(lambda connection: _multiply(connection, count))
+    _multiply(spool, count)
     assert retention.purge(spool, RETENTION, now=NOW + 101) == count
     assert states(spool) == {}
 
 
-def _multiply(connection: Any, count: int) -> None:
+def _multiply(spool: Database, count: int) -> None:
     names = ", ".join(column.name for column in schema.event.columns if column.name not in ("id", "original"))
     copies = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
-    connection.exec_driver_sql(f"INSERT INTO event (original, {names}) SELECT 0, {names} FROM event, ({copies})")
+    meddle(spool, f"INSERT INTO event (original, {names}) SELECT 0, {names} FROM event, ({copies})")
 
 
 @pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
@@ -102,7 +102,7 @@ def test_more_than_a_chunk_of_sends_and_reports_is_purged_to_the_last(spool: Dat
         names = [column.name for column in schema.metadata.tables[table].columns if column.name not in ("id", own)]
         told = ", ".join(names)
         copies = f"INSERT INTO {table} ({own}, {told}) SELECT i, {told} FROM {table}, ({numbers})"
-        spool.write(lambda connection, copies=copies: connection.exec_driver_sql(copies))
+        meddle(spool, copies)
     assert (len(rows(spool, schema.send)), len(rows(spool, schema.report))) == (count, count)
     retention.purge(spool, RETENTION, now=NOW + 101)
     assert rows(spool, schema.send) == rows(spool, schema.report) == []
@@ -163,7 +163,8 @@ def test_an_erased_event_in_the_couriers_hand_leaves_its_lane_in_order(spool: Da
 def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Database, seed: int) -> None:
     # Enough traffic that pages are split and merged: those keep copies which a DELETE does not reach. Some builds
     # of SQLite overwrite at least what they delete; it shall not depend on that.
-    spool.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete=OFF"))
+    spool.tell(lambda run: run("prove_writable"))
+    spool._writing.execute("PRAGMA secure_delete=OFF")
     chance = random.Random(seed)
     for number in range(150):
         who = "ERASED" if chance.random() < 0.2 else f"c{number % 20}"

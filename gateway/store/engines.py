@@ -7,8 +7,8 @@ Rule 2. One write transaction at a time in a process. Writers that wait for it s
 Rule 3. Processes take turns at writing, and ask for theirs every millisecond. SQLite's own waiting sleeps
         longer and longer between two looks: a busy courier would keep the doors out for seconds.
 Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
-Rule 5. What every event runs goes to the driver as text, by its name (`sqlite.sql`). Whoever puts statements
-        together gets SQLAlchemy's connection; that is loaded once it is asked for.
+Rule 5. What is run goes to the driver as text, by its name (`sqlite.sql`). Who only reads may put statements together
+        with SQLAlchemy's connection; that is loaded once it is asked for.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gateway import clock
 from gateway.errors import SpoolUnavailable
@@ -31,45 +30,29 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 T = TypeVar("T")
-Work = Callable[["sa.Connection"], T]
+Work = Callable[[Run], T]
 
 TURN_SECONDS = 0.001
 
 
-class _Hand(NamedTuple):
-    """A connection, for both kinds of work."""
-
-    driver: Connection
-    run: Run
-    composing: sa.Connection | None = None
-
-
-class _Composing(NamedTuple):
-    reading: sa.Engine
-    writing: sa.Engine
-    error: type[Exception]
-
-
 class _Ticket(Generic[T]):
-    """One writer's work, and what became of it. `composes`: the work wants SQLAlchemy's connection."""
+    """One writer's work, and what became of it."""
 
-    def __init__(self, work: Callable[[Any], T], *, composes: bool = False) -> None:
+    def __init__(self, work: Work[T]) -> None:
         self._work = work
-        self.composes = composes
         self._result: T | None = None
         self._error: Exception | None = None
         self.settled = False
 
-    def run(self, hand: _Hand) -> None:
+    def run(self, run: Run) -> None:
         """Do the work. Raises whatever it raises."""
-        self._result = self._work(hand.composing if self.composes else hand.run)
+        self._result = self._work(run)
 
-    def run_apart(self, hand: _Hand) -> None:
+    def run_apart(self, driver: Connection, run: Run) -> None:
         """Do the work in a savepoint. Raises only what took the whole transaction down."""
-        driver = hand.driver
         driver.execute("SAVEPOINT writer")
         try:
-            self.run(hand)
+            self.run(run)
             driver.execute("RELEASE writer")
         except Exception as error:
             if not driver.in_transaction:  # a full disk, say: SQLite has rolled everything back
@@ -96,17 +79,17 @@ class Database:
         self.path = path
         self._patience_seconds = patience_seconds
         self._idle: list[Connection] = []
-        self._writing: _Hand | None = None
+        self._writing: Connection | None = None
         self._writer = threading.Lock()
         self._waiting: deque[_Ticket[Any]] = deque()
 
-    def ask(self, work: Callable[[Run], T]) -> T:
+    def ask(self, work: Work[T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
         with sqlite.translated(), self._reader() as driver:
             driver.execute("BEGIN")
             return work(sqlite.runner(driver))
 
-    def tell(self, work: Callable[[Run], T]) -> T:
+    def tell(self, work: Work[T]) -> T:
         """Run named statements in a transaction and return once it is on the disk. Raises SpoolUnavailable.
 
         The work is done a second time where one beside it fails: it touches nothing but the transaction.
@@ -114,16 +97,14 @@ class Database:
         with sqlite.translated():
             return self._written(_Ticket(work))
 
-    def read(self, work: Work[T]) -> T:
-        """As `ask`, with SQLAlchemy's connection."""
-        with sqlite.translated(self._composing.error), self._composing.reading.connect() as connection:
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """As `ask`, for who puts statements together."""
+        from gateway.store import schema  # not above: it loads SQLAlchemy
+
+        engine = schema.engine(self._opened)
+        with sqlite.translated(schema.ERROR), engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             return work(connection)
-
-    def write(self, work: Work[T]) -> T:
-        """As `tell`, with SQLAlchemy's connection."""
-        with sqlite.translated(self._composing.error):
-            return self._written(_Ticket(work, composes=True))
 
     def require_latest(self) -> None:
         """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
@@ -143,12 +124,9 @@ class Database:
 
     def close(self) -> None:
         with self._writer:
-            opened = [*self._idle, *([self._writing.driver] if self._writing else [])]
-            self._idle, self._writing = [], None
-        for driver in opened:
+            opened, self._idle, self._writing = [*self._idle, self._writing], [], None
+        for driver in filter(None, opened):
             driver.close()
-        for engine in self._composing[:2] if "_composing" in vars(self) else ():  # it was asked for
-            engine.dispose()
 
     def _written(self, ticket: _Ticket[T]) -> T:
         self._waiting.append(ticket)
@@ -162,9 +140,9 @@ class Database:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         error: Exception | None = SpoolUnavailable(Reason.SPOOL_INTERRUPTED)
         try:
-            with self._turn(composes=any(ticket.composes for ticket in batch)) as hand:
-                self._run(batch, hand)
-                hand.driver.commit()
+            with self._turn() as driver:
+                self._run(batch, driver)
+                driver.commit()
             error = None
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
             error = failure
@@ -172,28 +150,30 @@ class Database:
             for ticket in batch:
                 ticket.settle(error)
 
-    def _run(self, batch: list[_Ticket[Any]], hand: _Hand) -> None:
-        apart = len(batch) > 1 and hand.composing is not None  # such works may do more than write: none is done twice
+    def _run(self, batch: list[_Ticket[Any]], driver: Connection) -> None:
+        run = sqlite.runner(driver)
         try:
             for ticket in batch:
-                ticket.run_apart(hand) if apart else ticket.run(hand)
+                ticket.run(run)
         except Exception:
-            if apart or len(batch) == 1:
+            if len(batch) == 1:
                 raise
-            hand.driver.rollback()
-            self._begin(hand.driver)
+            driver.rollback()
+            self._begin(driver)
             for ticket in batch:
-                ticket.run_apart(hand)
+                ticket.run_apart(driver, run)
 
     @contextmanager
-    def _turn(self, *, composes: bool) -> Iterator[_Hand]:
+    def _turn(self) -> Iterator[Connection]:
         """A write transaction that has begun; what is not committed at the end is taken back."""
-        with self._composed_hand() if composes else nullcontext(self._plain_hand()) as hand:
-            self._begin(hand.driver)
-            try:
-                yield hand
-            finally:
-                hand.driver.rollback()
+        if self._writing is None:
+            self._writing = self._opened()
+            self._writing.execute("PRAGMA busy_timeout=0")  # it waits by itself, for its turn
+        self._begin(self._writing)
+        try:
+            yield self._writing
+        finally:
+            self._writing.rollback()
 
     def _begin(self, driver: Connection) -> None:
         deadline = clock.steady() + self._patience_seconds
@@ -207,43 +187,17 @@ class Database:
                 return
             clock.pause(TURN_SECONDS)
 
-    def _plain_hand(self) -> _Hand:
-        if self._writing is None:
-            driver = self._writer_connection()
-            self._writing = _Hand(driver, sqlite.runner(driver))
-        return self._writing
-
-    @contextmanager
-    def _composed_hand(self) -> Iterator[_Hand]:
-        with sqlite.translated(self._composing.error):  # here, for those of the batch who do not know of SQLAlchemy
-            connection = self._composing.writing.connect()
-        with connection:
-            driver = cast("Connection", connection.connection.driver_connection)
-            yield _Hand(driver, sqlite.runner(driver), connection)
-
-    def _reader_connection(self) -> Connection:
-        return sqlite.connect(self.path, patience_seconds=self._patience_seconds)
-
-    def _writer_connection(self) -> Connection:
-        opened = self._reader_connection()
-        opened.execute("PRAGMA busy_timeout=0")  # it waits by itself, for its turn
-        return opened
-
     @contextmanager
     def _reader(self) -> Iterator[Connection]:
         try:
             driver = self._idle.pop()
         except IndexError:
-            driver = self._reader_connection()
+            driver = self._opened()
         try:
             yield driver
         finally:
             driver.rollback()
             self._idle.append(driver)
 
-    @cached_property
-    def _composing(self) -> _Composing:
-        from gateway.store import schema  # not above: it loads SQLAlchemy
-
-        reading, writing = schema.engine(self._reader_connection), schema.engine(self._writer_connection)
-        return _Composing(reading, writing, schema.ERROR)
+    def _opened(self) -> Connection:
+        return sqlite.connect(self.path, patience_seconds=self._patience_seconds)

@@ -12,7 +12,7 @@ ERROR = sa.exc.SQLAlchemyError
 
 def engine(connect: Callable[[], Any]) -> sa.Engine:
     """SQLAlchemy on connections that `connect` opens, for who puts statements together."""
-    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, hide_parameters=True)
+    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
 
 
 metadata = sa.MetaData()

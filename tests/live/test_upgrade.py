@@ -87,7 +87,8 @@ def wait(house: House) -> None:
 def lay_what_is_newer(house: House) -> Path:
     """Make the next release; returns its folder."""
     folder = house.folder / "newer"
-    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("gateway", "nginx"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     revision = NEXT.format(head=sqlite.latest())
     (folder / "gateway/store/migrations/versions/next.py").write_text(revision)
     return folder
