@@ -54,7 +54,7 @@ class Promise:
 
 
 def read(header: str) -> Promise:
-    """What `header`, "" if there was none, promises. Never raises."""
+    """Tell what `header`, "" if there was none, promises. Never raises."""
     header = header[:_LONGEST_HEADER]
     given = {key.lower(): value for key, value in reversed(_PARAMETER.findall(header))}  # the first of each counts
     name = _extended(given.get("filename*", "")) or _unquoted(given.get("filename", ""))
@@ -63,14 +63,14 @@ def read(header: str) -> Promise:
 
 
 def safe_name(name: str, extension: str) -> SafeName:
-    """`name`, which may be anything, made safe for a file with that extension, its dot included. Never raises."""
+    """Make `name`, which may be anything, safe for a file with that extension, its dot included. Never raises."""
     room = MOST_BYTES - len(extension)
     stem = _cut(_stem(name), room) or NAMELESS
     return SafeName(ascii=_plain(stem, room) + extension, utf8=stem + extension)
 
 
 def again(name: str) -> SafeName:
-    """The two spellings of a name that was made safe before, whatever the rules for names are by now. Never raises."""
+    """Spell a name that was made safe before for both kinds of clients, whatever the rules are by now. Never raises."""
     name = name.encode("utf-8", "replace").decode("utf-8")
     stem, dot, ending = name.rpartition(".")
     plain = _plain(stem, MOST_BYTES - len(dot + ending))
@@ -78,7 +78,7 @@ def again(name: str) -> SafeName:
 
 
 def write(name: SafeName) -> str:
-    """The header: `filename` in ASCII for old clients, `filename*` in UTF-8 (RFC 8187) for all others.
+    """Write the header: `filename` in ASCII for old clients, `filename*` in UTF-8 (RFC 8187) for all others.
 
     Always an attachment, never shown by the browser itself.
     """
@@ -100,7 +100,7 @@ def _unquoted(value: str) -> str:
 
 
 def _as_meant(value: str) -> str:
-    """Headers are read as Latin-1; many write UTF-8 into them."""
+    """Read as UTF-8 what many write into headers, which are read as Latin-1."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -124,18 +124,18 @@ def _stem(name: str) -> str:
 
 
 def _trimmed(stem: str) -> str:
-    """Without dots, dashes and blanks at either end, and no name that Windows keeps for its devices."""
+    """Take dots, dashes and blanks off either end, and make no name that Windows keeps for its devices."""
     stem = _BLANKS.sub(" ", stem).strip(" .-")
     return f"_{stem}" if _DEVICES.match(stem) else stem
 
 
 def _plain(stem: str, most_bytes: int) -> str:
-    """`stem` in ASCII: letters without their accents, and `_` for what has no place there."""
+    """Spell `stem` in ASCII: letters without their accents, and `_` for what has no place there."""
     letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     plain = _cut(_trimmed(_NOT_ASCII_NAME.sub("_", letters)), most_bytes)
     return plain if plain.strip("_") else NAMELESS
 
 
 def _cut(stem: str, most_bytes: int) -> str:
-    """As much of `stem` as fits, in whole characters."""
+    """Keep as much of `stem` as fits, in whole characters."""
     return stem.encode("utf-8")[:most_bytes].decode("utf-8", "ignore").rstrip(" .-")

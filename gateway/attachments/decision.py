@@ -72,7 +72,7 @@ class Item:
 
     @classmethod
     def of(cls, record: Record, digest: bytes, seen: Inspection) -> Item:
-        """What is known of one that has these bytes, in which that was seen."""
+        """Gather what is known of one that has these bytes, in which that was seen."""
         return cls(
             attachment_id=record.attachment_id,
             digest=digest,
@@ -95,7 +95,7 @@ class Claim:
 
     @property
     def granted(self) -> bool:
-        """Whether the link says by itself as what the file goes out."""
+        """Tell whether the link says by itself as what the file goes out."""
         return self.grant is not None and self.grant.kind is not None
 
 
@@ -123,12 +123,12 @@ class Refuse:
 
 
 def by_token(grant: Grant) -> Claim:
-    """What a minted link asks for."""
+    """Make the claim of a minted link."""
     return Claim(attachment_id=grant.attachment_id, digest=grant.digest, grant=grant)
 
 
 def decide(record: Record | None, claim: Claim, now: float) -> Serve | Acquire | Refuse:
-    """What `claim` gets of the attachment that `record` tells of; None: nothing is known of it.
+    """Say what `claim` gets of the attachment that `record` tells of; None: nothing is known of it.
 
     `record.stored` is the truth of the disk, not only of the register.
     """
@@ -145,7 +145,7 @@ def decide(record: Record | None, claim: Claim, now: float) -> Serve | Acquire |
 
 
 def _ended(known: Record, claim: Claim, now: float) -> str:
-    """Why its link opens nothing any more; "" as long as it lives."""
+    """Tell why its link opens nothing any more; "" as long as it lives."""
     if claim.grant is None and claim.link_ttl is None:
         return ""
     if known.revoked_before is not None and (claim.grant is None or claim.grant.issued_at < known.revoked_before):
@@ -156,7 +156,7 @@ def _ended(known: Record, claim: Claim, now: float) -> str:
 
 
 def _remembered(failure: Failure | None, wanted: bytes | None, now: float) -> Refuse | None:
-    """What the last try for these bytes came to, if that was a moment ago; one from the future is not believed."""
+    """Refuse as the last try for these bytes was, if that was a moment ago; one from the future is not believed."""
     if failure is None or failure.digest != wanted:
         return None
     if not failure.at <= now < failure.at + REMEMBERED_SECONDS[failure.status]:

@@ -39,7 +39,7 @@ class Stored:
 
 
 def make_room(files: Vault, register: Register, bounds: Bounds, *, size_bytes: int, on_disk: int, now: float) -> None:
-    """For a file of that size, of which as much is on the disk already.
+    """Let go what must for a file of that size, of which as much is on the disk already.
 
     Raises Unavailable if there is none, after all that may go has gone: the disk is the spool's too.
     """
@@ -86,7 +86,7 @@ def drop_former(files: Vault, register: Register, known: Record) -> None:
 
 
 def evict(files: Vault, register: Register, chosen: Iterable[Stored]) -> int:
-    """Returns how many bytes went."""
+    """Delete these files and record that; returns how many bytes went."""
     going = list(chosen)
     for file in going:
         files.drop(file.digest)
@@ -113,23 +113,23 @@ def lost(register: Register, digests: Iterable[bytes]) -> None:
 
 
 def stored_bytes(register: Register) -> int:
-    """Of all files in the vault, each counted once."""
+    """Add up all files in the vault, each counted once."""
     [[size_bytes]] = register.database.ask(lambda run: run("stored_bytes"))
     return int(size_bytes)
 
 
 def stored(register: Register) -> list[Stored]:
-    """Every file in the vault."""
+    """List every file in the vault."""
     return _files(register, "stored_files")
 
 
 def evictable(register: Register, *, now: float) -> list[Stored]:
-    """The files that may go, in this order: without a live link, the longest unused first; then those with one."""
+    """List the files that may go, in this order: without a live link, the longest unused first; then those with one."""
     return _files(register, "evictable_files", now=now, unused_since=now - UNUSED_SECONDS)
 
 
 def over(register: Register, *, now: float) -> list[Stored]:
-    """The files without a live link that were not used for `KEEP_SECONDS`."""
+    """List the files without a live link that were not used for `KEEP_SECONDS`."""
     return _files(register, "unused_files", now=now, since=now - KEEP_SECONDS)
 
 

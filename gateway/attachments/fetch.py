@@ -57,7 +57,7 @@ class Shelf:
         self._places = threading.BoundedSemaphore(WAITING)
 
     def known(self, attachment_id: str) -> Record | None:
-        """What is known of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
+        """Tell what is known of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
         record = self._register.find(attachment_id)
         if record is None or record.digest is None:
             return record
@@ -65,7 +65,7 @@ class Shelf:
         return record if record.stored is here else replace(record, stored=here)
 
     def take(self, claim: Claim) -> Item:
-        """The attachment that is asked for, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
+        """Hand out the attachment, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
         require_id(claim.attachment_id)
         decided = self._decided(claim)
         return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim)
@@ -82,7 +82,7 @@ class Shelf:
         self._register.count(item.attachment_id, fetched, revoked_before=item.revoked_before)
 
     def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
-        """A link to these bytes of it is minted that lives until then: they stay the same, and go after others.
+        """Keep these bytes for a link that is minted and lives until then: they stay the same, and go after others.
 
         Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
         """
@@ -92,7 +92,7 @@ class Shelf:
             raise NotFound(Reason.OTHER_BYTES)
 
     def path(self, item: Item) -> Path:
-        """Of the file in the vault."""
+        """Tell where its file is in the vault."""
         return self._vault.path(item.digest)
 
     def revoke(self, attachment_id: str) -> int:
@@ -103,7 +103,7 @@ class Shelf:
         return before
 
     def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[Record]:
-        """What is known of the attachments that something happened to last; of `among` alone, and since that moment."""
+        """List the attachments that something happened to last; of `among` alone, and since that moment."""
         return self._register.listed(most=most, among=among, since=since)
 
     def evict(self, attachment_ids: Sequence[str]) -> int:
@@ -131,7 +131,7 @@ class Shelf:
         self._source.close()
 
     def _decided(self, claim: Claim) -> Serve | Acquire:
-        """Raises what is refused."""
+        """Read what is known, and decide. Raises what is refused."""
         decided = decision.decide(self.known(claim.attachment_id), claim, self._clock.now())
         if isinstance(decided, Refuse):
             raise decided.error(decided.reason)
@@ -163,7 +163,7 @@ class Shelf:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """One of those who may wait for Motion at the same time. Raises Unavailable."""
+        """Be one of those who may wait for Motion at the same time. Raises Unavailable."""
         if not self._places.acquire(blocking=False):
             raise Unavailable(Reason.CROWDED)
         try:
@@ -188,7 +188,7 @@ class Acquisition:
     clock: Clock
 
     def run(self, decided: Acquire, incoming: Incoming) -> Item:
-        """Raises NotFound, TooLarge, Unavailable."""
+        """Bring it in, and hand back what was written of it. Raises NotFound, TooLarge, Unavailable."""
 
         def expect(size_bytes: int) -> None:
             with self.vault.alone():

@@ -67,29 +67,29 @@ class Register:
         self._writer: threading.Thread | None = None
 
     def find(self, attachment_id: str) -> Record | None:
-        """What is known of one. Raises SpoolUnavailable, as all here do."""
+        """Read what is known of one. Raises SpoolUnavailable, as all here do."""
         rows = self.database.ask(lambda run: run("attachment", attachment_id=attachment_id))
         return _record(rows[0]) if rows else None
 
     def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[Record]:
-        """Those that something happened to last, the last one first; of `among` alone, and since that moment."""
+        """List those that something happened to last, the last one first; of `among` alone, and since that moment."""
         told = {"most": most, "among": None if among is None else json.dumps([*among]), "since": since}
         return [_record(row) for row in self.database.ask(lambda run: run("latest_attachments", **told))]
 
     def acquired(self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float) -> Record:
-        """Its file is in the vault. Returns what is known of it now."""
+        """Record that its file is in the vault. Returns what is known of it now."""
         what = {"digest": digest, "size_bytes": seen.size_bytes, "name": name, "inspection": _written(seen)}
         live = {"now": now, "live_until": now + GRACE_SECONDS}
         [row] = self._change("acquire_attachment", attachment_id, **what, **live, inspected_by=__version__)
         return _record(row)
 
     def failed(self, attachment_id: str, error: GatewayError, *, digest: bytes | None, now: float) -> None:
-        """It could not be acquired. `digest`: of the bytes that were wanted; None: of any."""
+        """Record that it could not be acquired. `digest`: of the bytes that were wanted; None: of any."""
         why = {"failure": error.reason, "status": error.status, "digest": digest, "now": now}
         self._change("fail_attachment", attachment_id, **why)
 
     def inspected(self, attachment_id: str, seen: Inspection, *, digest: bytes) -> None:
-        """Its bytes were seen anew, by this release. Nobody waits for that either; if it is lost, it is done again."""
+        """Record what this release saw in its bytes. Nobody waits for that either; if it is lost, it is done again."""
         values: dict[str, object] = {"inspection": _written(seen), "inspected_by": __version__, "digest": digest}
         with self._guard:
             self._seen[attachment_id] = values
@@ -106,7 +106,7 @@ class Register:
             self._add((attachment_id, revoked_before), fetched)
 
     def held(self, attachment_id: str, *, digest: bytes, until: float, now: float) -> bool:
-        """A link to these bytes is made that lives until then; False: links live to others, and nothing was changed.
+        """Record a link to these bytes that lives until then. False: links live to others, and nothing was changed.
 
         Others that no link lives to are forgotten.
         """
@@ -123,12 +123,12 @@ class Register:
         return self.tell(work)
 
     def shared(self, known: Record) -> bool:
-        """Whether another attachment has the same file in the vault."""
+        """Tell whether another attachment has the same file in the vault."""
         same = {"digest": known.digest, "attachment_id": known.attachment_id}
         return bool(self.database.ask(lambda run: run("sharing_attachment", **same)))
 
     def revoked(self, attachment_id: str, *, before: int) -> None:
-        """Its links open nothing that were made before that second; none that is known of lives."""
+        """Record that its links open nothing that were made before that second; none that is known of lives."""
         self._change("revoke_attachment", attachment_id, before=before)
 
     def purge(self, *, now: float) -> int:

@@ -66,7 +66,7 @@ def blueprint(services: Services) -> Blueprint:
 
 
 def _proxied(services: Services, attachment_id: str) -> Claim:
-    """What Motion's own link asks for. Raises NotFound, TooManyRequests."""
+    """Prove Motion's own link, and make its claim. Raises NotFound, TooManyRequests."""
     with _counted(services, "tokens"):
         _require_proxy_token(services)
         if not re.fullmatch(NUMBER, attachment_id):
@@ -78,7 +78,7 @@ def _proxied(services: Services, attachment_id: str) -> Claim:
 
 
 def _minted(services: Services, token: str) -> Claim:
-    """What a link of ours asks for. Raises NotFound, TooManyRequests."""
+    """Open the token of a link of ours, and make its claim. Raises NotFound, TooManyRequests."""
     keys = [key.get_secret_value() for key in services.settings.attachments.token_keys]
     with _counted(services, "tokens"):
         if request.query_string:
@@ -100,7 +100,7 @@ def _require_proxy_token(services: Services) -> None:
 
 
 def _spelled(given: str) -> str:
-    """The text that `given` stands for, if it is spelled as text is in links; "" where it is spelled otherwise.
+    """Read the text that `given` stands for, if it is spelled as text is in links; "" where it is spelled otherwise.
 
     As it is, or with escapes for what needs them; JavaScript leaves some signs that Python escapes.
     """
@@ -110,7 +110,7 @@ def _spelled(given: str) -> str:
 
 
 def _noted(claim: Claim) -> Claim:
-    """The claim, once the log's line tells what it is for."""
+    """Let the log's line tell what the claim is for."""
     g.decision[telemetry.ATTACHMENT] = claim.attachment_id
     g.decision[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
     return claim
@@ -129,7 +129,7 @@ def _answer(services: Services, claim: Claim) -> Response:
 
 
 def _taken(services: Services, claim: Claim) -> Item:
-    """The attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable."""
+    """Take the attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable."""
     with nullcontext() if claim.grant else _counted(services, "ids"):
         item = services.shelf.take(claim)
     g.decision[telemetry.DIGEST] = item.digest.hex()
@@ -137,7 +137,7 @@ def _taken(services: Services, claim: Claim) -> Item:
 
 
 def _label(services: Services, item: Item, grant: Grant | None) -> Label:
-    """As what it goes out: as its token grants, or as it is judged now. Raises TooLarge, UnsupportedMedia."""
+    """Say as what it goes out: as its token grants, or as it is judged now. Raises TooLarge, UnsupportedMedia."""
     if grant and grant.kind:
         g.decision[telemetry.VERDICT] = grant.kind.value
         return Label(grant.mime, content_disposition.again(grant.name))
@@ -147,7 +147,7 @@ def _label(services: Services, item: Item, grant: Grant | None) -> Label:
 
 
 def _judged(services: Services, item: Item, grant: Grant | None) -> verdicts.Verdict:
-    """The verdict on what may be served. Raises TooLarge, UnsupportedMedia."""
+    """Judge what may be served. Raises TooLarge, UnsupportedMedia."""
     settings = services.settings
     sizes = verdicts.limits_of(settings)
     if grant and grant.purpose is Purpose.ELSEWHERE:

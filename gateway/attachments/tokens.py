@@ -69,7 +69,7 @@ _FERNET_KEY = re.compile(r"[0-9A-Za-z_-]{43}=")
 
 
 def _length(payload_bytes: int) -> int:
-    """Characters of a token: version, time, IV and MAC around whole blocks, in base64 without padding."""
+    """Count the characters of a token: version, time, IV and MAC around whole blocks, in base64 without padding."""
     sealed = 1 + 8 + 16 + (payload_bytes // 16 + 1) * 16 + 32
     return (sealed * 4 + 2) // 3
 
@@ -79,7 +79,7 @@ _FORM = re.compile(rf"gAAAA[0-9A-Za-z_-]{{{SHORTEST - 5},{LONGEST - 5}}}")  # Fe
 
 
 def mint(grant: Grant, *, keys: Sequence[str]) -> str:
-    """A token for `grant`, sealed with the first key. Raises ValueError for a grant that no token can hold."""
+    """Seal `grant` in a token, with the first key. Raises ValueError for a grant that no token can hold."""
     head = _letter(grant.kind) + _HEAD.pack(grant.purpose[:1].encode(), grant.expires_at, _digest(grant.digest))
     texts = b"\0".join(_bounded(field, getattr(grant, field)) for field in _TEXTS)
     sealed = _fernet(keys[0]).encrypt_at_time(head + texts, grant.issued_at)
@@ -87,12 +87,12 @@ def mint(grant: Grant, *, keys: Sequence[str]) -> str:
 
 
 def path(token: str, name: str) -> str:
-    """The path of the link; its last part is decoration, for people and for what they save."""
+    """Make the path of the link; its last part is decoration, for people and for what they save."""
     return f"/media/{token}/{quote(name, safe='')}"
 
 
 def open(token: str, *, keys: Sequence[str], now: float) -> Grant:  # noqa: A001 - called as tokens.open
-    """What `token` grants. Raises NotFound, alike for all that is wrong with it."""
+    """Read what `token` grants. Raises NotFound, alike for all that is wrong with it."""
     sealed = _sealed(token)
     try:
         payload = MultiFernet([_fernet(key) for key in keys]).decrypt(sealed) if keys else b""
@@ -111,7 +111,7 @@ def fernet_of(secret: str, *, purpose: bytes) -> Fernet:
 
 
 def _sealed(token: str) -> bytes:
-    """The token as Fernet spells it."""
+    """Spell the token as Fernet does, if it is spelled right. Raises NotFound."""
     if not _FORM.fullmatch(token) or len(token) % 4 == 1:
         raise NotFound(Reason.TOKEN_REFUSED)
     padded = token.encode("ascii") + b"=" * (-len(token) % 4)

@@ -58,7 +58,7 @@ class Vault:
 
     @contextmanager
     def incoming(self, name: str, *, patience_seconds: float) -> Iterator[Incoming]:
-        """An empty file to write to, gone at the end unless it was kept.
+        """Open an empty file to write to, gone at the end unless it was kept.
 
         Raises Unavailable: another writes to it for longer than that, or the disk does not take it.
         """
@@ -77,7 +77,7 @@ class Vault:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else moves, deletes or records files meanwhile. Raises Unavailable."""
+        """Let nobody else move, delete or record files meanwhile. Raises Unavailable."""
         with in_our_words():
             _make(self.folder)
             with lock.held(self.folder / LOCK, patience_seconds=PATIENCE_SECONDS):
@@ -90,7 +90,7 @@ class Vault:
                 os.posix_fallocate(incoming.file.fileno(), 0, size_bytes)
 
     def write(self, incoming: Incoming, chunk: bytes) -> None:
-        """Raises Unavailable."""
+        """Write the next bytes. Raises Unavailable."""
         with in_our_words():
             incoming.file.write(chunk)
 
@@ -107,12 +107,12 @@ class Vault:
             incoming.path.rename(self.path(digest))
 
     def drop(self, digest: bytes) -> None:
-        """Raises Unavailable."""
+        """Delete the file, if it is there. Raises Unavailable."""
         with in_our_words():
             self.path(digest).unlink(missing_ok=True)
 
     def digests(self) -> Iterator[bytes]:
-        """Of all files that have their names."""
+        """List all files that have their names."""
         for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
             if _DIGEST.fullmatch(path.name):
                 yield bytes.fromhex(path.name)
@@ -127,26 +127,26 @@ class Vault:
                 pass  # it goes at the end
 
     def free_bytes(self) -> int:
-        """Of its disk, as far as we may use it. Raises Unavailable."""
+        """Count what is free on its disk, as far as we may use it. Raises Unavailable."""
         with in_our_words():
             found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize
 
 
 def place(digest: bytes) -> str:
-    """Where in the vault a file has its name."""
+    """Tell where in the vault a file has its name."""
     return f"{digest.hex()[:2]}/{digest.hex()}"
 
 
 def no_room() -> Unavailable:
-    """What to raise where there is none; the operator hears of it."""
+    """Make what to raise where there is none, and let the operator hear of it."""
     telemetry.find(Finding.VAULT_FULL)
     return Unavailable(Reason.NO_ROOM)
 
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
-    """Raises Unavailable for what the disk says."""
+    """Say in our words what the disk says. Raises Unavailable."""
     try:
         yield
     except BlockingIOError as error:
@@ -158,7 +158,7 @@ def in_our_words() -> Iterator[None]:
 
 
 def _make(folder: Path, mode: int = FOLDER_MODE) -> None:
-    """A folder takes the group of the one around it where that says so; under systemd nobody may say it anew."""
+    """Make a folder; it takes the group of the one around it where that says so. systemd lets nobody say it anew."""
     if not folder.is_dir():
         with suppress(FileExistsError):
             folder.mkdir()
