@@ -25,7 +25,6 @@ FLOORS = {
     "settings": ("gateway.config", "gateway.rules"),
     "where things lie": ("gateway.paths",),
     "decisions": (
-        "gateway.basic_auth",
         "gateway.ingress.events",
         "gateway.ingress.signature",
         "gateway.delivery.schedule",
@@ -64,7 +63,6 @@ FLOORS = {
     ),
     "Motion and Sinch": (
         "gateway.sinch.access_tokens",
-        "gateway.sinch.bulkhead",
         "gateway.sinch.client",
         "gateway.sinch.retry",
         "gateway.motion.download",

@@ -1,4 +1,4 @@
-"""Knows which settings are secrets, reads them from their files, gives each process its own, and compares them.
+"""Knows which settings are secrets, reads them from their files, gives each process its own, shows and compares them.
 
 1. The value of a secret stands in no error, warning or listing.
 2. What a file holds is taken as it is, but for one newline at its end.
@@ -64,6 +64,29 @@ class Withheld(SecretStr):
 
     def __bool__(self) -> bool:
         return True  # it is set; only not for us
+
+
+def read_basic(header: str | None, *, reason: Reason) -> tuple[str, str]:
+    """Hand back the user and the password that an Authorization header shows (RFC 7617).
+
+    Raises Unauthorized with `reason` if it shows none.
+    """
+    from werkzeug.datastructures import Authorization  # only who hears or shows a password loads it
+
+    try:
+        shown = Authorization.from_header(header)
+    except ValueError as error:  # letters beyond ASCII are no base64
+        raise Unauthorized(reason) from error
+    if shown is None or shown.type != "basic":
+        raise Unauthorized(reason)
+    return shown["username"] or "", shown["password"] or ""
+
+
+def basic(username: str, password: str) -> tuple[str, str]:
+    """Make the header that shows them, with its name."""
+    from werkzeug.datastructures import Authorization
+
+    return "Authorization", Authorization("basic", {"username": username, "password": password}).to_header()
 
 
 def require_equal(given: str, *, expected: str, reason: Reason) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway import basic_auth, lock, paths, telemetry
+from gateway import lock, paths, telemetry
 from gateway.config import Settings, secrets
 from gateway.delivery import claims
 from gateway.doors import DOORS
@@ -49,7 +49,7 @@ def _require_operator(services: Services) -> None:
     ops = services.settings.ops
     if ops.password is None:
         return
-    shown = basic_auth.read(request.headers.get("Authorization"), reason=Reason.NOBODY)
+    shown = secrets.read_basic(request.headers.get("Authorization"), reason=Reason.NOBODY)
     expected = (ops.username or "", ops.password.get_secret_value())
     secrets.require_equal(":".join(shown), expected=":".join(expected), reason=Reason.NOBODY)
 

@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway import basic_auth, upstream
+from gateway import upstream
 from gateway.attachments import content_disposition
 from gateway.attachments.content_disposition import Promise
+from gateway.config import secrets
 from gateway.config.tables import AttachmentsSettings, MotionSettings
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
 from gateway.inspection import filetypes
@@ -84,7 +85,7 @@ class Source:
     def _headers(self) -> list[tuple[str, str]]:
         headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), USER_AGENT]
         if self._motion.username and self._motion.password:
-            headers.append(basic_auth.header(self._motion.username, self._motion.password.get_secret_value()))
+            headers.append(secrets.basic(self._motion.username, self._motion.password.get_secret_value()))
         return headers
 
     def _too_large(self, size_bytes: int) -> TooLarge:

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 from cryptography.fernet import InvalidToken
 
-from gateway import basic_auth
 from gateway.attachments import tokens
 from gateway.config import secrets
 from gateway.errors import Unauthorized
@@ -37,7 +36,7 @@ def require(authorization: str, *, key: str, now: float) -> None:
 def require_key(authorization: str, *, key: str) -> None:
     """Raises Refused unless the header shows the key itself."""
     try:
-        _user, shown = basic_auth.read(authorization, reason=Reason.KEY_WRONG)
+        _user, shown = secrets.read_basic(authorization, reason=Reason.KEY_WRONG)
         secrets.require_equal(shown, expected=key, reason=Reason.KEY_WRONG)
     except Unauthorized as error:
         raise Refused("GATEWAY_KEY_WRONG") from error

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway import basic_auth, telemetry
+from gateway import telemetry
 from gateway.clock import Clock
-from gateway.config import Account
+from gateway.config import Account, secrets
 from gateway.errors import UpstreamError
 from gateway.phrases import Finding
 from gateway.sinch import TOKEN_PATH, Effect, SinchError, Trouble
@@ -132,7 +132,7 @@ class Tokens:
 
     def _ask(self, account: Account) -> Answer:
         secret = account.key_secret.get_secret_value() if account.key_secret else ""
-        headers = [*_HEADERS, basic_auth.header(account.key_id or "", secret)]
+        headers = [*_HEADERS, secrets.basic(account.key_id or "", secret)]
 
         def ask(seconds: float) -> Answer:
             return self._auth.call(

@@ -2,14 +2,16 @@
 
 Rule 1. Credentials go to the configured origins alone: of a region, and for tokens to that of `sinch.auth`.
 Rule 2. Of the calls to one region only so many are under way at the same time: a region that hangs leaves threads for
-        the other, and whoever comes too many is told (bulkhead.py).
+        the other, and whoever comes too many is told.
 Rule 3. An answer is handed on whole or not at all, and a redirect is no answer.
 Rule 4. A call ends within TOTAL_SECONDS, tries, pauses and tokens together: by then nginx still waits for the door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gateway import PROGRAM
@@ -20,7 +22,6 @@ from gateway.config.tables import SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
 from gateway.sinch.access_tokens import Tokens
-from gateway.sinch.bulkhead import PATIENCE_SECONDS, Bulkhead
 from gateway.sinch.retry import Patience
 from gateway.upstream import Answer, Upstream
 
@@ -30,6 +31,7 @@ RENEWAL_SECONDS = 2 * access_tokens.DEADLINE_SECONDS  # until another's renewal 
 MOST_BYTES = 8 * 2**20  # of an answer: a page of 1,000 messages
 VIA = "1.1 motion-gateway"  # RFC 9110, 7.6.3: whoever gets a call with it has been led in a circle
 WAITING = 40  # calls to one region at the same time
+PATIENCE_SECONDS = 2.0  # of one more: to come in, and for anybody to come or go until it is given up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,3 +146,41 @@ def _failed(error: UpstreamError) -> SinchError:
     else:
         trouble = Trouble.TIMED_OUT if isinstance(error, UpstreamTimeout) else Trouble.BROKEN
     return SinchError(trouble, error.reason, sent=error.sent, tries=error.tries)
+
+
+class Bulkhead:
+    """Holds back the calls that are too many. Safe to use from several threads.
+
+    A burst of messages is let in as others are answered; where nobody is, whoever comes too many is told at once.
+    """
+
+    def __init__(self, most: int, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._free = most
+        self._patience_seconds = patience_seconds
+        self._changed = threading.Condition()
+        self._moved_at = clocks.steady()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one place for as long as the context lasts. Raises SinchError when there is none."""
+        self._take()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _take(self) -> None:
+        with self._changed:
+            left = self._moved_at + self._patience_seconds - clocks.steady()
+            if not self._changed.wait_for(lambda: self._free > 0, max(left, 0)):
+                raise SinchError(Trouble.BUSY)
+            self._move(-1)
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._move(+1)
+            self._changed.notify()
+
+    def _move(self, freed: int) -> None:
+        self._free += freed
+        self._moved_at = clocks.steady()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import basic_auth
+from gateway.config import secrets
 from gateway.errors import Unauthorized
 
 
@@ -19,12 +19,12 @@ def test_what_is_written_is_read_again(user: str, password: str) -> None:
         f"{user}{password}".encode()
     except UnicodeEncodeError:
         return  # half a character is none
-    name, value = basic_auth.header(user, password)
-    assert (name, basic_auth.read(value, reason="")) == ("Authorization", (user, password))
+    name, value = secrets.basic(user, password)
+    assert (name, secrets.read_basic(value, reason="")) == ("Authorization", (user, password))
 
 
 def test_it_is_written_as_rfc_7617_says() -> None:
-    assert basic_auth.header("test", "123£") == ("Authorization", "Basic dGVzdDoxMjPCow==")
+    assert secrets.basic("test", "123£") == ("Authorization", "Basic dGVzdDoxMjPCow==")
 
 
 NONE = {
@@ -42,11 +42,11 @@ NONE = {
 @pytest.mark.parametrize("header", NONE.values(), ids=NONE)
 def test_no_user_is_shown_by(header: str | None) -> None:
     with pytest.raises(Unauthorized, match=r"^nobody$"):
-        basic_auth.read(header, reason="nobody")
+        secrets.read_basic(header, reason="nobody")
 
 
 @given(st.text())
 def test_any_header_shows_a_user_or_nobody(text: str) -> None:
     for header in (text, f"Basic {text}"):
         with suppress(Unauthorized):
-            assert len(basic_auth.read(header, reason="nobody")) == 2
+            assert len(secrets.read_basic(header, reason="nobody")) == 2

@@ -1,4 +1,4 @@
-"""Room for so many calls at the same time."""
+"""Room for so many calls to one region at the same time: the bulkhead of gateway.sinch.client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from gateway import clock
 from gateway.sinch import SinchError, Trouble
-from gateway.sinch.bulkhead import Bulkhead
+from gateway.sinch.client import Bulkhead
 
 
 def test_so_many_are_let_in_and_one_more_is_told() -> None:
