@@ -50,9 +50,11 @@ def test_programs_are_told_path_type_size_and_the_verdict_of_each_profile(folder
     assert (photo["mime"], photo["size"]) == ("image/jpeg", (folder / "photo.jpg").stat().st_size)
     assert set(photo["verdicts"]) == {"meta-cloud", "xcally-observed", "strict"}
     for verdict in photo["verdicts"].values():
-        assert verdict == {"verdict": "native", "code": None, "reason": "WhatsApp shows it as a picture."}
+        assert verdict == {"verdict": "native", "code": None, "reason": "WhatsApp shows it as a picture.", "remedy": ""}
     observed = moving["verdicts"]["xcally-observed"]
-    assert observed == {"verdict": "refused", "code": "CHANNEL_FAILURE", "reason": "Meta does not support GIF."}
+    assert (observed["verdict"], observed["code"]) == ("refused", "CHANNEL_FAILURE")
+    assert observed["reason"] == "Meta does not support GIF."
+    assert observed["remedy"] == "Save a picture as PNG or JPEG, an animation as MP4, and send that."
 
 
 def test_the_content_decides_and_not_the_name(folder: Path) -> None:
@@ -61,7 +63,9 @@ def test_the_content_decides_and_not_the_name(folder: Path) -> None:
     assert found["fake.jpg"]["xcally-observed"]["code"] == "CHANNEL_FAILURE"
     for name in ("page.txt", "nothing.pdf"):
         assert found[name]["strict"]["code"] == "ATTACHMENT_REJECTED"
-        assert found[name]["meta-cloud"]["verdict"] == "link"
+    assert found["page.txt"]["meta-cloud"]["verdict"] == "link"
+    for verdict in found["nothing.pdf"].values():
+        assert (verdict["verdict"], verdict["reason"]) == ("refused", "The file is empty: it has 0 bytes.")
 
 
 def program(*, library: bool) -> bytes:

@@ -51,7 +51,7 @@ def test_what_stands_on_another_profile_has_its_rows_first() -> None:
 
 def test_every_source_is_cited_and_every_group_used() -> None:
     found = document()
-    rows = [row for profile in found["profile"].values() for row in profile["row"]]
+    rows = [row for profile in found["profile"].values() for row in profile["row"]] + found["always"]
     assert {cited["source"] for cited in [*rows, *found["limit"]]} == set(found["sources"])
     used = {word for row in rows for word in row.get("types", ())}
     assert set(found["groups"]) <= used
@@ -60,6 +60,15 @@ def test_every_source_is_cited_and_every_group_used() -> None:
 def test_groups_are_spelled_out() -> None:
     for stack in rulebook.load().profiles.values():
         assert all(row.types <= filetypes.load().families.keys() for row in stack)
+
+
+def test_the_documentation_shows_the_rows_for_every_profile() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "attachments.md").read_text("utf-8")
+    section = page.partition("\n## Verdicts\n")[2].partition("\n### ")[0]
+    for row in document()["always"]:
+        assert re.search(
+            rf"^\| {row['name']} \| [^|]+ \| `{row['verdict']}`, `{row['code']}` \|$", section, re.MULTILINE
+        )
 
 
 def test_the_documentation_shows_every_row_with_its_verdict_and_code() -> None:
@@ -99,6 +108,19 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda d: gif(d).pop("remedy"),
         "row 'GIF' of 'xcally-observed': a refusal says what",
     ),
+    "a link without a remedy": (
+        lambda d: d["profile"]["xcally-observed"]["row"][0].pop("remedy"),
+        "row 'PDF' of 'xcally-observed': a refusal says what to do, and so does a link",
+    ),
+    "an unknown source above all profiles": (
+        lambda d: d["always"][0].update(source="hearsay"),
+        "row 'empty' for every profile: there is no source",
+    ),
+    "a name that stands above all profiles": (
+        lambda d: gif(d).update(name="empty"),
+        "profile 'xcally-observed': two rows have one name",
+    ),
+    "no such medium": (lambda d: gif(d).update(media=["poem"]), "row 'GIF' media"),
     "a switch that is text": (lambda d: gif(d).update(too_large="yes"), "row 'GIF' too_large"),
     "a native row for everything": (
         lambda d: d["profile"]["meta-cloud"]["row"][-1].update(verdict="native"),
@@ -158,7 +180,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("trait", list(Trait))
 def test_a_trait_is_asked_for_or_known_to_change_nothing(trait: Trait) -> None:
-    asked = {word for stack in rulebook.load().profiles.values() for row in stack for word in row.any_of | row.none_of}
+    stacks = [rulebook.load().always, *rulebook.load().profiles.values()]
+    asked = {word for stack in stacks for row in stack for word in row.any_of | row.none_of}
     limits = {word for limit in rulebook.load().limits for word in limit.any_of}
     changes_nothing = {Trait.LATE_INDEX, Trait.FORMULA}  # told to people; files with them are what they are
     assert (trait in asked | limits) != (trait in changes_nothing)

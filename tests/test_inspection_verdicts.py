@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import filetypes, rulebook
+from gateway.inspection import filetypes, rulebook, verdicts
 from gateway.inspection.rulebook import VerdictKind, VerdictRule
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Limits
-from tests.media_samples import MB, META, PE, SHEET, WORD, File, file, judged
+from tests.media_samples import MB, META, PE, ROOMY, SHEET, WORD, File, file, judged
 
 NATIVE, LINK, REFUSED = VerdictKind.NATIVE, VerdictKind.LINK, VerdictKind.REFUSED
 TYPES = filetypes.load()
@@ -196,7 +196,7 @@ def test_what_a_machine_would_run_is_refused_under_strict_and_native_nowhere(mim
 def test_there_is_a_verdict_on_everything_and_what_could_harm_is_never_native(sample: File, profile: str) -> None:
     verdict = judged(sample, profile)
     assert (verdict.code is not None) == (verdict.kind is REFUSED)
-    assert bool(verdict.remedy) or verdict.kind is not REFUSED
+    assert bool(verdict.remedy) or verdict.kind is NATIVE
     assert verdict.reason.endswith(".")
     assert verdict.mime in TYPES.by_mime
     assert verdict.mime not in TYPES.runnable
@@ -215,7 +215,10 @@ SIZES = {
     "what is on no list": ("application/zip", (), 100 * MB, "Sinch takes a document up to 100MB"),
     "sticker": ("image/webp", (), 100_000, "WhatsApp takes a sticker up to 100kB"),
     "animated sticker": ("image/webp", (Trait.ANIMATED,), 500_000, "WhatsApp takes a sticker up to 500kB"),
-    "film of another codec": ("video/mp4", (Trait.FOREIGN_VIDEO,), 16 * MB, "WhatsApp takes a video up to 16MB"),
+    "film that is a link": ("video/mp4", (Trait.FOREIGN_VIDEO,), 100 * MB, "Sinch takes a document up to 100MB"),
+    "picture that is a link": ("image/webp", (Trait.NOT_512,), 100 * MB, "Sinch takes a document up to 100MB"),
+    "sound that is a link": ("audio/ogg", (), 100 * MB, "Sinch takes a document up to 100MB"),
+    "photo of a telephone": ("image/heic", (), 100 * MB, "Sinch takes a document up to 100MB"),
 }
 
 
@@ -245,6 +248,70 @@ def test_strict_makes_a_link_of_a_picture_or_sticker_that_is_too_large(
 ) -> None:
     assert judged(file(mime, size_bytes=most), "strict").kind is within
     assert judged(file(mime, size_bytes=most + 1), "strict").kind is over
+
+
+LINKS_OF_ANY_SIZE = {
+    "a picture in WebP": ("image/webp", Trait.NOT_512, 394_000),
+    "a moving picture in WebP": ("image/webp", Trait.NOT_512, 4 * MB),
+    "a film in H.265": ("video/mp4", Trait.FOREIGN_VIDEO, 20 * MB),
+    "a film with two sounds": ("video/3gpp", Trait.SEVERAL_AUDIO, 20 * MB),
+    "a sound in ALAC": ("audio/mp4", Trait.FOREIGN_AUDIO, 30 * MB),
+    "a picture of 16 bits": ("image/png", Trait.DEEP, 9 * MB),
+    "a picture that is an archive": ("image/jpeg", Trait.ARCHIVE_WITHIN, 9 * MB),
+    "a sticker that is an archive": ("image/webp", Trait.ARCHIVE_WITHIN, 900_000),
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("mime", "trait", "size"), LINKS_OF_ANY_SIZE.values(), ids=LINKS_OF_ANY_SIZE)
+def test_what_goes_out_as_a_link_knows_no_size_but_that_of_links(
+    mime: str, trait: Trait, size: int, profile: str
+) -> None:
+    assert judged(file(mime, trait, size_bytes=size), profile).kind is LINK
+    assert judged(file(mime, trait, size_bytes=100 * MB + 1), profile).code == "MEDIA_TOO_LARGE" or profile == "strict"
+
+
+def test_what_smaller_would_not_help_is_not_told_to_become_smaller() -> None:
+    assert judged(file("image/webp", Trait.NOT_512, size_bytes=394_000), "strict").row == "sticker of another size"
+    assert judged(file("image/webp", size_bytes=394_000), "strict").row == "picture or sticker too large"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_empty_file_is_refused_in_words(profile: str) -> None:
+    verdict = judged(file(filetypes.OCTETS, Trait.EMPTY, size_bytes=0), profile)
+    assert (verdict.kind, verdict.code) == (REFUSED, "ATTACHMENT_REJECTED")
+    assert verdict.reason == "The file is empty: it has 0 bytes."
+    assert verdict.remedy
+
+
+def test_an_empty_file_is_refused_on_other_channels_too_and_a_file_of_one_byte_nowhere() -> None:
+    assert verdicts.elsewhere(file(filetypes.OCTETS, Trait.EMPTY, size_bytes=0), limits=ROOMY).row == "empty"
+    assert verdicts.elsewhere(file("text/plain", size_bytes=1), limits=ROOMY).kind is NATIVE
+    assert {judged(file("text/plain", size_bytes=1), profile).kind for profile in PROFILES} == {NATIVE, LINK}
+
+
+SAVED_AS = {
+    "image/heic": "JPEG",
+    "image/heif": "JPEG",
+    "image/avif": "JPEG",
+    "image/tiff": "JPEG",
+    "image/x-of-a-camera": "JPEG",
+    "video/quicktime": "MP4",
+    "video/webm": "MP4",
+    "video/x-matroska": "MP4",
+    "video/mp2t": "MP4",
+    "audio/flac": "MP3",
+    "audio/x-aiff": "MP3",
+    "application/zip": "send what is in it",
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("mime", "word"), SAVED_AS.items(), ids=SAVED_AS)
+def test_a_link_says_as_what_the_file_would_be_seen_in_the_chat(mime: str, word: str, profile: str) -> None:
+    verdict = judged(file(mime), profile)
+    assert verdict.kind is LINK
+    assert word in verdict.remedy
 
 
 def test_what_is_refused_for_what_it_is_stays_so_when_it_is_too_large_as_well() -> None:
@@ -309,7 +376,9 @@ def test_no_type_that_a_browser_runs_is_ever_served() -> None:
 def reaching(row: VerdictRule) -> File:
     """A file that asks for this row: of the first of its types, with the first of its traits, too large if need be."""
     mime = min(row.types, default="application/x-strange")
-    if not row.types and row.categories:
+    if not row.types and row.media:
+        mime = min(found.mime for found in TYPES.types if found.mime.split("/")[0] in row.media and not found.family)
+    elif not row.types and row.categories:
         mime = min(found.mime for found in TYPES.types if found.category in row.categories)
     traits = frozenset(sorted(row.any_of)[:1])
     return File(mime, traits, 6 * MB if row.too_large else 1000)

@@ -161,8 +161,8 @@ def _as_json(files: Sequence[_Inspected]) -> str:
             "mime": file.inspection.mime,
             "size": file.inspection.size_bytes,
             "verdicts": {
-                profile: {"verdict": verdict.kind, "code": verdict.code, "reason": verdict.reason}
-                for profile, verdict in file.verdicts.items()
+                profile: {"verdict": said.kind, "code": said.code, "reason": said.reason, "remedy": said.remedy}
+                for profile, said in file.verdicts.items()
             },
         }
         for file in files

@@ -1,9 +1,10 @@
 """The rules for WhatsApp, read strictly: `rules/whatsapp.toml` tells how they are written.
 
 1. Every word is known: types, groups, traits, sources and codes. An error names the row.
-2. A refusal has a code and a remedy; nothing else has a code.
+2. A refusal has a code, and nothing else has one. Whatever is not native has a remedy.
 3. A native row names its types, and none of them is what a machine would run.
 4. The last row of every profile fits everything: there is a verdict on any file.
+5. The rows for every profile stand above those of each.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class VerdictRule(StrictTable):
     source: Text
     types: frozenset[str] = frozenset()
     categories: frozenset[Category] = frozenset()
+    media: frozenset[Literal["image", "video", "audio"]] = frozenset()
     any_of: Traits = frozenset()
     none_of: Traits = frozenset()
     too_large: Annotated[bool, Field(strict=True)] = False
@@ -69,6 +71,7 @@ class VerdictRule(StrictTable):
         return (
             (not self.types or mime in self.types)
             and (not self.categories or filetypes.of(mime).category in self.categories)
+            and (not self.media or mime.partition("/")[0] in self.media)
             and (not self.any_of or bool(traits & self.any_of))
             and not traits & self.none_of
             and (too_large or not self.too_large)
@@ -76,7 +79,7 @@ class VerdictRule(StrictTable):
 
     @property
     def fits_everything(self) -> bool:
-        return not (self.types or self.categories or self.any_of or self.none_of or self.too_large)
+        return not (self.types or self.categories or self.media or self.any_of or self.none_of or self.too_large)
 
 
 class _Profile(StrictTable):
@@ -89,14 +92,16 @@ class _Rules(StrictTable):
     sources: dict[str, Text]
     limit: tuple[Limit, ...]
     groups: dict[str, frozenset[str]]
+    always: tuple[VerdictRule, ...]
     profile: dict[str, _Profile]
 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """All rules, proved: per profile its rows from above, those it stands on included."""
+    """All rules, proved: those that stand above every profile, and per profile its own, those it stands on included."""
 
     limits: tuple[Limit, ...]
+    always: tuple[VerdictRule, ...]
     profiles: Mapping[str, tuple[VerdictRule, ...]]
     sources: Mapping[str, str]
 
@@ -119,9 +124,10 @@ def understand(document: Mapping[str, Any]) -> Rulebook:
     if problems := [*_problems(file)]:
         raise rules.wrong(FILE, problems)
     profiles = {name: tuple(_spelled(row, file) for row in _stacked(file, name)) for name in file.profile}
-    if problems := [*_contradictions(profiles)]:
+    always = tuple(_spelled(row, file) for row in file.always)
+    if problems := [*_contradictions({name: always + stack for name, stack in profiles.items()})]:
         raise rules.wrong(FILE, problems)
-    return Rulebook(file.limit, profiles, file.sources)
+    return Rulebook(file.limit, always, profiles, file.sources)
 
 
 def _problems(file: _Rules) -> Iterator[str]:
@@ -133,6 +139,8 @@ def _problems(file: _Rules) -> Iterator[str]:
             yield f"limit of {category}: there is none without traits"
     for name, types in file.groups.items():
         yield from (f"group '{name}': there is no type '{mime}'" for mime in types - filetypes.load().by_mime.keys())
+    for row in file.always:
+        yield from (f"row '{row.name}' for every profile: {what}" for what in _problems_of_row(row, file))
     for name, profile in file.profile.items():
         if profile.on_top_of and (profile.on_top_of not in file.profile or file.profile[profile.on_top_of].on_top_of):
             yield f"profile '{name}': it can stand only on a profile that is there and stands on none"
@@ -150,8 +158,8 @@ def _problems_of_row(row: VerdictRule, file: _Rules) -> Iterator[str]:
     refused = row.verdict is VerdictKind.REFUSED
     if refused != (row.code is not None):
         yield "a refusal has a code, and nothing else has one"
-    if refused and not row.remedy:
-        yield "a refusal says what to do"
+    if row.verdict is not VerdictKind.NATIVE and not row.remedy:
+        yield "a refusal says what to do, and so does a link"
 
 
 def _contradictions(profiles: Mapping[str, tuple[VerdictRule, ...]]) -> Iterator[str]:

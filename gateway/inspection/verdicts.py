@@ -1,8 +1,8 @@
 """What becomes of a file at WhatsApp: native, link or refused, by the rows of a profile.
 
 1. The limits of our own settings come first: what is over them is refused, whatever it is.
-2. Then the first row that fits decides; what it does not refuse, and is over the limit of its category, is refused
-   unless the row is made for files that are too large.
+2. Then the first row that fits decides. What is over a limit of that as which it would go out is refused: of its
+   category, if WhatsApp gets it as such; of a document, if the customer gets a link to it.
 3. The Content-Type decides how Sinch sends a file. So a picture, film or sound that shall be a link is served as
    application/octet-stream: under its own type it would be tried as native, and fail.
 """
@@ -62,7 +62,7 @@ class Verdict:
     category: Category
     code: str | None
     reason: str  # why: a sentence
-    remedy: str  # what an agent can do: sentences, or ""
+    remedy: str  # what an agent can do: sentences; "" where nothing needs to be done
     row: str  # the name of the rule
 
 
@@ -73,22 +73,28 @@ def judge(inspection: Inspected, *, profile: str, limits: Limits) -> Verdict:
     if over:
         return _too_large(inspection, over)
     category = filetypes.of(inspection.mime).category
-    limit = rules.limit(category, inspection.traits)
-    too_large = inspection.size_bytes > limit.most
-    row = next(
-        row for row in rules.profiles[profile] if row.fits(inspection.mime, inspection.traits, too_large=too_large)
-    )
-    if too_large and not row.too_large and row.verdict is not VerdictKind.REFUSED:
+    too_large = inspection.size_bytes > rules.limit(category, inspection.traits).most
+    rows = (*rules.always, *rules.profiles[profile])
+    row = next(row for row in rows if row.fits(inspection.mime, inspection.traits, too_large=too_large))
+    goes_as = category if row.verdict is VerdictKind.NATIVE else "document"
+    limit = rules.limit(goes_as, inspection.traits)
+    if inspection.size_bytes > limit.most and row.verdict is not VerdictKind.REFUSED:
         most = fields.write_size(limit.most)
-        return _too_large(inspection, f"{limit.whose} takes {_NOUNS[category]} up to {most}")
+        return _too_large(inspection, f"{limit.whose} takes {_NOUNS[goes_as]} up to {most}")
     return _verdict(inspection, row)
 
 
 def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
-    """Judge a file for another channel than WhatsApp, whose rules we do not know: it is served as what it is."""
+    """Judge a file for another channel than WhatsApp, whose rules we do not know: it is served as what it is.
+
+    Only the sizes of the settings count, and the rows of every profile. Raises SettingsError as `judge` does.
+    """
     over = _over_settings(inspection.size_bytes, limits)
     if over:
         return _too_large(inspection, over)
+    for row in rulebook.load().always:
+        if row.fits(inspection.mime, inspection.traits, too_large=False):
+            return _verdict(inspection, row)
     found = filetypes.of(inspection.mime)
     return Verdict(
         kind=VerdictKind.NATIVE,
