@@ -19,7 +19,7 @@ _ID = re.compile(NUMBER)
 
 
 def require_id(attachment_id: str) -> None:
-    """Raises NotFound for what is no id."""
+    """Prove that it is one. Raises NotFound."""
     if not _ID.fullmatch(attachment_id):
         raise NotFound(Reason.NO_ATTACHMENT_ID)
 

@@ -40,7 +40,7 @@ class Download:
 
 
 class Source:
-    """Safe to use from several threads. Making one opens no connection and no secret."""
+    """Downloads attachments. Safe to use from several threads. Making one opens no connection and no secret."""
 
     def __init__(self, motion: MotionSettings, attachments: AttachmentsSettings) -> None:
         self._motion = motion
@@ -109,7 +109,7 @@ def require_no_page(download: Download, inspection: Inspection) -> None:
 
 
 def _require_file(status: int) -> None:
-    """Raises what stands for any status but 200."""
+    """Refuse any status but 200. Raises NotFound, Unavailable."""
     if status in (404, 410):
         raise NotFound(Reason.GONE)
     if 300 <= status < 400:

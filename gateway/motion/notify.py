@@ -10,7 +10,7 @@ from gateway.upstream import Answer, Upstream
 
 
 class Notifier:
-    """Safe to use from several threads. Making one opens no connection."""
+    """Delivers events to Motion. Safe to use from several threads. Making one opens no connection."""
 
     def __init__(self, settings: Settings) -> None:
         self._deadline_seconds = settings.spool.deadline

@@ -52,7 +52,7 @@ class _Held:
 
 
 class Tokens:
-    """Safe to use from several threads."""
+    """Keeps a token for each key. Safe to use from several threads."""
 
     def __init__(self, auth: Upstream, *, clock: Clock, pause: Callable[[float], None]) -> None:
         self._auth = auth
@@ -62,7 +62,7 @@ class Tokens:
         self._guard = threading.Lock()
 
     def of(self, account: Account) -> str:
-        """The token of the account's key. Raises SinchError."""
+        """Hand back the token of the account's key, fetched if there is none. Raises SinchError."""
         held = self._of_key(account)
         now = self._clock.now()
         if now >= held.ends_at:
@@ -75,7 +75,7 @@ class Tokens:
         return held.token
 
     def renewed(self, account: Account, *, refused: str, expired: bool) -> str:
-        """Another token than the one that Sinch refused; a new one, unless there is one already. Raises SinchError.
+        """Hand back another token than the one that Sinch refused, fetched unless there is one. Raises SinchError.
 
         The same one, if that is young and Sinch does not say that it has `expired`: then it is not the token's fault.
         """
@@ -101,7 +101,7 @@ class Tokens:
             return held.token
 
     def _renew_early(self, held: _Held, account: Account) -> None:
-        """Where that fails, the token that is there still does for a while."""
+        """Renew what still lives: where that fails, it does for a while."""
         now = self._clock.now()
         if now < held.renew_at or now < held.failed_at + REMEMBERED_SECONDS:
             return
@@ -122,7 +122,7 @@ class Tokens:
         held.failure = None
 
     def _fetch(self, account: Account) -> tuple[str, float]:
-        """A new token, and how many seconds it lives."""
+        """Ask for a new token, and hand it back with the seconds it lives. Raises SinchError."""
         answer = self._ask(account)
         if answer.status in (400, 401, 403):
             raise SinchError(Trouble.KEY_REFUSED)

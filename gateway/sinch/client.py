@@ -56,7 +56,7 @@ class Request:
 
 
 class Sinch:
-    """Safe to use from several threads. Making one opens no connection."""
+    """Makes all calls to Sinch. Safe to use from several threads. Making one opens no connection."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Sinch:
         self._tokens = Tokens(self._origins[AUTH], clock=clock, pause=pause)
 
     def call(self, region: str, request: Request) -> tuple[Answer, int]:
-        """Sinch's answer, and after how many tries. Raises SinchError."""
+        """Make one call and hand back Sinch's answer, and after how many tries it came. Raises SinchError."""
         with self._bulkheads[region].place():
             ends_at = self._clock.now() + TOTAL_SECONDS
             token = self._tokens.of(request.account) if request.account else ""
@@ -93,7 +93,7 @@ class Sinch:
         return answer, tries
 
     def token(self, *, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
-        """What Sinch answers to a request for a token with somebody's own credentials. Raises SinchError."""
+        """Ask for a token with somebody's own credentials, and hand back Sinch's answer. Raises SinchError."""
         request = Request(method="POST", target=TOKEN_PATH, effect=Effect.READ, headers=headers, body=body)
         with self._bulkheads[AUTH].place():
             answer, _tries = self._answered(AUTH, request, "", self._clock.now() + TOTAL_SECONDS)
@@ -136,7 +136,7 @@ def _headers(request: Request, token: str) -> list[tuple[str, str]]:
 
 
 def _has_expired(answer: Answer) -> bool:
-    """In Sinch's words: `Bearer error="invalid_token", error_description="Jwt expired at …"`."""
+    """Whether Sinch says so, in its words: `Bearer error="invalid_token", error_description="Jwt expired at …"`."""
     return "expired" in answer.headers.get("WWW-Authenticate", "").lower()
 
 

@@ -75,5 +75,5 @@ class Patience:
             self.pause(wait)
 
     def _has(self, wait: float, ends_at: float) -> bool:
-        """Whether there is time for a try after that pause."""
+        """Say whether there is time for a try after that pause."""
         return self.clock.now() + wait + LEAST_SECONDS <= ends_at

@@ -160,6 +160,8 @@ class Pool(HTTPConnectionPool):
 
 
 class TlsPool(Pool, HTTPSConnectionPool):
+    """The same under TLS."""
+
     ConnectionCls = TlsConnection
 
 

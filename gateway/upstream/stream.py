@@ -27,7 +27,7 @@ class Stream:
     _exchange: Exchange
 
     def chunks(self, *, most_bytes: int) -> Iterator[bytes]:
-        """The body, once. Whoever got it to the end got all of it.
+        """Hand on the body, once. Whoever got it to the end got all of it.
 
         Raises UpstreamUnreachable, also if the body is not what it says; TooLarge, as soon as that is known.
         """
@@ -35,7 +35,7 @@ class Stream:
         return self._bounded(self._as_told(), most_bytes)
 
     def whole(self, *, most_bytes: int) -> bytes:
-        """The body as it came, encoded or not; its connection may be used again.
+        """Hand back the body as it came, encoded or not; its connection may be used again.
 
         Raises UpstreamUnreachable, also if the body is not what it says or is larger than `most_bytes`.
         """
@@ -92,7 +92,7 @@ class Stream:
             raise UpstreamUnreachable(Reason.ANSWER_LONG)
 
     def _goes_on(self, body: io.BufferedReader) -> bool:
-        """Whether more comes before the connection ends, as it was asked to."""
+        """Say whether more comes before the connection ends, as it was asked to."""
         self._exchange.most_wait_seconds = LINGER_SECONDS
         try:
             return bool(body.peek(1))
