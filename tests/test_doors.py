@@ -81,6 +81,18 @@ wsgi.door(name, secrets.keep(config.load(Path(sys.argv[2]), {}), name))
 doors.load(doors.DOORS[name].worker)
 print(*sys.modules)
 """
+COURIER = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from gateway import config
+from gateway.config import secrets
+from gateway.errors import SpoolUnavailable
+from gateway.serving import process
+with suppress(SpoolUnavailable):  # there is none yet: so far it gets
+    process.carry(secrets.keep(config.load(Path(sys.argv[2]), {}), "courier"))
+print(*sys.modules)
+"""
 OTHER = "import importlib, sys; importlib.import_module(f'gateway.serving.{sys.argv[1]}'); print(*sys.modules)"
 FILES = {"magic", "gateway.inspection.inspector", "gateway.attachments.fetch", "gateway.attachments.routes"}
 CALLS = {"requests", "urllib3", "gateway.sinch.client", "gateway.motion.download"}
@@ -99,7 +111,7 @@ SPARED = {
 
 @pytest.mark.parametrize("process", SPARED)
 def test_a_process_loads_what_it_needs_and_nothing_else(process: str, settings_file: Callable[..., Path]) -> None:
-    code = DOOR if process in DOORS else OTHER
+    code = DOOR if process in DOORS else {"courier": COURIER}.get(process, OTHER)
     file = settings_file(attachments=LINKS)
     told = subprocess.run([sys.executable, "-c", code, process, file], capture_output=True, text=True, check=True)
     assert SPARED[process] & set(told.stdout.split()) == set()
