@@ -507,7 +507,7 @@ def test_a_query_arrives_as_it_is(calls: CallHouse, agent: Agent, query: str) ->
     told: Told = agent.call(Request(method="GET"), f"/messages?{query}")
     targets = [call.heard.target for call in calls.api.calls]
     if told.answer.header("x-motion-gateway-error"):
-        assert_refused(told, "PATH_NOT_ALLOWED")
+        assert_refused(told, "QUERY_NOT_READ")
         assert targets == []
     else:
         assert targets == [f"{PROJECT}/messages?{query}"]
