@@ -22,6 +22,7 @@ from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
 from gateway.store import migrations, schema, sqlite
 from gateway.store.engines import Database
+from gateway.store.sqlite import Run
 
 NOW = 1_000_000.0
 
@@ -150,6 +151,31 @@ def _empty() -> bytes:
         made = Path(folder) / "spool.sqlite3"
         migrations.migrate(made)
         return made.read_bytes()
+
+
+class WatchedSpool(Database):
+    """Remembers what it is asked and told, by the names of the statements."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, patience_seconds=0.1)
+        self.asked: list[list[str]] = []
+        self.told: list[list[str]] = []
+
+    def ask(self, work: Callable[[Run], Any]) -> Any:
+        self.asked.append([])
+        return super().ask(lambda run: work(_noting(run, self.asked[-1])))
+
+    def tell(self, work: Callable[[Run], Any]) -> Any:
+        self.told.append([])
+        return super().tell(lambda run: work(_noting(run, self.told[-1])))
+
+
+def _noting(run: Run, names: list[str]) -> Run:
+    def noted(name: str, /, **values: object) -> list[Any]:
+        names.append(name)
+        return run(name, **values)
+
+    return noted
 
 
 @contextmanager

@@ -34,11 +34,10 @@ from gateway.motion.download import Source
 from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import NOW, HandClock
-from tests.spool_samples import locked, meddle, until
+from tests.spool_samples import WatchedSpool, locked, meddle, until
 
 HOUR, DAY = 3600.0, 86_400.0
 FILE = b"Dear customer, here is your offer.\n" * 100
@@ -507,31 +506,6 @@ def test_fetches_are_counted_and_begin_the_time_of_motions_link(house: Make) -> 
     somebody_commits(there)
     assert take(there.shelf, "7").first_fetched_at == NOW
     assert (there.known().fetches, there.known().live_until) == (3, NOW + 2 * DAY)
-
-
-class WatchedSpool(Database):
-    """Remembers what it is asked and told, by the names of the statements."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, patience_seconds=0.1)
-        self.asked: list[list[str]] = []
-        self.told: list[list[str]] = []
-
-    def ask(self, work: Callable[[Run], Any]) -> Any:
-        self.asked.append([])
-        return super().ask(lambda run: work(_noting(run, self.asked[-1])))
-
-    def tell(self, work: Callable[[Run], Any]) -> Any:
-        self.told.append([])
-        return super().tell(lambda run: work(_noting(run, self.told[-1])))
-
-
-def _noting(run: Run, names: list[str]) -> Run:
-    def noted(name: str, /, **values: object) -> list[Any]:
-        names.append(name)
-        return run(name, **values)
-
-    return noted
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from gateway import doors, errors
-from gateway.attachments import tokens
+from gateway import app, doors, errors, paths
+from gateway.attachments import tokens, vault
+from gateway.attachments.decision import Item
+from gateway.attachments.register import Register
 from gateway.attachments.tokens import Purpose
 from gateway.doors import PUBLIC_HEADERS
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
+from gateway.inspection import content, inspector
 from gateway.inspection.rulebook import VerdictKind
 from gateway.store.engines import Database
 from tests import document_samples
@@ -36,7 +40,8 @@ from tests.file_door_samples import (
     proxied,
 )
 from tests.picture_samples import picture, written
-from tests.service_samples import NOW
+from tests.service_samples import NOW, services
+from tests.spool_samples import WatchedSpool, locked
 
 DAY = 86_400.0
 FILE = written(picture(), "JPEG")
@@ -168,6 +173,27 @@ def test_every_fetch_is_counted_with_the_end_of_its_token(door: FileDoor) -> Non
     assert door.shelf.fetches == [(JPEG, None), (JPEG, NOW + 3600), (JPEG, NOW + 60)]
 
 
+def test_a_fetch_from_the_vault_reads_one_row_and_is_answered_while_nobody_can_write(spool: Database) -> None:
+    """With the real shelf."""
+    watched = WatchedSpool(spool.path)
+    shared = services(watched, attachments=LINKS)
+    file, digest = paths.vault(shared.settings) / vault.place(sha256(FILE).digest()), sha256(FILE).digest()
+    file.parent.mkdir(parents=True)
+    file.write_bytes(FILE)
+    seen = inspector.inspect(content.of_bytes(FILE), name="")
+    item = Item.of(Register(spool).acquired(JPEG, digest=digest, name="", seen=seen, now=NOW), digest, seen)
+    client = app.create_app(shared, door="attachments").test_client()
+    with locked(spool.path):
+        for asked in (proxied(), minted(grant(item)), minted(grant(item))):
+            assert client.get(asked, headers={"range": "bytes=0-9"}, buffered=True).data == FILE[:10]
+    assert watched.asked == [["attachment"]] * 3
+    shared.shelf.close()
+    watched.close()
+    known = Register(spool).find(JPEG)
+    assert known
+    assert known.fetches == 3
+
+
 # Verdicts.
 
 
@@ -243,7 +269,7 @@ def test_a_minted_link_of_an_older_release_is_judged_at_each_fetch(
             assert 'filename="old.gif"' in answer.headers["Content-Disposition"]
         elsewhere = door.ask(minted_before(dataclasses.replace(older, purpose=Purpose.ELSEWHERE)))
         assert (elsewhere.status_code, elsewhere.headers["Content-Type"]) == (200, "image/gif")
-    assert [line["row"] for line in log()] == ["GIF" if status == 415 else "all else", "another channel"]
+    assert [line["row"] for line in log()] == ["GIF" if status == 415 else "picture of another type", "another channel"]
 
 
 @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)], ids=["just fits", "over"])
