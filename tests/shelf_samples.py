@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.attachments import decision
-from gateway.attachments.decision import Claim, Item, Record, Refuse
+from gateway.attachments.decision import Item, KnownAttachment, LinkClaim, Refuse
 from gateway.attachments.fetch import Shelf
 from gateway.errors import GatewayError, NotFound
 from gateway.inspection import content, inspector
@@ -28,7 +28,7 @@ class HandShelf(Shelf):
     folder: Path
     clock: HandClock
     items: dict[str, Item] = field(default_factory=dict)
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[str, KnownAttachment] = field(default_factory=dict)
     troubles: dict[str, GatewayError] = field(default_factory=dict)
     fetches: list[tuple[str, float | None]] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
@@ -47,13 +47,13 @@ class HandShelf(Shelf):
         return item
 
     def know(self, attachment_id: str, **known: Any) -> None:
-        before = self.records.get(attachment_id, Record(attachment_id=attachment_id))
+        before = self.records.get(attachment_id, KnownAttachment(attachment_id=attachment_id))
         self.records[attachment_id] = replace(before, **known)
 
-    def known(self, attachment_id: str) -> Record | None:
+    def known(self, attachment_id: str) -> KnownAttachment | None:
         return self.records.get(attachment_id)
 
-    def take(self, claim: Claim) -> Item:
+    def take(self, claim: LinkClaim) -> Item:
         decided = decision.decide(self.known(claim.attachment_id), claim, self.clock.now())
         if isinstance(decided, Refuse):
             raise decided.error(decided.reason)

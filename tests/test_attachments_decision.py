@@ -13,9 +13,9 @@ from gateway import __version__
 from gateway.attachments import decision
 from gateway.attachments.decision import (
     Acquire,
-    Claim,
     Failure,
-    Record,
+    KnownAttachment,
+    LinkClaim,
     Refuse,
     Serve,
     decide,
@@ -50,18 +50,18 @@ GRANT = Grant(
     issued_at=NOW,
     expires_at=NOW + DAY,
 )
-MOTIONS = Claim(attachment_id="7", link_ttl=DAY)
+MOTIONS = LinkClaim(attachment_id="7", link_ttl=DAY)
 MINTED = decision.by_token(GRANT)
-OURS = Claim(attachment_id="7")
+OURS = LinkClaim(attachment_id="7")
 CLAIMS = {"Motion's link": MOTIONS, "a minted link": MINTED, "the gateway itself": OURS}
 every_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 
 
-def record(**known: Any) -> Record:
-    return Record(attachment_id="7", **known)
+def record(**known: Any) -> KnownAttachment:
+    return KnownAttachment(attachment_id="7", **known)
 
 
-def minted(**changes: Any) -> Claim:
+def minted(**changes: Any) -> LinkClaim:
     return decision.by_token(dataclasses.replace(GRANT, **changes))
 
 
@@ -69,18 +69,18 @@ def failed(status: int = 404, *, at: float = NOW, digest: bytes | None = None) -
     return Failure(reason="as it was", status=status, digest=digest, at=at)
 
 
-def served(known: Record, *, seen: Inspection | None = SEEN) -> Serve:
+def served(known: KnownAttachment, *, seen: Inspection | None = SEEN) -> Serve:
     return Serve(record=known, digest=DIGEST, seen=seen)
 
 
 @every_claim
-def test_what_is_here_is_served(claim: Claim) -> None:
+def test_what_is_here_is_served(claim: LinkClaim) -> None:
     known = record(**HERE)
     assert decide(known, claim, NOW) == served(known)
 
 
 @every_claim
-def test_what_nobody_asked_for_before_is_acquired_and_by_a_token_only_with_its_bytes(claim: Claim) -> None:
+def test_what_nobody_asked_for_before_is_acquired_and_by_a_token_only_with_its_bytes(claim: LinkClaim) -> None:
     assert decide(None, claim, NOW) == Acquire(record=record(), wanted=claim.digest)
 
 
@@ -122,7 +122,7 @@ def test_a_minted_link_has_an_end_of_its_own_and_the_gateway_itself_none() -> No
 
 
 @pytest.mark.parametrize("claim", [MOTIONS, MINTED], ids=["Motion's link", "a minted link"])
-def test_what_has_ended_is_told_before_what_failed(claim: Claim) -> None:
+def test_what_has_ended_is_told_before_what_failed(claim: LinkClaim) -> None:
     assert decide(record(revoked_before=NOW + 1, failure=failed(503)), claim, NOW) == Refuse(
         NotFound, Reason.LINK_REVOKED
     )
@@ -130,7 +130,7 @@ def test_what_has_ended_is_told_before_what_failed(claim: Claim) -> None:
 
 # Bytes.
 
-BYTES: dict[str, tuple[dict[str, Any], Claim, object]] = {
+BYTES: dict[str, tuple[dict[str, Any], LinkClaim, object]] = {
     "here, these": (HERE, OURS, "served"),
     "here, others by a token, and a link to them lives": (HERE, minted(digest=OTHER), Reason.OTHER_BYTES),
     "here, others by a token, and none lives": (OVER | {"stored": True}, minted(digest=OTHER), OTHER),
@@ -147,7 +147,7 @@ BYTES: dict[str, tuple[dict[str, Any], Claim, object]] = {
 
 
 @pytest.mark.parametrize(("known", "claim", "expected"), BYTES.values(), ids=BYTES)
-def test_the_bytes_are(known: dict[str, Any], claim: Claim, expected: object) -> None:
+def test_the_bytes_are(known: dict[str, Any], claim: LinkClaim, expected: object) -> None:
     found = record(**known)
     if expected == "served":
         assert decide(found, claim, NOW) == served(found)
@@ -164,7 +164,7 @@ def test_the_bytes_are(known: dict[str, Any], claim: Claim, expected: object) ->
     ("status", "error", "seconds"), [(404, NotFound, 5), (503, Unavailable, 5), (413, TooLarge, 60)]
 )
 @every_claim
-def test_a_failure_is_remembered_for_a_while(claim: Claim, status: int, error: Any, seconds: int) -> None:
+def test_a_failure_is_remembered_for_a_while(claim: LinkClaim, status: int, error: Any, seconds: int) -> None:
     tried = record(failure=failed(status, digest=claim.digest))
     for later in (0, seconds - 0.1):
         assert decide(tried, claim, NOW + later) == Refuse(error, "as it was")
@@ -181,21 +181,21 @@ WANTED = {
 
 
 @pytest.mark.parametrize(("tried", "claim", "known"), WANTED.values(), ids=WANTED)
-def test_a_failure_says_nothing_of_other_bytes(tried: bytes | None, claim: Claim, known: dict[str, Any]) -> None:
+def test_a_failure_says_nothing_of_other_bytes(tried: bytes | None, claim: LinkClaim, known: dict[str, Any]) -> None:
     found = record(**known, failure=failed(digest=tried))
     wanted = DIGEST if known or claim is MINTED else None
     assert decide(found, claim, NOW) == Acquire(record=found, wanted=wanted)
 
 
 @every_claim
-def test_what_is_here_is_served_whatever_failed_meanwhile(claim: Claim) -> None:
+def test_what_is_here_is_served_whatever_failed_meanwhile(claim: LinkClaim) -> None:
     known = record(**HERE, failure=failed(503, digest=claim.digest))
     assert decide(known, claim, NOW) == served(known)
 
 
 # Inspections of another release.
 
-INSPECTIONS: dict[str, tuple[dict[str, Any], Claim, Inspection | None]] = {
+INSPECTIONS: dict[str, tuple[dict[str, Any], LinkClaim, Inspection | None]] = {
     "of this release": ({}, MOTIONS, SEEN),
     "of another": ({"inspected_by": "0.0.1"}, MOTIONS, None),
     "of another, for the gateway itself": ({"inspected_by": "0.0.1"}, OURS, None),
@@ -207,7 +207,7 @@ INSPECTIONS: dict[str, tuple[dict[str, Any], Claim, Inspection | None]] = {
 
 @pytest.mark.parametrize(("changes", "claim", "seen"), INSPECTIONS.values(), ids=INSPECTIONS)
 def test_an_inspection_is_taken_as_it_is_if_it_is(
-    changes: dict[str, Any], claim: Claim, seen: Inspection | None
+    changes: dict[str, Any], claim: LinkClaim, seen: Inspection | None
 ) -> None:
     known = record(**HERE | changes)
     assert decide(known, claim, NOW) == served(known, seen=seen)
@@ -215,7 +215,7 @@ def test_an_inspection_is_taken_as_it_is_if_it_is(
 
 moments = st.floats(NOW - 3 * DAY, NOW + 3 * DAY)
 records = st.builds(
-    Record,
+    KnownAttachment,
     attachment_id=st.just("7"),
     digest=st.sampled_from([None, DIGEST, OTHER]),
     inspection=st.sampled_from([None, SEEN]),
@@ -230,7 +230,9 @@ records = st.builds(
 
 
 @given(records, st.sampled_from([*CLAIMS.values(), minted(digest=OTHER), minted(kind=None)]), moments)
-def test_whatever_is_known_no_claim_gets_other_bytes_than_it_asks_for(known: Record, claim: Claim, now: float) -> None:
+def test_whatever_is_known_no_claim_gets_other_bytes_than_it_asks_for(
+    known: KnownAttachment, claim: LinkClaim, now: float
+) -> None:
     decided = decide(known, claim, now)
     if isinstance(decided, Serve):
         assert (decided.digest, known.stored) == (known.digest, True)

@@ -23,7 +23,7 @@ import pytest
 
 from gateway import __version__, paths
 from gateway.attachments import eviction, vault
-from gateway.attachments.decision import REMEMBERED_SECONDS, Acquire, Claim, Failure, Item, Record
+from gateway.attachments.decision import REMEMBERED_SECONDS, Acquire, Failure, Item, KnownAttachment, LinkClaim
 from gateway.attachments.eviction import Bounds
 from gateway.attachments.fetch import TIDY_SECONDS, WAITING, Acquisition, Shelf
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
@@ -83,7 +83,7 @@ class House:
         incoming = [str(path.relative_to(self.folder)) for path in files if path.parent.name == vault.INCOMING]
         return sorted(incoming + [path.name[:8] for path in files if path.parent.name != vault.INCOMING])
 
-    def known(self, attachment_id: str = "7") -> Record:
+    def known(self, attachment_id: str = "7") -> KnownAttachment:
         found = Register(self.spool).find(attachment_id)
         assert found is not None
         return found
@@ -116,7 +116,7 @@ Make = Callable[..., House]
 
 
 def take(shelf: Shelf, attachment_id: str, *, digest: bytes | None = None) -> Item:
-    return shelf.take(Claim(attachment_id=attachment_id, digest=digest))
+    return shelf.take(LinkClaim(attachment_id=attachment_id, digest=digest))
 
 
 def refused(shelf: Shelf, attachment_id: str = "7", *, digest: bytes | None = None) -> GatewayError:
@@ -270,11 +270,11 @@ TAKING = """
 import sys
 from pathlib import Path
 from gateway import config, services
-from gateway.attachments.decision import Claim
+from gateway.attachments.decision import LinkClaim
 shared = services.build(config.load(Path(sys.argv[1]), {}), needs={"shelf"})
 print("ready", flush=True)
 sys.stdin.readline()
-print(shared.shelf.take(Claim(attachment_id="7")).digest.hex(), flush=True)
+print(shared.shelf.take(LinkClaim(attachment_id="7")).digest.hex(), flush=True)
 """
 
 
@@ -525,7 +525,7 @@ def test_a_fetch_from_the_vault_reads_its_row_once_and_waits_for_no_commit(watch
     seen.told.clear()
     with locked(there.spool.path):
         there.shelf.fetched(take(there.shelf, "7"))
-        there.shelf.fetched(there.shelf.take(Claim(attachment_id="7", link_ttl=60)), until=NOW + DAY)
+        there.shelf.fetched(there.shelf.take(LinkClaim(attachment_id="7", link_ttl=60)), until=NOW + DAY)
         assert seen.asked == [["attachment"]] * 2
     until(lambda: there.known().fetches == 2, "it was counted in the end")
 
@@ -726,7 +726,7 @@ def acquire(spool: Database, behaviour: Behaviour, *, wanted: bytes | None = Non
             bounds = Bounds(vault_bytes=10**9, free_bytes=0)
             acquisition = Acquisition(motions, files, Register(spool), bounds, HandClock())
             with files.incoming("7", patience_seconds=0) as incoming:
-                acquisition.run(Acquire(record=Record(attachment_id="7"), wanted=wanted), incoming)
+                acquisition.run(Acquire(record=KnownAttachment(attachment_id="7"), wanted=wanted), incoming)
     return files
 
 

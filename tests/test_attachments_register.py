@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway import __version__
-from gateway.attachments.decision import Failure, Record
+from gateway.attachments.decision import Failure, KnownAttachment
 from gateway.attachments.register import COUNTED_SECONDS, GRACE_SECONDS, KEEP_SECONDS, Fetches, Register
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection.structure import Inspection, Trait
@@ -46,7 +46,7 @@ def fetched(spool: Database, attachment_id: str, *, now: float, until: float, by
     register.close()
 
 
-def known(spool: Database, attachment_id: str = "7") -> Record:
+def known(spool: Database, attachment_id: str = "7") -> KnownAttachment:
     found = Register(spool).find(attachment_id)
     assert found is not None
     return found
@@ -59,7 +59,7 @@ def test_nothing_is_known_of_what_nobody_asked_for(spool: Database) -> None:
 
 def test_what_was_acquired_is_known_as_it_was_inspected(spool: Database) -> None:
     acquire(spool)
-    assert known(spool) == Record(
+    assert known(spool) == KnownAttachment(
         attachment_id="7",
         digest=b"d" * 32,
         size_bytes=1234,

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import config, paths, services
-from gateway.attachments.decision import Claim
+from gateway.attachments.decision import LinkClaim
 from gateway.attachments.fetch import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
@@ -53,10 +53,10 @@ def file(settings_file: Callable[..., Path]) -> Iterator[Path]:
 def shelf(file: Path) -> Iterator[Shelf]:
     """Attachment 1 was fetched once by Motion's link, 2 is here, 3 is gone."""
     shared = services.build(config.load(file, {}), needs={"shelf"})
-    shared.shelf.fetched(shared.shelf.take(Claim(attachment_id="1")))
-    shared.shelf.take(Claim(attachment_id="2"))
+    shared.shelf.fetched(shared.shelf.take(LinkClaim(attachment_id="1")))
+    shared.shelf.take(LinkClaim(attachment_id="2"))
     with pytest.raises(NotFound):
-        shared.shelf.take(Claim(attachment_id="3"))
+        shared.shelf.take(LinkClaim(attachment_id="3"))
     yield shared.shelf
     shared.shelf.close()
     shared.spool.close()
@@ -107,7 +107,7 @@ def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> 
 def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:
     found = {told["attachment_id"]: told for told in json.loads(run("attachments", "list", "--json").stdout)}
     one = found["1"]
-    assert one["digest"] == shelf.take(Claim(attachment_id="1")).digest.hex()
+    assert one["digest"] == shelf.take(LinkClaim(attachment_id="1")).digest.hex()
     assert (one["size"], one["mime"], one["name"], one["in_vault"], one["fetches"]) == (
         20,
         "text/plain",

@@ -45,7 +45,7 @@ def test_a_record_tells_everything_but_the_content(spool: Database) -> None:
     accept(spool, identity="+39333", contact="c1", nonce="n1")
     accept(spool, identity="+39333", contact="c1", nonce="n1")
     settle(spool, 1, "delivered", now=NOW + 5)
-    assert records.shown(spool, 1) == records.Record(
+    assert records.shown(spool, 1) == records.EventRecord(
         event_id=1,
         connector_id=7,
         state="delivered",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery import schedule
-from gateway.delivery.schedule import Again, Health, Park, Record, Try
+from gateway.delivery.schedule import Again, FailureRecord, Health, Park, Try
 
 NOW = 1_000_000.0
 DAY = 86_400.0
@@ -22,7 +22,7 @@ def answered(status: int | None, *, retry_after: float = 0.0) -> Try:
     return Try(status, str(status), retry_after)
 
 
-def after(attempt: Try, record: Record, **changes: Any) -> Again | Park:
+def after(attempt: Try, record: FailureRecord, **changes: Any) -> Again | Park:
     """What follows a failure while Motion is up and takes other events, unless `changes` says otherwise."""
     usual: dict[str, Any] = {
         "motion_was_up": True,
@@ -36,7 +36,7 @@ def after(attempt: Try, record: Record, **changes: Any) -> Again | Park:
 
 def wait_seconds(attempt: Try, failures: int, *, chance: float) -> float:
     """The wait after so many failures, this one included."""
-    step = after(attempt, Record(failures - 1, NOW), others_delivered=False, chance=chance)
+    step = after(attempt, FailureRecord(failures - 1, NOW), others_delivered=False, chance=chance)
     assert isinstance(step, Again)
     return step.wait_seconds
 
@@ -156,7 +156,7 @@ GIVEN_UP = {
 def test_an_event_is_given_up_only_when_the_failures_are_its_own(case: Case) -> None:
     step = after(
         case.attempt,
-        Record(case.failures, NOW - case.failing_for),
+        FailureRecord(case.failures, NOW - case.failing_for),
         others_delivered=case.others_delivered,
         motion_was_up=case.motion_was_up,
     )
@@ -164,16 +164,16 @@ def test_an_event_is_given_up_only_when_the_failures_are_its_own(case: Case) -> 
 
 
 def test_the_first_failure_is_when_it_began_and_later_ones_do_not_move_it() -> None:
-    first = after(answered(500), Record())
+    first = after(answered(500), FailureRecord())
     assert isinstance(first, Again)
-    assert first.record == Record(failures=1, failing_since=NOW)
+    assert first.record == FailureRecord(failures=1, failing_since=NOW)
     second = after(answered(500), first.record, now=NOW + 60)
     assert isinstance(second, Again)
-    assert second.record == Record(failures=2, failing_since=NOW)
+    assert second.record == FailureRecord(failures=2, failing_since=NOW)
 
 
-@pytest.mark.parametrize("record", [Record(), Record(3, NOW - 60)], ids=["fresh", "failed before"])
-def test_a_failure_while_motion_is_down_costs_the_event_nothing(record: Record) -> None:
+@pytest.mark.parametrize("record", [FailureRecord(), FailureRecord(3, NOW - 60)], ids=["fresh", "failed before"])
+def test_a_failure_while_motion_is_down_costs_the_event_nothing(record: FailureRecord) -> None:
     for attempt in (NO_ANSWER, answered(503, retry_after=100), answered(404)):
         assert after(attempt, record, motion_was_up=False) == Again(0.0, record)
 
@@ -190,10 +190,10 @@ def test_any_failure_is_tried_again_within_five_minutes_or_given_up(
     status: int | None, failures: int, asked: float, chance: float, *, others: bool, since: float | None
 ) -> None:
     attempt = answered(status, retry_after=asked)
-    step = after(attempt, Record(failures, since), others_delivered=others, chance=chance)
+    step = after(attempt, FailureRecord(failures, since), others_delivered=others, chance=chance)
     assert isinstance(step, Park) or 0 <= step.wait_seconds <= schedule.LONGEST_WAIT_SECONDS
-    assert after(attempt, Record(failures, since), others_delivered=others, motion_was_up=False) == Again(
-        0.0, Record(failures, since)
+    assert after(attempt, FailureRecord(failures, since), others_delivered=others, motion_was_up=False) == Again(
+        0.0, FailureRecord(failures, since)
     )
 
 

@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from gateway import app
-from gateway.attachments.decision import Claim
+from gateway.attachments.decision import LinkClaim
 from gateway.outbound import message, refusals
 from gateway.serving import nginx_conf
 from gateway.sinch import TOTAL_SECONDS, Effect, SinchError
@@ -100,7 +100,7 @@ class SlowShelf:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._door.shelf, name)
 
-    def take(self, claim: Claim) -> Any:
+    def take(self, claim: LinkClaim) -> Any:
         self._door.clock.advance(self._door.services.settings.motion.timeout - 1)
         return self._door.shelf.take(claim)
 

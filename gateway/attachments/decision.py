@@ -39,7 +39,7 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class KnownAttachment:
     """What is known of an attachment; of one that nobody has asked for, nothing but its id. Times are epoch seconds."""
 
     attachment_id: str
@@ -71,7 +71,7 @@ class Item:
     revoked_before: int | None  # tokens minted before that second open nothing
 
     @classmethod
-    def of(cls, record: Record, digest: bytes, seen: Inspection) -> Item:
+    def of(cls, record: KnownAttachment, digest: bytes, seen: Inspection) -> Item:
         """Gather what is known of one that has these bytes, in which that was seen."""
         return cls(
             attachment_id=record.attachment_id,
@@ -85,7 +85,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class LinkClaim:
     """Who asks for which attachment: a minted link, the one that Motion built, or, with neither, the gateway itself."""
 
     attachment_id: str
@@ -103,7 +103,7 @@ class Claim:
 class Serve:
     """The file is here. `seen`: what its inspection found; None: it is to be inspected anew."""
 
-    record: Record
+    record: KnownAttachment
     digest: bytes
     seen: Inspection | None
 
@@ -112,7 +112,7 @@ class Serve:
 class Acquire:
     """The file must be had from Motion. `wanted`: the bytes that it must have; None: any."""
 
-    record: Record
+    record: KnownAttachment
     wanted: bytes | None
 
 
@@ -122,17 +122,17 @@ class Refuse:
     reason: str
 
 
-def by_token(grant: Grant) -> Claim:
+def by_token(grant: Grant) -> LinkClaim:
     """Make the claim of a minted link."""
-    return Claim(attachment_id=grant.attachment_id, digest=grant.digest, grant=grant)
+    return LinkClaim(attachment_id=grant.attachment_id, digest=grant.digest, grant=grant)
 
 
-def decide(record: Record | None, claim: Claim, now: float) -> Serve | Acquire | Refuse:
+def decide(record: KnownAttachment | None, claim: LinkClaim, now: float) -> Serve | Acquire | Refuse:
     """Say what `claim` gets of the attachment that `record` tells of; None: nothing is known of it.
 
     `record.stored` is the truth of the disk, not only of the register.
     """
-    known = record or Record(attachment_id=claim.attachment_id)
+    known = record or KnownAttachment(attachment_id=claim.attachment_id)
     if ended := _ended(known, claim, now):
         return Refuse(NotFound, ended)
     if known.digest and known.stored and claim.digest in (None, known.digest):
@@ -144,7 +144,7 @@ def decide(record: Record | None, claim: Claim, now: float) -> Serve | Acquire |
     return _remembered(known.failure, wanted, now) or Acquire(record=known, wanted=wanted)
 
 
-def _ended(known: Record, claim: Claim, now: float) -> str:
+def _ended(known: KnownAttachment, claim: LinkClaim, now: float) -> str:
     """Tell why its link opens nothing any more; "" as long as it lives."""
     if claim.grant is None and claim.link_ttl is None:
         return ""

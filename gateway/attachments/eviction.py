@@ -11,7 +11,7 @@ from functools import partial
 
 from gateway import telemetry
 from gateway.attachments import vault
-from gateway.attachments.decision import Record
+from gateway.attachments.decision import KnownAttachment
 from gateway.attachments.register import KEEP_SECONDS, Register
 from gateway.attachments.vault import Vault
 from gateway.errors import CommandError
@@ -79,7 +79,7 @@ def evict_all(files: Vault, register: Register) -> int:
     return len(going)
 
 
-def drop_former(files: Vault, register: Register, known: Record) -> None:
+def drop_former(files: Vault, register: Register, known: KnownAttachment) -> None:
     """Delete the bytes that an attachment had before, unless another one has the same."""
     if known.digest and known.stored and not register.shared(known):
         evict(files, register, [Stored(known.digest, known.size_bytes)])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.attachments import decision, eviction, vault
-from gateway.attachments.decision import Acquire, Claim, Item, Record, Refuse, Serve
+from gateway.attachments.decision import Acquire, Item, KnownAttachment, LinkClaim, Refuse, Serve
 from gateway.attachments.register import Fetches, Register
 from gateway.attachments.vault import Incoming, Vault
 from gateway.clock import Clock
@@ -56,7 +56,7 @@ class Shelf:
         self._tidied_at = 0.0
         self._places = threading.BoundedSemaphore(WAITING)
 
-    def known(self, attachment_id: str) -> Record | None:
+    def known(self, attachment_id: str) -> KnownAttachment | None:
         """Tell what is known of any id, whether there is such an attachment or not. Raises SpoolUnavailable."""
         record = self._register.find(attachment_id)
         if record is None or record.digest is None:
@@ -64,7 +64,7 @@ class Shelf:
         here = self._vault.holds(record.digest, record.size_bytes)  # which the register may not know yet
         return record if record.stored is here else replace(record, stored=here)
 
-    def take(self, claim: Claim) -> Item:
+    def take(self, claim: LinkClaim) -> Item:
         """Hand out the attachment, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
         require_id(claim.attachment_id)
         decided = self._decided(claim)
@@ -102,7 +102,7 @@ class Shelf:
         self._register.revoked(attachment_id, before=before)
         return before
 
-    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[Record]:
+    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[KnownAttachment]:
         """List the attachments that something happened to last; of `among` alone, and since that moment."""
         return self._register.listed(most=most, among=among, since=since)
 
@@ -130,14 +130,14 @@ class Shelf:
         self._register.close()
         self._source.close()
 
-    def _decided(self, claim: Claim) -> Serve | Acquire:
+    def _decided(self, claim: LinkClaim) -> Serve | Acquire:
         """Read what is known, and decide. Raises what is refused."""
         decided = decision.decide(self.known(claim.attachment_id), claim, self._clock.now())
         if isinstance(decided, Refuse):
             raise decided.error(decided.reason)
         return decided
 
-    def _waited_for(self, claim: Claim) -> Item:
+    def _waited_for(self, claim: LinkClaim) -> Item:
         with self._place(), self._vault.incoming(claim.attachment_id, patience_seconds=self._patience_seconds) as file:
             decided = self._decided(claim)  # another may have acquired it while we waited
             item = self._served(decided) if isinstance(decided, Serve) else self._acquired(decided, file)
@@ -206,7 +206,7 @@ class Acquisition:
         download.require_no_page(came, seen)
         return self._store(decided.record, incoming, came, seen)
 
-    def _store(self, former: Record, incoming: Incoming, came: download.Download, seen: Inspection) -> Item:
+    def _store(self, former: KnownAttachment, incoming: Incoming, came: download.Download, seen: Inspection) -> Item:
         size, now = came.size_bytes, self.clock.now()
         with self.vault.alone():
             if not self.vault.holds(came.digest, size):

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from gateway import __version__
-from gateway.attachments.decision import Failure, Record
+from gateway.attachments.decision import Failure, KnownAttachment
 from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.inspection.structure import Inspection, Trait
 from gateway.store.engines import Database
@@ -33,7 +33,7 @@ KEEP_SECONDS = 30 * 24 * 3600.0
 COUNTED_SECONDS = 1.0  # the longest that a fetch is not written
 
 # As the statements give them; behind these come those of the failure.
-_COLUMNS = [column.name for column in fields(Record) if column.name != "failure"]
+_COLUMNS = [column.name for column in fields(KnownAttachment) if column.name != "failure"]
 _TRAITS = {str(trait): trait for trait in Trait}
 
 
@@ -66,17 +66,19 @@ class Register:
         self._due, self._closing = threading.Event(), threading.Event()
         self._writer: threading.Thread | None = None
 
-    def find(self, attachment_id: str) -> Record | None:
+    def find(self, attachment_id: str) -> KnownAttachment | None:
         """Read what is known of one. Raises SpoolUnavailable, as all here do."""
         rows = self.database.ask(lambda run: run("attachment", attachment_id=attachment_id))
         return _record(rows[0]) if rows else None
 
-    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[Record]:
+    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[KnownAttachment]:
         """List those that something happened to last, the last one first; of `among` alone, and since that moment."""
         told = {"most": most, "among": None if among is None else json.dumps([*among]), "since": since}
         return [_record(row) for row in self.database.ask(lambda run: run("latest_attachments", **told))]
 
-    def acquired(self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float) -> Record:
+    def acquired(
+        self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float
+    ) -> KnownAttachment:
         """Record that its file is in the vault. Returns what is known of it now."""
         what = {"digest": digest, "size_bytes": seen.size_bytes, "name": name, "inspection": _written(seen)}
         live = {"now": now, "live_until": now + GRACE_SECONDS}
@@ -122,7 +124,7 @@ class Register:
 
         return self.tell(work)
 
-    def shared(self, known: Record) -> bool:
+    def shared(self, known: KnownAttachment) -> bool:
         """Tell whether another attachment has the same file in the vault."""
         same = {"digest": known.digest, "attachment_id": known.attachment_id}
         return bool(self.database.ask(lambda run: run("sharing_attachment", **same)))
@@ -203,14 +205,14 @@ def _nothing(_run: Run) -> None:
     pass
 
 
-def _record(row: tuple[Any, ...]) -> Record:
+def _record(row: tuple[Any, ...]) -> KnownAttachment:
     known: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
     reason, status, digest, at = row[len(_COLUMNS) :]
     failure = Failure(reason=reason, status=status, digest=digest, at=at) if reason else None
     written = known["inspection"]
     known["inspection"] = _read(json.loads(written), known["size_bytes"]) if written else None
     known["stored"] = bool(known["stored"])
-    return Record(**known, failure=failure)
+    return KnownAttachment(**known, failure=failure)
 
 
 def _written(seen: Inspection) -> str:

@@ -19,7 +19,7 @@ from flask import Blueprint, Response, g, request, send_file
 
 from gateway import limits, telemetry
 from gateway.attachments import content_disposition, decision, tokens, vault
-from gateway.attachments.decision import Claim, Item
+from gateway.attachments.decision import Item, LinkClaim
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import secrets
 from gateway.doors import NGINX, SENDER, VAULT_LOCATION
@@ -47,7 +47,7 @@ def blueprint(services: Services) -> Blueprint:
     settings, limit = services.settings.attachments, services.settings.limits.fetches_per_attachment
 
     @services.limits.limited(limit, Reason.FETCHES, whose=lambda: str(g.decision[telemetry.ATTACHMENT]))
-    def answer(claim: Claim) -> Response:
+    def answer(claim: LinkClaim) -> Response:
         return _answer(services, claim)
 
     def follow(attachment_id: str) -> Response:
@@ -65,7 +65,7 @@ def blueprint(services: Services) -> Blueprint:
     return door
 
 
-def _proxied(services: Services, attachment_id: str) -> Claim:
+def _proxied(services: Services, attachment_id: str) -> LinkClaim:
     """Prove Motion's own link, and make its claim. Raises NotFound, TooManyRequests."""
     with _counted(services, "tokens"):
         _require_proxy_token(services)
@@ -74,10 +74,10 @@ def _proxied(services: Services, attachment_id: str) -> Claim:
     # Such ids can be counted through. Who has tried too many is told nothing for a while, not even what there is.
     limit = services.settings.limits.unknown_tokens_per_address
     services.limits.require_left(limit, Reason.UNKNOWN_TOKENS, _counter("ids"))
-    return Claim(attachment_id=attachment_id, link_ttl=services.settings.attachments.link_ttl)
+    return LinkClaim(attachment_id=attachment_id, link_ttl=services.settings.attachments.link_ttl)
 
 
-def _minted(services: Services, token: str) -> Claim:
+def _minted(services: Services, token: str) -> LinkClaim:
     """Open the token of a link of ours, and make its claim. Raises NotFound, TooManyRequests."""
     keys = [key.get_secret_value() for key in services.settings.attachments.token_keys]
     with _counted(services, "tokens"):
@@ -109,14 +109,14 @@ def _spelled(given: str) -> str:
     return text if given in escaped | {text} else ""
 
 
-def _noted(claim: Claim) -> Claim:
+def _noted(claim: LinkClaim) -> LinkClaim:
     """Let the log's line tell what the claim is for."""
     g.decision[telemetry.ATTACHMENT] = claim.attachment_id
     g.decision[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
     return claim
 
 
-def _answer(services: Services, claim: Claim) -> Response:
+def _answer(services: Services, claim: LinkClaim) -> Response:
     grant = claim.grant
     item = _taken(services, claim)
     label = _label(services, item, grant)
@@ -128,7 +128,7 @@ def _answer(services: Services, claim: Claim) -> Response:
     return response
 
 
-def _taken(services: Services, claim: Claim) -> Item:
+def _taken(services: Services, claim: LinkClaim) -> Item:
     """Take the attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable."""
     with nullcontext() if claim.grant else _counted(services, "ids"):
         item = services.shelf.take(claim)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gateway import printable, services, telemetry
-from gateway.attachments.decision import Record
+from gateway.attachments.decision import KnownAttachment
 from gateway.attachments.fetch import Shelf
 from gateway.cli import Invocation, options, print_json, print_table, written
 from gateway.cli.spool import opened_spool
@@ -190,14 +190,14 @@ def _shown(path: Path) -> str:
     return printable.text(str(path))
 
 
-def _verdict(record: Record, settings: Settings) -> Verdict | None:
+def _verdict(record: KnownAttachment, settings: Settings) -> Verdict | None:
     limits = verdicts.limits_of(settings)
     if record.inspection is None:
         return None
     return verdicts.judge(record.inspection, profile=settings.attachments.profile, limits=limits)
 
 
-def _row(record: Record, verdict: Verdict | None) -> tuple[str, ...]:
+def _row(record: KnownAttachment, verdict: Verdict | None) -> tuple[str, ...]:
     return (
         record.attachment_id,
         record.inspection.mime if record.inspection else "",
@@ -210,19 +210,19 @@ def _row(record: Record, verdict: Verdict | None) -> tuple[str, ...]:
     )
 
 
-def _file(record: Record) -> str:
+def _file(record: KnownAttachment) -> str:
     if record.stored:
         return "in the vault"
     return "evicted" if record.digest else "none"
 
 
-def _trouble(record: Record) -> str:
+def _trouble(record: KnownAttachment) -> str:
     failure = f"{record.failure.reason}, {_time(record.failure.at)}" if record.failure else ""
     revoked = f"links revoked, {_time(record.revoked_before)}" if record.revoked_before else ""
     return "; ".join(filter(None, (failure, revoked)))
 
 
-def _facts(record: Record, verdict: Verdict | None) -> dict[str, object]:
+def _facts(record: KnownAttachment, verdict: Verdict | None) -> dict[str, object]:
     failure = record.failure
     return {
         "attachment_id": record.attachment_id,

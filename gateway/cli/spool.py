@@ -13,7 +13,7 @@ import click
 from gateway import cli, paths, services, store, telemetry
 from gateway.cli import NUMBER, Invocation, options, whom, written
 from gateway.delivery import claims, records
-from gateway.delivery.records import Record
+from gateway.delivery.records import EventRecord
 from gateway.errors import CommandError
 from gateway.phrases import Line
 from gateway.store import Choice, retention
@@ -145,7 +145,7 @@ def _audit(what: str, **fields: object) -> None:
     telemetry.note(Line.AUDIT, command=what, **fields)
 
 
-def _row(record: Record) -> tuple[str, ...]:
+def _row(record: EventRecord) -> tuple[str, ...]:
     told = record.told
     return (
         str(record.event_id),
@@ -164,7 +164,7 @@ def _row(record: Record) -> tuple[str, ...]:
     )
 
 
-def _facts(record: Record) -> Iterator[tuple[str, object]]:
+def _facts(record: EventRecord) -> Iterator[tuple[str, object]]:
     yield "event", record.event_id
     yield "connector", record.connector_id
     yield "kind", record.kind
@@ -184,6 +184,6 @@ def _facts(record: Record) -> Iterator[tuple[str, object]]:
         yield from ((name.replace("_", " "), value) for name, value in vars(record.told).items() if value)
 
 
-def _all_of(record: Record) -> dict[str, object]:
+def _all_of(record: EventRecord) -> dict[str, object]:
     known = cli.for_programs(record)
     return known | {"report": known.pop("told")}

@@ -23,7 +23,7 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import claims, schedule
 from gateway.delivery.claims import Claim
-from gateway.delivery.schedule import Again, Health, Park, Record, Try
+from gateway.delivery.schedule import Again, FailureRecord, Health, Park, Try
 from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
@@ -187,7 +187,7 @@ class Courier:
         now = self._clock.now()
         next_step = schedule.after_failure(
             attempt,
-            Record(taken.failures, taken.failing_since),
+            FailureRecord(taken.failures, taken.failing_since),
             motion_was_up=was_up,
             others_delivered=self._others_delivered(taken),
             now=now,

@@ -19,7 +19,7 @@ from gateway.store.sqlite import Run
 
 
 @dataclass(frozen=True)
-class Record:
+class EventRecord:
     """An event as operators see it; its body only where it was asked for."""
 
     event_id: int
@@ -40,7 +40,7 @@ class Record:
     told: Report | None  # of a delivery report: what it says
 
 
-_COLUMNS = [field.name for field in fields(Record) if field.name != "told"]
+_COLUMNS = [field.name for field in fields(EventRecord) if field.name != "told"]
 _TOLD = [field.name for field in fields(Report)]
 _RECORD = sa.select(
     event.c.id,
@@ -62,13 +62,13 @@ _RECORD = sa.select(
 ).select_from(event.outerjoin(report, report.c.event_id == event.c.id))
 
 
-def listed(database: Database, chosen: Choice = EVERY, *, most: int) -> list[Record]:
+def listed(database: Database, chosen: Choice = EVERY, *, most: int) -> list[EventRecord]:
     """The newest `most` of the chosen events, newest first."""
     query = _RECORD.where(*_conditions(database, chosen)).order_by(event.c.id.desc()).limit(most)
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 
-def shown(database: Database, event_id: int) -> Record:
+def shown(database: Database, event_id: int) -> EventRecord:
     """Raises CommandError if there is no such event."""
     row = database.read(lambda connection: connection.execute(_RECORD.where(event.c.id == event_id)).first())
     if row is None:
@@ -133,9 +133,9 @@ def _keys(database: Database, message_id: str) -> list[bytes]:
     return [key for connector_id in connectors for key in events.keys_of(message_id, connector_id=connector_id)]
 
 
-def _record(row: Sequence[Any]) -> Record:
+def _record(row: Sequence[Any]) -> EventRecord:
     columns: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
     columns["header_names"] = tuple(name for name, _ in columns["header_names"])
     columns["findings"] = tuple(columns["findings"].split())
     told = dict(zip(_TOLD, row[len(_COLUMNS) :], strict=True))
-    return Record(**columns, told=None if told["message_id"] is None else Report(**told))
+    return EventRecord(**columns, told=None if told["message_id"] is None else Report(**told))

@@ -53,7 +53,7 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Record:
+class FailureRecord:
     """How an event has failed so far."""
 
     failures: int = 0  # while Motion was up
@@ -65,7 +65,7 @@ class Again:
     """Try the event again after `wait_seconds`."""
 
     wait_seconds: float
-    record: Record
+    record: FailureRecord
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Health:
 
 def after_failure(
     attempt: Try,
-    record: Record,
+    record: FailureRecord,
     *,
     motion_was_up: bool,
     others_delivered: bool,
@@ -118,7 +118,7 @@ def after_failure(
         return Park(Reason.RETRIED_TOO_LONG)
     if not motion_was_up:
         return Again(0.0, record)  # it waits for its turn as a probe
-    return Again(_wait(attempt, failures, chance), Record(failures, since))
+    return Again(_wait(attempt, failures, chance), FailureRecord(failures, since))
 
 
 def next_probe_seconds(probes: int, retry_after_seconds: float) -> float:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from gateway import printable
 from gateway.attachments import content_disposition, tokens
-from gateway.attachments.decision import Claim, Item
+from gateway.attachments.decision import Item, LinkClaim
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.config import Account, Settings, addresses
 from gateway.errors import NotFound, TooLarge, Unavailable
@@ -59,7 +59,7 @@ class Links:
         self._paths = [_pattern(attachments.public_path), _pattern(settings.motion.attachment_path)]
         self._keys = [key.get_secret_value() for key in attachments.token_keys]
 
-    def claim(self, url: str, *, now: float) -> Claim | None:
+    def claim(self, url: str, *, now: float) -> LinkClaim | None:
         """Say which attachment `url` leads to; None: it is neither Motion's nor ours.
 
         Raises NotFound: it opens nothing; or it is spelled so that some would take it for one of ours, and others not.
@@ -73,7 +73,7 @@ class Links:
             return None
         for pattern in self._paths:
             if found := pattern.fullmatch(link["path"]):
-                return Claim(attachment_id=found["id"])
+                return LinkClaim(attachment_id=found["id"])
         if host == self._ours:
             return self._minted(link["path"], now=now)
         self._require_foreign(url)  # Motion has other things too, and may be public
@@ -87,10 +87,10 @@ class Links:
         if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
             raise NotFound(Reason.NOWHERE)
 
-    def _minted(self, path: str, *, now: float) -> Claim:
+    def _minted(self, path: str, *, now: float) -> LinkClaim:
         found = _MINTED.fullmatch(path)
         grant = tokens.open(found["token"] if found else "", keys=self._keys, now=now)
-        return Claim(attachment_id=grant.attachment_id, digest=grant.digest)
+        return LinkClaim(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
 @dataclass(kw_only=True)
@@ -101,7 +101,7 @@ class Files:
     links: Links
     account: Account
     attached: list[Attached] = field(default_factory=list)
-    _made: dict[tuple[Claim, bool], NewLink] = field(default_factory=dict)
+    _made: dict[tuple[LinkClaim, bool], NewLink] = field(default_factory=dict)
 
     def linked(self, send: Send, *, before: float) -> dict[str, NewLink]:
         """Make links of ours for the message's media that are Motion's, by their fields.
@@ -120,7 +120,7 @@ class Files:
         if self.services.clock.now() >= before:
             raise Refused("MEDIA_NOT_NOW", field=media.field, reason="it took too long")
 
-    def _linked(self, send: Send, media: Media, claim: Claim) -> NewLink:
+    def _linked(self, send: Send, media: Media, claim: LinkClaim) -> NewLink:
         on_whatsapp = WHATSAPP in named_channels(send, media.channel, self.account)
         known = (claim, on_whatsapp)
         if known not in self._made:
@@ -129,14 +129,14 @@ class Files:
             self._made[known] = self._link(claim, media, on_whatsapp=on_whatsapp)
         return self._made[known]
 
-    def _link(self, claim: Claim, media: Media, *, on_whatsapp: bool) -> NewLink:
+    def _link(self, claim: LinkClaim, media: Media, *, on_whatsapp: bool) -> NewLink:
         item = self._taken(claim, media)
         verdict = self._judged(item, media, on_whatsapp=on_whatsapp)
         name = content_disposition.safe_name(item.name, verdict.extension).utf8
         purpose = Purpose.MESSAGE if on_whatsapp else Purpose.ELSEWHERE
         return NewLink(url=self._minted(item, verdict, name, purpose, media), name=name)
 
-    def _claim(self, media: Media) -> Claim | None:
+    def _claim(self, media: Media) -> LinkClaim | None:
         """None where the link is left as it is. Raises Refused."""
         try:
             claim = self.links.claim(media.url, now=self.services.clock.now())
@@ -148,13 +148,13 @@ class Files:
             raise Refused("FOREIGN_MEDIA_NOT_ALLOWED", field=media.field)
         return claim
 
-    def _taken(self, claim: Claim, media: Media) -> Item:
+    def _taken(self, claim: LinkClaim, media: Media) -> Item:
         try:
             return self.services.shelf.take(claim)
         except (NotFound, TooLarge, Unavailable) as error:
             raise self._not_had(claim, media, error) from error
 
-    def _not_had(self, claim: Claim, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
+    def _not_had(self, claim: LinkClaim, media: Media, error: NotFound | TooLarge | Unavailable) -> Refused:
         reason = error.reason.rpartition(": ")[2]
         if isinstance(error, Unavailable):
             refused = Refused("MEDIA_NOT_NOW", field=media.field, reason=reason)
