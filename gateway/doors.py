@@ -128,6 +128,7 @@ _ROWS = (
                 "motion.password",
                 "motion.api_key",
                 "attachments.token_keys",
+                "attachments.proxy_token",  # which must not leave
                 "outbound.gateway_key",
                 "account.key_secret",
                 "limits.storage",

@@ -29,7 +29,7 @@ HOLDERS = {
     "account.receive_token": {"ingress"},
     "account.key_secret": {"outbound"},
     "outbound.gateway_key": {"outbound"},
-    "attachments.proxy_token": {"attachments"},
+    "attachments.proxy_token": {"attachments", "outbound"},
     "attachments.token_keys": {"attachments", "outbound"},
     "motion.password": {"attachments", "outbound"},
     "motion.api_key": {"attachments", "outbound"},

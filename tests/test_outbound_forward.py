@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,8 +17,8 @@ from gateway.attachments.tokens import Purpose
 from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection.rulebook import VerdictKind
 from gateway.outbound import allowed, forward
-from gateway.outbound.files import Links
 from gateway.outbound.forward import CallOutcome, IncomingCall
+from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
 from gateway.store.engines import Database
 from gateway.upstream import Answer
@@ -211,7 +212,6 @@ FOREIGN = [
     "https://motion.internal:8443/api/attachments/12/download",
     "https://motion.internal/api/attachments/012/download",
     "https://gateway.example.com:8443/api/attachments/12/download",
-    "ftp://gateway.example.com/api/attachments/12/download",
     "no link at all",
 ]
 
@@ -522,3 +522,147 @@ def test_a_file_that_stands_in_several_places_is_judged_once(door: CallDoor) -> 
     cards = json.loads(door.heard[0])["message"]["carousel_message"]["cards"]
     assert len({said["media_message"]["url"] for said in cards}) == 1
     assert (door.shelf.taken, len(door.shelf.holds)) == (["12"], 1)
+
+
+def choices(*each: dict[str, Any]) -> dict[str, Any]:
+    return {"choice_message": {"text_message": {"text": "¿Sigue?"}, "choices": list(each)}}
+
+
+def explicit(content: dict[str, Any]) -> dict[str, Any]:
+    return {"explicit_channel_message": {"WHATSAPP": json.dumps(content)}}
+
+
+LINK = link("12")
+CTA = {"name": "cta_url", "parameters": {"display_text": "Abrir", "url": LINK}}
+CALENDAR = {"title": "Cita", "event_start": "2026-12-01T10:00:00Z", "fallback_url": LINK}
+ANYWHERE = {
+    "a text": {"text_message": {"text": f"Su factura: {LINK}. Gracias"}},
+    "a text with two": {"text_message": {"text": f"{LINK} {LINK}"}},
+    "a card's description": {"card_message": {"title": "A", "description": f"Vea {LINK}"}},
+    "a button": choices({"url_message": {"title": "Abrir", "url": LINK}}),
+    "a calendar choice": choices({"calendar_message": CALENDAR}),
+    "a calendar choice in the other spelling": choices({"calendarMessage": {"fallbackUrl": LINK}}),
+    "a choice that shares a location": choices({"share_location_message": {"title": "A", "fallback_url": LINK}}),
+    "what a choice says back": choices({"text_message": {"text": "Sí"}, "postback_data": LINK}),
+    "a contact": {"contact_info_message": {"name": {"full_name": "A"}, "url_addresses": [{"url": LINK}]}},
+    "a button of Meta's": explicit({"type": "interactive", "interactive": {"type": "cta_url", "action": CTA}}),
+    "a text of Meta's": explicit({"type": "text", "text": {"body": f"Vea {LINK}"}}),
+    "a caption of Meta's": explicit({"image": {"link": "https://a.example/b.jpg", "caption": LINK}}),
+    "JSON in JSON": explicit({"x": json.dumps({"y": json.dumps({"z": LINK})})}),
+    "a parameter of a template": {"list_message": {"message_properties": {"menu": LINK}}},
+    "a field that nobody knows": {"hologram_message": {"a": [[{"b": LINK}]]}},
+}
+
+
+@pytest.mark.parametrize("said", ANYWHERE.values(), ids=ANYWHERE)
+def test_no_link_of_motions_leaves_in_a_message_wherever_it_stands(door: CallDoor, said: dict[str, Any]) -> None:
+    door.shelf.put("12", JPEG)
+    answer = door.call(body=sending(said))
+    assert answer.status_code == 200, answer.data
+    [heard] = door.heard
+    assert b"token=" not in heard
+    minted = re.findall(rb"https://gateway\.example\.com/media/[^\s\"\\]+", heard)
+    assert minted
+    assert {grant_of(one.decode().rstrip(".")).attachment_id for one in minted} == {"12"}
+    assert {grant_of(one.decode().rstrip(".")).purpose for one in minted} == {Purpose.ELSEWHERE}
+    assert door.sends[0].attachments[0]["attachment_id"] == "12"
+
+
+def test_what_stands_around_a_link_in_a_text_stays_byte_for_byte(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    before, after = b'{"app_id":"app-1","message":{"text_message":{"text":"\\u00bfVe \\"', b'\\"?\\n\\ud83d\\udc4b"}}'
+    rest = b',"recipient":{"contact_id":"c"},"correlation_id":"k","n":1.10}'
+    door.call(body=before + LINK.replace("/", "\\/").replace("\\/", "/").encode() + after + rest)
+    [heard] = door.heard
+    assert heard.startswith(before + b"https://gateway.example.com/media/")
+    assert heard.endswith(after + rest)
+
+
+@pytest.mark.parametrize("at", ["message_metadata", "conversation_metadata", "callback_url"])
+def test_nor_beside_the_message(door: CallDoor, at: str) -> None:
+    door.shelf.put("12", JPEG)
+    assert door.call(body=sending(**{at: LINK})).status_code == 200
+    assert b"token=" not in door.heard[0]
+
+
+def test_a_file_that_whatsapp_would_refuse_may_be_opened_by_its_link(door: CallDoor) -> None:
+    door.shelf.put("12", GIF)
+    assert door.call(body=sending({"text_message": {"text": LINK}})).status_code == 200
+
+
+def test_a_text_must_fit_with_the_longer_link(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    text = f"{LINK} ".ljust(4096, "x")
+    assert_refused(
+        door.call(body=sending({"text_message": {"text": text}})),
+        "MESSAGE_SPLIT_REQUIRED",
+        field="message.text_message.text",
+    )
+    assert (door.heard, door.sends[0].outcome) == ([], "refused")
+
+
+def test_a_link_in_a_text_whose_file_is_gone_is_refused_with_its_field(door: CallDoor) -> None:
+    answer = door.call(body=sending({"text_message": {"text": LINK}}))
+    assert_refused(answer, "MEDIA_NOT_REACHABLE", field="message.text_message.text")
+
+
+def test_a_minted_link_may_stand_in_a_text_as_it_is(door: CallDoor) -> None:
+    door.shelf.put("12", JPEG)
+    door.call(body=sending(media(LINK)))
+    said = {"text_message": {"text": "Aquí: " + json.loads(door.heard[0])["message"]["media_message"]["url"]}}
+    door.call(body=sending(said))
+    assert json.loads(door.heard[1])["message"] == said
+
+
+ODD = {
+    "an escape": LINK.replace("attachments", "attachment%73"),
+    "no scheme": LINK.removeprefix("https://"),
+    "an invisible character": LINK.replace("gateway", "gate\u200bway"),
+    "backslashes": LINK.replace("/", "\\"),
+    "in another's query": "https://l.example/?u=" + LINK.replace(":", "%3A").replace("/", "%2F").replace("?", "%3F"),
+    "in an array in a string": json.dumps([LINK]).replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_a_link_of_motions_that_only_some_would_read_is_refused(door: CallDoor, text: str) -> None:
+    door.shelf.put("12", JPEG)
+    for said in ({"text_message": {"text": text}}, explicit({"text": {"body": text}})):
+        answer = door.call(body=sending(said))
+        error = json.loads(answer.data)["error"]
+        assert (answer.status_code, error["message"].partition(":")[0]) == (403, "OWN_LINK_NOT_ALLOWED")
+        assert error["details"][0]["metadata"]["field"].startswith("message.")
+    assert door.heard == []
+    assert {row.outcome for row in door.sends} == {"refused"}
+
+
+OTHER_CALLS = {
+    "an event": ("POST", "events:send", {"app_id": APP, "event": {"generic_event": {"payload": {"a": LINK}}}}),
+    "an agent's picture": ("POST", "events:send", {"app_id": APP, "event": {"agent_joined_event": {"x": LINK}}}),
+    "a conversation's metadata": ("PATCH", "conversations/x", {"metadata": LINK}),
+    "a message's metadata": ("PATCH", "messages/x", {"metadata": json.dumps([LINK]).replace("/", "\\/")}),
+    "an injected message": (
+        "POST",
+        "conversations/x:inject-message",
+        {"app_message": {"text_message": {"text": LINK}}},
+    ),
+    "what is to be transcoded": ("POST", "messages:transcode", {"app_id": APP, "app_message": media(LINK)}),
+    "a contact": ("POST", "contacts", {"display_name": LINK}),
+    "what is no JSON": ("PATCH", "messages/x", b"metadata=" + LINK.encode()),
+    "a key": ("POST", "contacts", {"metadata": {LINK: 1}}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), OTHER_CALLS.values(), ids=OTHER_CALLS)
+def test_in_other_calls_it_is_refused(door: CallDoor, method: str, path: str, body: Any) -> None:
+    answer = door.call(SEND.replace("messages:send", path), method=method, body=body)
+    assert (answer.status_code, answer.headers["X-Motion-Gateway-Error"]) == (403, "OWN_LINK_NOT_ALLOWED")
+    assert door.heard == []
+
+
+def test_nor_does_it_leave_in_a_query(door: CallDoor) -> None:
+    answer = door.call(
+        SEND.replace("messages:send", "messages") + "?page_token=" + LINK.replace("?", "%3F"), method="GET"
+    )
+    assert_refused(answer, "OWN_LINK_NOT_ALLOWED")
+    assert door.heard == []

@@ -116,6 +116,25 @@ class Node(NamedTuple):
         start, end = self.value.start + 1, self.value.end - 1
         return Node(text, value, path, (self, Inside(start, self.text[start:end])))
 
+    def strings(self) -> Iterator[Node]:
+        """Every string in it, at any depth; in place of one that holds a JSON object, the strings of that."""
+        left = [self]
+        while left:
+            node = left.pop()
+            if node.string is None:
+                left += [*(member for _, member in node.members()), *node.items()]
+            elif (inner := node._object_inside()) is not None:
+                left.append(inner)
+            else:
+                yield node
+
+    def _object_inside(self) -> Node | None:
+        """As `inside`; what is not read all the same is a string like others."""
+        try:
+            return self.inside() if (self.string or "").lstrip(" \t\r\n").startswith("{") else None
+        except Refused:
+            return None
+
     def says_nothing(self, name: str) -> bool:
         """Whether the field is free: not there, null or an empty string."""
         node = self.get(name)
@@ -127,6 +146,11 @@ class Node(NamedTuple):
         if self.string is None:
             return self._lifted(Edit(start, end, encoded(text)))
         return self._lifted(Edit(start + 1, end - 1, encoded(text)[1:-1]))
+
+    def replacing(self, start: int, end: int, text: str) -> Edit:
+        """The edit that puts `text` in place of a part of this string; what is around it keeps its escapes."""
+        first, last = self.value.start + 1, self.value.end - 1
+        return self._lifted(Inside(first, self.text[first:last]).lifted(Edit(start, end, text)))
 
     def setting(self, name: str, text: str, *, like: Node) -> Edit:
         """The edit that makes the field of this object say `text`, as a new member if need be.

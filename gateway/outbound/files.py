@@ -1,30 +1,26 @@
-"""The media of a message: whose file a link leads to; and of Motion's files, judged before they leave, links of ours.
+"""The files of a message, judged before they leave: links of ours in place of Motion's.
 
-Rule 1. A link leads to a file of Motion's by its path at Motion or at the gateway, or because the gateway minted it.
-        The token of Motion's links is not asked for: whoever may use this door may send any attachment.
-Rule 2. A link is minted for the bytes that were judged, and serves these bytes for as long as it lives.
-Rule 3. What WhatsApp would refuse is refused at once, in the words of its verdict; on other channels its rules say
+Rule 1. A link is minted for the bytes that were judged, and serves these bytes for as long as it lives.
+Rule 2. What WhatsApp would refuse is refused at once, in the words of its verdict; on other channels its rules say
         nothing, and only the sizes of the settings count.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
-import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
-from gateway import printable
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.decision import Item, LinkClaim
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.config import Account, Settings, addresses
+from gateway.config import Account
 from gateway.errors import NotFound, TooLarge, Unavailable
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
-from gateway.motion import NUMBER
+from gateway.outbound import document, message
+from gateway.outbound.document import Edit, Node
+from gateway.outbound.links import Links, Mention
 from gateway.outbound.message import Media, NewLink, Send
 from gateway.outbound.message_fields import WHATSAPP
 from gateway.outbound.record import Attached
@@ -33,64 +29,6 @@ from gateway.phrases import Reason
 from gateway.services import Services
 
 MOST_FILES = 30  # of one message: a carousel has ten cards, each perhaps with a picture and a small one
-
-_LINK = re.compile(
-    r"(?i:(?P<scheme>https?))://(?P<host>[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"(?P<path>(?:/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?",
-    re.DOTALL | re.ASCII,
-)
-_LOOSE = re.compile("^(?:https?:)?/*([^/?#]*)([^?#]*)")
-_HOST_AND_PORT = re.compile("(?P<host>.*?)[.]*(?::0*(?P<port>[0-9]{0,5}))?", re.ASCII)
-_MINTED = re.compile("/media/(?P<token>[^/]+)/[^/]*")
-_PORTS = {"http": 80, "https": 443}
-
-
-class Links:
-    """Says where the links in messages lead, by the settings."""
-
-    def __init__(self, settings: Settings) -> None:
-        attachments, motion, public = settings.attachments, settings.motion.url, settings.server.public_origin
-        self._ours, self._motions = addresses.host(public), addresses.host(motion)
-        # Whatever is written there leads to the one that is in use: port 80 sends on to the other.
-        self._ports = {
-            self._motions: {addresses.port(motion), *_PORTS.values()},
-            self._ours: {addresses.port(public), *_PORTS.values()},
-        }
-        self._paths = [_pattern(attachments.public_path), _pattern(settings.motion.attachment_path)]
-        self._keys = [key.get_secret_value() for key in attachments.token_keys]
-
-    def claim(self, url: str, *, now: float) -> LinkClaim | None:
-        """Say which attachment `url` leads to; None: it is neither Motion's nor ours.
-
-        Raises NotFound: it opens nothing; or it is spelled so that some would take it for one of ours, and others not.
-        """
-        link = _LINK.fullmatch(url)
-        if link is None or link["host"].lower() not in self._ports:
-            self._require_foreign(url)
-            return None
-        host, port = link["host"].lower(), int(link["port"] or _PORTS[link["scheme"].lower()])
-        if port not in self._ports[host]:
-            return None
-        for pattern in self._paths:
-            if found := pattern.fullmatch(link["path"]):
-                return LinkClaim(attachment_id=found["id"])
-        if host == self._ours:
-            return self._minted(link["path"], now=now)
-        self._require_foreign(url)  # Motion has other things too, and may be public
-        return None
-
-    def _require_foreign(self, url: str) -> None:
-        """Raises NotFound for what a lenient reader would take for a link to a file of ours or Motion's."""
-        host, port, path = _leniently(url)
-        if port and port not in self._ports.get(host, ()):
-            return
-        if host == self._ours or (host == self._motions and any(one.fullmatch(path) for one in self._paths)):
-            raise NotFound(Reason.NOWHERE)
-
-    def _minted(self, path: str, *, now: float) -> LinkClaim:
-        found = _MINTED.fullmatch(path)
-        grant = tokens.open(found["token"] if found else "", keys=self._keys, now=now)
-        return LinkClaim(attachment_id=grant.attachment_id, digest=grant.digest)
 
 
 @dataclass(kw_only=True)
@@ -102,6 +40,17 @@ class Files:
     account: Account
     attached: list[Attached] = field(default_factory=list)
     _made: dict[tuple[LinkClaim, bool], NewLink] = field(default_factory=dict)
+
+    def body(self, send: Send, *, correlation_id: str, before: float) -> bytes:
+        """The message as it leaves: with links of ours alone, in texts that still fit with them.
+
+        Raises Refused, also where a file is not ready `before` then.
+        """
+        body = send.rewritten(self.linked(send, before=before), correlation_id=correlation_id)
+        cleared = self.cleared(body, before=before)
+        if cleared is not body:
+            require_texts_fit(message.parse(cleared), self.account)
+        return cleared
 
     def linked(self, send: Send, *, before: float) -> dict[str, NewLink]:
         """Make links of ours for the message's media that are Motion's, by their fields.
@@ -116,12 +65,38 @@ class Files:
                 self._require_time(media, before)
         return found
 
+    def cleared(self, body: bytes, *, before: float) -> bytes:
+        """Hand back the body with links of ours in place of Motion's in every string that is left.
+
+        Raises Refused as `linked` does; and where one stays, spelled so that only some would read it.
+        """
+        if not self.links.gives_away(body.decode("utf-8")):
+            return body
+        root = document.parse(body)
+        edits = [
+            self._mention(node, one, before)
+            for node in root.strings()
+            for one in self.links.mentions(node.string or "")
+        ]
+        changed = document.replaced(root.text, edits)
+        require_clear(self.links, changed.encode("utf-8"))
+        return changed.encode("utf-8")
+
+    def _mention(self, node: Node, mention: Mention, before: float) -> Edit:
+        media = Media(field=node.path, url="", channel="", ours_only=True)
+        link = self._linked_as(mention.claim, media, on_whatsapp=False)
+        self._require_time(media, before)
+        return node.replacing(mention.start, mention.end, link.url)
+
     def _require_time(self, media: Media, before: float) -> None:
         if self.services.clock.now() >= before:
             raise Refused("MEDIA_NOT_NOW", field=media.field, reason="it took too long")
 
     def _linked(self, send: Send, media: Media, claim: LinkClaim) -> NewLink:
         on_whatsapp = WHATSAPP in named_channels(send, media.channel, self.account)
+        return self._linked_as(claim, media, on_whatsapp=on_whatsapp)
+
+    def _linked_as(self, claim: LinkClaim, media: Media, *, on_whatsapp: bool) -> NewLink:
         known = (claim, on_whatsapp)
         if known not in self._made:
             if len(self._made) == MOST_FILES:
@@ -208,20 +183,25 @@ class Files:
         )
 
 
+def require_clear(links: Links, body: bytes) -> None:
+    """Prove that nothing in the body of any call gives Motion's links away.
+
+    Raises Refused: OWN_LINK_NOT_ALLOWED, with the field, where the body has fields.
+    """
+    if not links.gives_away(body.decode("utf-8", "replace")):
+        return
+    field_name = ""
+    with suppress(Refused):  # it need not be a document
+        strings = document.parse(body).strings()
+        field_name = next((node.path for node in strings if links.gives_away(node.string or "")), "")
+    raise Refused("OWN_LINK_NOT_ALLOWED", field=field_name)
+
+
+def require_texts_fit(send: Send, account: Account) -> None:
+    """Prove that WhatsApp takes the texts of a message that may go there. Raises Refused."""
+    message.require_texts_fit(send, channels=named_channels(send, "", account))
+
+
 def named_channels(send: Send, channel: str, account: Account) -> frozenset[str]:
     """Name those on which a part of a message may go out: its own, or the message's, or whichever the account has."""
     return frozenset({channel}) if channel else send.channels or frozenset(account.channels)
-
-
-def _leniently(url: str) -> tuple[str, int, str]:
-    """Host, port (0: none) and path, as the most lenient reader would find them (WHATWG's URL standard, and beyond)."""
-    seen = printable.text(unicodedata.normalize("NFKC", unquote(url)), instead="").replace(" ", "")
-    authority, path = _LOOSE.findall(seen.replace("\\", "/").replace("\u3002", ".").lower())[0]
-    found = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
-    host, port = found.groups("0") if found else ("", "0")
-    return host, int(port or 0), posixpath.normpath(path)
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    before, _, after = path.partition("{id}")
-    return re.compile(f"{re.escape(before)}(?P<id>{NUMBER}){re.escape(after)}/?")

@@ -18,7 +18,8 @@ from gateway.config import Account
 from gateway.errors import SpoolUnavailable, TooManyRequests
 from gateway.outbound import files, message, record, refusals
 from gateway.outbound.allowed import MESSAGES_SEND, PREPARING_SECONDS, AppIn, Call
-from gateway.outbound.files import Files, Links
+from gateway.outbound.files import Files
+from gateway.outbound.links import Links
 from gateway.outbound.message import Send
 from gateway.outbound.record import Draft
 from gateway.outbound.refusals import UNKNOWN_FATES, Refused
@@ -69,7 +70,8 @@ def forward(incoming: IncomingCall, *, services: Services, links: Links) -> Call
     passage = _Passage(services=services, incoming=incoming)
     answer: Answer | Refused
     try:
-        answer = passage.sent(links) if incoming.call.operation is MESSAGES_SEND else passage.passed()
+        files.require_clear(links, incoming.call.target.encode())
+        answer = passage.sent(links) if incoming.call.operation is MESSAGES_SEND else passage.passed(links)
     except Refused as refused:
         answer = refused
     except Exception as error:  # noqa: BLE001 - a fault of ours; what is known of the call is told all the same
@@ -115,12 +117,13 @@ class _Passage:
     facts: dict[str, object] = field(default_factory=dict)
     fate: str | None = None
 
-    def passed(self) -> Answer:
+    def passed(self, links: Links) -> Answer:
         """Hand back Sinch's answer to any call but a message. Raises Refused."""
         call, body, account = self.incoming.call, self.incoming.body, None
         operation = call.operation
         if operation.app_in is AppIn.BODY or (operation.app_in is AppIn.PERHAPS_BODY and body):
             account = next(iter(call.of_apps(message.apps_of(body))), None)
+        files.require_clear(links, body)
         if operation.effect is Effect.SEND and account:
             require_within(self.services, "sends_per_app", whose=account.app_id)
         answer, _tries = self._handed_over(body, account)
@@ -158,13 +161,12 @@ class _Passage:
         """The body as it goes out, and what is written down of it. Raises Refused, once that is written down."""
         try:
             self._require_allowed(send, attached.account)
-            links = attached.linked(send, before=self._prepared_by())
+            body = attached.body(send, correlation_id=draft.reference, before=self._prepared_by())
         except Refused as refused:
             self._write_refused(replace(draft, attachments=tuple(attached.attached)), refused)
             raise
         finally:
             self.facts[telemetry.ATTACHMENTS] = tuple(one.attachment_id for one in attached.attached)
-        body = send.rewritten(links, correlation_id=draft.reference)
         return body, replace(draft, attachments=tuple(attached.attached))
 
     def _prepared_by(self) -> float:
@@ -174,7 +176,7 @@ class _Passage:
     def _require_allowed(self, send: Send, account: Account) -> None:
         if not self.services.settings.outbound.allow_templates:
             message.require_no_templates(send)
-        message.require_texts_fit(send, channels=files.named_channels(send, "", account))
+        files.require_texts_fit(send, account)
         require_within(self.services, "sends_per_app", whose=account.app_id)
 
     def _write_refused(self, draft: Draft, refused: Refused) -> None:

@@ -20,8 +20,8 @@ from werkzeug.exceptions import HTTPException
 from gateway import telemetry
 from gateway.doors import MOST_CALL_BYTES
 from gateway.outbound import allowed, forward, gateway_key
-from gateway.outbound.files import Links
 from gateway.outbound.forward import CallOutcome, IncomingCall
+from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
 from gateway.phrases import Line
 from gateway.services import Services

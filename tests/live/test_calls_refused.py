@@ -23,7 +23,17 @@ from sandbox.connection import Answer, Request
 from sandbox.conversation.account import KEY
 from sandbox.faults import NONE, Fault
 from sandbox.reply import HOSTILE
-from tests.live.call_house import AMERICAN, CallHouse, Trap, assert_refused, body, opened, sends_at
+from tests.live.call_house import (
+    AMERICAN,
+    PROXY_TOKEN,
+    CallHouse,
+    Trap,
+    assert_refused,
+    body,
+    opened,
+    sends_at,
+    text,
+)
 from tests.live.house import HOST
 from tests.live.private_edge import AUTH, EU, NAME, STRANGER, US
 from tests.picture_samples import picture, written
@@ -266,7 +276,6 @@ def test_a_link_to_elsewhere_is_sent_as_it_is_and_not_fetched(calls: CallHouse, 
         f"{motion}@{trap.place}/api/attachments/101/download",
         f"http://{trap.place}/?{motion}/api/attachments/101/download",
         f"http://{trap.place}#{motion}/api/attachments/101/download",
-        f"http://{trap.place}\\@{motion.removeprefix('http://')}/api/attachments/101/download",
     )
     for link in links:
         customer = calls.customer()
@@ -274,6 +283,48 @@ def test_a_link_to_elsewhere_is_sent_as_it_is_and_not_fetched(calls: CallHouse, 
         [call] = calls.calls_of(customer)
         assert json.loads(call.body)["message"]["media_message"] == {"url": link}
     assert trap.heard == []
+
+
+def test_a_link_in_which_some_read_motions_host_and_others_another_is_refused(
+    calls: CallHouse, agent: Agent, trap: Trap
+) -> None:
+    motion = calls.house.motion.url.removeprefix("http://")
+    for link in (f"http://{trap.place}\\@{motion}/api/attachments/101/download", f"http:\\\\{motion}/api/x"):
+        customer = calls.customer()
+        assert_refused(agent.send(customer.contact_id, {"media_message": {"url": link}}), "MEDIA_NOT_REACHABLE")
+        assert calls.calls_of(customer) == ()
+    assert trap.heard == []
+
+
+def test_no_link_of_motions_leaves_in_a_text_or_behind_a_button(calls: CallHouse, agent: Agent) -> None:
+    photo = written(picture(), "JPEG")
+    link = calls.link(calls.house.archive.put("photo.jpg", photo).attachment_id)
+    button = {"url_message": {"title": "Abrir", "url": link}}
+    for said in (text(f"Vea {link}."), {"choice_message": {"text_message": {"text": "?"}, "choices": [button]}}):
+        customer = calls.customer()
+        assert agent.send(customer.contact_id, said).accepted
+        [call] = calls.calls_of(customer)
+        assert PROXY_TOKEN.encode() not in call.body
+        [minted] = re.findall(r"https://[^/]+(/media/[^\s\"]+[^\s\".])", call.body.decode())
+        fetched = calls.house.ask(minted, method="GET")
+        assert (fetched.status, fetched.body) == (200, photo)
+
+
+def test_where_it_cannot_be_replaced_it_does_not_leave_either(calls: CallHouse, agent: Agent) -> None:
+    link = calls.link(calls.house.archive.put("photo.jpg", written(picture(), "JPEG")).attachment_id)
+    for said in (
+        link.replace("attachments", "attachment%73"),
+        f"La clave es {PROXY_TOKEN}",
+        link.replace("//", "//a@"),
+    ):
+        customer = calls.customer()
+        error = assert_refused(agent.send(customer.contact_id, text(said)), "OWN_LINK_NOT_ALLOWED")
+        assert error["details"][0]["metadata"]["field"] == "message.text_message.text"
+        assert calls.calls_of(customer) == ()
+    event = json.dumps({"app_id": APP.app_id, "event": {"generic_event": {"payload": {"a": link}}}}).encode()
+    assert_refused(ask(calls, f"/eu{PROJECT}/events:send", body=event), "OWN_LINK_NOT_ALLOWED")
+    assert calls.api.calls == ()
+    assert PROXY_TOKEN not in calls.house.log
 
 
 KNOWN = {"date", "content-type", "content-length", "connection", "cache-control", "x-content-type-options"}
