@@ -507,7 +507,6 @@ PAPERS: dict[str, Danger] = {
     "pdf of no version": (PDF, (BROKEN,), lambda: pdf().replace(b"%PDF-1.", b"%PDF-a.")),
     "pdf, goes on": (PDF, (TRAILING,), lambda: pdf() + b"x" * 65),
     "pdf, then a page": (PDF, ("markup-within",), lambda: pdf() + b"<html><script>alert(1)</script>"),
-    "pdf behind rubbish": ("application/octet-stream", (), lambda: b"\x01\x02\x03\x04" * 3 + pdf()),
 }
 
 PAGES: dict[str, Danger] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import example, given
@@ -65,7 +65,7 @@ def test_a_name_is_cut(length: int, kept: int) -> None:
 def test_any_header_makes_a_name_that_a_database_and_a_terminal_take(header: str) -> None:
     name = content_disposition.read(header).name
     assert len(name) <= MOST_CHARACTERS
-    assert all(letter.isprintable() for letter in name)
+    assert all(letter.isprintable() or letter in "\u200c\u200d" for letter in name)
     assert name.encode("utf-8").decode("utf-8") == name
 
 
@@ -131,6 +131,80 @@ def test_a_name_becomes(given_name: str, mime: str, plain: str, full: str) -> No
     assert content_disposition.safe_name(given_name, extension(mime)) == (plain, full)
 
 
+# What stays, by what the file is: its type, its name, and under which it is saved.
+KEPT = {
+    "a packed folder": ("application/gzip", "backup.tar.gz", "backup.tar.gz"),
+    "a packed folder, in short": ("application/gzip", "backup.TGZ", "backup.tgz"),
+    "another packer": ("application/x-xz", "backup.tar.xz", "backup.tar.xz"),
+    "a packed table": ("application/gzip", "sales.csv.gz", "sales.csv.gz"),
+    "a packed file of nobody": ("application/gzip", "scan.nii.gz", "scan.nii.gz"),
+    "a packed program": ("application/gzip", "a.exe.gz", "a.gz"),
+    "a packed folder behind a program": ("application/gzip", "a.exe.tar.gz", "a.tar.gz"),
+    "a folder that is packed as another": ("application/zip", "backup.tar.gz", "backup.zip"),
+    "a document with a password": ("application/encrypted", "secret.XLSX", "secret.xlsx"),
+    "slides with a password": ("application/encrypted", "secret.pptx", "secret.pptx"),
+    "a program with a password": ("application/encrypted", "secret.docx.exe", "secret.bin"),
+    "a picture with a password": ("application/encrypted", "secret.jpg", "secret.bin"),
+    "sound that nobody can read": (OCTETS, "song.mp3", "song.mp3"),
+    "a film that nobody can read": (OCTETS, "film.mov", "film.mov"),
+    "an archive that nobody can read": (OCTETS, "a.arj", "a.arj"),
+    "a signed document": (OCTETS, "contract.pdf.p7m", "contract.pdf.p7m"),
+    "a signed page": (OCTETS, "invoice.xml.p7m", "invoice.p7m"),
+    "what would run": (OCTETS, "a.exe", "a.bin"),
+    "what would run in disguise": (OCTETS, "a.e\u200dxe", "a.bin"),
+    "a map": ("application/zip", "way.kmz", "way.kmz"),
+    "a text of Hangul": ("application/x-ole-storage", "공문.hwp", "공문.hwp"),
+    "a camera's film": ("video/mp2t", "00001.MTS", "00001.mts"),
+    "a calendar of old": ("text/calendar", "day.vcs", "day.vcs"),
+    "a calendar under another name": ("text/calendar", "day.pdf", "day.ics"),
+    "a template": ("application/msword", "letter.dot", "letter.dot"),
+    "sound of Windows": ("video/x-ms-asf", "song.wma", "song.wma"),
+    "a photo": ("image/jpeg", "photo.jpeg", "photo.jpg"),
+}
+
+
+@pytest.mark.parametrize(("mime", "given_name", "saved"), KEPT.values(), ids=KEPT)
+def test_an_ending_stays_on_which_bytes_and_name_agree(mime: str, given_name: str, saved: str) -> None:
+    verdict = judged(file(mime), "meta-cloud")
+    assert content_disposition.safe_name(given_name, verdict.extension, kept=verdict.kept).utf8 == saved
+
+
+JOINED = {
+    "an emoji of several": "👩\u200d💻 team.pdf",
+    "a family": "👨\u200d👩\u200d👧.pdf",
+    "a flag": "🏳\ufe0f\u200d🌈.pdf",
+    "Persian": "می\u200cخواهم.pdf",
+    "Devanagari": "क्\u200dष.pdf",
+    "Bengali": "র\u200d্য.pdf",
+    "Sinhala": "ශ්\u200dරී.pdf",
+    "Malayalam, at the end": "അവന്\u200d.pdf",
+}
+
+
+@pytest.mark.parametrize("name", JOINED.values(), ids=JOINED)
+def test_a_name_keeps_the_joiners_that_are_seen(name: str) -> None:
+    header = f"attachment; filename*=UTF-8''{quote(name)}"
+    read = content_disposition.read(header).name
+    assert read == name
+    assert content_disposition.safe_name(read, ".pdf").utf8 == name
+    assert unquote(content_disposition.write(content_disposition.safe_name(read, ".pdf")).rpartition("''")[2]) == name
+
+
+UNSEEN = {
+    "in Latin": ("in\u200dvoice.pdf", "invoice.pdf"),
+    "in an ending": ("a.p\u200cdf", "a.pdf"),
+    "at the start": ("\u200dab.pdf", "ab.pdf"),
+    "twice": ("می\u200c\u200c\u200dخواهم.pdf", "می\u200cخواهم.pdf"),
+    "between a letter and its accent": ("Jose\u200d\u0301.pdf", "José.pdf"),
+    "other marks that nobody sees": ("می\u200b\u2060\u202eخواهم.pdf", "میخواهم.pdf"),
+}
+
+
+@pytest.mark.parametrize(("name", "saved"), UNSEEN.values(), ids=UNSEEN)
+def test_a_name_keeps_nothing_that_nobody_sees(name: str, saved: str) -> None:
+    assert content_disposition.safe_name(name, ".pdf").utf8 == saved
+
+
 def test_a_library_keeps_its_extension() -> None:
     assert content_disposition.safe_name("plugin.dll", extension(PE, Trait.LIBRARY)).utf8 == "plugin.dll"
 
@@ -167,14 +241,18 @@ types = st.sampled_from(sorted(filetypes.load().by_mime)) | st.just("application
 @example("a" * 2000 + "/b", PDF)
 def test_whatever_the_name_what_goes_out_is_harmless(name: str, mime: str) -> None:
     verdict = judged(file(mime))
-    found = content_disposition.safe_name(name, verdict.extension)
+    found = content_disposition.safe_name(name, verdict.extension, kept=verdict.kept)
+    extension = filetypes.ending(found.utf8)
+    assert extension == verdict.extension or extension in verdict.kept
     for said in found:
-        stem = said.removesuffix(verdict.extension)
-        assert said == stem + verdict.extension
+        stem = said.removesuffix(extension)
+        assert said == stem + extension
         assert stem.strip(" .-") == stem != ""
         assert len(said.encode("utf-8")) <= content_disposition.MOST_BYTES
         assert not re.search(r"""[\\/"';:*?<>|%\r\n\x00]|\.\.$""", said)
-        assert not [letter for letter in said if unicodedata.category(letter)[0] == "C"]
+        assert not [
+            letter for letter in said if unicodedata.category(letter)[0] == "C" and letter not in "\u200c\u200d"
+        ]
         assert not stem.lower().endswith((".exe", ".pdf", ".html", ".js"))
     assert re.fullmatch(r"[0-9A-Za-z ._()-]+", found.ascii)
 
@@ -193,8 +271,8 @@ def test_the_header_says_the_name_and_nothing_else(name: str, mime: str) -> None
 @given(hostile, types)
 def test_a_safe_name_stays_as_it_is(name: str, mime: str) -> None:
     verdict = judged(file(mime))
-    once = content_disposition.safe_name(name, verdict.extension)
-    assert content_disposition.safe_name(once.utf8, verdict.extension) == once
+    once = content_disposition.safe_name(name, verdict.extension, kept=verdict.kept)
+    assert content_disposition.safe_name(once.utf8, verdict.extension, kept=verdict.kept) == once
     assert content_disposition.again(once.utf8) == once
 
 

@@ -269,7 +269,7 @@ def test_a_minted_link_of_an_older_release_is_judged_at_each_fetch(
             assert 'filename="old.gif"' in answer.headers["Content-Disposition"]
         elsewhere = door.ask(minted_before(dataclasses.replace(older, purpose=Purpose.ELSEWHERE)))
         assert (elsewhere.status_code, elsewhere.headers["Content-Type"]) == (200, "image/gif")
-    assert [line["row"] for line in log()] == ["GIF" if status == 415 else "picture of another type", "another channel"]
+    assert [line["row"] for line in log()] == ["GIF" if status == 415 else "all else", "another channel"]
 
 
 @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)], ids=["just fits", "over"])

@@ -147,3 +147,26 @@ def test_details_tell_codec_and_pitch(name: str, details: dict[str, int | str]) 
     structure = frames.read_mpeg(content.of_bytes(data)) or frames.read_adts(content.of_bytes(data))
     assert structure is not None
     assert structure.details == details
+
+
+def packets(length: int, before: int, count: int = 8) -> bytes:
+    """So many packets of MPEG-TS, none of which tells what is in the film."""
+    return (bytes(before) + b"\x47\x01\x00\x10" + b"\xff" * (length - before - 4)) * count
+
+
+TRANSPORTS = {
+    "plain": (packets(188, 0), True),
+    "of Blu-ray": (packets(192, 4), True),
+    "of DVB": (packets(204, 0), True),
+    "cut in a packet": (packets(188, 0, 9)[:-1], True),
+    "seven packets": (packets(188, 0, 7), False),
+    "another distance": (packets(190, 0), False),
+    "a text of one letter": (b"G" * 2000, False),
+    "a text": (b"Good morning, here is the price list.\n" * 50, False),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), TRANSPORTS.values(), ids=TRANSPORTS)
+def test_mpeg_ts_is_told_by_its_packets(data: bytes, told: bool) -> None:  # noqa: FBT001
+    found = frames.read_transport(content.of_bytes(data))
+    assert (found.mime if found else None) == ("video/mp2t" if told else None)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zipfile
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import content
+from gateway.inspection import content, inspector
 from gateway.inspection import pdf as reader
-from gateway.inspection.structure import Trait
+from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import pack
 from tests.document_samples import pdf, pdf_of_picture, pdf_updated
 
@@ -65,3 +69,74 @@ def test_what_does_not_begin_like_one_is_none(data: bytes) -> None:
 def test_any_bytes_behind_the_magic_are_read(data: bytes) -> None:
     reader.read(content.of_bytes(b"%PDF-" + data))
     reader.read(content.of_bytes(b"%PDF-1.4 startxref " + data + b"%%EOF"))
+
+
+BEFORE = {
+    "a line feed": b"\n",
+    "blanks": b" " * 20,
+    "a thousand of them": b"\r\n" * 500,
+    "a mark of the encoding": b"\xef\xbb\xbf",
+    "the mark and a line feed": b"\xef\xbb\xbf\r\n",
+    "zeros": bytes(100),
+    "as far in as it may": bytes(1019),
+    "what a web server says": b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n",
+    "what a printer is told": b"\x1b%-12345X@PJL\r\n@PJL ENTER LANGUAGE=PDF\r\n",
+    "the head of an old Macintosh": b"\0\5a.pdf" + bytes(121),
+    "rubbish": b"\1\2\3\4" * 3,
+    "a sentence": b"Dear all, see this.\n",
+}
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+def test_something_may_stand_before_it(before: bytes) -> None:
+    for data in (pdf(), pdf_updated(), pdf_of_picture()):
+        whole = inspector.inspect(content.of_bytes(before + data), name="factura.pdf")
+        assert (whole.mime, whole.traits) == ("application/pdf", frozenset())
+
+
+def test_places_may_be_counted_from_the_header_or_from_the_start_of_the_file() -> None:
+    data, before = pdf(), b"\n" * 7
+    at = int(data[data.rindex(b"startxref") :].split()[1])
+    moved = data.replace(b"startxref\n%d" % at, b"startxref\n%d" % (at + 7))
+    assert reader.read_further_in(content.of_bytes(before + moved)) == Structure(mime="application/pdf")
+
+
+NOT_BEHIND = {
+    "too far in": bytes(1020) + pdf(),
+    "a text that speaks of it": b"A PDF begins with %PDF-1.7 and ends with %%EOF, they say.\n",
+    "a text with half of one": b"Look: " + pdf(compressed=False)[:-300],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("data", NOT_BEHIND.values(), ids=NOT_BEHIND)
+def test_what_only_names_it_is_none(data: bytes) -> None:
+    assert reader.read_further_in(content.of_bytes(data)) is None
+
+
+def test_half_of_one_behind_blanks_is_one_that_is_cut() -> None:
+    found = inspector.inspect(content.of_bytes(b"\n" + pdf()[:-300]))
+    assert (found.mime, found.traits) == ("application/pdf", {Trait.TRUNCATED})
+
+
+def test_what_printed_a_warning_before_it_is_told() -> None:
+    warning = b"<br />\n<b>Warning</b>: x in <b>/a.php</b><br />\n"
+    assert inspector.inspect(content.of_bytes(warning + pdf())).traits == {Trait.MARKUP_WITHIN}
+
+
+def packed_alone(kind: str) -> bytes:
+    file = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("a.pdf", pdf())
+    else:
+        with tarfile.open(fileobj=file, mode="w") as tape:
+            told = tarfile.TarInfo("a.pdf")
+            told.size = len(pdf())
+            tape.addfile(told, io.BytesIO(pdf()))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "mime"), [("zip", "application/zip"), ("tar", "application/x-tar")])
+def test_an_archive_that_holds_one_is_an_archive(kind: str, mime: str) -> None:
+    assert inspector.inspect(content.of_bytes(packed_alone(kind))).mime == mime

@@ -120,7 +120,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda d: gif(d).update(name="empty"),
         "profile 'xcally-observed': two rows have one name",
     ),
-    "no such medium": (lambda d: gif(d).update(media=["poem"]), "row 'GIF' media"),
+    "no such medium": (lambda d: gif(d).update(remedies={"poem": "Read it."}), "row 'GIF' remedies"),
     "a switch that is text": (lambda d: gif(d).update(too_large="yes"), "row 'GIF' too_large"),
     "a native row for everything": (
         lambda d: d["profile"]["meta-cloud"]["row"][-1].update(verdict="native"),

@@ -96,6 +96,24 @@ def test_rows_of_one_length_are_a_table(rows: str, kind: str) -> None:
     assert mime(rows.encode("utf-16")) == kind
 
 
+OPENINGS = {
+    "a calendar": ("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n", "text/calendar"),
+    "a calendar in small letters": ("begin:vcalendar\nend:vcalendar\n", "text/calendar"),
+    "a contact": ("BEGIN:VCARD\nVERSION:3.0\nFN:José\nEND:VCARD\n", "text/vcard"),
+    "a contact behind a line feed": ("\r\nBEGIN:VCARD\nFN:Ann\nEND:VCARD\n", "text/vcard"),
+    "subtitles": ("WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n", "text/vtt"),
+    "a key": ("-----BEGIN PGP MESSAGE-----\n\nabc\n", "application/pgp-encrypted"),
+    "a model": ("ISO-10303-21;\nHEADER;\n", "model/step"),
+    "words about one": ("The file begins with BEGIN:VCARD.\n", PLAIN),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize(("words", "kind"), OPENINGS.values(), ids=OPENINGS)
+def test_some_texts_say_by_their_first_words_what_they_are(words: str, kind: str, encoding: str) -> None:
+    assert mime(words.encode(encoding)) == kind
+
+
 def test_a_line_on_the_edge_of_what_is_read_makes_no_table_ragged() -> None:
     assert mime((b",".join([b"x" * 300] * 10) + b"\n") * 100) == TABLE
 

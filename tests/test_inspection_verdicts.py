@@ -376,9 +376,7 @@ def test_no_type_that_a_browser_runs_is_ever_served() -> None:
 def reaching(row: VerdictRule) -> File:
     """A file that asks for this row: of the first of its types, with the first of its traits, too large if need be."""
     mime = min(row.types, default="application/x-strange")
-    if not row.types and row.media:
-        mime = min(found.mime for found in TYPES.types if found.mime.split("/")[0] in row.media and not found.family)
-    elif not row.types and row.categories:
+    if not row.types and row.categories:
         mime = min(found.mime for found in TYPES.types if found.category in row.categories)
     traits = frozenset(sorted(row.any_of)[:1])
     return File(mime, traits, 6 * MB if row.too_large else 1000)

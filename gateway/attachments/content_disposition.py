@@ -2,9 +2,11 @@
 
 1. Read, a name is whatever its sender likes it to be; it is only made text: one line that any database and any
    terminal takes.
-2. Made, the extension comes from the verdict alone. Known extensions of the old name are dropped, however many there
-   are: `a.pdf.exe` that holds a PDF becomes `a.pdf`.
-3. Nothing that nobody sees, that turns the reading direction, or that is a path, a quote or a wildcard to anybody.
+2. Made, the verdict says the extension, and which ones of old names may stay instead. Known extensions of the old name
+   are dropped, however many there are: `a.pdf.exe` that holds a PDF becomes `a.pdf`. What is packed alone keeps one
+   that does not run: `a.tar.gz`.
+3. Nothing that nobody sees, that turns the reading direction, or that is a path, a quote or a wildcard to anybody. The
+   two joiners stay behind letters and signs of the scripts that are written with them: they change what is seen.
 4. At most `MOST_BYTES` of UTF-8, so that a name fits into links and on any disk.
 """
 
@@ -12,11 +14,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-from gateway import printable
 from gateway.inspection import filetypes
 
 MOST_CHARACTERS = 255
@@ -38,6 +40,10 @@ _NOT_ASCII_NAME = re.compile(r"[^0-9A-Za-z ._()-]+")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(?![0-9A-Za-z_-])")
 # RFC 8187, section 3.2.1: attr-char, beside letters and digits.
 _ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
+
+
+_JOINERS = "\u200c\u200d"
+_FIRST_JOINED = "\u0590"  # Latin, Greek and Cyrillic, which stand before it, know no joiners
 
 
 class SafeName(NamedTuple):
@@ -62,10 +68,20 @@ def read(header: str) -> Promise:
     return Promise(kind == "attachment" or name != "", name)
 
 
-def safe_name(name: str, extension: str) -> SafeName:
-    """Make `name`, which may be anything, safe for a file with that extension, its dot included. Never raises."""
+def safe_name(name: str, extension: str, *, kept: frozenset[str] = frozenset()) -> SafeName:
+    """Make `name`, which may be anything, safe for a file with that extension, its dot included. Never raises.
+
+    An ending in `kept` stays instead of the extension.
+    """
+    whole = _whole(name)
+    ending = filetypes.ending(whole)
+    if ending in kept:
+        extension = ending
+    if ending in (extension, *kept):
+        whole = _trimmed(whole[: whole.rindex(".")])
+        extension = _wrapped(whole, extension) + extension
     room = MOST_BYTES - len(extension)
-    stem = _cut(_stem(name), room) or NAMELESS
+    stem = _cut(_bare(whole), room) or NAMELESS
     return SafeName(ascii=_plain(stem, room) + extension, utf8=stem + extension)
 
 
@@ -109,18 +125,40 @@ def _as_meant(value: str) -> str:
 
 def _line(text: str) -> str:
     readable = text.encode("utf-8", "replace").decode("utf-8")
-    return printable.text(readable, instead="")[:MOST_CHARACTERS].strip()
+    return _joined(readable, str.isprintable)[:MOST_CHARACTERS].strip()
 
 
-def _stem(name: str) -> str:
+def _whole(name: str) -> str:
+    """The last step of a path, of letters that everybody takes, with all its endings."""
     last = _SEPARATORS.split(name[:_LONGEST_NAME].rstrip("/\\"))[-1]
     blanks = "".join(" " if letter.isspace() else letter for letter in last)
     # Category C: control characters, what turns the direction, lone surrogates, what is not assigned.
-    seen = "".join(letter for letter in blanks if not unicodedata.category(letter).startswith("C"))
-    stem = _trimmed(_TAKEN.sub("_", unicodedata.normalize("NFC", seen)))
+    seen = _joined(blanks, lambda letter: not unicodedata.category(letter).startswith("C"))
+    return _trimmed(_TAKEN.sub("_", unicodedata.normalize("NFC", seen)))
+
+
+def _bare(stem: str) -> str:
+    """Without the endings that it may not keep."""
     while (called := filetypes.called(stem)) and called.loses_its_ending:
         stem = _trimmed(stem[: stem.rindex(".")])
     return stem
+
+
+def _wrapped(stem: str, extension: str) -> str:
+    """The ending of the one file that is packed in there, such as `.tar`; "" if there is none, or it would run."""
+    packer, inner = filetypes.called(extension), filetypes.called(stem)
+    if packer is None or not packer.wraps or inner is None or inner.runnable:
+        return ""
+    return filetypes.ending(stem)
+
+
+def _joined(text: str, stays: Callable[[str], bool]) -> str:
+    """The letters that stay, with the joiners between them that are seen."""
+    seen: list[str] = []
+    for letter in text:
+        if stays(letter) or (letter in _JOINERS and seen and seen[-1] >= _FIRST_JOINED and seen[-1] not in _JOINERS):
+            seen.append(letter)
+    return "".join(seen)
 
 
 def _trimmed(stem: str) -> str:

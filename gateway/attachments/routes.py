@@ -143,7 +143,7 @@ def _label(services: Services, item: Item, grant: Grant | None) -> Label:
         return Label(grant.mime, content_disposition.again(grant.name))
     verdict = _judged(services, item, grant)
     name = grant.name if grant else item.name
-    return Label(verdict.mime, content_disposition.safe_name(name, verdict.extension))
+    return Label(verdict.mime, content_disposition.safe_name(name, verdict.extension, kept=verdict.kept))
 
 
 def _judged(services: Services, item: Item, grant: Grant | None) -> verdicts.Verdict:

@@ -51,7 +51,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
         digest=_digest(path),
         kind=verdict.kind,
         mime=verdict.mime,
-        name=content_disposition.safe_name(name or path.name, verdict.extension).utf8,
+        name=content_disposition.safe_name(name or path.name, verdict.extension, kept=verdict.kept).utf8,
         purpose=Purpose.OPERATOR,
         issued_at=issued_at,
         expires_at=issued_at + _seconds(ttl, settings),

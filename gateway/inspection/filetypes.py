@@ -50,6 +50,10 @@ class FileType(StrictTable):
     runs: Switch = False
     packs: Switch = False
     no_page: Switch = False
+    keeps: tuple[str, ...] = ()
+    opens_with: tuple[str, ...] = ()
+    by_name: Switch = False
+    wraps: Switch = False
 
     @property
     def runnable(self) -> bool:
@@ -92,6 +96,16 @@ class FileTypes(StrictTable):
     def by_ending(self) -> Mapping[str, FileType]:
         """Map each ending to its type: of those that share one, to the one that stands first."""
         return {ending: row for row in reversed(self.types) for ending in row.endings}
+
+    @cached_property
+    def openings(self) -> Mapping[str, str]:
+        """Map the first words of texts to their type."""
+        return {words: row.mime for row in self.types for words in row.opens_with}
+
+    @cached_property
+    def harmless_endings(self) -> frozenset[str]:
+        """List every ending under which nothing runs."""
+        return frozenset(ending for row in self.types if not row.runnable for ending in (*row.endings, *row.keeps))
 
     @cached_property
     def families(self) -> Mapping[str, str]:
@@ -164,11 +178,24 @@ def contradict(read: str, opinion: str) -> bool:
     return family(read) != family(opinion)
 
 
-def called(name: str) -> FileType | None:
-    """Look up what a file of this name would be, by its ending as Windows sees it; None if nobody knows that."""
+def ending(name: str) -> str:
+    """Read the ending of a name as Windows sees it, in small letters and with its dot; "" if it has none."""
     seen = printable.text(name[-_LONGEST_ENDING:].lower(), instead="").rstrip(" .")
-    _, dot, ending = seen.rpartition(".")
-    return load().by_ending.get(dot + ending)
+    _, dot, last = seen.rpartition(".")
+    return dot + last if dot else ""
+
+
+def called(name: str) -> FileType | None:
+    """Look up what a file of this name would be, by its ending; None if nobody knows that."""
+    return load().by_ending.get(ending(name))
+
+
+def kept(mime: str) -> frozenset[str]:
+    """List the endings that the name of such a file keeps: those of its type that only the name can tell.
+
+    Of what nobody knows the name says more than we do: it keeps every ending under which nothing runs.
+    """
+    return load().harmless_endings if mime == OCTETS else frozenset(of(mime).keeps)
 
 
 def _problems(table: FileTypes) -> Iterator[str]:
@@ -183,7 +210,9 @@ def _problems(table: FileTypes) -> Iterator[str]:
         f"'{name}' stands in two places: leave it in one" for name, times in Counter(names).items() if times > 1
     )
     endings = Counter(ending for row in table.types for ending in row.endings)
+    runs = {ending for row in table.types if row.runnable for ending in row.endings}
     for row in table.types:
+        yield from (f"type '{row.mime}': '{it}' runs: no name keeps it" for it in row.keeps if it in runs)
         yield from (f"type '{row.mime}': {what}" for what in _problems_of_row(row, table.family))
         yield from (f"type '{row.mime}': {what}" for what in _problems_of_endings(row, endings))
 

@@ -1,6 +1,7 @@
-"""Sound that is nothing but frames, one after another, behind ID3 tags or not: MPEG audio, and AAC in ADTS.
+"""Sound and film that is nothing but frames, one after another: MPEG audio and AAC in ADTS, behind ID3 tags or not, and
+the packets of MPEG-TS.
 
-Sources: ISO/IEC 11172-3, 2.4.1.3, and 13818-3 for MPEG; 13818-7, 6.2 for ADTS.
+Sources: ISO/IEC 11172-3, 2.4.1.3, and 13818-3 for MPEG; 13818-7, 6.2 for ADTS; 13818-1, 2.4.3 for MPEG-TS.
 """
 
 from __future__ import annotations
@@ -34,6 +35,16 @@ _MPEG_KILOBITS: dict[tuple[bool, int], tuple[int, ...]] = {  # by whether it is 
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _OTHERS = (b"fLaC", b"OggS", b"MAC ", b"wvpk", b"TTA1", b"MPCK", b"MP+", b"RIFF", b"DSD ")  # that bear ID3 as well
+
+TRANSPORT = "video/mp2t"
+_PACKETS = (
+    (188, 0),
+    (192, 4),
+    (204, 0),
+)  # their length, and what stands before the sync byte: plain, of Blu-ray, of DVB
+_PACKETS_PROVED = 8
+_PACKET_SYNC = 0x47
+_PACKET_HOLDS = 0x30  # of its fourth byte: a field of adaptation, a payload, or both
 
 AAC = "audio/aac"
 _ADTS_PROFILES = ("main", "lc", "ssr", "ltp")
@@ -156,3 +167,14 @@ def parse_adts(head: bytes) -> Frame | None:
         return None
     kind: dict[str, int | str] = {"audio": "aac", "hertz": _ADTS_HERTZ[pitch], "channels": channels}
     return Frame(length=length, kind=kind | {"profile": _ADTS_PROFILES[head[2] >> 6]}, enough=1)
+
+
+def read_transport(content: Content) -> Structure | None:
+    """Tell MPEG-TS by the sync byte of its first packets; None of anything else. Raises TooCostly."""
+    for length, before in _PACKETS:
+        head = content.head(length * _PACKETS_PROVED)
+        marks, holds = head[before::length], head[before + 3 :: length]
+        whole = len(head) == length * _PACKETS_PROVED
+        if whole and set(marks) == {_PACKET_SYNC} and all(byte & _PACKET_HOLDS for byte in holds):
+            return Structure(mime=TRANSPORT, traits=traits_of_whole(content, end=content.size_bytes))
+    return None

@@ -4,7 +4,7 @@ Rule 1. Who reads the structure names the type; libmagic may only contradict, an
 Rule 2. What is dangerous to any of them is dangerous, whatever the others say.
 Rule 3. A type that a reader knows how to read and does not recognise is DISPUTED: libmagic's word alone is no proof.
 Rule 4. The name of the file is believed where it can do no harm (is this text a table?) and where it can do nothing
-        but harm (is this text a script?).
+        but harm (is this text a script? are these bytes, that nobody knows, a program?).
 Rule 5. There is one `Magic` for each thread, built under a lock: a shared one serialises, an unlocked one crashes. It
         sees a bounded head in which long runs of blanks are short: its text rules are slow on them, and markup behind
         them goes unseen. What it cannot tell is no opinion; it never stops an inspection.
@@ -41,11 +41,19 @@ READERS: Mapping[str, Read] = {
     "movie": mp4.read,
     "mpeg": frames.read_mpeg,
     "adts": frames.read_adts,
+    "transport": frames.read_transport,
+    "pdf further in": pdf.read_further_in,
     "text": text.read,
 }
 LIBMAGIC, NAME, NOBODY = "libmagic", "name", ""
+FURTHER_IN = "pdf further in"
 
 PLAIN_TO_READERS = ("application/json",)  # libmagic parses it
+# What libmagic says of many a text, by two letters of it; our readers of programs and of PDF have found none.
+MISREAD = (program.DOS, pdf.MIME)
+UNTOLD = (filetypes.OCTETS, compound.OLE)  # types that tell nothing
+
+_PRINTED = frozenset({filetypes.TEXT, filetypes.MARKUP, filetypes.SCRIPT, "rich", "pdf"})  # families
 
 HEAD_BYTES = 64 * 1024  # as much as libmagic sees
 LONGEST_RUN = 16
@@ -93,11 +101,31 @@ def _find(content: Content, opinion: str | None) -> _Finding:
     try:
         for reader, read in READERS.items():
             structure = read(content)
-            if structure:
-                return _weigh(structure, opinion, reader)
+            if structure and (reader != FURTHER_IN or _nothing_else(opinion)):
+                return _weigh(structure, _heard(content, structure, opinion), reader)
         return _alone(content, opinion)
     except TooCostly:
         return _Finding(_spelt(opinion), frozenset({Trait.COSTLY}), reader)
+
+
+def _nothing_else(opinion: str | None) -> bool:
+    """Tell whether libmagic knows of no format that may have another file in it, as archives have."""
+    return opinion in (None, filetypes.OCTETS) or filetypes.family(opinion or "") in _PRINTED
+
+
+def _heard(content: Content, structure: Structure, opinion: str | None) -> str | None:
+    """Hear libmagic's opinion, unless it speaks of the beginning alone, and of that it knows less than the reader.
+
+    Letters beyond ASCII, in the encodings that are older than Unicode, are how programs, sounds and pictures begin.
+    """
+    said = opinion or filetypes.OCTETS
+    if structure.mime == pdf.MIME and content.head(1) != b"%":
+        return None
+    if filetypes.family(structure.mime) != filetypes.TEXT or filetypes.family(said) in _PRINTED - {"pdf"}:
+        return opinion
+    shifted = structure.details.get("encoding") == text.SHIFTED
+    foreign = shifted or (content.head(1) >= b"\x80" and said != filetypes.OCTETS)
+    return text.PLAIN if said in MISREAD or foreign else opinion
 
 
 def _weigh(structure: Structure, opinion: str | None, reader: str) -> _Finding:
@@ -127,14 +155,19 @@ def _spelt(opinion: str | None) -> str:
 
 
 def _named(found: _Finding, name: str) -> _Finding:
-    """Change what its name may change about a text."""
+    """Change what its name may change about a text, and about what nobody can tell."""
     called = filetypes.called(name)
-    if called is None or filetypes.family(found.mime) != filetypes.TEXT:
+    if called is None:
+        return found
+    if found.mime in UNTOLD and called.runnable:
+        library = {Trait.LIBRARY} if filetypes.ending(name) == filetypes.LIBRARY_EXTENSION else set()
+        return replace(found, mime=called.mime, traits=found.traits | library, reader=NAME)
+    if filetypes.family(found.mime) != filetypes.TEXT:
         return found
     if called.runnable:  # only what a browser or a mail program opens is more than a script then
         mime = called.mime if called.family in (filetypes.MARKUP, filetypes.TEXT) else program.SCRIPT
         return replace(found, mime=mime, reader=NAME)
-    if {called.mime, found.mime} == {text.PLAIN, text.TABLE}:
+    if called.by_name and filetypes.of(found.mime).by_name:
         return replace(found, mime=called.mime, reader=NAME)
     return found
 

@@ -31,6 +31,8 @@ STARTS = {
     b"dex\n": "application/x-dex",
     b"\0asm": "application/wasm",
     b"\x1bLua": "application/x-lua-bytecode",
+    b"?_\x03\0": "application/winhelp",
+    b"#@~^": SCRIPT,  # scripts that Microsoft's encoder made unreadable: .vbe, .jse
 }
 SAID = (
     (re.compile(rb"#!\s{0,16}/"), SCRIPT),

@@ -50,6 +50,14 @@ class Limit(StrictTable):
     any_of: Traits = frozenset()
 
 
+class Remedies(StrictTable):
+    """Those for media: "" where the row's own will do."""
+
+    image: str = ""
+    video: str = ""
+    audio: str = ""
+
+
 class VerdictRule(StrictTable):
     """One rule; `types` with its groups spelled out."""
 
@@ -59,27 +67,31 @@ class VerdictRule(StrictTable):
     source: Text
     types: frozenset[str] = frozenset()
     categories: frozenset[Category] = frozenset()
-    media: frozenset[Literal["image", "video", "audio"]] = frozenset()
     any_of: Traits = frozenset()
     none_of: Traits = frozenset()
     too_large: Annotated[bool, Field(strict=True)] = False
     code: Code | None = None
     remedy: str = ""
+    remedies: Remedies = Remedies()
 
     def fits(self, mime: str, traits: Traits, *, too_large: bool) -> bool:
         """Tell whether a file of that type and with those traits is what this row asks for."""
         return (
             (not self.types or mime in self.types)
             and (not self.categories or filetypes.of(mime).category in self.categories)
-            and (not self.media or mime.partition("/")[0] in self.media)
             and (not self.any_of or bool(traits & self.any_of))
             and not traits & self.none_of
             and (too_large or not self.too_large)
         )
 
+    def remedy_of(self, mime: str) -> str:
+        """Say what to do with a file of that type."""
+        medium = mime.partition("/")[0]
+        return next((str(remedy) for known, remedy in self.remedies if known == medium and remedy), self.remedy)
+
     @property
     def fits_everything(self) -> bool:
-        return not (self.types or self.categories or self.media or self.any_of or self.none_of or self.too_large)
+        return not (self.types or self.categories or self.any_of or self.none_of or self.too_large)
 
 
 class _Profile(StrictTable):

@@ -105,6 +105,9 @@ def _archive(content: Content) -> frozenset[Trait]:
 
 
 def _markup(content: Content, offset: int) -> frozenset[Trait]:
-    # Without its zeros, UTF-16 reads like ASCII.
-    text = content.at(offset, SNIFFED_BYTES).replace(b"\0", b"")
-    return frozenset({Trait.MARKUP_WITHIN} if _MARKUP.search(text) else ())
+    return frozenset({Trait.MARKUP_WITHIN} if holds_markup(content.at(offset, SNIFFED_BYTES)) else ())
+
+
+def holds_markup(data: bytes) -> bool:
+    """Tell whether a browser might take something in there for a page."""
+    return bool(_MARKUP.search(data.replace(b"\0", b"")))  # without its zeros, UTF-16 reads like ASCII

@@ -13,6 +13,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
+from gateway.inspection import filetypes
 from gateway.inspection.content import Content
 from gateway.inspection.structure import Structure, Trait
 
@@ -34,6 +35,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+SHIFTED = "iso2022_kr"
 _LATIN_SHARE = 0.35  # zeros, at least, of the bytes of a text in UTF-16 without a mark
 _CONTROL = re.compile(r"[\x00-\x06\x0e-\x19\x1c-\x1f\x7f\ufffd\ufffe\uffff]")
 _QUOTED = re.compile(r'"[^"]*+"')
@@ -92,7 +94,8 @@ def read(content: Content) -> Structure | None:
     if marked:
         return Structure(mime=marked)
     traits = frozenset({Trait.FORMULA} if _FORMULA.search(text.head.lstrip("\ufeff")) else ())
-    return Structure(mime=TABLE if _is_table(text) else PLAIN, traits=traits, details={"encoding": text.encoding})
+    mime = _opening(text.head) or (TABLE if _is_table(text) else PLAIN)
+    return Structure(mime=mime, traits=traits, details={"encoding": text.encoding})
 
 
 def is_test_virus(content: Content) -> bool:
@@ -121,6 +124,8 @@ def _encodings(head: bytes) -> tuple[str, ...]:
         odd, even = head[1:512:2].count(0), head[0:512:2].count(0)
         latin = max(odd, even) > len(head[:512]) * _LATIN_SHARE
         return (("utf-16-le",) if odd > even else ("utf-16-be",)) if latin else ()
+    if b"\x1b$)C" in head:  # it shifts with control characters
+        return (SHIFTED,)
     return ("utf-8", "latin-1")
 
 
@@ -133,6 +138,13 @@ def _goes_on(content: Content, encoding: str) -> bool:
     if encoding in ("utf-8", "latin-1"):
         return not _CONTROL.search(tail.decode("latin-1"))
     return not _CONTROL.search(tail[: len(tail) & ~3].decode(encoding, "ignore"))
+
+
+def _opening(text: str) -> str | None:
+    """Tell what says by its first words what it is, such as a calendar."""
+    beginning = text.lstrip("\ufeff \t\r\n")[:64].upper()
+    openings = filetypes.load().openings
+    return next((mime for words, mime in openings.items() if beginning.startswith(words)), None)
 
 
 def _is_table(text: _Text) -> bool:

@@ -59,6 +59,7 @@ class Verdict:
     kind: VerdictKind
     mime: str
     extension: str  # with its dot
+    kept: frozenset[str]  # endings that a name keeps instead of it
     category: Category
     code: str | None
     reason: str  # why: a sentence
@@ -100,6 +101,7 @@ def elsewhere(inspection: Inspected, *, limits: Limits) -> Verdict:
         kind=VerdictKind.NATIVE,
         mime=found.served,
         extension=_extension(inspection),
+        kept=filetypes.kept(inspection.mime),
         category=found.category,
         code=None,
         reason="The rules of WhatsApp do not count on this channel.",
@@ -123,6 +125,7 @@ def _too_large(inspection: Inspected, whose: str) -> Verdict:
         kind=VerdictKind.REFUSED,
         mime=_served(inspection.mime, VerdictKind.REFUSED),
         extension=_extension(inspection),
+        kept=filetypes.kept(inspection.mime),
         category=found.category,
         code="MEDIA_TOO_LARGE",
         reason=f"{whose}, and this file has {inspection.size_bytes:,} bytes.",
@@ -136,10 +139,11 @@ def _verdict(inspection: Inspected, row: VerdictRule) -> Verdict:
         kind=row.verdict,
         mime=_served(inspection.mime, row.verdict),
         extension=_extension(inspection),
+        kept=filetypes.kept(inspection.mime),
         category=filetypes.of(inspection.mime).category,
         code=row.code,
         reason=row.reason,
-        remedy=row.remedy,
+        remedy=row.remedy_of(inspection.mime),
         row=row.name,
     )
 

@@ -107,7 +107,7 @@ class Files:
     def _link(self, claim: LinkClaim, media: Media, *, on_whatsapp: bool) -> NewLink:
         item = self._taken(claim, media)
         verdict = self._judged(item, media, on_whatsapp=on_whatsapp)
-        name = content_disposition.safe_name(item.name, verdict.extension).utf8
+        name = content_disposition.safe_name(item.name, verdict.extension, kept=verdict.kept).utf8
         purpose = Purpose.MESSAGE if on_whatsapp else Purpose.ELSEWHERE
         return NewLink(url=self._minted(item, verdict, name, purpose, media), name=name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from sandbox.connection import Answer
+from tests.container_samples import Node, compound
+from tests.document_samples import noise, pdf
 from tests.live.house import House, opened
 from tests.picture_samples import written
 
@@ -62,3 +65,49 @@ def test_an_empty_file_is_refused(house: tuple[str, House]) -> None:
     for name in ("nothing.pdf", "nothing.jpg", "nothing"):
         assert fetched(running, name, b"").status == 415
     assert fetched(running, "a letter.txt", b"x").status == 200
+
+
+AGREED = {
+    "a PDF behind line feeds": ("factura.pdf", b"\n\n\n" + pdf(), "application/pdf", "factura.pdf"),
+    "a PDF behind a mark": ("factura.pdf", b"\xef\xbb\xbf" + pdf(), "application/pdf", "factura.pdf"),
+    "text in CP949": ("편지.txt", "부탁드립니다. 회의는 월요일입니다.".encode("cp949"), "text/plain", "편지.txt"),
+    "text in GBK": ("a.txt", "葛先生: 会议在星期一。".encode("gbk"), "text/plain", "a.txt"),
+    "a calendar": ("day.ics", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", "text/calendar", "day.ics"),
+    "a contact": ("ann.vcf", b"BEGIN:VCARD\r\nFN:Ann\r\nEND:VCARD\r\n", "text/vcard", "ann.vcf"),
+    "a packed folder": ("backup.tar.gz", gzip.compress(b"x"), "application/gzip", "backup.tar.gz"),
+    "sound that nobody can read": ("song.mp3", noise(5000), "application/octet-stream", "song.mp3"),
+    "an emoji of several": ("👩\u200d💻.pdf", pdf(), "application/pdf", "👩\u200d💻.pdf"),
+    "Devanagari": ("क्\u200dष.pdf", pdf(), "application/pdf", "क्\u200dष.pdf"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "mime", "saved"), AGREED.values(), ids=AGREED)
+def test_a_file_goes_out_as_that_on_which_bytes_and_name_agree(
+    house: tuple[str, House], name: str, data: bytes, mime: str, saved: str
+) -> None:
+    _, running = house
+    answer = fetched(running, name, data)
+    assert (answer.status, dict(answer.headers)["Content-Type"]) == (200, mime)
+    assert saved_as(answer) == saved
+    assert answer.body == data
+
+
+RUN_BY_WINDOWS = {
+    "a.vbe": b"#@~^FQAAAA==\x7f\x0btoNbG PES4V\xb6~AcAAA==^#~@\0",
+    "a.jse": noise(700),
+    "a.pif": noise(967),
+    "a.shs": compound([Node("Contents", b"x")]),
+    "a.hlp": b"?_\3\0" + noise(900),
+}
+
+
+@pytest.mark.parametrize(("name", "data"), RUN_BY_WINDOWS.items(), ids=RUN_BY_WINDOWS)
+def test_what_windows_would_run_is_refused_under_strict_and_has_no_such_name_elsewhere(
+    house: tuple[str, House], name: str, data: bytes
+) -> None:
+    profile, running = house
+    answer = fetched(running, name, data)
+    if profile == "strict":
+        assert answer.status == 415
+    elif answer.status == 200:
+        assert saved_as(answer) == "a.bin"
