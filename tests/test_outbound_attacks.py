@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -262,6 +263,64 @@ def test_the_page_tells_the_kinds_as_the_command_does() -> None:
     rows = re.findall(r"^ [0-9]+ +[0-9-]{10} \S+ +[0-9]+ +(\w+)", page, re.MULTILINE)
     assert rows
     assert set(rows) <= {*message.KINDS.values(), message.OTHER}
+
+
+MIB = 2**20
+HEAVY_SECONDS = 0.5
+
+
+def heavy(before: str, one: str, after: str) -> bytes:
+    """A body of a mebibyte that holds as many of these as fit."""
+    return (before + one * ((MIB - len((before + after).encode())) // len(one.encode())) + after).encode()
+
+
+TO, FROM = '{"app_id":"app-1","recipient":{"contact_id":"c"},"message":{', "}}"
+CHANNELS = ",".join(f'"W{number}":"{{}}"' for number in range(60_000))
+PARAMETERS = ",".join(f'"p{number}":"https://a.b/c"' for number in range(40_000))
+HEAVY = {
+    "combining characters in a link": heavy(f'{TO}"media_message":{{"url":"https://a.b/', "\u0301\u0316", f'"}}{FROM}'),
+    "combining characters in a text": heavy(f'{TO}"text_message":{{"text":"', "\u0301\u0316", f'"}}{FROM}'),
+    "letters in a link": heavy(f'{TO}"media_message":{{"url":"https://a.b/', "a", f'"}}{FROM}'),
+    "escapes in a link": heavy(f'{TO}"media_message":{{"url":"https://a.b/', "%25", f'"}}{FROM}'),
+    "numbers": heavy(f'{TO}"x":[', "0,", f"0]{FROM}"),
+    "objects": heavy(f'{TO}"x":[', "{},", f"0]{FROM}"),
+    "objects of one member": heavy(f'{TO}"x":[', '{"":0},', f"0]{FROM}"),
+    "deep arrays": heavy(f'{TO}"x":[', "[" * 50 + "]" * 50 + ",", f"0]{FROM}"),
+    "cards": heavy(f'{TO}"carousel_message":{{"cards":[', '{"media_message":{"url":"a"}},', f"0]}}{FROM}"),
+    "sections": heavy(f'{TO}"list_message":{{"sections":[', '{"items":[{"choice":{"title":"a"}}]},', f"0]}}{FROM}"),
+    "choices": heavy(f'{TO}"choice_message":{{"choices":[', '{"text_message":{"text":"a"}},', f"0]}}{FROM}"),
+    "channels": f'{TO}"explicit_channel_message":{{{CHANNELS}}}{FROM}'.encode()[:MIB],
+    "parameters": f'{TO}"template_message":{{"omni_template":{{"parameters":{{{PARAMETERS}}}}}}}{FROM}'.encode()[:MIB],
+    "a text within of many values": heavy(
+        f'{TO}"explicit_channel_message":{{"WHATSAPP":"{{\\"x\\":[', "0,", f'0]}}"}}{FROM}'
+    ),
+    "texts within of many values": heavy(
+        f'{TO}"explicit_channel_message":{{', '"A#":"{\\"x\\":[' + "0," * 9000 + '0]}",', f'"B":""}}{FROM}'
+    ),
+    "escapes in a text within": heavy(
+        f'{TO}"explicit_channel_message":{{"WHATSAPP":"{{\\"text\\":{{\\"body\\":\\"', "\\\\n", f'\\"}}}}"}}{FROM}'
+    ),
+    "identities": heavy(
+        '{"app_id":"app-1","message":{},"recipient":{"identified_by":{"channel_identities":[',
+        '{"channel":"WHATSAPP","identity":"1"},',
+        "0]}}}",
+    ),
+    "links of Motion's": heavy(f'{TO}"text_message":{{"text":"', link("12") + " ", f'"}}{FROM}'),
+    "strings, and a link of Motion's": heavy(
+        f'{TO}"text_message":{{"text":"{link("12")}"}},"x":[', '"a",', f'""]{FROM}'
+    ),
+}
+
+
+@pytest.mark.parametrize("body", HEAVY.values(), ids=HEAVY)
+def test_no_body_of_a_mebibyte_holds_the_door_for_more_than_half_a_second(door: CallDoor, body: bytes) -> None:
+    assert len(body) <= MIB
+    door.shelf.put("12", JPEG)
+    for target in (SEND, f"{BASE}/events:send", f"{BASE}/messages/x"):
+        began = time.thread_time()
+        answer = door.call(target, body=body, method="PATCH" if target.endswith("x") else "POST")
+        assert time.thread_time() - began < HEAVY_SECONDS
+        assert answer.status_code in (200, 400, 403)
 
 
 @hypothesis(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gateway.outbound import syntax
 from gateway.outbound.refusals import Refused
-from gateway.outbound.syntax import NotJson, Value
+from gateway.outbound.syntax import Allowance, NotJson, Value
 
 NOT_UTF8 = "it is not in UTF-8"
 MARKED = "it begins with a byte order mark"
@@ -67,6 +67,7 @@ class Node(NamedTuple):
     text: str  # of the whole document
     value: Value
     path: str
+    allowance: Allowance
     within: tuple[Node, Inside] | None = None  # the string whose own text the document is
 
     @property
@@ -86,19 +87,22 @@ class Node(NamedTuple):
         value = self._value(name)
         if value is None or self.text.startswith("null", value.start):
             return None
-        return Node(self.text, value, syntax.member_path(self.path, name), self.within)
+        return self._at(value, syntax.member_path(self.path, name))
+
+    def _at(self, value: Value, path: str) -> Node:
+        return Node(self.text, value, path, self.allowance, self.within)
 
     def members(self, label: Callable[[str, int], str] = syntax.key_label) -> Iterator[tuple[str, Node]]:
         """What a map holds: its keys are no names of fields. `label` makes their part of the paths."""
         if isinstance(self.value.content, dict):
             for number, (key, value) in enumerate(self.value.content.items()):
-                yield key, Node(self.text, value, syntax.member_path(self.path, label(key, number)), self.within)
+                yield key, self._at(value, syntax.member_path(self.path, label(key, number)))
 
     def items(self) -> Iterator[Node]:
         """What an array holds."""
         if isinstance(self.value.content, list):
             for number, value in enumerate(self.value.content):
-                yield Node(self.text, value, f"{self.path}[{number}]", self.within)
+                yield self._at(value, f"{self.path}[{number}]")
 
     def inside(self) -> Node | None:
         """The JSON object that is written into this string; None if there is none.
@@ -110,11 +114,11 @@ class Node(NamedTuple):
             return None
         path = f"{self.path}: "
         try:
-            value = syntax.parse(text, path=path)
+            value = syntax.parse(text, path=path, allowance=self.allowance)
         except NotJson:
             return None
         start, end = self.value.start + 1, self.value.end - 1
-        return Node(text, value, path, (self, Inside(start, self.text[start:end])))
+        return Node(text, value, path, self.allowance, (self, Inside(start, self.text[start:end])))
 
     def strings(self) -> Iterator[Node]:
         """Every string in it, at any depth; in place of one that holds a JSON object, the strings of that."""
@@ -159,7 +163,7 @@ class Node(NamedTuple):
         """
         value = self._value(name)
         if value is not None:
-            return Node(self.text, value, "", self.within).saying(text)
+            return self._at(value, "").saying(text)
         member = f"{encoded(_spelled(name, self, like))}:{encoded(text)}"
         members = self._content()
         at = next(reversed(members.values())).end if members else self.value.start + 1
@@ -192,7 +196,8 @@ def parse(body: bytes) -> Node:
         raise NotJson(NOT_UTF8) from error
     if text.startswith("\ufeff"):
         raise NotJson(MARKED)
-    return Node(text, syntax.parse(text), "")
+    allowance = Allowance()
+    return Node(text, syntax.parse(text, allowance=allowance), "", allowance)
 
 
 def replaced(text: str, edits: Iterable[Edit]) -> str:

@@ -3,7 +3,8 @@
 Rule 1. One pass, without recursion: what is open lies on a list, at most `DEEPEST` of it.
 Rule 2. Nothing is converted but strings: 1.10, 1e400 and a million digits are places in the text.
 Rule 3. An object that says a key twice is refused: readers differ in which of the two they take.
-Rule 4. What is told of a text are fixed phrases, numbers, and keys that look like the name of a field.
+Rule 4. A body has at most `MOST_VALUES`, all texts that are read within it included: what is longer is no message.
+Rule 5. What is told of a text are fixed phrases, numbers, and keys that look like the name of a field.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import NamedTuple, NoReturn
 from gateway.outbound.refusals import Refused
 
 DEEPEST = 64
+MOST_VALUES = 10_000  # the largest message, a carousel of ten cards with ten choices each, has some thousand
 
 NO_OBJECT = "it is no object"
 TOO_DEEP = f"it is nested deeper than {DEEPEST}"
+TOO_MANY = f"it holds more than {MOST_VALUES:,} values"
 ENDS_EARLY = "it ends too early"
 GOES_ON = "something follows its end"
 NO_KEY = "a key is missing, or stands without quotes"
@@ -70,12 +73,26 @@ class _Open:
         self.key = ""
 
 
-def parse(text: str, *, path: str = "") -> Value:
-    """The object that `text` is. `path` is where the text itself stands.
+class Allowance:
+    """How many values may still be read: of one body, with all texts within it."""
 
-    Raises NotJson; Refused for what is JSON, and is not read all the same: a key said twice, and too deep a nest.
+    def __init__(self) -> None:
+        self._left = MOST_VALUES
+
+    def take(self, path: str) -> None:
+        """Count one more. Raises Refused; `path` is where the text stands."""
+        self._left -= 1
+        if self._left < 0:
+            raise Refused("BODY_NOT_JSON", why=TOO_MANY, field=path.removesuffix(": "))
+
+
+def parse(text: str, *, path: str = "", allowance: Allowance | None = None) -> Value:
+    """The object that `text` is. `path` is where the text itself stands; `allowance`: of the body around it.
+
+    Raises NotJson; Refused for what is JSON, and is not read all the same: a key said twice, too deep a nest, too many
+    values.
     """
-    reader = _Reader(text, path)
+    reader = _Reader(text, path, allowance or Allowance())
     if not text.startswith("{", reader.at):
         raise NotJson(NO_OBJECT)
     value = reader.read()
@@ -102,8 +119,9 @@ def member_path(path: str, name: str) -> str:
 class _Reader:
     """A text, and how far it is read."""
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, allowance: Allowance) -> None:
         self.text = text
+        self.allowance = allowance
         self.path = path
         self.open: list[_Open] = []
         self.at = self._past_blanks(0)
@@ -119,6 +137,7 @@ class _Reader:
 
     def _begun(self) -> Value | None:
         """The value that begins here, if it is at its end as well; None for an object or array that holds something."""
+        self.allowance.take(self.path)
         start, text = self.at, self.text
         first = text[start : start + 1]
         closing = _CLOSING.get(first)

@@ -17,6 +17,7 @@ from gateway.outbound.record import UNSENT
 from gateway.sinch.client import WAITING
 from sandbox import callbacks, faults
 from sandbox.agent import Agent, Told
+from sandbox.callbacks import APP
 from sandbox.connection import Answer
 from sandbox.conversation.account import KEY
 from sandbox.conversation.tokens import Life
@@ -267,3 +268,30 @@ def test_neither_side_hears_the_others_secrets_and_the_log_none(calls: CallHouse
         assert [secret for secret in (KEY.key_secret, *given) if secret in said] == []
     secrets = [GATEWAY_KEY, KEY.key_secret, AMERICAN.key.key_secret, key[6:], *given]
     assert [secret for secret in secrets if secret in calls.house.log] == []
+
+
+HEAVY = {
+    "combining characters": '{"media_message":{"url":"https://a.b/' + "\u0301\u0316" * 60_000 + '"}}',
+    "many values": '{"x":[' + "{}," * 340_000 + "0]}",
+    "escapes": '{"text_message":{"text":"' + "%25" * 340_000 + '"}}',
+}
+
+
+def test_agents_beside_bodies_of_a_mebibyte_do_not_notice(calls: CallHouse) -> None:
+    headers = (("authorization", calls.agent(basic=True)._basic), ("content-type", "application/json"))
+    customer, agent = calls.customer(), calls.agent(basic=True)
+    bodies = [
+        f'{{"app_id":"{APP.app_id}","recipient":{{"contact_id":"{customer.contact_id}"}},"message":{said}}}'.encode()
+        for said in HEAVY.values()
+    ]
+
+    def heavy(number: int) -> Answer:
+        return calls.ask(f"/eu{sends_at()}", method="POST", headers=headers, body=bodies[number % len(bodies)])
+
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(heavy, number) for number in range(12)]
+        for number in range(10):
+            assert_prompt(agent.reply(calls.customer().contact_id, f"Hola {number}").answer, 200)
+        assert {one.result().status for one in waiting} <= {200, 400}
+    for number in range(len(bodies)):
+        assert heavy(number).seconds < PROMPT_SECONDS
