@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
+
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_AGO = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 class Clock(Protocol):
@@ -37,3 +42,16 @@ def steady() -> float:
 def pause(seconds: float) -> None:
     """Wait, where there is nothing better to wait for."""
     time.sleep(seconds)
+
+
+def parse(text: str) -> float:
+    """Read a moment as people write it, "2h" for two hours ago or a date with or without a time, as epoch seconds.
+
+    Where it names no time zone, that of this machine is meant. Raises ValueError.
+    """
+    if ago := _AGO.fullmatch(text):
+        return time.time() - int(ago[1]) * UNIT_SECONDS[ago[2]]
+    try:
+        return datetime.datetime.fromisoformat(text).astimezone().timestamp()
+    except (OverflowError, OSError) as error:  # of years that the machine's clock does not have
+        raise ValueError(text) from error

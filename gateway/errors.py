@@ -3,6 +3,7 @@
 GatewayError                    500  a fault of ours that nobody planned for
 ├── SettingsError                    the settings are wrong; nothing starts
 ├── CommandError                     a command cannot do what it was asked
+│   └── BrokenOff                    whoever typed it has broken it off
 ├── Unauthorized                401  the caller did not prove who it is
 │   └── StaleSignature               right, but older than is accepted
 ├── NotFound                    404  nothing is served here
@@ -27,6 +28,7 @@ upstream errors, a phrase of phrases.py.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from gateway.phrases import Reason
 
@@ -64,11 +66,19 @@ class GatewayError(Exception):
 
 
 class SettingsError(GatewayError):
-    """The settings are wrong; the message lists every problem with its remedy."""
+    """The settings are wrong; the message lists every problem with its remedy, `problems` holds them for programs."""
+
+    def __init__(self, reason: str, problems: Sequence[Mapping[str, str | None]] = ()) -> None:
+        super().__init__(reason)
+        self.problems = problems
 
 
 class CommandError(GatewayError):
     """A command cannot do what it was asked; the message is for the person who typed it."""
+
+
+class BrokenOff(CommandError):
+    """A command was broken off by who had typed it; the message says what there is left to do."""
 
 
 class Phrased(GatewayError):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+
 GONE = "\N{REPLACEMENT CHARACTER}"
+GAP = 2  # blanks between columns
+BELOW = " " * 8  # before what stands below a row
 
 
 def text(given: str, *, instead: str = GONE) -> str:
@@ -12,3 +17,45 @@ def text(given: str, *, instead: str = GONE) -> str:
     end, no mark that turns the direction of writing, no other kind of blank and no lone surrogate comes through.
     """
     return given if given.isprintable() else "".join(sign if sign.isprintable() else instead for sign in given)
+
+
+def whom(contact_id: str, identity: str) -> str:
+    """Name a contact by its id; failing that by the end of the channel identity, which may be a phone number."""
+    return contact_id or (f"…{identity[-3:]}" if identity else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """Count in words: "no errors", "1 error", "2 errors"."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], *, columns: int, measure: Callable[[str], int] = len
+) -> Iterator[str]:
+    """Lay rows out under their titles, on so many columns and without cutting anything.
+
+    What has no room beside the others stands below its row, by its title. `measure` tells how wide a text is.
+    """
+    widths = [max(map(measure, column)) + GAP for column in zip(titles, *rows, strict=True)]
+    room, beside = columns + GAP - 1, []
+    for place, width in enumerate(widths):
+        if width <= room:
+            room -= width
+            beside.append(place)
+    yield _line(titles, beside, widths, measure)
+    for row in rows:
+        yield _line(row, beside, widths, measure)
+        below = [f"{titles[place]} {cell}" for place, cell in enumerate(row) if place not in beside and cell]
+        yield from textwrap.wrap(
+            ", ".join(below),
+            columns,
+            initial_indent=BELOW,
+            subsequent_indent=BELOW,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _line(row: Sequence[str], places: Sequence[int], widths: Sequence[int], measure: Callable[[str], int]) -> str:
+    cells = (row[place] + " " * (widths[place] - measure(row[place])) for place in places)
+    return f" {''.join(cells)}".rstrip()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import gateway
 from gateway import cli
 from gateway.cli import Later, group
 
+ROOT = Path(__file__).parent.parent
 MODULES = sorted(path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py"))
 RUN = (
     "import sys, atexit; atexit.register(lambda: print('\\n'.join(sys.modules))); from gateway.cli import main; main()"
@@ -25,6 +33,16 @@ def loaded(*arguments: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines())
+
+
+def every_command(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be typed, by its words."""
+    command = command.loaded() if isinstance(command, Later) else command
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from every_command(below, (*path, name))
+    else:
+        yield " ".join(path), command
 
 
 def later(name: str) -> Later:
@@ -83,3 +101,109 @@ def test_a_command_has_its_own_help(name: str) -> None:
     result = CliRunner().invoke(group, [name, "--help"], prog_name="motion-gateway")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: motion-gateway {name} [OPTIONS]")
+
+
+# Ctrl-C
+
+
+CHANGING = {
+    "migrate": "The spool has its old schema or the new one",
+    "spool backup --to copy": "There is no copy, or a whole one",
+    "events replay 1": "All of them are delivered again, or none",
+    "events erase --contact c1": "All of it is erased, or nothing",
+    "attachments evict --all": "Some of the files may be deleted already",
+    "token mint {file} --attachment 1": "No link was printed",
+    "token revoke 1": "Run this again",
+    "nginx render --to folder": "The file may be there by half",
+    "certs self-signed": "One of the two files may be there",
+}
+READING = (
+    *("config check", "config show", "certs check", "exposure", "token open x"),
+    *("events list", "events show 1", "sends list", "sends show 1", "attachments list", "attachment inspect {file}"),
+)
+PROCESSES = ("serve", "courier", "web ops")  # once they run, Ctrl-C stops them in good order
+NOT_TRIED = ("certs private-ca", "nginx run")  # one reads no settings; the other waits for signals before it does
+
+
+def test_every_command_is_tried_with_ctrl_c() -> None:
+    tried = (*CHANGING, *READING, *PROCESSES, *NOT_TRIED)
+    words = {typed for typed, _ in every_command(group)}
+    assert {words for words in words if not any(f"{one} ".startswith(f"{words} ") for one in tried)} == set()
+
+
+@pytest.mark.parametrize("typed", [*CHANGING, *READING, *PROCESSES])
+def test_ctrl_c_is_status_130_and_says_what_is_left_to_do(tmp_path: Path, typed: str) -> None:
+    settings, file = tmp_path / "gateway.toml", tmp_path / "file"
+    os.mkfifo(settings)
+    file.touch()
+    command = [sys.executable, "-m", "gateway", "--config", str(settings), *typed.format(file=file).split()]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True) as running,
+        settings.open("w"),  # which succeeds once the command reads it
+    ):
+        running.send_signal(signal.SIGINT)
+        told, said = running.communicate(timeout=30)
+    assert (running.returncode, told) == (130, "")
+    assert said.lstrip().startswith("Broken off. ")
+    assert CHANGING.get(typed, "Nothing was changed.") in said
+    assert "Traceback" not in said
+
+
+# The version
+
+
+def test_the_version_names_the_build(capsys: pytest.CaptureFixture[str]) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "gateway", "--version"], capture_output=True, text=True, cwd=ROOT
+    ).stdout
+    assert re.fullmatch(
+        rf"motion-gateway, version {re.escape(gateway.__version__)} \(build [0-9a-f]{{12}}(-changed)?\)\n", said
+    )
+
+
+def copied(folder: Path) -> Path:
+    """The program without its history, as a wheel brings it."""
+    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def version(folder: Path, *, python: str = sys.executable) -> str:
+    command = [python, "-m", "gateway", "--version"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stdout
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_wheel_tells_its_build_by_its_files(tmp_path: Path) -> None:
+    one, same, other = (copied(tmp_path / name) for name in ("one", "same", "other"))
+    with (other / "gateway" / "errors.py").open("a") as file:
+        file.write("# a release later\n")
+    assert version(one) == version(same) != version(other)
+
+
+def test_a_checkout_tells_its_commit_and_whether_it_was_changed(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "checkout")
+    (folder / ".gitignore").write_text("__pycache__\n")
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "one")
+    git(folder, "tag", "v9")  # a tag is no commit
+    commit = git(folder, "rev-parse", "--short=12", "HEAD")
+    assert f"(build {commit})" in version(folder)
+    with (folder / "gateway" / "errors.py").open("a") as file:
+        file.write("# not committed\n")
+    assert f"(build {commit}-changed)" in version(folder)
+
+
+def test_an_installed_release_tells_what_the_name_of_its_folder_tells(tmp_path: Path) -> None:
+    release = tmp_path / "releases" / f"{gateway.__version__}-0123456789ab"
+    venv.create(release, symlinks=True)
+    (tmp_path / "current").symlink_to(release)
+    site = next((release / "lib").glob("python*/site-packages"))
+    (site / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    copied(site)
+    for way in (release, tmp_path / "current"):
+        assert "(build 0123456789ab)" in version(tmp_path, python=str(way / "bin" / "python"))

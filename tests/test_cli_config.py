@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.cli import group
 from gateway.cli.config import config as command
 from gateway.config import Settings
 from gateway.errors import SettingsError
@@ -55,6 +58,41 @@ def test_check_tells_the_warnings() -> None:
 @pytest.mark.parametrize("name", ["check", "show"])
 def test_wrong_settings_are_left_to_the_main_command(name: str) -> None:
     assert isinstance(CliRunner().invoke(command, [name], obj=Broken()).exception, SettingsError)
+
+
+def test_check_tells_programs_that_the_settings_are_fine_and_the_warnings() -> None:
+    result = run("check", "--json", motion={"url": "http://motion.internal"})
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["fine"], told["problems"]) == (0, True, [])
+    assert [warning.partition(" ")[0] for warning in told["warnings"]] == ["motion.url"]
+
+
+WRONG = {
+    "two keys": ('[server]\npublic_url = "ftp://x"\n', ["server.public_url", "account"]),
+    "no TOML": ("[server", [""]),
+    "nothing": (None, [""]),
+}
+
+
+@pytest.mark.parametrize(("written", "keys"), WRONG.values(), ids=WRONG)
+def test_check_tells_programs_what_is_wrong(tmp_path: Path, written: str | None, keys: list[str]) -> None:
+    file = tmp_path / "gateway.toml"
+    if written is not None:
+        file.write_text(written)
+    result = CliRunner().invoke(group, ["--config", str(file), "config", "check", "--json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["fine"], told["warnings"]) == (2, False, [])
+    found = told["problems"]
+    assert set(keys) <= {problem["key"] for problem in found}
+    assert all(problem["complaint"] and problem["remedy"] for problem in found)
+
+
+def test_show_tells_programs_the_settings_and_masks_what_is_secret() -> None:
+    told = json.loads(run("show", "--json", account=[unsigned()]).stdout)
+    assert told["settings"]["account"][0]["receive_token"] == "***"
+    assert told["settings"]["server"]["public_url"] == "https://gateway.example.com"
+    assert told["receive_urls"]["7"].endswith("?token=***")
+    assert TOKEN not in str(told)
 
 
 def test_show_tells_what_to_type_at_sinch_and_into_motion() -> None:

@@ -211,7 +211,7 @@ def test_show_tells_what_is_known(run: Callable[..., Result]) -> None:
 
 
 def test_no_number_is_shown(run: Callable[..., Result]) -> None:
-    for arguments in (["list"], ["show", "3"], ["show", "4"], ["replay", "1"], ["erase", "--contact", NUMBER]):
+    for arguments in (["list"], ["show", "3"], ["show", "4"], ["replay", "1"], ["erase", "--contact", NUMBER, "--yes"]):
         result = run(*arguments)
         assert result.exit_code == 0
         assert NUMBER.removeprefix("+") not in result.output
@@ -237,9 +237,57 @@ def test_replay_of_all_that_is_parked(run: Callable[..., Result], spool: Databas
     assert run("replay", "--parked").stdout == "Nothing is parked.\n"
 
 
-def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result], spool: Database) -> None:
+FOUND = "Found 4 events (1 delivered, 1 parked, 2 pending) and no messages sent to them.\n"
+NEVER = "Motion will never get what is pending.\n"
+
+
+def test_erase_says_what_it_has_found_and_erases_nothing_where_nobody_can_be_asked(
+    run: Callable[..., Result], spool: Database
+) -> None:
+    before = states(spool)
     result = run("erase", "--contact", NUMBER)
-    assert result.stdout == "2 erased.\n2 not delivered yet and kept; --pending erases those too.\n"
+    assert isinstance(result.exception, CommandError)
+    assert str(result.exception) == "nobody is there to be asked: say --yes to erase this; nothing was erased"
+    assert (result.stdout, result.stderr) == (FOUND, "")
+    assert states(spool) == before
+
+
+ANSWERS = {
+    "yes": ("y\n", 0, {3: "pending", 4: "pending"}, "2 erased."),
+    "no": ("n\n", 2, None, "nothing was erased"),
+    "nothing, which is no": ("\n", 2, None, "nothing was erased"),
+    "Ctrl-C": ("\x03", 130, None, "Broken off. All of it is erased, or nothing,"),
+    "the end": ("\x04", 130, None, "Broken off. All of it is erased, or nothing,"),
+}
+
+
+@pytest.mark.parametrize(("answer", "status", "left", "said"), ANSWERS.values(), ids=ANSWERS)
+def test_erase_asks(
+    file: Path, spool: Database, answer: str, status: int, left: dict[int, str] | None, said: str
+) -> None:
+    before = states(spool)
+    told = seen(file, "events", "erase", "--contact", NUMBER, typed=answer, after="[y/N]", status=status, columns=120)
+    assert told.startswith(FOUND + "Erase this for good? [y/N]")
+    assert said in told
+    assert states(spool) == (before if left is None else left)
+
+
+@pytest.mark.parametrize("nobody", ["c99", "+1", "MESSAGE_INBOUND"])
+def test_erase_of_who_has_nothing_asks_nothing(run: Callable[..., Result], spool: Database, nobody: str) -> None:
+    result = run("erase", "--contact", nobody)
+    assert (result.exit_code, result.stdout) == (0, "Found no events and no messages sent to them.\n0 erased.\n")
+
+
+def test_erase_of_who_has_nothing_but_what_is_kept_asks_nothing(run: Callable[..., Result], spool: Database) -> None:
+    intake.accept(spool, callback("m9", contact="c9"), now=1_700_000_000.0)
+    result = run("erase", "--contact", "c9")
+    assert result.exit_code == 0
+    assert "1 not delivered yet and kept" in result.stdout
+
+
+def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result], spool: Database) -> None:
+    result = run("erase", "--contact", NUMBER, "--yes")
+    assert result.stdout == f"{FOUND}2 erased.\n2 not delivered yet and kept; --pending erases those too.\n"
     assert audits(result) == [
         {"event": "audit", "command": "erase", "pending_too": False},
         {"event": "audit", "command": "erase", "erased": 2, "sends": 0, "left": 2},
@@ -248,7 +296,7 @@ def test_erase_keeps_what_is_not_delivered_and_says_so(run: Callable[..., Result
 
 
 def test_erase_takes_everything_where_that_is_asked_for(run: Callable[..., Result], spool: Database) -> None:
-    assert run("erase", "--contact", NUMBER, "--pending").stdout == "4 erased.\n"
+    assert run("erase", "--contact", NUMBER, "--pending", "--yes").stdout == f"{FOUND[:-1]} {NEVER}4 erased.\n"
     assert states(spool) == {}
     assert NUMBER.removeprefix("+").encode() not in spool.path.read_bytes()
 
@@ -256,8 +304,9 @@ def test_erase_takes_everything_where_that_is_asked_for(run: Callable[..., Resul
 def test_erase_takes_what_was_sent_to_them_too(run: Callable[..., Result], spool: Database) -> None:
     for number in (1, 2):
         record.begin(spool, draft(number, contact_id="", identity=NUMBER), now=1_700_000_000.0)
-    result = run("erase", "--contact", NUMBER, "--pending")
-    assert result.stdout == "4 erased.\n2 erased of what was sent to them.\n"
+    result = run("erase", "--contact", NUMBER, "--pending", "--yes")
+    found = FOUND.replace("no messages", "2 messages")
+    assert result.stdout == f"{found[:-1]} {NEVER}4 erased.\n2 erased of what was sent to them.\n"
     assert audits(result)[-1] == {"event": "audit", "command": "erase", "erased": 4, "sends": 2, "left": 0}
     assert NUMBER.removeprefix("+").encode() not in spool.path.read_bytes()
 
@@ -269,7 +318,7 @@ REFUSED = {
     "replay of a pending one": (["replay", "1", "3"], "event 3 is still pending; nothing was replayed"),
     "replay of nothing": (["replay"], "name the events to replay, or say --parked"),
     "replay of both": (["replay", "1", "--parked"], "name the events to replay, or say --parked"),
-    "erase of nobody": (["erase", "--contact", ""], "name the contact to erase; nothing was erased"),
+    "erase of nobody": (["erase", "--contact", "", "--yes"], "name the contact to erase; nothing was erased"),
 }
 
 
@@ -306,7 +355,7 @@ def test_the_largest_number_is_just_not_there(run: Callable[..., Result]) -> Non
     assert "there is no event" in str(refusal(run("show", str(2**63 - 1))))
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["replay", "1"], ["erase", "--contact", "c1"]])
+@pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["replay", "1"], ["erase", "--contact", "c1", "--yes"]])
 def test_without_a_spool_the_way_to_one_is_told(file: Path, arguments: list[str]) -> None:
     error = refusal(CliRunner().invoke(group, ["--config", str(file), "events", *arguments]))
     assert isinstance(error, SpoolUnavailable)
@@ -322,4 +371,4 @@ def test_what_is_wrong_is_said_in_words_and_the_exit_status_is_2(file: Path, spo
 
 def test_a_command_works_while_others_use_the_spool(run: Callable[..., Result], spool: Database) -> None:
     assert records.listed(spool, most=9)  # keeps a connection open
-    assert run("erase", "--contact", NUMBER, "--pending").exit_code == 0
+    assert run("erase", "--contact", NUMBER, "--pending", "--yes").exit_code == 0

@@ -68,6 +68,7 @@ WHOLE = {
     "drop_empty_lanes": "lane",
     "erase_reports_of_events": "event",
     "erase_events": "event",
+    "count_sends": "send",
     "count_left": "event",
     "erase_reports_of_sends": "report send",
     "erase_sends": "send",

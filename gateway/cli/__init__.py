@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import importlib
 import json
-import re
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway import __version__
-from gateway.errors import GatewayError
+from gateway import __version__, build
+from gateway.errors import BrokenOff, GatewayError
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -30,10 +29,9 @@ Command = Callable[..., Any]  # what click's decorators take, and hand back
 
 DEFAULT_CONFIG = "/etc/motion-gateway/gateway.toml"
 WRONG = 2  # the exit status for what the caller can put right
+BROKEN_OFF = 130  # that of Ctrl-C, as shells have it: 128 and the number of the signal
 UNCUT = 10_000  # characters of a line; wider than any that there can be
-GAP = 2  # blanks between columns
-UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-BELOW = " " * 8  # before what stands below a row
+GAP = 2  # blanks between a title and a fact
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,21 @@ class Later(click.Command):
         return self.loaded().make_context(info_name, args, parent, **extra)
 
 
+def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's way
+    if asked:
+        click.echo(f"motion-gateway, version {__version__} (build {build()})")
+        context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="motion-gateway")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version, and which build of it this is.",
+)
 @click.option(
     "--config",
     "path",
@@ -114,48 +125,35 @@ for command in (
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their titles, without cutting anything.
-
-    On a screen, columns that it has no room for stand below their row, by their titles. What a program reads has one
-    line for each row.
-    """
+    """Print rows under their titles: on a screen as wide as that is, for a program a line for each row."""
     from rich.cells import cell_len
     from rich.console import Console
 
-    told = [[shown(cell) for cell in row] for row in rows]
-    screen = Console().width if sys.stdout.isatty() else UNCUT
-    columns = zip(titles, *told, strict=True)
-    widths = [max(map(cell_len, column)) + GAP for column in columns]
-    room, beside = screen + GAP - 1, []
-    for column, width in enumerate(widths):
-        if width <= room:
-            room -= width
-            beside.append(column)
-    for row in (titles, *told):
-        cells = (row[column] + " " * (widths[column] - cell_len(row[column])) for column in beside)
-        click.echo(f" {''.join(cells)}".rstrip())
-        below = [
-            f"{titles[column]} {row[column]}" for column in range(len(row)) if column not in beside and row[column]
-        ]
-        if below and row is not titles:
-            wrapper = textwrap.TextWrapper(screen, initial_indent=BELOW, subsequent_indent=BELOW)
-            wrapper.break_long_words = wrapper.break_on_hyphens = False
-            click.echo(wrapper.fill(", ".join(below)))
+    from gateway import printable
+
+    told = [[printable.text(cell) for cell in row] for row in rows]
+    columns = Console().width if sys.stdout.isatty() else UNCUT
+    for line in printable.table(titles, told, columns=columns, measure=cell_len):
+        click.echo(line)
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print what is known of one thing, a line for each fact."""
-    told = [(title, shown(str(value))) for title, value in facts]
+    from gateway import printable
+
+    told = [(title, printable.text(str(value))) for title, value in facts]
     width = max(len(title) for title, _ in told) + GAP
     for title, value in told:
         click.echo(f"{title:<{width}}{value}".rstrip())
 
 
 def for_programs(thing: Any, **changes: object) -> dict[str, object]:  # noqa: ANN401 - any of our dataclasses
-    """What is known of a thing by the names of its fields: times written, and a contact as `whom` names it."""
+    """What is known of a thing by the names of its fields: times written, a contact as people see it."""
+    from gateway import printable
+
     fields = dataclasses.asdict(thing) | changes
     if "identity" in fields:
-        fields = {"contact": whom(fields.pop("contact_id"), fields.pop("identity"))} | fields
+        fields = {"contact": printable.whom(fields.pop("contact_id"), fields.pop("identity"))} | fields
     return {
         name: written(value) if name.endswith("_at") and value is not None else value for name, value in fields.items()
     }
@@ -166,26 +164,16 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def shown(text: str) -> str:
-    """Write what others chose so that it does nothing to a terminal."""
-    from gateway import printable
-
-    return printable.text(text)
-
-
 class _Moment(click.ParamType[float]):
     name = "when"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a time as people write it, or how long ago it was; in seconds since the epoch."""
-        text = str(value).strip()
-        now = datetime.datetime.now().astimezone()
-        if ago := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
-            return now.timestamp() - int(ago[1]) * UNIT_SECONDS[ago[2]]
+        from gateway import clock
+
         try:
-            return datetime.datetime.fromisoformat(text).astimezone().timestamp()
-        except (ValueError, OverflowError, OSError):
-            self.fail(f'{text!r} is no time: write "2h" for two hours ago, or "{now:%Y-%m-%d %H:%M}"', param, ctx)
+            return clock.parse(str(value).strip())
+        except ValueError:
+            self.fail(f'{value!r} is no time: write "2h" for two hours ago, or "2026-11-22 11:00"', param, ctx)
 
 
 NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
@@ -220,25 +208,41 @@ def options(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def whom(contact_id: str, identity: str) -> str:
-    """Name a contact by its id; failing that by the end of the channel identity, which may be a phone number."""
-    return contact_id or (f"…{identity[-3:]}" if identity else "")
-
-
 def written(moment: float) -> str:
     """Write `moment`, in seconds since the epoch, in the time of this machine."""
     return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
-def counted(number: int, noun: str) -> str:
-    """Count in words: "no errors", "1 error", "2 errors"."""
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+def unfinished(left: str) -> Callable[[Command], Command]:
+    """Decorate a command that changes something: where it is broken off, `left` says what there is left to do."""
+
+    def decorate(work: Command) -> Command:
+        @functools.wraps(work)
+        def told(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever click hands on
+            try:
+                return work(*arguments, **named)
+            except (click.Abort, KeyboardInterrupt) as error:
+                raise BrokenOff(left) from error
+
+        return told
+
+    return decorate
 
 
 def main() -> None:
-    """Run the command that was typed; say what is wrong in words and leave with status 2."""
+    """Run the command that was typed; say what is wrong in words, and leave with the status that tells it."""
     try:
-        group.main(prog_name="motion-gateway", standalone_mode=True)
+        status = group.main(prog_name="motion-gateway", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except BrokenOff as error:
+        click.echo(f"Broken off. {error}", err=True)
+        status = BROKEN_OFF
     except GatewayError as error:
         click.echo(str(error), err=True)
-        sys.exit(WRONG)
+        status = WRONG
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Broken off. Nothing was changed.", err=True)
+        status = BROKEN_OFF
+    sys.exit(status)

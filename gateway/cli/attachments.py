@@ -14,7 +14,7 @@ import click
 from gateway import printable, services, telemetry
 from gateway.attachments.decision import KnownAttachment
 from gateway.attachments.fetch import Shelf
-from gateway.cli import Invocation, options, print_json, print_table, written
+from gateway.cli import Invocation, options, print_json, print_table, unfinished, written
 from gateway.cli.spool import opened_spool
 from gateway.clock import WallClock
 from gateway.config import Settings, fields, tables
@@ -44,7 +44,7 @@ def attachment() -> None:
 
 @attachment.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@options("json")
 @click.pass_obj
 def inspect(invocation: Invocation, paths: tuple[Path, ...], *, as_json: bool) -> None:
     """Say what each FILE is, what every profile makes of it, and why.
@@ -86,6 +86,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
 @click.argument("attachment_ids", metavar="ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every file in the vault.")
 @click.pass_obj
+@unfinished("Some of the files may be deleted already: run this again for the others.")
 def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything: bool) -> None:
     """Delete files from the vault, by the ID of their attachments. A link that lives has its file fetched anew."""
     if bool(attachment_ids) is everything:

@@ -13,9 +13,10 @@ import click
 from cryptography import x509
 
 from gateway import certs as certificates
+from gateway import printable
 from gateway.certs import Checked, Target, findings, private_ca
 from gateway.certs.private_ca import Issued
-from gateway.cli import Invocation, counted
+from gateway.cli import Invocation, unfinished
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import ServerSettings
 
@@ -45,6 +46,7 @@ def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
 
 @certs.command("self-signed")
 @click.pass_obj
+@unfinished("One of the two files may be there, and is not replaced: remove it, and run this again.")
 def self_signed(invocation: Invocation) -> None:
     """Make a certificate for the public host name, where the settings look for one.
 
@@ -66,6 +68,7 @@ def self_signed(invocation: Invocation) -> None:
 )
 @click.option("--renew", is_flag=True, help="Exchange the certificate that is there; its key and names stay.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@unfinished("A part of the files may be there: look into the folder, and run this again.")
 def sign(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FBT001 - as above
     """Make one certificate for all NAMEs (host names and IP addresses), signed by a CA of your own.
 
@@ -108,7 +111,8 @@ def _as_text(rows: Sequence[Checked]) -> str:
         if row.finding.id:
             lines.append(f"{'':<22}{row.finding.id}: {row.finding.hint}")
     counts = Counter(row.finding.level for row in rows)
-    return "\n".join([*lines, f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}."])
+    told = ", ".join(printable.counted(counts[level], level) for level in ("error", "warning"))
+    return "\n".join([*lines, f"{told}."])
 
 
 def _made(folder: Path, issued: Issued) -> str:

@@ -6,10 +6,12 @@ from urllib.parse import quote
 
 import click
 
-from gateway.cli import Invocation, counted
-from gateway.config import kinds, rendered, tables
+from gateway import printable
+from gateway.cli import WRONG, Invocation, options, print_json
+from gateway.config import kinds, masked, rendered, tables
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, ServerSettings, Settings
+from gateway.errors import SettingsError
 from gateway.sinch import TOKEN_PATH
 
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
@@ -21,11 +23,16 @@ def config() -> None:
 
 
 @config.command()
+@options("json")
 @click.pass_obj
-def check(invocation: Invocation) -> None:
+def check(invocation: Invocation, *, as_json: bool) -> None:
     """Say whether the gateway could start with these settings."""
+    if as_json:
+        _check_for_programs(invocation)
+        return
     settings = invocation.settings()
-    accounts, warnings = counted(len(settings.accounts), "account"), counted(len(settings.warnings), "warning")
+    accounts = printable.counted(len(settings.accounts), "account")
+    warnings = printable.counted(len(settings.warnings), "warning")
     click.echo(f"The settings are fine: {accounts}, public at {settings.server.public_origin}, {warnings}.")
     for warning in settings.warnings:
         click.echo(f"  warning: {warning}")
@@ -33,16 +40,31 @@ def check(invocation: Invocation) -> None:
 
 @config.command()
 @click.option("--reveal", is_flag=True, help="Show the token of each Receive URL, and phone numbers.")
+@options("json")
 @click.pass_obj
-def show(invocation: Invocation, *, reveal: bool) -> None:
+def show(invocation: Invocation, *, reveal: bool, as_json: bool) -> None:
     """Show all settings, and per account what to type at Sinch and into Motion.
 
     Secrets and phone numbers are masked.
     """
     settings = invocation.settings()
+    if as_json:
+        urls = {account.connector_id: receive_url(settings, account, reveal=reveal) for account in settings.accounts}
+        print_json({"settings": masked(settings), "receive_urls": urls})
+        return
     click.echo(rendered(settings))
     for account in settings.accounts:
         click.echo(_forms(settings, account, reveal=reveal))
+
+
+def _check_for_programs(invocation: Invocation) -> None:
+    """Print what is wrong and what deserves a warning; the exit status is that of the text."""
+    try:
+        settings = invocation.settings()
+    except SettingsError as error:
+        print_json({"fine": False, "problems": [*error.problems], "warnings": []})
+        click.get_current_context().exit(WRONG)
+    print_json({"fine": True, "problems": [], "warnings": [*settings.warnings]})
 
 
 def receive_url(settings: Settings, account: Account, *, reveal: bool) -> str:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import click
 
-from gateway.cli import Invocation, print_table
+from gateway.cli import Invocation, options, print_json, print_table
 from gateway.diagnosis import exposure as reachable
 from gateway.diagnosis.exposure import Route
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@options("json")
 @click.pass_obj
 def exposure(invocation: Invocation, *, as_json: bool) -> None:
     """List every listener, method and path that can be reached, and by whom. All else is refused."""
     routes = reachable.routes(invocation.settings())
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(route) for route in routes], indent=2))
+        print_json([dataclasses.asdict(route) for route in routes])
         return
     print_table(("listener", "host", "methods", "path", "answers", "for"), [_row(route) for route in routes])
     click.echo("All else is refused.")

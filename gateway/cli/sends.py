@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, whom, written
+from gateway import printable
+from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, written
 from gateway.cli.spool import opened_spool
 from gateway.clock import WallClock
 from gateway.outbound import record
@@ -67,7 +68,7 @@ def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
     yield "connector", sent.connector_id
     yield "app id", sent.app_id
     yield "kind", sent.kind
-    yield "contact", whom(sent.contact_id, sent.identity)
+    yield "contact", printable.whom(sent.contact_id, sent.identity)
     yield "outcome", sent.outcome
     yield "status", "" if sent.status is None else sent.status
     yield "code", sent.code

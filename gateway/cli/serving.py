@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from gateway import paths, telemetry
-from gateway.cli import Invocation
+from gateway.cli import Invocation, unfinished
 from gateway.doors import DOORS
 from gateway.errors import CommandError
 
@@ -66,6 +66,7 @@ def nginx() -> None:
 )
 @click.option("--include", is_flag=True, help="Only what stands inside http { }, as motion-gateway.conf.")
 @click.pass_obj
+@unfinished("The file may be there by half: run this again.")
 def render(invocation: Invocation, folder: Path, *, include: bool) -> None:
     """Write nginx.conf, to look at or to run nginx with; or a file that your own nginx.conf includes."""
     from gateway.serving import nginx_conf as renderer

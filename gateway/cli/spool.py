@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from gateway import cli, paths, services, store, telemetry
-from gateway.cli import NUMBER, Invocation, options, whom, written
+from gateway import cli, paths, printable, services, store, telemetry
+from gateway.cli import NUMBER, Invocation, options, unfinished, written
 from gateway.delivery import claims, records
 from gateway.delivery.records import EventRecord
 from gateway.errors import CommandError
@@ -19,6 +19,7 @@ from gateway.phrases import Line
 from gateway.store import Choice, retention
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
+from gateway.store.retention import Inventory
 
 _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
@@ -28,6 +29,7 @@ _TITLES = (
 
 @click.command()
 @click.pass_obj
+@unfinished("The spool has its old schema or the new one, and is whole: run `motion-gateway migrate` again.")
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
     from gateway.store import migrations  # not above: it loads Alembic
@@ -51,6 +53,7 @@ def spool() -> None:
     help="The file to write. It must not exist.",
 )
 @click.pass_obj
+@unfinished("There is no copy, or a whole one: if the file is not there, run this again.")
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
     revision = back_up(paths.spool(invocation.settings()), file)
@@ -100,6 +103,7 @@ def show(invocation: Invocation, event_id: int, *, body: bool, as_json: bool) ->
 @click.argument("event_ids", metavar="ID...", type=NUMBER, nargs=-1)
 @click.option("--parked", is_flag=True, help="All parked events, in the order of their acceptance.")
 @click.pass_obj
+@unfinished("All of them are delivered again, or none: look at `events list --state pending`, or run this again.")
 def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> None:  # noqa: FBT001 - as above
     """Deliver events once more: parked ones, or any by their ID."""
     if bool(event_ids) is parked:
@@ -114,12 +118,18 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
 @events.command()
 @click.option("--contact", required=True, help="The contact id, or the channel identity (on WhatsApp the number).")
 @click.option("--pending", is_flag=True, help="What Motion has not got yet, too. Motion will never get it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa: FBT001 - as above
-    """Erase what the spool keeps of one contact, for good."""
-    # Asked for is written down even where it breaks off: rows may be gone by then.
-    _audit("erase", pending_too=pending)
+@unfinished("All of it is erased, or nothing, and copies may be left in the file: run this again until it ends well.")
+def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> None:
+    """Erase what the spool keeps of one contact, for good; after it has said what that is, and asked."""
     with opened_spool(invocation) as spool:
+        found = retention.found(spool, contact)
+        click.echo(_inventory(found, pending_too=pending))
+        if not yes and found.goes(pending_too=pending):
+            _require_consent()
+        # Asked for is written down even where it breaks off: rows may be gone by then.
+        _audit("erase", pending_too=pending)
         erased = retention.erase(spool, contact, pending_too=pending)
     _audit("erase", erased=erased.events, sends=erased.sends, left=erased.left)
     click.echo(f"{erased.events} erased.")
@@ -127,6 +137,23 @@ def erase(invocation: Invocation, contact: str, pending: bool) -> None:  # noqa:
         click.echo(f"{erased.sends} erased of what was sent to them.")
     if erased.left:
         click.echo(f"{erased.left} not delivered yet and kept; --pending erases those too.")
+
+
+def _inventory(found: Inventory, *, pending_too: bool) -> str:
+    """Say what there is of a contact."""
+    states = ", ".join(f"{count} {state}" for state, count in found.events.items())
+    told = f"Found {printable.counted(sum(found.events.values()), 'event')}{f' ({states})' if states else ''}"
+    told += f" and {printable.counted(found.sends, 'message')} sent to them."
+    waiting = found.events.get(store.PENDING)
+    return told + (" Motion will never get what is pending." if pending_too and waiting else "")
+
+
+def _require_consent() -> None:
+    """Raises CommandError unless somebody is there who says yes."""
+    if not sys.stdin.isatty():
+        raise CommandError("nobody is there to be asked: say --yes to erase this; nothing was erased")
+    if not click.confirm("Erase this for good?", err=True):
+        raise CommandError("nothing was erased")
 
 
 @contextmanager
@@ -152,7 +179,7 @@ def _row(record: EventRecord) -> tuple[str, ...]:
         written(record.accepted_at),
         str(record.connector_id),
         record.kind,
-        whom(record.contact_id, record.identity),
+        printable.whom(record.contact_id, record.identity),
         record.state,
         str(record.tries),
         str(record.repeats),
@@ -168,7 +195,7 @@ def _facts(record: EventRecord) -> Iterator[tuple[str, object]]:
     yield "event", record.event_id
     yield "connector", record.connector_id
     yield "kind", record.kind
-    yield "contact", whom(record.contact_id, record.identity)
+    yield "contact", printable.whom(record.contact_id, record.identity)
     yield "state", record.state
     yield "outcome", record.outcome
     yield "tries", record.tries

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from gateway import telemetry
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.cli import Invocation, written
+from gateway.cli import Invocation, options, print_facts, print_json, unfinished, written
 from gateway.cli.attachments import inspected, opened_shelf
 from gateway.clock import WallClock
 from gateway.config import Settings, fields
@@ -39,6 +39,7 @@ def token() -> None:
 @click.option("--name", help="The name to save it under; that of FILE if left out.")
 @click.option("--ttl", help='How long the link lives, such as "2h"; attachments.token_ttl if left out.')
 @click.pass_obj
+@unfinished("No link was printed, so that nobody has one: run this again.")
 def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | None, ttl: str | None) -> None:
     """Print a link to an attachment whose bytes are those of FILE. Whoever has the link has the file."""
     settings = invocation.settings()
@@ -65,8 +66,9 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
 
 @token.command("open")
 @click.argument("given", metavar="[TOKEN]", required=False)
+@options("json")
 @click.pass_obj
-def open_(invocation: Invocation, given: str | None) -> None:
+def open_(invocation: Invocation, given: str | None, *, as_json: bool) -> None:
     """Say what a token, or the link around it, allows.
 
     Without TOKEN it is read from standard input: what stands in a command, others on this machine may see.
@@ -87,13 +89,16 @@ def open_(invocation: Invocation, given: str | None) -> None:
         "minted": written(grant.issued_at),
         "lives until": written(grant.expires_at),
     }
-    for name, value in facts.items():
-        click.echo(f"{name:<13}{value}")
+    if as_json:
+        print_json({name.lower().replace("-", "").replace(" ", "_"): value for name, value in facts.items()})
+    else:
+        print_facts(facts.items())
 
 
 @token.command()
 @click.argument("attachment_id", metavar="ATTACHMENT_ID")
 @click.pass_obj
+@unfinished("Run this again: revoking twice does no harm.")
 def revoke(invocation: Invocation, attachment_id: str) -> None:
     """End all links to an attachment that there are, whoever made them. New ones can be minted afterwards."""
     telemetry.configure("token")

@@ -46,7 +46,7 @@ def understand(document: Mapping[str, object], environ: Mapping[str, str]) -> Se
     ]
     found = (*part.problems, *misnamed, *contradicting)
     if found:
-        raise SettingsError(problems.message(found))
+        raise SettingsError(problems.message(found), [vars(problem) for problem in found])
     return part.settings.model_copy(update={"warnings": (*part.warnings, *problems.warnings(part.settings))})
 
 
@@ -141,4 +141,5 @@ def _text(path: Path) -> str:
 
 
 def _unusable(what: str, remedy: str) -> SettingsError:
-    return SettingsError(f"The settings cannot be read; nothing was started.\n\n  {what} → {remedy}")
+    message = f"The settings cannot be read; nothing was started.\n\n  {what} → {remedy}"
+    return SettingsError(message, [vars(Problem("", what, remedy))])

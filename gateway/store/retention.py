@@ -8,6 +8,7 @@ Rule 3. Of what was erased no copy is left, in the file or in its log. A purge l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import store
@@ -26,6 +27,18 @@ class Retention:
     delivered_seconds: int
     rejected_seconds: int
     parked_seconds: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """How much there is of a contact: events by their state, and what was sent to it."""
+
+    events: Mapping[str, int]
+    sends: int
+
+    def goes(self, *, pending_too: bool) -> bool:
+        """Whether anything of it would be erased."""
+        return self.sends > 0 or any(pending_too or state != store.PENDING for state in self.events)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +70,24 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
     return deleted
 
 
+def found(database: Database, contact: str) -> Inventory:
+    """Count what there is of a contact: a contact id or a channel identity. Raises CommandError if it names nobody."""
+    theirs = _theirs(contact)
+
+    def work(run: Run) -> Inventory:
+        [[sends]] = run("count_sends", **theirs)
+        return Inventory(events=dict(run("count_theirs", **theirs)), sends=sends)
+
+    return database.ask(work)
+
+
 def erase(database: Database, contact: str, *, pending_too: bool = False) -> Erased:
     """Erase the events of a contact, what was sent to it, and the reports of both.
 
     `contact`: a contact id or a channel identity. Raises CommandError if it names nobody.
     """
-    if not contact.removeprefix("+"):
-        raise CommandError("name the contact to erase; nothing was erased")
-    erased = database.tell(lambda run: _erase(run, contact, pending_too=pending_too))
+    theirs = _theirs(contact)
+    erased = database.tell(lambda run: _erase(run, theirs, pending_too=pending_too))
     try:
         database.rewrite()
     except SpoolUnavailable as error:
@@ -82,8 +105,13 @@ def _purge(database: Database, statement: str, **values: object) -> int:
     return total
 
 
-def _erase(run: Run, contact: str, *, pending_too: bool) -> Erased:
-    theirs = {"contact": contact, "identity": contact.removeprefix("+")}
+def _theirs(contact: str) -> dict[str, str]:
+    if not contact.removeprefix("+"):
+        raise CommandError("name the contact to erase; nothing was erased")
+    return {"contact": contact, "identity": contact.removeprefix("+")}
+
+
+def _erase(run: Run, theirs: dict[str, str], *, pending_too: bool) -> Erased:
     run("erase_reports_of_events", pending_too=pending_too, **theirs)
     events = len(run("erase_events", pending_too=pending_too, **theirs))
     [[left]] = run("count_left", **theirs)

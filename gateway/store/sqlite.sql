@@ -343,6 +343,14 @@ DELETE FROM report WHERE event_id IN (
 DELETE FROM event WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR state != 'pending')
 RETURNING 1
 
+-- name: count_theirs
+-- Said before it is erased.
+SELECT state, count(*) FROM event WHERE contact_id = :contact OR identity = :identity GROUP BY state
+
+-- name: count_sends
+-- As above.
+SELECT count(*) FROM send WHERE contact_id = :contact OR identity = :identity
+
 -- name: count_left
 -- What is not delivered yet, and stays.
 SELECT count(*) FROM event WHERE contact_id = :contact OR identity = :identity

@@ -88,7 +88,7 @@ def ask(house: House) -> list[str]:
     )
     printed = [house.command(*command) for command in commands]
     printed.append(house.command("events", "show", "999", status=2))
-    printed.append(house.command("events", "erase", "--contact", f"+{CUSTOMER.phone}"))
+    printed.append(house.command("events", "erase", "--contact", f"+{CUSTOMER.phone}", "--yes"))
     house.tables["account"].append({**house.tables["account"][0], "connector_id": "eight"})
     house.tables["ops"]["passwort"] = PASSWORD
     house.write_settings()
