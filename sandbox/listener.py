@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 _BACKLOG = 128
 _HANDSHAKE_SECONDS = 10  # for clients that connect and say nothing
@@ -21,7 +22,7 @@ Greet = Callable[[socket.socket], bool]
 class Listener:
     """Hands each connection to `serve`, in a thread of its own, behind the handshake where there is `tls`.
 
-    `greet` has it before a byte is read, and says whether it goes on.
+    `greet` has it before a byte is read, and says whether it goes on. A `host` that is a path is a Unix socket.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Listener:
     ) -> None:
         self._serve, self._greet, self._tls = serve, greet, tls
         self._reservation = reserve(host, port)
-        self.address: tuple[str, int] = self._reservation.getsockname()[:2]
+        self.address = (host, 0) if _is_path(host) else self._reservation.getsockname()[:2]
         self._listening: socket.socket | None = None
         self._accepting = threading.Thread()
         self._threads: list[threading.Thread] = []
@@ -81,8 +82,8 @@ class Listener:
         with contextlib.suppress(OSError):  # It was cut.
             while True:
                 connection, _ = listening.accept()
-                # As servers do: no answer waits for an ACK.
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if connection.family != socket.AF_UNIX:  # As servers do: no answer waits for an ACK.
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._track(connection)
                 thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
                 self._threads = [*(known for known in self._threads if known.is_alive()), thread]
@@ -110,14 +111,22 @@ class Listener:
 
 def reserve(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     """Hold a port without listening; a server that sets SO_REUSEADDR, as nginx does, may listen there meanwhile."""
-    reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
+    if _is_path(host):
+        Path(host).unlink(missing_ok=True)
+        reservation = socket.socket(socket.AF_UNIX)
+    else:
+        reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reservation.bind((host, port))
+    try:
+        reservation.bind(host if _is_path(host) else (host, port))
     except OSError:
         reservation.close()
         raise
     return reservation
+
+
+def _is_path(host: str) -> bool:
+    return host.startswith("/")
 
 
 def _cut(connection: socket.socket) -> None:

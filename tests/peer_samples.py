@@ -11,6 +11,21 @@ from contextlib import suppress
 from sandbox.listener import Listener
 
 
+def raw_request(connection: socket.socket) -> bytes:
+    """One request with the body whose length it says; nothing when the other side has left."""
+    heard = b""
+    while b"\r\n\r\n" not in heard:
+        if not (chunk := connection.recv(65536)):
+            return b""
+        heard += chunk
+    head, _, body = heard.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
 class Wire:
     """A connection as the peer sees it."""
 
@@ -21,18 +36,8 @@ class Wire:
 
     def hear(self) -> bool:
         """Read one `request`, head and body. False when the other side has left."""
-        heard = b""
-        while b"\r\n\r\n" not in heard:
-            if not (chunk := self._sock.recv(65536)):
-                return False
-            heard += chunk
-        head, _, body = heard.partition(b"\r\n\r\n")
-        lines = head.lower().split(b"\r\n")
-        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
-        while len(body) < length:
-            body += self._sock.recv(65536)
-        self.request = head + b"\r\n\r\n" + body
-        return True
+        self.request = raw_request(self._sock)
+        return bool(self.request)
 
     def say(self, content: bytes) -> None:
         self._sock.sendall(content)

@@ -6,9 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
-import re
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,9 @@ from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.serving import nginx, nginx_conf
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
-from sandbox.listener import reserve
+from sandbox.listener import Listener, reserve
 from tests.live.house import House, opened
+from tests.peer_samples import raw_request
 
 NAME = "gateway.internal"  # of the pages
 PORT = 8444
@@ -61,50 +60,22 @@ class Door:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._listening: socket.socket | None = None
+        self._listener = Listener(self._serve, host=str(path))
         self.reply: Reply = echo
         self.heard: list[bytes] = []
+        self.open()
 
     def open(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._listening = listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(self._path))
+        self._listener.open()
         self._path.chmod(0o777)
-        listening.listen(64)
-        threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
 
     def close(self) -> None:
-        if self._listening is not None:
-            self._listening.shutdown(socket.SHUT_RDWR)
-            self._listening.close()
-            self._listening = None
-
-    def _accept(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self._listener.release()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            if heard := read(connection):
-                self.heard.append(heard)
-                self.reply(connection, heard)
-
-
-def read(connection: socket.socket) -> bytes:
-    """One request with its body, which nginx always announces by its length."""
-    heard = b""
-    while b"\r\n\r\n" not in heard:
-        part = connection.recv(65536)
-        if not part:
-            return b""
-        heard += part
-    head, _, body = heard.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: ([0-9]+)", head)
-    while len(body) < int(length[1] if length else 0):
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
+        if heard := raw_request(connection):
+            self.heard.append(heard)
+            self.reply(connection, heard)
 
 
 @dataclass
@@ -194,7 +165,6 @@ def standing(changes: Mapping[str, str] | None = None, **server: Any) -> Iterato
         path.write_text(text, "utf-8")
         house.children.append(Child(nginx.command(settings), house.folder / LOG))
         door = Door(paths.socket(settings, "outbound"))
-        door.open()
         ca = house.folder / "private-ca" / "ca.pem"
         built = Edge(house, door, address, settings.server.outbound_port, port, ca)
         try:
