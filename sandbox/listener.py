@@ -14,6 +14,7 @@ from pathlib import Path
 
 _BACKLOG = 128
 _HANDSHAKE_SECONDS = 10  # for clients that connect and say nothing
+_LEAVE_SECONDS = 60
 
 Serve = Callable[[socket.socket], None]
 Greet = Callable[[socket.socket], bool]
@@ -65,48 +66,52 @@ class Listener:
             _cut(self._listening)  # which ends accept(), as closing would not
             self._accepting.join()
             self._listening.close()
-            self._listening = None
             with self._guard:
+                self._listening = None
                 for connection in self._connections:
                     _cut(connection)
 
     def release(self) -> None:
-        """Close for good: wait for the threads that still serve, and give the port back."""
+        """Close for good: wait for the threads that still serve, and give the port back. Raises TimeoutError."""
         self.close()
+        self._reservation.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
-        self._reservation.close()
+                thread.join(_LEAVE_SECONDS)
+                if thread.is_alive():
+                    raise TimeoutError("a connection that was cut is still served")
 
     def _accept(self, listening: socket.socket) -> None:
         with contextlib.suppress(OSError):  # It was cut.
             while True:
                 connection, _ = listening.accept()
-                if connection.family != socket.AF_UNIX:  # As servers do: no answer waits for an ACK.
-                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._track(connection)
-                thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
+                self._track(connection, listening)
+                thread = threading.Thread(target=self._run, args=(connection, listening), daemon=True)
                 self._threads = [*(known for known in self._threads if known.is_alive()), thread]
                 thread.start()
 
-    def _run(self, connection: socket.socket) -> None:
+    def _run(self, connection: socket.socket, listening: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:  # The client left, or did not like our certificate.
+            if connection.family != socket.AF_UNIX:  # As servers do: no answer waits for an ACK.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._greet(connection):
-                with self._secured(connection) as secured:
+                with self._secured(connection, listening) as secured:
                     self._serve(secured)
 
-    def _secured(self, connection: socket.socket) -> socket.socket:
+    def _secured(self, connection: socket.socket, listening: socket.socket) -> socket.socket:
         if self._tls is None:
             return connection
         connection.settimeout(_HANDSHAKE_SECONDS)
         secured = self._tls.wrap_socket(connection, server_side=True)
         secured.settimeout(None)
-        self._track(secured)
+        self._track(secured, listening)
         return secured
 
-    def _track(self, connection: socket.socket) -> None:
+    def _track(self, connection: socket.socket, listening: socket.socket) -> None:
         with self._guard:
             self._connections = {known for known in self._connections if known.fileno() >= 0} | {connection}
+            if self._listening is not listening:  # It was closed during the handshake.
+                _cut(connection)
 
 
 def reserve(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
@@ -131,4 +136,4 @@ def _is_path(host: str) -> bool:
 
 def _cut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):  # It is closed already.
-        connection.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS and all, while another thread reads

@@ -22,7 +22,9 @@ def raw_request(connection: socket.socket) -> bytes:
     lines = head.lower().split(b"\r\n")
     length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += connection.recv(65536)
+        if not (chunk := connection.recv(65536)):
+            return b""
+        body += chunk
     return head + b"\r\n\r\n" + body
 
 
