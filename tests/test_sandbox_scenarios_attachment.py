@@ -1,4 +1,4 @@
-"""What is said of an attachment's way when something on it went wrong, around a gateway that is none: Motion itself."""
+"""What is said of an attachment's way when something on it went wrong, around a gateway that is none; and the files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from gateway.inspection import content, inspector
 from sandbox import attachment, faults
 from sandbox.callbacks import APP
 from sandbox.faults import Fault
@@ -79,3 +80,28 @@ def test_a_report_that_does_not_arrive_is_a_problem(scenario, motion):
 def test_the_table_has_a_line_for_each(scenario):
     shown = table(scenario.run(SAMPLES[:2]))
     assert (shown.row_count, len(shown.columns)) == (2, 6)
+
+
+MIMES = {
+    "picture.jpg": "image/jpeg",
+    "voice.ogg": "audio/ogg; codecs=opus",
+    "invoice.pdf": "application/pdf",
+    "wave.gif": "image/gif",
+    "letter.doc": "application/msword",
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_the_gateway_finds_each_to_be_sound_and_of_its_type(sample: Sample):
+    found = inspector.inspect(content.of_bytes(sample.content), name=sample.name)
+    assert found.mime == MIMES[sample.name]
+    assert {str(trait) for trait in found.traits} & {"broken", "truncated", "disputed", "appendix"} == set()
+
+
+def test_all_of_them_together_are_tiny():
+    assert sum(len(sample.content) for sample in SAMPLES) < 20_000
+    assert {sample.name for sample in SAMPLES} == {*MIMES}
+
+
+def test_the_gateway_owes_a_file_to_what_is_sent_and_415_to_what_is_not():
+    assert {sample.status: sample.outcome in ("CHANNEL_FAILURE",) for sample in SAMPLES} == {200: False, 415: True}
