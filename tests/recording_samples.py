@@ -88,7 +88,16 @@ MP4S = _table(
     {
         "mp4 baseline": ((*FILM, *SOUND, *BASELINE, *AAC, *FAST), set()),
         "mp4 main": ((*FILM, *SOUND, *MAIN, "-bf", "0", *AAC, *FAST), set()),
-        "mp4 high with B-frames": ((*FILM, *SOUND, "-c:v", "libx264", "-pix_fmt", "yuv420p", *AAC, *FAST), set()),
+        "mp4 high with B-frames": (
+            (*FILM, *SOUND, "-c:v", "libx264", "-pix_fmt", "yuv420p", *AAC, *FAST), {Trait.HIGH_WITH_B_FRAMES}
+        ),
+        "mp4 high in fragments": (
+            (*FILM, "-c:v", "libx264", "-pix_fmt", "yuv420p", *FRAGMENTED), {Trait.HIGH_WITH_B_FRAMES}
+        ),
+        "mp4 high without B-frames": ((*FILM, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0", *FAST), set()),
+        "mp4 of 10 bits": ((*FILM, "-c:v", "libx264", "-pix_fmt", "yuv420p10le", *FAST), {Trait.FOREIGN_VIDEO}),
+        "mp4 in 4:2:2": ((*FILM, "-c:v", "libx264", "-pix_fmt", "yuv422p", *FAST), {Trait.FOREIGN_VIDEO}),
+        "mp4 in 4:4:4": ((*FILM, "-c:v", "libx264", "-pix_fmt", "yuv444p", *FAST), {Trait.FOREIGN_VIDEO}),
         "mp4 without sound": ((*FILM, *BASELINE, *FAST), set()),
         "mp4 fragmented": ((*FILM, *SOUND, *BASELINE, *AAC, *FRAGMENTED), set()),
         "mp4 of brand mp42": ((*FILM, *SOUND, *BASELINE, *AAC, *FAST, "-brand", "mp42"), set()),

@@ -193,7 +193,21 @@ FILMS = {
     "avc1": (AVC, "h264", "baseline"),
     "avc3, high": (film(b"avc3", box(b"avcC", b"\x01\x64\0\x1e")), "h264", "high"),
     "avc1, main": (film(b"avc1", box(b"pasp", bytes(8)), box(b"avcC", b"\x01\x4d\0\x1e")), "h264", "main"),
-    "avc1 of another profile": (film(b"avc1", box(b"avcC", b"\x01\x6e\0\x1e")), "h264", "profile 110"),
+    "avc1 of 10 bits": (film(b"avc1", box(b"avcC", b"\x01\x6e\0\x1e")), "h264 high 10", "high 10"),
+    "avc1 in 4:2:2": (film(b"avc1", box(b"avcC", b"\x01\x7a\0\x1e")), "h264 high 4:2:2", "high 4:2:2"),
+    "avc3 in 4:4:4": (film(b"avc3", box(b"avcC", b"\x01\xf4\0\x1e")), "h264 high 4:4:4", "high 4:4:4"),
+    "avc1 in intra 4:4:4": (film(b"avc1", box(b"avcC", b"\x01\x2c\0\x1e")), "h264 cavlc 4:4:4", "cavlc 4:4:4"),
+    "avc1 of two views": (film(b"avc1", box(b"avcC", b"\x01\x76\0\x1e")), "h264 118", "profile 118"),
+    "avc1 whose sequence says more": (
+        film(b"avc1", box(b"avcC", b"\x01\x64\0\x1e\xff\xe1\0\x04\x67\x7a\0\x1e")),
+        "h264 high 4:2:2",
+        "high",
+    ),
+    "avc1 whose sequence says the same": (
+        film(b"avc1", box(b"avcC", b"\x01\x64\0\x1e\xff\xe1\0\x04\x67\x64\0\x1e")),
+        "h264",
+        "high",
+    ),
     "avc1 without a configuration": (film(b"avc1"), "h264", None),
     "hvc1": (film(b"hvc1"), "h265", None),
     "hev1": (film(b"hev1"), "h265", None),
@@ -240,3 +254,47 @@ def test_ten_thousand_boxes_are_too_costly_wherever_they_stand() -> None:
         with pytest.raises(TooCostly):
             read(data)
     assert read(ftyp() + box(b"free") * 9000 + MOOV + MDAT).traits == set()
+
+
+HIGH = film(b"avc1", box(b"avcC", b"\x01\x64\0\x1e"))
+
+
+def moved(*offsets: int) -> bytes:
+    """By how much each of a film's pictures is shown later than it is stored."""
+    return box(
+        b"ctts", bytes(4), struct.pack(">I", len(offsets)), *(struct.pack(">II", 1, offset) for offset in offsets)
+    )
+
+
+def ordered(entry: bytes, table: bytes) -> bytes:
+    hdlr = box(b"hdlr", bytes(8), b"vide", bytes(12))
+    stsd = box(b"stsd", bytes(4), struct.pack(">I", 1), entry)
+    return box(b"trak", box(b"mdia", hdlr, box(b"minf", box(b"stbl", stsd, table))))
+
+
+def fragment(*offsets: int, flags: int = 0x800) -> bytes:
+    """A fragment whose samples tell their size too, if the flags say so."""
+    each = [bytes(4 * (flags >> 8 & 0x7).bit_count()) + struct.pack(">I", offset) for offset in offsets]
+    more = bytes(4) if flags & 1 else b""
+    trun = box(b"trun", struct.pack(">I", flags), struct.pack(">I", len(offsets)), more, *each)
+    return box(b"moof", box(b"mfhd", bytes(8)), box(b"traf", box(b"tfhd", bytes(8)), trun)) + MDAT
+
+
+B_FRAMES = {
+    "High with B-frames": (made(ordered(HIGH, moved(2, 5, 2, 0))), True),
+    "High without": (made(ordered(HIGH, b"")), False),
+    "High, all pictures later": (made(ordered(HIGH, moved(2, 2, 2))), False),
+    "Main with B-frames": (made(ordered(film(b"avc1", box(b"avcC", b"\x01\x4d\0\x1e")), moved(2, 5, 2))), False),
+    "High in fragments with B-frames": (made(ordered(HIGH, b"")) + fragment(2, 5, 2), True),
+    "High in fragments that tell more": (made(ordered(HIGH, b"")) + fragment(2, 5, 2, flags=0xA01), True),
+    "High in fragments without": (made(ordered(HIGH, b"")) + fragment(2, 2, 2), False),
+    "High in fragments that do not say": (made(ordered(HIGH, b"")) + fragment(2, 5, flags=0x200), False),
+    "a table that breaks off": (made(ordered(HIGH, box(b"ctts", bytes(3)))), False),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), B_FRAMES.values(), ids=B_FRAMES)
+def test_high_with_b_frames_is_told_by_the_order_in_which_pictures_are_shown(data: bytes, told: bool) -> None:  # noqa: FBT001
+    structure = read(data)
+    assert structure.mime == VIDEO
+    assert (Trait.HIGH_WITH_B_FRAMES in structure.traits) is told

@@ -183,5 +183,5 @@ def test_a_trait_is_asked_for_or_known_to_change_nothing(trait: Trait) -> None:
     stacks = [rulebook.load().always, *rulebook.load().profiles.values()]
     asked = {word for stack in stacks for row in stack for word in row.any_of | row.none_of}
     limits = {word for limit in rulebook.load().limits for word in limit.any_of}
-    changes_nothing = {Trait.LATE_INDEX, Trait.FORMULA}  # told to people; files with them are what they are
+    changes_nothing = {Trait.FORMULA}  # told to people; files with it are what they are
     assert (trait in asked | limits) != (trait in changes_nothing)

@@ -71,6 +71,7 @@ def test_what_meta_does_not_list_is_a_link_under_meta_cloud(mime: str) -> None:
 
 ODD_BUT_FINE = {
     "moov behind mdat": ("video/mp4", Trait.LATE_INDEX),
+    "H.264 High with B-frames": ("video/mp4", Trait.HIGH_WITH_B_FRAMES),
     "photo with a film behind it": ("image/jpeg", Trait.TRAILING),
     "grey scan": ("image/jpeg", Trait.GREY),
     "PDF that may not be printed": ("application/pdf", Trait.ENCRYPTED),
@@ -165,6 +166,9 @@ CAREFUL = {
     "ZIP dressed as docx": ("application/zip", (Trait.DRESSED_UP,), REFUSED),
     "no moov": ("video/mp4", (Trait.NO_INDEX,), LINK),
     "H.265": ("video/mp4", (Trait.FOREIGN_VIDEO,), LINK),
+    "H.264 that some telephones do not play": ("video/mp4", (Trait.HIGH_WITH_B_FRAMES,), LINK),
+    "a film whose index stands behind": ("video/3gpp", (Trait.LATE_INDEX,), LINK),
+    "a sound whose index stands behind": ("audio/mp4", (Trait.LATE_INDEX,), NATIVE),
     "H.263 and AMR": ("video/3gpp", (Trait.FOREIGN_VIDEO, Trait.FOREIGN_AUDIO), LINK),
     "two sound tracks": ("video/mp4", (Trait.SEVERAL_AUDIO,), LINK),
     "16-bit PNG": ("image/png", (Trait.DEEP,), LINK),

@@ -47,7 +47,8 @@ class Trait(StrEnum):
     # of sound and film
     NO_INDEX = "no-index"  # an MP4 without moov
     LATE_INDEX = "late-index"  # moov after mdat
-    FOREIGN_VIDEO = "foreign-video"  # other than H.264
+    FOREIGN_VIDEO = "foreign-video"  # other than H.264 in 8 bits and 4:2:0
+    HIGH_WITH_B_FRAMES = "high-with-b-frames"  # H.264, profile High
     FOREIGN_AUDIO = "foreign-audio"  # other than what the container may hold at WhatsApp
     SEVERAL_AUDIO = "several-audio"
     NO_TRACK = "no-track"  # neither sound nor film
