@@ -131,9 +131,13 @@ class SpoolUnavailable(Unavailable):
 
 
 class UpstreamError(Phrased):
-    """Motion or Sinch gave no answer. `sent`: whether the last try, or a part of it, may have reached them."""
+    """Motion or Sinch gave no answer. `sent`: whether the last try, or a part of it, may have reached them.
+
+    `answered`: the status of the answer, if one began.
+    """
 
     sent: bool = True
+    answered: int | None = None
     tries: int = 1  # of the call that ended so
 
 

@@ -105,6 +105,16 @@ class Reason(StrEnum):
     ANSWER_UNENDING = "answer does not say where it ends"
     ANSWER_ENCODED = "answer is encoded"
     ANSWER_TOO_LARGE = "answer too large"
+    ANSWER_MALFORMED = "answer is not HTTP"
+
+    # Of an answer that says nothing of what was asked: of Sinch's, with its status.
+    ANSWER_LATE = "answer did not end in time"
+    ANSWER_ELSEWHERE = "answer leads elsewhere"
+    ANSWER_STATUS = "answer has no status of HTTP"
+    ANSWER_NO_TOKEN = "answer gives no access token"  # noqa: S105 - a phrase
+    ANSWER_NO_MESSAGE = "answer names no message"
+    ANSWER_FOREIGN = "answer is none of Sinch's"
+    OURS = "the gateway itself failed under way"
 
     # Of deliveries that are given up.
     RETRIED_TOO_LONG = "retry_for is over"

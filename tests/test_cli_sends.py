@@ -174,6 +174,7 @@ def test_show_tells_everything(run: Run, name: str) -> None:
         ("outcome", "accepted"),
         ("status", "200"),
         ("code", ""),
+        ("said", ""),
         ("fate", "FAILED OUTSIDE_ALLOWED_SENDING_WINDOW"),
         ("message id", "M1"),
         ("reference", "mg-1"),

@@ -264,8 +264,8 @@ DISAPPOINTMENTS = {
     "is away behind its proxy": (faults.status(502), "502"),
     "redirects": (faults.status(302, headers=(("location", "/elsewhere"),)), "302"),
     "resets the connection": (faults.reset(), "connection broken"),
-    "cuts its answer": (faults.CUT, "connection broken"),
-    "talks nonsense": (faults.GARBAGE, "connection broken"),
+    "cuts its answer": (faults.CUT, "answer shorter than it says"),
+    "talks nonsense": (faults.GARBAGE, "answer is not HTTP"),
     "hangs beyond the deadline": (faults.HANG, "no answer in time"),
     "drips beyond the deadline": (Fault(name="drip", seconds=0.1), "no answer in time"),
 }

@@ -143,7 +143,7 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
     "promises more than it sends": (answers(FILE, length=len(FILE) + 1), Reason.ANSWER_SHORT),
     "sends more than it promises": (answers(FILE, length=len(FILE) - 1), Reason.ANSWER_LONG),
     "does not say where it ends": (says(b"HTTP/1.1 200 OK\r\n\r\n" + FILE, then=Wire.reset), Reason.ANSWER_UNENDING),
-    "breaks off between chunks": (in_chunks(FILE, last=b""), "connection broken"),
+    "breaks off between chunks": (in_chunks(FILE, last=b""), "answer shorter than it says"),
     "resets half-way": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", then=Wire.reset), "connection broken"),
     "packs": (answers(gzip.compress(FILE), "Content-Encoding: gzip"), Reason.ANSWER_ENCODED),
     "resets at once": (Wire.reset, "connection broken"),

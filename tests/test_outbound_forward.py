@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
 from gateway.store.engines import Database
 from gateway.upstream import Answer
-from tests import config_samples, picture_samples
+from tests import config_samples, door_samples, picture_samples
 from tests.call_door_samples import (
     ACCEPTED,
     APP,
@@ -394,6 +395,55 @@ def test_what_became_of_a_message_is_told_and_written_down(
     assert answer.status_code == status
     assert (sent.outcome, sent.code, sent.status) == (outcome, code, status)
     assert (sent.ended_at is not None) == (outcome != "sending")
+
+
+VIOLATION = {"field": "message.text_message.text", "description": "must not be empty"}
+SAID_NO = {
+    "error": {
+        "code": 400,
+        "status": "INVALID_ARGUMENT",
+        "message": "Invalid request to +34600111222",
+        "details": [{"@type": "type.googleapis.com/google.rpc.BadRequest", "field_violations": [VIOLATION]}],
+    }
+}
+KEPT: dict[str, tuple[Behaviour, str, bool]] = {
+    # Sinch's behaviour, what is kept of it, and whether the log says it too
+    "an error of Sinch's": (
+        answers(json.dumps(SAID_NO).encode(), status="400 X"),
+        "Invalid request to +34600111222; message.text_message.text: must not be empty",
+        False,
+    ),
+    "a redirect": (
+        answers(b"", "Location: /", status="302 Found"),
+        "The message went out to Sinch, and no answer that can be read came back: answer leads elsewhere "
+        "(status 302). It may or may not reach the customer.",
+        True,
+    ),
+    "a captive portal": (answers(b"<html>Log in"), "answer names no message", True),
+    "a refusal that is none of Sinch's": (answers(b"<html>", status="403 X"), "answer is none of Sinch's", True),
+    "204": (says(b"HTTP/1.1 204 No Content\r\n\r\n"), "answer names no message", True),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "words", "logged"), KEPT.values(), ids=KEPT)
+def test_what_happened_stands_in_the_record_and_in_the_log_without_a_number(
+    spool: Database, capfd: pytest.CaptureFixture[str], behaviour: Behaviour, words: str, *, logged: bool
+) -> None:
+    with door_samples.logged(capfd, "outbound") as read, opened(spool, behaviour) as door:
+        door.call()
+        [sent] = door.sends
+        [line] = read()
+    assert sent.words == words
+    assert line.get("why") == (words if logged else None)
+    assert "34600111222" not in str(line)
+
+
+def test_an_answer_that_came_packed_is_understood_and_handed_on_as_it_came(spool: Database) -> None:
+    packed = gzip.compress(b'{"message_id":"01X"}')
+    with opened(spool, answers(packed, "Content-Encoding: gzip")) as door:
+        answer = door.call()
+        assert (answer.data, answer.headers["Content-Encoding"]) == (packed, "gzip")
+        assert [(sent.outcome, sent.message_id) for sent in door.sends] == [("accepted", "01X")]
 
 
 def test_where_sinch_cannot_be_reached_nothing_was_sent(spool: Database) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -457,7 +459,41 @@ REPLIES = {
 
 @pytest.mark.parametrize(("answer", "message_id", "code"), REPLIES.values(), ids=REPLIES)
 def test_an_answer_says_an_id_or_a_status_and_nothing_else(answer: bytes, message_id: str, code: str) -> None:
-    assert message.reply(answer) == Reply(message_id=message_id, code=code)
+    assert message.reply(answer) == Reply(message_id=message_id, code=code, words="")
+
+
+def violating(*violations: object) -> dict[str, object]:
+    detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "field_violations": list(violations)}
+    return {"error": {"status": "INVALID_ARGUMENT", "message": "Invalid request", "details": [detail]}}
+
+
+WORDS: dict[str, tuple[object, str]] = {
+    "a sentence": ({"error": {"message": "No such contact"}}, "No such contact"),
+    "a field": (violating({"field": "message.a", "description": "is empty"}), "Invalid request; message.a: is empty"),
+    "two fields": (violating({"field": "a"}, {"description": "b"}), "Invalid request; a; b"),
+    "fields that are none": (violating(1, None, [], {}, {"field": 5}), "Invalid request"),
+    "details that are none": ({"error": {"message": "No", "details": {"field_violations": 1}}}, "No"),
+    "details of another kind": ({"error": {"message": "No", "details": [1, {"retry_info": 1}]}}, "No"),
+    "a sentence that is none": ({"error": {"message": 5}}, ""),
+    "an error that is a text": ({"error": "No"}, ""),
+}
+
+
+@pytest.mark.parametrize(("said", "words"), WORDS.values(), ids=WORDS)
+def test_what_sinch_says_of_its_error_is_read(said: object, words: str) -> None:
+    assert message.reply(json.dumps(said).encode()).words == words
+
+
+@pytest.mark.parametrize("encoding", ["gzip", " GZIP", "x-gzip", "deflate"])
+def test_an_answer_that_came_packed_is_read_all_the_same(encoding: str) -> None:
+    packed = (zlib.compress if encoding == "deflate" else gzip.compress)(b'{"message_id":"01X"}')
+    assert message.reply(packed, encoding=encoding).message_id == "01X"
+    assert message.reply(packed[:-12], encoding=encoding).message_id == ""
+    assert message.reply(b"\xff", encoding=encoding).message_id == ""
+
+
+def test_a_packed_answer_is_not_unpacked_without_end() -> None:
+    assert message.reply(gzip.compress(b" " * 10**8 + b'{"message_id":"01X"}'), encoding="gzip").message_id == ""
 
 
 @given(st.binary(max_size=40))

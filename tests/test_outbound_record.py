@@ -39,6 +39,7 @@ def sent(given: Draft, **told: Any) -> Sent:
         "outcome": "sending",
         "status": None,
         "code": "",
+        "words": "",
         "message_id": "",
         "tries": 0,
         "started_at": NOW,
@@ -58,7 +59,7 @@ def test_a_message_that_goes_out_is_kept_as_it_is(spool: Database) -> None:
 
 ENDS = {
     "accepted": {"status": 200, "message_id": "M1", "tries": 1},
-    "rejected": {"status": 404, "code": "NOT_FOUND", "tries": 1},
+    "rejected": {"status": 404, "code": "NOT_FOUND", "tries": 1, "words": "No such contact; contact_id: is unknown"},
     "unsent": {"status": 503, "code": "SINCH_UNREACHABLE", "tries": 3},
     "unknown": {"status": 504, "code": "SEND_FATE_UNKNOWN", "tries": 1},
 }
@@ -73,10 +74,17 @@ def test_it_ends(spool: Database, outcome: str, told: dict[str, Any]) -> None:
 
 
 def test_what_never_leaves_is_refused_and_has_ended_at_once(spool: Database) -> None:
-    assert record.refuse(spool, FULL, status=400, code="CHANNEL_FAILURE", now=NOW) == 1
-    assert record.shown(spool, "1", now=NOW) == sent(
-        FULL, outcome="refused", status=400, code="CHANNEL_FAILURE", ended_at=NOW
-    )
+    told: dict[str, Any] = {"status": 400, "code": "CHANNEL_FAILURE", "words": "WhatsApp takes no GIF."}
+    assert record.refuse(spool, FULL, **told, now=NOW) == 1
+    assert record.shown(spool, "1", now=NOW) == sent(FULL, outcome="refused", ended_at=NOW, **told)
+
+
+def test_what_sinch_says_is_kept_bounded_and_printable(spool: Database) -> None:
+    begin(spool, FULL)
+    end(spool, 1, "rejected", status=400, words="no\x1b[2J\u202e\n" + "x" * 5000)
+    words = record.shown(spool, "1", now=NOW).words
+    assert words.isprintable()
+    assert (words[:3], len(words)) == ("no\N{REPLACEMENT CHARACTER}", record.LONGEST_WORDS)
 
 
 def test_a_reference_is_used_once(spool: Database) -> None:

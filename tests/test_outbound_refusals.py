@@ -11,6 +11,7 @@ import pytest
 
 from gateway.outbound import refusals
 from gateway.outbound.refusals import Refused
+from gateway.phrases import Reason
 from gateway.sinch import Effect, SinchError, Trouble
 
 FACTS = {"most": 1, "length": 2, "why": "x", "key": "k", "method": "PUT", "region": "eu", "reason": "r", "remedy": "m"}
@@ -55,13 +56,24 @@ def test_every_refusal_stands_in_the_docs_with_its_status(code: str) -> None:
 def test_why_sinch_has_no_answer_is_told_unless_nobody_knows_what_came_of_the_call(
     trouble: Trouble, effect: Effect
 ) -> None:
-    unsent = refusals.of_sinch(SinchError(trouble, "the reason", tries=3), effect)
+    unsent = refusals.of_sinch(SinchError(trouble, Reason.ANSWER_LATE, tries=3), effect)
     assert (unsent.code, unsent.tries) == (trouble.value, 3)
-    assert ("the reason" in unsent.says) == ("{reason}" in refusals.rows()[trouble].says)
-    sent = refusals.of_sinch(SinchError(trouble, "the reason", sent=True), effect)
+    assert (Reason.ANSWER_LATE in unsent.says) == ("{reason}" in refusals.rows()[trouble].says)
+    sent = refusals.of_sinch(SinchError(trouble, Reason.ANSWER_LATE, sent=True), effect)
     assert sent.code == {Effect.SEND: "SEND_FATE_UNKNOWN", Effect.CHANGE: "CALL_FATE_UNKNOWN"}.get(
         effect, trouble.value
     )
+
+
+WAITS = {"none": (None, "5"), "a while": (7.2, "8"), "none at all": (0.0, "0"), "a day": (86400.0, "3600")}
+
+
+@pytest.mark.parametrize(("told", "header"), WAITS.values(), ids=WAITS)
+def test_the_time_that_sinch_asks_for_is_passed_on(told: float | None, header: str) -> None:
+    error = SinchError(Trouble.NO_TOKEN, Reason.ANSWER_NO_TOKEN, answered=429, retry_after_seconds=told)
+    refused = refusals.of_sinch(error, Effect.SEND)
+    assert (refused.status, refused.headers["Retry-After"]) == (503, header)
+    assert refused.says.endswith(": answer gives no access token (status 429). Nothing was sent.")
 
 
 def test_only_what_may_have_left_is_of_unknown_fate() -> None:
@@ -71,4 +83,4 @@ def test_only_what_may_have_left_is_of_unknown_fate() -> None:
 
 def test_whoever_shall_not_send_again_at_once_is_not_told_when() -> None:
     for code in ("SEND_FATE_UNKNOWN", "CALL_FATE_UNKNOWN"):
-        assert "Retry-After" not in Refused(code).headers
+        assert "Retry-After" not in Refused(code, reason="r").headers

@@ -10,11 +10,13 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from gateway.sinch import SinchError, access_tokens
+from gateway.outbound import refusals
+from gateway.phrases import Reason
+from gateway.sinch import Effect, SinchError, access_tokens
 from gateway.sinch.access_tokens import Tokens
 from gateway.upstream import Upstream
 from tests.config_samples import ABSENT
-from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes
+from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import HandClock
 from tests.token_samples import LIFE, Auth, account
 
@@ -63,7 +65,7 @@ def test_a_renewal_that_fails_early_leaves_the_token_that_still_lives() -> None:
         assert [held.of(account()) for _ in range(5)] == ["token-1"] * 5
         assert len(peer.requests) == 2
         clock.advance(60)
-        with pytest.raises(SinchError, match=access_tokens.NONE_GIVEN):
+        with pytest.raises(SinchError, match=Reason.ANSWER_NO_TOKEN):
             held.of(account())
         auth.behaviour = None
         clock.advance(access_tokens.REMEMBERED_SECONDS)
@@ -104,7 +106,7 @@ def test_two_hundred_who_come_while_sinch_gives_none_cause_one_request() -> None
                 held.of(account())
             return caught.value.trouble
 
-        assert set(pool.map(ask, range(200))) == {"SINCH_ANSWER_BROKEN"}
+        assert set(pool.map(ask, range(200))) == {"SINCH_GIVES_NO_TOKEN"}
         assert len(peer.requests) == 1
 
 
@@ -126,15 +128,15 @@ def test_an_account_without_a_key_has_no_token(missing: str) -> None:
 ODD: dict[str, tuple[Behaviour, str]] = {
     "a wrong key": (answers(b'{"error":"invalid_client"}', status="401 Unauthorized"), "SINCH_REFUSES_KEY"),
     "a bad request": (answers(b"", status="400 Bad Request"), "SINCH_REFUSES_KEY"),
-    "an error": (answers(b"", status="500 X"), "SINCH_ANSWER_BROKEN"),
-    "a redirect": (answers(b"", "Location: /", status="302 Found"), "SINCH_ANSWER_BROKEN"),
-    "no JSON": (answers(b"<html>"), "SINCH_ANSWER_BROKEN"),
-    "deep JSON": (answers(b"[" * 50_000), "SINCH_ANSWER_BROKEN"),
-    "no object": (answers(b"[]"), "SINCH_ANSWER_BROKEN"),
-    "no token": (answers(b'{"expires_in":3600}'), "SINCH_ANSWER_BROKEN"),
-    "a number as token": (answers(b'{"access_token":5}'), "SINCH_ANSWER_BROKEN"),
-    "a token with a line feed": (answers(b'{"access_token":"a\\nX-Evil: 1"}'), "SINCH_ANSWER_BROKEN"),
-    "an empty token": (answers(b'{"access_token":""}'), "SINCH_ANSWER_BROKEN"),
+    "an error": (answers(b"", status="500 X"), "SINCH_GIVES_NO_TOKEN"),
+    "a redirect": (answers(b"", "Location: /", status="302 Found"), "SINCH_GIVES_NO_TOKEN"),
+    "no JSON": (answers(b"<html>"), "SINCH_GIVES_NO_TOKEN"),
+    "deep JSON": (answers(b"[" * 50_000), "SINCH_GIVES_NO_TOKEN"),
+    "no object": (answers(b"[]"), "SINCH_GIVES_NO_TOKEN"),
+    "no token": (answers(b'{"expires_in":3600}'), "SINCH_GIVES_NO_TOKEN"),
+    "a number as token": (answers(b'{"access_token":5}'), "SINCH_GIVES_NO_TOKEN"),
+    "a token with a line feed": (answers(b'{"access_token":"a\\nX-Evil: 1"}'), "SINCH_GIVES_NO_TOKEN"),
+    "an empty token": (answers(b'{"access_token":""}'), "SINCH_GIVES_NO_TOKEN"),
     "no answer": (finishes, "SINCH_UNREACHABLE"),
     "a reset": (Wire.reset, "SINCH_UNREACHABLE"),
 }
@@ -149,6 +151,41 @@ def test_whatever_else_is_answered_is_no_token(behaviour: Behaviour, code: str) 
     assert caught.value.trouble == code
     assert not caught.value.sent
     assert "key 1" not in caught.value.reason
+
+
+LATER = "Fri, 31 Dec 2400 23:59:59 GMT"
+TOLD: dict[str, tuple[Behaviour, str, int]] = {
+    # Sinch's behaviour, our words, and our Retry-After
+    "429": (answers(b"", "Retry-After: 7", status="429 X"), "answer gives no access token (status 429)", 7),
+    "429 without a time": (answers(b"", status="429 X"), "answer gives no access token (status 429)", 5),
+    "429 with a date": (answers(b"", f"Retry-After: {LATER}", status="429 X"), "(status 429)", 3600),
+    "429 with a date gone by": (answers(b"", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", status="429 X"), "429", 0),
+    "429 with nonsense": (answers(b"", "Retry-After: soon", status="429 X"), "answer gives no access token", 5),
+    "500": (answers(b"oops", status="500 X"), "answer gives no access token (status 500)", 5),
+    "503": (answers(b"", "Retry-After: 30", status="503 X"), "answer gives no access token (status 503)", 30),
+    "302": (answers(b"", "Location: /", status="302 Found"), "answer gives no access token (status 302)", 5),
+    "404": (answers(b"{}", status="404 X"), "answer gives no access token (status 404)", 5),
+    "204": (says(b"HTTP/1.1 204 No Content\r\n\r\n"), "answer gives no access token (status 204)", 5),
+    "a captive portal": (answers(b"<html>Log in"), "answer gives no access token (status 200)", 5),
+    "401": (answers(b"", status="401 X"), "answer gives no access token (status 401)", 5),
+    "403": (answers(b"<html>", status="403 X"), "answer gives no access token (status 403)", 5),
+    "half a body": (answers(b"{", length=9), "answer shorter than it says (status 200)", 5),
+    "nothing": (finishes, "connection broken", 5),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "words", "wait"), TOLD.values(), ids=TOLD)
+def test_why_there_is_no_token_is_told_with_the_status_and_that_nothing_was_sent(
+    behaviour: Behaviour, words: str, wait: int
+) -> None:
+    auth = Auth()
+    auth.behaviour = behaviour
+    with opened(auth, HandClock()) as (held, _peer), pytest.raises(SinchError) as caught:
+        held.of(account())
+    refused = refusals.of_sinch(caught.value, Effect.SEND)
+    assert words in refused.says
+    assert refused.says.endswith(". Nothing was sent.")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, str(wait))
 
 
 @pytest.mark.parametrize(

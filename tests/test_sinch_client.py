@@ -144,6 +144,49 @@ def test_what_left_once_does_not_leave_again(kind: Effect, behaviour: Behaviour,
         assert len(line.peer.requests) == 1
 
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"100000\r\n" + b"x" * 2**20 + b"\r\n") * 9
+HAPPENED: dict[str, tuple[Behaviour, str]] = {
+    "nothing": (Wire.hang, "no answer in time"),
+    "a hang-up": (finishes, "connection broken"),
+    "a reset": (Wire.reset, "connection broken"),
+    "a redirect": (answers(b"", "Location: /x", status="302 Found"), "answer leads elsewhere (status 302)"),
+    "not modified": (says(b"HTTP/1.1 304 Not Modified\r\n\r\n"), "answer leads elsewhere (status 304)"),
+    "HTTP/1.0 without a length": (
+        says(b"HTTP/1.0 200 OK\r\n\r\n{}", then=finishes),
+        "answer does not say where it ends (status 200)",
+    ),
+    "half a body": (answers(b'{"mess', length=20), "answer shorter than it says (status 200)"),
+    "half an error": (answers(b"{", length=9, status="503 X"), "answer shorter than it says (status 503)"),
+    "half a body, reset": (
+        says(HEAD + b"Content-Length: 9\r\n\r\n{", then=Wire.reset),
+        "connection broken (status 200)",
+    ),
+    "half a body, hanging": (says(HEAD + b"Content-Length: 9\r\n\r\n{"), "answer did not end in time (status 200)"),
+    "no last chunk": (in_chunks(b"{}", last=b""), "answer shorter than it says (status 200)"),
+    "a chunk of less than nothing": (in_chunks(b"{}", last=b"-1\r\n"), "answer is not HTTP (status 200)"),
+    "an endless body": (says(ENDLESS), "answer too large (status 200)"),
+    "a body that says it is huge": (answers(b"{", length=10**12), "answer too large (status 200)"),
+    "two lengths": (answers(b"{}", "Content-Length: 1"), "answer is not HTTP (status 200)"),
+    "no HTTP": (says(b"SSH-2.0-OpenSSH_9\r\n", then=finishes), "answer is not HTTP"),
+    "too many headers": (says(HEAD + b"X: a\r\n" * 1000 + b"\r\n"), "answer is not HTTP"),
+    "a flood of 1xx": (says(b"HTTP/1.1 102 Processing\r\n\r\n" * 500), "answer is not HTTP"),
+    "an odd status": (
+        says(b"HTTP/1.1 700 X\r\nContent-Length: 0\r\n\r\n"),
+        "answer has no status of HTTP (status 700)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", Effect)
+@pytest.mark.parametrize(("behaviour", "words"), HAPPENED.values(), ids=HAPPENED)
+def test_what_happened_is_told_with_the_status(kind: Effect, behaviour: Behaviour, words: str) -> None:
+    with opened(behaviour, deadline=0.4) as line, pytest.raises(SinchError) as caught:
+        line.call(kind)
+    assert caught.value.words == words
+    assert f": {words}. " in refusals.of_sinch(caught.value, kind).says
+
+
 def test_a_message_is_sent_again_where_sinch_says_when() -> None:
     busy = answers(b"", "Retry-After: 2", status="429 X")
     with opened(in_turn(busy, busy, ACCEPTED)) as line:

@@ -72,6 +72,7 @@ def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
     yield "outcome", sent.outcome
     yield "status", "" if sent.status is None else sent.status
     yield "code", sent.code
+    yield "said", sent.words
     yield "fate", _fate(sent)
     yield "message id", sent.message_id
     yield "reference", sent.reference

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gateway import telemetry
 from gateway.config import Account
@@ -76,7 +77,7 @@ def forward(incoming: IncomingCall, *, services: Services, links: Links) -> Call
         answer = refused
     except Exception as error:  # noqa: BLE001 - a fault of ours; what is known of the call is told all the same
         telemetry.failure(Line.UNEXPECTED, error)
-        answer = Refused(passage.fate or "GATEWAY_UNAVAILABLE")
+        answer = Refused(passage.fate or "GATEWAY_UNAVAILABLE", reason=Reason.OURS)
     return CallOutcome(answer=answer, facts=passage.facts, fate=passage.fate)
 
 
@@ -95,17 +96,6 @@ def require_within(services: Services, limit: str, *, whose: str) -> None:
         services.limits.require(getattr(services.settings.limits, limit), what, whose)
     except TooManyRequests as error:
         raise Refused(code) from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Settlement:
-    """What is written down of a message when its sending has ended; `status` is that of the answer that Motion gets."""
-
-    outcome: str
-    status: int | None = None
-    code: str = ""
-    message_id: str = ""
-    tries: int = 1
 
 
 @dataclass(kw_only=True)
@@ -182,7 +172,9 @@ class _Passage:
     def _write_refused(self, draft: Draft, refused: Refused) -> None:
         with suppress(SpoolUnavailable):  # what was wrong with the message is of more use than that
             now = self.services.clock.now()
-            record.refuse(self.services.spool, draft, status=refused.status, code=refused.code, now=now)
+            record.refuse(
+                self.services.spool, draft, status=refused.status, code=refused.code, words=refused.says, now=now
+            )
 
     def _begun(self, draft: Draft) -> int:
         try:
@@ -197,21 +189,28 @@ class _Passage:
             answer, tries = self._handed_over(body, account)
         except Refused as refused:
             outcome = record.UNKNOWN if refused.refusal.sent == "unknown" else record.UNSENT
-            self._settle(
-                send_id, _Settlement(outcome=outcome, status=refused.status, code=refused.code, tries=refused.tries)
-            )
+            told: dict[str, Any] = {
+                "status": refused.status,
+                "code": refused.code,
+                "tries": refused.tries,
+                "words": refused.says,
+            }
+            self._settle(send_id, outcome=outcome, **told)
             raise
         except Exception as error:
             telemetry.failure(Line.UNEXPECTED, error)
-            self._settle(send_id, _Settlement(outcome=record.UNKNOWN))
-            raise Refused("SEND_FATE_UNKNOWN") from error
-        self._settle(send_id, _settlement(answer, tries=tries))
+            self._settle(send_id, outcome=record.UNKNOWN, words=Reason.OURS)
+            raise Refused("SEND_FATE_UNKNOWN", reason=Reason.OURS) from error
+        self._settle(send_id, tries=tries, **_ending(answer))
         return answer
 
-    def _settle(self, send_id: int, end: _Settlement) -> None:
-        self.facts |= {telemetry.OUTCOME: end.outcome, telemetry.MESSAGE: end.message_id}
+    def _settle(self, send_id: int, *, outcome: str, message_id: str = "", **told: Any) -> None:  # noqa: ANN401 - of `record.settle`
+        self.facts |= {telemetry.OUTCOME: outcome, telemetry.MESSAGE: message_id}
+        if told.get("words") in (Reason.ANSWER_NO_MESSAGE, Reason.ANSWER_FOREIGN):
+            self.facts[telemetry.WHY] = told["words"]  # Sinch's own may hold a number
+        now = self.services.clock.now()
         try:
-            record.settle(self.services.spool, send_id, now=self.services.clock.now(), **vars(end))
+            record.settle(self.services.spool, send_id, outcome=outcome, message_id=message_id, now=now, **told)
         except SpoolUnavailable as error:
             # The answer is known and goes to Motion; the row says that it is not, until a report tells more.
             telemetry.find(Finding.SEND_NOT_SETTLED, reason=error.reason)
@@ -240,11 +239,12 @@ class _Passage:
         return answer, tries
 
 
-def _settlement(answer: Answer, *, tries: int) -> _Settlement:
+def _ending(answer: Answer) -> dict[str, Any]:
     """What an answer means for a message. A 5xx may come from before what had taken it; so its fate is unknown."""
-    said, status = message.reply(answer.body), answer.status
-    if 200 <= status < 300:
-        outcome = record.ACCEPTED if said.message_id else record.UNKNOWN
-        return _Settlement(outcome=outcome, status=status, message_id=said.message_id, tries=tries)
-    outcome = record.REJECTED if status < 500 else record.UNKNOWN
-    return _Settlement(outcome=outcome, status=status, code=said.code, tries=tries)
+    said = message.reply(answer.body, encoding=answer.headers.get("Content-Encoding", ""))
+    if 200 <= answer.status < 300:
+        outcome, words = (record.ACCEPTED, "") if said.message_id else (record.UNKNOWN, Reason.ANSWER_NO_MESSAGE)
+        return {"outcome": outcome, "status": answer.status, "message_id": said.message_id, "words": words}
+    outcome = record.REJECTED if answer.status < 500 else record.UNKNOWN
+    words = said.words or Reason.ANSWER_FOREIGN
+    return {"outcome": outcome, "status": answer.status, "code": said.code, "words": words}

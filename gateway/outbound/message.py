@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -40,6 +41,7 @@ OTHER = "other"
 
 _MESSAGE_ID = re.compile("[0-9A-Za-z_-]{1,64}")
 _STATUS = re.compile("[A-Z_]{1,64}")
+_PACKED, _ANY_WRAPPING, _MOST_UNPACKED = ("gzip", "x-gzip", "deflate"), 47, 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +106,11 @@ class Send:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What Sinch's answer says: the id of the message that it took, its error's status; "" where it says none."""
+    """What Sinch's answer says: the id of the message that it took, its error's status and words; "" where none."""
 
     message_id: str
     code: str
+    words: str = field(repr=False)
 
 
 def parse(body: bytes) -> Send:
@@ -198,18 +201,34 @@ def _apps(root: Node) -> tuple[App, ...]:
     return tuple(App(node.path, node.string) for node in found if node.string)
 
 
-def reply(body: bytes) -> Reply:
-    """Read Sinch's answer; one that is not to be understood says nothing."""
-    said = _json(body)
+def reply(body: bytes, *, encoding: str = "") -> Reply:
+    """Read Sinch's answer, also one that nobody asked to be packed; one that is not to be understood says nothing."""
+    said = _json(body, packed=encoding.strip().lower() in _PACKED)
     message_id, error = said.get("message_id") or said.get("messageId"), said.get("error")
-    code = error.get("status") if isinstance(error, dict) else None
-    return Reply(message_id=_if(_MESSAGE_ID, message_id), code=_if(_STATUS, code))
+    told = error if isinstance(error, dict) else {}
+    return Reply(
+        message_id=_if(_MESSAGE_ID, message_id), code=_if(_STATUS, told.get("status")), words="; ".join(_words(told))
+    )
 
 
-def _json(body: bytes) -> dict[str, object]:
+def _words(error: dict[str, object]) -> Iterator[str]:
+    """Sinch's sentence, and what it says of single fields: google.rpc.BadRequest in `details`."""
+    if isinstance(sentence := error.get("message"), str) and sentence:
+        yield sentence
+    for detail in _objects(error.get("details")):
+        for violation in _objects(detail.get("field_violations") or detail.get("fieldViolations")):
+            told = [part for part in map(violation.get, ("field", "description")) if isinstance(part, str) and part]
+            yield from [": ".join(told)] if told else []
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _json(body: bytes, *, packed: bool) -> dict[str, object]:
     try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
+        said = json.loads(zlib.decompressobj(_ANY_WRAPPING).decompress(body, _MOST_UNPACKED) if packed else body)
+    except (ValueError, RecursionError, zlib.error):
         return {}
     return said if isinstance(said, dict) else {}
 

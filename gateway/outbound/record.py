@@ -33,6 +33,7 @@ OUTCOMES = (SENDING, ACCEPTED, REJECTED, REFUSED, UNSENT, UNKNOWN)
 
 LONGEST_SEND_SECONDS = 120.0
 LONGEST_TEXT = 256  # of what Motion and Sinch chose
+LONGEST_WORDS = 1024
 
 _ID = re.compile(r"[0-9]{1,18}")
 
@@ -71,6 +72,7 @@ class Sent(Draft):
     outcome: str
     status: int | None  # of the answer that Motion got: HTTP
     code: str
+    words: str  # Sinch's own on its error, or ours: what happened
     message_id: str  # from Sinch's answer; where none came, from the reports
     tries: int
     started_at: float
@@ -92,9 +94,10 @@ def begin(database: Database, draft: Draft, *, now: float) -> int:
     return _insert(database, draft, outcome=SENDING, started_at=now)
 
 
-def refuse(database: Database, draft: Draft, *, status: int, code: str, now: float) -> int:
+def refuse(database: Database, draft: Draft, *, status: int, code: str, words: str = "", now: float) -> int:
     """File a message that never goes out. Raises SpoolUnavailable."""
-    return _insert(database, draft, outcome=REFUSED, status=status, code=_plain(code), started_at=now, ended_at=now)
+    told = {"status": status, "code": _plain(code), "words": _plain(words, LONGEST_WORDS)}
+    return _insert(database, draft, outcome=REFUSED, started_at=now, ended_at=now, **told)
 
 
 def settle(
@@ -102,15 +105,17 @@ def settle(
     send_id: int,
     *,
     outcome: str,
-    status: int | None,
+    status: int | None = None,
     code: str = "",
     message_id: str = "",
     tries: int = 1,
+    words: str = "",
     now: float,
 ) -> None:
     """Say what came of a message that `begin` filed; not if it was erased meanwhile. Raises SpoolUnavailable."""
-    told = {"code": _plain(code), "message_id": _plain(message_id), "status": status, "tries": tries}
-    database.tell(lambda run: run("settle_send", send_id=send_id, outcome=outcome, now=now, **told))
+    told = {"code": _plain(code), "message_id": _plain(message_id), "words": _plain(words, LONGEST_WORDS)}
+    counted = {"status": status, "tries": tries}
+    database.tell(lambda run: run("settle_send", send_id=send_id, outcome=outcome, now=now, **told, **counted))
 
 
 def listed(database: Database, chosen: Choice = EVERY, *, most: int, now: float) -> list[Sent]:
@@ -133,29 +138,21 @@ def shown(database: Database, name: str, *, now: float) -> Sent:
     return found[0]
 
 
-def _insert(
-    database: Database,
-    draft: Draft,
-    *,
-    outcome: str,
-    started_at: float,
-    status: int | None = None,
-    code: str = "",
-    ended_at: float | None = None,
-) -> int:
+def _insert(database: Database, draft: Draft, *, outcome: str, started_at: float, **ended: Any) -> int:  # noqa: ANN401
+    """File a row; `ended`: what came of it, if that is known already."""
     told = {name: _plain(value) if isinstance(value, str) else value for name, value in vars(draft).items()}
     told["identity"] = str(told["identity"]).removeprefix("+")
     told["attachments"] = json.dumps(
         [{name: _plain(value) for name, value in vars(attached).items()} for attached in draft.attachments]
     )
-    ended = {"outcome": outcome, "status": status, "code": code, "started_at": started_at, "ended_at": ended_at}
-    [[send_id]] = database.tell(lambda run: run("insert_send", **told, **ended))
+    told |= {"status": None, "code": "", "words": "", "ended_at": None} | ended
+    [[send_id]] = database.tell(lambda run: run("insert_send", outcome=outcome, started_at=started_at, **told))
     return int(send_id)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int = LONGEST_TEXT) -> str:
     """`text` as any database stores it and any terminal shows it."""
-    return printable.text(text[:LONGEST_TEXT])
+    return printable.text(text[:longest])
 
 
 def _outcome(now: float) -> sa.ColumnElement[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,7 @@ STATUSES = {
 }
 # The same call may work later: RFC 9110, 10.2.3.
 COME_AGAIN = (429, 503)
+LONGEST_WAIT_SECONDS = 3600.0  # that is passed on
 # What came out of a call that left and had no answer nobody knows, unless it was a question.
 UNKNOWN_FATES = {Effect.SEND: "SEND_FATE_UNKNOWN", Effect.CHANGE: "CALL_FATE_UNKNOWN"}
 
@@ -62,6 +64,7 @@ class Refused(GatewayError):
     """
 
     tries: int = 1  # of the call to Sinch that ended so, if one was made
+    retry_after_seconds: float = RETRY_AFTER_SECONDS
 
     def __init__(self, code: str, *, field: str = "", **facts: object) -> None:
         self.refusal = rows()[code]
@@ -79,7 +82,7 @@ class Refused(GatewayError):
         """Those of its answer."""
         headers = {HEADER: self.code, "Content-Type": "application/json"}
         if self.status in COME_AGAIN:
-            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            headers["Retry-After"] = str(math.ceil(self.retry_after_seconds))
         if self.status == 401:
             headers["WWW-Authenticate"] = _challenge(self)
         return headers
@@ -112,8 +115,10 @@ def rows() -> dict[str, Refusal]:
 def of_sinch(error: SinchError, effect: Effect) -> Refused:
     """Tell what became of a call with that effect, which has no answer of Sinch's."""
     unknown = UNKNOWN_FATES.get(effect) if error.sent else None
-    refused = Refused(unknown or error.trouble, reason=error.reason)
+    refused = Refused(unknown or error.trouble, reason=error.words)
     refused.tries = error.tries
+    if error.retry_after_seconds is not None:
+        refused.retry_after_seconds = min(error.retry_after_seconds, LONGEST_WAIT_SECONDS)
     return refused
 
 

@@ -23,7 +23,7 @@ from gateway.outbound import allowed, forward, gateway_key
 from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
-from gateway.phrases import Line
+from gateway.phrases import Line, Reason
 from gateway.services import Services
 from gateway.sinch import TOKEN_PATH
 from gateway.sinch.client import VIA
@@ -77,7 +77,7 @@ def _refused(error: Exception) -> Refused:
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Refused("METHOD_NOT_ALLOWED", method="such method") if error.code == 405 else Refused("PATH_NOT_ALLOWED")
     telemetry.failure(Line.UNEXPECTED, error)
-    return Refused(g.get("fate") or "GATEWAY_UNAVAILABLE")
+    return Refused(g.get("fate") or "GATEWAY_UNAVAILABLE", reason=Reason.OURS)
 
 
 def _require_sound() -> None:

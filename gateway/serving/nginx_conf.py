@@ -20,6 +20,7 @@ from gateway.errors import CommandError
 from gateway.motion import NUMBER
 from gateway.outbound.allowed import PREPARING_SECONDS
 from gateway.outbound.refusals import Refused
+from gateway.phrases import Reason
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
 
 HEADERS_MORE = "ngx_http_headers_more_filter_module.so"  # nginx itself has no way to leave out its name
@@ -162,7 +163,7 @@ def listeners(server: ServerSettings) -> tuple[Listener, ...]:
 def refusals() -> tuple[Refused, ...]:
     """List the private door's refusals that nginx gives, each with its words."""
     codes = (*REFUSED_AS, NOT_ASKED, SEND_UNANSWERED, CHANGE_UNANSWERED, READ_UNANSWERED)
-    return tuple(Refused(code, most=MOST_CALL_BYTES) for code in codes)
+    return tuple(Refused(code, most=MOST_CALL_BYTES, reason=Reason.OURS) for code in codes)
 
 
 def _sinch() -> tuple[Named, ...]:

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway import clock as clocks
 from gateway import telemetry
 from gateway.clock import Clock
 from gateway.config import Account, secrets
 from gateway.errors import UpstreamError
-from gateway.phrases import Finding
+from gateway.phrases import Finding, Reason
 from gateway.sinch import TOKEN_PATH, Effect, SinchError, Trouble
 from gateway.sinch.retry import Patience
 from gateway.upstream import Answer, Upstream
@@ -30,8 +31,6 @@ MARGIN_SECONDS = 60.0
 LONGEST_SECONDS = 24 * 3600.0  # a longer life is not believed
 YOUNG_SECONDS = 10.0  # a token that is refused so soon is refused for another reason than its age
 UNTOLD_SECONDS = 300.0  # where Sinch does not say
-
-NONE_GIVEN = "it gave no access token"
 
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 _HEADERS = (("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json"))
@@ -125,10 +124,10 @@ class Tokens:
         """Ask for a new token, and hand it back with the seconds it lives. Raises SinchError."""
         answer = self._ask(account)
         if answer.status in (400, 401, 403):
-            raise SinchError(Trouble.KEY_REFUSED)
+            raise SinchError(Trouble.KEY_REFUSED, Reason.ANSWER_NO_TOKEN, answered=answer.status)
         if answer.status != 200:
-            raise SinchError(Trouble.BROKEN, NONE_GIVEN)
-        return _read(answer.body)
+            raise _none_given(answer)
+        return _read(answer)
 
     def _ask(self, account: Account) -> Answer:
         secret = account.key_secret.get_secret_value() if account.key_secret else ""
@@ -142,18 +141,23 @@ class Tokens:
         try:
             answer, _tries = self._patience.answered(ask, Effect.READ, ends_at=self._clock.now() + DEADLINE_SECONDS)
         except UpstreamError as error:
-            raise SinchError(Trouble.UNREACHABLE, error.reason) from error
+            raise SinchError(Trouble.UNREACHABLE, error.reason, answered=error.answered) from error
         return answer
 
 
-def _read(body: bytes) -> tuple[str, float]:
+def _none_given(answer: Answer) -> SinchError:
+    wait = answer.retry_after_seconds(now=clocks.WallClock().now())
+    return SinchError(Trouble.NO_TOKEN, Reason.ANSWER_NO_TOKEN, answered=answer.status, retry_after_seconds=wait)
+
+
+def _read(answer: Answer) -> tuple[str, float]:
     try:
-        said = json.loads(body)
+        said = json.loads(answer.body)
         token, life = said["access_token"], said.get("expires_in")
         valid = isinstance(token, str) and _TOKEN.fullmatch(token)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
-        raise SinchError(Trouble.BROKEN, NONE_GIVEN) from error
+        raise _none_given(answer) from error
     if not valid:
-        raise SinchError(Trouble.BROKEN, NONE_GIVEN)
+        raise _none_given(answer)
     told = isinstance(life, int) and not isinstance(life, bool) and life > 0
     return token, min(life, LONGEST_SECONDS) if told else UNTOLD_SECONDS

@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.config import Account
 from gateway.config.tables import SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.phrases import Reason
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
 from gateway.sinch.access_tokens import Tokens
 from gateway.sinch.retry import Patience
@@ -120,9 +121,9 @@ class Sinch:
         except UpstreamError as error:
             raise _failed(error) from error
         if 300 <= answer.status < 400:
-            raise SinchError(Trouble.BROKEN, "it leads elsewhere", sent=True, tries=tries)
+            raise _unreadable(answer, Reason.ANSWER_ELSEWHERE, tries)
         if not 200 <= answer.status < 600:
-            raise SinchError(Trouble.BROKEN, "its status is none", sent=True, tries=tries)
+            raise _unreadable(answer, Reason.ANSWER_STATUS, tries)
         return answer, tries
 
 
@@ -140,12 +141,17 @@ def _has_expired(answer: Answer) -> bool:
     return "expired" in answer.headers.get("WWW-Authenticate", "").lower()
 
 
+def _unreadable(answer: Answer, reason: Reason, tries: int) -> SinchError:
+    return SinchError(Trouble.BROKEN, reason, sent=True, tries=tries, answered=answer.status)
+
+
 def _failed(error: UpstreamError) -> SinchError:
-    if not error.sent:
-        trouble = Trouble.UNREACHABLE
-    else:
-        trouble = Trouble.TIMED_OUT if isinstance(error, UpstreamTimeout) else Trouble.BROKEN
-    return SinchError(trouble, error.reason, sent=error.sent, tries=error.tries)
+    late, reason = isinstance(error, UpstreamTimeout), error.reason
+    broken = Trouble.TIMED_OUT if late else Trouble.BROKEN
+    if late and error.answered is not None:
+        reason = Reason.ANSWER_LATE
+    trouble = broken if error.sent else Trouble.UNREACHABLE
+    return SinchError(trouble, reason, sent=error.sent, tries=error.tries, answered=error.answered)
 
 
 class Bulkhead:

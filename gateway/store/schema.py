@@ -122,6 +122,7 @@ send = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False, default=0),
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
+    sa.Column("words", sa.String(1024), nullable=False, server_default=""),  # what Sinch said, or what happened
     sa.Index("send_reference", "reference", unique=True),
     sa.Index("send_message", "message_id", "connector_id", sqlite_where=sa.text("message_id != ''")),
     sa.Index(

@@ -180,16 +180,17 @@ SELECT version_num FROM alembic_version
 -- Before the message goes out: nothing is sent that is not known here.
 INSERT INTO send (
     reference, connector_id, app_id, kind, contact_id, identity, correlation_id, request_id, attachments, outcome,
-    status, code, message_id, tries, started_at, ended_at
+    status, code, words, message_id, tries, started_at, ended_at
 ) VALUES (
     :reference, :connector_id, :app_id, :kind, :contact_id, :identity, :correlation_id, :request_id, :attachments,
-    :outcome, :status, :code, '', 0, :started_at, :ended_at
+    :outcome, :status, :code, :words, '', 0, :started_at, :ended_at
 ) RETURNING id
 
 -- name: settle_send
 -- Nothing, where it was erased meanwhile.
 UPDATE send
-SET outcome = :outcome, status = :status, code = :code, message_id = :message_id, tries = :tries, ended_at = :now
+SET outcome = :outcome, status = :status, code = :code, words = :words, message_id = :message_id, tries = :tries,
+    ended_at = :now
 WHERE id = :send_id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -27,6 +28,10 @@ CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them; and once more for
 # A connection that rested for longer is not used again: its peer, or a firewall on the way, may have let go of it, and
 # nobody knows whether a request arrives that is sent there. Node.js, for one, lets go after 5 s.
 KEPT_SECONDS = 4.0
+MOST_INTERIM = 100  # answers before the answer; nobody sends more than one or two
+
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?\r?\n", re.DOTALL)
+_LONGEST_CHUNK_LINE = 4096
 
 
 class PunctualSocket(socket.socket):
@@ -72,6 +77,8 @@ def connected(found: Iterable[tuple[int, int, int, str, Any]]) -> PunctualSocket
 class RawAnswer(http.client.HTTPResponse):
     """Lets its raw body be read, by who counts it."""
 
+    interim = 0
+
     def begin(self) -> None:
         super().begin()
         exchange.current().answer = self
@@ -80,13 +87,21 @@ class RawAnswer(http.client.HTTPResponse):
         version, status, reason = super()._read_status()  # type: ignore[misc]
         # What is interim is no answer (RFC 9110, 15.2). http.client knows that of 100 alone: any other it would take
         # for the answer, and the answer for that of the next request.
-        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+        if not 100 <= status < 200:
+            return version, status, reason
+        self.interim += 1
+        if self.interim > MOST_INTERIM:
+            raise http.client.BadStatusLine("one more before the answer")
+        return version, http.client.CONTINUE, reason
 
     def _read_next_chunk_size(self) -> int:
-        size = int(super()._read_next_chunk_size())  # type: ignore[misc]
-        if size < 0:  # it would be read as all that comes, however much that is
-            raise ValueError("chunk size")
-        return size
+        line: bytes = self.fp.readline(_LONGEST_CHUNK_LINE)
+        if not line:
+            raise ValueError("no chunk")  # http.client takes it for a body that is cut short
+        # http.client takes whatever `int` does: of less than nothing it would read all that comes, and 1_0 is 16.
+        if not (found := _CHUNK_SIZE.fullmatch(line)):
+            raise http.client.UnknownTransferEncoding
+        return int(found[1], 16)
 
 
 class Connection(HTTPConnection):

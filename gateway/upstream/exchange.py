@@ -24,6 +24,8 @@ Ours = tuple[type[UpstreamError], Reason]
 
 LATE: Ours = (UpstreamTimeout, Reason.NO_ANSWER)
 BROKEN: Ours = (UpstreamUnreachable, Reason.CONNECTION_BROKEN)
+SHORT: Ours = (UpstreamUnreachable, Reason.ANSWER_SHORT)
+MALFORMED: Ours = (UpstreamUnreachable, Reason.ANSWER_MALFORMED)
 
 # What is ours, and what is theirs. Whatever stands nowhere is told as the class that it was made from; but each
 # exception of these libraries shall stand here on purpose (tests/test_upstream_exchange.py).
@@ -37,19 +39,23 @@ _THEIRS: dict[Ours, tuple[type[Exception], ...]] = {
     (UpstreamUnreachable, Reason.TLS_REFUSED): (
         *(theirs.SSLError, lower.SSLError, CertificateError, ssl.SSLCertVerificationError),
     ),
+    SHORT: (lower.IncompleteRead, client.IncompleteRead),
+    MALFORMED: (
+        *(client.BadStatusLine, client.LineTooLong, client.UnknownProtocol, client.UnknownTransferEncoding),
+        *(lower.InvalidChunkLength, lower.HeaderParsingError, client.HTTPException),
+        *(theirs.InvalidHeader, lower.InvalidHeader),  # two lengths; ours are sound
+    ),
     BROKEN: (
-        # A connection that broke, or an answer that is none; of TLS, what goes wrong after the handshake.
+        # A connection that broke; of TLS, what goes wrong after the handshake.
         *(theirs.ConnectionError, theirs.ChunkedEncodingError, theirs.ContentDecodingError),
         *(theirs.InvalidJSONError, theirs.JSONDecodeError, theirs.StreamConsumedError, CookieConflictError),
-        *(lower.ProtocolError, lower.IncompleteRead, lower.InvalidChunkLength, lower.HeaderParsingError),
-        *(lower.DecodeError, lower.ResponseNotChunked, lower.BodyNotHttplibCompatible),
-        *(client.BadStatusLine, client.RemoteDisconnected, client.IncompleteRead, client.LineTooLong),
-        *(client.UnknownProtocol, client.UnknownTransferEncoding),
+        *(lower.ProtocolError, lower.DecodeError, lower.ResponseNotChunked, lower.BodyNotHttplibCompatible),
+        client.RemoteDisconnected,
         *(ssl.SSLError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError),
         *(ssl.SSLWantReadError, ssl.SSLWantWriteError),
         # A request that cannot be sent, or not now.
-        *(theirs.URLRequired, theirs.MissingSchema, theirs.InvalidSchema, theirs.InvalidURL, theirs.InvalidHeader),
-        *(lower.LocationValueError, lower.LocationParseError, lower.URLSchemeUnknown, lower.InvalidHeader),
+        *(theirs.URLRequired, theirs.MissingSchema, theirs.InvalidSchema, theirs.InvalidURL),
+        *(lower.LocationValueError, lower.LocationParseError, lower.URLSchemeUnknown),
         *(theirs.UnrewindableBodyError, lower.UnrewindableBodyError, client.UnimplementedFileMode),
         *(lower.PoolError, lower.ClosedPoolError, lower.EmptyPoolError, lower.FullPoolError),
         *(client.InvalidURL, client.NotConnected, client.ImproperConnectionState),
@@ -59,7 +65,7 @@ _THEIRS: dict[Ours, tuple[type[Exception], ...]] = {
         *(lower.HostChangedError, lower.MaxRetryError, lower.ResponseError, lower.TimeoutStateError),
         *(lower.ProxyError, lower.ProxySchemeUnknown, lower.ProxySchemeUnsupported),
         # What all of them are made from.
-        *(theirs.RequestException, lower.HTTPError, lower.RequestError, client.HTTPException, OSError, ValueError),
+        *(theirs.RequestException, lower.HTTPError, lower.RequestError, OSError, ValueError),
     ),
 }
 WORDS = {kind: ours for ours, kinds in _THEIRS.items() for kind in kinds}
@@ -114,6 +120,7 @@ def exchanging(
             exchange.answer.close()  # it may hold a connection that nobody else knows of any more
         told = UpstreamTimeout(LATE[1]) if exchange.expired else error
         told.sent = exchange.sent
+        told.answered = exchange.answer.status if hasattr(exchange, "answer") else error.answered
         raise told from error.__cause__
     finally:
         _current.reset(before)
@@ -125,5 +132,12 @@ def in_our_words() -> Iterator[None]:
     try:
         yield
     except tuple(WORDS) as error:
-        ours, words = next(WORDS[kind] for kind in type(error).__mro__ if kind in WORDS)
+        ours, words = _told(error)
         raise ours(words) from error
+
+
+def _told(error: Exception) -> Ours:
+    """Say what is ours for an error; one that says only that something broke is asked for what it holds."""
+    told = next(WORDS[kind] for kind in type(error).__mro__ if kind in WORDS)
+    held = [one for one in error.args if isinstance(one, Exception) and isinstance(one, tuple(WORDS))]
+    return _told(held[0]) if told is BROKEN and held else told

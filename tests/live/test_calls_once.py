@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import sqlite3
@@ -157,6 +158,27 @@ def test_the_operator_is_shown_what_became_of_a_message_whose_answer_was_lost(ca
             "message id": taken.made,
         }
     assert f"{row.send_id} " in calls.house.command("sends", "list", "--outcome", "unknown")
+
+
+VIOLATED = [
+    {"@type": "type.googleapis.com/google.rpc.BadRequest", "field_violations": [{"field": "a", "description": "b"}]}
+]
+SAID_NO = json.dumps(
+    {"error": {"status": "INVALID_ARGUMENT", "message": "No such thing", "details": VIOLATED}}
+).encode()
+HAPPENED = {
+    "a redirect": (Fault(name="redirect", status=302), "answer leads elsewhere (status 302)"),
+    "a page": (Fault(name="status", status=200, body=b"<html>Log in"), "answer names no message"),
+    "an error of its own": (Fault(name="status", status=400, body=SAID_NO), "No such thing; a: b"),
+}
+
+
+@pytest.mark.parametrize(("fault", "words"), HAPPENED.values(), ids=HAPPENED)
+def test_the_operator_is_shown_what_happened_at_sinch(calls: CallHouse, fault: Fault, words: str) -> None:
+    customer = calls.customer()
+    calls.api.eu.set_fault(fault)
+    calls.agent(basic=True).reply(customer.contact_id, "Hola")
+    assert words in calls.shown(calls.sent(customer).reference)["said"]
 
 
 AGAIN = {

@@ -108,11 +108,11 @@ NO_TOKEN = {
     "nobody listens": (DOWN, "SINCH_UNREACHABLE"),
     "no answer": (faults.reset(), "SINCH_UNREACHABLE"),
     "no HTTP": (Fault(name="garbage"), "SINCH_UNREACHABLE"),
-    "an error of Sinch's": (faults.status(500), "SINCH_ANSWER_BROKEN"),
-    "too many": (faults.status(429, retry_after="1"), "SINCH_ANSWER_BROKEN"),
-    "a redirect": (Fault(name="redirect", status=302), "SINCH_ANSWER_BROKEN"),
-    "something else": (Fault(name="other"), "SINCH_ANSWER_BROKEN"),
-    "a token that is none": (Fault(name="other", body=b'{"access_token":"a b"}'), "SINCH_ANSWER_BROKEN"),
+    "an error of Sinch's": (faults.status(500), "SINCH_GIVES_NO_TOKEN"),
+    "too many": (faults.status(429, retry_after="1"), "SINCH_GIVES_NO_TOKEN"),
+    "a redirect": (Fault(name="redirect", status=302), "SINCH_GIVES_NO_TOKEN"),
+    "something else": (Fault(name="other"), "SINCH_GIVES_NO_TOKEN"),
+    "a token that is none": (Fault(name="other", body=b'{"access_token":"a b"}'), "SINCH_GIVES_NO_TOKEN"),
     "the key is refused": (faults.status(401), "SINCH_REFUSES_KEY"),
 }
 
@@ -239,7 +239,7 @@ def test_the_keys_of_sinch_go_to_sinch_alone(calls: CallHouse) -> None:
         for location in (f"http://{trap.place}/v1/x", f"https://{trap.place}/oauth2/token", f"//{trap.place}/"):
             calls.api.tokens.expire()
             calls.api.auth.script(Fault(name="redirect", status=307, location=location))
-            assert_refused(agent.reply(customer.contact_id, "Hola"), "SINCH_ANSWER_BROKEN")
+            assert_refused(agent.reply(customer.contact_id, "Hola"), "SINCH_GIVES_NO_TOKEN")
             calls.house.wait_for(lambda: agent.get("/messages").status == 200)
             calls.api.eu.script(Fault(name="redirect", status=307, location=location))
             assert_refused(agent.reply(customer.contact_id, "Hola"), "SEND_FATE_UNKNOWN")

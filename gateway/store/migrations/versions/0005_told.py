@@ -11,6 +11,7 @@ down_revision = "0004"
 
 def upgrade() -> None:
     op.add_column("event", sa.Column("findings", sa.Text, nullable=False, server_default=""))
+    op.add_column("send", sa.Column("words", sa.String(1024), nullable=False, server_default=""))
     op.add_column("report", sa.Column("description", sa.String(256), nullable=False, server_default=""))
     op.create_table(
         "turned_away",
@@ -27,4 +28,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("turned_away")
     op.drop_column("report", "description")
+    op.drop_column("send", "words")
     op.drop_column("event", "findings")
