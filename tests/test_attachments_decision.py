@@ -21,7 +21,7 @@ from gateway.attachments.decision import (
     decide,
 )
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.errors import NotFound, TooLarge, Unavailable
+from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Inspection
 from gateway.phrases import Reason
@@ -160,16 +160,39 @@ def test_the_bytes_are(known: dict[str, Any], claim: LinkClaim, expected: object
 # What was tried before.
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "seconds"), [(404, NotFound, 5), (503, Unavailable, 5), (413, TooLarge, 60)]
-)
-@every_claim
-def test_a_failure_is_remembered_for_a_while(claim: LinkClaim, status: int, error: Any, seconds: int) -> None:
+REMEMBERED: dict[str, tuple[LinkClaim, int, type[GatewayError], int]] = {
+    "trouble, by Motion's link": (MOTIONS, 503, Unavailable, 5),
+    "trouble, by a minted link": (MINTED, 503, Unavailable, 5),
+    "too large, by Motion's link": (MOTIONS, 413, TooLarge, 60),
+    "too large, by a minted link": (MINTED, 413, TooLarge, 60),
+    "too large, for the gateway itself": (OURS, 413, TooLarge, 60),
+}
+
+
+@pytest.mark.parametrize(("claim", "status", "error", "seconds"), REMEMBERED.values(), ids=REMEMBERED)
+def test_a_failure_is_remembered_for_a_while(
+    claim: LinkClaim, status: int, error: type[GatewayError], seconds: int
+) -> None:
     tried = record(failure=failed(status, digest=claim.digest))
     for later in (0, seconds - 0.1):
         assert decide(tried, claim, NOW + later) == Refuse(error, "as it was")
     for later in (-0.1, seconds):  # one from the future is not believed
         assert decide(tried, claim, NOW + later) == Acquire(record=tried, wanted=claim.digest)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(-1, True), (0, True), (0.1, False), (4, False)])
+@every_claim
+def test_a_miss_is_told_only_to_who_had_asked_before_motion_was(claim: LinkClaim, asked: float, *, told: bool) -> None:
+    tried = record(failure=failed(404, digest=claim.digest))
+    decided = decide(tried, claim, NOW + 4, asked_at=NOW + asked)
+    assert decided == (Refuse(NotFound, "as it was") if told else Acquire(record=tried, wanted=claim.digest))
+
+
+@pytest.mark.parametrize(("asked", "told"), [(-1, True), (0, True), (0.1, False)])
+def test_a_passing_trouble_is_told_an_agent_only_if_he_had_asked_before_it_passed(asked: float, *, told: bool) -> None:
+    tried = record(failure=failed(503))
+    decided = decide(tried, OURS, NOW + 1, asked_at=NOW + asked)
+    assert decided == (Refuse(Unavailable, "as it was") if told else Acquire(record=tried, wanted=None))
 
 
 WANTED = {

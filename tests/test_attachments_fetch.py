@@ -193,20 +193,73 @@ def test_trouble_stores_nothing_and_is_known(
     assert there.known().failure == Failure(reason=reason, status=error.status, digest=None, at=NOW)
 
 
-@pytest.mark.parametrize(("behaviour", "seconds"), [(GONE, 5), (DOWN, 5), (TROUBLES["too large"][0], 60)])
+@pytest.mark.parametrize(("behaviour", "seconds"), [(DOWN, 5), (TROUBLES["too large"][0], 60)])
 def test_a_failure_is_remembered_for_a_moment_and_what_appears_later_works(
     house: Make, behaviour: Behaviour, seconds: int
 ) -> None:
-    there = house(behaviour)
+    there, link = house(behaviour), LinkClaim(attachment_id="7", link_ttl=3600)
     first = refused(there.shelf)
     assert REMEMBERED_SECONDS[first.status] == seconds
     there.motion.behaviour = has(FILE)
     there.clock.advance(seconds - 0.1)
-    again = refused(there.another())
-    assert (type(again), again.reason, there.downloads) == (type(first), first.reason, 1)
+    with pytest.raises(type(first), match=first.reason):
+        there.another().take(link)
+    assert there.downloads == 1
     there.clock.advance(0.1)
-    assert take(there.shelf, "7").size_bytes == len(FILE)
+    assert there.shelf.take(link).size_bytes == len(FILE)
     assert there.known().failure is None
+
+
+MISSES = {name: behaviour for name, (behaviour, error, _) in TROUBLES.items() if error is NotFound}
+CALLERS = {
+    "by Motion's link": LinkClaim(attachment_id="7", link_ttl=3600),
+    "by a minted link": LinkClaim(attachment_id="7", digest=hashlib.sha256(FILE).digest()),
+    "for an agent": LinkClaim(attachment_id="7"),
+}
+
+
+@pytest.mark.parametrize("behaviour", MISSES.values(), ids=MISSES)
+@pytest.mark.parametrize("claim", CALLERS.values(), ids=CALLERS)
+def test_what_was_not_there_a_moment_ago_is_looked_for_again(
+    house: Make, behaviour: Behaviour, claim: LinkClaim
+) -> None:
+    there = house(behaviour)
+    with pytest.raises(NotFound):
+        there.shelf.take(claim)
+    there.motion.behaviour = has(FILE)
+    there.clock.advance(0.001)
+    assert there.another().take(claim).size_bytes == len(FILE)
+
+
+def test_an_agent_is_not_told_what_failed_for_a_stranger(house: Make) -> None:
+    there = house(DOWN)
+    with pytest.raises(Unavailable):
+        there.shelf.take(CALLERS["by Motion's link"])
+    there.motion.behaviour = has(FILE)
+    there.clock.advance(0.001)
+    assert take(there.another(), "7").size_bytes == len(FILE)
+
+
+def test_who_comes_after_motion_was_asked_is_not_told_its_answer(house: Make) -> None:
+    """The file came into being while Motion was still saying that there is none."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def says_so_late(wire: Wire) -> None:
+        asked.set()
+        answer.wait(10)
+        GONE(wire)
+
+    there = house(says_so_late)
+    with ThreadPoolExecutor(2) as pool:
+        early = pool.submit(refused, there.shelf)
+        asked.wait(10)
+        there.motion.behaviour = has(FILE)
+        there.clock.advance(1)
+        late = pool.submit(take, there.another(), "7")
+        until(late.running, "the other one waits")
+        answer.set()
+        assert isinstance(early.result(10), NotFound)
+        assert late.result(10).size_bytes == len(FILE)
 
 
 def test_a_failure_from_the_future_is_not_believed(house: Make) -> None:

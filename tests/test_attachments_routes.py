@@ -524,14 +524,24 @@ def test_files_that_are_gone_behind_a_minted_link_are_not_counted_as_unknown(spo
         assert_served(door.ask(proxied()))
 
 
-def test_fetches_of_one_attachment_are_counted_whatever_the_link(spool: Database) -> None:
+def test_fetches_of_one_attachment_by_one_address_are_counted_whatever_the_link(spool: Database) -> None:
     with opened(spool, limits={"fetches_per_attachment": "3/minute"}) as door:
         door.shelf.put(JPEG, FILE)
         door.shelf.put("13", FILE)
         asked = [proxied(), link(door), proxied(), link(door), proxied()]
         assert [door.ask(one).status_code for one in asked] == [200, 200, 200, 429, 429]
-        assert_refused(door.ask(proxied(), address="192.0.2.2"), 429)
         assert_served(door.ask(proxied("13")))
+
+
+def test_no_stranger_uses_up_the_fetches_that_sinch_has_of_a_file(spool: Database) -> None:
+    with opened(spool, limits={"fetches_per_attachment": "3/minute"}) as door:
+        door.shelf.put(JPEG, FILE)
+        for asked in (proxied(), link(door)):  # the same file by either link
+            for address in ("192.0.2.2", "2001:db8::2"):
+                answers = [door.ask(asked, address=address).status_code for _ in range(5)]
+                assert answers[3:] == [429] * 2
+        assert [door.ask(asked).status_code for asked in (proxied(), link(door), proxied())] == [200] * 3
+        assert_refused(door.ask(proxied(), address="2001:db8::3"), 429)  # the same host's
 
 
 def test_limits_can_be_off(spool: Database) -> None:

@@ -4,8 +4,9 @@
    and `link_ttl` after its first fetch.
 2. What is here is served. A token opens the bytes that it was minted for and no others; while a link to some bytes
    lives, others are not even asked for.
-3. What has failed is not tried again for `REMEMBERED_SECONDS`: by then whoever was told to come again comes again, and
-   a file that has appeared meanwhile is found.
+3. That a file is not there is told only to who asked before Motion was asked: it may have come into being since. What
+   failed otherwise is not tried again for `REMEMBERED_SECONDS`: then whoever was told to come again comes again. But
+   the gateway itself, for whom an agent waits, tries again what failed before it came.
 4. What another release has inspected is inspected anew, unless the link was granted what it serves.
 """
 
@@ -20,7 +21,6 @@ from gateway.inspection.structure import Inspection
 from gateway.phrases import Reason
 
 REMEMBERED_SECONDS = {
-    NotFound.status: RETRY_AFTER_SECONDS,
     Unavailable.status: RETRY_AFTER_SECONDS,
     TooLarge.status: 60,  # it does not shrink, and each try costs as much as we take
 }
@@ -30,7 +30,10 @@ _REFUSALS: dict[int, type[GatewayError]] = {error.status: error for error in (No
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why the last try to acquire it failed. `digest`: of the bytes that were wanted; None: of any."""
+    """Why the last try to acquire it failed. `digest`: of the bytes that were wanted; None: of any.
+
+    `at`: when it had failed; of what was not there, when Motion was asked.
+    """
 
     reason: str
     status: int
@@ -94,6 +97,11 @@ class LinkClaim:
     link_ttl: int | None = None  # of Motion's: how many seconds it lives from its first fetch
 
     @property
+    def ours(self) -> bool:
+        """Tell whether the gateway itself asks, for an agent's message."""
+        return self.grant is None and self.link_ttl is None
+
+    @property
     def granted(self) -> bool:
         """Tell whether the link says by itself as what the file goes out."""
         return self.grant is not None and self.grant.kind is not None
@@ -127,10 +135,13 @@ def by_token(grant: Grant) -> LinkClaim:
     return LinkClaim(attachment_id=grant.attachment_id, digest=grant.digest, grant=grant)
 
 
-def decide(record: KnownAttachment | None, claim: LinkClaim, now: float) -> Serve | Acquire | Refuse:
+def decide(
+    record: KnownAttachment | None, claim: LinkClaim, now: float, *, asked_at: float | None = None
+) -> Serve | Acquire | Refuse:
     """Say what `claim` gets of the attachment that `record` tells of; None: nothing is known of it.
 
-    `record.stored` is the truth of the disk, not only of the register.
+    `record.stored` is the truth of the disk, not only of the register. `asked_at`: when the claim came, if it has
+    waited; None: now.
     """
     known = record or KnownAttachment(attachment_id=claim.attachment_id)
     if ended := _ended(known, claim, now):
@@ -141,12 +152,19 @@ def decide(record: KnownAttachment | None, claim: LinkClaim, now: float) -> Serv
     wanted = known.digest if known.digest and known.live_until > now else claim.digest
     if claim.digest and wanted != claim.digest:
         return Refuse(NotFound, Reason.OTHER_BYTES)
-    return _remembered(known.failure, wanted, now) or Acquire(record=known, wanted=wanted)
+    failure = known.failure
+    if (
+        failure
+        and failure.digest == wanted
+        and _counts(failure, claim, now, asked_at=now if asked_at is None else asked_at)
+    ):
+        return Refuse(_REFUSALS[failure.status], failure.reason)
+    return Acquire(record=known, wanted=wanted)
 
 
 def _ended(known: KnownAttachment, claim: LinkClaim, now: float) -> str:
     """Tell why its link opens nothing any more; "" as long as it lives."""
-    if claim.grant is None and claim.link_ttl is None:
+    if claim.ours:
         return ""
     if known.revoked_before is not None and (claim.grant is None or claim.grant.issued_at < known.revoked_before):
         return Reason.LINK_REVOKED
@@ -155,10 +173,9 @@ def _ended(known: KnownAttachment, claim: LinkClaim, now: float) -> str:
     return Reason.LINK_EXPIRED if over else ""
 
 
-def _remembered(failure: Failure | None, wanted: bytes | None, now: float) -> Refuse | None:
-    """Refuse as the last try for these bytes was, if that was a moment ago; one from the future is not believed."""
-    if failure is None or failure.digest != wanted:
-        return None
-    if not failure.at <= now < failure.at + REMEMBERED_SECONDS[failure.status]:
-        return None
-    return Refuse(_REFUSALS[failure.status], failure.reason)
+def _counts(failure: Failure, claim: LinkClaim, now: float, *, asked_at: float) -> bool:
+    """Tell whether it says something to who asked then; one from the future is not believed."""
+    if asked_at <= failure.at <= now:
+        return True  # he has waited for that very try
+    seconds = 0 if claim.ours and failure.status != TooLarge.status else REMEMBERED_SECONDS.get(failure.status, 0)
+    return failure.at <= now < failure.at + seconds

@@ -1,6 +1,7 @@
 """Hands out Motion's attachments: acquired once, inspected, kept in the vault.
 
-Rule 1. However many ask for an attachment, one downloads it; the others wait, and share what comes of it.
+Rule 1. However many ask for an attachment, one downloads it; the others wait, and share what comes of it. That Motion
+        has none they share if they asked before Motion was asked; who came later asks anew.
 Rule 2. A file is inspected before it has its name in the vault, and recorded together with getting it.
 Rule 3. What is known of an attachment is read once and decided upon (`decision`); what was written is handed back, and
         not read again.
@@ -67,8 +68,9 @@ class Shelf:
     def take(self, claim: LinkClaim) -> Item:
         """Hand out the attachment, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
         require_id(claim.attachment_id)
-        decided = self._decided(claim)
-        return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim)
+        asked_at = self._clock.now()
+        decided = self._decided(claim, asked_at)
+        return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim, asked_at)
 
     def fetched(self, item: Item, *, until: float | None = None) -> None:
         """Count a fetch. `until`: the end of the token it came by; None for the link that Motion built."""
@@ -130,25 +132,28 @@ class Shelf:
         self._register.close()
         self._source.close()
 
-    def _decided(self, claim: LinkClaim) -> Serve | Acquire:
+    def _decided(self, claim: LinkClaim, asked_at: float) -> Serve | Acquire:
         """Read what is known, and decide. Raises what is refused."""
-        decided = decision.decide(self.known(claim.attachment_id), claim, self._clock.now())
+        known = self.known(claim.attachment_id)
+        decided = decision.decide(known, claim, self._clock.now(), asked_at=asked_at)
         if isinstance(decided, Refuse):
             raise decided.error(decided.reason)
         return decided
 
-    def _waited_for(self, claim: LinkClaim) -> Item:
+    def _waited_for(self, claim: LinkClaim, asked_at: float) -> Item:
         with self._place(), self._vault.incoming(claim.attachment_id, patience_seconds=self._patience_seconds) as file:
-            decided = self._decided(claim)  # another may have acquired it while we waited
+            decided = self._decided(claim, asked_at)  # another may have acquired it while we waited
             item = self._served(decided) if isinstance(decided, Serve) else self._acquired(decided, file)
         self._tidy_at_times()
         return item
 
     def _acquired(self, decided: Acquire, incoming: Incoming) -> Item:
+        began = self._clock.now()
         try:
             return self._acquisition.run(decided, incoming)
         except (NotFound, TooLarge, Unavailable) as error:
-            attachment_id, now = decided.record.attachment_id, self._clock.now()
+            attachment_id = decided.record.attachment_id
+            now = began if isinstance(error, NotFound) else self._clock.now()
             self._register.failed(attachment_id, error, digest=decided.wanted, now=now)
             raise
 

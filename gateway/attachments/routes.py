@@ -46,7 +46,8 @@ def blueprint(services: Services) -> Blueprint:
     door = Blueprint("attachments", __name__)
     settings, limit = services.settings.attachments, services.settings.limits.fetches_per_attachment
 
-    @services.limits.limited(limit, Reason.FETCHES, whose=lambda: str(g.decision[telemetry.ATTACHMENT]))
+    # By address too: nobody uses up what another has of the same file.
+    @services.limits.limited(limit, Reason.FETCHES, whose=lambda: _counter(str(g.decision[telemetry.ATTACHMENT])))
     def answer(claim: LinkClaim) -> Response:
         return _answer(services, claim)
 

@@ -132,6 +132,15 @@ def test_fifty_who_ask_at_once_for_a_new_attachment_cause_one_download(house: Ho
     assert len(downloads) == 1
 
 
+def test_what_a_stranger_missed_is_there_for_the_next_as_soon_as_motion_has_it(house: House) -> None:
+    attachment = house.archive.put("a.jpg", photo(8))
+    house.archive.delete(attachment.attachment_id)
+    assert house.ask(link(attachment.attachment_id), method="GET").status == 404
+    house.archive.put("a.jpg", attachment.content, attachment_id=attachment.attachment_id)
+    answer = house.ask(link(attachment.attachment_id), method="GET")
+    assert (answer.status, answer.body) == (200, attachment.content)
+
+
 def test_a_worker_killed_in_the_middle_of_a_download_leaves_nothing_half(house: House) -> None:
     attachment = house.archive.put("a.jpg", photo(4))
     before = set(stored(house))
