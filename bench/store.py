@@ -1,8 +1,8 @@
 """Measures what an event costs the store and the courier, beside another checkout, in one run.
 
-    python -m bench.store --beside DIR [--rounds N] [--json]
+    python -m bench.store --beside CHECKOUT [--rounds N] [--json]
 
-DIR is a checkout of another release; both run on this Python and its packages, in turn, so that what moves the machine
+CHECKOUT is one of another release; both run on this Python and its packages, in turn, so that what moves the machine
 moves both. Ends with status 1 if an event was lost or an order is wrong, never because of a time.
 """
 
@@ -22,7 +22,8 @@ from bench import report
 HERE = Path(__file__).resolve().parent.parent
 PROBE = HERE / "bench" / "store_probe.py"
 UNITS = {
-    "taken in": "µs of CPU",
+    "taken in, one by one": "µs of CPU",
+    "taken in, 16 at once": "µs of CPU",
     "claimed and delivered": "µs of CPU",
     "catching up": "s",
     "the courier's CPU": "µs an event",
@@ -70,7 +71,7 @@ def _show(found: dict[str, list[tuple[float, float]]], beside: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.store", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--beside", type=Path, required=True, metavar="DIR", help="a checkout of another release")
+    parser.add_argument("--beside", type=Path, required=True, metavar="CHECKOUT", help="a checkout of another release")
     parser.add_argument("--rounds", type=int, default=1, help="how often both take turns (default 1)")
     parser.add_argument("--json", action="store_true", help="print everything that was found as JSON")
     return parser.parse_args()

@@ -94,8 +94,10 @@ class Database:
 
         The work is done a second time where one beside it fails: it touches nothing but the transaction.
         """
-        with sqlite.translated():
+        try:  # not `translated`: this is on the way of every event
             return self._written(_Ticket(work))
+        except sqlite.Error as error:
+            raise SpoolUnavailable(sqlite.reason(error)) from error
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """As `ask`, for who puts statements together."""
