@@ -46,6 +46,7 @@ class Finding(StrEnum):
     EVENT_PARKED = "event-parked"
     SPOOL_UNAVAILABLE = "spool-unavailable"
     VAULT_FULL = "vault-full"
+    FILE_ALTERED = "file-altered"
     TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a phrase
     SEND_NOT_SETTLED = "send-not-settled"
     LIMITS_STORAGE_AWAY = "limits-storage-away"

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -542,6 +542,65 @@ def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
     assert there.downloads == 2
 
 
+def altered(file: bytes) -> bytes:
+    return file.replace(b"offer", b"OFFER")
+
+
+@pytest.mark.parametrize("claim", CALLERS.values(), ids=CALLERS)
+@pytest.mark.parametrize("restarted", [False, True], ids=["meanwhile", "and the gateway restarted"])
+def test_a_file_that_was_altered_at_the_same_size_is_filled_again(
+    house: Make, capsys: pytest.CaptureFixture[str], claim: LinkClaim, *, restarted: bool
+) -> None:
+    there = house(has(FILE))
+    path = there.shelf.path(there.shelf.take(claim))
+    path.write_bytes(altered(FILE))
+    shelf = there.another() if restarted else there.shelf
+    assert shelf.path(shelf.take(claim)).read_bytes() == FILE
+    assert there.downloads == 2
+    assert "file-altered" in "".join(capsys.readouterr())
+    shelf.take(claim)
+    assert there.downloads == 2
+    assert "file-altered" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(("behaviour", "expected"), EVICTED.values(), ids=EVICTED)
+@pytest.mark.parametrize("damage", [altered, lambda file: file[:-1], lambda file: file + b"!", lambda _: b""])
+def test_an_altered_file_is_never_served_with_a_motion_that(
+    house: Make,
+    behaviour: Behaviour,
+    expected: type[GatewayError] | None,
+    damage: Callable[[bytes], bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = house(has(FILE))
+    item = take(there.shelf, "7")
+    there.shelf.path(item).write_bytes(damage(FILE))
+    there.motion.behaviour = behaviour
+    if expected is None:
+        assert there.shelf.path(take(there.shelf, "7", digest=item.digest)).read_bytes() == FILE
+    else:
+        assert type(refused(there.shelf, digest=item.digest)) is expected
+        assert there.left() == []
+    assert "file-altered" in "".join(capsys.readouterr())
+
+
+def test_a_new_attachment_of_the_same_bytes_mends_an_altered_file(house: Make) -> None:
+    there = house(has(FILE))
+    path = there.shelf.path(take(there.shelf, "7"))
+    path.write_bytes(altered(FILE))
+    take(there.shelf, "8")
+    assert path.read_bytes() == FILE
+    there.motion.behaviour = GONE
+    assert there.shelf.path(take(there.shelf, "7")).read_bytes() == FILE
+
+
+def test_a_file_that_is_gone_is_no_altered_one(house: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    there = house(has(FILE))
+    there.shelf.path(take(there.shelf, "7")).unlink()
+    assert there.shelf.path(take(there.shelf, "7")).read_bytes() == FILE
+    assert "file-altered" not in "".join(capsys.readouterr())
+
+
 def somebody_commits(there: House) -> None:
     """Anything that is written; what was counted goes along."""
     there.shelf.revoke("999")
@@ -773,14 +832,26 @@ class Watched(vault.Vault):
 def acquire(spool: Database, behaviour: Behaviour, *, wanted: bytes | None = None) -> Watched:
     """What is done when one attachment is acquired."""
     files = Watched(spool.path.parent / "vault")
+    acquire_into(files, spool, behaviour, Bounds(vault_bytes=10**9, free_bytes=0), wanted=wanted)
+    return files
+
+
+def acquire_into(
+    files: vault.Vault,
+    spool: Database,
+    behaviour: Behaviour,
+    bounds: Bounds,
+    *,
+    attachment_id: str = "7",
+    wanted: bytes | None = None,
+    now: float = NOW,
+) -> None:
     with closing(Peer(behaviour, host="127.0.0.1", tls=None)) as motion:
         settings = config_samples.settings(motion={"url": f"http://127.0.0.1:{motion.port}"})
         with closing(Source(settings.motion, settings.attachments)) as motions:
-            bounds = Bounds(vault_bytes=10**9, free_bytes=0)
-            acquisition = Acquisition(motions, files, Register(spool), bounds, HandClock())
-            with files.incoming("7", patience_seconds=0) as incoming:
-                acquisition.run(Acquire(record=KnownAttachment(attachment_id="7"), wanted=wanted), incoming)
-    return files
+            acquisition = Acquisition(motions, files, Register(spool), bounds, HandClock(now))
+            with files.incoming(attachment_id, patience_seconds=0) as incoming:
+                acquisition.run(Acquire(record=KnownAttachment(attachment_id=attachment_id), wanted=wanted), incoming)
 
 
 @pytest.mark.parametrize("wanted", [None, hashlib.sha256(FILE).digest()], ids=["any bytes", "these bytes"])
@@ -794,6 +865,54 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_recorded_with_getting_
     known = Register(spool).find("7")
     assert known is not None
     assert (known.digest, known.stored, known.acquired_at) == (hashlib.sha256(FILE).digest(), True, NOW)
+
+
+class SmallDisk(vault.Vault):
+    """On a disk with so many free bytes."""
+
+    def __init__(self, folder: Path, room_bytes: int) -> None:
+        super().__init__(folder)
+        self.room_bytes = room_bytes
+        self.lowest = room_bytes
+
+    def free_bytes(self) -> int:
+        return self.room_bytes
+
+    def write(self, incoming: vault.Incoming, chunk: bytes) -> None:
+        super().write(incoming, chunk)
+        self.room_bytes -= len(chunk)
+        self.lowest = min(self.lowest, self.room_bytes)
+
+    def drop(self, digest: bytes) -> None:
+        self.room_bytes += self.path(digest).stat().st_size
+        super().drop(digest)
+
+
+LARGE = b"x" * 1_000_000
+CHUNKED = says(
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(LARGE), LARGE), then=finishes
+)
+
+
+@pytest.mark.parametrize("behaviour", [answers(LARGE), CHUNKED], ids=["with a length", "in chunks"])
+@pytest.mark.parametrize(("room_bytes", "fits"), [(1_500_000, True), (1_499_999, False), (600_000, False)])
+def test_min_free_stays_free_while_a_file_comes(
+    spool: Database, behaviour: Behaviour, room_bytes: int, *, fits: bool
+) -> None:
+    files = SmallDisk(spool.path.parent / "vault", room_bytes)
+    taken = nullcontext() if fits else pytest.raises(Unavailable, match=Reason.NO_ROOM)
+    with taken:
+        acquire_into(files, spool, behaviour, Bounds(vault_bytes=10**9, free_bytes=500_000))
+    assert files.lowest >= 500_000
+
+
+def test_room_is_made_while_a_file_without_a_length_comes(spool: Database) -> None:
+    files = SmallDisk(spool.path.parent / "vault", 2_000_000)
+    bounds = Bounds(vault_bytes=10**9, free_bytes=500_000)
+    acquire_into(files, spool, answers(b"y" * 1_000_000), bounds)
+    acquire_into(files, spool, CHUNKED, bounds, attachment_id="8", now=NOW + GRACE_SECONDS)
+    assert files.lowest >= 500_000
+    assert list(files.digests()) == [hashlib.sha256(LARGE).digest()]
 
 
 @pytest.mark.parametrize(

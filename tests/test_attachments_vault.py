@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gateway.errors import Unavailable
 from gateway.phrases import Reason
 from tests.spool_samples import times_opened, until
 
+NOW = 1_700_000_000.0
 FILE = b"the bytes of a file"
 DIGEST = hashlib.sha256(FILE).digest()
 
@@ -74,6 +76,73 @@ def test_making_a_vault_makes_nothing(there: Vault) -> None:
 def test_a_file_is_held_only_with_all_its_bytes(there: Vault, size: int, *, held: bool) -> None:
     put(there)
     assert there.holds(DIGEST, size) is held
+
+
+ALTERED: dict[str, tuple[bytes | None, bool]] = {
+    "as it was": (FILE, False),
+    "of the same size": (b"THE bytes of a file", True),
+    "with one bit turned": (FILE[:-1] + bytes([FILE[-1] ^ 1]), True),
+    "shorter": (FILE[:-1], True),
+    "longer": (FILE + b"!", True),
+    "empty": (b"", True),
+    "not there": (None, False),
+}
+
+
+@pytest.mark.parametrize("read_before", [True, False], ids=["read before", "after a start"])
+@pytest.mark.parametrize(("bytes_now", "altered"), ALTERED.values(), ids=ALTERED)
+def test_a_file_of_other_bytes_than_its_name_says_is_altered(
+    there: Vault, bytes_now: bytes | None, *, altered: bool, read_before: bool
+) -> None:
+    path = there.path(put(there))
+    if read_before:
+        assert not there.is_altered(DIGEST, len(FILE), now=NOW)
+    if bytes_now is None:
+        path.unlink()
+    else:
+        path.write_bytes(bytes_now)
+    assert there.is_altered(DIGEST, len(FILE), now=NOW) is altered
+    assert Vault(there.folder).is_altered(DIGEST, len(FILE), now=NOW) is altered
+
+
+class Counting(Vault):
+    """Counts how often a file is read."""
+
+    reads = 0
+
+    def reads_as(self, digest: bytes, size_bytes: int) -> bool:
+        self.reads += 1
+        return super().reads_as(digest, size_bytes)
+
+
+def test_a_file_is_read_again_only_after_a_day_and_when_it_was_touched(tmp_path: Path) -> None:
+    there = Counting(tmp_path / "vault")
+    path = there.path(put(there))
+    a_day_later = NOW + vault.READ_AGAIN_SECONDS
+    # What was touched a moment ago could be changed once more without another time: it is read each time.
+    until(lambda: time.time() - path.stat().st_ctime > 0.1, "the disk's clock has gone on")
+    asked = {NOW: 1, NOW + 1: 1, a_day_later - 1: 1, a_day_later: 2, a_day_later + 1: 2, NOW - 1: 3}
+    for now, reads in asked.items():
+        assert (there.is_altered(DIGEST, len(FILE), now=now), there.reads) == (False, reads)
+    os.utime(path)
+    assert (there.is_altered(DIGEST, len(FILE), now=NOW), there.reads) == (False, 4)
+
+
+def test_many_who_ask_for_a_file_after_a_start_have_it_read_once(tmp_path: Path) -> None:
+    there = Counting(tmp_path / "vault")
+    path = there.path(put(there))
+    until(lambda: time.time() - path.stat().st_ctime > 0.1, "the disk's clock has gone on")
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(there.is_altered, DIGEST, len(FILE), now=NOW) for _ in range(16)]
+        assert {one.result(10) for one in asked} == {False}
+    assert there.reads == 1
+
+
+def test_a_file_that_cannot_be_read_is_a_passing_trouble(there: Vault) -> None:
+    there.path(DIGEST).parent.mkdir(parents=True)
+    there.path(DIGEST).symlink_to(there.path(DIGEST))  # which even root cannot follow
+    with pytest.raises(Unavailable, match=Reason.VAULT_UNWRITABLE):
+        there.is_altered(DIGEST, len(FILE), now=NOW)
 
 
 def test_a_dropped_file_is_gone_and_dropping_it_again_is_nothing(there: Vault) -> None:

@@ -1,6 +1,7 @@
 """Makes room in the vault: what has no live link goes first, what has one and was not fetched for a day after it.
 
-Files go only under the vault's lock. `tidy`, `evict_named` and `evict_all` take it; who calls the others holds it.
+Files go only under the vault's lock. `tidy`, `evict_named`, `evict_all` and
+`drop_altered` take it; who calls the others holds it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gateway.attachments.decision import KnownAttachment
 from gateway.attachments.register import KEEP_SECONDS, Register
 from gateway.attachments.vault import Vault
 from gateway.errors import CommandError
-from gateway.phrases import Line
+from gateway.phrases import Finding, Line
 from gateway.store.sqlite import Run
 
 UNUSED_SECONDS = 24 * 3600.0
@@ -83,6 +84,21 @@ def drop_former(files: Vault, register: Register, known: KnownAttachment) -> Non
     """Delete the bytes that an attachment had before, unless another one has the same."""
     if known.digest and known.stored and not register.shared(known):
         evict(files, register, [Stored(known.digest, known.size_bytes)])
+
+
+def drop_altered(files: Vault, register: Register, known: KnownAttachment, *, now: float) -> bool:
+    """Delete its file if that has other bytes by now, and let the operator hear of it; tells whether. Takes the lock.
+
+    Raises Unavailable.
+    """
+    digest, size_bytes = known.digest, known.size_bytes
+    if digest is None or not files.is_altered(digest, size_bytes, now=now):
+        return False
+    with files.alone():
+        if files.is_altered(digest, size_bytes, now=now):  # nobody has mended it meanwhile
+            telemetry.find(Finding.FILE_ALTERED, attachment_id=known.attachment_id, digest=digest.hex())
+            evict(files, register, [Stored(digest, size_bytes)])
+    return True
 
 
 def evict(files: Vault, register: Register, chosen: Iterable[Stored]) -> int:

@@ -133,11 +133,13 @@ class Shelf:
         self._source.close()
 
     def _decided(self, claim: LinkClaim, asked_at: float) -> Serve | Acquire:
-        """Read what is known, and decide. Raises what is refused."""
-        known = self.known(claim.attachment_id)
-        decided = decision.decide(known, claim, self._clock.now(), asked_at=asked_at)
+        """Read what is known, and decide. Raises what is refused, and Unavailable where a wrong file cannot go."""
+        known, now = self.known(claim.attachment_id), self._clock.now()
+        decided = decision.decide(known, claim, now, asked_at=asked_at)
         if isinstance(decided, Refuse):
             raise decided.error(decided.reason)
+        if eviction.drop_altered(self._vault, self._register, decided.record, now=now):
+            return self._decided(claim, asked_at)
         return decided
 
     def _waited_for(self, claim: LinkClaim, asked_at: float) -> Item:
@@ -195,15 +197,7 @@ class Acquisition:
     def run(self, decided: Acquire, incoming: Incoming) -> Item:
         """Bring it in, and hand back what was written of it. Raises NotFound, TooLarge, Unavailable."""
 
-        def expect(size_bytes: int) -> None:
-            with self.vault.alone():
-                self._make_room(size_bytes, on_disk=0)
-                self.vault.reserve(incoming, size_bytes)
-
-        def write(chunk: bytes) -> None:
-            self.vault.write(incoming, chunk)
-
-        came = self.source.fetch(decided.record.attachment_id, write, expect=expect)
+        came = self._download(decided.record.attachment_id, incoming)
         if decided.wanted not in (None, came.digest):
             raise NotFound(Reason.OTHER_BYTES)
         self.vault.sync(incoming)
@@ -211,12 +205,31 @@ class Acquisition:
         download.require_no_page(came, seen)
         return self._store(decided.record, incoming, came, seen)
 
+    def _download(self, attachment_id: str, incoming: Incoming) -> download.Download:
+        """Write it, with room that was taken before: at once, or piece by piece where Motion says no length."""
+        reserved_bytes = 0
+
+        def expect(size_bytes: int) -> None:
+            nonlocal reserved_bytes
+            with self.vault.alone():
+                self._make_room(size_bytes, on_disk=0)
+                self.vault.reserve(incoming, size_bytes)
+            reserved_bytes = size_bytes
+
+        def write(chunk: bytes) -> None:
+            if not reserved_bytes and self.vault.free_bytes() < self.bounds.free_bytes + len(chunk):
+                with self.vault.alone():
+                    self._make_room(len(chunk), on_disk=0)
+            self.vault.write(incoming, chunk)
+
+        return self.source.fetch(attachment_id, write, expect=expect)
+
     def _store(self, former: KnownAttachment, incoming: Incoming, came: download.Download, seen: Inspection) -> Item:
         size, now = came.size_bytes, self.clock.now()
         with self.vault.alone():
             if not self.vault.holds(came.digest, size):
                 self._make_room(size, on_disk=size)
-                self.vault.keep(incoming, came.digest)
+            self.vault.keep(incoming, came.digest)  # also where it is: these bytes are the right ones
             if former.digest != came.digest:
                 eviction.drop_former(self.vault, self.register, former)
             name, attachment_id = came.promise.name, former.attachment_id

@@ -4,15 +4,19 @@ Rule 1. A file has its name only when it is whole and on the disk. Until then it
 Rule 2. Whoever writes an incoming file holds a lock on it; the system lets go of it when he dies. What nobody holds is
         a leftover. So one process at a time acquires an attachment.
 Rule 3. Files come, go and are recorded only under the lock of the whole vault.
-Rule 4. Foreign errors end here: no room, or a vault that cannot be written.
+Rule 4. A file is what its name says: it is read again before it is served, once a day, after a start, and whenever the
+        disk says that it was touched.
+Rule 5. Foreign errors end here: no room, or a vault that cannot be written.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import lock, telemetry
+from gateway.clock import WallClock
 from gateway.errors import Unavailable
 from gateway.phrases import Finding, Reason
 
@@ -28,9 +33,19 @@ INCOMING, LOCK = "incoming", "lock"
 FOLDER_MODE, FILE_MODE = 0o750, 0o640
 OUR_FOLDER_MODE = 0o700
 PATIENCE_SECONDS = 10.0  # with who moves files and records them, which takes milliseconds
-
+READ_AGAIN_SECONDS = 24 * 3600.0
+MOST_PROVED = 20_000  # files of which is remembered that they were read; some 10 MB
+_TICK_SECONDS = 0.05  # within which a disk may give two changes the same time; it is 4 ms on most
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Intact:
+    """That a file had the bytes of its name at a moment; `stamp` is another as soon as somebody writes to it."""
+
+    stamp: tuple[int, ...]
+    at: float
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,9 @@ class Vault:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._proofs: dict[bytes, Intact] = {}
+        self._reading = [threading.Lock() for _ in range(16)]  # each for some of the files: nobody reads one twice
+        self._disks = WallClock()
 
     def path(self, digest: bytes) -> Path:
         return self.folder / place(digest)
@@ -55,6 +73,31 @@ class Vault:
             return self.path(digest).stat().st_size == size_bytes
         except OSError:
             return False
+
+    def is_altered(self, digest: bytes, size_bytes: int, *, now: float) -> bool:
+        """Tell whether there is such a file, and of other bytes. Raises Unavailable where it cannot be read.
+
+        A look at its times if it was read within a day, and else as long as reading it takes.
+        """
+        with self._reading[digest[0] % len(self._reading)], in_our_words(), suppress(FileNotFoundError):
+            stamp = _stamp(self.path(digest))
+            proof = self._proofs.pop(digest, None)
+            if proof is None or proof.stamp != stamp or not proof.at <= now < proof.at + READ_AGAIN_SECONDS:
+                if not self.reads_as(digest, size_bytes):
+                    return True
+                proof = Intact(stamp, now)
+            if self._disks.now() - max(stamp[-2:]) / 1e9 > _TICK_SECONDS:  # else a change could leave no trace
+                self._proofs[digest] = proof
+            if len(self._proofs) > MOST_PROVED:
+                self._proofs.pop(next(iter(self._proofs)), None)  # that nobody has asked for the longest
+        return False
+
+    def reads_as(self, digest: bytes, size_bytes: int) -> bool:
+        """Read a file, and tell whether it has the bytes of its name. Raises OSError."""
+        with self.path(digest).open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size != size_bytes:
+                return False
+            return hashlib.file_digest(file, "sha256").digest() == digest
 
     @contextmanager
     def incoming(self, name: str, *, patience_seconds: float) -> Iterator[Incoming]:
@@ -101,7 +144,7 @@ class Vault:
             os.fsync(incoming.file.fileno())
 
     def keep(self, incoming: Incoming, digest: bytes) -> None:
-        """Give the file its name. Raises Unavailable."""
+        """Give the file its name, in place of what had it. Raises Unavailable."""
         with in_our_words():
             _make(self.path(digest).parent)
             incoming.path.rename(self.path(digest))
@@ -155,6 +198,11 @@ def in_our_words() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_room() from error
         raise Unavailable(Reason.VAULT_UNWRITABLE) from error
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _make(folder: Path, mode: int = FOLDER_MODE) -> None:
