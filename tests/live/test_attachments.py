@@ -469,7 +469,8 @@ def with_other_rows(folder: Path) -> Path:
         shutil.copytree(ROOT / part, folder / part)
     rules = folder / "gateway" / "rules" / "whatsapp.toml"
     before, row, after = rules.read_text("utf-8").partition('name = "image"\n')
-    rules.write_text(before + row + after.replace('verdict = "native"', 'verdict = "link"', 1), "utf-8")
+    link = 'verdict = "link"\nremedy = "Nothing is to be done."'
+    rules.write_text(before + row + after.replace('verdict = "native"', link, 1), "utf-8")
     return folder
 
 
