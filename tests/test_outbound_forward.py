@@ -599,7 +599,7 @@ ANYWHERE = {
     "a text of Meta's": explicit({"type": "text", "text": {"body": f"Vea {LINK}"}}),
     "a caption of Meta's": explicit({"image": {"link": "https://a.example/b.jpg", "caption": LINK}}),
     "JSON in JSON": explicit({"x": json.dumps({"y": json.dumps({"z": LINK})})}),
-    "a parameter of a template": {"list_message": {"message_properties": {"menu": LINK}}},
+    "a property of a list": {"list_message": {"message_properties": {"catalog_id": LINK}}},
     "a field that nobody knows": {"hologram_message": {"a": [[{"b": LINK}]]}},
 }
 

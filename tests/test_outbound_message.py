@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from gateway.ingress.events import LONGEST_ID
 from gateway.outbound import message
 from gateway.outbound.allowed import App
-from gateway.outbound.message import LONGEST_TEXT, LimitedText, Media, NewLink, Reply, Send
+from gateway.outbound.message import Media, NewLink, Reply, Send
 from gateway.outbound.refusals import Refused
 from tests.call_samples import APP, CONTACT, FOREIGN, MESSAGES, OURS, PHONE, body, card, media, nested, send
 from tests.examples import examples
 
 MINTED = NewLink("https://gateway.example.com/media/gAAAAAB_-x/%C3%9Cbersicht.pdf", "Übersicht.pdf")
 WA = "explicit_channel_message.WHATSAPP"
+
+LONGEST_TEXT = 4096  # characters that WhatsApp takes
 
 
 def read(content: Any) -> Send:
@@ -45,7 +47,7 @@ def test_a_send_says_who_sends_what_to_whom() -> None:
         Media(field="message.media_message.url", url=OURS, channel="", ours_only=False),
         Media(field="message.media_message.thumbnail_url", url=FOREIGN, channel="", ours_only=False),
     )
-    assert (said.texts, said.templates) == ((), ())
+    assert (said.lengths, said.templates) == ((), ())
 
 
 def test_a_contact_is_named_as_well() -> None:
@@ -93,7 +95,7 @@ def test_what_is_not_understood_says_nothing_and_passes(content: Any) -> None:
         identity="",
         correlation_id="",
         correlation_is_free=True,
-        texts=(),
+        lengths=(),
         templates=(),
         media=(),
         _body=None,
@@ -224,29 +226,6 @@ def test_a_link_inside_a_text_inside_a_string_is_replaced_there() -> None:
     assert rewritten(content) == content.replace(old, MINTED.url.encode())
 
 
-TEXTS = {
-    "for any channel": (
-        {"text_message": {"text": "a"}},
-        LimitedText(field="message.text_message.text", text="a", channel=""),
-    ),
-    "for one channel": (
-        {"explicit_channel_omni_message": {"WHATSAPP": {"text_message": {"text": "b"}}}},
-        LimitedText(
-            field="message.explicit_channel_omni_message.WHATSAPP.text_message.text", text="b", channel="WHATSAPP"
-        ),
-    ),
-    "in Meta's words": (
-        {"explicit_channel_message": {"WHATSAPP": nested({"text": {"body": "c"}})}},
-        LimitedText(field=f"message.{WA}: text.body", text="c", channel="WHATSAPP"),
-    ),
-}
-
-
-@pytest.mark.parametrize(("message", "text"), TEXTS.values(), ids=TEXTS)
-def test_texts_are_told_with_their_fields(message: dict[str, Any], text: LimitedText) -> None:
-    assert read(send(message)).texts == (text,)
-
-
 def of_length(length: int, message: dict[str, Any]) -> Send:
     """A message whose text has so many characters."""
     return read(body(send(message)).replace(b"TEXT", "é".encode() * length))
@@ -276,13 +255,13 @@ def test_a_text_that_whatsapp_does_not_take_is_refused(
     channels: list[str],
     limited: bool,  # noqa: FBT001 - a column
 ) -> None:
-    message.require_texts_fit(of_length(LONGEST_TEXT, content), channels=channels)
+    message.require_fits(of_length(LONGEST_TEXT, content), channels=channels)
     long = of_length(LONGEST_TEXT + 1, content)
     if not limited:
-        return message.require_texts_fit(long, channels=channels)
+        return message.require_fits(long, channels=channels)
     with pytest.raises(Refused) as caught:
-        message.require_texts_fit(long, channels=channels)
-    assert (caught.value.code, caught.value.field) == ("MESSAGE_SPLIT_REQUIRED", long.texts[0].field)
+        message.require_fits(long, channels=channels)
+    assert (caught.value.code, caught.value.field) == ("MESSAGE_SPLIT_REQUIRED", long.lengths[0].field)
     assert caught.value.says == "The text has 4097 characters; WhatsApp takes 4096."
     return None
 
@@ -290,9 +269,9 @@ def test_a_text_that_whatsapp_does_not_take_is_refused(
 @pytest.mark.parametrize("character", ["👋", "\\ud83d\\udc4b", "\\n", "\\u00e9", "é"])
 def test_characters_are_counted_as_unicode_does_however_they_are_written(character: str) -> None:
     content = body(send(ANY)).replace(b"TEXT", character.encode() * LONGEST_TEXT)
-    message.require_texts_fit(message.parse(content), channels=[])
-    (text,) = message.parse(content).texts
-    assert len(text.text) == LONGEST_TEXT
+    message.require_fits(message.parse(content), channels=[])
+    (text,) = message.parse(content).lengths
+    assert text.length == LONGEST_TEXT
 
 
 @pytest.mark.parametrize("kind", MESSAGES)

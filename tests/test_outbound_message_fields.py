@@ -89,15 +89,6 @@ FOUND: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
         for name, (content, field) in META.items()
     },
     "picture of an agent": ({"agent": {"picture_url": OURS}}, {"agent.picture_url": ("media", "")}),
-    "text": ({"text_message": {"text": "a"}}, {"text_message.text": ("text", "")}),
-    "text for one channel": (
-        omni({"text_message": {"text": "a"}}),
-        {"explicit_channel_omni_message.INSTAGRAM.text_message.text": ("text", IG)},
-    ),
-    "text in Meta's words": (
-        explicit({"type": "text", "text": {"body": "a"}}),
-        {"explicit_channel_message.WHATSAPP: text.body": ("text", WA)},
-    ),
     "template of a channel": (
         {"template_message": {"channel_template": {"whatsapp": {"parameters": LINK}}}},
         {

@@ -79,6 +79,10 @@ class Node(NamedTuple):
     def is_object(self) -> bool:
         return isinstance(self.value.content, dict)
 
+    @property
+    def is_array(self) -> bool:
+        return isinstance(self.value.content, list)
+
     def get(self, name: str) -> Node | None:
         """The field, in either of its spellings; None if it is not there, or null.
 

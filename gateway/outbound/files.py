@@ -49,7 +49,7 @@ class Files:
         body = send.rewritten(self.linked(send, before=before), correlation_id=correlation_id)
         cleared = self.cleared(body, before=before)
         if cleared is not body:
-            require_texts_fit(message.parse(cleared), self.account)
+            require_fits(message.parse(cleared), self.account)
         return cleared
 
     def linked(self, send: Send, *, before: float) -> dict[str, NewLink]:
@@ -197,9 +197,9 @@ def require_clear(links: Links, body: bytes) -> None:
     raise Refused("OWN_LINK_NOT_ALLOWED", field=field_name)
 
 
-def require_texts_fit(send: Send, account: Account) -> None:
-    """Prove that WhatsApp takes the texts of a message that may go there. Raises Refused."""
-    message.require_texts_fit(send, channels=named_channels(send, "", account))
+def require_fits(send: Send, account: Account) -> None:
+    """Prove that WhatsApp takes the texts and parts of a message that may go there. Raises Refused."""
+    message.require_fits(send, channels=named_channels(send, "", account))
 
 
 def named_channels(send: Send, channel: str, account: Account) -> frozenset[str]:

@@ -166,7 +166,7 @@ class _Passage:
     def _require_allowed(self, send: Send, account: Account) -> None:
         if not self.services.settings.outbound.allow_templates:
             message.require_no_templates(send)
-        files.require_texts_fit(send, account)
+        files.require_fits(send, account)
         require_within(self.services, "sends_per_app", whose=account.app_id)
 
     def _write_refused(self, draft: Draft, refused: Refused) -> None:

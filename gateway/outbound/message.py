@@ -13,14 +13,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.ingress import events
-from gateway.outbound import document, message_fields
+from gateway.outbound import document, lengths, message_fields
 from gateway.outbound.allowed import APP_ID, App
 from gateway.outbound.document import Edit, Node
+from gateway.outbound.lengths import Measured
 from gateway.outbound.message_fields import WHATSAPP, Found, Holds
 from gateway.outbound.refusals import Refused
 from gateway.outbound.syntax import is_name
-
-LONGEST_TEXT = 4096  # characters of a WhatsApp message: Sinch's page on it, and Meta's on text messages
 
 # The kinds, by the field of `message` that says it is one; a message of several is the first of them.
 KINDS = {
@@ -54,15 +53,6 @@ class Media:
     ours_only: bool  # it may be something else altogether: to be looked at only where it is a link of ours
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimitedText:
-    """A text that WhatsApp limits; `channel` as in Media."""
-
-    field: str
-    text: str
-    channel: str
-
-
 @dataclass(frozen=True)
 class NewLink:
     """What replaces a link: another, and the name of its file."""
@@ -82,7 +72,7 @@ class Send:
     identity: str  # of the recipient's first channel, without a leading "+": on WhatsApp the phone number
     correlation_id: str
     correlation_is_free: bool  # there is none yet, so that `rewritten` will put ours in
-    texts: tuple[LimitedText, ...]
+    lengths: tuple[Measured, ...]  # of what WhatsApp limits
     templates: tuple[str, ...]  # the fields where templates stand
     media: tuple[Media, ...]
     _body: Node = field(repr=False, compare=False)
@@ -127,7 +117,7 @@ def parse(body: bytes) -> Send:
         identity=_identifier(identities[0], "identity").removeprefix("+") if identities else "",
         correlation_id=_identifier(root, "correlation_id"),
         correlation_is_free=root.says_nothing("correlation_id"),
-        texts=tuple(_text(one) for one in found.values() if one.row.holds is Holds.TEXT),
+        lengths=tuple(lengths.measure(message)) if message else (),
         templates=tuple(one.field for one in found.values() if one.row.holds is Holds.TEMPLATE),
         media=tuple(_medium(one) for one in found.values() if one.row.holds is Holds.MEDIA),
         _body=root,
@@ -135,15 +125,15 @@ def parse(body: bytes) -> Send:
     )
 
 
-def require_texts_fit(send: Send, *, channels: Collection[str]) -> None:
-    """Refuse a text that WhatsApp would not take; `channels`: those that may be tried; with none, any.
+def require_fits(send: Send, *, channels: Collection[str]) -> None:
+    """Refuse what WhatsApp would not take so much of; `channels`: those that may be tried; with none, any.
 
-    Raises Refused: MESSAGE_SPLIT_REQUIRED.
+    Raises Refused: MESSAGE_SPLIT_REQUIRED, TEXT_TOO_LONG, TOO_MANY_PARTS.
     """
-    for text in send.texts:
-        tried = [text.channel] if text.channel else channels
-        if len(text.text) > LONGEST_TEXT and (not tried or WHATSAPP in tried):
-            raise Refused("MESSAGE_SPLIT_REQUIRED", field=text.field, length=len(text.text), most=LONGEST_TEXT)
+    for one in send.lengths:
+        tried = [one.channel] if one.channel else channels
+        if one.length > one.most and (not tried or WHATSAPP in tried):
+            raise Refused(one.code, field=one.field, length=one.length, most=one.most)
 
 
 def require_no_templates(send: Send) -> None:
@@ -155,10 +145,6 @@ def require_no_templates(send: Send) -> None:
 def _kind(message: Node | None) -> str:
     said = [kind for name, kind in KINDS.items() if message and message.get(name)]
     return said[0] if said else OTHER
-
-
-def _text(found: Found) -> LimitedText:
-    return LimitedText(field=found.field, text=found.text, channel=found.channel)
 
 
 def _medium(found: Found) -> Media:

@@ -1,4 +1,4 @@
-"""Where media links, texts and templates stand in a message: a table of paths, and its reader.
+"""Where media links and templates stand in a message: a table of paths, and its reader, which others use for theirs.
 
 A path says how to get there from `message`, step by step:
     media_message       this field of an object, in either of its spellings (document.py)
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -33,6 +33,7 @@ class Holds(StrEnum):
     MEDIA = "media"  # a link: a string
     TEXT = "text"  # a string
     TEMPLATE = "template"  # an object
+    PARTS = "parts"  # an array, or an object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,34 +81,32 @@ _GENERIC = (
     *(MessageField(path=f"{path}.thumbnail_url") for path in _MEDIA_PROPERTIES),
     MessageField(path="template_message.channel_template.<channel>.parameters.(link)"),
     MessageField(path="template_message.omni_template.parameters.(any)", ours_only=True),
-    MessageField(path="text_message.text", holds=Holds.TEXT),
     MessageField(path="template_message", holds=Holds.TEMPLATE),
 )
-_OMNI = "explicit_channel_omni_message.<channel>."
-_META = "explicit_channel_message.<WHATSAPP>:"
+OMNI = "explicit_channel_omni_message.<channel>."
+META = "explicit_channel_message.<WHATSAPP>:"
 _OTHER = "explicit_channel_message.<other>:"
-_SPECIFIC = "channel_specific_message.<channel>.message."
+SPECIFIC = "channel_specific_message.<channel>.message."
 
 FIELDS = (
     *_GENERIC,
     MessageField(path="agent.picture_url"),
     *(
-        MessageField(path=_OMNI + row.path, holds=row.holds, ours_only=row.ours_only, file_name=row.file_name)
+        MessageField(path=OMNI + row.path, holds=row.holds, ours_only=row.ours_only, file_name=row.file_name)
         for row in _GENERIC
     ),
-    MessageField(path=_OMNI + "template_reference", holds=Holds.TEMPLATE),
-    MessageField(path=_OMNI + "template_reference.parameters.(any)", ours_only=True),
-    MessageField(path=_SPECIFIC + "header.image|video|document.link"),
-    MessageField(path=_SPECIFIC + "image.image_url"),
-    MessageField(path=_SPECIFIC + "carousel.head.image_url"),
-    MessageField(path=_SPECIFIC + "carousel.list[].image.image_url"),
-    MessageField(path=_META + "image|video|audio|document|sticker.link"),
-    MessageField(path=_META + "interactive.header.image|video|document.link"),
-    MessageField(path=_META + "interactive.action.cards[].header.image|video.link"),
-    MessageField(path=_META + "template.components[].parameters[].image|video|document|gif.link"),
-    MessageField(path=_META + "template.components[].cards[].components[].parameters[].image|video|document|gif.link"),
-    MessageField(path=_META + "text.body", holds=Holds.TEXT),
-    MessageField(path=_META + "template", holds=Holds.TEMPLATE),
+    MessageField(path=OMNI + "template_reference", holds=Holds.TEMPLATE),
+    MessageField(path=OMNI + "template_reference.parameters.(any)", ours_only=True),
+    MessageField(path=SPECIFIC + "header.image|video|document.link"),
+    MessageField(path=SPECIFIC + "image.image_url"),
+    MessageField(path=SPECIFIC + "carousel.head.image_url"),
+    MessageField(path=SPECIFIC + "carousel.list[].image.image_url"),
+    MessageField(path=META + "image|video|audio|document|sticker.link"),
+    MessageField(path=META + "interactive.header.image|video|document.link"),
+    MessageField(path=META + "interactive.action.cards[].header.image|video.link"),
+    MessageField(path=META + "template.components[].parameters[].image|video|document|gif.link"),
+    MessageField(path=META + "template.components[].cards[].components[].parameters[].image|video|document|gif.link"),
+    MessageField(path=META + "template", holds=Holds.TEMPLATE),
     MessageField(path=_OTHER + "attachment.payload.url"),
     MessageField(path=_OTHER + "message.attachment.payload.url"),
 )
@@ -119,35 +118,47 @@ _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,63}")
 
 
 @dataclass
-class _Branch:
+class Branch:
     """The paths as a tree, so that each part of a message is looked at once."""
 
     rows: list[MessageField] = field(default_factory=list)
-    branches: dict[str, _Branch] = field(default_factory=dict)
+    branches: dict[str, Branch] = field(default_factory=dict)
 
     def grow(self, row: MessageField) -> None:
         for steps in itertools.product(*(step.split("|") for step in _STEPS.findall(row.path))):
             branch = self
             for step in steps:
-                branch = branch.branches.setdefault(step, _Branch())
+                branch = branch.branches.setdefault(step, Branch())
             branch.rows.append(row)
 
 
-_TREE = _Branch()
-for _row in FIELDS:
-    _TREE.grow(_row)
+def tree(rows: Iterable[MessageField]) -> Branch:
+    """Make a tree of the paths of a table."""
+    root = Branch()
+    for row in rows:
+        root.grow(row)
+    return root
 
 
-def find(message: Node) -> Iterator[Found]:
-    """Find all that stands in the fields of the table. Raises Refused where a field goes by two spellings at once."""
-    return _find(message, _TREE, "")
+_TREE = tree(FIELDS)
+_IS_HELD: dict[Holds, Callable[[Node], bool]] = {
+    Holds.MEDIA: lambda node: bool(node.string),
+    Holds.TEXT: lambda node: bool(node.string),
+    Holds.TEMPLATE: lambda node: node.is_object,
+    Holds.PARTS: lambda node: node.is_object or node.is_array,
+}
 
 
-def _find(node: Node, tree: _Branch, channel: str) -> Iterator[Found]:
+def find(message: Node, table: Branch = _TREE) -> Iterator[Found]:
+    """Find all that stands in the fields of a table. Raises Refused where a field goes by two spellings at once."""
+    return _find(message, table, "")
+
+
+def _find(node: Node, tree: Branch, channel: str) -> Iterator[Found]:
     for step, branch in tree.branches.items():
         for child, its_channel in _followed(step, node, channel):
             for row in branch.rows:
-                if child.is_object if row.holds is Holds.TEMPLATE else child.string:
+                if _IS_HELD[row.holds](child):
                     is_nameless = bool(row.file_name) and node.says_nothing(row.file_name)
                     yield Found(row, child, node, its_channel, is_nameless)
             if branch.branches:

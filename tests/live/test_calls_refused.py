@@ -16,6 +16,7 @@ import pytest
 
 from gateway.config.listeners import SINCH_NAMES
 from gateway.outbound.record import ACCEPTED
+from gateway.outbound.record import REFUSED as REFUSED_BY_US
 from sandbox import faults
 from sandbox.agent import Agent, Told
 from sandbox.callbacks import APP, Customer
@@ -325,6 +326,51 @@ def test_where_it_cannot_be_replaced_it_does_not_leave_either(calls: CallHouse, 
     assert_refused(ask(calls, f"/eu{PROJECT}/events:send", body=event), "OWN_LINK_NOT_ALLOWED")
     assert calls.api.calls == ()
     assert PROXY_TOKEN not in calls.house.log
+
+
+TOO_LONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a choice's text": (
+        {"choice_message": {"text_message": {"text": "x" * 4097}, "choices": [{"text_message": {"text": "Sí"}}]}},
+        "MESSAGE_SPLIT_REQUIRED",
+        "message.choice_message.text_message.text",
+    ),
+    "a card's description": (
+        {"cardMessage": {"title": "x", "description": "x" * 4097}},
+        "MESSAGE_SPLIT_REQUIRED",
+        "message.card_message.description",
+    ),
+    "a caption": (
+        {
+            "explicit_channel_message": {
+                "WHATSAPP": json.dumps({"image": {"link": "https://a/b", "caption": "x" * 1025}})
+            }
+        },
+        "MESSAGE_SPLIT_REQUIRED",
+        "message.explicit_channel_message.WHATSAPP: image.caption",
+    ),
+    "a button": (
+        {"explicit_channel_message": {"WHATSAPP": json.dumps({"interactive": {"action": {"button": "x" * 21}}})}},
+        "TEXT_TOO_LONG",
+        "message.explicit_channel_message.WHATSAPP: interactive.action.button",
+    ),
+    "eleven cards": (
+        {"carousel_message": {"cards": [{"title": "x"}] * 11}},
+        "TOO_MANY_PARTS",
+        "message.carousel_message.cards",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "code", "field"), TOO_LONG.values(), ids=TOO_LONG)
+def test_what_whatsapp_takes_not_so_much_of_is_refused_with_field_length_and_limit(
+    calls: CallHouse, agent: Agent, said: dict[str, Any], code: str, field: str
+) -> None:
+    customer = calls.customer()
+    error = assert_refused(agent.send(customer.contact_id, said), code)
+    assert error["details"][0]["metadata"]["field"] == field
+    assert len(re.findall("[0-9]+", error["details"][0]["metadata"]["says"])) == 2
+    assert calls.calls_of(customer) == ()
+    assert (calls.sent(customer).outcome, calls.sent(customer).code) == (REFUSED_BY_US, code)
 
 
 KNOWN = {"date", "content-type", "content-length", "connection", "cache-control", "x-content-type-options"}
