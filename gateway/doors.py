@@ -104,6 +104,7 @@ _ROWS = (
         secrets=frozenset(
             {
                 "motion.password",
+                "motion.proxy_password",
                 "motion.api_key",
                 "attachments.proxy_token",
                 "attachments.token_keys",
@@ -126,6 +127,8 @@ _ROWS = (
         secrets=frozenset(
             {
                 "motion.password",
+                "motion.proxy_password",
+                "sinch.proxy_password",
                 "motion.api_key",
                 "attachments.token_keys",
                 "attachments.proxy_token",  # which must not leave

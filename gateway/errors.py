@@ -133,11 +133,12 @@ class SpoolUnavailable(Unavailable):
 class UpstreamError(Phrased):
     """Motion or Sinch gave no answer. `sent`: whether the last try, or a part of it, may have reached them.
 
-    `answered`: the status of the answer, if one began.
+    `answered`: the status of the answer, if one began. `final`: another try would end so too.
     """
 
     sent: bool = True
     answered: int | None = None
+    final: bool = False
     tries: int = 1  # of the call that ended so
 
 

@@ -100,6 +100,16 @@ class Reason(StrEnum):
     TLS_REFUSED = "certificate or TLS refused"
     CONNECTION_BROKEN = "connection broken"
 
+    # Of the proxy on the way.
+    PROXY_NO_HOST = "proxy: host name unknown"
+    PROXY_DOWN = "proxy: connection refused"
+    PROXY_LATE = "proxy: no answer in time"
+    PROXY_BROKEN = "proxy: connection broken"
+    PROXY_PASSWORD = "proxy: user name or password refused"  # noqa: S105 - a phrase
+    PROXY_REFUSES = "proxy: the way is refused"
+    PROXY_NO_WAY = "proxy: no connection from there"
+    PROXY_ODD = "proxy: answer is not HTTP"
+
     # Of an answer that is none.
     ANSWER_SHORT = "answer shorter than it says"
     ANSWER_LONG = "answer longer than it says"

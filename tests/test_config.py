@@ -142,6 +142,9 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "timeout": "20s",
             "attachment_path": "/api/attachments/{id}/download",
             "max_attachment": "25MB",
+            "proxy": "",
+            "proxy_username": "",
+            "proxy_password": "",
         },
         "attachments": {
             "proxy_token": "",
@@ -167,6 +170,9 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "us": "https://us.conversation.api.sinch.com",
             "auth": "https://auth.sinch.com",
             "ca_file": "",
+            "proxy": "",
+            "proxy_username": "",
+            "proxy_password": "",
         },
         "account": [
             {

@@ -33,11 +33,16 @@ SECRETS = [
     ("attachments", "token_keys", True),
     ("outbound", "gateway_key", False),
     ("ops", "password", False),
+    ("sinch", "proxy_password", False),
+    ("motion", "proxy_password", False),
 ]
+PROXY = {"proxy": "http://127.0.0.1:3128", "proxy_username": "gateway"}
 PARTNERS: dict[tuple[str, str], dict[str, Any]] = {
     ("account", "key_secret"): {"key_id": "key-1"},
     ("motion", "password"): {"username": "gateway"},
     ("ops", "password"): {"username": "operator"},
+    ("sinch", "proxy_password"): PROXY,
+    ("motion", "proxy_password"): PROXY,
 }
 CHOSEN_BY_US = [
     ("account", "receive_token"),

@@ -33,6 +33,8 @@ HOLDERS = {
     "attachments.token_keys": {"attachments", "outbound"},
     "motion.password": {"attachments", "outbound"},
     "motion.api_key": {"attachments", "outbound"},
+    "motion.proxy_password": {"attachments", "outbound", "courier"},
+    "sinch.proxy_password": {"outbound"},
     "ops.password": {"ops"},
     "limits.storage": {"ingress", "attachments", "outbound"},
 }
@@ -43,11 +45,17 @@ def planted(name: str) -> str:
     return f"planted-{name}-{'x' * 16}"
 
 
+def proxy(table: str) -> dict[str, str]:
+    url, password = "http://proxy.example.com:3128", planted(f"{table}.proxy_password")
+    return {"proxy": url, "proxy_username": "gateway", "proxy_password": password}
+
+
 def everything(*, by_key: bool) -> config.Settings:
     """Settings in which every secret is set; at Motion either a key or a password can be."""
     key = {"api_key": planted("motion.api_key")}
     return settings(
-        motion=key if by_key else {"username": "gateway", "password": planted("motion.password")},
+        motion=(key if by_key else {"username": "gateway", "password": planted("motion.password")}) | proxy("motion"),
+        sinch=proxy("sinch"),
         attachments={
             "proxy_token": planted("attachments.proxy_token"),
             "token_keys": [planted("attachments.token_keys"), planted("attachments.token_keys") + "2"],

@@ -37,6 +37,7 @@ _NETWORK_REMEDY = 'write an address or a network such as "192.0.2.10" or "10.20.
 _FILE_REMEDY = "write the whole path, beginning with /"
 _LINK_REMEDY = 'write a path that holds {id} once, such as "/api/attachments/{id}/download"'
 _PUBLIC_PATH_REMEDY = 'write the path of Motion\'s links, such as "/api/attachments/{id}/download"'
+_PROXY_REMEDY = "write http://proxy.example.com:3128; its user and password are proxy_username and proxy_password_file"
 _STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such as "redis://127.0.0.1:6379"'
 
 
@@ -66,6 +67,16 @@ def public_url(value: object) -> str:
     found = url("gateway")(value)
     if _parts(found)["scheme"] != "https":
         raise malformed("must begin with https://", "write https:// and the public host name")
+    return found
+
+
+def proxy(value: object) -> str:
+    """Read the http URL of a proxy, with its port; who asks it stands elsewhere."""
+    if isinstance(value, str) and "@" in value:
+        raise malformed("must hold no user and password", _PROXY_REMEDY)
+    found = url("proxy")(value)
+    if _parts(found)["scheme"] != "http" or not _parts(found)["port"]:
+        raise malformed("must begin with http:// and end with a port", _PROXY_REMEDY)
     return found
 
 

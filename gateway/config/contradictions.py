@@ -88,6 +88,20 @@ def motion_credentials(settings: Settings) -> Iterator[Problem]:
         yield Problem("motion.password", "stands without a username", "write motion.username too, or neither")
 
 
+def proxies(settings: Settings) -> Iterator[Problem]:
+    for name in ("sinch", "motion"):
+        table = getattr(settings, name)
+        if table.proxy_username and not table.proxy_password:
+            remedy = f"write {name}.proxy_password_file too, or neither"
+            yield Problem(f"{name}.proxy_username", "stands without a password", remedy)
+        if table.proxy_password and not table.proxy_username:
+            yield Problem(
+                f"{name}.proxy_password", "stands without a username", f"write {name}.proxy_username too, or neither"
+            )
+        if table.proxy_username and table.proxy_password and not table.proxy:
+            yield Problem(f"{name}.proxy_username", "stands without a proxy", f"write {name}.proxy too, or neither")
+
+
 def vault_credentials(settings: Settings) -> Iterator[Problem]:
     if settings.outbound.vault_credentials and not settings.outbound.gateway_key:
         yield Problem(
@@ -142,6 +156,7 @@ def account_key(account: Account) -> Iterator[Problem]:
         yield Problem("key_secret", "stands without a key id", "write key_id too, or neither")
 
 
+PROXY_KEYS = ("proxy", "proxy_username", "proxy_password")
 RULES: tuple[Rule[Settings], ...] = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
     Rule(("server.proxy_protocol", "server.trusted_proxies"), listeners.proxy_protocol),
@@ -150,6 +165,7 @@ RULES: tuple[Rule[Settings], ...] = (
     Rule(("server.ops_address", "ops.username", "ops.password"), listeners.ops_beyond_loopback),
     Rule(("ops.username", "ops.password"), ops_credentials),
     Rule(("motion.username", "motion.password", "motion.api_key"), motion_credentials),
+    Rule(tuple(f"{table}.{key}" for table in ("sinch", "motion") for key in PROXY_KEYS), proxies),
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
     Rule(("attachments.max_bytes", "attachments.vault_max_bytes"), vault_room),
     Rule(("server.outbound_clients", "attachments.token_keys"), listeners.outbound_minting),

@@ -107,6 +107,7 @@ PublicPath = Annotated[str, PlainValidator(addresses.public_path)]
 Storage = Annotated[str, PlainValidator(addresses.storage), PlainSerializer(addresses.write_storage)]
 PublicUrl = Annotated[str, PlainValidator(addresses.public_url)]
 MotionUrl = Annotated[str, PlainValidator(addresses.url("motion"))]
+ProxyUrl = Annotated[str | None, PlainValidator(fields.optional(addresses.proxy)), PlainSerializer(_blank)]
 SinchUrl = Annotated[str, PlainValidator(addresses.url("sinch"))]
 
 _OrBlank = PlainSerializer(_blank)

@@ -137,6 +137,18 @@ def sinch_in_clear(settings: Settings) -> Iterator[str]:
             yield f"sinch.{key} begins with http://: messages and credentials cross the network unencrypted"
 
 
+def proxy_password_in_clear(settings: Settings) -> Iterator[str]:
+    for name in ("sinch", "motion"):
+        table = getattr(settings, name)
+        if table.proxy and table.proxy_password and not addresses.is_loopback(addresses.host(table.proxy)):
+            yield f"{name}.proxy_password crosses the network unencrypted: give that user no other right"
+
+
+def proxy_to_this_machine(settings: Settings) -> Iterator[str]:
+    if settings.motion.proxy and addresses.is_loopback(addresses.host(settings.motion.url)):
+        yield "motion.url is on this machine, and motion.proxy would look for it on its own"
+
+
 def short_webhook_secrets(settings: Settings) -> Iterator[str]:
     for index, account in enumerate(settings.accounts):
         if any(len(secret.get_secret_value()) < kinds.SHORTEST_KEY for secret in account.webhook_secrets):
@@ -165,6 +177,8 @@ def missing_vault_keys(settings: Settings) -> Iterator[str]:
 WARNINGS = (
     motion_in_clear,
     sinch_in_clear,
+    proxy_password_in_clear,
+    proxy_to_this_machine,
     short_webhook_secrets,
     open_networks,
     idle_sinch_names,

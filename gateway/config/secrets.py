@@ -31,9 +31,11 @@ LARGEST_FILE_BYTES = 65536
 
 # Process → the secret settings that it needs. The address of the counters may hold a password: the doors that count
 # have it, and who counts nothing has the default.
-NEEDS = {door.name: door.secrets for door in DOORS.values()} | dict.fromkeys(
-    ("courier", "nginx", "serve", "migrate"), frozenset[str]()
-)
+NEEDS = {
+    **{door.name: door.secrets for door in DOORS.values()},
+    "courier": frozenset({"motion.proxy_password"}),
+    **dict.fromkeys(("nginx", "serve", "migrate"), frozenset[str]()),
+}
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,9 @@ class MotionSettings(Table):
     timeout: kinds.Duration = _default("20s")
     attachment_path: kinds.LinkPath = _default("/api/attachments/{id}/download")
     max_attachment: kinds.Size = _default("25MB")
+    proxy: kinds.ProxyUrl = _default(None)
+    proxy_username: kinds.User = _default(None)
+    proxy_password: kinds.Secret = _default(None)
 
 
 class AttachmentsSettings(Table):
@@ -167,6 +170,9 @@ class SinchSettings(Table):
     us: kinds.SinchUrl = _default("https://us.conversation.api.sinch.com")
     auth: kinds.SinchUrl = _default("https://auth.sinch.com")
     ca_file: kinds.FileOrNone = _default(None)
+    proxy: kinds.ProxyUrl = _default(None)
+    proxy_username: kinds.User = _default(None)
+    proxy_password: kinds.Secret = _default(None)
 
 
 def receive_path(connector: object) -> str:

@@ -45,7 +45,9 @@ class Source:
     def __init__(self, motion: MotionSettings, attachments: AttachmentsSettings) -> None:
         self._motion = motion
         self._most_bytes = min(motion.max_attachment, attachments.max_bytes)
-        self._upstream = upstream.Upstream(motion.url, ca_file=motion.ca_file, connections=CONNECTIONS)
+        self._upstream = upstream.Upstream(
+            motion.url, ca_file=motion.ca_file, proxy=upstream.proxy_of(motion), connections=CONNECTIONS
+        )
 
     def fetch(self, attachment_id: str, write: Callable[[bytes], object], *, expect: Callable[[int], None]) -> Download:
         """Hand the bytes of an attachment to `write`; before that its size to `expect`, 0 if Motion does not say.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway import motion
 from gateway.config import Settings
-from gateway.upstream import Answer, Upstream
+from gateway.upstream import Answer, Upstream, proxy_of
 
 
 class Notifier:
@@ -15,8 +15,9 @@ class Notifier:
     def __init__(self, settings: Settings) -> None:
         self._deadline_seconds = settings.spool.deadline
         self._public_host = settings.server.public_host
+        motion = settings.motion
         self._upstream = Upstream(
-            settings.motion.url, ca_file=settings.motion.ca_file, connections=settings.spool.deliveries
+            motion.url, ca_file=motion.ca_file, proxy=proxy_of(motion), connections=settings.spool.deliveries
         )
 
     def notify(

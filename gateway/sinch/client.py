@@ -24,7 +24,7 @@ from gateway.phrases import Reason
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
 from gateway.sinch.access_tokens import Tokens
 from gateway.sinch.retry import Patience
-from gateway.upstream import Answer, Upstream
+from gateway.upstream import Answer, Upstream, proxy_of
 
 AUTH = "auth"
 DEADLINE_SECONDS = 20.0  # of one try; a send of Sinch's takes well under one second
@@ -72,8 +72,9 @@ class Sinch:
         """`clock`: one that never jumps."""
         self._clock = clock
         self._patience = Patience(clock=clock, each_seconds=deadline_seconds, pause=pause)
+        proxy = proxy_of(settings)
         self._origins = {
-            name: Upstream(getattr(settings, name), ca_file=settings.ca_file, connections=WAITING)
+            name: Upstream(getattr(settings, name), ca_file=settings.ca_file, proxy=proxy, connections=WAITING)
             for name in ("eu", "us", AUTH)
         }
         self._bulkheads = {name: Bulkhead(waiting, patience_seconds=patience_seconds) for name in self._origins}

@@ -68,7 +68,7 @@ class Patience:
                     return answer, tries
             except UpstreamError as error:
                 timed_out = isinstance(error, UpstreamTimeout)
-                wait = after_failure(effect, tries, sent=error.sent, timed_out=timed_out)
+                wait = after_failure(effect, tries, sent=error.sent, timed_out=timed_out or error.final)
                 if wait is None or not self._has(wait, ends_at):
                     error.tries = tries
                     raise

@@ -1,4 +1,4 @@
-"""The only place that opens connections.
+"""The only place that opens connections: straight, or through the proxy that the settings name.
 
 Rule 1. An upstream is one configured origin; neither a request nor an answer can name another:
         redirects are not followed, and neither the environment nor .netrc is asked. No cookie is kept.
@@ -14,6 +14,7 @@ Rule 6. A body that is handed on is proved whole: it has as many bytes as its he
 from __future__ import annotations
 
 from gateway.upstream.origin import LONGEST_ANSWER_BYTES, Answer, Upstream
+from gateway.upstream.sockets import proxy_of
 from gateway.upstream.stream import Stream
 
-__all__ = ["LONGEST_ANSWER_BYTES", "Answer", "Stream", "Upstream"]
+__all__ = ["LONGEST_ANSWER_BYTES", "Answer", "Stream", "Upstream", "proxy_of"]

@@ -1,4 +1,4 @@
-"""Sockets that know when their exchange ends, and a session of requests over them that is as faithful as we need it."""
+"""A session of requests over sockets that know when their exchange ends, as faithful as we need it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Iterable
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from gateway import clock
 from gateway.upstream import exchange
+from gateway.upstream.sockets import Proxy, PunctualTlsSocket, connected
 
-CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them; and once more for a handshake
 # A connection that rested for longer is not used again: its peer, or a firewall on the way, may have let go of it, and
 # nobody knows whether a request arrives that is sent there. Node.js, for one, lets go after 5 s.
 KEPT_SECONDS = 4.0
@@ -32,46 +31,6 @@ MOST_INTERIM = 100  # answers before the answer; nobody sends more than one or t
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?\r?\n", re.DOTALL)
 _LONGEST_CHUNK_LINE = 4096
-
-
-class PunctualSocket(socket.socket):
-    """Waits for nothing longer than the exchange lasts that uses it, whatever timeout it was given."""
-
-    def connect(self, address: Any) -> None:  # noqa: ANN401 - socket's
-        self.settimeout(min(exchange.current().left_seconds(), CONNECT_SECONDS))
-        super().connect(address)
-
-    def recv_into(self, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as above
-        self.settimeout(exchange.current().left_seconds())
-        return super().recv_into(*args, **options)
-
-    def sendall(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
-        self.settimeout(exchange.current().left_seconds())
-        exchange.current().leave()
-        super().sendall(*args, **options)
-
-
-class PunctualTlsSocket(PunctualSocket, ssl.SSLSocket):
-    """The same under TLS."""
-
-    def do_handshake(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
-        self.settimeout(min(exchange.current().left_seconds(), CONNECT_SECONDS))
-        super().do_handshake(*args, **options)
-
-
-def connected(found: Iterable[tuple[int, int, int, str, Any]]) -> PunctualSocket:
-    """Connect to the first of the addresses that accepts; `found`: as getaddrinfo gives them. Raises OSError."""
-    trouble = OSError("no address")
-    for family, kind, protocol, _, address in found:
-        sock = PunctualSocket(family, kind, protocol)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.connect(address)
-            return sock
-        except OSError as error:
-            sock.close()
-            trouble = error
-    raise trouble
 
 
 class RawAnswer(http.client.HTTPResponse):
@@ -109,8 +68,11 @@ class Connection(HTTPConnection):
 
     response_class = RawAnswer
     rested_since = 0.0
+    egress: Proxy | None = None
 
     def _new_conn(self) -> socket.socket:
+        if self.egress:
+            return self.egress.tunnel(self.host, self.port)
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
             return connected(found)
@@ -161,9 +123,11 @@ class Pool(HTTPConnectionPool):
 
     ConnectionCls = Connection
     kept_seconds = KEPT_SECONDS
+    egress: Proxy | None = None
 
     def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - urllib3's
         connection: Any = super()._get_conn(timeout)
+        connection.egress = self.egress
         if clock.steady() - connection.rested_since > self.kept_seconds:
             connection.close()
         return connection

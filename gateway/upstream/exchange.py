@@ -118,7 +118,8 @@ def exchanging(
     except UpstreamError as error:
         if hasattr(exchange, "answer"):
             exchange.answer.close()  # it may hold a connection that nobody else knows of any more
-        told = UpstreamTimeout(LATE[1]) if exchange.expired else error
+        late = exchange.expired and not isinstance(error, UpstreamTimeout)
+        told = UpstreamTimeout(LATE[1]) if late else error
         told.sent = exchange.sent
         told.answered = exchange.answer.status if hasattr(exchange, "answer") else error.answered
         raise told from error.__cause__

@@ -17,6 +17,7 @@ import urllib3
 from gateway.errors import UpstreamError
 from gateway.upstream.connections import KEPT_SECONDS, OriginSession, Pool, TlsPool
 from gateway.upstream.exchange import exchanging, in_our_words
+from gateway.upstream.sockets import Proxy
 from gateway.upstream.stream import Stream
 
 LONGEST_ANSWER_BYTES = 64 * 1024  # of an answer whose body nobody needs in full
@@ -52,11 +53,17 @@ class Upstream:
     """One origin, with its pool of connections. Safe to use from several threads."""
 
     def __init__(
-        self, origin: str, *, ca_file: Path | None = None, connections: int, kept_seconds: float = KEPT_SECONDS
+        self,
+        origin: str,
+        *,
+        ca_file: Path | None = None,
+        proxy: Proxy | None = None,
+        connections: int,
+        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """`origin`: scheme, host and optional port. `ca_file` replaces the system's trust store.
 
-        `kept_seconds`: how long a connection may rest until it is used again.
+        `proxy`: through which it is reached. `kept_seconds`: how long a connection may rest until it is used again.
         """
         parsed = urllib3.util.parse_url(origin)
         host = parsed.host or ""
@@ -66,7 +73,7 @@ class Upstream:
             pool: Pool = TlsPool(host, parsed.port, ca_certs=trusted, cert_reqs="REQUIRED", **common)
         else:
             pool = Pool(host, parsed.port, **common)
-        pool.kept_seconds = kept_seconds
+        pool.kept_seconds, pool.egress = kept_seconds, proxy
         self._session = OriginSession(pool)
         self._url = f"{origin}/"
 
