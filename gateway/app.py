@@ -72,6 +72,14 @@ def _ours(status: int) -> errors.GatewayError:
     return errors.NotFound(Reason.NO_ROUTE)
 
 
+def _turn_away(services: Services, door: Door) -> None:
+    """Count it, with whom it was about, where that is of a kind that is kept."""
+    told = g.decision
+    about = g.get("about") or told.get(telemetry.CONNECTOR) or told.get(telemetry.APP) or ""
+    reason = g.get("turned_away") or told.get(telemetry.REASON, "")
+    services.turned_away.note(door.name, reason, about=str(about), address=request.headers.get("X-Real-IP", ""))
+
+
 def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
         response.headers.update(door.headers)
@@ -88,6 +96,8 @@ def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
             },
             **g.decision,
         )
+        if response.status_code >= 400:
+            _turn_away(services, door)
         return response
 
     return finish

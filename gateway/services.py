@@ -11,6 +11,7 @@ from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.store.engines import Database
+from gateway.store.turned_away import Ring
 
 if TYPE_CHECKING:
     from gateway.attachments.fetch import Shelf
@@ -26,6 +27,7 @@ PATIENCE_SECONDS = 30.0
 class Services:
     settings: Settings
     spool: Database
+    turned_away: Ring
     limits: Limiter
     clock: Clock
     shelf: Shelf
@@ -51,7 +53,7 @@ def build(settings: Settings, *, needs: Collection[str] = (), patience_seconds: 
     others: dict[str, Any] = {
         name: make(settings, spool, clock) if name in needs else Unbuilt(name) for name, make in _MAKERS.items()
     }
-    return Services(settings=settings, spool=spool, clock=clock, **others)
+    return Services(settings=settings, spool=spool, turned_away=Ring(spool, clock=clock), clock=clock, **others)
 
 
 # What these import costs a process some ten MiB each: so it is imported where it is needed.

@@ -12,6 +12,7 @@ from gateway.limits import Limiter
 from gateway.services import Services
 from gateway.sinch.client import Sinch
 from gateway.store.engines import Database
+from gateway.store.turned_away import Ring
 from tests import config_samples
 
 NOW = 1_700_000_000.0
@@ -42,4 +43,5 @@ def services(spool: Database, *, clock: HandClock | None = None, **tables: Any) 
     chosen = clock or HandClock()
     shelf = Shelf(settings, spool, paths.vault(settings), clock=chosen)
     limits = Limiter(settings.limits.storage, clock=chosen)
-    return Services(settings, spool, limits, chosen, shelf, Sinch(settings.sinch, clock=chosen))
+    ring = Ring(spool, clock=chosen, later=lambda _seconds, _work: None)
+    return Services(settings, spool, ring, limits, chosen, shelf, Sinch(settings.sinch, clock=chosen))

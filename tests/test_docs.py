@@ -16,7 +16,7 @@ from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.phrases import Reason
-from gateway.store import reports
+from gateway.store import reports, turned_away
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
@@ -125,6 +125,14 @@ def test_every_reason_is_explained(reason: str) -> None:
 def test_every_outcome_of_a_callback_is_explained(outcome: str) -> None:
     kept_under_their_reason = {intake.Outcome.STALE.value, intake.Outcome.NONCE_REUSED.value}
     assert outcome in kept_under_their_reason or outcome in CODE
+
+
+@pytest.mark.parametrize("kind", turned_away.kinds(), ids=" ".join)
+def test_every_kind_of_what_is_turned_away_is_explained(kind: tuple[str, str]) -> None:
+    section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was turned away\n")[2]
+    door, reason = kind
+    row = re.search(rf"^\| `{re.escape(reason)}` \| (.*?) \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert f"`{door}`" in row[1] if row else door == "outbound" and stands(f"`{reason}`", section)
 
 
 @pytest.mark.parametrize("state", store.STATES)

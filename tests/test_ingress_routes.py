@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from gateway.delivery import records
 from gateway.ingress import signature
+from gateway.store import turned_away
 from gateway.store.engines import Database
 from sandbox import signing
 from tests.config_samples import ABSENT, account
@@ -323,6 +324,41 @@ def test_a_finding_stays_with_its_event(
     door.post(body, signed(body, timestamp=int(NOW) - age))
     kept = [list(record.findings) for record in records.listed(spool, most=9)]
     assert kept == ([] if findings == ["clock-skew"] else [findings])
+
+
+NOBODYS = "/api/whatsapp/accounts/8/notify"
+STRANGERS: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
+    "an unknown number": (
+        {"path": "/api/whatsapp/accounts/8/notify", "headers": {"x-real-ip": ADDRESS}},
+        ("unknown connector", "8"),
+    ),
+    "an unknown number, signed with the secret of an account": (
+        {"path": NOBODYS},
+        ("unknown connector, rightly signed", "8"),
+    ),
+    "a wrong secret": ({"headers": signed(message(), secret="another")}, ("signature wrong", "7")),
+    "no signature": ({"headers": {"x-real-ip": ADDRESS}}, ("signature header missing", "7")),
+    "a clock": ({"headers": signed(message(), timestamp=int(NOW) + 301)}, ("signature from the future", "7")),
+    "what is old": ({"headers": signed(message(), timestamp=1_000_000_000)}, ("signature too old", "7")),
+}
+
+
+@pytest.mark.parametrize(("request_", "kept"), STRANGERS.values(), ids=STRANGERS)
+def test_who_is_turned_away_is_counted(
+    door: Door, spool: Database, request_: dict[str, Any], kept: tuple[str, str]
+) -> None:
+    for _ in range(2):
+        door.post(message(), **request_)
+    door.services.turned_away.write()
+    [row] = turned_away.listed(spool)
+    assert (row.door, row.reason, row.about, row.count, row.address) == ("ingress", *kept, 2, ADDRESS)
+
+
+def test_who_is_let_in_is_not_counted(door: Door, spool: Database) -> None:
+    door.post()
+    door.post()
+    door.services.turned_away.write()
+    assert turned_away.listed(spool) == []
 
 
 def test_a_nonce_used_again_is_a_finding_of_what_was_rejected(door: Door, spool: Database) -> None:

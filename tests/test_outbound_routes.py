@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway import app, doors
 from gateway.outbound import allowed, refusals
 from gateway.outbound.allowed import AppIn
+from gateway.store import turned_away
 from gateway.store.engines import Database
 from gateway.upstream import Answer
 from tests import config_samples
@@ -292,3 +293,14 @@ def test_a_header_that_nginx_has_no_room_for_is_left_out(spool: Database, length
     with opened(spool, answers(b"{}", f"Content-Language: {'x' * length}")) as door:
         answer = door.call(f"{BASE}/contacts", method="GET")
     assert (answer.status_code, "Content-Language" in answer.headers) == (200, handed_on)
+
+
+def test_a_call_that_is_refused_for_how_something_is_set_up_is_counted_with_its_project(spool: Database) -> None:
+    with opened(spool, FOUND) as door:
+        for target in ("/eu/v1/projects/project-9/messages:send", "/eu/v2/nowhere?token=x"):
+            door.call(target)
+        door.services.turned_away.write()
+    assert {(row.door, row.reason, row.about) for row in turned_away.listed(spool)} == {
+        ("outbound", "PROJECT_NOT_CONFIGURED", "project-9"),
+        ("outbound", "PATH_NOT_ALLOWED", ""),
+    }

@@ -62,7 +62,8 @@ class Later(click.Command):
 
     def loaded(self) -> click.Command:
         """Load the real one."""
-        found: click.Command = getattr(importlib.import_module(f"gateway.cli.{self.module}"), str(self.name))
+        module = importlib.import_module(f"gateway.cli.{self.module}")
+        found: click.Command = getattr(module, str(self.name).replace("-", "_"))
         return found
 
     def make_context(
@@ -82,14 +83,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_tell_version,
-    help="Show the version, and which build of it this is.",
-)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="And build.")
 @click.option(
     "--config",
     "path",
@@ -119,6 +113,7 @@ for command in (
     Later("token", "token", "Minted links to attachments."),
     Later("config", "config", "Check the settings, and show what was understood."),
     Later("certs", "certs", "Certificates."),
+    Later("turned-away", "diagnosis", "What was turned away and is no event."),
     Later("exposure", "diagnosis", "List every listener, method and path that can be reached, and by whom."),
 ):
     group.add_command(command)

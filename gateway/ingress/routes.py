@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
@@ -19,6 +20,8 @@ from gateway.services import Services
 
 FORWARDED = ("content-type", "content-encoding")
 
+RIGHTLY_SIGNED = "unknown connector, rightly signed"
+
 REFUSED = {
     Outcome.STALE: Reason.SIGNATURE_TOO_OLD,
     Outcome.NONCE_REUSED: Reason.NONCE_REUSED,
@@ -33,6 +36,7 @@ def blueprint(services: Services) -> Blueprint:
     def receive(connector: str) -> Response:
         account = accounts.get(connector)
         if account is None:
+            _tell_of(services, connector)
             raise NotFound(Reason.UNKNOWN_CONNECTOR)
         g.decision[telemetry.CONNECTOR] = account.connector_id
         callback = _prove(services, account, request.get_data(cache=False))
@@ -42,6 +46,15 @@ def blueprint(services: Services) -> Blueprint:
         return _answer(receipt)
 
     return door
+
+
+def _tell_of(services: Services, connector: str) -> None:
+    """Keep the number that nobody has, apart from all that strangers may try where an account of ours has signed it."""
+    g.about = connector
+    known = [secret.get_secret_value() for account in services.settings.accounts for secret in account.webhook_secrets]
+    with suppress(Unauthorized):
+        signature.verify(request.get_data(cache=False), _given(signature.HEADERS), secrets=known)
+        g.turned_away = RIGHTLY_SIGNED
 
 
 def _prove(services: Services, account: Account, body: bytes) -> Callback:

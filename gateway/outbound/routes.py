@@ -14,7 +14,7 @@ import select
 import socket
 from collections.abc import Mapping, Sequence
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import telemetry
@@ -35,6 +35,7 @@ HANDED_ON = ("Content-Type", "Content-Encoding", "Content-Language", "Retry-Afte
 # Sinch sends JSON. Where it does not say so, nobody shall guess.
 UNTOLD = "application/octet-stream"
 
+_PROJECT = re.compile(r"/projects/([0-9A-Za-z_-]{1,64})(?:/|$)")
 _VALUE = re.compile("[ -~\x80-\xff]{0,1000}")  # nginx has room for a few such
 
 
@@ -62,9 +63,16 @@ def blueprint(services: Services) -> Blueprint:
 def refuse(error: Exception) -> Response:
     """Tell any exception as a refusal, in the form of Sinch's own errors."""
     refused = _refused(error)
+    g.about = _project()
     g.decision[telemetry.REASON] = refused.code
     g.decision[telemetry.WHY] = refused.says
     return Response(refused.body, refused.status, headers=refused.headers)
+
+
+def _project() -> str:
+    """The project that the call is about, as it names it; "" for none."""
+    named = _PROJECT.search(request.environ.get("RAW_URI", "")) if has_request_context() else None
+    return named[1] if named else ""
 
 
 def _refused(error: Exception) -> Refused:

@@ -2,27 +2,37 @@
 
 Rule 1. A configuration that nginx does not accept replaces none.
 Rule 2. What nginx writes in our form is passed on as it is; its own words are scrubbed first.
+Rule 3. Whom it turns away by itself is counted out of these lines: no door is troubled with strangers.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from gateway import lock, paths, telemetry
+from gateway.clock import WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
-from gateway.phrases import Line
+from gateway.phrases import Line, Reason
 from gateway.serving import nginx_conf, process
 from gateway.serving.process import STOPPING, Signals
+from gateway.store.engines import Database
+from gateway.store.turned_away import Ring
 
 NAME = "nginx"
 STOP_SIGNAL = signal.SIGQUIT  # it finishes the requests that it has; at SIGTERM it would not
 LAST_LINES_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0  # with who writes to the spool: what cannot be counted now is counted later
+
+_CALLBACK = re.compile(r"/api/whatsapp/accounts/([0-9]{1,9})/notify")
+_BY_STATUS = {413: "body too large", 429: "too many connections"}
 
 
 def command(settings: Settings) -> tuple[str, ...]:
@@ -41,13 +51,55 @@ def prepare(settings: Settings) -> None:
     path.replace(paths.nginx_conf(settings))
 
 
-def relay(running: subprocess.Popen[bytes]) -> tuple[threading.Thread, ...]:
-    """Pass on what nginx writes until it has ended; returns those who do so."""
-    ways = ((running.stdout, telemetry.relay), (running.stderr, lambda line: telemetry.quote(NAME, line)))
+def relay(running: subprocess.Popen[bytes], settings: Settings) -> tuple[threading.Thread, ...]:
+    """Pass on what nginx writes until it has ended, and count whom it turns away; returns those who do so."""
+    ring = Ring(Database(paths.spool(settings), patience_seconds=PATIENCE_SECONDS), clock=WallClock())
+
+    def pass_on(line: str) -> None:
+        telemetry.relay(line)
+        if refused := read_refusal(line, settings):
+            ring.note(**refused)
+
+    ways = ((running.stdout, pass_on), (running.stderr, lambda line: telemetry.quote(NAME, line)))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
     for thread in relays:
         thread.start()
     return relays
+
+
+def read_refusal(line: str, settings: Settings) -> dict[str, str] | None:
+    """Read out of a line of nginx's who was turned away, and why, as the ring counts it; None of all other lines."""
+    try:
+        told = json.loads(line)
+        if told["code"]:
+            return {"door": "outbound", "reason": told["code"], "address": told["address"]}
+        found = _refusal(told, settings) if told["port"] in _public_ports(settings) else None
+    except (ValueError, KeyError, TypeError):  # its own words; a line of another release
+        return None
+    return found and {**dict(zip(("door", "reason", "about"), found, strict=True)), "address": told["address"]}
+
+
+def _public_ports(settings: Settings) -> tuple[int, int]:
+    return settings.server.public_port, settings.server.http_port
+
+
+def _refusal(told: dict[str, Any], settings: Settings) -> tuple[str, str, str] | None:
+    """Door, reason, and whom it was about."""
+    callback = _CALLBACK.fullmatch(told["path"])
+    number = callback[1] if callback else ""
+    if reason := _BY_STATUS.get(told["status"]):
+        return "edge", reason, number
+    if told["status"] != 404:
+        return None
+    if told["host"]:
+        return "edge", "wrong host", told["host"]
+    if not callback:
+        return "edge", "unknown path", ""
+    if told["port"] == settings.server.http_port:
+        return "edge", "plain HTTP", number
+    if number not in {str(account.connector_id) for account in settings.accounts}:
+        return "ingress", Reason.UNKNOWN_CONNECTOR, number
+    return "edge", "wrong method", number
 
 
 def run(read: Callable[[], Settings]) -> None:
@@ -63,7 +115,7 @@ def run(read: Callable[[], Settings]) -> None:
         prepare(settings)
         running = process.start(command(settings), heard=True)
         telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
-        relays = relay(running)
+        relays = relay(running, settings)
         try:
             while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
                 if changed := process.reread(settings, read, prepare=prepare):

@@ -63,6 +63,7 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
         for state, seconds in ages.items()
         if seconds is not None
     )
+    database.tell(lambda run: run("purge_turned_away", before=now - retention.rejected_seconds))
     before = now - retention.delivered_seconds
     _purge(database, "purge_reports", before=before)
     _purge(database, "purge_sends", before=before)

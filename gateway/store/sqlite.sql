@@ -311,6 +311,34 @@ HAVING max(live_until) <= :now AND max(max(acquired_at, coalesce(last_fetched_at
 -- It is not in the vault any more.
 UPDATE attachment SET stored = FALSE WHERE stored AND digest = :digest
 
+-- Who was turned away: gateway/store/turned_away.py. Some dozens of rows of each kind.
+
+-- name: turned_away
+-- For the operator's list.
+SELECT door, reason, about, address, count, first_at, last_at FROM turned_away WHERE last_at >= :since
+ORDER BY last_at DESC, door, reason, about
+
+-- name: turned_away_of
+-- To which counts are added.
+SELECT door, reason, about, address, count, first_at, last_at FROM turned_away
+WHERE door = :door AND reason = :reason
+
+-- name: put_turned_away
+-- New, or with a higher count.
+INSERT INTO turned_away (door, reason, about, address, count, first_at, last_at)
+VALUES (:door, :reason, :about, :address, :count, :first_at, :last_at)
+ON CONFLICT (door, reason, about) DO UPDATE
+SET address = excluded.address, count = excluded.count, first_at = excluded.first_at, last_at = excluded.last_at
+
+-- name: drop_turned_away
+-- In whose place another one comes.
+DELETE FROM turned_away WHERE door = :door AND reason = :reason AND about = :about
+
+-- name: purge_turned_away
+-- As old as what is rejected.
+DELETE FROM turned_away WHERE last_at < :before
+
+
 -- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
 
 -- name: purge_events
