@@ -11,7 +11,7 @@ PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_f
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs
 
-.PHONY: help setup install uninstall run test no-loss bench check format requirements clean
+.PHONY: help setup install uninstall run test no-loss bench check format commands requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: befo
 format: $(VENV)/.installed-tests ## format the code
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+commands: $(VENV)/.installed-tests ## make the list of commands in docs/operations.md
+	$(PYTHON) -m tests.command_list
 
 requirements: ## pin requirements*.in again, with hashes; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from click.testing import CliRunner
 import gateway
 from gateway import cli
 from gateway.cli import Later, group
+from tests.command_list import commands
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py"))
@@ -33,16 +33,6 @@ def loaded(*arguments: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines())
-
-
-def every_command(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command that can be typed, by its words."""
-    command = command.loaded() if isinstance(command, Later) else command
-    if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from every_command(below, (*path, name))
-    else:
-        yield " ".join(path), command
 
 
 def later(name: str) -> Later:
@@ -127,7 +117,7 @@ NOT_TRIED = ("certs private-ca", "nginx run")  # one reads no settings; the othe
 
 def test_every_command_is_tried_with_ctrl_c() -> None:
     tried = (*CHANGING, *READING, *PROCESSES, *NOT_TRIED)
-    words = {typed for typed, _ in every_command(group)}
+    words = {typed.removeprefix("motion-gateway ") for typed, _ in commands()}
     assert {words for words in words if not any(f"{one} ".startswith(f"{words} ") for one in tried)} == set()
 
 

@@ -10,13 +10,15 @@ import click
 import pytest
 
 from gateway import config, errors, phrases, store
-from gateway.cli import Later, group
+from gateway.cli import group
 from gateway.config import tables
 from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.phrases import Reason
 from gateway.store import reports, turned_away
+from tests import command_list
+from tests.command_list import commands
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
@@ -47,18 +49,8 @@ def settings() -> list[str]:
     return [f"{table}.{key}" for table, model in tables.TABLES.items() for key in tables.keys(model)]
 
 
-def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command that can be typed, by its words."""
-    command = command.loaded() if isinstance(command, Later) else command
-    if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from commands(below, (*path, name))
-    else:
-        yield " ".join(("motion-gateway", *path)), command
-
-
 def options() -> Iterator[str]:
-    for _, command in [("", group), *commands(group)]:
+    for _, command in [("", group), *commands()]:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 yield from parameter.opts
@@ -87,7 +79,12 @@ def test_every_setting_is_explained(setting: str) -> None:
     assert stands(setting, (ROOT / "docs" / "settings.md").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("command", [words for words, _ in commands(group)])
+def test_the_list_of_commands_is_made_of_the_commands() -> None:
+    page = command_list.PAGE.read_text("utf-8")
+    assert page == command_list.written(page), "run `make commands`"
+
+
+@pytest.mark.parametrize("command", [words for words, _ in commands()])
 def test_every_command_is_explained(command: str) -> None:
     assert stands(command)
 
@@ -176,8 +173,8 @@ def test_no_page_tells_of_a_setting_that_does_not_exist() -> None:
 
 def test_no_page_tells_of_a_command_that_does_not_exist() -> None:
     told = {" ".join(filter(None, words)) for words in TYPED.findall(CODE)}
-    known = {words.removeprefix("motion-gateway ") for words, _ in commands(group)}
-    groups = {name for name in group.commands if f"motion-gateway {name}" not in dict(commands(group))}
+    known = {words.removeprefix("motion-gateway ") for words, _ in commands()}
+    groups = {name for name in group.commands if f"motion-gateway {name}" not in dict(commands())}
     assert told
     assert {words for words in told if words not in known | groups and words.split()[0] not in known} == set()
 

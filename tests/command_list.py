@@ -1,0 +1,70 @@
+"""The list of commands of docs/operations.md, made of the commands: `make commands` writes it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from gateway.cli import Later, group
+
+PAGE = Path(__file__).parent.parent / "docs" / "operations.md"
+BEGIN, END = "<!-- made by `make commands` -->\n", "<!-- end of what is made -->\n"
+OF_LISTS = ("--connector", "--contact", "--message", "--since", "--most")
+NAME = "motion-gateway"
+
+
+def commands(command: click.Command = group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be typed, by its words."""
+    command = command.loaded() if isinstance(command, Later) else command
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from commands(below, (*path, name))
+    else:
+        yield " ".join((NAME, *path)), command
+
+
+def table() -> str:
+    """The list in Markdown, by the commands' own words."""
+    rows = (f"| `{_typed(words, command)}` | {_told(command)} | {_options(command)} |" for words, command in commands())
+    return "\n".join(("| command | what it does | options |", "|---|---|---|", *sorted(rows), ""))
+
+
+def written(page: str) -> str:
+    """The page with the list in its place."""
+    before, _, rest = page.partition(BEGIN)
+    return before + BEGIN + table() + END + rest.partition(END)[2]
+
+
+def _typed(words: str, command: click.Command) -> str:
+    context = click.Context(command, help_option_names=[])
+    given = [argument.make_metavar(context) for argument in _parameters(command, click.Argument)]
+    return _cell(" ".join([words, *given]))
+
+
+def _told(command: click.Command) -> str:
+    return _cell(command.help or "")
+
+
+def _options(command: click.Command) -> str:
+    listing = {option.opts[0] for option in _parameters(command, click.Option)} >= {"--since", "--most"}
+    told = [
+        f"`{option.opts[0]}`: {_cell(str(getattr(option, 'help', '')))}"
+        for option in _parameters(command, click.Option)
+        if not (listing and option.opts[0] in OF_LISTS)
+    ]
+    mine = [f"`{option.opts[0]}`" for option in _parameters(command, click.Option) if option.opts[0] in OF_LISTS]
+    return " ".join([*told, *([f"{', '.join(mine)}: as [all lists](#lists)."] if listing else [])])
+
+
+def _parameters(command: click.Command, kind: type[click.Parameter]) -> list[click.Parameter]:
+    return [parameter for parameter in command.params if isinstance(parameter, kind)]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")
