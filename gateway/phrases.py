@@ -78,6 +78,7 @@ class Reason(StrEnum):
     WEBHOOKS = "limit of webhooks per account"
     FAILED_SIGNATURES = "limit of failed signatures per address"
     FETCHES = "limit of fetches per attachment"
+    DOWNLOADS = "limit of downloads per address"
     UNKNOWN_TOKENS = "limit of unknown tokens per address"
     SENDS = "limit of sends per app"
     CALLS = "limit of calls per project"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,12 @@ class HandShelf(Shelf):
     def known(self, attachment_id: str) -> KnownAttachment | None:
         return self.records.get(attachment_id)
 
-    def take(self, claim: LinkClaim) -> Item:
+    def take(self, claim: LinkClaim, *, admit: Callable[[], None] | None = None) -> Item:
         decided = decision.decide(self.known(claim.attachment_id), claim, self.clock.now())
         if isinstance(decided, Refuse):
             raise decided.error(decided.reason)
+        if isinstance(decided, decision.Acquire) and admit:
+            admit()
         self.taken.append(claim.attachment_id)
         if claim.attachment_id in self.troubles:
             raise self.troubles[claim.attachment_id]

@@ -867,6 +867,61 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_recorded_with_getting_
     assert (known.digest, known.stored, known.acquired_at) == (hashlib.sha256(FILE).digest(), True, NOW)
 
 
+KEYS: dict[str, Any] = {"token_keys": ["a key of the tests, long enough"], "link_ttl": "7d", "max_bytes": "1kB"}
+
+
+def fill(there: House, ids: range, *, fetch: bool = True) -> None:
+    """What a stranger with the token of Motion's links does."""
+    for number in ids:
+        there.motion.behaviour = answers(b"%04d" % number * 250)
+        item = there.shelf.take(LinkClaim(attachment_id=str(number), link_ttl=7 * 86_400))
+        there.clock.advance(1)
+        if fetch:
+            there.shelf.fetched(item)
+            somebody_commits(there)
+
+
+@pytest.mark.parametrize("fetch", [True, False], ids=["served", "refused"])
+def test_what_motions_links_bring_has_a_share_of_the_vault_and_the_third_door_always_room(
+    house: Make, *, fetch: bool
+) -> None:
+    there = house(GONE, attachments=KEYS | {"vault_max_bytes": "8kB"})
+    fill(there, range(1, 5), fetch=fetch)  # its half
+    with pytest.raises(Unavailable, match=Reason.NO_ROOM):
+        fill(there, range(5, 6), fetch=fetch)
+    for number in range(11, 15):
+        there.motion.behaviour = answers(b"%04d" % number * 250)
+        item = take(there.shelf, str(number))
+        there.shelf.hold(str(number), digest=item.digest, until=NOW + DAY)
+    there.clock.advance(61)
+    fill(there, range(5, 9), fetch=fetch)  # in place of the others of that share
+    assert [there.known(str(number)).stored for number in (1, 5, 8, 11, 14)] == [False, True, True, True, True]
+
+
+def test_what_motions_links_brought_gives_way_to_the_third_door(house: Make) -> None:
+    there = house(GONE, attachments=KEYS | {"vault_max_bytes": "4kB", "token_keys": []})
+    fill(there, range(1, 5))
+    there.clock.advance(61)
+    for number in (11, 12):
+        there.motion.behaviour = answers(b"%04d" % number * 250)
+        take(there.shelf, str(number))
+    assert [there.known(str(number)).stored for number in (1, 2, 3, 4)] == [False, False, True, True]
+
+
+def test_a_stranger_who_asks_for_what_a_message_brought_makes_it_not_go(house: Make) -> None:
+    there = house(answers(b"from" * 250), attachments=KEYS | {"vault_max_bytes": "2kB"})
+    item = take(there.shelf, "7")
+    there.shelf.hold("7", digest=item.digest, until=NOW + DAY)
+    there.clock.advance(90)
+    there.shelf.fetched(item)  # by Motion's link, which lives longer
+    somebody_commits(there)
+    there.clock.advance(90)
+    fill(there, range(1, 2))
+    there.clock.advance(90)
+    fill(there, range(2, 3))
+    assert there.known("7").stored
+
+
 class SmallDisk(vault.Vault):
     """On a disk with so many free bytes."""
 

@@ -544,8 +544,19 @@ def test_no_stranger_uses_up_the_fetches_that_sinch_has_of_a_file(spool: Databas
         assert_refused(door.ask(proxied(), address="2001:db8::3"), 429)  # the same host's
 
 
+def test_downloads_are_counted_for_each_address_and_files_that_are_here_are_not(spool: Database) -> None:
+    limits = {"downloads_per_address": "2/minute", "unknown_tokens_per_address": "off"}
+    with opened(spool, limits=limits) as door:
+        item = door.shelf.put(JPEG, FILE)
+        assert [door.ask(proxied(asked)).status_code for asked in ("100", "101", "102")] == [404, 404, 429]
+        assert_refused(door.ask(minted(grant(item, attachment_id="103"))), 429)  # by whatever link
+        assert door.shelf.taken == ["100", "101"]
+        assert_served(door.ask(proxied()))
+        assert door.ask(proxied("102"), address="192.0.2.2").status_code == 404
+
+
 def test_limits_can_be_off(spool: Database) -> None:
-    limits = {"fetches_per_attachment": "off", "unknown_tokens_per_address": "off"}
+    limits = {"fetches_per_attachment": "off", "downloads_per_address": "off", "unknown_tokens_per_address": "off"}
     with opened(spool, limits=limits) as door:
         door.shelf.put(JPEG, FILE)
         assert {door.ask(proxied()).status_code for _ in range(150)} == {200}

@@ -129,6 +129,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "webhooks_per_account": "200/second",
             "failed_signatures_per_address": "30/minute",
             "fetches_per_attachment": "120/minute",
+            "downloads_per_address": "300/minute",
             "unknown_tokens_per_address": "30/minute",
             "sends_per_app": "off",
             "calls_per_project": "800/second",

@@ -1,4 +1,8 @@
-"""Makes room in the vault: what has no live link goes first, what has one and was not fetched for a day after it.
+"""Makes room in the vault: what has no live link goes first; then what only Motion's link keeps alive; then what has
+another one and was not fetched for a day.
+
+Whoever holds the token of Motion's links can bring in every attachment that there is. So what these bring has a share
+of the vault, within which the longest unused gives way, and it gives way to whatever else needs room.
 
 Files go only under the vault's lock. `tidy`, `evict_named`, `evict_all` and
 `drop_altered` take it; who calls the others holds it.
@@ -13,22 +17,38 @@ from functools import partial
 from gateway import telemetry
 from gateway.attachments import vault
 from gateway.attachments.decision import KnownAttachment
-from gateway.attachments.register import KEEP_SECONDS, Register
+from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
 from gateway.attachments.vault import Vault
+from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Finding, Line
 from gateway.store.sqlite import Run
 
 UNUSED_SECONDS = 24 * 3600.0
+IDLE_SECONDS = 60.0  # nobody is still fetching it, and no message waits for it
+BROUGHT_SECONDS = 60.0  # within which whoever had a file acquired fetches it
 CHUNK = 500  # files in one transaction: callbacks wait behind it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """`attachments.vault_max_bytes` and `server.min_free`."""
+    """`attachments.vault_max_bytes`, `server.min_free`, and `attachments.link_ttl` in seconds.
+
+    `share_bytes`: what Motion's links may bring; None: nothing is asked of that.
+    """
 
     vault_bytes: int
     free_bytes: int
+    link_ttl: float = 0.0
+    share_bytes: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Bounds:
+        """Read them from the settings. Where links are minted too, half of the vault is not for Motion's."""
+        ours = settings.attachments
+        share = ours.vault_max_bytes // 2 if ours.token_keys else None
+        free = settings.server.min_free
+        return cls(vault_bytes=ours.vault_max_bytes, free_bytes=free, link_ttl=ours.link_ttl, share_bytes=share)
 
 
 @dataclass(frozen=True)
@@ -44,10 +64,12 @@ def make_room(files: Vault, register: Register, bounds: Bounds, *, size_bytes: i
 
     Raises Unavailable if there is none, after all that may go has gone: the disk is the spool's too.
     """
+    _make_share(files, register, bounds, size_bytes=size_bytes, now=now)
     over_vault = stored_bytes(register) + size_bytes - bounds.vault_bytes
     over_disk = bounds.free_bytes + size_bytes - on_disk - files.free_bytes()
     short = max(over_vault, over_disk)
-    if short > 0 and evict(files, register, _enough(evictable(register, now=now), short)) < short:
+    going = evictable(register, now=now, link_ttl=bounds.link_ttl) if short > 0 else []
+    if short > 0 and evict(files, register, _enough(going, short)) < short:
         raise vault.no_room()
 
 
@@ -139,14 +161,30 @@ def stored(register: Register) -> list[Stored]:
     return _files(register, "stored_files")
 
 
-def evictable(register: Register, *, now: float) -> list[Stored]:
+def evictable(register: Register, *, now: float, link_ttl: float = 0.0) -> list[Stored]:
     """List the files that may go, in this order: without a live link, the longest unused first; then those with one."""
-    return _files(register, "evictable_files", now=now, unused_since=now - UNUSED_SECONDS)
+    since = {"unused_since": now - UNUSED_SECONDS, "idle_since": now - IDLE_SECONDS}
+    return _files(register, "evictable_files", now=now, link_ttl=link_ttl, brought=BROUGHT_SECONDS, **since)
 
 
 def over(register: Register, *, now: float) -> list[Stored]:
     """List the files without a live link that were not used for `KEEP_SECONDS`."""
     return _files(register, "unused_files", now=now, since=now - KEEP_SECONDS)
+
+
+def _make_share(files: Vault, register: Register, bounds: Bounds, *, size_bytes: int, now: float) -> None:
+    """Let go what must of what Motion's links brought, so that a file of that size has room in their share.
+
+    A file larger than the share has all of it. Raises Unavailable.
+    """
+    if bounds.share_bytes is None:
+        return
+    times = {"brought": BROUGHT_SECONDS, "grace": GRACE_SECONDS, "link_ttl": bounds.link_ttl}
+    theirs = register.database.ask(lambda run: run("motions_files", **times))
+    short = sum(size for _, size, _ in theirs) + size_bytes - max(bounds.share_bytes, size_bytes)
+    idle = (Stored(digest, size) for digest, size, used_at in theirs if used_at < now - IDLE_SECONDS)
+    if short > 0 and evict(files, register, _enough(idle, short)) < short:
+        raise vault.no_room()
 
 
 def _stored_of(register: Register, attachment_id: str) -> bytes:

@@ -10,7 +10,7 @@ Rule 3. What is known of an attachment is read once and decided upon (`decision`
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,8 +51,9 @@ class Shelf:
         self._register = Register(spool)
         self._vault = Vault(folder)
         self._source = download.Source(settings.motion, settings.attachments)
-        bounds = eviction.Bounds(vault_bytes=settings.attachments.vault_max_bytes, free_bytes=settings.server.min_free)
-        self._acquisition = Acquisition(self._source, self._vault, self._register, bounds, clock)
+        bounds = eviction.Bounds.of(settings)
+        self._sharing = Acquisition(self._source, self._vault, self._register, bounds, clock)  # by Motion's links
+        self._acquisition = replace(self._sharing, bounds=replace(bounds, share_bytes=None))
         self._clock = clock
         self._tidied_at = 0.0
         self._places = threading.BoundedSemaphore(WAITING)
@@ -65,12 +66,15 @@ class Shelf:
         here = self._vault.holds(record.digest, record.size_bytes)  # which the register may not know yet
         return record if record.stored is here else replace(record, stored=here)
 
-    def take(self, claim: LinkClaim) -> Item:
-        """Hand out the attachment, acquired if it is not here. Raises NotFound, TooLarge, Unavailable."""
+    def take(self, claim: LinkClaim, *, admit: Callable[[], None] | None = None) -> Item:
+        """Hand out the attachment, acquired if it is not here. Raises NotFound, TooLarge, Unavailable.
+
+        `admit` is called before Motion is asked, and may raise.
+        """
         require_id(claim.attachment_id)
         asked_at = self._clock.now()
         decided = self._decided(claim, asked_at)
-        return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim, asked_at)
+        return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim, asked_at, admit)
 
     def fetched(self, item: Item, *, until: float | None = None) -> None:
         """Count a fetch. `until`: the end of the token it came by; None for the link that Motion built."""
@@ -142,17 +146,19 @@ class Shelf:
             return self._decided(claim, asked_at)
         return decided
 
-    def _waited_for(self, claim: LinkClaim, asked_at: float) -> Item:
+    def _waited_for(self, claim: LinkClaim, asked_at: float, admit: Callable[[], None] | None) -> Item:
         with self._place(), self._vault.incoming(claim.attachment_id, patience_seconds=self._patience_seconds) as file:
             decided = self._decided(claim, asked_at)  # another may have acquired it while we waited
-            item = self._served(decided) if isinstance(decided, Serve) else self._acquired(decided, file)
+            if isinstance(decided, Acquire) and admit:
+                admit()
+            item = self._served(decided) if isinstance(decided, Serve) else self._acquired(decided, file, claim)
         self._tidy_at_times()
         return item
 
-    def _acquired(self, decided: Acquire, incoming: Incoming) -> Item:
+    def _acquired(self, decided: Acquire, incoming: Incoming, claim: LinkClaim) -> Item:
         began = self._clock.now()
         try:
-            return self._acquisition.run(decided, incoming)
+            return (self._acquisition if claim.link_ttl is None else self._sharing).run(decided, incoming)
         except (NotFound, TooLarge, Unavailable) as error:
             attachment_id = decided.record.attachment_id
             now = began if isinstance(error, NotFound) else self._clock.now()

@@ -130,9 +130,14 @@ def _answer(services: Services, claim: LinkClaim) -> Response:
 
 
 def _taken(services: Services, claim: LinkClaim) -> Item:
-    """Take the attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable."""
+    """Take the attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable, TooManyRequests."""
+
+    def admit() -> None:
+        limit = services.settings.limits.downloads_per_address
+        services.limits.require(limit, Reason.DOWNLOADS, _counter("downloads"))
+
     with nullcontext() if claim.grant else _counted(services, "ids"):
-        item = services.shelf.take(claim)
+        item = services.shelf.take(claim, admit=admit)
     g.decision[telemetry.DIGEST] = item.digest.hex()
     return item
 

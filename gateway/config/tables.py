@@ -116,6 +116,7 @@ class LimitsSettings(Table):
     webhooks_per_account: kinds.Rate = _default("200/second")
     failed_signatures_per_address: kinds.Rate = _default("30/minute")
     fetches_per_attachment: kinds.Rate = _default("120/minute")
+    downloads_per_address: kinds.Rate = _default("300/minute")
     unknown_tokens_per_address: kinds.Rate = _default("30/minute")
     sends_per_app: kinds.Rate = _default("off")
     calls_per_project: kinds.Rate = _default("800/second")

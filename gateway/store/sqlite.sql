@@ -297,10 +297,26 @@ SELECT coalesce(sum(size_bytes), 0)
 FROM (SELECT max(size_bytes) AS size_bytes FROM attachment WHERE stored GROUP BY digest)
 
 -- name: evictable_files
--- In the order in which they go: without a live link, the longest unused first; then those with one.
+-- In the order in which they go: without a live link, the longest unused first; then those that only Motion's link keeps
+-- alive, since it brought them; then those with another one.
 SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
 HAVING max(live_until) <= :now OR max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
-ORDER BY max(live_until) > :now, max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+    OR (min(coalesce(first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE))
+        AND max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :idle_since)
+ORDER BY max(live_until) > :now,
+    min(coalesce(first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE)) = 0,
+    max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+
+-- name: motions_files
+-- Those that Motion's links brought, and no minted link keeps alive: fetched by one right after they came, or by nobody.
+-- Of each when it was used last, the longest unused first.
+SELECT digest, max(size_bytes), max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+FROM attachment WHERE stored GROUP BY digest
+HAVING min(coalesce(
+    first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl,
+    live_until <= acquired_at + :grace
+))
+ORDER BY max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
 
 -- name: unused_files
 -- Without a live link.
