@@ -150,6 +150,32 @@ def compound(
     return header.ljust(size, b"\0") + struct.pack(f"<{len(table)}L", *table) + b"".join(blocks) + rest
 
 
+def short(nodes: Sequence[Node]) -> bytes:
+    """A compound file whose streams are all short: they lie in the mini stream, in sectors of 64 bytes."""
+    padded = compound(nodes)
+    flat: list[tuple[Node, int]] = []
+    _flatten(Node("Root Entry", children=tuple(nodes), storage=True), flat)
+    directory = 512 * (int.from_bytes(padded[48:52], "little") + 1)
+    file, body, table = bytearray(padded), b"", []
+    for number, (node, _) in enumerate(flat):
+        if not node.storage:
+            sectors = max(1, -(-len(node.data) // 64))
+            struct.pack_into("<LQ", file, directory + 128 * number + 116, len(table), len(node.data))
+            table += [*range(len(table) + 1, len(table) + sectors), 0xFFFFFFFE]
+            body += node.data.ljust(64 * sectors, b"\0")
+    first = len(file) // 512 - 1
+    listed = struct.pack(f"<{len(table)}L", *table).ljust(512, b"\xff")
+    blocks = -(-len(body) // 512)
+    assert len(listed) == 512
+    assert first + 1 + blocks <= 128, "the table of the file has one sector"
+    file += listed + body.ljust(512 * blocks, b"\0")
+    struct.pack_into("<2L", file, 60, first, 1)
+    struct.pack_into("<LQ", file, directory + 116, first + 1, len(body))
+    chain = [0xFFFFFFFE, *range(first + 2, first + 1 + blocks), 0xFFFFFFFE]
+    struct.pack_into(f"<{len(chain)}L", file, 512 + 4 * first, *chain)
+    return bytes(file)
+
+
 def _flatten(root: Node, flat: list[tuple[Node, int]]) -> dict[int, tuple[int, int]]:
     """The nodes in the order of the directory; for each its first child and its next sibling."""
     links: dict[int, tuple[int, int]] = {}

@@ -120,6 +120,15 @@ def open_text() -> bytes:
     return _saved(document.write)
 
 
+def xps(*, kind: str = "http://schemas.microsoft.com/xps/2005/06/fixedrepresentation") -> bytes:
+    """A document that was printed into a file, as Windows writes it: of one page."""
+    sequence = "application/vnd.ms-package.xps-fixeddocumentsequence+xml"
+    types = f'<Types><Default Extension="fdseq" ContentType="{sequence}"/></Types>'
+    relation = f'<Relationships><Relationship Id="R1" Type="{kind}" Target="/FixedDocSeq.fdseq"/></Relationships>'
+    pages = [("FixedDocSeq.fdseq", b"<FixedDocumentSequence/>"), ("Documents/1/Pages/1.fpage", PROSE.encode())]
+    return pack([(TYPES, types.encode()), ("_rels/.rels", relation.encode()), *pages])
+
+
 def _saved(save: Callable[[io.BytesIO], object]) -> bytes:
     file = io.BytesIO()
     save(file)
@@ -211,6 +220,15 @@ def storage(name: str, *children: Node) -> Node:
 
 CODE = storage("VBA", Node("dir", b"x"))
 PACKAGE = Node("\1Ole10Native", b"\2\0setup.exe\0" + portable() + bytes(4096))
+
+
+def packaged(name: str, *, label: str = "") -> Node:
+    """A file in a document, as Windows packages it ([MS-OLEDS] 2.3.6)."""
+    texts = [label or name, f"C:\\Users\\ann\\{name}"]
+    data = struct.pack("<H", 2) + b"".join(text.encode() + b"\0" for text in texts) + struct.pack("<2H", 0, 3)
+    placed = f"C:\\Temp\\{name}".encode() + b"\0"
+    data += struct.pack("<L", len(placed)) + placed + struct.pack("<L", 5) + b"hello"
+    return Node("\1Ole10Native", struct.pack("<L", len(data)) + data)
 
 
 def noise(length: int) -> bytes:
@@ -329,6 +347,16 @@ OTHERS: dict[str, tuple[str, Maker]] = {
     "odt": ("application/vnd.oasis.opendocument.text", open_text),
     "epub": ("application/epub+zip", lambda: pack(EPUB)),
     "zip": ("application/zip", lambda: pack([("a.txt", PROSE.encode())])),
+    "zip of zips": (
+        "application/zip",
+        lambda: pack([("b.zip", pack([("a.txt", b"x")])), ("c.rar", b"x"), ("d.7z", b"x")]),
+    ),
+    "xps": ("application/vnd.ms-xpsdocument", xps),
+    "xps, open": (
+        "application/vnd.ms-xpsdocument",
+        lambda: xps(kind="http://schemas.openxps.org/oxps/v1.0/fixedrepresentation"),
+    ),
+    "a package of nobody": ("application/zip", lambda: pack([(TYPES, b"<Types/>"), ("a.nuspec", b"x")])),
     "zip, empty": ("application/zip", lambda: pack([])),
     "dotx": (f"{DOCX.removesuffix('document')}template", lambda: with_main(word(), _type_of("word.template"))),
     "gzip": ("application/gzip", lambda: gzip.compress(PROSE.encode())),
@@ -462,7 +490,8 @@ ARCHIVES: dict[str, Danger] = {
     ),
     "zip, encrypted": (ZIP, (ENCRYPTED,), lambda: pack([("a.txt", b"x")], Packing(flags=1))),
     "zip of a program": (ZIP, (PROGRAM,), lambda: pack([("a.pdf.exe", portable())])),
-    "zip of a zip": (ZIP, (BOMB,), lambda: pack([("b.zip", pack([("c.zip", b"x")]))])),
+    "zip of a zip of a program": (ZIP, (PROGRAM,), lambda: pack([("b.zip", pack([("a.scr", b"x")]))])),
+    "zip of a bomb": (ZIP, (BOMB,), lambda: pack([("b.zip", pack([("a", bytes(900_000))]))])),
     "zip that is too dense": (ZIP, (BOMB,), lambda: pack([("a", bytes(1_000_000))])),
     "zip that claims a gigabyte": (ZIP, (BOMB,), lambda: pack([("a", b"x")], Packing(declared=2**30 + 1))),
     "zip whose members share their bytes": (ZIP, (BOMB,), _shared_bytes),

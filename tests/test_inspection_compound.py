@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.inspection import compound as reader
 from gateway.inspection import content
 from gateway.inspection.structure import Structure, Trait
-from tests.container_samples import Node, compound, pack, portable
-from tests.document_samples import CODE, INSTALLER_CLASS, PACKAGE, old_slides, old_word, storage
+from tests.container_samples import Node, compound, pack, portable, short
+from tests.document_samples import CODE, INSTALLER_CLASS, PACKAGE, old_slides, old_word, packaged, storage
 
 
 def read(data: bytes) -> Structure:
@@ -47,12 +47,39 @@ TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
     "a text": (old_word(), frozenset()),
     "a text with macros": (old_word(storage("Macros", CODE)), frozenset({Trait.MACROS})),
     "macros deep inside": (old_word(storage("a", storage("b", CODE))), frozenset({Trait.MACROS})),
-    "macros in capitals": (old_word(storage("_vba_Project_CUR")), frozenset({Trait.MACROS})),
+    "macros in capitals": (
+        old_word(storage("_VBA_PROJECT_CUR", storage("vBa", *CODE.children))),
+        frozenset({Trait.MACROS}),
+    ),
+    "a storage for macros with none": (old_word(storage("_VBA_PROJECT_CUR")), frozenset()),
+    "a project without modules": (old_word(storage("Macros", storage("VBA"))), frozenset()),
     "a name that only looks like it": (old_word(storage("VBAX")), frozenset()),
     "a text, encrypted": (old_word(encrypted=True), frozenset({Trait.ENCRYPTED})),
     "a sheet": (compound([records((0x85, bytes(5) + b"\0"))]), frozenset()),
     "a sheet of macros": (compound([records((0x85, bytes(5) + b"\1"))]), frozenset({Trait.MACROS})),
     "a sheet of charts": (compound([records((0x85, bytes(5) + b"\2"))]), frozenset()),
+    "a sheet of macros behind 70 KB": (
+        compound([records(*[(0xFC, bytes(8000))] * 9, (0x85, bytes(5) + b"\1"))]),
+        frozenset({Trait.MACROS}),
+    ),
+    "a sheet of macros behind 5 MB": (
+        compound([records(*[(0x3C, bytes(8224))] * 640, (0x85, bytes(5) + b"\1"))]),
+        frozenset({Trait.MACROS}),
+    ),
+    "a sheet of macros behind many records": (
+        compound([records(*[(0xE0, bytes(20))] * 15_000, (0x85, bytes(5) + b"\1"))]),
+        frozenset({Trait.MACROS}),
+    ),
+    "a sheet of macros, hidden well": (compound([records((0x85, bytes(4) + b"\2\1"))]), frozenset({Trait.MACROS})),
+    "a sheet of macros in a short book": (short([records((0x85, bytes(5) + b"\1"))]), frozenset({Trait.MACROS})),
+    "a sheet of macros behind the globals": (
+        compound([records((0x0A, b""), (0x85, bytes(5) + b"\1"))]),
+        frozenset(),
+    ),
+    "a sheet, encrypted behind 70 KB": (
+        compound([records(*[(0xFC, bytes(8000))] * 9, (0x2F, bytes(6)))]),
+        frozenset({Trait.ENCRYPTED}),
+    ),
     "a sheet, encrypted": (compound([records((0x2F, bytes(6)))]), frozenset({Trait.ENCRYPTED})),
     "slides": (old_slides(), frozenset()),
     "slides with macros": (old_slides(macros=True), frozenset({Trait.MACROS})),
@@ -62,6 +89,22 @@ TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
     ),
     "a package with a program": (old_word(PACKAGE), frozenset({Trait.PROGRAM_WITHIN})),
     "a package of two letters": (old_word(Node("\1Ole10Native", b"MZ")), frozenset()),
+    "a package with a script": (old_word(packaged("invoice.js")), frozenset({Trait.PROGRAM_WITHIN})),
+    "a package with a script of PowerShell": (old_word(packaged("run.ps1")), frozenset({Trait.PROGRAM_WITHIN})),
+    "a package with a shortcut deep inside": (
+        old_word(storage("ObjectPool", storage("_1", packaged("a.pdf.lnk")))),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a short package with a script": (
+        short([Node("WordDocument", bytes(900)), packaged("a.vbs")]),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a package with a label that hides it": (
+        old_word(packaged("a.bat", label="notes")),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a package with a document": (old_word(packaged("offer.pdf")), frozenset()),
+    "a package with a text": (old_word(packaged("notes.txt")), frozenset()),
     "a program in another stream": (old_word(Node("Data", portable())), frozenset()),
     "an archive behind": (old_word() + pack([("a", b"x")]), frozenset({Trait.ARCHIVE_WITHIN})),
     "an archive inside": (old_word(Node("Theme", pack([("a", b"x")]))), frozenset()),

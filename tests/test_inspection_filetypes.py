@@ -12,7 +12,7 @@ import pytest
 
 from gateway import rules
 from gateway.errors import SettingsError
-from gateway.inspection import archive, compound, filetypes, program, text
+from gateway.inspection import compound, filetypes, office, program, text
 from gateway.inspection.filetypes import FileType
 from tests.document_samples import DANGERS, DOCX, NATIVE
 from tests.picture_samples import PICTURES
@@ -56,7 +56,7 @@ TOLD = {
     *(mime for mime, _ in NATIVE.values()),
     *(mime for mime, _, _ in DANGERS.values()),
     *(sample.mime for sample in (PICTURES | RECORDINGS).values()),
-    *archive.MAIN_PARTS.values(),
+    *office.MAIN_PARTS.values(),
     *compound.STREAMS.values(),
     *program.STARTS.values(),
 } - {filetypes.OCTETS}

@@ -1,26 +1,19 @@
-"""ZIP archives: documents, programs for Java and Android, and all others; with what is dangerous about any of them.
+"""ZIP archives: documents, programs for Java, Android and Windows, and all others; with what is dangerous about any.
 
-Rule 1. The main part of an office document decides, found as an office program finds it: `_rels/.rels` names the part,
-        `[Content_Types].xml` its type (ECMA-376 part 2, 9.2 and 9.3). Names of folders prove nothing.
-Rule 2. OpenDocument and EPUB are told by their first member. Who calls himself a document and has no such part is
-        DRESSED_UP.
-Rule 3. XML goes through expat, never into a tree; a document type declaration ends the reading.
+Rule 1. An archive in an archive is looked into as well, while there is little of it. It is a bomb if it unpacks to far
+        more than it is, or if there is always another one inside.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from urllib.parse import unquote
-from xml.parsers import expat
+from collections.abc import Callable, Iterator, Sequence
 
-from gateway.inspection import filetypes, zip_directory
-from gateway.inspection.content import Content
+from gateway.inspection import compound, filetypes, office, zip_directory
+from gateway.inspection.content import Content, of_bytes
 from gateway.inspection.filetypes import FileType
+from gateway.inspection.office import ZIP
 from gateway.inspection.structure import Structure, Trait
-from gateway.inspection.zip_directory import STORED, Directory, Member
+from gateway.inspection.zip_directory import Directory, Member
 
 STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08PK\3\4", b"PK00PK\3\4")
 MOST_RATIO = 100
@@ -28,54 +21,20 @@ MOST_UNPACKED_BYTES = 2**30
 TRAILING_BYTES = 64
 
 # What stands in an embedded object is looked at too, for its name is made up by the program that embedded it.
-EMBEDDED = "/embeddings/"
+EMBEDDED = ("/embeddings/", "/object ")  # as Office and as LibreOffice call it
 MOST_EMBEDDED = 16
 MOST_EMBEDDED_BYTES = 128 * 1024
+
+MOST_DEEP = 3  # archives in archives in the archive
+MOST_INNER = 32
+MOST_INNER_BYTES = 2**20  # of one
+MOST_INNER_MEMBERS = 4096  # of all
 
 # Programs for others, by a member that they cannot be without.
 PACKAGES = {
     "application/vnd.android.package-archive": "AndroidManifest.xml",
     "application/java-archive": "META-INF/MANIFEST.MF",
-}
-
-ZIP = "application/zip"
-TYPES_PART, RELATIONS_PART = "[Content_Types].xml", "_rels/.rels"
-MOST_XML_BYTES = 512 * 1024
-MOST_ELEMENTS = 10_000
-
-_WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml"
-_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-_SLIDES = "application/vnd.openxmlformats-officedocument.presentationml"
-
-# The content type of a main part, in lower case, and what the whole file is then called.
-MAIN_PARTS = {
-    f"{_WORD}.document.main+xml": f"{_WORD}.document",
-    f"{_WORD}.template.main+xml": f"{_WORD}.template",
-    f"{_SHEET}.sheet.main+xml": f"{_SHEET}.sheet",
-    f"{_SHEET}.template.main+xml": f"{_SHEET}.template",
-    f"{_SLIDES}.presentation.main+xml": f"{_SLIDES}.presentation",
-    f"{_SLIDES}.template.main+xml": f"{_SLIDES}.template",
-    f"{_SLIDES}.slideshow.main+xml": f"{_SLIDES}.slideshow",
-    "application/vnd.ms-visio.drawing.main+xml": "application/vnd.ms-visio.drawing",
-    "application/vnd.ms-excel.sheet.binary.macroenabled.main": "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
-} | {
-    f"application/vnd.ms-{kind}.macroenabled.main+xml": f"application/vnd.ms-{kind}.macroEnabled.12"
-    for kind in (
-        *("word.document", "excel.sheet", "excel.template", "excel.addin"),
-        *("powerpoint.presentation", "powerpoint.slideshow", "powerpoint.template", "powerpoint.addin"),
-    )
-}
-# The only name of a main part that says it twice.
-MAIN_PARTS["application/vnd.ms-word.template.macroenabledtemplate.main+xml"] = (
-    "application/vnd.ms-word.template.macroEnabled.12"
-)
-MAIN_RELATIONS = ("/relationships/officeDocument", "/relationships/document")
-MACRO_TYPES = ("macroenabled", "vbaproject", "macrosheet")
-OFFICE_FOLDERS = ("word/", "xl/", "ppt/")
-# What a first member `mimetype` may claim, and the member that must be there too.
-CLAIMED = {
-    re.compile(r"application/vnd\.oasis\.opendocument\.[a-z-]{1,40}"): "content.xml",
-    re.compile(r"application/epub\+zip"): "META-INF/container.xml",
+    "application/vnd.ms-appx": "AppxManifest.xml",
 }
 
 
@@ -88,8 +47,8 @@ def read(content: Content) -> Structure | None:
         return Structure(mime=ZIP, traits=frozenset({Trait.TRUNCATED}))
     if not archive.members:
         return Structure(mime=ZIP, traits=_traits(content, archive, ()))
-    known = _program(archive) or document(content, archive)
-    named = [called for member in archive.members if (called := filetypes.called(member.name))]
+    known = _program(archive) or office.document(content, archive)
+    named = _named(archive)
     if known:  # a document is made of markup
         named = [called for called in named if called.family != filetypes.MARKUP]
     else:
@@ -102,13 +61,25 @@ def _program(archive: Directory) -> Structure | None:
     return next((Structure(mime=mime) for mime, needed in PACKAGES.items() if archive.named(needed)), None)
 
 
+def _named(archive: Directory) -> list[FileType]:
+    return [called for member in archive.members if (called := filetypes.called(member.name))]
+
+
 def _traits(content: Content, archive: Directory, named: Sequence[FileType]) -> frozenset[Trait]:
     """Tell what is dangerous about it; `named`: what its members would be, by their names."""
     members = archive.members
+    inner = [*_archives_within(content, archive)]
+    size = archive.size_bytes + sum(directory.size_bytes for _, _, directory in inner)
+    named = [*named, *(called for _, _, directory in inner for called in _named(directory))]
+    projects = [member for member in members if office.is_project(member)]
     found: dict[Trait, Callable[[], bool]] = {
         Trait.ENCRYPTED: lambda: any(member.encrypted for member in members),
-        Trait.BOMB: lambda: _bomb(content, archive) or any(called.packs for called in named),
-        Trait.MACROS: lambda: any(member.name.lower().endswith("vbaproject.bin") for member in members),
+        Trait.BOMB: lambda: (
+            size > MOST_UNPACKED_BYTES
+            or _bomb(content, archive)
+            or any(depth > MOST_DEEP or _bomb(around, directory) for depth, around, directory in inner)
+        ),
+        Trait.MACROS: lambda: bool(projects) and office.has_code(content, projects),
         Trait.PROGRAM_WITHIN: lambda: any(called.runnable for called in named) or _embeds(content, members),
         Trait.ARCHIVE_WITHIN: lambda: archive.prefix_bytes > 0,
         Trait.TRAILING: lambda: archive.trailing_bytes > TRAILING_BYTES,
@@ -125,121 +96,36 @@ def _bomb(content: Content, archive: Directory) -> bool:
     )
 
 
+def _archives_within(content: Content, archive: Directory) -> Iterator[tuple[int, Content, Directory]]:
+    """Open the archives in the archive, and those in them: how deep each lies, its bytes, its directory.
+
+    Those that are large, and what is beyond our bounds, stay closed. Raises TooCostly.
+    """
+    waiting, left, members = [(1, content, archive)], MOST_INNER, MOST_INNER_MEMBERS
+    while waiting:
+        depth, around, outer = waiting.pop()
+        for member in outer.members:
+            called = filetypes.called(member.name)
+            if not (called and called.packs and called.family == "zip") or member.size_bytes > MOST_INNER_BYTES:
+                continue
+            inner = of_bytes(zip_directory.unpack(around, member, most_bytes=MOST_INNER_BYTES) or b"")
+            found = zip_directory.walk(inner)
+            left, members = left - 1, members - (len(found.members) if found else 0)
+            if found:
+                yield depth, inner, found
+                waiting.append((depth + 1, inner, found))
+            if depth > MOST_DEEP or left <= 0 or members <= 0:
+                return
+
+
 def _embeds(content: Content, members: tuple[Member, ...]) -> bool:
     """Tell whether an object embedded in a document holds a program: as it is, or in an OLE package."""
-    embedded = [member for member in members if EMBEDDED in f"/{member.name.lower()}"]
+    embedded = [member for member in members if any(place in f"/{member.name.lower()}" for place in EMBEDDED)]
     return any(_holds_program(content, member) for member in embedded[:MOST_EMBEDDED])
 
 
 def _holds_program(content: Content, member: Member) -> bool:
     data = zip_directory.unpack(content, member, most_bytes=MOST_EMBEDDED_BYTES) or b""
-    return data.startswith((b"MZ", b"\x7fELF")) or b"This program cannot be run in DOS mode" in data
-
-
-@dataclass
-class _Parts:
-    """What the two lists of an OOXML package say."""
-
-    main: str = ""
-    by_name: dict[str, str] = field(default_factory=dict)
-    by_extension: dict[str, str] = field(default_factory=dict)
-    elements: int = 0
-
-    def note(self, tag: str, attributes: dict[str, str]) -> None:
-        self.elements += 1
-        if self.elements > MOST_ELEMENTS:
-            raise expat.ExpatError
-        match tag.rpartition(":")[2]:
-            case "Override":
-                self.by_name[_part(attributes.get("PartName", ""))] = attributes.get("ContentType", "").lower()
-            case "Default":
-                self.by_extension[attributes.get("Extension", "").lower()] = attributes.get("ContentType", "").lower()
-            case "Relationship" if attributes.get("Type", "").endswith(MAIN_RELATIONS) and not self.main:
-                self.main = _part(attributes.get("Target", ""))
-
-    @property
-    def main_type(self) -> str:
-        return self.by_name.get(self.main) or self.by_extension.get(self.main.rpartition(".")[2], "")
-
-    @property
-    def types(self) -> set[str]:
-        return {*self.by_name.values(), *self.by_extension.values()}
-
-
-def document(content: Content, archive: Directory) -> Structure | None:
-    """Tell the document that the archive is; None if it does not even call itself one. Raises TooCostly."""
-    claimed = _claim(content, archive)
-    if claimed:
-        return claimed
-    if archive.named(TYPES_PART):
-        return _package(content, archive)
-    if archive.first.name.lower().startswith(OFFICE_FOLDERS):
-        return Structure(mime=ZIP, traits=frozenset({Trait.DRESSED_UP}))
-    return None
-
-
-def _package(content: Content, archive: Directory) -> Structure:
-    parts = _Parts()
-    for name in (TYPES_PART, RELATIONS_PART):
-        if not _note_list(content, archive, name, parts):
-            return Structure(mime=ZIP, traits=frozenset({Trait.DRESSED_UP}))
-    mime = MAIN_PARTS.get(parts.main_type)
-    main = archive.named(parts.main)
-    if mime is None or main is None or not zip_directory.unpack(content, main, most_bytes=1024):
-        return Structure(mime=ZIP, traits=frozenset({Trait.DRESSED_UP}))
-    macros = any(word in kind for word in MACRO_TYPES for kind in parts.types)
-    twice = _twice(archive, TYPES_PART, RELATIONS_PART, parts.main)
-    traits = {Trait.MACROS: macros, Trait.DRESSED_UP: twice}
-    return Structure(mime=mime, traits=frozenset(trait for trait, there in traits.items() if there))
-
-
-def _note_list(content: Content, archive: Directory, name: str, parts: _Parts) -> bool:
-    """Note what a list says; tell whether it could be read to its end."""
-    member = archive.named(name)
-    xml = member and zip_directory.unpack(content, member, most_bytes=MOST_XML_BYTES)
-    if not xml:
-        return False
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = parts.note
-    parser.StartDoctypeDeclHandler = _refuse
-    try:
-        parser.Parse(xml, True)  # noqa: FBT003 - expat takes it by position alone
-    except (expat.ExpatError, ValueError, LookupError):  # the latter two: of an encoding that nobody knows
-        return False
-    return True
-
-
-def _refuse(*_declaration: object) -> None:
-    raise expat.ExpatError
-
-
-def _twice(archive: Directory, *names: str) -> bool:
-    """Tell whether one of these is there more than once: readers differ in which one they take."""
-    wanted = {name.lower() for name in names}
-    return sum(member.name.lower() in wanted for member in archive.members) > len(wanted)
-
-
-def _part(name: str) -> str:
-    return posixpath.normpath("/" + unquote(name)).lstrip("/").lower()
-
-
-def _claim(content: Content, archive: Directory) -> Structure | None:
-    """Tell OpenDocument and EPUB: the first member names the type, stored, so that it stands at a known place."""
-    first = archive.first
-    if first.name != "mimetype" or first.method != STORED:
-        return None
-    said = (zip_directory.unpack(content, first, most_bytes=128) or b"").decode("ascii", "replace").strip()
-    needed = next((needed for form, needed in CLAIMED.items() if form.fullmatch(said)), None)
-    if needed is None:
-        return None
-    if archive.named(needed) is None:
-        return Structure(mime=ZIP, traits=frozenset({Trait.DRESSED_UP}))
-    return Structure(mime=said, traits=_open_document_traits(content, archive))
-
-
-def _open_document_traits(content: Content, archive: Directory) -> frozenset[Trait]:
-    manifest = archive.named("META-INF/manifest.xml")
-    listed = (zip_directory.unpack(content, manifest, most_bytes=MOST_XML_BYTES) if manifest else None) or b""
-    macros = any(member.name.startswith(("Basic/", "Scripts/")) for member in archive.members)
-    traits = {Trait.MACROS: macros, Trait.ENCRYPTED: b"encryption-data" in listed}
-    return frozenset(trait for trait, there in traits.items() if there)
+    if data.startswith((b"MZ", b"\x7fELF")) or b"This program cannot be run in DOS mode" in data:
+        return True
+    return compound.packages_program(data)

@@ -1,18 +1,18 @@
 """OLE compound files: old Office documents, encrypted new ones, installers, mails; by the names in their directory.
 
-Rule 1. OLE sectors ([MS-CFB]) are read one by one, as the allocation table chains them, never the table as a whole.
-Rule 2. Every chain is followed for so many sectors and no further; a directory beyond that: TooCostly.
-Rule 3. The tree of names is walked without recursion, each entry once.
+Rule 1. A VBA project ([MS-OVBA]) is without code if each of its modules, as its directory lists them, says nothing but
+        attributes, options and comments. What cannot be read to its end may have code.
+Rule 2. What a module was compiled to runs too, whatever its text says: where that is longer than it is of an empty
+        module, there is code.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
 
-from gateway.inspection import zip_directory
-from gateway.inspection.content import Content, TooCostly
+from gateway.inspection import filetypes, zip_directory
+from gateway.inspection.content import Content, TooCostly, of_bytes
+from gateway.inspection.ole import MAGIC, STORAGE, STREAM, Entry, Sectors, SectorStream
 from gateway.inspection.structure import Structure, Trait
 
 OLE, ENCRYPTED = "application/x-ole-storage", "application/encrypted"
@@ -34,28 +34,29 @@ STREAMS = {
     "__properties_version1.0": "application/vnd.ms-outlook",
     "visiodocument": "application/vnd.visio",
 }
-MACRO_NAMES = frozenset({"vba", "_vba_project", "macros", "_vba_project_cur"})
 PACKAGE = "\1ole10native"  # a file of any kind, put into a document
 MOST_PACKAGES = 16
 PACKAGE_BYTES = 64 * 1024
+MOST_NAMES = 4  # of what is packaged: its label, where it was, and where it is put
+_NAMES_BYTES = 2048
+_NAME_IN_PACKAGE = re.compile(rb"[^\0-\x1f]{2,260}(?=\0)")
 MAIN_BYTES = 64 * 1024  # of the stream that makes the document
 SEARCHED_BYTES = 4 * 2**20
 
 # [MS-PPT] 2.4.10: a VbaInfoContainer with its atom, which says that there are macros.
 _SLIDE_MACROS = b"\xff\x03\x14\0\0\0\x02\0\0\x04\x0c\0\0\0"
 _FIB_ENCRYPTED = 1  # [MS-DOC] 2.5.2, of its twelfth byte
-_FILE_PASS, _BOUND_SHEET = 0x2F, 0x85  # [MS-XLS] 2.4.117, 2.4.28
+_FILE_PASS, _BOUND_SHEET, _END_OF_GLOBALS = 0x2F, 0x85, 0x0A  # [MS-XLS] 2.4.117, 2.4.28, 2.4.103
+MOST_RECORDS = 20_000  # of a workbook, before its sheets
 
-MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
-STORAGE, STREAM = 1, 2
-MOST_ENTRIES = 8192
-MOST_STREAM_SECTORS = 256
+MODULES, DIRECTORY = "vba", "dir"  # of a VBA project
+MOST_MODULES = 32
+MOST_BYTES = 16 * 1024  # of a module, packed and unpacked
+MOST_COMPILED_BYTES = 2048  # of a module without code
 
-_HEADER_SECTORS = 109  # of the table, listed in the header itself
-_LAST_SECTOR = 0xFFFFFFFA  # beyond it numbers mean free, end, table
-_ENTRY = struct.Struct("<64sHBB3L16s")
-_ENTRY_BYTES = 128
-_MOST_LISTS = 64  # sectors that list the table's sectors, beyond the header: enough for 500 MB
+_VERSION, _STREAM_NAME, _OFFSET = 0x09, 0x32, 0x31  # records of the directory (2.3.4.2)
+_NO_CODE = re.compile(r"\s*(?:Attribute\s.*|Option\s.*|'.*|Rem\b.*)?", re.IGNORECASE)
+_CHUNK_BYTES = 4096
 
 
 def read(content: Content) -> Structure | None:
@@ -69,11 +70,11 @@ def read(content: Content) -> Structure | None:
     name, mime = _main(file, top)
     main = top.get(name)
     stream = file.beginning(main, most_bytes=MAIN_BYTES) if main else b""
-    encrypted, macros = _flags(content, top, mime, stream)
+    encrypted, macros = _flags(content, top, mime, file.opened(main) if main else None)
     traits = {
         Trait.BROKEN: main is not None and not _whole(file, main, stream),
         Trait.ENCRYPTED: mime == ENCRYPTED or encrypted,
-        Trait.MACROS: macros or any(entry.name.lower() in MACRO_NAMES for entry in file.entries if entry.kind),
+        Trait.MACROS: macros or has_code(file),
         Trait.PROGRAM_WITHIN: _program_within(file),
         Trait.ARCHIVE_WITHIN: _is_archive_too(content),
     }
@@ -93,27 +94,33 @@ def _whole(file: Sectors, main: Entry, stream: bytes) -> bool:
     return main.size_bytes > 0 and (file.short(main) or len(stream) == min(main.size_bytes, MAIN_BYTES))
 
 
-def _flags(content: Content, top: dict[str, Entry], mime: str, stream: bytes) -> tuple[bool, bool]:
+def _flags(content: Content, top: dict[str, Entry], mime: str, stream: SectorStream | None) -> tuple[bool, bool]:
     """Tell whether the document is encrypted, and whether it has macros that its directory does not show."""
-    if mime == WORD:
-        return bool(stream[11:12]) and bool(stream[11] & _FIB_ENCRYPTED), False
-    if mime == EXCEL:
+    if stream and mime == WORD:
+        return bool(int.from_bytes(stream.at(11, 1), "little") & _FIB_ENCRYPTED), False
+    if stream and mime == EXCEL:
         return _records(stream)
     if mime == POWERPOINT:
         return "encryptedsummary" in top, _slide_macros(content)
     return False, False
 
 
-def _records(stream: bytes) -> tuple[bool, bool]:
-    """Find in a workbook whether a FilePass record is there, and whether a sheet is one of macros (Excel 4.0)."""
+def _records(stream: SectorStream) -> tuple[bool, bool]:
+    """Find in a workbook whether a FilePass record is there, and whether a sheet is one of macros (Excel 4.0).
+
+    Both stand before the end of the workbook's globals, wherever that is. Raises TooCostly.
+    """
     encrypted = macros = False
     at = 0
-    while at + 4 <= len(stream):
-        kind, length = struct.unpack_from("<2H", stream, at)
+    for _ in range(MOST_RECORDS):
+        head = stream.at(at, 10)
+        kind, length = int.from_bytes(head[:2], "little"), int.from_bytes(head[2:4], "little")
         encrypted = encrypted or kind == _FILE_PASS
-        macros = macros or (kind == _BOUND_SHEET and stream[at + 9 : at + 10] == b"\1")
+        macros = macros or (kind == _BOUND_SHEET and head[9:] == b"\1")
         at += 4 + length
-    return encrypted, macros
+        if len(head) < 4 or kind == _END_OF_GLOBALS or macros:
+            return encrypted, macros
+    raise TooCostly
 
 
 def _slide_macros(content: Content) -> bool:
@@ -126,10 +133,21 @@ def _slide_macros(content: Content) -> bool:
 
 def _program_within(file: Sectors) -> bool:
     packages = [entry for entry in file.entries if entry.name.lower() == PACKAGE and entry.kind == STREAM]
-    return any(
-        b"MZ" in data and b"PE\0\0" in data
-        for data in (file.beginning(package, most_bytes=PACKAGE_BYTES) for package in packages[:MOST_PACKAGES])
-    )
+    return any(_runs(file.beginning(package, most_bytes=PACKAGE_BYTES)) for package in packages[:MOST_PACKAGES])
+
+
+def _runs(package: bytes) -> bool:
+    """Tell whether what is packaged there would run, by its bytes or by a name that it has ([MS-OLEDS] 2.3.6)."""
+    if b"MZ" in package and b"PE\0\0" in package:
+        return True
+    names = _NAME_IN_PACKAGE.findall(package[:_NAMES_BYTES])[:MOST_NAMES]
+    called = [filetypes.called(name.decode("latin-1")) for name in names]
+    return any(row is not None and row.runnable for row in called)
+
+
+def packages_program(data: bytes) -> bool:
+    """Tell whether a compound file, embedded in another document, has a program or a script in it. Raises TooCostly."""
+    return data.startswith(MAGIC) and _program_within(Sectors(of_bytes(data)))
 
 
 def _is_archive_too(content: Content) -> bool:
@@ -138,108 +156,92 @@ def _is_archive_too(content: Content) -> bool:
     return archive is not None and archive.trailing_bytes == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    name: str
-    kind: int
-    left: int
-    right: int
-    child: int
-    class_id: bytes
-    start: int
-    size_bytes: int
+def has_code(file: Sectors) -> bool:
+    """Tell whether a compound file has a VBA project with code. Raises TooCostly."""
+    storages = [entry for entry in file.entries if entry.kind == STORAGE and entry.name.lower() == MODULES]
+    return any(_has_code(file, storage) for storage in storages)
 
 
-class Sectors:
-    """A compound file, opened. `entries` in the order of the file; the first is the root."""
+def is_without_code(project: bytes) -> bool:
+    """Tell of a project in a file of its own that there is no code in it. Raises TooCostly."""
+    if not project.strip(b"\0"):
+        return True
+    file = Sectors(of_bytes(project)) if project.startswith(MAGIC) else None
+    return file is not None and bool(file.entries) and not has_code(file)
 
-    def __init__(self, content: Content) -> None:
-        """Read header and directory. Raises TooCostly."""
-        header = content.head(512)
-        self._content = content
-        shift, self._mini_limit = int.from_bytes(header[30:32], "little"), _u32(header, 56)
-        self._size = 1 << shift if shift in (9, 12) else 0
-        self._lists = [_u32(header, 76 + 4 * n) for n in range(_HEADER_SECTORS)]
-        self._next_list = _u32(header, 68)
-        self._known: dict[int, bytes] = {}  # sectors of the table
-        self.entries: tuple[Entry, ...] = tuple(self._directory(_u32(header, 48))) if self._size else ()
 
-    def top(self) -> Iterator[Entry]:
-        """Walk the entries right below the root, each once."""
-        waiting = [self.entries[0].child] if self.entries else []
-        seen = set()
-        while waiting:
-            number = waiting.pop()
-            if number >= len(self.entries) or number in seen:
+def _has_code(file: Sectors, storage: Entry) -> bool:
+    streams = {entry.name.lower(): entry for entry in file.below(storage) if entry.kind == STREAM}
+    if not any(entry.size_bytes for entry in streams.values()):
+        return False
+    listed = _modules(file, streams.get(DIRECTORY))
+    if listed is None or len(listed) > MOST_MODULES:
+        return True
+    return any(_speaks(file, streams.get(name.lower()), offset) for name, offset in listed)
+
+
+def _modules(file: Sectors, directory: Entry | None) -> list[tuple[str, int]] | None:
+    """List the streams of modules, and where in each its text begins; None if that cannot be read."""
+    data = unpacked(file.beginning(directory, most_bytes=MOST_BYTES)) if directory else None
+    if not data:
+        return None
+    found: list[tuple[str, int]] = []
+    name, at = "", 0
+    while at + 6 <= len(data):
+        kind, length = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 2 : at + 6], "little")
+        value = data[at + 6 : at + 6 + length]
+        if kind == _STREAM_NAME:
+            name = value.decode("utf-16-le", "replace")
+        elif kind == _OFFSET:
+            found.append((name, int.from_bytes(value, "little")))
+        at += 6 + (6 if kind == _VERSION else length)  # which tells another length than it has
+    return found
+
+
+def _speaks(file: Sectors, module: Entry | None, offset: int) -> bool:
+    """Tell whether a module has code, or may have."""
+    if module is None or offset > MOST_COMPILED_BYTES or module.size_bytes > MOST_BYTES:
+        return True
+    text = unpacked(file.beginning(module, most_bytes=MOST_BYTES)[offset:])
+    return text is None or not all(_NO_CODE.fullmatch(line) for line in text.decode("latin-1").splitlines())
+
+
+def unpacked(data: bytes) -> bytes | None:
+    """Unpack what VBA has packed (2.4.1); None of what cannot be unpacked."""
+    if data[:1] != b"\1":
+        return None
+    text, at = bytearray(), 1
+    while at + 2 <= len(data) and len(text) <= MOST_BYTES:
+        header = int.from_bytes(data[at : at + 2], "little")
+        if header >> 12 & 7 != 3:
+            return bytes(text) if not data[at:].strip(b"\0") else None  # streams are filled up
+        end = at + 3 + (header & 0xFFF)
+        chunk = data[at + 2 : end]
+        if not header >> 15:
+            text += chunk
+        elif not _unpack_chunk(chunk, text):
+            return None
+        at = end
+    return bytes(text) if len(text) <= MOST_BYTES else None
+
+
+def _unpack_chunk(chunk: bytes, text: bytearray) -> bool:
+    """Append what a chunk holds; tell whether it could be read."""
+    start, at = len(text), 0
+    while at < len(chunk):
+        flags, at = chunk[at], at + 1
+        for bit in range(8):
+            if at >= len(chunk):
+                break
+            if not flags >> bit & 1:
+                text.append(chunk[at])
+                at += 1
                 continue
-            seen.add(number)
-            entry = self.entries[number]
-            yield entry
-            waiting += [entry.left, entry.right]
-
-    def short(self, entry: Entry) -> bool:
-        """Tell whether the stream lies in the mini stream, which nobody reads here."""
-        return entry.size_bytes < self._mini_limit
-
-    def beginning(self, entry: Entry, *, most_bytes: int) -> bytes:
-        """Read the first bytes of a stream; none of a short one. Raises TooCostly."""
-        if self.short(entry):
-            return b""
-        wanted = min(entry.size_bytes, most_bytes)
-        sectors = min(MOST_STREAM_SECTORS, -(-wanted // self._size))
-        return b"".join(self._sector(number) for number in self._chain(entry.start, sectors))[:wanted]
-
-    def _directory(self, start: int) -> Iterator[Entry]:
-        most = MOST_ENTRIES * _ENTRY_BYTES // self._size
-        for count, number in enumerate(self._chain(start, most + 1)):
-            if count == most:
-                raise TooCostly
-            sector = self._sector(number)
-            for at in range(0, len(sector) - _ENTRY_BYTES + 1, _ENTRY_BYTES):
-                yield _entry(sector, at)
-
-    def _chain(self, number: int, most: int) -> Iterator[int]:
-        seen: set[int] = set()
-        while number < _LAST_SECTOR and number not in seen and len(seen) < most:
-            seen.add(number)
-            yield number
-            number = self._next(number)
-
-    def _next(self, number: int) -> int:
-        table, place = divmod(number, self._size // 4)
-        if table not in self._known:
-            self._known[table] = self._sector(self._table_sector(table))
-        return _u32(self._known[table], 4 * place)
-
-    def _table_sector(self, table: int) -> int:
-        """Find where that sector of the table is: the header lists the first ones, chained lists the others."""
-        each = self._size // 4 - 1
-        while table >= len(self._lists) and self._next_list < _LAST_SECTOR:
-            if len(self._lists) > _HEADER_SECTORS + _MOST_LISTS * each:
-                raise TooCostly
-            sector = self._sector(self._next_list)
-            self._lists += [_u32(sector, 4 * n) for n in range(each)]
-            self._next_list = _u32(sector, 4 * each)
-        return self._lists[table] if table < len(self._lists) else _LAST_SECTOR
-
-    def _sector(self, number: int) -> bytes:
-        return self._content.at((number + 1) * self._size, self._size) if number < _LAST_SECTOR else b""
-
-
-def _entry(sector: bytes, at: int) -> Entry:
-    name, length, kind, _, left, right, child, class_id = _ENTRY.unpack_from(sector, at)
-    return Entry(
-        name=name[: max(0, min(length, 64) - 2)].decode("utf-16-le", "replace"),
-        kind=kind,
-        left=left,
-        right=right,
-        child=child,
-        class_id=class_id,
-        start=_u32(sector, at + 116),
-        size_bytes=_u32(sector, at + 120),
-    )
-
-
-def _u32(data: bytes, at: int) -> int:
-    """Read a number. What does not stand there is an end."""
-    return int.from_bytes(data[at : at + 4], "little") if at + 4 <= len(data) else _LAST_SECTOR
+            token, at = int.from_bytes(chunk[at : at + 2], "little"), at + 2
+            bits = max(4, (len(text) - start - 1).bit_length())
+            length, back = (token & (0xFFFF >> bits)) + 3, (token >> (16 - bits)) + 1
+            if back > len(text) - start or len(text) - start + length > _CHUNK_BYTES:
+                return False
+            for _ in range(length):
+                text.append(text[-back])
+    return True

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inspection import content
-from gateway.inspection.compound import MAGIC, STREAM, Sectors
 from gateway.inspection.content import TooCostly
-from tests.container_samples import Node, compound
+from gateway.inspection.ole import MAGIC, STREAM, Sectors
+from tests.container_samples import Node, compound, short
 from tests.document_samples import noise, old_sheet, old_slides, old_word, storage
 
 FILES = {
@@ -22,6 +22,9 @@ FILES = {
     "slides in large sectors": old_slides(shift=12),
     "storages in storages": compound([storage("a", storage("b", storage("c", Node("d", noise(5000)))), Node("e"))]),
     "9 MB, whose table needs a list": compound([Node("Workbook", noise(9_000_000)), *[Node(f"{n}") for n in range(9)]]),
+    "short streams": short(
+        [Node("a", b"one"), storage("b", Node("c", noise(700))), Node("d", noise(64)), Node("e", b"")]
+    ),
     "300 streams": compound([Node(f"stream {number}", noise(4096)) for number in range(300)]),
 }
 
@@ -95,3 +98,20 @@ def test_any_changed_header_is_opened(at: int, value: bytes) -> None:
     found = opened(WORD[:at] + value + WORD[at + len(value) :])
     for entry in found.top():
         found.beginning(entry, most_bytes=10**6)
+
+
+def test_a_stream_is_read_anywhere() -> None:
+    data = noise(70_000)
+    file = opened(compound([Node("a", data), Node("b", noise(5000))]))
+    stream = file.opened(next(entry for entry in file.top() if entry.name == "a"))
+    for offset, length in ((0, 10), (511, 2), (69_990, 100), (40_000, 4), (12, 0), (70_000, 5), (5, 60_000)):
+        assert stream.at(offset, length) == data[offset : offset + length]
+
+
+def test_a_mini_stream_that_loops_ends() -> None:
+    data = bytearray(short([Node("a", noise(640))]))
+    table = 512 * (int.from_bytes(data[60:64], "little") + 1)
+    data[table + 8 : table + 12] = bytes(4)
+    file = opened(bytes(data))
+    [entry] = file.top()
+    assert len(file.beginning(entry, most_bytes=10**6)) == 3 * 64

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import archive, content, zip_directory
+from gateway.inspection import content, office, zip_directory
 from gateway.inspection.structure import Structure, Trait
-from tests.container_samples import pack
-from tests.document_samples import DOCX, PPTX, TYPES, XLSX
+from tests.container_samples import Node, compound, pack
+from tests.document_samples import DOCX, PPTX, TYPES, XLSX, storage
 
 RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 STRICT = "http://purl.oclc.org/ooxml/officeDocument/relationships/officeDocument"
@@ -32,7 +32,7 @@ def document(*members: tuple[str, bytes]) -> Structure | None:
     data = content.of_bytes(pack(members))
     directory = zip_directory.walk(data)
     assert directory
-    return archive.document(data, directory)
+    return office.document(data, directory)
 
 
 def package(listed: bytes, related: bytes, *more: tuple[str, bytes], part: str = "word/document.xml") -> Structure:
@@ -41,7 +41,7 @@ def package(listed: bytes, related: bytes, *more: tuple[str, bytes], part: str =
     return found
 
 
-@pytest.mark.parametrize(("kind", "mime"), archive.MAIN_PARTS.items(), ids=archive.MAIN_PARTS)
+@pytest.mark.parametrize(("kind", "mime"), office.MAIN_PARTS.items(), ids=office.MAIN_PARTS)
 def test_the_main_part_tells_the_type(kind: str, mime: str) -> None:
     found = package(types(override(kind.upper())), relations())
     assert found.mime == mime
@@ -108,6 +108,53 @@ MACROS = {
 @pytest.mark.parametrize("kind", MACROS.values(), ids=MACROS)
 def test_macros_are_seen_by_the_type_of_a_part(kind: str) -> None:
     assert package(types(override(), override(kind, "/a.bin")), relations()).traits == {Trait.MACROS}
+
+
+def project(*children: Node) -> bytes:
+    return compound([storage("VBA", *children), Node("PROJECT", b"ID=")] if children else [Node("PROJECT", b"ID=")])
+
+
+BIN = '<Default Extension="bin" ContentType="application/vnd.ms-office.vbaProject"/>'
+SETTINGS = override("application/vnd.openxmlformats-officedocument.printerSettings", "/a.bin")
+UNUSED = {
+    "a default for no part": (BIN, (), False),
+    "a default in capitals for no part": (
+        BIN.upper()
+        .replace("DEFAULT", "Default")
+        .replace("EXTENSION", "Extension")
+        .replace("CONTENTTYPE", "ContentType"),
+        (),
+        False,
+    ),
+    "a default for another part's name": (BIN + SETTINGS, (("a.bin", b"x"),), False),
+    "a default for a part": (BIN, (("a.bin", b"x"),), True),
+    "a default for a part in capitals": (BIN, (("A.BIN", b"x"),), True),
+    "a sheet of macros by default": (
+        '<Default Extension="xml" ContentType="application/vnd.ms-excel.macrosheet+xml"/>',
+        (("xl/macrosheets/a.xml", b"x"),),
+        True,
+    ),
+    "an empty project": (BIN, (("word/vbaProject.bin", b""),), False),
+    "a project without modules": (BIN, (("word/vbaProject.bin", project()),), False),
+    "a project that nobody can read": (BIN, (("word/vbaProject.bin", b"x"),), True),
+    "a project with a directory that nobody can read": (
+        BIN,
+        (("word/vbaProject.bin", project(Node("dir", b"x"))),),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "members", "macros"), UNUSED.values(), ids=UNUSED)
+def test_macros_are_those_that_a_part_has(row: str, members: tuple[tuple[str, bytes], ...], macros: bool) -> None:  # noqa: FBT001
+    found = package(types(row, override()), relations(), *members)
+    assert (found.mime, found.traits) == (DOCX, {Trait.MACROS} if macros else frozenset())
+
+
+def test_a_document_that_may_have_macros_has_none_in_an_empty_project() -> None:
+    kind = "application/vnd.ms-word.document.macroEnabled.main+xml"
+    assert package(types(override(kind), BIN), relations(), ("word/vbaProject.bin", project())).traits == frozenset()
+    assert package(types(override(kind), BIN), relations(), ("word/vbaProject.bin", b"x")).traits == {Trait.MACROS}
 
 
 @pytest.mark.parametrize("name", [TYPES, "_RELS/.rels", "word/Document.xml"])
