@@ -34,6 +34,7 @@ _LIMITS = """
 [limits]
 webhooks_per_account = "1000000/second"
 fetches_per_attachment = "1000000/second"
+downloads_per_address = "off"
 calls_per_project = "1000000/second"
 """
 
