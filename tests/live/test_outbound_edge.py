@@ -21,6 +21,7 @@ from gateway import config, doors, paths
 from gateway.config.listeners import SINCH_NAMES
 from gateway.outbound import refusals
 from gateway.outbound.refusals import Refused
+from gateway.phrases import Reason
 from gateway.serving import nginx_conf
 from sandbox.child import Child
 from sandbox.connection import Answer
@@ -45,8 +46,7 @@ SECRET = "SECRET-OF-MOTION"
 
 def assert_refused(answer: Answer, code: str) -> None:
     """Word for word as the door itself would say it."""
-    facts = {"most": doors.MOST_CALL_BYTES} if code == "BODY_TOO_LARGE" else {}
-    refused = Refused(code, **facts)
+    refused = Refused(code, most=doors.MOST_CALL_BYTES, reason=Reason.OURS)
     assert (answer.status, answer.body) == (refused.status, refused.body)
     assert {name: answer.header(name) for name in refused.headers} == refused.headers
     assert json.loads(answer.body)["error"]["code"] == answer.status
