@@ -330,7 +330,15 @@ HEAVY: dict[str, Maker] = {
     "ends of archives": lambda: b"PK\5\6" * 17_000,
     "a text of 8 MB": lambda: PROSE.encode() * 80_000,
     "zeros": lambda: bytes(16 * 2**20),
+    "PDF of slashes": lambda: _pdf_of(b"/" * 2**21),
+    "PDF of streams": lambda: _pdf_of(b"stream\n" * 300_000),
+    "PDF of names in numbers": lambda: _pdf_of(b"/a#41 " * 300_000),
+    "PDF of objects in streams": lambda: _pdf_of(b"1 0 obj<</N 1/First 1>>stream\n<>\nendstream " * 50_000),
 }
+
+
+def _pdf_of(body: bytes) -> bytes:
+    return pdf()[:-200] + body + pdf()[-200:]
 
 
 def costs(data: bytes) -> tuple[float, int]:

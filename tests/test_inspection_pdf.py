@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 import zipfile
+import zlib
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 
 from gateway.inspection import content, inspector
 from gateway.inspection import pdf as reader
+from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import pack
 from tests.document_samples import pdf, pdf_of_picture, pdf_updated
+from tests.media_samples import judged
 
 WHOLE = pdf()
 ROWS: dict[str, tuple[bytes, frozenset[Trait]]] = {
@@ -140,3 +144,102 @@ def packed_alone(kind: str) -> bytes:
 @pytest.mark.parametrize(("kind", "mime"), [("zip", "application/zip"), ("tar", "application/x-tar")])
 def test_an_archive_that_holds_one_is_an_archive(kind: str, mime: str) -> None:
     assert inspector.inspect(content.of_bytes(packed_alone(kind))).mime == mime
+
+
+def read(data: bytes) -> Structure:
+    found = reader.read(content.of_bytes(data))
+    assert found
+    return found
+
+
+def with_object(body: bytes) -> bytes:
+    return WHOLE.replace(b"trailer", b"99 0 obj\n" + body + b"\nendobj\ntrailer", 1)
+
+
+def packed(
+    objects: bytes, *, filters: bytes = b"/FlateDecode", data: bytes | None = None, kind: bytes = b"/ObjStm"
+) -> bytes:
+    """A stream of objects, as newer PDFs keep them."""
+    body = zlib.compress(objects) if data is None else data
+    head = b"<< /Type %s /N 1 /First 5 /Filter %s /Length %d >>\nstream\r\n" % (kind, filters, len(body))
+    return with_object(head + body + b"\nendstream")
+
+
+SCRIPT = b"98 0 << /S /JavaScript /JS (app.alert(1)) >>"
+ACTIVE = {
+    "JavaScript": with_object(b"<< /S /JavaScript /JS (app.alert(1)) >>"),
+    "in numbers": with_object(b"<< /S /#4aava#53cript /JS (app.alert(1)) >>"),
+    "in numbers alone": with_object(b"<</S/#4A#61#76#61#53#63#72#69#70#74>>"),
+    "a program": with_object(b"<< /S /Launch /F (cmd.exe) >>"),
+    "a program in numbers": with_object(b"<</S/L#61unch/F(cmd.exe)>>"),
+    "a file": with_object(b"<< /Type /EmbeddedFile /Length 0 >>"),
+    "a list of files": with_object(b"<< /Names << /EmbeddedFiles 5 0 R >> >>"),
+    "rich media": with_object(b"<< /Subtype /RichMedia >>"),
+    "a form of its own": with_object(b"<< /XFA [(template) 9 0 R] >>"),
+    "a PDF in it": with_object(b"<< /S /GoToE >>"),
+    "in a stream of objects": packed(SCRIPT),
+    "in one, in numbers": packed(b"98 0 << /S /Java#53cript >>"),
+    "in one whose type is written in numbers": packed(SCRIPT, kind=b"/Obj#53tm", filters=b"/Flate#44ecode"),
+    "in one of hexadecimal digits": packed(b"", filters=b"/ASCIIHexDecode", data=SCRIPT.hex().encode() + b">"),
+    "in one packed twice": packed(
+        b"", filters=b"[/ASCIIHexDecode /FlateDecode]", data=zlib.compress(SCRIPT).hex().encode() + b">"
+    ),
+    "in one of 85 letters": packed(b"", filters=b"/ASCII85Decode", data=base64.a85encode(SCRIPT) + b"~>"),
+    "behind line feeds": b"\n\n" + with_object(b"<< /S /Launch >>"),
+}
+
+
+@pytest.mark.parametrize("data", ACTIVE.values(), ids=ACTIVE)
+def test_what_does_more_than_be_read_is_told(data: bytes) -> None:
+    found = inspector.inspect(content.of_bytes(data))
+    assert (found.mime, found.traits) == ("application/pdf", {Trait.ACTIVE})
+    assert judged(found, "strict").kind is VerdictKind.REFUSED
+    assert judged(found, "meta-cloud").kind is VerdictKind.NATIVE
+
+
+CALM = {
+    "objects": packed(b"98 0 << /Type /Catalog >>"),
+    "a name that only begins so": with_object(b"<< /Launcher /JavaScripts /XFAce >>"),
+    "a name in numbers": with_object(b"<< /Name#20of#20it >>"),
+    "a link": with_object(b"<< /S /URI /URI (https://example.com/) >>"),
+    "words": with_object(b"<< /Title (JavaScript and Launch) >>"),
+}
+
+
+@pytest.mark.parametrize("data", CALM.values(), ids=CALM)
+def test_what_is_only_read_has_no_trait(data: bytes) -> None:
+    assert read(data).traits == frozenset()
+
+
+OPAQUE = {
+    "an unknown filter": packed(b"", filters=b"/LZWDecode", data=b"x"),
+    "a filter that does not fit": packed(b"", data=b"x"),
+    "too much in it": packed(bytes(5 * 2**20)),
+    "too large": WHOLE[:-200] + b"%" * (12 * 2**20) + b"\n" + WHOLE[-200:],
+}
+
+
+@pytest.mark.parametrize("data", OPAQUE.values(), ids=OPAQUE)
+def test_what_cannot_be_looked_through_is_a_link_under_strict(data: bytes) -> None:
+    found = inspector.inspect(content.of_bytes(data))
+    assert Trait.OPAQUE in found.traits
+    assert judged(found, "strict").kind is not VerdictKind.NATIVE
+
+
+PAGE = b"<html><script>alert(1)</script></html>"
+PADDINGS = {
+    "nothing": b"",
+    "blanks": b" " * 3000,
+    "zeros": bytes(70_000),
+    "form feeds": b"\f\v" * 2000,
+    "ones": b"\xff" * 3000,
+    "a comment": b"%" + b"x" * 3000 + b"\n",
+    "a hundred thousand letters": b"x" * 100_000,
+    "a million zeros": bytes(1_000_000),
+}
+
+
+@pytest.mark.parametrize("padding", PADDINGS.values(), ids=PADDINGS)
+def test_no_padding_hides_a_page_behind_it(padding: bytes) -> None:
+    for page in (PAGE, PAGE.decode().encode("utf-16-le")):
+        assert Trait.MARKUP_WITHIN in read(WHOLE + padding + page).traits

@@ -6,12 +6,25 @@ a mark of the encoding or blanks do it no harm. Where other things than blanks s
 
 from __future__ import annotations
 
+import base64
+import binascii
 import codecs
 import re
+import zlib
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
-from gateway.inspection.content import Content
-from gateway.inspection.structure import Structure, Trait, holds_markup, traits_of_broken, traits_of_whole
+from gateway.inspection.content import Content, TooCostly
+from gateway.inspection.structure import (
+    MOST_BEHIND_BYTES,
+    Structure,
+    Trait,
+    holds_markup,
+    holds_page,
+    traits_of_broken,
+    traits_of_whole,
+)
 
 MIME = "application/pdf"
 HEAD_BYTES = 16 * 1024
@@ -26,6 +39,23 @@ _TABLE = re.compile(rb"\s{0,16}(?:xref\b|[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}obj\
 _OBJECT = re.compile(rb"\b[0-9]{1,10} [0-9]{1,5} obj\b")
 _PADDING = b"\0\t\n\r "
 _ENCRYPT = re.compile(rb"/Encrypt\b")
+# What runs a script, starts a program or holds a file (ISO 32000-1, 7.11.4, 12.6.4, 12.7.8, 13.2): names in full, which
+# stand in no compressed data by accident. Any letter of a name may be written as its number (7.3.5).
+_ACTIVE = rb"JavaScript Launch EmbeddedFile EmbeddedFiles RichMedia Rendition GoToE ImportData XFA".split()
+_NAME_ENDS = rb"(?=[\s\0/<>\[\](){}%]|\Z)"
+_NAMES = re.compile(rb"/(?:" + b"|".join(_ACTIVE) + rb")" + _NAME_ENDS)
+_WITH_NUMBERS = re.compile(rb"/[^\s\0/<>\[\](){}%#]{0,60}+#[0-9A-Fa-f]{2}[^\s\0/<>\[\](){}%]{0,60}+")
+_NUMBER = re.compile(rb"#([0-9A-Fa-f]{2})")
+_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_OF_OBJECTS = re.compile(rb"/First\s{0,8}[0-9].*/N\s{0,8}[0-9]|/N\s{0,8}[0-9].*/First\s{0,8}[0-9]", re.DOTALL)
+_FILTERS = re.compile(rb"/(\w{1,20}Decode|Crypt)\b")
+_DICTIONARY_BYTES = 1024
+SEARCHED_BYTES = 12 * 2**20
+MOST_UNPACKED_BYTES = 4 * 2**20  # of all streams of objects
+MOST_OBJECT_STREAMS = 2000
+MOST_STREAMS = 40_000
+MOST_NUMBERED = 20_000  # names with numbers in them
+
 _TABLE_BYTES = 8192  # of what startxref points at: a cross-reference stream keeps its dictionary there
 
 
@@ -53,7 +83,8 @@ def _read(content: Content, start: int) -> Structure:
     tail = content.tail(TAIL_BYTES)
     last = tail.rfind(END)
     if last < 0:
-        return Structure(mime=MIME, traits=traits_of_broken(content, Trait.TRUNCATED))
+        page = {Trait.MARKUP_WITHIN} if holds_page(content.tail(MOST_BEHIND_BYTES)) else set()
+        return Structure(mime=MIME, traits=traits_of_broken(content, Trait.TRUNCATED) | page | _deeds(content))
     found = _STARTXREF.findall(tail, max(0, last - NEAR_BYTES), last)
     table = _table(content, start, int(found[-1]) if found else 0)
     traits = {
@@ -63,7 +94,7 @@ def _read(content: Content, start: int) -> Structure:
     }
     end = content.size_bytes - len(tail[last + len(END) :].strip(_PADDING))
     whole = traits_of_whole(content, end=end)
-    return Structure(mime=MIME, traits=whole | {trait for trait, there in traits.items() if there})
+    return Structure(mime=MIME, traits=whole | {trait for trait, there in traits.items() if there} | _deeds(content))
 
 
 def _table(content: Content, start: int, said: int) -> int | None:
@@ -80,3 +111,75 @@ def _table(content: Content, start: int, said: int) -> int | None:
 def _encrypted(content: Content, tail: bytes, table: int) -> bool:
     """Tell by the trailer, which stands at the end of the file or, in newer ones, where the table begins."""
     return bool(_ENCRYPT.search(tail[-_TABLE_BYTES:]) or _ENCRYPT.search(content.at(table, _TABLE_BYTES)))
+
+
+def _deeds(content: Content) -> frozenset[Trait]:
+    """Tell whether it does more than be read, by the names in its objects, those in compressed streams too."""
+    try:
+        return frozenset({Trait.ACTIVE} if _is_active(content) else ())
+    except TooCostly:
+        return frozenset({Trait.OPAQUE})
+
+
+def _is_active(content: Content) -> bool:
+    """Raises TooCostly where that cannot be told."""
+    if content.size_bytes > SEARCHED_BYTES:
+        raise TooCostly
+    data = content.head(SEARCHED_BYTES)
+    if _names(data):
+        return True
+    if data.count(b"stream") > 2 * MOST_STREAMS:
+        raise TooCostly
+    left = MOST_UNPACKED_BYTES
+    for count, (dictionary, packed) in enumerate(_object_streams(data)):
+        objects = _decoded(dictionary, packed, most_bytes=left)
+        if objects is None or count == MOST_OBJECT_STREAMS:
+            raise TooCostly
+        if _names(objects):
+            return True
+        left -= len(objects)
+    return False
+
+
+def _names(data: bytes) -> bool:
+    """Tell whether one of the active names stands there, in letters or in their numbers. Raises TooCostly."""
+    if _NAMES.search(data):
+        return True
+    numbered = [found[0] for found in islice(_WITH_NUMBERS.finditer(data), MOST_NUMBERED + 1)]
+    if len(numbered) > MOST_NUMBERED:
+        raise TooCostly
+    return any(_NAMES.search(_spelled(name)) for name in numbered)
+
+
+def _spelled(name: bytes) -> bytes:
+    return _NUMBER.sub(lambda found: bytes([int(found[1], 16)]), name)
+
+
+def _object_streams(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Find the streams of objects (7.5.7): for each its dictionary, and what follows."""
+    for found in _STREAM.finditer(data):
+        before = data[max(0, found.start() - _DICTIONARY_BYTES) : found.start()]
+        dictionary = _spelled(before[max(0, before.rfind(b" obj")) :])
+        if _OF_OBJECTS.search(dictionary):
+            end = data.find(b"endstream", found.end())
+            yield dictionary, data[found.end() : end if end >= 0 else len(data)]
+
+
+def _decoded(dictionary: bytes, data: bytes, *, most_bytes: int) -> bytes | None:
+    """Undo the filters of a stream (7.4); None where they are none of ours, or there is more than that."""
+    if b"/Predictor" in dictionary:
+        return None
+    try:
+        for name in _FILTERS.findall(dictionary):
+            if name == b"FlateDecode":
+                data = zlib.decompressobj().decompress(data, most_bytes + 1)
+            elif name == b"ASCIIHexDecode":
+                digits = b"".join(data.partition(b">")[0].split())
+                data = binascii.unhexlify(digits + b"0" * (len(digits) % 2))
+            elif name == b"ASCII85Decode":
+                data = base64.a85decode(b"".join(data.partition(b"~>")[0].split()))
+            else:
+                return None
+    except (zlib.error, ValueError):
+        return None
+    return data if len(data) <= most_bytes else None

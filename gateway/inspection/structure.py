@@ -25,6 +25,12 @@ _MARKUP = re.compile(
 )
 
 
+# What no picture, sound or film has by accident, however far behind its end: what a page cannot be without.
+_PAGE = re.compile(rb"<(?:!doctype\s{1,8}html|(?:html|body|script|iframe)[\s/>]|hta:application)", re.IGNORECASE)
+_PADDING = b"\0\t\n\v\f\r \xff"
+MOST_BEHIND_BYTES = 2 * 2**20  # of what follows on the end of a file
+
+
 class Trait(StrEnum):
     """What rules may ask for. A row of `rules/whatsapp.toml` names these words."""
 
@@ -58,6 +64,8 @@ class Trait(StrEnum):
     PROGRAM_WITHIN = "program-within"  # or a script; in an archive that is no document a page too
     BOMB = "bomb"  # unpacks to far more than it is
     DRESSED_UP = "dressed-up"  # an archive that calls itself a document and is none
+    ACTIVE = "active"  # a PDF that runs a script, starts a program or has files in it
+    OPAQUE = "opaque"  # a PDF of which not all can be looked through
     FORMULA = "formula"  # a CSV cell that a spreadsheet would run
     # of programs
     LIBRARY = "library"  # a DLL
@@ -93,7 +101,9 @@ def traits_of_whole(content: Content, *, end: int) -> frozenset[Trait]:
     found = _archive(content)
     if content.size_bytes - end > TOLERATED_BYTES:
         found |= {Trait.TRAILING}
-    return found | _markup(content, end)
+    behind = content.at(end, MOST_BEHIND_BYTES)
+    marked = holds_page(behind) or holds_markup(behind.lstrip(_PADDING)[:SNIFFED_BYTES])
+    return found | ({Trait.MARKUP_WITHIN} if marked else set())
 
 
 def traits_of_broken(content: Content, *traits: Trait) -> frozenset[Trait]:
@@ -107,6 +117,11 @@ def _archive(content: Content) -> frozenset[Trait]:
 
 def _markup(content: Content, offset: int) -> frozenset[Trait]:
     return frozenset({Trait.MARKUP_WITHIN} if holds_markup(content.at(offset, SNIFFED_BYTES)) else ())
+
+
+def holds_page(data: bytes) -> bool:
+    """Tell whether there is a page in there, wherever it begins."""
+    return bool(_PAGE.search(data.replace(b"\0", b"")))
 
 
 def holds_markup(data: bytes) -> bool:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from sandbox.connection import Answer
-from tests.container_samples import Node, compound
-from tests.document_samples import noise, pdf
+from tests.container_samples import Node, compound, pack
+from tests.document_samples import noise, packaged, pdf, xps
 from tests.live.house import House, opened
 from tests.picture_samples import written
 
@@ -111,3 +111,35 @@ def test_what_windows_would_run_is_refused_under_strict_and_has_no_such_name_els
         assert answer.status == 415
     elif answer.status == 200:
         assert saved_as(answer) == "a.bin"
+
+
+def with_object(body: bytes) -> bytes:
+    return pdf().replace(b"trailer", b"99 0 obj\n" + body + b"\nendobj\ntrailer", 1)
+
+
+HARM = {
+    "a PDF with a script": ("a.pdf", with_object(b"<< /S /#4aava#53cript /JS (app.alert(1)) >>")),
+    "a PDF that starts a program": ("a.pdf", with_object(b"<< /S /Launch /F (cmd.exe) >>")),
+    "a PDF with a page far behind": ("a.pdf", pdf() + b"\f" * 3000 + b"<html><script>alert(1)</script></html>"),
+    "a document with a packaged script": ("a.xls", compound([Node("Workbook", bytes(9000)), packaged("a.js")])),
+    "a script in an archive in an archive": ("a.zip", pack([("b.zip", pack([("a.js", b"x")]))])),
+}
+
+
+@pytest.mark.parametrize(("name", "data"), HARM.values(), ids=HARM)
+def test_what_could_harm_is_refused_under_strict(house: tuple[str, House], name: str, data: bytes) -> None:
+    profile, running = house
+    assert fetched(running, name, data).status == (415 if profile == "strict" else 200)
+
+
+CALM = {
+    "an archive in an archive": ("a.zip", pack([("b.zip", pack([("a.txt", b"x")]))]), "a.zip"),
+    "XPS": ("a.xps", xps(), "a.xps"),
+    "a password": ("a.xlsx", compound([Node("EncryptionInfo", b"x"), Node("EncryptedPackage", noise(9000))]), "a.xlsx"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "saved"), CALM.values(), ids=CALM)
+def test_what_harms_nobody_is_a_link_everywhere(house: tuple[str, House], name: str, data: bytes, saved: str) -> None:
+    answer = fetched(house[1], name, data)
+    assert (answer.status, saved_as(answer)) == (200, saved)
