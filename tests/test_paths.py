@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,8 +54,9 @@ def test_the_templates_are_found() -> None:
 @pytest.mark.skipif(paths.worker_user() is None, reason="only root runs nginx's workers as somebody else")
 def test_a_folder_that_nginxs_workers_cannot_go_through_is_told(settings_file: File, tmp_path: Path) -> None:
     understood = config.load(settings_file(), {})
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o711)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.owner() == tmp_path.owner() and not parent.stat().st_mode & stat.S_IXOTH:
+            parent.chmod(0o711)
     paths.prepare(understood)
     paths.require_way_in(understood)
     tmp_path.chmod(0o700)
