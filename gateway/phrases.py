@@ -28,7 +28,9 @@ class Line(StrEnum):
     SETTINGS_REFUSED = "settings refused; the ones before stay in force"
     COURIER_STARTED = "courier started"
     COURIER_STOPPED = "courier stopped"
+    COURIER_STOPPING = "courier stopping"
     MOTION_IS_UP = "motion is up"
+    KIND_IS_TAKEN = "kind is taken again"
     PURGED = "purged"
     EVICTED = "evicted"
     NOT_SENT = "send not written down, and not sent"
@@ -43,6 +45,8 @@ class Finding(StrEnum):
     FOREIGN_PROJECT = "foreign-project"
     NONCE_REUSED = "nonce-reused"
     MOTION_DOWN = "motion-down"
+    MOTION_REFUSES = "motion-refuses"
+    KIND_REFUSED = "kind-refused"
     EVENT_PARKED = "event-parked"
     SPOOL_UNAVAILABLE = "spool-unavailable"
     VAULT_FULL = "vault-full"
@@ -131,6 +135,8 @@ class Reason(StrEnum):
     # Of deliveries that are given up.
     RETRIED_TOO_LONG = "retry_for is over"
     OTHERS_ARRIVED = "tries failed while others arrived"  # after their number
+    KIND_REFUSED = "Motion refuses this kind"
+    PARKED_BY_HAND = "parked by hand"
     KILLED_COURIERS = "couriers died delivering it"
 
     # Of links, and of the files behind them.

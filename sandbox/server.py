@@ -26,19 +26,19 @@ class Plan:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._standing = NONE
+        self._standing: tuple[Fault, ...] = (NONE,)
         self._script: collections.deque[Fault] = collections.deque()
         self._released = threading.Event()
 
     @property
     def fault(self) -> Fault:
-        """The standing one."""
-        return self._standing
+        """The standing one, the first of several."""
+        return self._standing[0]
 
-    def set_fault(self, fault: Fault) -> None:
-        """From the next request on; scripts end."""
+    def set_fault(self, fault: Fault, *others: Fault) -> None:
+        """From the next request on, the first that concerns it; scripts end."""
         with self._guard:
-            self._standing = fault
+            self._standing = (fault, *others)
             self._script.clear()
 
     def script(self, *each: Fault) -> None:
@@ -60,9 +60,9 @@ class Plan:
 
         with self._guard:
             wire.released = self._released
-            if self._script and concerned(self._script[0]) and self._standing.name != "down":
+            if self._script and concerned(self._script[0]) and self.fault.name != "down":
                 return self._script.popleft()
-            return self._standing if concerned(self._standing) else NONE
+            return next((fault for fault in self._standing if concerned(fault)), NONE)
 
 
 class Server(Plan):
@@ -114,9 +114,9 @@ class Server(Plan):
         self.set_fault(DOWN)
         self._listener.release()
 
-    def set_fault(self, fault: Fault) -> None:
+    def set_fault(self, fault: Fault, *others: Fault) -> None:
         """From the next request on; whoever hangs is released first, or cut where it goes down. Scripts end."""
-        super().set_fault(fault)
+        super().set_fault(fault, *others)
         if fault.name == "down":
             self._listener.close()
         self.release()

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 132
+MOST_MODULES = 136
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 
@@ -58,7 +58,9 @@ FLOORS = {
     "what the rooms keep": (
         "gateway.ingress.intake",
         "gateway.delivery.claims",
+        "gateway.delivery.health",
         "gateway.delivery.records",
+        "gateway.delivery.trouble",
         "gateway.outbound.record",
         "gateway.attachments.register",
     ),
@@ -100,6 +102,7 @@ PURE = (
     "gateway.attachments.decision",
     "gateway.attachments.tokens",
     "gateway.delivery.schedule",
+    "gateway.delivery.health",
     "gateway.ingress.events",
     "gateway.ingress.signature",
     "gateway.inspection.filetypes",

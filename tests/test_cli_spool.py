@@ -237,6 +237,16 @@ def test_replay_of_all_that_is_parked(run: Callable[..., Result], spool: Databas
     assert run("replay", "--parked").stdout == "Nothing is parked.\n"
 
 
+def test_park_gives_up_on_a_pending_event_and_leaves_an_audit_line(run: Callable[..., Result], spool: Database) -> None:
+    result = run("park", "3")
+    assert (result.exit_code, result.stdout) == (0, "Event 3 is parked.\n")
+    assert audits(result) == [{"event": "audit", "command": "park", "events": [3]}]
+    assert states(spool) == {1: "delivered", 2: "parked", 3: "parked", 4: "pending"}
+    assert records.shown(spool, 3).outcome == "parked by hand"
+    run("replay", "3")
+    assert states(spool)[3] == "pending"
+
+
 FOUND = "Found 4 events (1 delivered, 1 parked, 2 pending) and no messages sent to them.\n"
 NEVER = "Motion will never get what is pending.\n"
 
@@ -318,6 +328,9 @@ REFUSED = {
     "replay of a pending one": (["replay", "1", "3"], "event 3 is still pending; nothing was replayed"),
     "replay of nothing": (["replay"], "name the events to replay, or say --parked"),
     "replay of both": (["replay", "1", "--parked"], "name the events to replay, or say --parked"),
+    "park of none": (["park", "99"], "there is no event 99; nothing was parked"),
+    "park of a parked one": (["park", "2"], "event 2 is parked and not pending; nothing was parked"),
+    "park of a delivered one": (["park", "1"], "event 1 is delivered and not pending; nothing was parked"),
     "erase of nobody": (["erase", "--contact", "", "--yes"], "name the contact to erase; nothing was erased"),
 }
 

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.delivery import claims, records
 from gateway.delivery.claims import Backlog, Claim, Recovered
+from gateway.delivery.health import EVERYTHING, Scope
 from gateway.ingress import intake
 from gateway.phrases import Reason
 from gateway.store import schema
@@ -108,8 +109,28 @@ def test_of_the_lanes_that_are_probed_the_longest_left_alone_comes_first(spool: 
     fill(spool, "a1", "b1", "c1")
     for taken, wait in zip(sorted(claim(spool), key=lambda each: each.request_id), (3, 1, 2), strict=True):
         postpone(spool, taken, due_at=NOW + wait)
-    probes = [claims.claim(spool, due_by=math.inf, now=NOW, most=1, lease_seconds=LEASE) for _ in range(3)]
-    assert [names(taken) for taken in probes] == [["b1"], ["c1"], ["a1"]]
+    lanes = claims.lanes_of(spool, EVERYTHING, due_by=math.inf, now=NOW, most=3)
+    assert [lane[-1] for lane in lanes] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "of", "others"),
+    [
+        (Scope(7), ["a", "b"], ["c"]),
+        (Scope(8), ["c"], ["a", "b"]),
+        (Scope(7, "MESSAGE_INBOUND"), ["a", "b"], ["c"]),
+        (Scope(7, "CONTACT_CREATE"), [], ["a", "b", "c"]),
+        (Scope(9), [], ["a", "b", "c"]),
+    ],
+    ids=str,
+)
+def test_lanes_are_told_apart_by_account_and_kind(
+    spool: Database, scope: Scope, of: list[str], others: list[str]
+) -> None:
+    fill(spool, "a1", "b1")
+    intake.accept(spool, callback("c1", contact="c", connector=8), now=NOW)
+    assert [lane[-1] for lane in claims.lanes_of(spool, scope, due_by=NOW, now=NOW, most=9)] == of
+    assert [lane[-1] for lane in claims.lanes_but(spool, [scope], now=NOW, most=9)] == others
 
 
 def test_new_contacts_do_not_come_before_the_next_message_of_one_who_waits(spool: Database) -> None:
@@ -152,8 +173,7 @@ def test_a_postponed_lane_waits_until_it_is_due_and_keeps_its_order(
 def test_a_probe_takes_what_is_not_due_yet(spool: Database) -> None:
     fill(spool, "a1")
     postpone(spool, claim(spool)[0], due_at=NOW + 60)
-    probe = claims.claim(spool, due_by=float("inf"), now=NOW, most=1, lease_seconds=LEASE)
-    assert names(probe) == ["a1"]
+    assert claims.lanes_of(spool, EVERYTHING, due_by=math.inf, now=NOW, most=1) == ["7:contact:a"]
 
 
 def test_what_was_told_about_a_failure_is_there_at_the_next_try(spool: Database) -> None:
@@ -228,14 +248,14 @@ def test_a_suspect_is_claimed_whenever_it_is_due(spool: Database) -> None:
     fill(spool, "a1", "a2", "b1")
     for taken in claim(spool):
         postpone(spool, taken, due_at=NOW + 60)
-    taken = claims.claim_suspect(spool, "7:contact:a", now=NOW, lease_seconds=LEASE)
+    taken = claims.claim_lane(spool, "7:contact:a", now=NOW, lease_seconds=LEASE)
     assert taken is not None
     assert (taken.request_id, taken.tries) == ("request-a1", 2)
     assert names(claim(spool, now=NOW + 60)) == ["b1"]
 
 
 def test_a_suspect_that_was_erased_meanwhile_is_no_claim(spool: Database) -> None:
-    assert claims.claim_suspect(spool, "7:contact:a", now=NOW, lease_seconds=LEASE) is None
+    assert claims.claim_lane(spool, "7:contact:a", now=NOW, lease_seconds=LEASE) is None
 
 
 @pytest.mark.parametrize(
@@ -250,13 +270,20 @@ def test_recover_brings_waits_of_a_wrong_clock_back(spool: Database, wait: float
     assert [row.due_at for row in rows(spool, schema.lane)] == [due_at]
 
 
-@pytest.mark.parametrize(("since", "found"), [(NOW + 4, True), (NOW + 5, False)], ids=["before", "at that moment"])
-def test_deliveries_to_others_are_told_since_a_moment(spool: Database, since: float, found: bool) -> None:  # noqa: FBT001
-    fill(spool, "a1", "b1")
-    ours, other = sorted(claim(spool), key=lambda each: each.request_id)
-    claims.delivered(spool, other, outcome="200", now=NOW + 5)
-    assert claims.delivered_to_others_since(spool, ours, since) is found
-    assert not claims.delivered_to_others_since(spool, other, since)
+def test_those_behind_the_first_are_claimed_one_by_one_while_their_lane_stays_in_hand(spool: Database) -> None:
+    fill(spool, "a1", "a2", "a3")
+    [first] = claim(spool)
+    second = claims.claim_behind(spool, first, now=NOW, lease_seconds=LEASE)
+    assert second is not None
+    claims.settle_behind(spool, second, state="delivered", outcome="200", now=NOW)
+    third = claims.claim_behind(spool, second, now=NOW, lease_seconds=LEASE)
+    assert third is not None
+    assert [second.request_id, third.request_id, third.tries] == ["request-a2", "request-a3", 1]
+    claims.keep_failing(spool, third, outcome="400", failures=1, failing_since=NOW)
+    assert claims.claim_behind(spool, third, now=NOW, lease_seconds=LEASE) is None
+    assert claim(spool) == []
+    claims.free(spool, third, due_at=NOW)
+    assert names(claim(spool)) == ["a1"]
 
 
 LATE = {

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery import schedule
-from gateway.delivery.schedule import Again, FailureRecord, Health, Park, Try
+from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
+from gateway.phrases import Reason
 
 NOW = 1_000_000.0
 DAY = 86_400.0
@@ -19,14 +20,16 @@ HUNG = Try(None, "no answer in time", hung=True)
 
 
 def answered(status: int | None, *, retry_after: float = 0.0) -> Try:
-    return Try(status, str(status), retry_after)
+    return Try(status, str(status) if status else Reason.CONNECTION_REFUSED, retry_after)
 
 
 def after(attempt: Try, record: FailureRecord, **changes: Any) -> Again | Park:
     """What follows a failure while Motion is up and takes other events, unless `changes` says otherwise."""
     usual: dict[str, Any] = {
-        "motion_was_up": True,
-        "others_delivered": True,
+        "away": False,
+        "witness": Witness(own_kind=True, nothing=False),
+        "wordless": False,
+        "one_try": False,
         "now": NOW,
         "retry_for_seconds": 3 * DAY,
         "chance": 0.5,
@@ -36,7 +39,7 @@ def after(attempt: Try, record: FailureRecord, **changes: Any) -> Again | Park:
 
 def wait_seconds(attempt: Try, failures: int, *, chance: float) -> float:
     """The wait after so many failures, this one included."""
-    step = after(attempt, FailureRecord(failures - 1, NOW), others_delivered=False, chance=chance)
+    step = after(attempt, FailureRecord(failures - 1, NOW), witness=Witness(), chance=chance)
     assert isinstance(step, Again)
     return step.wait_seconds
 
@@ -80,6 +83,25 @@ def test_a_status_means_one_thing(status: int | None, meaning: str) -> None:
     attempt = answered(status)
     found = {DELIVERED: attempt.delivered, REFUSED: attempt.refused, AWAY: attempt.away}
     assert [name for name, true in found.items() if true] == ([] if meaning == PASSING else [meaning])
+
+
+@pytest.mark.parametrize(
+    ("reason", "away"),
+    [
+        (Reason.NO_HOST, True),
+        (Reason.CONNECTION_REFUSED, True),
+        (Reason.TLS_REFUSED, True),
+        (Reason.PROXY_DOWN, True),
+        (Reason.PROXY_LATE, True),
+        (Reason.CONNECTION_BROKEN, False),
+        (Reason.NO_ANSWER, False),
+        (Reason.ANSWER_SHORT, False),
+        (Reason.ANSWER_MALFORMED, False),
+    ],
+)
+def test_without_an_answer_motion_is_away_only_where_it_was_not_reached(reason: Reason, *, away: bool) -> None:
+    attempt = Try(None, reason)
+    assert (attempt.away, attempt.silent) == (away, not away)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +179,8 @@ def test_an_event_is_given_up_only_when_the_failures_are_its_own(case: Case) -> 
     step = after(
         case.attempt,
         FailureRecord(case.failures, NOW - case.failing_for),
-        others_delivered=case.others_delivered,
-        motion_was_up=case.motion_was_up,
+        witness=Witness(own_kind=case.others_delivered, nothing=not case.others_delivered),
+        away=not case.motion_was_up,
     )
     assert isinstance(step, Park) is case.parked
 
@@ -175,7 +197,7 @@ def test_the_first_failure_is_when_it_began_and_later_ones_do_not_move_it() -> N
 @pytest.mark.parametrize("record", [FailureRecord(), FailureRecord(3, NOW - 60)], ids=["fresh", "failed before"])
 def test_a_failure_while_motion_is_down_costs_the_event_nothing(record: FailureRecord) -> None:
     for attempt in (NO_ANSWER, answered(503, retry_after=100), answered(404)):
-        assert after(attempt, record, motion_was_up=False) == Again(0.0, record)
+        assert after(attempt, record, away=True) == Again(0.0, record)
 
 
 @given(
@@ -190,9 +212,9 @@ def test_any_failure_is_tried_again_within_five_minutes_or_given_up(
     status: int | None, failures: int, asked: float, chance: float, *, others: bool, since: float | None
 ) -> None:
     attempt = answered(status, retry_after=asked)
-    step = after(attempt, FailureRecord(failures, since), others_delivered=others, chance=chance)
+    step = after(attempt, FailureRecord(failures, since), witness=Witness(own_kind=others), chance=chance)
     assert isinstance(step, Park) or 0 <= step.wait_seconds <= schedule.LONGEST_WAIT_SECONDS
-    assert after(attempt, FailureRecord(failures, since), others_delivered=others, motion_was_up=False) == Again(
+    assert after(attempt, FailureRecord(failures, since), witness=Witness(own_kind=others), away=True) == Again(
         0.0, FailureRecord(failures, since)
     )
 
@@ -221,53 +243,45 @@ def test_probes_come_ever_more_slowly_and_every_15_seconds_at_least(probes: int,
     assert schedule.next_probe_seconds(probes, asked) == waited
 
 
-def health(*outcomes: tuple[str, Try]) -> Health:
-    made = Health()
-    for lane, attempt in outcomes:
-        made.note(lane, attempt)
-    return made
-
-
-A, B, C = ("a", answered(500)), ("b", answered(404)), ("c", answered(429))
-FINE = ("d", answered(200))
-DOWN = {
-    "nothing tried yet": ([], False),
-    "a delivery": ([FINE], False),
-    "no answer once": ([("a", NO_ANSWER)], True),
-    "a wait in vain": ([("a", HUNG)], False),
-    "one contact waits in vain again and again": ([("a", HUNG)] * 10, False),
-    "two contacts wait in vain": ([("a", HUNG), ("b", HUNG)], True),
-    "two contacts wait in vain, a delivery between": ([("a", HUNG), FINE, ("b", HUNG)], False),
-    "a wait in vain, then a refusal": ([("a", HUNG), B], False),
-    "a wait in vain, then two refusals": ([("a", HUNG), B, C], True),
-    "502 once": ([("a", answered(502))], True),
-    "503 once": ([("a", answered(503))], True),
-    "504 once": ([("a", answered(504))], True),
-    "501 once": ([("a", answered(501))], False),
-    "505 once": ([("a", answered(505))], False),
-    "one contact a hundred times": ([A] * 100, False),
-    "two contacts in turn": ([A, B] * 10, False),
-    "three contacts": ([A, B, C], True),
-    "three contacts among repeats": ([A, A, B, A, B, C], True),
-    "three contacts, a delivery between": ([A, B, FINE, C], False),
-    "three contacts, a delivery of one of them between": ([A, B, ("a", answered(201)), C, A], False),
-    "three contacts after a delivery": ([A, B, FINE, A, B, C], True),
-    "more failures while down": ([A, B, C, A, ("e", NO_ANSWER)], True),
-    "a delivery while down": ([A, B, C, FINE], False),
-    "no answer, then a delivery": ([("a", NO_ANSWER), FINE], False),
-    "no answer, a delivery, then two contacts": ([("a", NO_ANSWER), FINE, A, B], False),
-    "no answer, then a refusal": ([("a", NO_ANSWER), B], True),
+OTHERS = Witness(other_kinds=True, nothing=False)
+KINDS = {
+    "4th, wordless": (answered(400), 3, True, False, OTHERS, False),
+    "5th, wordless": (answered(400), 4, True, False, OTHERS, True),
+    "6th, wordless": (answered(400), 5, True, False, OTHERS, True),
+    "5th that may pass, wordless": (answered(500), 4, True, False, OTHERS, True),
+    "1st, wordless, known": (answered(400), 0, True, True, OTHERS, True),
+    "1st, wordless, not known": (answered(400), 0, True, False, OTHERS, False),
+    "1st, known, nothing else taken": (answered(400), 0, True, True, Witness(), False),
+    "500th, nothing else taken": (answered(400), 499, True, True, Witness(), False),
+    "500th, with words": (answered(400), 499, False, True, OTHERS, False),
 }
 
 
-@pytest.mark.parametrize(("outcomes", "down"), DOWN.values(), ids=DOWN)
-def test_motion_is_down_without_answers_or_when_three_contacts_in_a_row_fail(
-    outcomes: list[tuple[str, Try]], *, down: bool
-) -> None:
-    assert health(*outcomes).down is down
+@pytest.mark.parametrize("case", KINDS.values(), ids=KINDS)
+def test_a_refused_kind_is_parked_after_its_tries_unless_it_carries_words(case: Any) -> None:
+    attempt, failures, wordless, one_try, witness, parked = case
+    step = after(attempt, FailureRecord(failures, NOW), wordless=wordless, one_try=one_try, witness=witness)
+    assert isinstance(step, Park) is parked
 
 
-def test_a_change_is_told_once() -> None:
-    made = Health()
-    told = [made.note(lane, attempt) for lane, attempt in (A, B, C, A, FINE, FINE, ("a", NO_ANSWER), C, FINE)]
-    assert told == [False, False, True, False, True, False, True, False, True]
+BEHIND = {
+    "4th refusal": (answered(400), 3, {}, False),
+    "5th refusal": (answered(400), 4, {}, True),
+    "4th that may pass": (answered(500), 3, {}, False),
+    "5th that may pass": (answered(500), 4, {}, True),
+    "7th time that it was too much": (answered(429), 6, {}, False),
+    "8th time that it was too much": (answered(429), 7, {}, True),
+    "1st, wordless, known": (answered(400), 0, {"wordless": True, "one_try": True}, True),
+    "1st, wordless": (answered(400), 0, {"wordless": True}, False),
+    "2nd, wordless, others taken": (answered(400), 1, {"wordless": True, "witness": OTHERS}, True),
+    "2nd, others taken": (answered(400), 1, {"witness": OTHERS}, False),
+    "7th that may pass, one of its kind taken": (answered(500), 6, {"witness": Witness(own_kind=True)}, False),
+}
+
+
+@pytest.mark.parametrize("case", BEHIND.values(), ids=BEHIND)
+def test_those_behind_are_tried_where_they_can_tell_something(case: Any) -> None:
+    attempt, failures, changes, behind = case
+    step = after(attempt, FailureRecord(failures, NOW), **({"witness": Witness()} | changes))
+    assert isinstance(step, Again)
+    assert step.look_behind is behind

@@ -15,6 +15,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gateway import lock, paths
+from gateway.delivery import trouble
 from gateway.ingress import intake
 from gateway.store.engines import Database
 from tests.door_samples import Door, Log, assert_refused, logged, opened
@@ -144,6 +145,20 @@ def test_a_house_in_which_all_is_well_is_ready_and_says_what_waits(spool: Databa
         "oldest_pending_seconds": 90,
     }
     assert "reason" not in log()[-1]
+
+
+def test_a_house_whose_motion_is_in_trouble_is_ready_and_says_so(spool: Database) -> None:
+    found = {"finding": "kind-refused", "about": "7 CONTACT_CREATE", "reason": "400", "since": NOW}
+    with ready(spool) as door:
+        spool.tell(lambda run: run("keep_trouble", **found))
+        answer = ask(door, "/readyz")
+        trouble.end(spool, "kind-refused", "7 CONTACT_CREATE")
+        after = ask(door, "/readyz")
+    told = answer.json
+    assert told is not None
+    assert (answer.status_code, told["ready"]) == (200, True)
+    assert told["findings"] == [found | {"remedy": "turn this trigger off at Sinch, or look at Motion"}]
+    assert "findings" not in (after.json or {})
 
 
 @pytest.mark.parametrize(("accepted_at", "age"), [(None, None), (NOW, 0), (NOW - 0.6, 1), (NOW + 60, 0)])

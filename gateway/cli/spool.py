@@ -1,4 +1,4 @@
-"""`migrate`, `spool backup`, and `events list | show | replay | erase`: the spool, and the callbacks in it."""
+"""`migrate`, `spool backup`, and `events list | show | replay | park | erase`: the spool, and the callbacks in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from gateway import cli, paths, printable, services, store, telemetry
 from gateway.cli import NUMBER, Invocation, options, unfinished, written
+from gateway.clock import WallClock
 from gateway.delivery import claims, records
 from gateway.delivery.records import EventRecord
 from gateway.errors import CommandError
@@ -113,6 +114,17 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
         records.replay(spool, chosen)
     _audit("replay", events=chosen)
     click.echo(f"{len(chosen)} to be delivered again." if chosen else "Nothing is parked.")
+
+
+@events.command()
+@click.argument("event_id", metavar="ID", type=NUMBER)
+@click.pass_obj
+def park(invocation: Invocation, event_id: int) -> None:
+    """Give up on a pending event; its contact goes on, and `events replay` takes it up again."""
+    with opened_spool(invocation) as spool:
+        records.park(spool, event_id, now=WallClock().now())
+    _audit("park", events=[event_id])
+    click.echo(f"Event {event_id} is parked.")
 
 
 @events.command()

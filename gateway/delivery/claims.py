@@ -1,7 +1,8 @@
 """Whose turn it is: what the courier takes from the spool, and what it says of it afterwards.
 
 Rule 1. The events of a lane are delivered one after another, in the order of acceptance: only the
-        first pending one can be claimed, and only while no other of its lane is.
+        first pending one can be claimed, and only while no other of its lane is. Who has it in hand may
+        take those behind it, one by one.
 Rule 2. A claim carries a lease. A try is counted when it is claimed, not when it ends.
 Rule 3. Every claim ends in `delivered`, `postpone` or `park`, or with the courier's death.
 """
@@ -9,9 +10,12 @@ Rule 3. Every claim ends in `delivered`, `postpone` or `park`, or with the couri
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway import store
+from gateway.delivery.health import Scope
 from gateway.phrases import Reason
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
@@ -36,6 +40,10 @@ class Claim:
     tries: int  # this one included
     failures: int
     failing_since: float | None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.connector_id, self.kind)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def recover(database: Database, *, now: float, longest_wait_seconds: float) -> R
         held = sorted(run("count_deaths"))
         killers = [(event_id, lane) for event_id, lane, deaths in held if deaths >= MOST_DEATHS]
         for event_id, lane in killers:
-            _settle(run, event_id, lane, state=store.PARKED, outcome=Reason.KILLED_COURIERS, now=now)
+            settle(run, event_id, lane, state=store.PARKED, outcome=Reason.KILLED_COURIERS, now=now)
         run("free_lanes")
         run("ground_lanes", now=now, latest=now + longest_wait_seconds)
         return Recovered(
@@ -88,23 +96,74 @@ def any_due(database: Database, *, due_by: float, now: float) -> bool:
 
 
 def claim(database: Database, *, due_by: float, now: float, most: int, lease_seconds: float) -> list[Claim]:
-    """Take the first events of up to `most` lanes that are due by then.
-
-    The longest accepted come first; if they need not be due yet, those that were left alone the longest.
-    """
-    which = "due_lanes" if due_by <= now else "lanes_to_probe"
+    """Take the first events of up to `most` lanes that are due by then; the longest accepted come first."""
 
     def work(run: Run) -> list[Claim]:
-        lanes = run(which, due_by=due_by, now=now, most=most)
+        lanes = run("due_lanes", due_by=due_by, now=now, most=most)
         claims = [_take(run, lane, now + lease_seconds) for [lane] in lanes]
         return [taken for taken in claims if taken is not None]
 
     return database.tell(work)
 
 
-def claim_suspect(database: Database, lane: str, *, now: float, lease_seconds: float) -> Claim | None:
+def claim_lane(database: Database, lane: str, *, now: float, lease_seconds: float) -> Claim | None:
     """Take the first event of the lane, whenever it is due; None if there is none."""
     return database.tell(lambda run: _take(run, lane, now + lease_seconds))
+
+
+def lanes_but(database: Database, scopes: Sequence[Scope], *, now: float, most: int) -> list[str]:
+    """The lanes that are due, but for those whose first event is of one of the scopes."""
+    excepted = json.dumps(scopes)
+    return [lane for [lane] in database.ask(lambda run: run("due_lanes_but", now=now, excepted=excepted, most=most))]
+
+
+def lanes_of(database: Database, scope: Scope, *, due_by: float, now: float, most: int) -> list[str]:
+    """The lanes whose first event is of that scope and is due by then: those left alone the longest."""
+    which = {"connector_id": scope.connector_id, "kind": scope.kind}
+    return [
+        lane for [lane] in database.ask(lambda run: run("due_lanes_of", due_by=due_by, now=now, most=most, **which))
+    ]
+
+
+def claim_behind(database: Database, ahead: Claim, *, now: float, lease_seconds: float) -> Claim | None:
+    """Take the event that comes after one in hand, and keep that one's lane; None if there is none."""
+
+    def work(run: Run) -> Claim | None:
+        found = run("claim_behind", lane=ahead.lane, event_id=ahead.event_id)
+        return _in_hand(run, found[0], now + lease_seconds) if found else None
+
+    return database.tell(work)
+
+
+def settle_behind(database: Database, taken: Claim, *, state: str, outcome: str, now: float) -> None:
+    """Write down the end of an event that came after the first of its lane; the lane stays in hand."""
+    database.tell(lambda run: run("settle_event", event_id=taken.event_id, state=state, outcome=outcome, now=now))
+
+
+def keep_failing(database: Database, taken: Claim, *, outcome: str, failures: int, failing_since: float | None) -> None:
+    """Write down that it did not arrive; the lane stays in hand."""
+    record = {"outcome": outcome, "failures": failures, "failing_since": failing_since}
+    database.tell(lambda run: run("postpone_event", event_id=taken.event_id, **record))
+
+
+def free(database: Database, taken: Claim, *, due_at: float) -> None:
+    """Let go of the lane, whose first event is to be tried by then."""
+    database.tell(lambda run: run("free_lane", event_id=taken.event_id, lane=taken.lane, due_at=due_at))
+
+
+def revive_kind(database: Database, scope: Scope) -> int:
+    """Let what was parked because its kind was refused be delivered after all; returns how many."""
+
+    def work(run: Run) -> int:
+        reason = f"%{Reason.KIND_REFUSED}"
+        found = run("revive_kind", connector_id=scope.connector_id, kind=scope.kind, outcome=reason)
+        for event_id, lane in sorted(found):
+            run("line_up", lane=lane, event_id=event_id)
+            run("move_lane_up", lane=lane, event_id=event_id)
+            run("wake_lane", lane=lane)
+        return len(found)
+
+    return database.tell(work)
 
 
 def delivered(database: Database, taken: Claim, *, outcome: str, now: float) -> None:
@@ -135,27 +194,27 @@ def hurry(database: Database, *, now: float) -> None:
     database.tell(lambda run: run("hurry_lanes", now=now))
 
 
-def delivered_to_others_since(database: Database, taken: Claim, moment: float) -> bool:
-    """Whether Motion took an event of another lane after `moment`."""
-    return bool(database.ask(lambda run: run("delivered_to_others", lane=taken.lane, moment=moment)))
-
-
 def _take(run: Run, lane: str, leased_until: float) -> Claim | None:
     found = run("claim_first", lane=lane)
     if not found:  # its events were erased
         run("drop_lane", lane=lane)
         return None
-    [[headers, *columns]] = found
+    return _in_hand(run, found[0], leased_until)
+
+
+def _in_hand(run: Run, row: Sequence[Any], leased_until: float) -> Claim:
+    headers, *columns = row
     taken = Claim(tuple((name, value) for name, value in json.loads(headers)), *columns)
-    run("lease_lane", lane=lane, event_id=taken.event_id, leased_until=leased_until)
+    run("lease_lane", lane=taken.lane, event_id=taken.event_id, leased_until=leased_until)
     return taken
 
 
 def _end(database: Database, taken: Claim, *, state: str, outcome: str, now: float) -> None:
-    database.tell(lambda run: _settle(run, taken.event_id, taken.lane, state=state, outcome=outcome, now=now))
+    database.tell(lambda run: settle(run, taken.event_id, taken.lane, state=state, outcome=outcome, now=now))
 
 
-def _settle(run: Run, event_id: int, lane: str, *, state: str, outcome: str, now: float) -> None:
+def settle(run: Run, event_id: int, lane: str, *, state: str, outcome: str, now: float) -> None:
+    """End an event in its lane, which goes on. For who has a transaction."""
     run("settle_event", event_id=event_id, state=state, outcome=outcome, now=now)
     following = run("following_event", lane=lane)
     if not following:

@@ -2,20 +2,18 @@
 
 Rule 1. There is one courier: it holds `lock` for as long as it lives, and frees what a courier before
         it died with.
-Rule 2. While Motion is down one event at a time is tried, of another contact each time.
-Rule 3. What became of a try is written down before the next one of its contact begins. If it cannot
-        be written, it is tried to be written until it can.
-Rule 4. What was in hand when a courier died is suspected of having killed it: such events are tried
+Rule 2. Where Motion is away one event at a time is tried, of another contact each time; the others go on.
+Rule 3. What was in hand when a courier died is suspected of having killed it: such events are tried
         one by one and alone, so that the innocent are told from the one that kills again.
-Rule 5. Asked to stop, it takes nothing new and finishes what is in flight.
+Rule 4. Asked to stop, it takes nothing new and finishes what is in flight.
 """
 
 from __future__ import annotations
 
 import math
-import random
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from gateway import telemetry
@@ -23,8 +21,9 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import claims, schedule
 from gateway.delivery.claims import Claim
-from gateway.delivery.schedule import Again, FailureRecord, Health, Park, Try
-from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
+from gateway.delivery.handover import Handover
+from gateway.delivery.health import EVERYTHING, Scope
+from gateway.errors import SpoolUnavailable
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
 from gateway.store import retention
@@ -34,6 +33,7 @@ LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
 PURGE_SECONDS = 600.0
 SPOOL_RETRY_SECONDS = 1.0
+MUTE_SHARE = 4  # kinds on which Motion hangs get one of so many deliveries
 
 
 class Courier:
@@ -49,13 +49,13 @@ class Courier:
         self._poll_seconds = poll_seconds
         self._settings = settings
         self._spool = spool
-        self._motion = motion
         self._clock = clock
-        self._health = Health()
-        self._probes = 0
-        self._probe_at = 0.0
-        self._in_flight = 0
-        self._state = threading.Lock()  # guards the five above
+        self._lease_seconds = max(LEASE_SECONDS, 3 * settings.spool.deadline)
+        self._handover = Handover(
+            settings, spool, motion, clock=clock, patiently=self._patiently, lease_seconds=self._lease_seconds
+        )
+        self._in_flight: Counter[Scope] = Counter()
+        self._state = threading.Lock()  # guards it
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._purge_at = 0.0
@@ -70,9 +70,11 @@ class Courier:
                 self._wake.clear()
                 self._patiently(lambda: self._dispatch(pool.submit))
                 self._wake.wait(self._poll_seconds)
+            telemetry.note(Line.COURIER_STOPPING, in_flight=self._flying())
         telemetry.note(Line.COURIER_STOPPED)
 
     def stop(self) -> None:
+        self._handover.stop()
         self._stopping.set()
         self._wake.set()
 
@@ -82,142 +84,71 @@ class Courier:
         self._suspects.extend(recovered.suspects)
         for event_id in recovered.parked:
             telemetry.find(Finding.EVENT_PARKED, event_id=event_id, reason=Reason.KILLED_COURIERS)
+        self._handover.remember()
         telemetry.note(Line.COURIER_STARTED)
 
     def _dispatch(self, submit: Callable[..., object]) -> None:
         now = self._clock.now()
         self._purge(now)
-        room, probing = self._room(now)
-        for taken in self._claim(now, room, probing=probing) if room else []:
+        for taken, probe in self._claim(now):
             with self._state:
-                self._in_flight += 1
-            submit(self._carry, taken, probing=probing)
+                self._in_flight[taken.scope] += 1
+            submit(self._carry, taken, probe=probe)
 
-    def _claim(self, now: float, room: int, *, probing: bool) -> list[Claim]:
-        lease = max(LEASE_SECONDS, 3 * self._settings.spool.deadline)
-        self._alone = bool(self._suspects)
-        if self._suspects:
-            suspect = claims.claim_suspect(self._spool, self._suspects[0], now=now, lease_seconds=lease)
-            self._suspects.pop(0)
-            return [suspect] if suspect else []
-        due_by = math.inf if probing else now  # a probe need not be due
-        if not claims.any_due(self._spool, due_by=due_by, now=now):
+    def _claim(self, now: float) -> Iterator[tuple[Claim, bool]]:
+        """Take what may be tried now, and say of each whether it is a probe."""
+        away, mute = self._handover.troubled()
+        room = self._settings.spool.deliveries - self._flying()
+        if EVERYTHING in away:
+            yield from self._probe(EVERYTHING, away[EVERYTHING], now)
+        elif self._suspects or self._alone:
+            yield from ((taken, False) for taken in self._claim_suspect(now))
+        elif away or mute:
+            for scope, probe_at in away.items():
+                yield from self._probe(scope, probe_at, now)
+            share = max(1, self._settings.spool.deliveries // MUTE_SHARE)
+            for scope in mute:
+                lanes = self._lanes_of(scope, now, due_by=now, most=min(room, share - self._flying(scope)))
+                yield from ((taken, False) for taken in self._take(lanes, now))
+            room = self._settings.spool.deliveries - self._flying()
+            lanes = claims.lanes_but(self._spool, [*away, *mute], now=now, most=room) if room > 0 else []
+            yield from ((taken, False) for taken in self._take(lanes, now))
+        elif room > 0 and claims.any_due(self._spool, due_by=now, now=now):
+            found = claims.claim(self._spool, due_by=now, now=now, most=room, lease_seconds=self._lease_seconds)
+            yield from ((taken, False) for taken in found)
+
+    def _claim_suspect(self, now: float) -> list[Claim]:
+        if self._flying():
             return []
-        return claims.claim(self._spool, due_by=due_by, now=now, most=room, lease_seconds=lease)
+        self._alone = bool(self._suspects)
+        return self._take([self._suspects.pop(0)], now) if self._suspects else []
 
-    def _room(self, now: float) -> tuple[int, bool]:
-        """How many events to take, and whether as a probe."""
+    def _probe(self, scope: Scope, probe_at: float, now: float) -> Iterator[tuple[Claim, bool]]:
+        """One event for which Motion is away, if it is time and none is in flight; it need not be due."""
+        if now >= probe_at and not self._flying(scope) and self._flying() < self._settings.spool.deliveries:
+            lanes = self._lanes_of(scope, now, due_by=math.inf, most=1)
+            yield from ((taken, True) for taken in self._take(lanes, now))
+
+    def _lanes_of(self, scope: Scope, now: float, *, due_by: float, most: int) -> list[str]:
+        return claims.lanes_of(self._spool, scope, due_by=due_by, now=now, most=most) if most > 0 else []
+
+    def _take(self, lanes: list[str], now: float) -> list[Claim]:
+        found = [claims.claim_lane(self._spool, lane, now=now, lease_seconds=self._lease_seconds) for lane in lanes]
+        return [taken for taken in found if taken is not None]
+
+    def _flying(self, scope: Scope = EVERYTHING) -> int:
         with self._state:
-            idle = self._in_flight == 0
-            if self._health.down:
-                return int(idle and now >= self._probe_at), True
-            if self._suspects or self._alone:
-                return int(idle), False
-            return self._settings.spool.deliveries - self._in_flight, False
+            return sum(count for about, count in self._in_flight.items() if scope.covers(about))
 
-    def _carry(self, taken: Claim, *, probing: bool) -> None:
+    def _carry(self, taken: Claim, *, probe: bool) -> None:
         try:
-            started = self._clock.now()
-            attempt = self._post(taken)
-            took = round((self._clock.now() - started) * 1000, 1)
-            self._settle(taken, attempt, was_up=self._note(taken, attempt, probing=probing), milliseconds=took)
+            self._handover.carry(taken, probe=probe)
         except Exception as error:  # noqa: BLE001 - a thread's last word; the lease frees the event
             telemetry.failure(Line.UNEXPECTED, error, event_id=taken.event_id)
         finally:
             with self._state:
-                self._in_flight -= 1
+                self._in_flight[taken.scope] -= 1
             self._wake.set()
-
-    def _post(self, taken: Claim) -> Try:
-        try:
-            answer = self._motion.notify(
-                taken.connector_id,
-                taken.body,
-                query=taken.query,
-                headers=taken.headers,
-                request_id=taken.request_id,
-                address=taken.address,
-            )
-        except UpstreamError as error:
-            return Try(None, error.reason, hung=isinstance(error, UpstreamTimeout))
-        wait = answer.retry_after_seconds(now=self._clock.now()) or 0.0
-        return Try(answer.status, str(answer.status), retry_after_seconds=wait)
-
-    def _settle(self, taken: Claim, attempt: Try, *, was_up: bool, milliseconds: float) -> None:
-        if attempt.delivered:
-            verdict = "delivered"
-            self._patiently(
-                lambda: claims.delivered(self._spool, taken, outcome=attempt.reason, now=self._clock.now()),
-                forever=True,
-            )
-        else:
-            verdict = self._settle_failure(taken, attempt, was_up=was_up)
-        telemetry.decision(
-            Line.DELIVERY,
-            **{
-                telemetry.EVENT: taken.event_id,
-                telemetry.CONNECTOR: taken.connector_id,
-                telemetry.KIND: taken.kind,
-                telemetry.REQUEST_ID: taken.request_id,
-                telemetry.TRY: taken.tries,
-                telemetry.STATUS: attempt.status,
-                telemetry.REASON: attempt.reason,
-                telemetry.MILLISECONDS: milliseconds,
-                "verdict": verdict,
-            },
-        )
-
-    def _note(self, taken: Claim, attempt: Try, *, probing: bool) -> bool:
-        """Judge Motion by this try; returns whether it was up when the try ended."""
-        with self._state:
-            was_up = not self._health.down
-            changed = self._health.note(taken.lane, attempt)
-            down = self._health.down
-            self._probes = self._probes + 1 if probing else 0
-            wait = schedule.next_probe_seconds(self._probes, attempt.retry_after_seconds)
-            self._probe_at = self._clock.now() + wait
-        if changed and down:
-            telemetry.find(Finding.MOTION_DOWN)
-        if changed and not down:
-            telemetry.note(Line.MOTION_IS_UP)
-            self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
-        return was_up
-
-    def _settle_failure(self, taken: Claim, attempt: Try, *, was_up: bool) -> str:
-        now = self._clock.now()
-        next_step = schedule.after_failure(
-            attempt,
-            FailureRecord(taken.failures, taken.failing_since),
-            motion_was_up=was_up,
-            others_delivered=self._others_delivered(taken),
-            now=now,
-            retry_for_seconds=self._settings.spool.retry_for,
-            chance=random.random(),  # noqa: S311 - it spreads tries, it guards nothing
-        )
-        if isinstance(next_step, Park):
-            reason = f"{attempt.reason}: {next_step.reason}"
-            self._patiently(lambda: claims.park(self._spool, taken, outcome=reason, now=now), forever=True)
-            telemetry.find(Finding.EVENT_PARKED, event_id=taken.event_id, reason=reason)
-            return "parked"
-        self._patiently(lambda: self._postpone(taken, attempt, next_step, now), forever=True)
-        return "again"
-
-    def _postpone(self, taken: Claim, attempt: Try, next_step: Again, now: float) -> None:
-        claims.postpone(
-            self._spool,
-            taken,
-            outcome=attempt.reason,
-            due_at=now + next_step.wait_seconds,
-            failures=next_step.record.failures,
-            failing_since=next_step.record.failing_since,
-        )
-
-    def _others_delivered(self, taken: Claim) -> bool:
-        since = taken.failing_since
-        try:
-            return since is not None and claims.delivered_to_others_since(self._spool, taken, since)
-        except SpoolUnavailable:
-            return False  # no evidence against the event
 
     def _purge(self, now: float) -> None:
         if now < self._purge_at:

@@ -9,9 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import store
+from gateway.delivery import claims
 from gateway.errors import CommandError
 from gateway.ingress import events
 from gateway.ingress.events import Report
+from gateway.phrases import Reason
 from gateway.store import EVERY, Choice
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
@@ -102,6 +104,25 @@ def replay(database: Database, event_ids: Sequence[int]) -> None:
             if state == store.PENDING:
                 raise CommandError(f"event {event_id} is still pending; nothing was replayed")
             _make_pending(run, event_id, lane)
+
+    database.tell(work)
+
+
+def park(database: Database, event_id: int, *, now: float) -> None:
+    """Give up on a pending event, which stays until it is replayed; its contact goes on.
+
+    Raises CommandError if it is not there or not pending.
+    """
+
+    def work(run: Run) -> None:
+        found = run("event_state", event_id=event_id)
+        if not found:
+            raise CommandError(f"there is no event {event_id}; nothing was parked")
+        [[lane, state]] = found
+        if state != store.PENDING:
+            raise CommandError(f"event {event_id} is {state} and not pending; nothing was parked")
+        claims.settle(run, event_id, lane, state=store.PARKED, outcome=Reason.PARKED_BY_HAND, now=now)
+        run("wake_lane", lane=lane)
 
     database.tell(work)
 

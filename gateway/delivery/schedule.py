@@ -2,30 +2,36 @@
 
 Rule 1. 2xx is delivered. No answer, 408, 425, 429 and 5xx may pass by themselves. All else is a
         refusal, which may be the event's own fault.
-Rule 2. Motion is down when it cannot be reached, when it answers 502, 503 or 504, when two contacts in
-        a row wait in vain for an answer, or when three in a row get anything but 2xx. One contact that
-        waits in vain may have an event that Motion chokes on. It is up again with the next 2xx.
-Rule 3. Failures count only while Motion is up. After 5 refusals or 8 failures an event is parked,
-        but only if Motion has taken something from another contact since this event began to fail:
-        else the failures say more of Motion than of the event.
-Rule 4. An event that still fails after `retry_for`, and after 8 tries while Motion was up, is parked.
+Rule 2. While Motion is away nothing counts and nothing is parked. Every other try counts.
+Rule 3. After 5 refusals or 8 failures an event is parked, but only if Motion has taken another of its kind since it
+        began to fail: else the failures say more of Motion than of the event.
+Rule 4. Where Motion takes other kinds and none of this one, the kind is refused: it is parked after its tries, or after
+        one where that is known; but what carries words of a customer waits.
+Rule 5. What has had its tries lets those behind it be tried once each: they are the evidence where nobody else writes.
+Rule 6. An event that still fails after `retry_for`, and after 8 tries, is parked, unless nobody looked at it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.phrases import Reason
 
 LONGEST_WAIT_SECONDS = 300.0
+LONGEST_WAIT_WITH_OTHERS_SECONDS = 16.0  # of an event past its first tries, while others of its account are taken
+LONGEST_WAIT_AFTER_HELP_SECONDS = 8.0
 LONGEST_PROBE_WAIT_SECONDS = 15.0  # how late we may notice that Motion is back
 MOST_REFUSALS = 5
 MOST_FAILURES = 8
-CONTACTS_IN_A_ROW = 3
-HANGING_IN_A_ROW = 2
 
 PASSING = frozenset({408, 425, 429})
 AWAY = frozenset({502, 503, 504})
+UNREACHABLE = frozenset(
+    {
+        *(Reason.NO_HOST, Reason.CONNECTION_REFUSED, Reason.TLS_REFUSED),
+        *(reason for reason in Reason if reason.name.startswith("PROXY_")),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -47,25 +53,40 @@ class Try:
         return self.status is not None and not self.delivered and self.status < 500 and self.status not in PASSING
 
     @property
+    def silent(self) -> bool:
+        """Motion was there, and gave no whole answer: the event itself may be why."""
+        return self.status is None and self.reason not in UNREACHABLE
+
+    @property
     def away(self) -> bool:
         """Nobody looked at the event: Motion is not there."""
-        return self.status in AWAY or (self.status is None and not self.hung)
+        return self.status in AWAY or (self.status is None and not self.silent)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What other events tell of one that failed."""
+
+    own_kind: bool = False  # one of its kind was taken since it began to fail
+    other_kinds: bool = False  # others of its account are taken, and none of its kind since that began to fail
+    nothing: bool = True  # of its account nothing was taken since it began to fail
 
 
 @dataclass(frozen=True)
 class FailureRecord:
     """How an event has failed so far."""
 
-    failures: int = 0  # while Motion was up
+    failures: int = 0  # while Motion was not away
     failing_since: float | None = None  # epoch seconds
 
 
 @dataclass(frozen=True)
 class Again:
-    """Try the event again after `wait_seconds`."""
+    """Try the event again after `wait_seconds`, and before that those behind it, where it says so."""
 
     wait_seconds: float
     record: FailureRecord
+    look_behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,52 +94,42 @@ class Park:
     reason: str
 
 
-@dataclass
-class Health:
-    """Whether Motion is there, judged by what became of the last tries."""
-
-    down: bool = False
-    _failing_lanes: set[str] = field(default_factory=set)
-    _hanging_lanes: set[str] = field(default_factory=set)
-
-    def note(self, lane: str, attempt: Try) -> bool:
-        """Take the outcome of a try into account. Returns whether `down` changed."""
-        before = self.down
-        if attempt.delivered:
-            self._failing_lanes.clear()
-            self._hanging_lanes.clear()
-            self.down = False
-        else:
-            self._failing_lanes.add(lane)
-            if attempt.hung:
-                self._hanging_lanes.add(lane)
-            self.down = self.down or attempt.away or self._many()
-        return self.down is not before
-
-    def _many(self) -> bool:
-        return len(self._failing_lanes) >= CONTACTS_IN_A_ROW or len(self._hanging_lanes) >= HANGING_IN_A_ROW
-
-
 def after_failure(
     attempt: Try,
     record: FailureRecord,
     *,
-    motion_was_up: bool,
-    others_delivered: bool,
+    away: bool,
+    witness: Witness,
+    wordless: bool,
+    one_try: bool,
     now: float,
     retry_for_seconds: float,
     chance: float,
 ) -> Again | Park:
-    """What to do with an event that failed. `chance` in [0, 1) spreads the tries (full jitter)."""
-    since = now if record.failing_since is None else record.failing_since
-    failures = record.failures + motion_was_up
-    if motion_was_up and others_delivered and failures >= (MOST_REFUSALS if attempt.refused else MOST_FAILURES):
-        return Park(f"{failures} {Reason.OTHERS_ARRIVED}")
-    if motion_was_up and not attempt.away and failures >= MOST_FAILURES and now - since > retry_for_seconds:
-        return Park(Reason.RETRIED_TOO_LONG)
-    if not motion_was_up:
+    """What to do with an event that failed. `chance` in [0, 1) spreads the tries (full jitter).
+
+    `one_try`: its kind is known as refused. `wordless`: it carries no words of a customer.
+    """
+    if away:
         return Again(0.0, record)  # it waits for its turn as a probe
-    return Again(_wait(attempt, failures, chance), FailureRecord(failures, since))
+    since = now if record.failing_since is None else record.failing_since
+    failures = record.failures + 1
+    exhausted = failures >= (MOST_REFUSALS if attempt.refused or wordless else MOST_FAILURES)
+    if witness.own_kind and exhausted:
+        return Park(f"{failures} {Reason.OTHERS_ARRIVED}")
+    if wordless and witness.other_kinds and (exhausted or one_try):
+        return Park(Reason.KIND_REFUSED)
+    if not attempt.away and failures >= MOST_FAILURES and now - since > retry_for_seconds:
+        return Park(Reason.RETRIED_TOO_LONG)
+    tired = exhausted or (failures >= MOST_REFUSALS and attempt.status not in PASSING)
+    behind = not witness.own_kind and (tired or (wordless and (one_try or witness.other_kinds)))
+    return Again(_wait(attempt, failures, witness, chance), FailureRecord(failures, since), look_behind=behind)
+
+
+def wait_after_help(attempt: Try, step: Again, *, wordless: bool) -> float:
+    """How long an event waits when something behind it was taken: its next try decides."""
+    longest = 0.0 if wordless or attempt.refused else LONGEST_WAIT_AFTER_HELP_SECONDS
+    return min(step.wait_seconds, longest)
 
 
 def next_probe_seconds(probes: int, retry_after_seconds: float) -> float:
@@ -127,6 +138,9 @@ def next_probe_seconds(probes: int, retry_after_seconds: float) -> float:
     return max(wait, min(retry_after_seconds, LONGEST_WAIT_SECONDS))
 
 
-def _wait(attempt: Try, failures: int, chance: float) -> float:
-    longest = min(LONGEST_WAIT_SECONDS, 2.0 ** min(failures - 1, 10))
+def _wait(attempt: Try, failures: int, witness: Witness, chance: float) -> float:
+    most = LONGEST_WAIT_SECONDS
+    if failures > MOST_REFUSALS and (witness.own_kind or witness.other_kinds):
+        most = LONGEST_WAIT_WITH_OTHERS_SECONDS
+    longest = min(most, 2.0 ** min(failures - 1, 10))
     return max(longest * chance, min(attempt.retry_after_seconds, LONGEST_WAIT_SECONDS))

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from gateway import lock, paths, telemetry
 from gateway.config import Settings, secrets
-from gateway.delivery import claims
+from gateway.delivery import claims, trouble
 from gateway.doors import DOORS
 from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.phrases import Reason
@@ -94,4 +94,6 @@ def _waiting(services: Services) -> dict[str, object]:
     backlog = claims.backlog(services.spool)
     oldest = backlog.oldest_pending_at
     age = None if oldest is None else max(0, round(services.clock.now() - oldest))
-    return {"events": backlog.counts, "oldest_pending_seconds": age}
+    found = [vars(each) | {"remedy": each.remedy} for each in trouble.known(services.spool)]
+    waiting: dict[str, object] = {"events": backlog.counts, "oldest_pending_seconds": age}
+    return waiting | ({"findings": found} if found else {})

@@ -30,20 +30,21 @@ Path = tuple[str, ...]
 class Trigger:
     """One kind of callback: told by a top-level key; `columns`, below it, are its identity.
 
-    No columns: the body is. A column that begins with "/" is read from the envelope.
+    No columns: the body is. A column that begins with "/" is read from the envelope. `words`: of a customer.
     """
 
     name: str
     key: str
     columns: tuple[str, ...] = ()
+    words: bool = False
 
 
 TRIGGERS = (
-    Trigger("MESSAGE_INBOUND", "message", ("id",)),
-    Trigger("MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION", "message_redaction", ("id",)),
+    Trigger("MESSAGE_INBOUND", "message", ("id",), words=True),
+    Trigger("MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION", "message_redaction", ("id",), words=True),
     Trigger(SUBMIT, "message_submit_notification", ("message_id", "channel_identity.channel")),
     Trigger(DELIVERY, "message_delivery_report", ("message_id", "status", "channel_identity.channel")),
-    Trigger("EVENT_INBOUND", "event", ("id",)),
+    Trigger("EVENT_INBOUND", "event", ("id",), words=True),
     Trigger(EVENT_DELIVERY, "event_delivery_report", ("event_id", "status")),
     Trigger("CONVERSATION_START", "conversation_start_notification", ("conversation.id", "/accepted_time")),
     Trigger("CONVERSATION_STOP", "conversation_stop_notification", ("conversation.id", "/accepted_time")),
@@ -57,11 +58,12 @@ TRIGGERS = (
     Trigger("OPT_IN", "opt_in_notification", ("request_id", "channel")),
     Trigger("OPT_OUT", "opt_out_notification", ("request_id", "channel")),
     Trigger("CHANNEL_EVENT", "channel_event_notification"),
-    Trigger("UNSUPPORTED", "unsupported_callback"),
+    Trigger("UNSUPPORTED", "unsupported_callback", words=True),
     Trigger("SMART_CONVERSATION", "smart_conversation_notification"),
     Trigger("RECORD_NOTIFICATION", "record_notification", ("entity_id", "record_status")),
     Trigger("BATCH_STATUS_UPDATE", "batch_status_update"),
 )
+_WORDLESS = frozenset(trigger.name for trigger in TRIGGERS if not trigger.words)
 
 # Numbers are read as 0: no identifier of ours is one, and int() of a long one raises.
 _ZERO: Callable[[str], int] = lambda _digits: 0  # noqa: E731 - the hook that json asks for
@@ -111,6 +113,11 @@ class Event:
     def lane(self) -> str:
         """Those who share a lane are delivered one after another; "" waits for nobody."""
         return f"contact:{self.contact_id}" if self.contact_id else f"identity:{self.identity}" if self.identity else ""
+
+
+def carries_words(kind: str) -> bool:
+    """Whether a callback of that kind may hold what a customer said; so may one that nobody knows."""
+    return kind not in _WORDLESS
 
 
 def read(body: bytes, *, connector_id: int) -> Event:

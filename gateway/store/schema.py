@@ -167,3 +167,13 @@ turned_away = sa.Table(
     sa.Column("first_at", sa.Float, nullable=False),
     sa.Column("last_at", sa.Float, nullable=False),
 )
+
+# What the courier has found of Motion and is still so.
+trouble = sa.Table(
+    "trouble",
+    metadata,
+    sa.Column("finding", sa.String(32), primary_key=True),
+    sa.Column("about", sa.String(80), primary_key=True),  # an account, or a kind of an account; "" for all
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+)

@@ -66,16 +66,34 @@ SELECT lane FROM lane
 WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
 ORDER BY first_event LIMIT :most
 
--- name: lanes_to_probe
--- While Motion is away nobody need be due, and each gets its turn: the one first that was left alone the longest.
-SELECT lane FROM lane
+-- name: due_lanes_but
+-- While Motion is in trouble with some: the others. Lanes without an event are taken, and dropped.
+SELECT lane.lane FROM lane LEFT JOIN event ON event.id = lane.first_event
+WHERE due_at <= :now AND (leased_until IS NULL OR leased_until < :now) AND NOT EXISTS (
+    SELECT 1 FROM json_each(:excepted) AS scope
+    WHERE json_extract(scope.value, '$[0]') = event.connector_id
+        AND json_extract(scope.value, '$[1]') IN ('', event.kind)
+)
+ORDER BY first_event LIMIT :most
+
+-- name: due_lanes_of
+-- Of those with whom Motion is in trouble: the one first that was left alone the longest.
+SELECT lane.lane FROM lane LEFT JOIN event ON event.id = lane.first_event
 WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
+    AND (:connector_id IS NULL OR event.connector_id = :connector_id) AND (:kind = '' OR event.kind = :kind)
 ORDER BY due_at LIMIT :most
 
 -- name: claim_first
 -- A try is counted when it begins: a courier that dies of it leaves a trace.
 UPDATE event SET tries = tries + 1
 WHERE id = (SELECT id FROM event WHERE lane = :lane AND state = 'pending' ORDER BY id LIMIT 1)
+RETURNING
+    headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
+
+-- name: claim_behind
+-- Evidence against the one ahead of it, or for it.
+UPDATE event SET tries = tries + 1
+WHERE id = (SELECT id FROM event WHERE lane = :lane AND state = 'pending' AND id > :event_id ORDER BY id LIMIT 1)
 RETURNING
     headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
 
@@ -109,13 +127,28 @@ WHERE lane = :lane AND claimed_event = :event_id
 UPDATE event SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0
 WHERE id = :event_id AND state = 'pending'
 
--- name: delivered_to_others
--- Evidence against an event that fails: Motion took something of somebody else meanwhile.
-SELECT 1 FROM event WHERE state = 'delivered' AND settled_at > :moment AND lane != :lane LIMIT 1
-
 -- name: hurry_lanes
 -- Motion is back: whoever was put off is tried at once.
 UPDATE lane SET due_at = :now WHERE due_at > :now
+
+-- name: revive_kind
+-- Motion takes this kind again.
+UPDATE event SET state = 'pending', settled_at = NULL, failures = 0, failing_since = NULL, deaths = 0
+WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome
+RETURNING id, lane
+
+-- name: troubles
+-- What the office says of Motion, and the next courier begins with.
+SELECT finding, about, reason, since FROM trouble ORDER BY since
+
+-- name: keep_trouble
+-- As it is now.
+INSERT INTO trouble (finding, about, reason, since) VALUES (:finding, :about, :reason, :since)
+ON CONFLICT (finding, about) DO UPDATE SET reason = excluded.reason, since = excluded.since
+
+-- name: end_trouble
+-- It is over.
+DELETE FROM trouble WHERE finding = :finding AND about = :about
 
 -- name: count_deaths
 -- Of all that a courier had in hand when it died.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,18 @@ def send(house: House, who: str, words: str) -> Letter:
     receipt = house.sinch().send(callbacks.text(words, by=callbacks.customer(who)))
     assert receipt.status == 200
     return receipt.letter
+
+
+def ready(house: House) -> Any:
+    return json.loads(house.ops("/readyz").body)
+
+
+def greet(house: House, who: str) -> None:
+    """What a new contact's first text brings with it, and the text."""
+    customer = callbacks.customer(who)
+    for kind in ("CONTACT_CREATE", "CONVERSATION_START"):
+        assert house.sinch().send(callbacks.sample(kind, by=customer)).status == 200
+    send(house, who, "hello")
 
 
 def bodies(heard: tuple[Received, ...]) -> list[bytes]:
@@ -74,9 +89,12 @@ def test_an_event_that_kills_the_courier_is_parked_and_its_contact_goes_on(own_h
     assert set(bodies(house.motion.accepted)) >= {letter.body for letter in rest}
 
 
-OUTAGES = {
+REFUSALS = {
     "404 to everything": faults.status(404),
     "401 to everything": faults.status(401),
+    "500 to everything": faults.status(500),
+}
+OUTAGES = REFUSALS | {
     "502 to everything": faults.status(502),
     "503 with Retry-After": faults.status(503, retry_after="1"),
     "refused connections": faults.DOWN,
@@ -92,7 +110,10 @@ def test_an_outage_of_motion_parks_nothing_and_afterwards_all_arrives_in_order(o
     house.motion.set_fault(outage)
     contacts = [f"contact {number}" for number in range(5)]
     sent = {who: [send(house, who, f"words {number}") for number in range(4)] for who in contacts}
-    house.wait_for(lambda: house.decisions("courier", finding="motion-down"))
+    finding = "motion-refuses" if outage in REFUSALS.values() else "motion-down"
+    house.wait_for(lambda: house.decisions("courier", finding=finding), seconds=40)
+    assert ready(house)["ready"]
+    assert finding in [found["finding"] for found in ready(house)["findings"]]
     tried = len(house.decisions("courier", event="delivery"))
     house.wait_for(lambda: len(house.decisions("courier", event="delivery")) > tried)
     house.motion.set_fault(faults.NONE)
@@ -116,14 +137,50 @@ def test_a_hanging_contact_holds_up_nobody_else(own_house: House) -> None:
 
 def test_a_stop_finishes_what_is_in_flight_and_delivers_it_once(own_house: House) -> None:
     house = own_house
-    house.motion.set_fault(faults.slow(4))
+    house.motion.set_fault(faults.HANG)
     sent = send(house, "ana", "in flight")
     waiting = send(house, "ana", "behind it")
     house.motion.wait_for(1)
-    house.stop()
+    with ThreadPoolExecutor(1) as beside:
+        stopping = beside.submit(house.stop)
+        house.wait_for(lambda: house.decisions("courier", event="courier stopping"))
+        house.motion.set_fault(faults.NONE)
+        stopping.result()
     assert bodies(house.motion.accepted) == [sent.body]
     assert [event.state for event in house.events()] == ["delivered", "pending"]
-    house.motion.set_fault(faults.NONE)
     house.start()
     house.motion.wait_for_accepted(2)
     assert_in_order(house, [sent, waiting])
+    assert [line["in_flight"] for line in house.decisions("courier", event="courier stopping")] == [1]
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_new_contacts_get_through_though_motion_refuses_what_comes_before_their_first_text(
+    own_house: House, status: int
+) -> None:
+    house = own_house
+    marks = (b"contact_create_notification", b"conversation_start_notification")
+    house.motion.set_fault(*(faults.status(status, marker=mark) for mark in marks))
+    for who in ("ana", "ben", "cleo"):
+        greet(house, who)
+    house.motion.wait_for_accepted(3, 30)
+    house.wait_for(lambda: len(house.decisions("courier", finding="kind-refused")) == 2, seconds=30)
+    greet(house, "dan")
+    house.motion.wait_for_accepted(4, 3)
+    house.settle()
+    assert len(house.events("parked")) == 8
+    told = {found["about"].partition(" ")[2]: found["reason"] for found in ready(house)["findings"]}
+    assert told == {"CONTACT_CREATE": str(status), "CONVERSATION_START": str(status)}
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_one_contact_alone_whose_first_event_is_refused_gets_the_rest_within_a_minute(
+    own_house: House, status: int
+) -> None:
+    house = own_house
+    house.motion.set_fault(faults.status(status, marker=POISON))
+    poison = send(house, "ana", POISON.decode())
+    rest = [send(house, "ana", f"words {number}") for number in range(3)]
+    house.wait_for(lambda: not house.events("pending"), seconds=60)
+    assert [event.body for event in house.events("parked")] == [poison.body]
+    assert_in_order(house, rest)

@@ -1,0 +1,249 @@
+"""Hands one event to Motion, learns from what comes of it, and writes that down.
+
+Rule 1. What became of a try is written down before the next one of its contact begins. If it cannot
+        be written, it is tried to be written until it can.
+Rule 2. An event that has had its tries keeps its contact in hand while those behind it are tried once each.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway import store, telemetry
+from gateway.clock import Clock
+from gateway.config import Settings
+from gateway.delivery import claims, schedule, trouble
+from gateway.delivery.claims import Claim
+from gateway.delivery.health import HOUR_SECONDS, Health, Known, Scope
+from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
+from gateway.delivery.trouble import Patiently, TroubleBook
+from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
+from gateway.motion.notify import Notifier
+from gateway.phrases import Finding, Line, Reason
+from gateway.store.engines import Database
+
+MOST_IN_VAIN = 5  # of those behind an event, in a row, before its contact is left alone
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a try, and what is to be done where it failed."""
+
+    attempt: Try
+    step: Again | Park | None
+    witness: Witness
+    away: bool
+
+    @property
+    def outcome(self) -> str:
+        """As it is kept with the event."""
+        reason = self.attempt.reason
+        return f"{reason}: {self.step.reason}" if isinstance(self.step, Park) else reason
+
+
+class Handover:
+    """Safe to use from several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Database,
+        motion: Notifier,
+        *,
+        clock: Clock,
+        patiently: Patiently,
+        lease_seconds: float,
+    ) -> None:
+        self._settings, self._spool, self._motion, self._now = settings, spool, motion, clock.now
+        self._patiently, self._lease_seconds = patiently, lease_seconds
+        self._health = Health()
+        self._book = TroubleBook(spool, clock=clock, patiently=patiently)
+        self._guard = threading.Lock()  # of the health
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Look behind no event any more."""
+        self._stopping = True
+
+    def remember(self) -> None:
+        """Begin with what the courier before knew of kinds that Motion refuses. Raises SpoolUnavailable."""
+        for each in trouble.known(self._spool):
+            if each.finding == Finding.KIND_REFUSED:
+                connector_id, _, kind = each.about.partition(" ")
+                self._health.refused[Scope(int(connector_id), kind)] = each.since + HOUR_SECONDS
+            else:
+                trouble.end(self._spool, each.finding, each.about)
+
+    def troubled(self) -> tuple[dict[Scope, float], list[Scope]]:
+        """Where Motion is away, with when it may be asked again; and on which kinds alone it hangs."""
+        with self._guard:
+            away = {scope: absence.probe_at for scope, absence in self._health.absences.items()}
+            return away, [scope for scope in self._health.mute if scope not in away]
+
+    def carry(self, taken: Claim, *, probe: bool) -> None:
+        """Try a claimed event, and perhaps those behind it."""
+        result = self._try(taken, probe=probe)
+        if result.step is None:
+            self._write(lambda: claims.delivered(self._spool, taken, outcome=result.outcome, now=self._now()))
+        elif isinstance(result.step, Park):
+            self._write(lambda: claims.park(self._spool, taken, outcome=result.outcome, now=self._now()))
+            self._parked(taken, result)
+        elif result.step.look_behind:
+            self._keep_failing(taken, result.step.record, result.outcome)
+            self._look_behind(taken, result, result.step)
+        else:
+            self._postpone(taken, result.step, result.outcome)
+
+    def _look_behind(self, taken: Claim, result: Result, step: Again) -> None:
+        wait = step.wait_seconds
+        last, helped, took = self._try_those_behind(taken)
+        if helped:
+            wait = schedule.wait_after_help(result.attempt, step, wordless=taken.scope.wordless)
+        due_at = self._now() + wait
+        self._write(lambda: claims.free(self._spool, last, due_at=due_at))
+        if result.witness.nothing and not took:
+            self._all_refused(taken.scope, result.attempt.reason)
+        elif result.witness.other_kinds and not taken.scope.wordless:
+            self._kind_refused(taken.scope, result.attempt.reason)
+
+    def _try_those_behind(self, head: Claim) -> tuple[Claim, bool, bool]:
+        """Try the events of the lane behind its first once each, as far as they tell something of it.
+
+        Returns the one that is in hand at the end, whether one was taken that tells, and whether any was.
+        """
+        last, vain, took, proved = head, 0, False, False
+        while vain < MOST_IN_VAIN and not proved and not self._stopping:
+            following = self._next_behind(last)
+            if following is None:
+                break
+            last = following
+            result = self._try(following, probe=False)
+            self._settle_behind(following, result)
+            vain = 0 if result.step is None else vain + 1
+            took = took or result.step is None
+            proved = result.step is None and following.scope == head.scope
+            if result.attempt.status is None or result.away:
+                break
+        return last, proved or (took and head.scope.wordless), took
+
+    def _next_behind(self, last: Claim) -> Claim | None:
+        try:
+            return claims.claim_behind(self._spool, last, now=self._now(), lease_seconds=self._lease_seconds)
+        except SpoolUnavailable:
+            return None  # later, with the next try of the first
+
+    def _settle_behind(self, taken: Claim, result: Result) -> None:
+        if isinstance(result.step, Again):
+            self._keep_failing(taken, result.step.record, result.outcome)
+            return
+        end = {"state": store.PARKED if result.step else store.DELIVERED, "outcome": result.outcome}
+        self._write(lambda: claims.settle_behind(self._spool, taken, **end, now=self._now()))
+        if result.step:
+            self._parked(taken, result)
+
+    def _parked(self, taken: Claim, result: Result) -> None:
+        with self._guard:
+            self._health.evidence.forget(taken.event_id)
+        if isinstance(result.step, Park) and result.step.reason == Reason.KIND_REFUSED:
+            self._kind_refused(taken.scope, result.attempt.reason)
+        else:
+            telemetry.find(Finding.EVENT_PARKED, event_id=taken.event_id, reason=result.outcome)
+
+    def _kind_refused(self, about: Scope, reason: str) -> None:
+        with self._guard:
+            new = self._health.refuse(about, now=self._now())
+        if new:
+            self._book.begin(Finding.KIND_REFUSED, about, reason)
+            self._book.hurry()  # those who wait for the same get one try
+
+    def _all_refused(self, about: Scope, reason: str) -> None:
+        with self._guard:
+            new = self._health.refuse_all(about)
+        if new:
+            self._book.begin(Finding.MOTION_REFUSES, about.account, reason)
+
+    def _try(self, taken: Claim, *, probe: bool) -> Result:
+        with self._guard:
+            witness = self._health.evidence.of(taken.scope, taken.event_id)
+        started = self._now()
+        attempt = self._post(taken)
+        took = round((self._now() - started) * 1000, 1)
+        with self._guard:
+            now, about, event_id = self._now(), taken.scope, taken.event_id
+            change, known = self._health.learn(about, event_id, taken.lane, attempt, witness, now=now, probe=probe)
+            away = self._health.is_away(about)
+            one_try = not attempt.delivered and self._health.gets_one_try(about, event_id, now=now)
+        step = None
+        if not attempt.delivered:
+            step = self._next_step(taken, attempt, witness, away=away, one_try=one_try)
+        self._say(taken, attempt, step, milliseconds=took)
+        self._book.change(change, reason=attempt.reason)
+        if attempt.delivered:
+            self._welcome(taken.scope, known, back=bool(change.back))
+        return Result(attempt, step, witness, away)
+
+    def _next_step(self, taken: Claim, attempt: Try, witness: Witness, *, away: bool, one_try: bool) -> Again | Park:
+        return schedule.after_failure(
+            attempt,
+            FailureRecord(taken.failures, taken.failing_since),
+            away=away,
+            witness=witness,
+            wordless=taken.scope.wordless,
+            one_try=one_try,
+            now=self._now(),
+            retry_for_seconds=self._settings.spool.retry_for,
+            chance=random.random(),  # noqa: S311 - it spreads tries, it guards nothing
+        )
+
+    def _welcome(self, about: Scope, known: Known, *, back: bool) -> None:
+        """Motion took something: what waited for that goes on at once."""
+        if known.kind:
+            self._book.taken_again(about)
+        if known.account:
+            self._book.over(Finding.MOTION_REFUSES, about.account)
+        if back or known.kind or known.account:
+            self._book.hurry()
+
+    def _post(self, taken: Claim) -> Try:
+        try:
+            answer = self._motion.notify(
+                taken.connector_id,
+                taken.body,
+                query=taken.query,
+                headers=taken.headers,
+                request_id=taken.request_id,
+                address=taken.address,
+            )
+        except UpstreamError as error:
+            return Try(None, error.reason, hung=isinstance(error, UpstreamTimeout))
+        wait = answer.retry_after_seconds(now=self._now()) or 0.0
+        return Try(answer.status, str(answer.status), retry_after_seconds=wait)
+
+    def _postpone(self, taken: Claim, step: Again, outcome: str) -> None:
+        record, due_at = vars(step.record), self._now() + step.wait_seconds
+        self._write(lambda: claims.postpone(self._spool, taken, outcome=outcome, due_at=due_at, **record))
+
+    def _keep_failing(self, taken: Claim, record: FailureRecord, outcome: str) -> None:
+        self._write(lambda: claims.keep_failing(self._spool, taken, outcome=outcome, **vars(record)))
+
+    def _write(self, write: Callable[[], object]) -> None:
+        self._patiently(write, forever=True)
+
+    def _say(self, taken: Claim, attempt: Try, step: Again | Park | None, *, milliseconds: float) -> None:
+        telemetry.decision(
+            Line.DELIVERY,
+            **{
+                telemetry.EVENT: taken.event_id,
+                telemetry.CONNECTOR: taken.connector_id,
+                telemetry.KIND: taken.kind,
+                telemetry.REQUEST_ID: taken.request_id,
+                telemetry.TRY: taken.tries,
+                telemetry.STATUS: attempt.status,
+                telemetry.REASON: attempt.reason,
+                telemetry.MILLISECONDS: milliseconds,
+                telemetry.VERDICT: "delivered" if step is None else "parked" if isinstance(step, Park) else "again",
+            },
+        )

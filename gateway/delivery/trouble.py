@@ -1,0 +1,97 @@
+"""What the courier finds of Motion: told once in the log, and kept for the office until it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway import telemetry
+from gateway.clock import Clock
+from gateway.delivery import claims
+from gateway.delivery.health import Change, Scope
+from gateway.phrases import Finding, Line
+from gateway.store.engines import Database
+
+REMEDIES = {
+    Finding.MOTION_DOWN: "bring Motion back; nothing is lost meanwhile",
+    Finding.MOTION_REFUSES: "look at Motion: does it know this account, and what does its log say?",
+    Finding.KIND_REFUSED: "turn this trigger off at Sinch, or look at Motion",
+}
+
+
+@dataclass(frozen=True)
+class MotionTrouble:
+    """Something that is so of Motion."""
+
+    finding: str
+    about: str  # an account, or a kind of an account: `Scope.named`
+    reason: str  # a status, or why there was none
+    since: float  # epoch seconds
+
+    @property
+    def remedy(self) -> str:
+        return REMEDIES[Finding(self.finding)]
+
+
+class Patiently(Protocol):
+    def __call__(self, write: Callable[[], object], *, forever: bool = False) -> None:
+        """Outlast a spool that cannot be written: `forever`, or until the next round."""
+
+
+def known(database: Database) -> list[MotionTrouble]:
+    """What is so by now, the oldest first. Raises SpoolUnavailable."""
+    return [MotionTrouble(*row) for row in database.ask(lambda run: run("troubles"))]
+
+
+def end(database: Database, finding: str, about: str) -> None:
+    """Forget it: it is over, or was of another courier. Raises SpoolUnavailable."""
+    database.tell(lambda run: run("end_trouble", finding=finding, about=about))
+
+
+class TroubleBook:
+    """Tells what begins and what is over. Safe to use from several threads."""
+
+    def __init__(self, spool: Database, *, clock: Clock, patiently: Patiently) -> None:
+        self._spool, self._clock, self._patiently = spool, clock, patiently
+
+    def change(self, change: Change, *, reason: str) -> None:
+        """Tell where Motion went away, and what it is back for."""
+        if change.gone is not None:
+            self.begin(Finding.MOTION_DOWN, change.gone, reason)
+        for scope in change.back:
+            self.over(Finding.MOTION_DOWN, scope)
+
+    def begin(self, finding: Finding, about: Scope, reason: str) -> None:
+        """Tell of something that is so from now on."""
+        trouble = MotionTrouble(finding, about.named, reason, self._clock.now())
+        telemetry.find(finding, **_fields(about), reason=reason, remedy=trouble.remedy)
+        self.keep(trouble)
+
+    def keep(self, trouble: MotionTrouble) -> None:
+        """Let the office know."""
+        self._patiently(lambda: self._spool.tell(lambda run: run("keep_trouble", **vars(trouble))))
+
+    def over(self, finding: Finding, about: Scope) -> None:
+        """Tell that Motion is there again, or takes something of an account again."""
+        telemetry.note(Line.MOTION_IS_UP, **_fields(about))
+        self._patiently(lambda: end(self._spool, finding, about.named))
+
+    def taken_again(self, about: Scope) -> None:
+        """Tell that a refused kind is taken, and let what was parked for that follow."""
+
+        def follow() -> None:
+            events = claims.revive_kind(self._spool, about)
+            end(self._spool, Finding.KIND_REFUSED, about.named)
+            telemetry.note(Line.KIND_IS_TAKEN, **_fields(about), events=events)
+
+        self._patiently(follow)
+
+    def hurry(self) -> None:
+        """Let every waiting lane be tried at once."""
+        self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
+
+
+def _fields(about: Scope) -> dict[str, object]:
+    told = {telemetry.CONNECTOR: about.connector_id, telemetry.KIND: about.kind}
+    return {name: value for name, value in told.items() if value not in (None, "")}
