@@ -40,3 +40,53 @@ def test_any_text_becomes_printable_and_stays_so(text: str) -> None:
     assert len(shown) == len(text)
     assert printable.text(shown) == shown
     assert shown.encode("utf-8").decode("utf-8") == shown
+
+
+ROWS = (("12", "01KGH80TR2SXX8JJTG1QAT46E1", "", "PARKED"), ("3", "…220", "said in several words", "PENDING"))
+TABLES = {
+    50: [
+        " id  contact                     state",
+        " 12  01KGH80TR2SXX8JJTG1QAT46E1  PARKED",
+        " 3   …220                        PENDING",
+        "        outcome said in several words",
+    ],
+    30: [
+        " id  outcome",
+        " 12",
+        "        contact",
+        "        01KGH80TR2SXX8JJTG1QAT46E1,",
+        "        state PARKED",
+        " 3   said in several words",
+        "        contact …220, state",
+        "        PENDING",
+    ],
+    10: [
+        " id",
+        " 12",
+        "        contact",
+        "        01KGH80TR2SXX8JJTG1QAT46E1,",
+        "        state",
+        "        PARKED",
+        " 3",
+        "        contact",
+        "        …220,",
+        "        outcome",
+        "        said",
+        "        in",
+        "        several",
+        "        words,",
+        "        state",
+        "        PENDING",
+    ],
+}
+
+
+@pytest.mark.parametrize(("columns", "lines"), TABLES.items())
+def test_what_has_no_room_in_a_table_stands_below_its_row(columns: int, lines: list[str]) -> None:
+    assert list(printable.table(("id", "contact", "outcome", "state"), ROWS, columns=columns)) == lines
+
+
+@given(st.lists(st.lists(st.text("ab…1 ", max_size=30), min_size=3, max_size=3), max_size=5), st.integers(1, 200))
+def test_a_table_holds_every_word_that_it_was_given(rows: list[list[str]], columns: int) -> None:
+    words = " ".join(printable.table(("a", "b", "c"), rows, columns=columns)).replace(",", "").split()
+    assert {word for row in rows for cell in row for word in cell.split()} <= set(words)

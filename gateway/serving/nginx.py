@@ -51,13 +51,13 @@ def prepare(settings: Settings) -> None:
     path.replace(paths.nginx_conf(settings))
 
 
-def relay(running: subprocess.Popen[bytes], settings: Settings) -> tuple[threading.Thread, ...]:
+def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:
     """Pass on what nginx writes until it has ended, and count whom it turns away; returns those who do so."""
-    ring = Ring(Database(paths.spool(settings), patience_seconds=PATIENCE_SECONDS), clock=WallClock())
+    ring = Ring(Database(paths.spool(settings()), patience_seconds=PATIENCE_SECONDS), clock=WallClock())
 
     def pass_on(line: str) -> None:
         telemetry.relay(line)
-        if refused := read_refusal(line, settings):
+        if refused := read_refusal(line, settings()):
             ring.note(**refused)
 
     ways = ((running.stdout, pass_on), (running.stderr, lambda line: telemetry.quote(NAME, line)))
@@ -115,7 +115,7 @@ def run(read: Callable[[], Settings]) -> None:
         prepare(settings)
         running = process.start(command(settings), heard=True)
         telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
-        relays = relay(running, settings)
+        relays = relay(running, lambda: settings)
         try:
             while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
                 if changed := process.reread(settings, read, prepare=prepare):

@@ -96,7 +96,7 @@ class Supervisor:
     def _start(self, part: Part) -> _Running:
         started = process.start(part.command, heard=part.name == nginx.NAME)
         if part.name == nginx.NAME:
-            self._relays += nginx.relay(started, self._settings)
+            self._relays += nginx.relay(started, lambda: self._settings)
         telemetry.note(Line.STARTED, part=part.name, pid=started.pid)
         return _Running(part, started, clock.steady())
 
