@@ -99,6 +99,7 @@ def test_a_command_has_its_own_help(name: str) -> None:
 CHANGING = {
     "migrate": "The spool has its old schema or the new one",
     "spool backup --to copy": "There is no copy, or a whole one",
+    "events park 1": "It is parked, or still pending",
     "events replay 1": "All of them are delivered again, or none",
     "events erase --contact c1": "All of it is erased, or nothing",
     "attachments evict --all": "Some of the files may be deleted already",

@@ -119,6 +119,7 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
 @events.command()
 @click.argument("event_id", metavar="ID", type=NUMBER)
 @click.pass_obj
+@unfinished("It is parked, or still pending: look at `events show ID`, or run this again.")
 def park(invocation: Invocation, event_id: int) -> None:
     """Give up on a pending event; its contact goes on, and `events replay` takes it up again."""
     with opened_spool(invocation) as spool:
