@@ -10,7 +10,7 @@ from gateway.phrases import Reason
 
 TEXT, NEWS, OTHER_TEXT = Scope(7, "MESSAGE_INBOUND"), Scope(7, "CONTACT_CREATE"), Scope(8, "MESSAGE_INBOUND")
 REFUSED, BROKEN = Try(None, Reason.CONNECTION_REFUSED), Try(None, Reason.CONNECTION_BROKEN)
-HUNG = Try(None, Reason.NO_ANSWER, hung=True)
+HUNG = Try(None, Reason.NO_ANSWER)
 
 
 def answered(status: int) -> Try:

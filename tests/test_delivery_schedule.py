@@ -16,7 +16,7 @@ from gateway.phrases import Reason
 NOW = 1_000_000.0
 DAY = 86_400.0
 NO_ANSWER = Try(None, "connection refused")
-HUNG = Try(None, "no answer in time", hung=True)
+HUNG = Try(None, "no answer in time")
 
 
 def answered(status: int | None, *, retry_after: float = 0.0) -> Try:

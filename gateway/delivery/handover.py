@@ -20,7 +20,7 @@ from gateway.delivery.claims import Claim
 from gateway.delivery.health import HOUR_SECONDS, Health, Known, Scope
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.delivery.trouble import Patiently, TroubleBook
-from gateway.errors import SpoolUnavailable, UpstreamError, UpstreamTimeout
+from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
 from gateway.store.engines import Database
@@ -218,7 +218,7 @@ class Handover:
                 address=taken.address,
             )
         except UpstreamError as error:
-            return Try(None, error.reason, hung=isinstance(error, UpstreamTimeout))
+            return Try(None, error.reason)
         wait = answer.retry_after_seconds(now=self._now()) or 0.0
         return Try(answer.status, str(answer.status), retry_after_seconds=wait)
 

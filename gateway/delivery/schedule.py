@@ -41,7 +41,6 @@ class Try:
     status: int | None
     reason: str
     retry_after_seconds: float = 0.0
-    hung: bool = False  # no whole answer within the deadline
 
     @property
     def delivered(self) -> bool:

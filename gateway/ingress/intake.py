@@ -64,7 +64,7 @@ def _file(run: Run, callback: Callback, now: float) -> Receipt:
     earlier = run("earlier_event", connector_id=callback.connector_id, key=callback.event.key)
     if earlier:
         return _file_known_event(run, callback, *earlier[0], now=now)
-    event_id = _insert(run, callback, now, state=store.PENDING, original=True)
+    event_id = _insert(run, callback, now, state=store.PENDING)
     _remember_nonce(run, callback, event_id, now)
     run("line_up", lane=callback.lane, event_id=event_id)
     if (told := callback.event.report) is not None:
@@ -113,27 +113,18 @@ def _keep(run: Run, callback: Callback, now: float, state: str, outcome: str) ->
     if kept:
         _count_repeat(run, kept[0][0])
         return int(kept[0][0])
-    return _insert(run, callback, now, state=state, outcome=outcome, settled_at=now)
+    return _insert(run, callback, now, state=state, outcome=outcome)
 
 
-def _insert(
-    run: Run,
-    callback: Callback,
-    now: float,
-    *,
-    state: str,
-    original: bool = False,
-    outcome: str = "",
-    settled_at: float | None = None,
-) -> int:
-    told = callback.event
+def _insert(run: Run, callback: Callback, now: float, *, state: str, outcome: str = "") -> int:
+    told, pending = callback.event, state == store.PENDING
     [[event_id]] = run(
         "insert_event",
         connector_id=callback.connector_id,
         state=state,
         kind=told.kind,
         key=told.key,
-        original=original,
+        original=pending,
         lane=callback.lane,
         contact_id=told.contact_id,
         identity=told.identity,
@@ -145,7 +136,7 @@ def _insert(
         body_digest=told.body_digest,
         accepted_at=now,
         outcome=outcome,
-        settled_at=settled_at,
+        settled_at=None if pending else now,
         findings=" ".join(callback.findings),
     )
     return int(event_id)
