@@ -1,7 +1,9 @@
 """How often something may happen: counted in memory, or in Redis where a door has several workers.
 
 Rule 1. When Redis is away the counting goes on in memory and a finding says so. It never stops.
-Rule 2. A limit is asked once it is known whose it is, by what was proved: a right signature is never refused because
+Rule 2. What is counted in memory is bounded, and cleaned a few counters at a time: no hit waits for what strangers have
+        left behind, whatever number of addresses they come from. Each kind has its own room.
+Rule 3. A limit is asked once it is known whose it is, by what was proved: a right signature is never refused because
         others from its address were wrong. So no limit hangs on a route, where it would be asked before the view.
 """
 
@@ -9,15 +11,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import threading
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Never, ParamSpec, TypeVar, cast
+from typing import Any, Never, ParamSpec, TypeVar, cast
 
 import flask_limiter
 from flask import Flask
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, StorageTypes, storage_from_string
+from limits.storage import SlidingWindowCounterSupport, Storage, StorageTypes, storage_from_string
 
 from gateway import telemetry
 from gateway.clock import Clock
@@ -27,6 +32,8 @@ from gateway.phrases import Finding, Reason
 _REDIS_SECONDS = 0.25  # an answer to Sinch must not wait longer for a count
 _PAUSE_SECONDS = 5.0  # after a failure, before Redis is asked again
 _SCHEME = "gateway"
+MOST = 16_384  # counters of a kind, some 4 MB
+LOOKED_AT = 2  # counters, whenever there is one more
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,22 +79,111 @@ class Limiter:
         return self._flask.shared_limit(limit, scope=lambda _endpoint: whose(), key_func=lambda: what, on_breach=refuse)
 
 
-class Counters(MemoryStorage):
+@dataclass(slots=True)
+class _Window:
+    """What was counted in the window of this number, and in the one before."""
+
+    number: int
+    seconds: int
+    count: int = 0
+    before: int = 0
+
+    def move_to(self, number: int) -> None:
+        if number > self.number:
+            self.before = self.count if number == self.number + 1 else 0
+            self.number, self.count = number, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The windows of one kind; who was refused stands apart."""
+
+    passed: OrderedDict[str, _Window] = field(default_factory=OrderedDict)
+    refused: OrderedDict[str, _Window] = field(default_factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return len(self.passed) + len(self.refused)
+
+    def find(self, key: str) -> _Window | None:
+        return self.passed.get(key) or self.refused.get(key)
+
+    def refuse(self, key: str) -> None:
+        if window := self.passed.pop(key, None):
+            self.refused[key] = window
+
+    def make_room(self, most: int, now: float) -> None:
+        """Forget, of a few that are looked at in turn, those whose windows are over; and one more if all is full."""
+        for windows in (self.passed, self.refused):
+            seen = [windows.popitem(last=False) for _ in range(min(LOOKED_AT, len(windows)))]
+            windows.update((key, window) for key, window in seen if now < (window.number + 2) * window.seconds)
+        if len(self) >= most:
+            (self.passed or self.refused).popitem(last=False)
+
+
+class Windows:
+    """Counts in memory by sliding windows, as `limits` does: the window before weighs as much as of it is not over.
+
+    Where all room of a kind is taken, somebody else is forgotten for each who is new: who was refused the last.
+    """
+
+    def __init__(self, clock: Clock, *, most: int = MOST) -> None:
+        """`most`: counters of a kind."""
+        self._clock, self._most = clock, most
+        self._guard = threading.Lock()
+        self._kinds: defaultdict[str, _Counted] = defaultdict(_Counted)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kinds.values()))
+
+    def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        with self._guard:
+            kind = self._kind(key)
+            window = kind.find(key)
+            if window is None:
+                kind.make_room(self._most, self._clock.now())
+                window = kind.passed[key] = _Window(0, expiry)
+            left = self._left(window)
+            fits = int(window.before * left + window.count) + amount <= limit
+            if fits:
+                window.count += amount
+            else:
+                kind.refuse(key)
+            return fits
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        with self._guard:
+            window = self._kind(key).find(key) or _Window(0, expiry)
+            left = self._left(window)
+            return window.before, left * expiry, window.count, (1 + left) * expiry
+
+    def _kind(self, key: str) -> _Counted:
+        return self._kinds[key.split("/", 2)[1]]  # after Flask-Limiter's name comes the phrase of what is counted
+
+    def _left(self, window: _Window) -> float:
+        """Move it to the moment; returns the part that is left of it."""
+        number, gone = divmod(self._clock.now() / window.seconds, 1)
+        window.move_to(int(number))
+        return 1 - gone
+
+
+class Counters(Storage, SlidingWindowCounterSupport):
     """What Flask-Limiter counts in: Redis, and this process's memory where there is none or while it is away."""
 
     STORAGE_SCHEME = [_SCHEME]  # noqa: RUF012 - so it is registered
+    base_exceptions = cast("Any", StorageError)
 
-    def __init__(self, uri: str, *, address: str, clock: Clock) -> None:
-        super().__init__(uri)
+    def __init__(self, _uri: str, *, address: str, clock: Clock) -> None:
+        super().__init__()
         self._shared = None if address == "memory://" else _open(address)
+        self._here = Windows(clock)
         self._clock = clock
         self._away_until = 0.0
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        return self._ask(super().acquire_sliding_window_entry, key, limit, expiry, amount)
+        return self._ask(self._here.acquire_sliding_window_entry, key, limit, expiry, amount)
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        return self._ask(super().get_sliding_window, key, expiry)
+        return self._ask(self._here.get_sliding_window, key, expiry)
 
     def _ask(self, here: Callable[..., R], *question: object) -> R:
         """Ask Redis, or by `here`, which is the same question, the memory."""
@@ -99,6 +195,11 @@ class Counters(MemoryStorage):
             self._away_until = self._clock.now() + _PAUSE_SECONDS
             telemetry.find(Finding.LIMITS_STORAGE_AWAY)
             return here(*question)
+
+    def _never_asked(self, *_question: object) -> Never:
+        raise NotImplementedError  # it belongs to other strategies than ours
+
+    incr = get = get_expiry = clear = clear_sliding_window = check = reset = cast("Any", _never_asked)
 
 
 @cache
