@@ -11,12 +11,14 @@ from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway import printable
 from gateway.certs import findings
 from gateway.certs.findings import CertificateFinding
+from gateway.errors import CommandError
 
 LARGEST_FILE_BYTES = 1 << 20  # a chain has some 5 kB
 
@@ -74,6 +76,14 @@ def read(target: Target) -> Subject:
     chain, chain_finding = _chain(target.certificate)
     key, key_finding = _key(target.private_key)
     return Subject(target, chain, key, chain_finding, key_finding)
+
+
+def fingerprint(path: Path) -> str:
+    """Say the SHA-256, in hex, of the certificate at `path` that is served. Raises CommandError where there is none."""
+    chain, finding = _chain(path)
+    if not chain:
+        raise CommandError(finding.sentence)
+    return chain[0].fingerprint(hashes.SHA256()).hex()
 
 
 def is_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -113,6 +113,7 @@ for command in (
     Later("token", "token", "Minted links to attachments."),
     Later("config", "config", "Check the settings, and show what was understood."),
     Later("certs", "certs", "Certificates."),
+    Later("ready", "diagnosis", "Say whether the gateway can do its work, and what is missing."),
     Later("turned-away", "diagnosis", "What was turned away and is no event."),
     Later("exposure", "diagnosis", "List every listener, method and path that can be reached, and by whom."),
 ):

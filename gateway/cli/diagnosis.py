@@ -1,18 +1,49 @@
-"""`exposure` and `turned-away list`: who can come in, and who could not."""
+"""`ready`, `exposure` and `turned-away list`: does it work, who can come in, and who could not."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from gateway.cli import Invocation, for_programs, options, print_json, print_table
+from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table
 from gateway.cli.spool import opened_spool
 from gateway.diagnosis import exposure as reachable
+from gateway.diagnosis import readiness
 from gateway.diagnosis.exposure import Route
 from gateway.outbound import refusals
 from gateway.store import turned_away as ring
 from gateway.store.turned_away import Turned
+
+NOT_READY = 1  # the exit status
+
+
+@click.command()
+@click.option(
+    "--wait",
+    "patience_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 86_400),
+    default=0.0,
+    help="Ask again until it is ready, for so long at most.",
+)
+@options("json")
+@click.pass_obj
+def ready(invocation: Invocation, *, patience_seconds: float, as_json: bool) -> None:
+    """Say whether the gateway can do its work, and what is missing.
+
+    It asks the ops door, by way of nginx; what fails is told with what to do about it. The exit status is 0 if it is
+    ready, 1 if it is not.
+    """
+    said = readiness.wait(invocation.settings(), patience_seconds=patience_seconds)
+    if as_json:
+        print_json(said)
+    else:
+        click.echo("Ready." if said["ready"] else "Not ready.")
+        print_facts(_readiness(said))
+    click.get_current_context().exit(0 if said["ready"] else NOT_READY)
 
 
 @click.command()
@@ -48,6 +79,19 @@ def list_(invocation: Invocation, *, connector_id: int | None, since: float | No
         return
     titles = ("count", "door", "reason", "about", "last", "first", "address", "remedy")
     print_table(titles, [[str(row[title if title in row else f"{title}_at"]) for title in titles] for row in told])
+
+
+def _readiness(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    remedies = said["remedies"]
+    for name, outcome in said["checks"].items():
+        yield name, f"{outcome}: {remedies[name]}" if name in remedies else outcome
+    if events := said.get("events"):
+        yield "events", ", ".join(f"{count} {state}" for state, count in events.items())
+    if age := said.get("oldest_pending_seconds"):
+        yield "oldest pending", f"{age} s"
+    for found in said.get("findings", ()):
+        about = f" ({found['about']})" if found.get("about") else ""
+        yield found["finding"], f"{found.get('reason', '')}{about}: {found.get('remedy', '')}"
 
 
 def _remedy(row: Turned) -> str:

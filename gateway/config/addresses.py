@@ -114,6 +114,11 @@ def address(value: object) -> str:
     return f"[{found}]"
 
 
+def reached(valid_address: str) -> str:
+    """Say where to find from here what listens on an address that was read here: on a wildcard, at loopback."""
+    return "127.0.0.1" if ipaddress.ip_address(valid_address.strip("[]")).is_unspecified else valid_address
+
+
 def host_name(value: object) -> str:
     """Read a host name into lower case; no address."""
     written = text(value, remedy=_HOST_NAME_REMEDY).lower()

@@ -7,7 +7,8 @@ Rule 2. An exchange has a total deadline. Whatever its socket does, from connect
 Rule 3. The request target goes out byte for byte as it was given.
 Rule 4. Every failure is UpstreamUnreachable or UpstreamTimeout, in fixed words: the texts of the
         libraries below may hold addresses and tokens.
-Rule 5. TLS trusts what the system trusts, or the pinned CA and nothing else; never a list that a library brings.
+Rule 5. TLS trusts what the system trusts, or the pinned CA, or the one certificate that is known, and nothing else;
+        never a list that a library brings.
 Rule 6. A body that is handed on is proved whole: it has as many bytes as its head says, or its last chunk.
 """
 

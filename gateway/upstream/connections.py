@@ -91,15 +91,18 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """Trusts the system, or the pinned CA and nobody else; both as they are when it connects."""
+    """Trusts the system, or the pinned CA and nobody else, both as they are when it connects; or one certificate."""
 
     def connect(self) -> None:
-        self.ssl_context = _context() if self.ca_certs else _system_context(_system_changed_at())
+        if self.assert_fingerprint:
+            self.ssl_context = _context(ssl.CERT_NONE)
+        else:
+            self.ssl_context = _context() if self.ca_certs else _system_context(_system_changed_at())
         super().connect()  # this reads `ca_certs`
 
 
-def _context() -> ssl.SSLContext:
-    made = create_urllib3_context()
+def _context(proof: ssl.VerifyMode = ssl.CERT_REQUIRED) -> ssl.SSLContext:
+    made = create_urllib3_context(cert_reqs=proof)
     made.sslsocket_class = PunctualTlsSocket
     return made
 

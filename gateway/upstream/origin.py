@@ -57,12 +57,14 @@ class Upstream:
         origin: str,
         *,
         ca_file: Path | None = None,
+        fingerprint: str = "",
         proxy: Proxy | None = None,
         connections: int,
         kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """`origin`: scheme, host and optional port. `ca_file` replaces the system's trust store.
 
+        `fingerprint`: of the one certificate that may be shown, its SHA-256 in hex; nothing else is asked of it then.
         `proxy`: through which it is reached. `kept_seconds`: how long a connection may rest until it is used again.
         """
         parsed = urllib3.util.parse_url(origin)
@@ -70,7 +72,9 @@ class Upstream:
         common: dict[str, Any] = {"maxsize": connections, "block": False}
         if parsed.scheme == "https":
             trusted = None if ca_file is None else str(ca_file)
-            pool: Pool = TlsPool(host, parsed.port, ca_certs=trusted, cert_reqs="REQUIRED", **common)
+            proof = "NONE" if fingerprint else "REQUIRED"
+            common |= {"ca_certs": trusted, "cert_reqs": proof, "assert_fingerprint": fingerprint or None}
+            pool: Pool = TlsPool(host, parsed.port, **common)
         else:
             pool = Pool(host, parsed.port, **common)
         pool.kept_seconds, pool.egress = kept_seconds, proxy

@@ -1,0 +1,86 @@
+"""Asks the office whether the gateway is ready, from outside: through nginx, as whoever watches it would.
+
+Who answers is proved by the certificate that the settings name, whoever signed it and however old it is; the password
+of the office is shown to nobody else.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Any
+
+from gateway import clock
+from gateway.certs import subject
+from gateway.config import Settings, addresses, secrets
+from gateway.errors import UpstreamError
+from gateway.phrases import Reason
+from gateway.upstream import Answer, Upstream
+
+ANSWER_SECONDS = 15.0  # each check of the office may take some
+PAUSE_SECONDS = 0.5
+MOST_BYTES = 2**20
+SHUT = "the ops door is shut"
+REMEDIES = {
+    Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
+    Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
+    "if it is no gateway that listens there, end that or change server.ops_port",
+    "answered 401": "reload the gateway, which knows another password than the settings have",
+    "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
+    SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
+}
+OF_A_DOOR = "wait some seconds; if it does not come back, the log of this door says why"
+OF_THE_SPOOL = "docs/logs.md says what to do about it"
+ELSEWHERE = "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door"
+
+
+def wait(settings: Settings, *, patience_seconds: float) -> dict[str, Any]:
+    """Ask again and again until it is ready or time is up, and at least once; returns what was said last.
+
+    Raises CommandError if the certificate of the settings cannot be read.
+    """
+    ends_at = clock.steady() + patience_seconds
+    while not (said := ask(settings))["ready"] and clock.steady() < ends_at:
+        clock.pause(PAUSE_SECONDS)
+    return said
+
+
+def ask(settings: Settings) -> dict[str, Any]:
+    """Hand back what `/readyz` says, with `remedies` of the checks that fail; no answer is a failed check too."""
+    try:
+        said = _read(_call(settings))
+    except UpstreamError as error:
+        said = _unheard(error.reason)
+    wrong = {name: outcome for name, outcome in said["checks"].items() if outcome != "ok"}
+    return said | {"remedies": {name: _remedy(name, outcome) for name, outcome in wrong.items()}}
+
+
+def _call(settings: Settings) -> Answer:
+    server, ops = settings.server, settings.ops
+    shown = [secrets.basic(ops.username or "", ops.password.get_secret_value())] if ops.password else []
+    origin = f"https://{addresses.reached(server.ops_address)}:{server.ops_port}"
+    fingerprint = subject.fingerprint(server.certificate)
+    with closing(Upstream(origin, fingerprint=fingerprint, connections=1)) as office:
+        return office.call(
+            "GET", "/readyz", body=None, headers=shown, deadline_seconds=ANSWER_SECONDS, most_bytes=MOST_BYTES
+        )
+
+
+def _read(answer: Answer) -> dict[str, Any]:
+    """Read an answer of the office, or of nginx in its place."""
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and isinstance(said.get("checks"), dict) and isinstance(said.get("ready"), bool):
+        return said
+    return _unheard(SHUT if answer.status == 503 else f"answered {answer.status}")
+
+
+def _unheard(outcome: str) -> dict[str, Any]:
+    return {"ready": False, "checks": {"ops": outcome}}
+
+
+def _remedy(check: str, outcome: str) -> str:
+    by_check = {"spool": OF_THE_SPOOL, "ops": ELSEWHERE}
+    return REMEDIES.get(outcome) or by_check.get(check, OF_A_DOOR)
