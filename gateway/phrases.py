@@ -24,6 +24,7 @@ class Line(StrEnum):
     ENDED = "ended"
     KILLED = "killed; it did not stop"
     RELOADED = "reloaded"
+    IPV4_ALONE = "listening on IPv4 alone"
     RELOAD_REFUSED = "reload refused; nothing was changed"
     SETTINGS_REFUSED = "settings refused; the ones before stay in force"
     COURIER_STARTED = "courier started"

@@ -71,22 +71,6 @@ def test_any_text_is_one_word_or_refused(text: str) -> None:
     assert not set('"\\$\n') & set(text)
 
 
-LISTEN = {
-    "IPv4": (("192.0.2.1", 443), ("192.0.2.1:443",)),
-    "every IPv4": (("0.0.0.0", 80), ("0.0.0.0:80",)),
-    "IPv6": (("[2001:db8::1]", 443), ("[2001:db8::1]:443",)),
-    "IPv6 without brackets": (("2001:db8::1", 443), ("[2001:db8::1]:443",)),
-    "every address": (("[::]", 443), ("[::]:443", "0.0.0.0:443")),
-    "every address, without brackets": (("::", 443), ("[::]:443", "0.0.0.0:443")),
-    "IPv6 loopback": (("::1", 9443), ("[::1]:9443",)),
-}
-
-
-@pytest.mark.parametrize(("place", "written"), LISTEN.values(), ids=LISTEN)
-def test_listen_is(place: tuple[str, int], written: tuple[str, ...]) -> None:
-    assert nginx_conf.listen(*place) == written
-
-
 SERVERS: dict[str, dict[str, Any]] = {
     "the defaults": {},
     "IPv4 alone": {"public_address": "0.0.0.0", "ops_address": "127.0.0.1"},

@@ -21,7 +21,7 @@ from gateway.clock import WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Line, Reason
-from gateway.serving import nginx_conf, process
+from gateway.serving import nginx_conf, ports, process
 from gateway.serving.process import STOPPING, Signals
 from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
@@ -49,6 +49,8 @@ def prepare(settings: Settings) -> None:
         said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
         raise CommandError(f"nginx does not accept {path}:\n{said}")
     path.replace(paths.nginx_conf(settings))
+    if keys := ports.ipv4_alone(settings.server):
+        telemetry.note(Line.IPV4_ALONE, settings=keys)
 
 
 def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:

@@ -21,6 +21,7 @@ from gateway.motion import NUMBER
 from gateway.outbound.allowed import PREPARING_SECONDS
 from gateway.outbound.refusals import Refused
 from gateway.phrases import Reason
+from gateway.serving import ports
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS
 
 HEADERS_MORE = "ngx_http_headers_more_filter_module.so"  # nginx itself has no way to leave out its name
@@ -97,9 +98,9 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "http2_flag": "" if directive else " http2",
         "http2_directive": directive,
         "connections_per_client": CONNECTIONS_PER_CLIENT,
-        "public_listen": listen(server.public_address, server.public_port),
-        "http_listen": listen(server.public_address, server.http_port),
-        "ops_listen": listen(server.ops_address, server.ops_port),
+        "public_listen": ports.listen(server.public_address, server.public_port),
+        "http_listen": ports.listen(server.public_address, server.http_port),
+        "ops_listen": ports.listen(server.ops_address, server.ops_port),
         "headers_of_all": HEADERS,
         "public_headers": PUBLIC_HEADERS,
         "attachments": _attachments(settings),
@@ -200,15 +201,6 @@ def write(settings: Settings, *, name: str = "nginx.conf") -> Path:
     written = paths.nginx_conf(settings).with_name(name)
     written.write_text(configuration(settings), encoding="utf-8")
     return written
-
-
-def listen(address: str, port: int) -> tuple[str, ...]:
-    """Write the address parts of the `listen` directives of one listener.
-
-    Every address is two sockets: on one for both, nginx would tell IPv4 clients as ::ffff:192.0.2.1.
-    """
-    literal = address if ":" not in address or address.startswith("[") else f"[{address}]"
-    return (f"[::]:{port}", f"0.0.0.0:{port}") if literal == "[::]" else (f"{literal}:{port}",)
 
 
 def quoted(value: object) -> str:

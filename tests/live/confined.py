@@ -9,14 +9,18 @@ Run by itself, as whoever shall be confined: it needs Python's standard library 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import socket
 import sys
 
 NO_NEW_PRIVILEGES = 38  # prctl(2)
 NO_WRITE_AND_EXECUTE = 65
 ALLOW = 0x7FFF0000  # seccomp_init(3)
 REFUSE = 0x00050001  # with EPERM
+NO_SUCH_FAMILY = 0x00050000 | errno.EAFNOSUPPORT
 HAS_BITS = 7  # SCMP_CMP_MASKED_EQ
+EQUALS = 4  # SCMP_CMP_EQ
 SET_IDS = (0o4000, 0o2000)
 MODES = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "mkdir": 1, "mkdirat": 2}  # which argument is the mode
 
@@ -47,14 +51,23 @@ def confine(names: list[str]) -> None:
 
 def confine_modes() -> None:
     """RestrictSUIDSGID=yes, as far as our programs could go against it."""
+    rules = [(name, Comparison(argument, HAS_BITS, bit, bit)) for name, argument in MODES.items() for bit in SET_IDS]
+    _forbid(REFUSE, rules)
+
+
+def without_ipv6() -> None:
+    """As on a kernel that was told `ipv6.disable=1`."""
+    assert ctypes.CDLL(None).prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
+    _forbid(NO_SUCH_FAMILY, [("socket", Comparison(0, EQUALS, socket.AF_INET6, 0))])
+
+
+def _forbid(answer: int, rules: list[tuple[str, Comparison]]) -> None:
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p
     calls = ctypes.c_void_p(seccomp.seccomp_init(ALLOW))
-    for name, argument in MODES.items():
+    for name, rule in rules:
         number = seccomp.seccomp_syscall_resolve_name(name.encode())
-        for bit in SET_IDS:
-            rule = Comparison(argument, HAS_BITS, bit, bit)
-            assert seccomp.seccomp_rule_add_array(calls, REFUSE, number, 1, ctypes.byref(rule)) == 0, name
+        assert seccomp.seccomp_rule_add_array(calls, answer, number, 1, ctypes.byref(rule)) == 0, name
     assert seccomp.seccomp_load(calls) == 0
 
 

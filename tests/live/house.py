@@ -64,6 +64,7 @@ class House:
     ops_headers: tuple[tuple[str, str], ...] = ()
     children: list[Child] = field(default_factory=list)
     release: Path = ROOT  # the folder whose `gateway` runs
+    around: tuple[str, ...] = ()  # what runs the commands: with other rights, on a poorer machine
 
     def start(self) -> None:
         """Start `serve` and wait until it is ready."""
@@ -111,7 +112,7 @@ class House:
 
     def typed(self, *arguments: str) -> list[str]:
         """What runs a command of the release."""
-        return ["env", f"--chdir={self.release}", *child.serve_command(self.config)[:-1], *arguments]
+        return ["env", f"--chdir={self.release}", *self.around, *child.serve_command(self.config)[:-1], *arguments]
 
     def sinch(self, *, connector_id: int = 7, secret: str | None = SECRET, query: str = "", **variant: Any) -> Sinch:
         """A simulated Sinch that asks once, unless `retries` says otherwise."""
