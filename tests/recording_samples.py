@@ -6,7 +6,9 @@ Speech in AMR is made by hand from the table of RFC 4867: no free encoder of it 
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -30,14 +32,37 @@ NARROW = (12, 13, 15, 17, 19, 20, 26, 31, 5)
 WIDE = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5)
 
 
+# What ffmpeg has written, for every run of the tests and each of its processes; `make clean` removes it.
+KEPT = Path(__file__).parents[1] / "build" / "ffmpeg"
+
+
 def ffmpeg(suffix: str, *arguments: str, files: dict[str, bytes] | None = None) -> bytes:
-    """What ffmpeg writes; `files` lie in the folder in which it runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in (files or {}).items():
-            (Path(folder) / name).write_bytes(data)
-        command = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", *arguments]
-        subprocess.run([*command, "-fflags", "+bitexact", f"made{suffix}"], cwd=folder, check=True)
-        return (Path(folder) / f"made{suffix}").read_bytes()
+    """What ffmpeg writes; `files` lie in the folder in which it runs. The same program is asked the same once."""
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", *arguments, "-fflags", "+bitexact"]
+    asked = repr((command, suffix, files, _ffmpeg_changed()))
+    kept = KEPT / hashlib.sha256(asked.encode()).hexdigest()
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in (files or {}).items():
+                (Path(folder) / name).write_bytes(data)
+            made = Path(folder) / f"made{suffix}"
+            subprocess.run([*command, made.name], cwd=folder, check=True)
+            _keep(made.read_bytes(), kept)
+    return kept.read_bytes()
+
+
+@functools.cache
+def _ffmpeg_changed() -> float:
+    """When the program was: another one is asked anew."""
+    return Path(shutil.which("ffmpeg") or "ffmpeg").stat().st_mtime
+
+
+def _keep(data: bytes, path: Path) -> None:
+    """Put it there whole or not at all: several processes may be at it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    Path(file.name).replace(path)
 
 
 def speech(*modes: int, wide: bool = False, frames: int = 50, start: bytes = b"") -> bytes:

@@ -6,6 +6,7 @@ import ast
 import re
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,22 @@ TEXT = Path(sqlite.__file__).with_suffix(".sql").read_text("utf-8")
 STATEMENTS = sqlite.statements()
 
 
-def texts() -> list[str]:
+@cache
+def nodes() -> list[ast.AST]:
+    """Everything that is written in the gateway's code."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in GATEWAY.rglob("*.py"))
+    return [node for tree in trees for node in ast.walk(tree)]
+
+
+@cache
+def texts() -> set[str]:
     """Every text that is written out in the gateway's code."""
-    nodes = (node for path in GATEWAY.rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8"))))
-    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return {node.value for node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def asked() -> list[str]:
     """The names by which the code runs a statement where it says `run`."""
-    nodes = (node for path in GATEWAY.rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8"))))
-    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run"]
+    calls = [node for node in nodes() if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run"]
     return [call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)]
 
 
