@@ -82,6 +82,7 @@ class Reason(StrEnum):
     # Of limits: what is counted.
     WEBHOOKS = "limit of webhooks per account"
     FAILED_SIGNATURES = "limit of failed signatures per address"
+    REPLAYS = "limit of replays per address"
     FETCHES = "limit of fetches per attachment"
     DOWNLOADS = "limit of downloads per address"
     UNKNOWN_TOKENS = "limit of unknown tokens per address"

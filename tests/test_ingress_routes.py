@@ -273,6 +273,50 @@ def test_a_right_signature_is_never_refused_because_others_from_its_address_were
         assert_refused(door.post(message("old"), old), 401)
 
 
+REPLAYED = {"limits": {"failed_signatures_per_address": "3/hour", "webhooks_per_account": "2/hour"}}
+
+
+def test_a_captured_callback_that_is_played_again_uses_up_the_addresss_limit_and_not_the_accounts(
+    spool: Database,
+) -> None:
+    with opened(spool, **REPLAYED) as door:
+        captured = signed(message("m0"))
+        played = [door.post(message("m0"), captured).status_code for _ in range(10)]
+        assert played == [200] * 4 + [429] * 6
+        assert_accepted(door.post(message("m1")))
+        assert_refused(door.post(message("m2")), 429)
+        assert [(event.state, event.repeats) for event in door.events] == [("pending", 3), ("pending", 0)]
+
+
+def test_old_callbacks_use_up_the_addresss_limit_and_not_the_accounts(spool: Database) -> None:
+    with opened(spool, **REPLAYED) as door:
+        old = [(message(f"m{n}"), signed(message(f"m{n}"), timestamp=int(NOW) - MAX_AGE - 1)) for n in range(5)]
+        assert [door.post(*callback).status_code for callback in old] == [401] * 3 + [429] * 2
+        assert [event.state for event in door.events] == ["rejected"] * 3
+        assert [door.post(message(name)).status_code for name in ("new", "newer", "newest")] == [200, 200, 429]
+
+
+def test_sinch_repeats_what_it_likes_beside_who_plays_and_forges_from_its_address(spool: Database) -> None:
+    with opened(spool, limits={"failed_signatures_per_address": "3/hour"}) as door:
+        filed = [(message(f"m{number}"), signed(message(f"m{number}"))) for number in range(20)]
+        for callback in filed:
+            assert_accepted(door.post(*callback))
+        for _ in range(9):
+            fail(door, ADDRESS)
+            door.post(*filed[0])
+        assert {door.post(*callback).status_code for callback in filed[1:]} == {200}
+        elsewhere = filed[0][1] | {"x-real-ip": "192.0.2.9", "content-type": "text/plain"}
+        assert_accepted(door.post(filed[0][0], elsewhere))
+
+
+def test_what_comes_unsigned_again_uses_up_the_addresss_limit_and_not_the_accounts(spool: Database) -> None:
+    unsigned = account(webhook_secrets=ABSENT, unsigned="allow", receive_token=TOKEN)
+    path = NOTIFY + "?token=" + TOKEN.replace(" ", "%20")
+    with opened(spool, account=[unsigned], **REPLAYED) as door:
+        assert [door.post(message("m0"), path=path).status_code for _ in range(6)] == [200] * 4 + [429] * 2
+        assert [door.post(message(name), path=path).status_code for name in ("m1", "m2")] == [200, 429]
+
+
 def test_a_wrong_token_counts_as_a_wrong_signature_does(spool: Database) -> None:
     unsigned = account(webhook_secrets=ABSENT, unsigned="allow", receive_token=TOKEN)
     with opened(spool, account=[unsigned], limits={"failed_signatures_per_address": "2/hour"}) as door:

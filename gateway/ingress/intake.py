@@ -55,6 +55,21 @@ def accept(database: Database, callback: Callback, *, now: float) -> Receipt:
     return database.tell(lambda run: _file(run, callback, now))
 
 
+def is_filed(database: Database, callback: Callback) -> bool:
+    """Tell whether these bytes came before: with the same nonce or, unsigned, as the same event.
+
+    Raises SpoolUnavailable.
+    """
+    return database.ask(lambda run: callback.event.body_digest in _before(run, callback))
+
+
+def _before(run: Run, callback: Callback) -> Sequence[bytes]:
+    """The digest of what came with its nonce or, unsigned, as its event."""
+    if callback.nonce is not None:
+        return [digest for digest, _ in run("seen_nonce", connector_id=callback.connector_id, nonce=callback.nonce)]
+    return [digest for _, digest in run("earlier_event", connector_id=callback.connector_id, key=callback.event.key)]
+
+
 def _file(run: Run, callback: Callback, now: float) -> Receipt:
     seen = callback.nonce and run("seen_nonce", connector_id=callback.connector_id, nonce=callback.nonce)
     if seen:

@@ -40,8 +40,7 @@ def blueprint(services: Services) -> Blueprint:
             raise NotFound(Reason.UNKNOWN_CONNECTOR)
         g.decision[telemetry.CONNECTOR] = account.connector_id
         callback = _prove(services, account, request.get_data(cache=False))
-        limit = services.settings.limits.webhooks_per_account
-        services.limits.require(limit, Reason.WEBHOOKS, connector)
+        _limit(services, callback)
         receipt = intake.accept(services.spool, callback, now=services.clock.now())
         return _answer(receipt)
 
@@ -62,10 +61,28 @@ def _prove(services: Services, account: Account, body: bytes) -> Callback:
     try:
         return _signed(services, account, body) if account.webhook_secrets else _unsigned(account, body)
     except Unauthorized:
-        address = limits.counted_as(request.headers.get("X-Real-IP", ""))
         limit = services.settings.limits.failed_signatures_per_address
-        services.limits.require(limit, Reason.FAILED_SIGNATURES, address)
+        services.limits.require(limit, Reason.FAILED_SIGNATURES, _counted_as())
         raise
+
+
+def _limit(services: Services, callback: Callback) -> None:
+    """Count what is new against its account, and what is played again against the address that does so.
+
+    A repeat is counted apart from all else of its address: Sinch repeats what it got no answer to, and stays welcome.
+    """
+    said = services.settings.limits
+    repeat = intake.is_filed(services.spool, callback)
+    if repeat or callback.stale:
+        played = callback.event.body_digest.hex() if repeat else "stale"
+        whose = f"{_counted_as()} {callback.connector_id} {played}"
+        services.limits.require(said.failed_signatures_per_address, Reason.REPLAYS, whose)
+    else:
+        services.limits.require(said.webhooks_per_account, Reason.WEBHOOKS, str(callback.connector_id))
+
+
+def _counted_as() -> str:
+    return limits.counted_as(request.headers.get("X-Real-IP", ""))
 
 
 def _signed(services: Services, account: Account, body: bytes) -> Callback:

@@ -45,3 +45,14 @@ def test_verified_callbacks_over_the_accounts_limit_are_answered_429_and_accepte
         answers = [house.sinch().send(callbacks.text(f"{number}")).answers[0] for number in range(6)]
         assert [answer.status for answer in answers] == [200] * 5 + [429]
         assert_refused(answers[-1], 429)
+
+
+def test_a_captured_callback_played_from_many_addresses_takes_nothing_of_its_account() -> None:
+    with opened(limits=TEN) as house:
+        captured = house.sinch().prepare(callbacks.text("captured"))
+        played = [house.sinch(source_address=f"127.0.0.{host}") for host in (5, 6, 7)]
+        assert {sinch.post(captured).status for sinch in played for _ in range(8)} == {200}
+        assert [played[0].post(captured).status for _ in range(5)][-1] == 429
+        fresh = [played[0].send(callbacks.text(f"{number}")).status for number in range(5)]
+        assert fresh == [200] * 4 + [429]
+        house.motion.wait_for_accepted(5)
