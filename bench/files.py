@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.site import Site
-from gateway.serving import nginx_conf
+from gateway import paths
 from sandbox import child
 
 # The same TLS as the gateway's edge. `/disk/` is read from the folder, `/motion/` passed on to the Motion of below.
@@ -75,6 +75,6 @@ def served(site: Site, *, port: int, motion_port: int) -> Iterator[Files]:
     path = site.folder / "files.conf"
     facts = {"folder": site.folder, "files": folder, "port": port, "motion_port": motion_port}
     path.write_text(_NGINX.format(server=site.settings.server, **facts))
-    command = [nginx_conf.program(), "-e", "stderr", "-p", str(site.folder), "-c", str(path)]
+    command = [paths.program("nginx"), "-e", "stderr", "-p", str(site.folder), "-c", str(path)]
     with child.running(command, site.folder / "files.log"):
         yield Files(folder=folder, url=f"https://{site.settings.server.public_host}:{port}")

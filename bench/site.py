@@ -132,5 +132,7 @@ def stub(twin: Site, *, motion_port: int) -> Iterator[Path]:
     path, heard = folder / "stub.conf", folder / "heard"
     path.write_text(_STUB.format(folder=folder, door=door, motion_port=motion_port), "utf-8")
     heard.touch()
-    with child.running([nginx_conf.program(), "-e", "stderr", "-p", str(folder), "-c", str(path)], folder / "stub.log"):
+    with child.running(
+        [paths.program("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(path)], folder / "stub.log"
+    ):
         yield heard

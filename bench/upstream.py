@@ -23,8 +23,7 @@ from statistics import median
 from rich.console import Console
 
 from bench import report
-from gateway import clock
-from gateway.serving import nginx_conf
+from gateway import clock, paths
 
 HERE = Path(__file__).parent.parent
 OPEN_SECONDS = 10.0
@@ -93,7 +92,7 @@ def _nginx() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port), "utf-8")
-        program = [nginx_conf.program(), "-e", "stderr", "-p", name, "-c", str(folder / "nginx.conf")]
+        program = [paths.program("nginx"), "-e", "stderr", "-p", name, "-c", str(folder / "nginx.conf")]
         with subprocess.Popen(program) as nginx:
             _wait_until_open(port)
             yield f"http://127.0.0.1:{port}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shutil
 import stat
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from gateway.errors import CommandError
 
 SPOOL = "spool.sqlite3"
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's
+# Programs of the system that we run, with the packages that bring them; found whatever PATH says, for that of an
+# ordinary user leads to none of root's.
+PROGRAMS = {"nginx": "nginx", "setpriv": "util-linux"}
+_PROGRAM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin:/bin"
 _PACKAGE = Path(__file__).parent
 
 
@@ -71,6 +76,14 @@ def templates() -> Path:
     """Find nginx's templates: `nginx/` of a checkout, which stands within the package once it is installed."""
     installed = _PACKAGE / "nginx"
     return installed if installed.is_dir() else _PACKAGE.parent / "nginx"
+
+
+def program(name: str) -> str:
+    """Find one of PROGRAMS. Raises CommandError if it is not installed."""
+    found = shutil.which(name, path=_PROGRAM_FOLDERS)
+    if found is None:
+        raise CommandError(f"{name} is not installed; `apt-get install {PROGRAMS[name]}` brings it")
+    return found
 
 
 def prepare(settings: Settings) -> None:

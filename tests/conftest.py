@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from sandbox.archive import Archive, Credentials
 from sandbox.motion import Motion
 from tests import spool_samples
 from tests.config_samples import document
+
+# Some programs that tests run are root's: nginx, logrotate, systemd's. An ordinary user's PATH does not lead there.
+os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 settings.register_profile("commit", max_examples=10)  # `make check`; CI tries all: tests/examples.py
 

@@ -97,3 +97,15 @@ def test_a_state_that_cannot_be_prepared_is_told(settings_file: File, tmp_path: 
     (tmp_path / "state").touch()
     with pytest.raises(CommandError, match=r"server\.state_dir .* cannot be prepared: \w+"):
         paths.prepare(config.load(settings_file(), {}))
+
+
+def test_programs_of_the_system_are_found_wherever_path_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("", "/nonexistent", "/usr/bin:/bin:/usr/games"):
+        monkeypatch.setenv("PATH", path)
+        assert {Path(paths.program(name)).name for name in paths.PROGRAMS} == {"nginx", "setpriv"}
+
+
+def test_a_program_that_is_missing_is_told_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(paths.PROGRAMS, "no-such-program", "its-package")
+    with pytest.raises(CommandError, match="no-such-program is not installed; `apt-get install its-package` brings it"):
+        paths.program("no-such-program")

@@ -139,7 +139,7 @@ def _require_alive(running: subprocess.Popen[bytes]) -> None:
 
 
 def _command(configuration: Path) -> tuple[str, ...]:
-    return (nginx_conf.program(), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration))
+    return (paths.program("nginx"), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration))
 
 
 def _read_lines(stream: IO[bytes], pass_on: Callable[[str], None]) -> None:

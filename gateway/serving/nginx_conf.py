@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,16 +171,8 @@ def _sinch() -> tuple[Named, ...]:
     return (*regions, Named(names=(SINCH_NAMES["auth"],), path=TOKEN_PATH))
 
 
-def program() -> str:
-    """Find nginx. Raises CommandError if it is not installed."""
-    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin")
-    if found is None:
-        raise CommandError("nginx is not installed; `apt-get install nginx` brings it")
-    return found
-
-
 def _version() -> tuple[int, ...]:
-    told = subprocess.run((program(), "-v"), stderr=subprocess.PIPE, text=True, check=False).stderr
+    told = subprocess.run((paths.program("nginx"), "-v"), stderr=subprocess.PIPE, text=True, check=False).stderr
     found = re.search(r"nginx/([0-9]+)\.([0-9]+)\.([0-9]+)", told)
     return tuple(map(int, found.groups())) if found else (0,)
 

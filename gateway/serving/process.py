@@ -77,7 +77,7 @@ def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[by
     """Start a program; `heard`: what it writes comes to us and does not go where ours goes."""
     # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
     # group, so that what it started in turn does not outlive it either.
-    told = ("setpriv", "--pdeathsig", "TERM", "--", *command)
+    told = (paths.program("setpriv"), "--pdeathsig", "TERM", "--", *command)
     stream = subprocess.PIPE if heard else None
     return subprocess.Popen(told, stdout=stream, stderr=stream, process_group=0)
 

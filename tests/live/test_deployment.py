@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.serving import nginx_conf
+from gateway import paths
 from sandbox import callbacks
 from sandbox.child import Child
 from sandbox.listener import reserve
@@ -48,7 +48,7 @@ def house() -> Iterator[House]:
         port = reserved.getsockname()[1]
         configuration = house.folder / "front.conf"
         configuration.write_text(front(house, port))
-        command = [nginx_conf.program(), "-e", "stderr", "-p", str(house.folder), "-c", str(configuration)]
+        command = [paths.program("nginx"), "-e", "stderr", "-p", str(house.folder), "-c", str(configuration)]
         house.children.append(Child(command, house.folder / "front.log"))
         house.public_port = port
         house.wait_for(lambda: house.ask("/", method="GET").status == 404)

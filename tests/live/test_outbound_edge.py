@@ -389,7 +389,7 @@ def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path)
             events {{}} http {{ {ways} include {tmp_path}/included.conf; }}
         """)
         edge.house.children.pop().stop()
-        command = (nginx_conf.program(), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
+        command = (paths.program("nginx"), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
         edge.house.children.append(Child(command, edge.house.folder / LOG))
         edge.house.wait_for(lambda: edge.ask().status == 200)
         lie = (("x-forwarded-for", MOTION),)
