@@ -130,7 +130,8 @@ def test_lanes_are_told_apart_by_account_and_kind(
     fill(spool, "a1", "b1")
     intake.accept(spool, callback("c1", contact="c", connector=8), now=NOW)
     assert [lane[-1] for lane in claims.lanes_of(spool, scope, due_by=NOW, now=NOW, most=9)] == of
-    assert [lane[-1] for lane in claims.lanes_but(spool, [scope], now=NOW, most=9)] == others
+    found = claims.claim(spool, due_by=NOW, now=NOW, most=9, lease_seconds=LEASE, but=[scope])
+    assert [taken.lane[-1] for taken in found] == others
 
 
 def test_new_contacts_do_not_come_before_the_next_message_of_one_who_waits(spool: Database) -> None:
@@ -248,14 +249,14 @@ def test_a_suspect_is_claimed_whenever_it_is_due(spool: Database) -> None:
     fill(spool, "a1", "a2", "b1")
     for taken in claim(spool):
         postpone(spool, taken, due_at=NOW + 60)
-    taken = claims.claim_lane(spool, "7:contact:a", now=NOW, lease_seconds=LEASE)
+    [taken] = claims.claim_lanes(spool, ["7:contact:a"], now=NOW, lease_seconds=LEASE)
     assert taken is not None
     assert (taken.request_id, taken.tries) == ("request-a1", 2)
     assert names(claim(spool, now=NOW + 60)) == ["b1"]
 
 
 def test_a_suspect_that_was_erased_meanwhile_is_no_claim(spool: Database) -> None:
-    assert claims.claim_lane(spool, "7:contact:a", now=NOW, lease_seconds=LEASE) is None
+    assert claims.claim_lanes(spool, ["7:contact:a"], now=NOW, lease_seconds=LEASE) == []
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from gateway.delivery.health import EVERYTHING, HOUR_SECONDS, Health, Scope
+from gateway.delivery.health import EVERYTHING, HOUR_SECONDS, LOOK_SECONDS, Health, Scope
 from gateway.delivery.schedule import Try
 from gateway.phrases import Reason
 
@@ -60,6 +62,30 @@ AWAY = {
 @pytest.mark.parametrize(("tries", "away"), AWAY.values(), ids=AWAY)
 def test_motion_is_away_for_what_its_answers_say(tries: list[tuple[str, Scope, Try]], away: list[Scope]) -> None:
     assert list(learned(*tries).absences) == away
+
+
+def test_of_an_account_of_which_nothing_is_taken_one_contact_at_a_time_looks_behind() -> None:
+    made = Health()
+    assert made.lets_look_behind(TEXT, now=0)
+    made.refuse_all(TEXT, looked_at=-math.inf)  # there was nobody behind
+    assert made.lets_look_behind(TEXT, now=0)
+    made.refuse_all(TEXT, looked_at=0)
+    looked = [made.lets_look_behind(TEXT, now=now) for now in (LOOK_SECONDS - 1, LOOK_SECONDS, LOOK_SECONDS + 1)]
+    assert looked == [False, True, True]
+    assert made.lets_look_behind(OTHER_TEXT, now=1)
+    made.learn(NEWS, 1, "a", answered(200), made.evidence.of(NEWS, 1), now=0, probe=False)
+    assert made.lets_look_behind(TEXT, now=1)
+    made.learn(TEXT, 2, "b", answered(503), made.evidence.of(NEWS, 2), now=0, probe=False)
+    assert not made.lets_look_behind(NEWS, now=LOOK_SECONDS + 1)
+
+
+@pytest.mark.parametrize("first", [TEXT, NEWS], ids=str)
+def test_a_probe_in_vain_is_waited_for_whatever_motion_is_away_for(first: Scope) -> None:
+    made = learned(("a", first, answered(503)), ("b", TEXT, answered(503)))
+    for number, scope in ((2, NEWS), (3, NEWS)):
+        made.learn(scope, number, "c", answered(503), made.evidence.of(scope, number), now=100, probe=True)
+    assert all(absence.probe_at > 100 for absence in made.absences.values())
+    assert Scope(7) in made.absences
 
 
 def test_evidence_is_what_was_taken_since_an_event_began_to_fail() -> None:

@@ -111,7 +111,6 @@ BY_INDEX = {
     "any_due": "lane_due",
     "due_lanes": "lane_first",
     "due_lanes_of": "lane_due",
-    "due_lanes_but": "lane_first",
     "sharing_attachment": "attachment_stored",
     "stored_files": "attachment_stored",
     "stored_bytes": "attachment_stored",

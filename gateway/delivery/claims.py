@@ -10,7 +10,7 @@ Rule 3. Every claim ends in `delivered`, `postpone` or `park`, or with the couri
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,26 +95,34 @@ def any_due(database: Database, *, due_by: float, now: float) -> bool:
     return bool(database.ask(lambda run: run("any_due", due_by=due_by, now=now)))
 
 
-def claim(database: Database, *, due_by: float, now: float, most: int, lease_seconds: float) -> list[Claim]:
-    """Take the first events of up to `most` lanes that are due by then; the longest accepted come first."""
+def claim(
+    database: Database,
+    *,
+    due_by: float,
+    now: float,
+    most: int,
+    lease_seconds: float,
+    but: Sequence[Scope] = (),
+    fits: Callable[[Scope], bool] = lambda _: True,
+) -> list[Claim]:
+    """Take the first events of up to `most` lanes that are due by then; the longest accepted come first.
+
+    `but`: of other scopes than these. `fits` is asked of each whether it may be taken too.
+    """
+    asked = {"due_by": due_by, "now": now, "most": most, "excepted": json.dumps(but)}
+    found = database.ask(lambda run: run("due_lanes", **asked))
+    lanes = [lane for lane, *scope in found if scope[0] is None or fits(Scope(*scope))]
+    return claim_lanes(database, lanes, now=now, lease_seconds=lease_seconds) if lanes else []
+
+
+def claim_lanes(database: Database, lanes: Sequence[str], *, now: float, lease_seconds: float) -> list[Claim]:
+    """Take the first event of each of these lanes, whenever it is due. Raises SpoolUnavailable."""
 
     def work(run: Run) -> list[Claim]:
-        lanes = run("due_lanes", due_by=due_by, now=now, most=most)
-        claims = [_take(run, lane, now + lease_seconds) for [lane] in lanes]
+        claims = [_take(run, lane, now + lease_seconds) for lane in lanes]
         return [taken for taken in claims if taken is not None]
 
     return database.tell(work)
-
-
-def claim_lane(database: Database, lane: str, *, now: float, lease_seconds: float) -> Claim | None:
-    """Take the first event of the lane, whenever it is due; None if there is none."""
-    return database.tell(lambda run: _take(run, lane, now + lease_seconds))
-
-
-def lanes_but(database: Database, scopes: Sequence[Scope], *, now: float, most: int) -> list[str]:
-    """The lanes that are due, but for those whose first event is of one of the scopes."""
-    excepted = json.dumps(scopes)
-    return [lane for [lane] in database.ask(lambda run: run("due_lanes_but", now=now, excepted=excepted, most=most))]
 
 
 def lanes_of(database: Database, scope: Scope, *, due_by: float, now: float, most: int) -> list[str]:

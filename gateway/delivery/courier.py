@@ -33,7 +33,34 @@ LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
 PURGE_SECONDS = 600.0
 SPOOL_RETRY_SECONDS = 1.0
-MUTE_SHARE = 4  # kinds on which Motion hangs get one of so many deliveries
+ROUNDS_BETWEEN_LOOKS = 4  # past what is due of a kind that may have no more: that is long, where much waits
+
+
+class Room:
+    """The deliveries that may be begun now, so that Motion hanging on a kind, or on an account, leaves some for others.
+
+    A kind gets a quarter of `spool.deliveries`, and more once Motion has answered its last try: half for all without
+    words of a customer together, else what there is but for a quarter, which is for other accounts.
+    """
+
+    def __init__(self, settings: Settings, flying: Counter[Scope], answering: frozenset[Scope]) -> None:
+        self._all, self._answering = settings.spool.deliveries, answering
+        self._quarter = max(1, self._all // 4)
+        self._most = self._all - self._all // 4 if len(settings.accounts) > 1 else self._all
+        self._flying = Counter(flying)
+        self.left = self._all - self._flying.total()
+        self.crowded: set[Scope] = set()
+
+    def take(self, about: Scope) -> bool:
+        """Take one for a kind, if it may have another; else it is crowded."""
+        wordless = sum(count for other, count in self._flying.items() if other.wordless) if about.wordless else 0
+        most = self._most if about in self._answering else self._quarter
+        if self._flying[about] >= most or wordless >= max(1, self._all // 2):
+            self.crowded.add(about)
+            return False
+        self._flying[about] += 1
+        self.left -= 1
+        return True
 
 
 class Courier:
@@ -59,6 +86,7 @@ class Courier:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._purge_at = 0.0
+        self._rounds = 0
         self._suspects: list[str] = []  # lanes
         self._alone = False  # a suspect is in flight, or was the last that was
 
@@ -97,25 +125,34 @@ class Courier:
 
     def _claim(self, now: float) -> Iterator[tuple[Claim, bool]]:
         """Take what may be tried now, and say of each whether it is a probe."""
-        away, mute = self._handover.troubled()
-        room = self._settings.spool.deliveries - self._flying()
+        away, answering = self._handover.known()
         if EVERYTHING in away:
             yield from self._probe(EVERYTHING, away[EVERYTHING], now)
         elif self._suspects or self._alone:
             yield from ((taken, False) for taken in self._claim_suspect(now))
-        elif away or mute:
+        else:
             for scope, probe_at in away.items():
                 yield from self._probe(scope, probe_at, now)
-            share = max(1, self._settings.spool.deliveries // MUTE_SHARE)
-            for scope in mute:
-                lanes = self._lanes_of(scope, now, due_by=now, most=min(room, share - self._flying(scope)))
-                yield from ((taken, False) for taken in self._take(lanes, now))
-            room = self._settings.spool.deliveries - self._flying()
-            lanes = claims.lanes_but(self._spool, [*away, *mute], now=now, most=room) if room > 0 else []
-            yield from ((taken, False) for taken in self._take(lanes, now))
-        elif room > 0 and claims.any_due(self._spool, due_by=now, now=now):
-            found = claims.claim(self._spool, due_by=now, now=now, most=room, lease_seconds=self._lease_seconds)
-            yield from ((taken, False) for taken in found)
+            yield from ((taken, False) for taken in self._claim_fairly(tuple(away), answering, now))
+
+    def _claim_fairly(self, away: tuple[Scope, ...], answering: frozenset[Scope], now: float) -> Iterator[Claim]:
+        """Take what is due. Where a kind may have no more, what stands behind it is looked for in some rounds alone."""
+        with self._state:
+            room = Room(self._settings, self._in_flight, answering)
+        self._rounds += 1
+        while room.left > 0 and claims.any_due(self._spool, due_by=now, now=now):
+            but, wanted = [*away, *room.crowded], room.left
+            yield from claims.claim(
+                self._spool,
+                due_by=now,
+                now=now,
+                most=wanted,
+                lease_seconds=self._lease_seconds,
+                but=but,
+                fits=room.take,
+            )
+            if len(but) == len(away) + len(room.crowded) or self._rounds % ROUNDS_BETWEEN_LOOKS:
+                break
 
     def _claim_suspect(self, now: float) -> list[Claim]:
         if self._flying():
@@ -126,15 +163,11 @@ class Courier:
     def _probe(self, scope: Scope, probe_at: float, now: float) -> Iterator[tuple[Claim, bool]]:
         """One event for which Motion is away, if it is time and none is in flight; it need not be due."""
         if now >= probe_at and not self._flying(scope) and self._flying() < self._settings.spool.deliveries:
-            lanes = self._lanes_of(scope, now, due_by=math.inf, most=1)
+            lanes = claims.lanes_of(self._spool, scope, due_by=math.inf, now=now, most=1)
             yield from ((taken, True) for taken in self._take(lanes, now))
 
-    def _lanes_of(self, scope: Scope, now: float, *, due_by: float, most: int) -> list[str]:
-        return claims.lanes_of(self._spool, scope, due_by=due_by, now=now, most=most) if most > 0 else []
-
     def _take(self, lanes: list[str], now: float) -> list[Claim]:
-        found = [claims.claim_lane(self._spool, lane, now=now, lease_seconds=self._lease_seconds) for lane in lanes]
-        return [taken for taken in found if taken is not None]
+        return claims.claim_lanes(self._spool, lanes, now=now, lease_seconds=self._lease_seconds) if lanes else []
 
     def _flying(self, scope: Scope = EVERYTHING) -> int:
         with self._state:

@@ -7,6 +7,7 @@ Rule 2. An event that has had its tries keeps its contact in hand while those be
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.delivery.trouble import Patiently, TroubleBook
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.notify import Notifier
-from gateway.phrases import Finding, Line, Reason
+from gateway.phrases import Finding, Reason
 from gateway.store.engines import Database
 
 MOST_IN_VAIN = 5  # of those behind an event, in a row, before its contact is left alone
@@ -36,6 +37,7 @@ class Result:
     step: Again | Park | None
     witness: Witness
     away: bool
+    away_altogether: bool  # for the whole account, and not for this kind of it alone
 
     @property
     def outcome(self) -> str:
@@ -77,11 +79,11 @@ class Handover:
             else:
                 trouble.end(self._spool, each.finding, each.about)
 
-    def troubled(self) -> tuple[dict[Scope, float], list[Scope]]:
-        """Where Motion is away, with when it may be asked again; and on which kinds alone it hangs."""
+    def known(self) -> tuple[dict[Scope, float], frozenset[Scope]]:
+        """Where Motion is away, with when it may be asked again; and of which kinds it has answered the last try."""
         with self._guard:
             away = {scope: absence.probe_at for scope, absence in self._health.absences.items()}
-            return away, [scope for scope in self._health.mute if scope not in away]
+            return away, frozenset(self._health.answering)
 
     def carry(self, taken: Claim, *, probe: bool) -> None:
         """Try a claimed event, and perhaps those behind it."""
@@ -91,11 +93,15 @@ class Handover:
         elif isinstance(result.step, Park):
             self._write(lambda: claims.park(self._spool, taken, outcome=result.outcome, now=self._now()))
             self._parked(taken, result)
-        elif result.step.look_behind:
+        elif result.step.look_behind and self._lets_look_behind(taken.scope):
             self._keep_failing(taken, result.step.record, result.outcome)
             self._look_behind(taken, result, result.step)
         else:
             self._postpone(taken, result.step, result.outcome)
+
+    def _lets_look_behind(self, about: Scope) -> bool:
+        with self._guard:
+            return self._health.lets_look_behind(about, now=self._now())
 
     def _look_behind(self, taken: Claim, result: Result, step: Again) -> None:
         wait = step.wait_seconds
@@ -104,8 +110,8 @@ class Handover:
             wait = schedule.wait_after_help(result.attempt, step, wordless=taken.scope.wordless)
         due_at = self._now() + wait
         self._write(lambda: claims.free(self._spool, last, due_at=due_at))
-        if result.witness.nothing and not took:
-            self._all_refused(taken.scope, result.attempt.reason)
+        if result.witness.nothing and not (took or result.away):
+            self._all_refused(taken.scope, result.attempt.reason, looked=last is not taken)
         elif result.witness.other_kinds and not taken.scope.wordless:
             self._kind_refused(taken.scope, result.attempt.reason)
 
@@ -125,7 +131,7 @@ class Handover:
             vain = 0 if result.step is None else vain + 1
             took = took or result.step is None
             proved = result.step is None and following.scope == head.scope
-            if result.attempt.status is None or result.away:
+            if result.away_altogether or (result.attempt.silent and not following.scope.wordless):
                 break
         return last, proved or (took and head.scope.wordless), took
 
@@ -159,9 +165,9 @@ class Handover:
             self._book.begin(Finding.KIND_REFUSED, about, reason)
             self._book.hurry()  # those who wait for the same get one try
 
-    def _all_refused(self, about: Scope, reason: str) -> None:
+    def _all_refused(self, about: Scope, reason: str, *, looked: bool) -> None:
         with self._guard:
-            new = self._health.refuse_all(about)
+            new = self._health.refuse_all(about, looked_at=self._now() if looked else -math.inf)
         if new:
             self._book.begin(Finding.MOTION_REFUSES, about.account, reason)
 
@@ -174,16 +180,17 @@ class Handover:
         with self._guard:
             now, about, event_id = self._now(), taken.scope, taken.event_id
             change, known = self._health.learn(about, event_id, taken.lane, attempt, witness, now=now, probe=probe)
-            away = self._health.is_away(about)
+            away, away_altogether = self._health.is_away(about), self._health.is_away(about.account)
             one_try = not attempt.delivered and self._health.gets_one_try(about, event_id, now=now)
         step = None
         if not attempt.delivered:
             step = self._next_step(taken, attempt, witness, away=away, one_try=one_try)
-        self._say(taken, attempt, step, milliseconds=took)
+        verdict = "delivered" if step is None else "parked" if isinstance(step, Park) else "again"
+        trouble.tell(taken, attempt, verdict=verdict, milliseconds=took)
         self._book.change(change, reason=attempt.reason)
         if attempt.delivered:
             self._welcome(taken.scope, known, back=bool(change.back))
-        return Result(attempt, step, witness, away)
+        return Result(attempt, step, witness, away, away_altogether)
 
     def _next_step(self, taken: Claim, attempt: Try, witness: Witness, *, away: bool, one_try: bool) -> Again | Park:
         return schedule.after_failure(
@@ -231,19 +238,3 @@ class Handover:
 
     def _write(self, write: Callable[[], object]) -> None:
         self._patiently(write, forever=True)
-
-    def _say(self, taken: Claim, attempt: Try, step: Again | Park | None, *, milliseconds: float) -> None:
-        telemetry.decision(
-            Line.DELIVERY,
-            **{
-                telemetry.EVENT: taken.event_id,
-                telemetry.CONNECTOR: taken.connector_id,
-                telemetry.KIND: taken.kind,
-                telemetry.REQUEST_ID: taken.request_id,
-                telemetry.TRY: taken.tries,
-                telemetry.STATUS: attempt.status,
-                telemetry.REASON: attempt.reason,
-                telemetry.MILLISECONDS: milliseconds,
-                telemetry.VERDICT: "delivered" if step is None else "parked" if isinstance(step, Park) else "again",
-            },
-        )

@@ -17,6 +17,7 @@ from gateway.ingress import events
 
 HOUR_SECONDS = 3600.0
 HANGING_IN_A_ROW = 2
+LOOK_SECONDS = 15.0  # between looks behind failing events of an account of which nothing is taken
 
 
 class Scope(NamedTuple):
@@ -114,9 +115,11 @@ class Health:
 
     evidence: Testimony = field(default_factory=Testimony)
     absences: dict[Scope, Absence] = field(default_factory=dict)
-    mute: set[Scope] = field(default_factory=set)  # kinds that hang though others are taken
+    answering: set[Scope] = field(default_factory=set)  # kinds of which Motion has answered the last try
     refused: dict[Scope, float] = field(default_factory=dict)  # kinds, and when one gets all its tries again
-    refusing: set[Scope] = field(default_factory=set)  # accounts of which nothing is taken
+    refusing: dict[Scope, float] = field(
+        default_factory=dict
+    )  # accounts of which nothing is taken, and when all failed
     _trials: dict[Scope, int] = field(default_factory=dict)
     _waiting: dict[Scope, set[str]] = field(default_factory=dict)  # lanes that waited in vain, of a kind, in a row
 
@@ -131,19 +134,20 @@ class Health:
         Returns what changed of Motion's absence and, where something was taken, what was refused until then.
         """
         (self.evidence.took if attempt.delivered else self.evidence.missed)(about, event_id)
+        (self.answering.discard if attempt.status is None else self.answering.add)(about)
         change = self._note(about, lane, attempt, witness, now=now, probe=probe)
         return change, self._take(about) if attempt.delivered else Known()
 
     def _note(self, about: Scope, lane: str, attempt: Try, witness: Witness, *, now: float, probe: bool) -> Change:
         back = tuple(scope for scope in self._ended_by(about, attempt, witness) if self.absences.pop(scope, None))
         scope = self._missing(about, lane, attempt, witness)
-        if scope is None:
-            return Change(back=back)
-        new = scope not in self.absences
-        absence = self.absences.setdefault(scope, Absence(now))
-        absence.probes += probe
-        absence.probe_at = now + next_probe_seconds(absence.probes, attempt.retry_after_seconds)
-        return Change(gone=scope if new else None, back=back)
+        gone = None if scope in self.absences else scope
+        if gone is not None:
+            self.absences[gone] = Absence(now)
+        for absence in (absence for other, absence in self.absences.items() if other.covers(about)):
+            absence.probes += probe
+            absence.probe_at = now + next_probe_seconds(absence.probes, attempt.retry_after_seconds)
+        return Change(gone=gone, back=back)
 
     def _ended_by(self, about: Scope, attempt: Try, witness: Witness) -> list[Scope]:
         """Where an answer shows that Motion is there, or another event that was taken."""
@@ -151,24 +155,21 @@ class Health:
         if attempt.status is None:
             return ended
         self._waiting.pop(about, None)
-        self.mute.discard(about)
         return [*ended, EVERYTHING, *([] if attempt.away else [about, about.account])]
 
     def _missing(self, about: Scope, lane: str, attempt: Try, witness: Witness) -> Scope | None:
         """What Motion is away for after this try, as far as that tells."""
         if attempt.delivered:
             return None
-        known = next((scope for scope in self.absences if scope.covers(about)), None)
         if witness.own_kind or witness.other_kinds:
-            if attempt.silent and witness.other_kinds:
-                self.mute.add(about)
-            return known
+            return None
         if attempt.away:
-            return EVERYTHING if attempt.status is None else about if about.wordless else about.account
+            told = EVERYTHING if attempt.status is None else about if about.wordless else about.account
+            return next((wider for wider in self.absences if wider.covers(told)), told)
         if not attempt.silent:
             return None
         self._waiting.setdefault(about, set()).add(lane)
-        return known or (about if len(self._waiting[about]) >= HANGING_IN_A_ROW else None)
+        return about if len(self._waiting[about]) >= HANGING_IN_A_ROW and not self.is_away(about) else None
 
     def gets_one_try(self, about: Scope, event_id: int, *, now: float) -> bool:
         """Whether the kind is known as refused; the first of every hour gets all its tries."""
@@ -179,20 +180,32 @@ class Health:
             self._trials[about] = event_id
         return self._trials.get(about) != event_id
 
+    def lets_look_behind(self, about: Scope, *, now: float) -> bool:
+        """Whether those behind a failing event shall tell more of it.
+
+        Not where all of its account is away. Of an account of which nothing is taken it is one contact at a time: what
+        is tried in the very moment in which Motion comes back overtakes the one ahead.
+        """
+        looked_at = self.refusing.get(about.account, -LOOK_SECONDS)
+        return not self.is_away(about.account) and now >= looked_at + LOOK_SECONDS
+
     def refuse(self, about: Scope, *, now: float) -> bool:
         """Know a kind as refused. Returns whether that is new."""
         new = about not in self.refused
         self.refused.setdefault(about, now + HOUR_SECONDS)
         return new
 
-    def refuse_all(self, about: Scope) -> bool:
-        """Know an account as one of which nothing is taken. Returns whether that is new."""
+    def refuse_all(self, about: Scope, *, looked_at: float) -> bool:
+        """Know an account as one of which nothing is taken. Returns whether that is new.
+
+        `looked_at`: when those behind an event were tried last, and all failed.
+        """
         new = about.account not in self.refusing
-        self.refusing.add(about.account)
+        self.refusing[about.account] = looked_at
         return new
 
     def _take(self, about: Scope) -> Known:
         was = Known(kind=self.refused.pop(about, None) is not None, account=about.account in self.refusing)
-        self.refusing.discard(about.account)
+        self.refusing.pop(about.account, None)
         self._trials.pop(about, None)
         return was

@@ -7,7 +7,8 @@ Rule 3. After 5 refusals or 8 failures an event is parked, but only if Motion ha
         began to fail: else the failures say more of Motion than of the event.
 Rule 4. Where Motion takes other kinds and none of this one, the kind is refused: it is parked after its tries, or after
         one where that is known; but what carries words of a customer waits.
-Rule 5. What has had its tries lets those behind it be tried once each: they are the evidence where nobody else writes.
+Rule 5. What has had its tries, and what has no words while Motion is away for its kind, lets those behind it be tried
+        once each: they are the evidence where nobody else writes.
 Rule 6. An event that still fails after `retry_for`, and after 8 tries, is parked, unless nobody looked at it.
 """
 
@@ -110,7 +111,7 @@ def after_failure(
     `one_try`: its kind is known as refused. `wordless`: it carries no words of a customer.
     """
     if away:
-        return Again(0.0, record)  # it waits for its turn as a probe
+        return Again(0.0, record, look_behind=wordless)  # it waits for its turn as a probe
     since = now if record.failing_since is None else record.failing_since
     failures = record.failures + 1
     exhausted = failures >= (MOST_REFUSALS if attempt.refused or wordless else MOST_FAILURES)

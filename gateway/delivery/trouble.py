@@ -9,7 +9,9 @@ from typing import Protocol
 from gateway import telemetry
 from gateway.clock import Clock
 from gateway.delivery import claims
+from gateway.delivery.claims import Claim
 from gateway.delivery.health import Change, Scope
+from gateway.delivery.schedule import Try
 from gateway.phrases import Finding, Line
 from gateway.store.engines import Database
 
@@ -90,6 +92,24 @@ class TroubleBook:
     def hurry(self) -> None:
         """Let every waiting lane be tried at once."""
         self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
+
+
+def tell(taken: Claim, attempt: Try, *, verdict: str, milliseconds: float) -> None:
+    """Log a try."""
+    telemetry.decision(
+        Line.DELIVERY,
+        **{
+            telemetry.EVENT: taken.event_id,
+            telemetry.CONNECTOR: taken.connector_id,
+            telemetry.KIND: taken.kind,
+            telemetry.REQUEST_ID: taken.request_id,
+            telemetry.TRY: taken.tries,
+            telemetry.STATUS: attempt.status,
+            telemetry.REASON: attempt.reason,
+            telemetry.MILLISECONDS: milliseconds,
+            telemetry.VERDICT: verdict,
+        },
+    )
 
 
 def _fields(about: Scope) -> dict[str, object]:

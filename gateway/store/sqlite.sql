@@ -36,8 +36,11 @@ INSERT INTO nonce (connector_id, nonce, body_digest, event_id, seen_at)
 VALUES (:connector_id, :nonce, :body_digest, :event_id, :seen_at)
 
 -- name: line_up
--- A lane that waits already keeps its time and its place. Due before any clock's now: the courier's may not be ours.
-INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0) ON CONFLICT DO NOTHING
+-- A lane that waits already keeps its time and its place; but where its first one has had its tries, what is new may
+-- tell why. Due before any clock's now: the courier's may not be ours.
+INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0)
+ON CONFLICT (lane) DO UPDATE SET due_at = 0.0
+WHERE due_at > 0.0 AND claimed_event IS NULL AND (SELECT failures FROM event WHERE id = first_event) >= 5
 
 -- name: count_repeat
 -- Nothing else is kept of a callback that came again.
@@ -61,15 +64,10 @@ INSERT INTO report (
 SELECT 1 FROM lane WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) LIMIT 1
 
 -- name: due_lanes
--- In the order of acceptance: the next message of one who waits comes before the first of one who came later.
-SELECT lane FROM lane
-WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
-ORDER BY first_event LIMIT :most
-
--- name: due_lanes_but
--- While Motion is in trouble with some: the others. Lanes without an event are taken, and dropped.
-SELECT lane.lane FROM lane LEFT JOIN event ON event.id = lane.first_event
-WHERE due_at <= :now AND (leased_until IS NULL OR leased_until < :now) AND NOT EXISTS (
+-- In the order of acceptance: the next message of one who waits comes before the first of one who came later. But for
+-- those with whom Motion is in trouble. Lanes without an event are taken, and dropped.
+SELECT lane.lane, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
+WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) AND NOT EXISTS (
     SELECT 1 FROM json_each(:excepted) AS scope
     WHERE json_extract(scope.value, '$[0]') = event.connector_id
         AND json_extract(scope.value, '$[1]') IN ('', event.kind)

@@ -203,6 +203,12 @@ class House:
             rows = spool.read(lambda connection: connection.execute(query).all())
         return [row for row in rows if state in (None, row.state)]
 
+    def claims(self) -> Sequence[sa.Row[Any]]:
+        """The contacts of whom something is on its way to Motion right now."""
+        query = sa.select(schema.lane).where(schema.lane.c.claimed_event.is_not(None))
+        with contextlib.closing(self.spool()) as spool:
+            return spool.read(lambda connection: connection.execute(query).all())
+
     def spool(self) -> Database:
         return Database(self.folder / "state" / SPOOL, patience_seconds=5)
 
