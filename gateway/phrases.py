@@ -98,7 +98,8 @@ class Reason(StrEnum):
     SPOOL_UNREADABLE = "spool cannot be read"
     SPOOL_NOT_MIGRATED = "spool cannot be migrated"
     SPOOL_FOLDER = "spool directory cannot be written"
-    SPOOL_SCHEMA = "spool schema is not of this release; run `motion-gateway migrate`"
+    SPOOL_SCHEMA = "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"
+    SPOOL_NEWER = "spool schema is of a newer release; install that one again, or restore the backup from before it"
 
     # Of a call that got no answer.
     NO_HOST = "host name unknown"

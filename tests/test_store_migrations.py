@@ -6,9 +6,10 @@ import fcntl
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from gateway import lock
 from gateway.delivery import records
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
+from gateway.phrases import Reason
 from gateway.store import migrations, schema, sqlite
 from gateway.store.engines import Database
 from tests import released_spool
@@ -98,21 +101,59 @@ def test_several_processes_may_migrate_at_once(path: Path) -> None:
 
 
 def test_who_finds_another_migrating_waits(path: Path) -> None:
-    lock = path.with_name(migrations.LOCK_NAME)
+    theirs = path.with_name(migrations.LOCK_NAME)
     with ThreadPoolExecutor(1) as pool:
-        with lock.open("w") as held:
+        with theirs.open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             migrating = pool.submit(migrations.migrate, path)
-            until(lambda: times_opened(lock) == 2, "it waits for the lock")
+            until(lambda: times_opened(theirs) == 2, "it waits for the lock")
             assert not path.exists()
         assert migrating.result(10) == sqlite.latest()
 
 
-def test_a_spool_of_a_newer_release_is_left_alone_and_the_way_out_is_told(path: Path) -> None:
+@pytest.mark.parametrize("process", migrations.USERS)
+def test_a_spool_that_another_release_works_with_is_not_migrated(path: Path, process: str) -> None:
+    released_spool.lay(path, now=1.0)
+    with (
+        lock.held(path.with_name(f"{process}.lock"), patience_seconds=0),
+        pytest.raises(CommandError, match=rf"its {process} runs\. Restart it, which migrates"),
+    ):
+        migrations.migrate(path, patience_seconds=0)
+    assert sqlite.current(path) == released_spool.REVISION
+    assert migrations.migrate(path, patience_seconds=0) == sqlite.latest()
+
+
+def test_nobody_of_another_release_begins_while_it_is_migrated(path: Path) -> None:
+    released_spool.lay(path, now=1.0)
+    theirs = path.with_name("ingress.lock")
+    theirs.touch()
+    with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(path, isolation_level=None)) as slow:
+        slow.execute("BEGIN IMMEDIATE")
+        migrating = pool.submit(migrations.migrate, path)
+        until(lambda: lock.is_held(theirs), "it keeps others out")
+        slow.execute("ROLLBACK")
+        assert migrating.result(10) == sqlite.latest()
+    assert not lock.is_held(theirs)
+
+
+FREE = {"a nginx, which waits for doors": "serve", "who has migrated before": "other"}
+
+
+@pytest.mark.parametrize("process", FREE.values(), ids=FREE)
+def test_who_does_not_work_with_the_spool_is_in_nobodys_way(path: Path, process: str) -> None:
+    released_spool.lay(path, now=1.0)
+    with lock.held(path.with_name(f"{process}.lock"), patience_seconds=0):
+        assert migrations.migrate(path, patience_seconds=0) == sqlite.latest()
+
+
+def test_a_spool_of_this_release_is_fine_while_it_is_used(path: Path) -> None:
     migrations.migrate(path)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
+    with lock.held(path.with_name("courier.lock"), patience_seconds=0):
+        assert migrations.migrate(path, patience_seconds=0) == sqlite.latest()
+
+
+def test_a_spool_of_a_newer_release_is_left_alone_and_the_way_out_is_told(path: Path) -> None:
+    _at("9999", path)
     before = layout(path)
     with pytest.raises(CommandError, match=r"schema 9999, .* newer one\. Install that release again, or restore"):
         migrations.migrate(path)
@@ -138,21 +179,26 @@ def _empty(path: Path) -> None:
     path.touch()
 
 
-def _foreign(path: Path) -> None:
+def _at(revision: str, path: Path) -> None:
     migrations.migrate(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
         connection.commit()
 
 
-@pytest.mark.parametrize("make", [_missing, _empty, _foreign])
-def test_the_latest_schema_is_required(path: Path, make: object) -> None:
-    assert callable(make)
+SCHEMAS: dict[str, tuple[Callable[[Path], None], Reason]] = {
+    "missing": (_missing, Reason.SPOOL_SCHEMA),
+    "empty": (_empty, Reason.SPOOL_SCHEMA),
+    "of an older release": (partial(_at, "0001"), Reason.SPOOL_SCHEMA),
+    "of a newer release": (partial(_at, "9999"), Reason.SPOOL_NEWER),
+    "of nobody": (partial(_at, ""), Reason.SPOOL_NEWER),
+}
+
+
+@pytest.mark.parametrize(("make", "reason"), SCHEMAS.values(), ids=SCHEMAS)
+def test_the_latest_schema_is_required(path: Path, make: Callable[[Path], None], reason: Reason) -> None:
     make(path)
-    with (
-        closing(Database(path, patience_seconds=0.1)) as spool,
-        pytest.raises(SpoolUnavailable, match="run `motion-gateway migrate`"),
-    ):
+    with closing(Database(path, patience_seconds=0.1)) as spool, pytest.raises(SpoolUnavailable, match=f"^{reason}$"):
         spool.require_latest()
 
 

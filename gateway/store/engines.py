@@ -110,8 +110,10 @@ class Database:
 
     def require_latest(self) -> None:
         """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
-        if sqlite.current(self.path) != sqlite.latest():  # on a connection of its own: a process may fork yet
-            raise SpoolUnavailable(Reason.SPOOL_SCHEMA)
+        found = sqlite.current(self.path)  # on a connection of its own: a process may fork yet
+        if found != sqlite.latest():
+            newer = found is not None and found not in sqlite.revisions()
+            raise SpoolUnavailable(Reason.SPOOL_NEWER if newer else Reason.SPOOL_SCHEMA)
 
     def rewrite(self) -> None:
         """Write the file anew without what was deleted, of which pages keep copies, and empty its log.

@@ -102,10 +102,15 @@ def current(path: Path) -> str | None:
         raise SpoolUnavailable(Reason.SPOOL_UNREADABLE) from error
 
 
-def latest() -> str:
-    """The revision that this release works with: that of its last migration, by the name of its file."""
+def revisions() -> frozenset[str]:
+    """List those that this release knows: each by the name of its migration's file."""
     versions = Path(__file__).parent / "migrations" / "versions"
-    return max(path.stem.partition("_")[0] for path in versions.glob("*.py"))
+    return frozenset(path.stem.partition("_")[0] for path in versions.glob("*.py"))
+
+
+def latest() -> str:
+    """The revision that this release works with: that of its last migration."""
+    return max(revisions())
 
 
 def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:

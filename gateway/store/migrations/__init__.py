@@ -1,40 +1,53 @@
-"""Brings the spool's schema up to date: one process migrates, the others wait for the revision."""
+"""Brings the spool's schema up to date: one process migrates, the others wait for the revision.
+
+Nobody else uses the spool meanwhile: whoever of another release still runs works with the schema that there was.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from gateway import lock
+from gateway.doors import DOORS
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import schema, sqlite
 
 LOCK_NAME = "migrate.lock"
+USERS = ("courier", *DOORS)  # each has a lock for as long as it runs: gateway/paths.py
+PATIENCE_SECONDS = 5.0  # they may still be ending
 
 
-def migrate(path: Path) -> str:
+def migrate(path: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
     """Create or upgrade the spool at `path` and return its revision. Safe to run at any time.
 
-    Raises CommandError for a spool of a newer release, SpoolUnavailable if it cannot be written.
+    Raises CommandError for a spool of a newer release, or one that others use for longer than `patience_seconds`;
+    SpoolUnavailable if it cannot be written.
     """
     with _alone(path.with_name(LOCK_NAME)):
-        _refuse_unknown(sqlite.current(path), path)
+        found = sqlite.current(path)
+        _refuse_unknown(found, path)
         path.touch(mode=0o600)
         path.chmod(0o600)
-        with configured(path) as config:
-            try:
-                command.upgrade(config, "head")
-            except sa.exc.SQLAlchemyError as error:
-                raise SpoolUnavailable(Reason.SPOOL_NOT_MIGRATED) from error
+        if found != sqlite.latest():
+            with _unused(path, patience_seconds):
+                _upgrade(path)
     return sqlite.latest()
+
+
+def _upgrade(path: Path) -> None:
+    with configured(path) as config:
+        try:
+            command.upgrade(config, "head")
+        except sa.exc.SQLAlchemyError as error:
+            raise SpoolUnavailable(Reason.SPOOL_NOT_MIGRATED) from error
 
 
 @contextmanager
@@ -50,15 +63,14 @@ def configured(path: Path) -> Iterator[Config]:
 
 
 def _refuse_unknown(revision: str | None, path: Path) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in sqlite.revisions():
         raise CommandError(
             f"the spool {path} has schema {revision}, which this release does not know: it was written by a newer one. "
             "Install that release again, or restore the spool's backup from before the upgrade."
         )
 
 
-def _config(engine: sa.Engine | None) -> Config:
+def _config(engine: sa.Engine) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["engine"] = engine
@@ -72,3 +84,20 @@ def _alone(path: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise SpoolUnavailable(Reason.SPOOL_FOLDER) from error
+
+
+@contextmanager
+def _unused(path: Path, patience_seconds: float) -> Iterator[None]:
+    """Keep the spool to ourselves: whoever has run has his lock there. Raises CommandError where one still does."""
+    with ExitStack() as stack:
+        for process in USERS:
+            theirs = path.with_name(f"{process}.lock")
+            try:
+                if theirs.exists():
+                    stack.enter_context(lock.held(theirs, patience_seconds=patience_seconds))
+            except BlockingIOError as error:
+                raise CommandError(
+                    f"the spool {path} is not migrated while a gateway of another release works with it: its {process} "
+                    "runs. Restart it, which migrates: `systemctl restart motion-gateway.target`, or `serve` anew."
+                ) from error
+        yield
