@@ -3,7 +3,8 @@
 GatewayError                    500  a fault of ours that nobody planned for
 ├── SettingsError                    the settings are wrong; nothing starts
 ├── CommandError                     a command cannot do what it was asked
-│   └── BrokenOff                    whoever typed it has broken it off
+│   ├── BrokenOff                    whoever typed it has broken it off
+│   └── NotOurs                      what lies in state_dir is another account's
 ├── Unauthorized                401  the caller did not prove who it is
 │   └── StaleSignature               right, but older than is accepted
 ├── NotFound                    404  nothing is served here
@@ -65,6 +66,13 @@ class GatewayError(Exception):
         return CODES[self.status]
 
 
+def told(error: GatewayError | OSError) -> str:
+    """Say what went wrong: in our words, or in the system's where it went wrong."""
+    if isinstance(error, GatewayError):
+        return error.reason
+    return ": ".join(filter(None, (error.filename and str(error.filename), error.strerror))) or type(error).__name__
+
+
 class SettingsError(GatewayError):
     """The settings are wrong; the message lists every problem with its remedy, `problems` holds them for programs."""
 
@@ -79,6 +87,10 @@ class CommandError(GatewayError):
 
 class BrokenOff(CommandError):
     """A command was broken off by who had typed it; the message says what there is left to do."""
+
+
+class NotOurs(CommandError):
+    """What lies in `state_dir` is another account's: trying again mends nothing; the message says what does."""
 
 
 class Phrased(GatewayError):

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway import clock
-from gateway.errors import CommandError
+from gateway import clock, paths
+from gateway.errors import CommandError, NotOurs
 
 PATIENCE_SECONDS = 10.0  # the one before us may still be finishing
 POLL_SECONDS = 0.05
@@ -42,9 +42,10 @@ def only_one(path: Path, who: str, *, patience_seconds: float = PATIENCE_SECONDS
             stack.enter_context(held(path, patience_seconds=patience_seconds))
         except BlockingIOError as error:
             raise CommandError(f"another {who} is running on {path.parent}; there can be one") from error
+        except PermissionError as error:
+            raise NotOurs(f"{path} is not for {paths.whoami()}: {paths.give_back(path.parent)}") from error
         except OSError as error:
-            belongs = f"does {path.parent} belong to you?"
-            raise CommandError(f"{path} cannot be opened: {error.strerror}; {belongs}") from error
+            raise CommandError(f"{path} cannot be opened: {error.strerror}") from error
         yield
 
 

@@ -1,4 +1,4 @@
-"""Where things lie: the layout of `server.state_dir`, and what is shipped beside the code.
+"""Where things lie, and whose they are: the layout of `server.state_dir`, and what is shipped beside the code.
 
 state_dir/
   spool.sqlite3   events, and the register of attachments, sends and reports
@@ -10,15 +10,16 @@ state_dir/
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import shutil
 import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.config import Settings
-from gateway.errors import CommandError
+from gateway.errors import CommandError, NotOurs
 
 SPOOL = "spool.sqlite3"
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's
@@ -72,6 +73,21 @@ def require_same_state(before: Settings, after: Settings) -> None:
         )
 
 
+def require_state(settings: Settings) -> None:
+    """Raise CommandError where a running gateway's own state is not there any more: moved, unmounted or deleted."""
+    if not lock(settings, "serve").exists():
+        raise CommandError(f"what this gateway keeps in server.state_dir {settings.server.state_dir} is gone")
+
+
+@contextmanager
+def in_our_words(path: Path) -> Iterator[None]:
+    """Say of `path` what the disk says of it. Raises CommandError."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def templates() -> Path:
     """Find nginx's templates: `nginx/` of a checkout, which stands within the package once it is installed."""
     installed = _PACKAGE / "nginx"
@@ -86,20 +102,52 @@ def program(name: str) -> str:
     return found
 
 
-def prepare(settings: Settings) -> None:
-    """Make the folders, open to nginx's workers as far as their sockets need it. Raises CommandError."""
-    state, user = settings.server.state_dir, worker_user()
+def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
+    """As root, go on as the owner of `state_dir`, who could not use what root leaves there: `command` takes our place.
+
+    He may open low ports, as root may. Where root owns it, or nothing is there yet, root goes on. Raises CommandError.
+    """
+    state = settings.server.state_dir
+    if os.geteuid() != 0 or not state.exists() or (found := state.stat()).st_uid == 0:
+        return
+    owner, own_group = _account(found.st_uid)
+    group = found.st_gid if own_group is None else own_group
+    to = (f"--reuid={found.st_uid}", f"--regid={group}", "--clear-groups" if own_group is None else "--init-groups")
+    setpriv = program("setpriv")
+    ports = ("--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service")
     try:
-        state.mkdir(mode=0o711, parents=True, exist_ok=True)
-        run(settings).mkdir(mode=0o750, exist_ok=True)
-        if user is not None:
-            state.chmod(stat.S_IMODE(state.stat().st_mode) | 0o011)  # and no less than it was: it may be /tmp
-            os.chown(run(settings), -1, grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid)
-            run(settings).chmod(0o2750)  # the sockets made in it belong to that group
-        if settings.attachments.has_links:
-            _open_vault(vault(settings), group=run(settings).stat().st_gid if user else -1)
+        os.execv(setpriv, (setpriv, *to, *ports, "--", *command))  # noqa: S606 - there is no shell
     except OSError as error:
-        raise CommandError(f"server.state_dir {state} cannot be prepared: {error.strerror}") from error
+        raise NotOurs(f"{state} belongs to {owner}: type `sudo -u {owner}` before this; nothing was done") from error
+
+
+def prepare(settings: Settings) -> None:
+    """Make the folders, and put right what is wrong with them: they are ours, and open to nginx's workers as far as
+    their sockets need it.
+
+    Raises CommandError; NotOurs where only their owner, or root, can do it.
+    """
+    state, user = settings.server.state_dir, worker_user()
+    group = os.getegid() if user is None else pwd.getpwnam(user).pw_gid
+    setgid = 0 if user is None else stat.S_ISGID  # what is made in it, the sockets for instance, belongs to that group
+    with _of_ours(settings):
+        state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if user is not None:
+            _put_right(state, mode=stat.S_IMODE(state.stat().st_mode) | 0o011)  # and no less: it may be /tmp
+        run(settings).mkdir(mode=0o750, exist_ok=True)
+        _put_right(run(settings), mode=0o750 | setgid, group=group)
+        for path in run(settings).iterdir() if user is None else ():
+            if path.lstat().st_uid != os.geteuid():  # of who ran here before; all of it is made anew
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        if settings.attachments.has_links:
+            vault(settings).mkdir(mode=0o750, exist_ok=True)
+            _put_right(vault(settings), mode=0o750 | setgid, group=group)
+
+
+def clear(settings: Settings, door: str) -> None:
+    """Remove what stands where `door` will listen, and is no socket of a living one. Raises CommandError."""
+    with _of_ours(settings):
+        socket(settings, door).unlink(missing_ok=True)
 
 
 def require_way_in(settings: Settings) -> None:
@@ -121,9 +169,44 @@ def worker_user() -> str | None:
     return next(user for user in WORKER_USERS if user in known)
 
 
-def _open_vault(folder: Path, *, group: int) -> None:
-    """Make the folder of the files that nginx sends; where its workers are of another `group`, that one may read."""
-    folder.mkdir(mode=0o750, exist_ok=True)
-    if group >= 0:
-        os.chown(folder, -1, group)
-        folder.chmod(0o2750)  # and what is made in it belongs to that group
+def _put_right(folder: Path, *, mode: int, group: int | None = None) -> None:
+    """Let a folder be ours and have that mode and group; what is right is not touched. Raises OSError."""
+    found = folder.stat()
+    if group is not None and (found.st_uid, found.st_gid) != (os.geteuid(), group):
+        os.chown(folder, os.geteuid(), group)
+    if stat.S_IMODE(found.st_mode) != mode:
+        folder.chmod(mode)
+
+
+@contextmanager
+def _of_ours(settings: Settings) -> Iterator[None]:
+    """Say in our words what cannot be done in the state folder. Raises CommandError, NotOurs."""
+    state = settings.server.state_dir
+    try:
+        yield
+    except PermissionError as error:
+        raise NotOurs(
+            f"{error.filename or state} is not for {whoami()}, as whom this runs: {give_back(state)}"
+        ) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise CommandError(f"server.state_dir {state} cannot be prepared: {error.strerror}{where}") from error
+
+
+def whoami() -> str:
+    """Name the account as which we run."""
+    return _account(os.geteuid())[0]
+
+
+def give_back(state: Path) -> str:
+    """Say what makes everything in the state folder ours."""
+    return f"`sudo chown -R {whoami()}: {state}` gives it back"
+
+
+def _account(number: int) -> tuple[str, int | None]:
+    """The name of an account and its group; its number and None where it has no name here."""
+    try:
+        found = pwd.getpwuid(number)
+    except KeyError:
+        return f"#{number}", None
+    return found.pw_name, found.pw_gid

@@ -44,7 +44,7 @@ def later(name: str) -> Later:
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_the_list_of_commands_loads_none_of_them(argument: str) -> None:
     found = {name for name in loaded(argument) if name.partition(".")[0] == "gateway"}
-    assert found == {"gateway", "gateway.cli", "gateway.errors", "gateway.phrases"}
+    assert found == {"gateway", "gateway.cli", "gateway.cli.invocation", "gateway.errors", "gateway.phrases"}
 
 
 @pytest.mark.parametrize("process", ["serve", "web", "courier", "nginx"])

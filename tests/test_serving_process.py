@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -74,25 +76,51 @@ def refuse(_settings: Settings) -> None:
     raise CommandError("nginx says no")
 
 
+def find_no_room(_settings: Settings) -> None:
+    raise OSError(errno.EDQUOT, "Disk quota exceeded", "/srv/state/run/nginx.conf.new")
+
+
 def unreadable() -> Settings:
     raise SettingsError("a key too many")
 
 
-def test_new_settings_are_taken_up_once_they_are_prepared(log: Log) -> None:
-    before, after, prepared = settings(), settings(motion={"timeout": "9s"}), []
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The state folder of a running gateway, which a reload looks for."""
+    (tmp_path / "serve.lock").touch()
+    return tmp_path
+
+
+def test_new_settings_are_taken_up_once_they_are_prepared(log: Log, state: Path) -> None:
+    server = {"state_dir": str(state)}
+    before, after = settings(server=server), settings(server=server, motion={"timeout": "9s"})
+    prepared: list[Settings] = []
     assert process.reread(before, lambda: after, prepare=prepared.append) is after
     assert prepared == [after]
     assert log() == []
 
 
-@pytest.mark.parametrize("why", ["a key too many", "server.state_dir is", "nginx says no"])
-def test_settings_that_are_wrong_change_nothing_and_it_is_told_why(log: Log, why: str) -> None:
-    reads = {
-        "a key too many": unreadable,
-        "server.state_dir is": lambda: settings(server={"state_dir": "/var/lib/elsewhere"}),
-        "nginx says no": settings,
-    }
-    assert process.reread(settings(), reads[why], prepare=refuse) is None
+REFUSED: dict[str, tuple[Callable[[Settings], Settings], Callable[[Settings], None]]] = {
+    "a key too many": (lambda _before: unreadable(), refuse),
+    "server.state_dir is": (lambda _before: settings(server={"state_dir": "/var/lib/elsewhere"}), refuse),
+    "nginx says no": (lambda before: before, refuse),
+    "/srv/state/run/nginx.conf.new: Disk quota exceeded": (lambda before: before, find_no_room),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_settings_that_are_wrong_change_nothing_and_it_is_told_why(log: Log, state: Path, why: str) -> None:
+    before = settings(server={"state_dir": str(state)})
+    read, prepare = REFUSED[why]
+    assert process.reread(before, lambda: read(before), prepare=prepare) is None
     [line] = log()
     assert line["event"] == "reload refused; nothing was changed"
     assert line["problems"].startswith(why)
+
+
+def test_a_reload_makes_no_new_state_where_the_old_one_is_gone(log: Log, state: Path) -> None:
+    before = settings(server={"state_dir": str(state)})
+    (state / "serve.lock").unlink()
+    assert process.reread(before, lambda: before, prepare=refuse) is None
+    [line] = log()
+    assert line["problems"] == f"what this gateway keeps in server.state_dir {state} is gone"

@@ -13,44 +13,23 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from gateway import __version__, build
-from gateway.errors import BrokenOff, GatewayError
-
-if TYPE_CHECKING:
-    from gateway.config import Settings
+from gateway.cli.invocation import DEFAULT_CONFIG as DEFAULT_CONFIG
+from gateway.cli.invocation import Invocation as Invocation
+from gateway.errors import BrokenOff, GatewayError, NotOurs, told
 
 Command = Callable[..., Any]  # what click's decorators take, and hand back
 
-DEFAULT_CONFIG = "/etc/motion-gateway/gateway.toml"
 WRONG = 2  # the exit status for what the caller can put right
+NOT_OURS = 77  # for what root must put right first, "no permission" in sysexits.h: a unit is not started again
 BROKEN_OFF = 130  # that of Ctrl-C, as shells have it: 128 and the number of the signal
 UNCUT = 10_000  # characters of a line; wider than any that there can be
 GAP = 2  # blanks between a title and a fact
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """What stands before a command: the settings file it works with."""
-
-    config: Path
-
-    def settings(self) -> Settings:
-        """Read the settings anew. Raises SettingsError."""
-        from gateway import config
-
-        return config.load(self.config, config.environment())
-
-    def settings_of(self, process: str) -> Settings:
-        """Read them for a process that stays: with the secrets that it needs, and no others."""
-        from gateway.config import secrets
-
-        return secrets.keep(self.settings(), process)
 
 
 class Later(click.Command):
@@ -96,7 +75,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
 @click.pass_context
 def group(context: click.Context, path: Path) -> None:
     """Stands between Sinch's Conversation API and an XCALLY Motion server."""
-    context.obj = Invocation(path.absolute())
+    context.obj = Invocation(path.absolute(), as_owner=True)
 
 
 for command in (
@@ -235,9 +214,9 @@ def main() -> None:
     except BrokenOff as error:
         click.echo(f"Broken off. {error}", err=True)
         status = BROKEN_OFF
-    except GatewayError as error:
-        click.echo(str(error), err=True)
-        status = WRONG
+    except (GatewayError, OSError) as error:
+        click.echo(told(error), err=True)
+        status = NOT_OURS if isinstance(error, NotOurs) else WRONG
     except (click.Abort, KeyboardInterrupt):
         click.echo("Broken off. Nothing was changed.", err=True)
         status = BROKEN_OFF

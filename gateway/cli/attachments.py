@@ -136,7 +136,7 @@ def _attached(invocation: Invocation, choice: Choice) -> set[str]:
 
 def _limits(invocation: Invocation) -> Limits:
     try:
-        settings = invocation.settings()
+        settings = invocation.read()
     except SettingsError:
         if invocation.config.exists():
             click.echo(f"The settings in {invocation.config} cannot be used; the default limits count.", err=True)

@@ -71,7 +71,7 @@ def render(invocation: Invocation, folder: Path, *, include: bool) -> None:
     """Write nginx.conf, to look at or to run nginx with; or a file that your own nginx.conf includes."""
     from gateway.serving import nginx_conf as renderer
 
-    text = renderer.configuration(invocation.settings(), whole=not include)
+    text = renderer.configuration(invocation.read(), whole=not include)
     path = folder / ("motion-gateway.conf" if include else "nginx.conf")
     try:
         folder.mkdir(parents=True, exist_ok=True)

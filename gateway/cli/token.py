@@ -34,7 +34,7 @@ def token() -> None:
 
 
 @token.command()
-@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--attachment", "attachment_id", required=True, help="Its id at Motion.")
 @click.option("--name", help="The name to save it under; that of FILE if left out.")
 @click.option("--ttl", help='How long the link lives, such as "2h"; attachments.token_ttl if left out.')

@@ -13,10 +13,11 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from gateway import lock, paths, telemetry
+from gateway import clock, lock, paths, telemetry
 from gateway.clock import WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
@@ -27,6 +28,7 @@ from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
 
 NAME = "nginx"
+CHANGE_OVER_SECONDS = 10.0  # within which an nginx that takes up its configuration has begun new workers
 STOP_SIGNAL = signal.SIGQUIT  # it finishes the requests that it has; at SIGTERM it would not
 LAST_LINES_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # with who writes to the spool: what cannot be counted now is counted later
@@ -41,7 +43,9 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 
 def prepare(settings: Settings) -> None:
-    """Put the configuration in place that the settings make. Raises CommandError if nginx does not accept it."""
+    """Put the configuration in place that the settings make. Raises CommandError, and leaves the one before in force,
+    if nginx does not accept it, or the disk does not take it; what stands there already is not written.
+    """
     paths.require_way_in(settings)
     path = nginx_conf.write(settings, name="nginx.conf.new")
     checked = subprocess.run((*_command(path), "-t", "-q"), capture_output=True, check=False)
@@ -51,6 +55,33 @@ def prepare(settings: Settings) -> None:
     path.replace(paths.nginx_conf(settings))
     if keys := ports.ipv4_alone(settings.server):
         telemetry.note(Line.IPV4_ALONE, settings=keys)
+
+
+def reload(running: subprocess.Popen[bytes], settings: Settings) -> None:
+    """Have a running nginx change over to the configuration that the settings make.
+
+    Raises CommandError if it goes on with the one before; then that is the one in place, too. What nginx notices only
+    when it opens its ports, its own check does not tell.
+    """
+    current = paths.nginx_conf(settings)
+    before = current.with_name("nginx.conf.before")
+    with paths.in_our_words(before):
+        before.unlink(missing_ok=True)
+        before.hardlink_to(current)
+    prepare(settings)
+    if running.poll() is None and not _changes_over(running):
+        before.replace(current)
+        raise CommandError("nginx goes on with the configuration before; its last lines above say why")
+
+
+def _changes_over(running: subprocess.Popen[bytes]) -> bool:
+    before, deadline = process.children(running.pid), clock.steady() + CHANGE_OVER_SECONDS
+    running.send_signal(signal.SIGHUP)
+    while not process.children(running.pid) - before:
+        if running.poll() is not None or clock.steady() > deadline:
+            return False
+        clock.pause(process.TICK_SECONDS)
+    return True
 
 
 def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:
@@ -120,9 +151,8 @@ def run(read: Callable[[], Settings]) -> None:
         relays = relay(running, lambda: settings)
         try:
             while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
-                if changed := process.reread(settings, read, prepare=prepare):
+                if changed := process.reread(settings, read, prepare=partial(reload, running)):
                     settings = changed
-                    running.send_signal(signal.SIGHUP)
                     telemetry.note(Line.RELOADED)
         finally:
             patience = settings.spool.deadline + 10.0

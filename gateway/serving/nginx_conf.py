@@ -187,10 +187,21 @@ def _module(name: str) -> str:
 
 
 def write(settings: Settings, *, name: str = "nginx.conf") -> Path:
-    """Write the configuration, and make the folders it names, as the file `name` among them; returns its path."""
+    """Write the configuration, and make the folders it names, as the file `name` among them; returns its path.
+
+    Where the one that nginx runs with says the same already, that is returned. Raises CommandError.
+    """
     paths.prepare(settings)
-    written = paths.nginx_conf(settings).with_name(name)
-    written.write_text(configuration(settings), encoding="utf-8")
+    text, current = configuration(settings), paths.nginx_conf(settings)
+    written = current.with_name(name)
+    with paths.in_our_words(written):
+        if current.exists() and current.read_text("utf-8") == text:
+            return current
+        try:
+            written.write_text(text, "utf-8")
+        except OSError:
+            written.unlink(missing_ok=True)  # half of it; and it takes room
+            raise
     return written
 
 

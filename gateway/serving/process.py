@@ -12,11 +12,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from gateway import lock, paths, telemetry
+from gateway import errors, lock, paths, telemetry
 from gateway.clock import SteadyClock
 from gateway.config import Settings
-from gateway.errors import GatewayError
+from gateway.errors import CommandError, GatewayError
 from gateway.phrases import Line
 
 TICK_SECONDS = 0.1
@@ -61,25 +62,37 @@ class Signals:
 def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[[Settings], None]) -> Settings | None:
     """Read the settings as they are now, and have `prepare` take them; None, which is told, where anything is wrong.
 
-    `prepare` raises GatewayError before it changes anything.
+    `prepare` raises GatewayError, or what the disk says, and leaves everything as it was.
     """
     try:
         settings = read()
         paths.require_same_state(before, settings)
+        paths.require_state(settings)
         prepare(settings)
-    except GatewayError as error:
-        telemetry.note(Line.RELOAD_REFUSED, problems=error.reason)
+    except (GatewayError, OSError) as error:
+        telemetry.note(Line.RELOAD_REFUSED, problems=errors.told(error))
         return None
     return settings
 
 
 def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[bytes]:
-    """Start a program; `heard`: what it writes comes to us and does not go where ours goes."""
+    """Start a program; `heard`: what it writes comes to us and does not go where ours goes. Raises CommandError."""
     # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
     # group, so that what it started in turn does not outlive it either.
     told = (paths.program("setpriv"), "--pdeathsig", "TERM", "--", *command)
     stream = subprocess.PIPE if heard else None
-    return subprocess.Popen(told, stdout=stream, stderr=stream, process_group=0)
+    try:
+        return subprocess.Popen(told, stdout=stream, stderr=stream, process_group=0)
+    except OSError as error:
+        raise CommandError(f"{command[0]} cannot be started: {error.strerror}") from error
+
+
+def children(pid: int) -> set[int]:
+    """Tell the process ids of what `pid` has started and what has not ended."""
+    try:
+        return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()}
+    except OSError:
+        return set()
 
 
 def stop(process: subprocess.Popen[bytes], number: signal.Signals, *, name: str, patience_seconds: float) -> None:

@@ -2,9 +2,10 @@
 
 Rule 1. The parts start in the order of `parts` and stop in the reverse one: nobody is let in before
         those who serve him are there, and the courier stays until the doors are shut.
-Rule 2. A part that dies before all are up stops everything: the operator is still looking. Later,
-        whatever dies is started again, the sooner the longer it had lived.
-Rule 3. A reload with settings that are wrong changes nothing.
+Rule 2. A part that refuses to start before all are up stops everything: the operator is still looking. Whatever is
+        killed, or dies later, is started again, the sooner the longer it had lived.
+Rule 3. A reload with settings that are wrong, that nginx does not take up or that the disk does not take changes
+        nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gateway import clock, lock, paths, telemetry
@@ -38,7 +40,7 @@ class Part:
     name: str
     command: tuple[str, ...]
     stop_signal: signal.Signals = signal.SIGTERM
-    reload_signal: signal.Signals = signal.SIGHUP
+    reload_signal: signal.Signals = signal.SIGHUP  # of all but nginx, which is watched while it changes over
 
 
 @dataclass
@@ -74,18 +76,14 @@ class Supervisor:
         signals = Signals((*STOPPING, signal.SIGHUP))
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
-            self._prepare(self._settings)
+            migrations.migrate(paths.spool(self._settings))
+            nginx.prepare(self._settings)
             try:
                 self._start_all(signals)
                 while signals.next(self._look_after_all) == signal.SIGHUP:
                     self._reload()
             finally:
                 self._stop()
-
-    def _prepare(self, settings: Settings) -> None:
-        paths.prepare(settings)
-        migrations.migrate(paths.spool(settings))
-        nginx.prepare(settings)
 
     def _start_all(self, signals: Signals) -> None:
         for part in parts(self._settings, self._config):
@@ -122,16 +120,24 @@ class Supervisor:
         if running.again_at is None:
             telemetry.note(Line.DIED if status else Line.ENDED, part=running.part.name, exit_status=status)
             process.kill(running.process)  # nginx's workers outlive their master, and keep its ports
-            if self._is_false_start(running, now):
+            if status > 0 and self._is_false_start(running, now):  # and neither killed nor told to end
                 raise CommandError(f"{running.part.name} did not start; its last lines above say why")
             steady = now - running.started_at > STEADY_SECONDS
             pause = SHORTEST_PAUSE_SECONDS if steady else running.pause_seconds
             running.again_at = now + pause
             running.pause_seconds = min(LONGEST_PAUSE_SECONDS, pause * 2)
         elif now >= running.again_at:
+            self._start_again(running)
+
+    def _start_again(self, running: _Running) -> None:
+        try:
             fresh = self._start(running.part)
-            running.process, running.started_at = fresh.process, fresh.started_at
-            running.again_at, running.restarted = None, True
+        except CommandError as error:  # there are no descriptors or processes to be had, for now
+            telemetry.note(Line.DIED, part=running.part.name, problems=error.reason)
+            running.again_at = clock.steady() + LONGEST_PAUSE_SECONDS
+            return
+        running.process, running.started_at = fresh.process, fresh.started_at
+        running.again_at, running.restarted = None, True
 
     def _is_false_start(self, running: _Running, now: float) -> bool:
         if running.part.name == nginx.NAME:
@@ -139,11 +145,12 @@ class Supervisor:
         return all(other.part.name != nginx.NAME for other in self._running)  # it comes last
 
     def _reload(self) -> None:
-        settings = process.reread(self._settings, self._read, prepare=self._prepare)
+        *others, front = self._running
+        settings = process.reread(self._settings, self._read, prepare=partial(nginx.reload, front.process))
         if settings is None:
             return
         self._settings = settings
-        for running in self._running:
+        for running in others:
             if running.process.poll() is None:
                 running.process.send_signal(running.part.reload_signal)
         self._start_new()

@@ -124,7 +124,8 @@ class Server(BaseApplication):
 
 def _let_nginx_in(path: Path) -> None:
     # gunicorn gives the socket its own group; the folder has that of nginx's workers.
-    os.chown(path, -1, path.parent.stat().st_gid)
+    with paths.in_our_words(path):
+        os.chown(path, -1, path.parent.stat().st_gid)
 
 
 def _raw(answer: Response) -> bytes:
@@ -150,4 +151,5 @@ def run(door: str, read: Callable[[], Settings]) -> None:
             with suppress(Unavailable):  # a vault that cannot be written is no reason to stay shut: files may be in it
                 shared.shelf.tidy()
         shared.spool.close()
+        paths.clear(settings, door)
         Server(door, read).run()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway import paths
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.store import sqlite
 
@@ -36,7 +37,8 @@ def back_up(path: Path, to: Path) -> str:
     except FileExistsError as error:
         raise CommandError(f"{to} exists, and was not replaced") from error
     except OSError as error:
-        raise CommandError(f"{to} cannot be written: {error.strerror}") from error
+        whom = f" to {paths.whoami()}" if isinstance(error, PermissionError) else ""
+        raise CommandError(f"{to} cannot be written: {error.strerror}{whom}") from error
     except SpoolUnavailable as error:
         reason = error.reason.removeprefix("spool ")  # the disk that is full may be that of the copy
         raise CommandError(f"{to} was not written: {reason}") from error

@@ -65,6 +65,7 @@ class House:
     children: list[Child] = field(default_factory=list)
     release: Path = ROOT  # the folder whose `gateway` runs
     around: tuple[str, ...] = ()  # what runs the commands: with other rights, on a poorer machine
+    program: tuple[str, ...] = ()  # what runs instead: that of an installed release
 
     def start(self) -> None:
         """Start `serve` and wait until it is ready."""
@@ -112,6 +113,8 @@ class House:
 
     def typed(self, *arguments: str) -> list[str]:
         """What runs a command of the release."""
+        if self.program:
+            return [*self.program, "--config", str(self.config), *arguments]
         return ["env", f"--chdir={self.release}", *self.around, *child.serve_command(self.config)[:-1], *arguments]
 
     def sinch(self, *, connector_id: int = 7, secret: str | None = SECRET, query: str = "", **variant: Any) -> Sinch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -40,8 +41,8 @@ def make(target: str, root: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
+@contextlib.contextmanager
+def installed() -> Iterator[Path]:
     """Where `make install` has put everything instead of into /."""
     folder = Path(tempfile.mkdtemp(prefix="motion-gateway-root-"))
     folder.chmod(0o711)
@@ -50,6 +51,12 @@ def root() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with installed() as folder:
+        yield folder
 
 
 def files(root: Path) -> dict[str, int]:

@@ -1,0 +1,42 @@
+"""What a command is given: its settings, and as whom it goes on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+
+DEFAULT_CONFIG = "/etc/motion-gateway/gateway.toml"
+
+
+@dataclass
+class Invocation:
+    """What stands before a command: the settings file it works with."""
+
+    config: Path
+    as_owner: bool = False  # whether root has yet to become the owner of the state
+
+    def read(self) -> Settings:
+        """Read the settings anew. Raises SettingsError."""
+        from gateway import config
+
+        return config.load(self.config, config.environment())
+
+    def settings(self) -> Settings:
+        """Read them for what touches the state: root goes on as its owner. Raises SettingsError, CommandError."""
+        settings, acts, self.as_owner = self.read(), self.as_owner, False
+        if acts:
+            from gateway import paths
+
+            paths.act_as_owner(settings, (sys.executable, *sys.orig_argv[1:]))
+        return settings
+
+    def settings_of(self, process: str) -> Settings:
+        """Read them for a process that stays: with the secrets that it needs, and no others."""
+        from gateway.config import secrets
+
+        return secrets.keep(self.settings(), process)
