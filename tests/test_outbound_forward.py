@@ -710,6 +710,16 @@ def test_in_other_calls_it_is_refused(door: CallDoor, method: str, path: str, bo
     assert door.heard == []
 
 
+@pytest.mark.parametrize("header", ["Accept", "Accept-Language", "Content-Type", "User-Agent", "Authorization"])
+@pytest.mark.parametrize("path", ["messages:send", "contacts", ""], ids=["a message", "a contact", "a token"])
+def test_nor_does_it_leave_in_a_header(door: CallDoor, header: str, path: str) -> None:
+    target = SEND.replace("messages:send", path) if path else "/oauth2/token"
+    given: dict[str, Any] = {header.lower().replace("-", "_"): f"x; see={LINK}"}
+    answer = door.call(target, body={"app_id": APP} if path else b"grant_type=client_credentials", **given)
+    assert_refused(answer, "OWN_LINK_NOT_ALLOWED", field=header)
+    assert (door.heard, door.auth.requests) == ([], [])
+
+
 def test_nor_does_it_leave_in_a_query(door: CallDoor) -> None:
     answer = door.call(
         SEND.replace("messages:send", "messages") + "?page_token=" + LINK.replace("?", "%3F"), method="GET"

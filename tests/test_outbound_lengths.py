@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -45,6 +45,22 @@ TEXTS: dict[str, tuple[dict[str, Any], int, str, str]] = {
         4096,
         SPLIT,
         "choice_message.text_message.text",
+    ),
+    "a template's parameter": (
+        {"template_message": {"channel_template": {"WHATSAPP": {"parameters": {"body[1]text": "X"}}}}},
+        32768,
+        SPLIT,
+        "template_message.channel_template.WHATSAPP.parameters.body[1]text",
+    ),
+    "a parameter of Meta's template": (
+        {
+            "explicit_channel_message": {
+                "WHATSAPP": written({"template": {"components": [{"parameters": [{"text": "X"}]}]}})
+            }
+        },
+        32768,
+        SPLIT,
+        META + "template.components[0].parameters[0].text",
     ),
     "a card's title": ({"card_message": {"title": "X"}}, 4096, SPLIT, "card_message.title"),
     "a card's description": ({"card_message": {"description": "X"}}, 4096, SPLIT, "card_message.description"),
@@ -331,6 +347,62 @@ def test_parts_fit_to_the_last_one(
     assert told
     assert (told.code, told.field) == (MANY, f"message.{field}")
     assert told.says == f"The message has {count} of these; WhatsApp takes {most}."
+
+
+BUTTONS = [
+    {"text_message": {"text": "x" * 100}},
+    {"url_message": {"title": "x" * 100, "url": "x" * 100}},
+    {"call_message": {"title": "x" * 100, "phone_number": "x" * 20}},
+    {"location_message": {"title": "x" * 100}},
+    {"calendar_message": {"title": "x" * 100}},
+    {"share_location_message": {"title": "x" * 80}},
+]
+# A message whose text is as long as said; what its choices take; the field.
+SUMS: dict[str, tuple[Callable[[str], dict[str, Any]], int, str]] = {
+    "a text and its choices": (
+        lambda text: {"choice_message": {"text_message": {"text": text}, "choices": BUTTONS}},
+        700,
+        "choice_message",
+    ),
+    "choices in the other spelling": (
+        lambda text: {"choiceMessage": {"textMessage": {"text": text}, "choices": [{"textMessage": {"text": "ab"}}]}},
+        2,
+        "choice_message",
+    ),
+    "a card and its choices": (
+        lambda text: {"card_message": {"title": "ab", "description": text, "choices": BUTTONS}},
+        702,
+        "card_message",
+    ),
+    "one card of several": (
+        lambda text: {"carousel_message": {"cards": [{"title": "ab"}, {"description": text, "choices": BUTTONS[:1]}]}},
+        100,
+        "carousel_message.cards[1]",
+    ),
+    "a list's title and description": (
+        lambda text: {"list_message": {"title": "ab", "description": text}},
+        2,
+        "list_message",
+    ),
+    "for one channel": (
+        lambda text: {
+            "explicit_channel_omni_message": {"WHATSAPP": {"card_message": {"title": "ab", "description": text}}}
+        },
+        2,
+        "explicit_channel_omni_message.WHATSAPP.card_message",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "taken", "field"), SUMS.values(), ids=SUMS)
+def test_what_becomes_one_text_is_measured_together(
+    made: Callable[[str], dict[str, Any]], taken: int, field: str
+) -> None:
+    assert refused(body(send(made("x" * (4096 - taken))))) is None
+    told = refused(body(send(made("x" * (4097 - taken)))))
+    assert told
+    assert (told.code, told.field) == (SPLIT, f"message.{field}")
+    assert told.says == "The text has 4097 characters; WhatsApp takes 4096."
 
 
 LEFT_TO_SINCH = {

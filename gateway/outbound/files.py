@@ -7,6 +7,7 @@ Rule 2. What WhatsApp would refuse is refused at once, in the words of its verdi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -181,6 +182,13 @@ class Files:
         self.attached.append(
             Attached(field=media.field, attachment_id=attachment_id, digest=digest, verdict=verdict, code=code or "")
         )
+
+
+def require_clear_headers(links: Links, headers: Sequence[tuple[str, str]]) -> None:
+    """Prove the same of the headers of any call. Raises Refused: OWN_LINK_NOT_ALLOWED, with the header's name."""
+    for name, value in headers:
+        if links.gives_away(value):
+            raise Refused("OWN_LINK_NOT_ALLOWED", field=name)
 
 
 def require_clear(links: Links, body: bytes) -> None:

@@ -72,6 +72,7 @@ def forward(incoming: IncomingCall, *, services: Services, links: Links) -> Call
     answer: Answer | Refused
     try:
         files.require_clear(links, incoming.call.target.encode())
+        files.require_clear_headers(links, incoming.headers)
         answer = passage.sent(links) if incoming.call.operation is MESSAGES_SEND else passage.passed(links)
     except Refused as refused:
         answer = refused
@@ -116,8 +117,7 @@ class _Passage:
         files.require_clear(links, body)
         if operation.effect is Effect.SEND and account:
             require_within(self.services, "sends_per_app", whose=account.app_id)
-        answer, _tries = self._handed_over(body, account)
-        return answer
+        return self._handed_over(body, account)[0]
 
     def sent(self, links: Links) -> Answer:
         """Hand back Sinch's answer to a message. Raises Refused."""

@@ -36,7 +36,8 @@ class Length(StrictTable):
     words: Literal["sinch", "meta", "specific"]
     path: Annotated[str, Field(min_length=1)]
     most: Annotated[int, Field(gt=0)]
-    counts: Literal["text", "parts"] = "text"
+    counts: Literal["text", "parts", "sum"] = "text"
+    of: tuple[str, ...] = ()
     lists: int | None = None
 
     @property
@@ -72,13 +73,21 @@ def rows() -> dict[str, Length]:
 
 @functools.cache
 def _tree() -> message_fields.Branch:
-    holds = {"text": Holds.TEXT, "parts": Holds.PARTS}
+    holds = {"text": Holds.TEXT, "parts": Holds.PARTS, "sum": Holds.PARTS}
     return message_fields.tree(MessageField(path=path, holds=holds[row.counts]) for path, row in rows().items())
 
 
+@functools.cache
+def _summed(paths: tuple[str, ...]) -> message_fields.Branch:
+    return message_fields.tree(MessageField(path=path, holds=Holds.TEXT) for path in paths)
+
+
 def measure(message: Node) -> Iterator[Measured]:
-    """Measure what a message holds in these places. Raises Refused where a field goes by two spellings at once."""
-    found = list(message_fields.find(message, _tree()))
+    """Measure what a message holds in these places, single texts before their sums.
+
+    Raises Refused where a field goes by two spellings at once.
+    """
+    found = sorted(message_fields.find(message, _tree()), key=lambda one: rows()[one.row.path].counts == "sum")
     lists = {one.channel for one in found if one.row.path.endswith(ROWS)}
     totals = Counter((one.row.path, one.channel) for one in found)
     seen: Counter[tuple[str, str]] = Counter()
@@ -87,6 +96,8 @@ def measure(message: Node) -> Iterator[Measured]:
         most = row.lists if row.lists and one.channel in lists else row.most
         if row.counts == "text":
             length = len(one.text)
+        elif row.counts == "sum":
+            length = sum(len(text.text) for text in message_fields.find(one.node, _summed(row.of)))
         elif one.node.is_array:
             length = len(list(one.node.items()))
         else:

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import telemetry
 from gateway.doors import MOST_CALL_BYTES
-from gateway.outbound import allowed, forward, gateway_key
+from gateway.outbound import allowed, files, forward, gateway_key
 from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
@@ -49,7 +49,7 @@ def blueprint(services: Services) -> Blueprint:
         _require_sound()
         if request.environ["RAW_URI"] != TOKEN_PATH:
             raise Refused("PATH_NOT_ALLOWED")
-        return _own_token(services) if settings.outbound.vault_credentials else _sinchs_token(services)
+        return _own_token(services) if settings.outbound.vault_credentials else _sinchs_token(services, links)
 
     @door.route(CALLS, methods=allowed.METHODS, provide_automatic_options=False)
     def call(region: str, rest: str) -> Response:
@@ -144,9 +144,11 @@ def _own_token(services: Services) -> Response:
     return Response(json.dumps(told), mimetype="application/json")
 
 
-def _sinchs_token(services: Services) -> Response:
-    headers = [*_given(PASSED_ON), *_given(("Authorization",))]
-    return _handed_on(forward.ask_for_token(services, headers, body=request.get_data(cache=False)))
+def _sinchs_token(services: Services, links: Links) -> Response:
+    headers, body = [*_given(PASSED_ON), *_given(("Authorization",))], request.get_data(cache=False)
+    files.require_clear_headers(links, headers)
+    files.require_clear(links, body)
+    return _handed_on(forward.ask_for_token(services, headers, body=body))
 
 
 def _headers(services: Services) -> list[tuple[str, str]]:

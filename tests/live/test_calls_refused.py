@@ -324,6 +324,7 @@ def test_where_it_cannot_be_replaced_it_does_not_leave_either(calls: CallHouse, 
         assert calls.calls_of(customer) == ()
     event = json.dumps({"app_id": APP.app_id, "event": {"generic_event": {"payload": {"a": link}}}}).encode()
     assert_refused(ask(calls, f"/eu{PROJECT}/events:send", body=event), "OWN_LINK_NOT_ALLOWED")
+    assert_refused(ask(calls, f"/eu{SEND}", headers=(("accept-language", link),)), "OWN_LINK_NOT_ALLOWED")
     assert calls.api.calls == ()
     assert PROXY_TOKEN not in calls.house.log
 
