@@ -110,7 +110,7 @@ def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
     state = settings.server.state_dir
     if os.geteuid() != 0 or not state.exists() or (found := state.stat()).st_uid == 0:
         return
-    owner, own_group = _account(found.st_uid)
+    owner, own_group = account(found.st_uid)
     group = found.st_gid if own_group is None else own_group
     to = (f"--reuid={found.st_uid}", f"--regid={group}", "--clear-groups" if own_group is None else "--init-groups")
     setpriv = program("setpriv")
@@ -195,7 +195,7 @@ def _of_ours(settings: Settings) -> Iterator[None]:
 
 def whoami() -> str:
     """Name the account as which we run."""
-    return _account(os.geteuid())[0]
+    return account(os.geteuid())[0]
 
 
 def give_back(state: Path) -> str:
@@ -203,8 +203,8 @@ def give_back(state: Path) -> str:
     return f"`sudo chown -R {whoami()}: {state}` gives it back"
 
 
-def _account(number: int) -> tuple[str, int | None]:
-    """The name of an account and its group; its number and None where it has no name here."""
+def account(number: int) -> tuple[str, int | None]:
+    """Name an account, and its group; by its number, and None, where it has no name here."""
     try:
         found = pwd.getpwuid(number)
     except KeyError:

@@ -44,24 +44,24 @@ def unsigned() -> dict[str, Any]:
 
 
 def test_check_says_that_the_settings_are_fine() -> None:
-    result = run("check")
+    result = run("check", "--settings")
     assert result.exit_code == 0
     assert result.stdout == ("The settings are fine: 1 account, public at https://gateway.example.com, no warnings.\n")
 
 
 def test_check_tells_the_warnings() -> None:
-    result = run("check", motion={"url": "http://motion.internal"})
+    result = run("check", "--settings", motion={"url": "http://motion.internal"})
     assert result.exit_code == 0
     assert "1 warning.\n  warning: motion.url" in result.stdout
 
 
-@pytest.mark.parametrize("name", ["check", "show"])
-def test_wrong_settings_are_left_to_the_main_command(name: str) -> None:
-    assert isinstance(CliRunner().invoke(command, [name], obj=Broken()).exception, SettingsError)
+@pytest.mark.parametrize("words", [["check", "--settings"], ["show"]], ids=" ".join)
+def test_wrong_settings_are_left_to_the_main_command(words: list[str]) -> None:
+    assert isinstance(CliRunner().invoke(command, words, obj=Broken()).exception, SettingsError)
 
 
 def test_check_tells_programs_that_the_settings_are_fine_and_the_warnings() -> None:
-    result = run("check", "--json", motion={"url": "http://motion.internal"})
+    result = run("check", "--settings", "--json", motion={"url": "http://motion.internal"})
     told = json.loads(result.stdout)
     assert (result.exit_code, told["fine"], told["problems"]) == (0, True, [])
     assert [warning.partition(" ")[0] for warning in told["warnings"]] == ["motion.url"]

@@ -154,7 +154,7 @@ def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file
 
 def test_a_reload_proves_the_settings_first() -> None:
     for unit in SERVICES.values():
-        assert unit.name == "migrate" or unit.all("ExecReload")[0] == f"{PROGRAM} config check"
+        assert unit.name == "migrate" or unit.all("ExecReload")[0] == f"{PROGRAM} config check --settings"
 
 
 def test_what_is_installed_is_uninstalled() -> None:

@@ -79,6 +79,8 @@ FINDINGS: dict[str, Advice] = {
     ),
     "certs.expires_soon": Advice("warning", f"{_RENEW} If that should happen by itself, find out why it did not."),
     "certs.issuer_invalid": Advice("error", "Replace it by the intermediate that the CA publishes today."),
+    "certs.authority_expired": Advice("error", "Put the certificate there that the CA has today."),
+    "certs.authority_ends_soon": Advice("warning", "Append the CA's next certificate to the file before that day."),
     "certs.long_lived": Advice(
         "warning", "Nothing breaks. Use one that lives shorter, and let it be renewed by itself."
     ),

@@ -33,6 +33,9 @@ LEAST_LABELS_AFTER_WILDCARD = 2
 SOON = datetime.timedelta(days=21)
 SOON_PARTS = 4
 
+# What lives so short is renewed every few days by a machine, and never has three weeks.
+SHORT_LIFE = datetime.timedelta(days=8)
+
 LONGEST_LIFE_DAYS = 366  # of Mozilla's intermediate profile 5.7; public CAs have to stay below it anyway
 
 LEAST_RSA_BITS = 2048
@@ -80,10 +83,19 @@ def validity(asked: Subject) -> CertificateFinding:
         return findings.found("certs.expired", f"the certificate expired on {end:%Y-%m-%d}")
     if now < begin:
         return findings.found("certs.not_yet_valid", f"the certificate is valid from {begin:%Y-%m-%d %H:%M} UTC on")
-    left = end - now
-    sentence = f"{_days(left)} left, until {end:%Y-%m-%d}"
-    soon = left < min(SOON, _life(leaf) / SOON_PARTS)
+    sentence, soon = left(end, now=now), end - now < min(SOON, _life(leaf) / SOON_PARTS)
     return findings.found("certs.expires_soon", sentence) if soon else findings.fine(sentence)
+
+
+def ends_soon(certificate: x509.Certificate, *, now: datetime.datetime) -> bool:
+    """Tell whether it has ended, or will within three weeks; one that lives short, within a quarter of its life."""
+    span = _life(certificate)
+    return certificate.not_valid_after_utc - now < (span / SOON_PARTS if span < SHORT_LIFE else SOON)
+
+
+def left(end: datetime.datetime, *, now: datetime.datetime) -> str:
+    """Say how long it is until `end`, and which day that is."""
+    return f"{_days(end - now)} left, until {end:%Y-%m-%d}"
 
 
 def issuers_validity(asked: Subject) -> CertificateFinding:

@@ -73,17 +73,32 @@ class Subject:
 
 def read(target: Target) -> Subject:
     """Read both files. What is wrong with them stands in the findings of the subject."""
-    chain, chain_finding = _chain(target.certificate)
+    certificates, chain_finding = chain(target.certificate)
     key, key_finding = _key(target.private_key)
-    return Subject(target, chain, key, chain_finding, key_finding)
+    return Subject(target, certificates, key, chain_finding, key_finding)
+
+
+def chain(path: Path) -> tuple[Chain, CertificateFinding]:
+    """Read the certificates of a file, and say what is wrong with it."""
+    try:
+        pem = _content(path)
+    except OSError as error:
+        return (), findings.found("certs.certificate_unreadable", f"{path} cannot be read: {error.strerror}")
+    try:
+        found = tuple(x509.load_pem_x509_certificates(pem))
+        for certificate in found:
+            _understand(certificate)
+    except _MALFORMED:
+        return (), findings.found("certs.certificate_malformed", f"{path} holds something that is no certificate")
+    return found, findings.fine(f"{path} holds {len(found)} certificate{'s' if len(found) > 1 else ''}")
 
 
 def fingerprint(path: Path) -> str:
     """Say the SHA-256, in hex, of the certificate at `path` that is served. Raises CommandError where there is none."""
-    chain, finding = _chain(path)
-    if not chain:
+    found, finding = chain(path)
+    if not found:
         raise CommandError(finding.sentence)
-    return chain[0].fingerprint(hashes.SHA256()).hex()
+    return found[0].fingerprint(hashes.SHA256()).hex()
 
 
 def is_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -110,20 +125,6 @@ def title(name: x509.Name) -> str:
 def shown(text: str) -> str:
     """Write what a certificate says as any terminal can show it."""
     return printable.text(text, instead="?")
-
-
-def _chain(path: Path) -> tuple[Chain, CertificateFinding]:
-    try:
-        pem = _content(path)
-    except OSError as error:
-        return (), findings.found("certs.certificate_unreadable", f"{path} cannot be read: {error.strerror}")
-    try:
-        chain = tuple(x509.load_pem_x509_certificates(pem))
-        for certificate in chain:
-            _understand(certificate)
-    except _MALFORMED:
-        return (), findings.found("certs.certificate_malformed", f"{path} holds something that is no certificate")
-    return chain, findings.fine(f"{path} holds {len(chain)} certificate{'s' if len(chain) > 1 else ''}")
 
 
 def _key(path: Path) -> tuple[PrivateKeyTypes | None, CertificateFinding]:

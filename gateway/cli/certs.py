@@ -14,11 +14,9 @@ from cryptography import x509
 
 from gateway import certs as certificates
 from gateway import printable
-from gateway.certs import Checked, Target, findings, private_ca
+from gateway.certs import Checked, Target, findings, inventory, private_ca
 from gateway.certs.private_ca import Issued
 from gateway.cli import Invocation, unfinished
-from gateway.config.listeners import SINCH_NAMES
-from gateway.config.tables import ServerSettings
 
 
 @click.group()
@@ -36,9 +34,7 @@ def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
     The exit status is 0 if all is fine, 1 if there are warnings, 2 if there are errors.
     """
     server = invocation.settings().server
-    now = datetime.datetime.now(datetime.UTC)
-    public = Target(server.public_host, server.certificate, server.private_key, now=now)
-    target = _private(server, now=now) if outbound else public
+    target = (inventory.private if outbound else inventory.public)(server, now=datetime.datetime.now(datetime.UTC))
     rows = certificates.check(target)
     click.echo(_as_json(target, rows) if as_json else _as_text(rows))
     click.get_current_context().exit(findings.exit_status(row.finding for row in rows))
@@ -77,21 +73,6 @@ def sign(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FB
     """
     issued = private_ca.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
     click.echo(_made(folder.absolute(), issued))
-
-
-def _private(server: ServerSettings, *, now: datetime.datetime) -> Target:
-    """By its address Motion calls the private door only where it has no name."""
-    host, *others = (*server.outbound_names, *(SINCH_NAMES.values() if server.sinch_names else ())) or (
-        server.outbound_address,
-    )
-    return Target(
-        host,
-        server.outbound_certificate or server.certificate,
-        server.outbound_private_key or server.private_key,
-        now=now,
-        private=True,
-        others=tuple(others),
-    )
 
 
 def _as_json(target: Target, rows: Sequence[Checked]) -> str:

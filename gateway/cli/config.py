@@ -8,7 +8,7 @@ import click
 
 from gateway import printable
 from gateway.cli import WRONG, Invocation, options, print_json
-from gateway.config import kinds, masked, rendered, tables
+from gateway.config import OF_SETTINGS, kinds, masked, refused, rendered, tables
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.errors import SettingsError
@@ -23,18 +23,29 @@ def config() -> None:
 
 
 @config.command()
+@click.option(
+    "--settings", "alone", is_flag=True, help="The settings alone, as every process proves them at its start."
+)
 @options("json")
 @click.pass_obj
-def check(invocation: Invocation, *, as_json: bool) -> None:
-    """Say whether the gateway could start with these settings."""
+def check(invocation: Invocation, *, alone: bool, as_json: bool) -> None:
+    """Say whether the gateway could start with these settings on this machine, and all that is in the way.
+
+    It looks at state_dir, certificates, nginx and the ports, and changes none of them.
+    """
+    try:
+        settings, warnings = _checked(invocation, alone=alone)
+    except SettingsError as error:
+        if not as_json:
+            raise
+        print_json({"fine": False, "problems": [*error.problems], "warnings": []})
+        click.get_current_context().exit(WRONG)
     if as_json:
-        _check_for_programs(invocation)
+        print_json({"fine": True, "problems": [], "warnings": warnings})
         return
-    settings = invocation.settings()
-    accounts = printable.counted(len(settings.accounts), "account")
-    warnings = printable.counted(len(settings.warnings), "warning")
-    click.echo(f"The settings are fine: {accounts}, public at {settings.server.public_origin}, {warnings}.")
-    for warning in settings.warnings:
+    accounts, count = printable.counted(len(settings.accounts), "account"), printable.counted(len(warnings), "warning")
+    click.echo(f"The settings are fine: {accounts}, public at {settings.server.public_origin}, {count}.")
+    for warning in warnings:
         click.echo(f"  warning: {warning}")
 
 
@@ -57,14 +68,19 @@ def show(invocation: Invocation, *, reveal: bool, as_json: bool) -> None:
         click.echo(_forms(settings, account, reveal=reveal))
 
 
-def _check_for_programs(invocation: Invocation) -> None:
-    """Print what is wrong and what deserves a warning; the exit status is that of the text."""
-    try:
+def _checked(invocation: Invocation, *, alone: bool) -> tuple[Settings, list[str]]:
+    """Hand back the settings and all warnings. Raises SettingsError with all that is wrong, with them and then here."""
+    if alone:
         settings = invocation.settings()
-    except SettingsError as error:
-        print_json({"fine": False, "problems": [*error.problems], "warnings": []})
-        click.get_current_context().exit(WRONG)
-    print_json({"fine": True, "problems": [], "warnings": [*settings.warnings]})
+        return settings, [*settings.warnings]
+    from gateway.diagnosis import provision
+
+    part = invocation.part()
+    here, warnings = provision.look(part)
+    if part.problems or here:
+        whose = "The settings and this machine have" if part.problems and here else "This machine has"
+        raise refused((*part.problems, *here), whose=whose if here else OF_SETTINGS)
+    return part.settings, [*part.warnings, *warnings]
 
 
 def receive_url(settings: Settings, account: Account, *, reveal: bool) -> str:

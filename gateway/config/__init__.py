@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,24 @@ from gateway.config import contradictions, problems, validation
 from gateway.config.fields import EnvironmentText
 from gateway.config.problems import Problem, Written
 from gateway.config.tables import TABLES, Account, Settings, keys
+from gateway.config.validation import PartialSettings
 from gateway.errors import SettingsError
 
-__all__ = ["TABLES", "Account", "Settings", "environment", "keys", "load", "masked", "rendered", "understand"]
+__all__ = [
+    "TABLES",
+    "Account",
+    "Settings",
+    "environment",
+    "keys",
+    "load",
+    "masked",
+    "read",
+    "refused",
+    "rendered",
+    "understand",
+]
 
+OF_SETTINGS = "The settings have"  # so many problems
 VARIABLE_PREFIX = "MOTION_GATEWAY_"
 RESERVED_VARIABLES = frozenset({"MOTION_GATEWAY_CONFIG", "MOTION_GATEWAY_DOOR"})
 
@@ -39,15 +53,33 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def understand(document: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """Understand a TOML document that was parsed already; raises as `load` does."""
+    part = _part(document, environ)
+    if part.problems:
+        raise refused(part.problems)
+    return part.settings.model_copy(update={"warnings": part.warnings})
+
+
+def read(path: Path, environ: Mapping[str, str]) -> PartialSettings:
+    """Read what can be understood of the file at `path`, and what is wrong with the rest.
+
+    Raises SettingsError where the file cannot be read at all.
+    """
+    return _part(_document(path), environ)
+
+
+def refused(found: Sequence[Problem], *, whose: str = OF_SETTINGS) -> SettingsError:
+    """Make the error that tells all problems, people and programs."""
+    return SettingsError(problems.message(found, whose=whose), [vars(problem) for problem in found])
+
+
+def _part(document: Mapping[str, object], environ: Mapping[str, str]) -> PartialSettings:
     variables, misnamed = _variables(environ)
     part = validation.validate(document, variables)
     contradicting = [
         replace(problem, key=part.labels.get(problem.key, problem.key)) for problem in contradictions.find(part)
     ]
     found = (*part.problems, *misnamed, *contradicting)
-    if found:
-        raise SettingsError(problems.message(found), [vars(problem) for problem in found])
-    return part.settings.model_copy(update={"warnings": (*part.warnings, *problems.warnings(part.settings))})
+    return replace(part, problems=found, warnings=(*part.warnings, *problems.warnings(part.settings)))
 
 
 def environment() -> Mapping[str, str]:

@@ -74,6 +74,13 @@ ENDPOINTS = (
 )
 
 
+def opened(server: ServerSettings) -> Iterator[Endpoint]:
+    """List those that nginx opens."""
+    for endpoint in ENDPOINTS:
+        if endpoint.is_open(server) and endpoint.port(server) and (endpoint.door != "outbound" or server.has_outbound):
+            yield endpoint
+
+
 def collision(first: Endpoint, second: Endpoint) -> Callable[[Settings], Iterator[Problem]]:
     """Make the check that two listeners of different doors do not share an address and port."""
 
@@ -82,7 +89,7 @@ def collision(first: Endpoint, second: Endpoint) -> Callable[[Settings], Iterato
         if first.door == second.door or not (first.is_open(server) and second.is_open(server)):
             return
         one, other = _bound(first, server), _bound(second, server)
-        if first.port(server) == second.port(server) and _overlap(one[0], other[0]):
+        if first.port(server) == second.port(server) and overlap(one[0], other[0]):
             yield _collision(first, second, one, other)
 
     return check
@@ -201,11 +208,12 @@ def _collision(first: Endpoint, second: Endpoint, one: tuple[str, int], other: t
     )
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
     """Tell whether two addresses are equal, or one is a wildcard that covers the other; `[::]` covers IPv4 too."""
-    return one == other or any(
+    first, second = _ip(one), _ip(other)
+    return first == second or any(
         wild.is_unspecified and (wild.version == 6 or covered.version == 4)
-        for wild, covered in ((_ip(one), _ip(other)), (_ip(other), _ip(one)))
+        for wild, covered in ((first, second), (second, first))
     )
 
 

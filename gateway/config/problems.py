@@ -53,10 +53,11 @@ class Written:
         return self.value not in ("", [])
 
 
-def message(found: Sequence[Problem]) -> str:
-    """Tell all problems in one text."""
-    count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
-    return "\n".join([f"The settings have {count}; nothing was started.", "", *map(str, found)])
+def message(found: Sequence[Problem], *, whose: str) -> str:
+    """Tell all problems in one text; `whose` they are begins it."""
+    return "\n".join(
+        [f"{whose} {printable.counted(len(found), 'problem')}; nothing was started.", "", *map(str, found)]
+    )
 
 
 def shown(key: str, value: object) -> str | None:

@@ -11,6 +11,7 @@ import json
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +35,8 @@ LAST_LINES_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # with who writes to the spool: what cannot be counted now is counted later
 
 _CALLBACK = re.compile(r"/api/whatsapp/accounts/([0-9]{1,9})/notify")
+_LISTEN = re.compile(r"^( *listen )([^ ;]+)", re.MULTILINE)
+_USER = re.compile(r"^user .*;$", re.MULTILINE)
 _BY_STATUS = {413: "body too large", 429: "too many connections"}
 
 
@@ -48,9 +51,7 @@ def prepare(settings: Settings) -> None:
     """
     paths.require_way_in(settings)
     path = nginx_conf.write(settings, name="nginx.conf.new")
-    checked = subprocess.run((*_command(path), "-t", "-q"), capture_output=True, check=False)
-    if checked.returncode != 0:
-        said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
+    if said := _objection(path):
         raise CommandError(f"nginx does not accept {path}:\n{said}")
     path.replace(paths.nginx_conf(settings))
     if keys := ports.ipv4_alone(settings.server):
@@ -82,6 +83,23 @@ def _changes_over(running: subprocess.Popen[bytes]) -> bool:
             return False
         clock.pause(process.TICK_SECONDS)
     return True
+
+
+def try_out(settings: Settings) -> str:
+    """Say what nginx has against the configuration that the settings make, as it says it; "" where nothing.
+
+    It is a copy: what runs here is not touched, and no port is opened. Raises CommandError where a part of nginx is not
+    installed, and OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix="motion-gateway-") as folder:
+        there = settings.server.model_copy(update={"state_dir": Path(folder)})
+        copy = settings.model_copy(update={"server": there})
+        text = nginx_conf.configuration(copy)
+        text = _LISTEN.sub(lambda found: f"{found[1]}unix:{folder}/{abs(hash(found[2]))}", text)
+        text = _USER.sub(f"user {paths.whoami()};", text)  # or its folders are another's
+        paths.run(copy).mkdir()
+        paths.nginx_conf(copy).write_text(text, "utf-8")
+        return _objection(paths.nginx_conf(copy))
 
 
 def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:
@@ -166,6 +184,12 @@ def run(read: Callable[[], Settings]) -> None:
 def _require_alive(running: subprocess.Popen[bytes]) -> None:
     if running.poll() is not None:
         raise CommandError(f"nginx ended with status {running.returncode}; its last lines above say why")
+
+
+def _objection(configuration: Path) -> str:
+    checked = subprocess.run((*_command(configuration), "-t", "-q"), capture_output=True, check=False)
+    said = telemetry.scrub(checked.stderr.decode("utf-8", "replace")).strip()
+    return said or f"it ended with status {checked.returncode}" if checked.returncode else ""
 
 
 def _command(configuration: Path) -> tuple[str, ...]:

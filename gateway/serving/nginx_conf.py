@@ -181,7 +181,8 @@ def _module(name: str) -> str:
     path = next((folder / name for folder in MODULE_FOLDERS if (folder / name).exists()), None)
     if path is None:
         raise CommandError(
-            "nginx cannot hide its name: `apt-get install libnginx-mod-http-headers-more-filter` brings what it needs"
+            "nginx has no module headers-more, without which it tells its name; "
+            "`apt-get install libnginx-mod-http-headers-more-filter` brings it"
         )
     return str(path)
 

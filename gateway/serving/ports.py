@@ -1,13 +1,26 @@
-"""What this machine lets us listen on."""
+"""What this machine lets us listen on, and who does so already."""
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import paths
+from gateway.config import Settings, listeners
+from gateway.config.listeners import Endpoint
+from gateway.config.problems import Problem
 from gateway.config.tables import ServerSettings
 
 EVERY_ADDRESS = "[::]"
+UNIT = "motion-gateway-nginx.service"  # it gives nginx the right to open low ports
+UNIT_FOLDERS = tuple(map(Path, ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")))
+_LISTENING = "0A"  # of the kernel's tables: TCP_LISTEN
+_PROC = Path("/proc")
 _IPV6_ADDRESSES = Path("/proc/self/net/if_inet6")  # the units hide /proc/net
 
 
@@ -37,3 +50,120 @@ def has_ipv6() -> bool:
         return bool(_IPV6_ADDRESSES.read_bytes())
     except OSError:
         return False
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who listens: the number of the account, and the process, where we may see whose it is."""
+
+    user: int
+    pid: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its program; "" where that is not known."""
+        with suppress(OSError):
+            return (_PROC / str(self.pid) / "comm").read_text("utf-8", "replace").strip()
+        return ""
+
+
+def refusal(place: str) -> int:
+    """Say with which error number the system would keep us from listening at `place`, as `listen` writes it; 0: not."""
+    host, _, port = place.rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as nginx does
+            if probe.family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+def holder(place: str) -> Holder | None:
+    """Find who listens at `place`, or where that is included."""
+    host, _, port = place.rpartition(":")
+    for at, number, account, inode in _listening():
+        if number == int(port) and listeners.overlap(host, at):
+            return Holder(account, _owner(Path(f"socket:[{inode}]")))
+    return None
+
+
+def in_the_way(settings: Settings) -> Iterator[Problem]:
+    """Try every address and port of nginx's, as it would, and say what keeps us from it, once for each listener."""
+    for endpoint in listeners.opened(settings.server):
+        places = listen(getattr(settings.server, endpoint.address), endpoint.port(settings.server))
+        yield from [problem for place in places if (problem := _obstacle(settings, endpoint, place))][:1]
+
+
+def _obstacle(settings: Settings, endpoint: Endpoint, place: str) -> Problem | None:
+    """What keeps us from listening at `place`; nothing where it is our own nginx that does."""
+    key, shown = endpoint.key, "true" if endpoint.key == "server.sinch_names" else place.rpartition(":")[2]
+    if found := holder(place):
+        return None if _is_ours(settings, found, place) else Problem(key, *_held(found, place), shown)
+    number, address = refusal(place), f'"{getattr(settings.server, endpoint.address)}"'
+    if number in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        complaint = (
+            "is no address of this machine" if number == errno.EADDRNOTAVAIL else "needs IPv6, which is not here"
+        )
+        return Problem(f"server.{endpoint.address}", complaint, "write one of those that `ip address` lists", address)
+    if number == errno.EACCES and not any((folder / UNIT).exists() for folder in UNIT_FOLDERS):
+        complaint = f"is a port that {paths.whoami()}, as whom this runs, may not open"
+        return Problem(key, complaint, "let systemd start it with our units, or write a port from 1024 on", shown)
+    if number not in (0, errno.EACCES):
+        return Problem(key, f"cannot be opened: {os.strerror(number)}", "write another port", shown)
+    return None
+
+
+def _held(found: Holder, place: str) -> tuple[str, str]:
+    """Complaint and remedy where another program listens."""
+    who, port = paths.account(found.user)[0], place.rpartition(":")[2]
+    if not found.name:
+        which = f"`sudo ss -ltnp 'sport = :{port}'` tells which; stop that, or write another port"
+        return f"is held at {place} by a program of {who}", which
+    stop = (
+        "`sudo systemctl disable --now nginx` where it serves nothing of yours" if found.name == "nginx" else "stop it"
+    )
+    return f"is held at {place} by {found.name} (pid {found.pid}, of {who})", f"{stop}, or write another port"
+
+
+def _is_ours(settings: Settings, found: Holder, place: str) -> bool:
+    """Whether it is the nginx that runs here, or one that includes our servers."""
+    if paths.edge_log(settings).exists() and found.name in ("nginx", ""):
+        return True
+    configuration = paths.nginx_conf(settings)
+    with suppress(OSError, ValueError):
+        pid = int(configuration.with_name("nginx.pid").read_text())
+        if str(configuration).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return False
+        if found.pid is not None:
+            return os.getpgid(found.pid) == os.getpgid(pid)
+        return f" {place} " in configuration.read_text().replace(";", " ")  # whose it is we may not see
+    return False
+
+
+def _listening() -> Iterator[tuple[str, int, int, str]]:
+    """Address and port of every listener, its account and its inode."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for row in map(str.split, (_PROC / "self/net" / table).read_text().splitlines()[1:]):
+                address, _, port = row[1].partition(":")
+                if row[3] == _LISTENING:
+                    yield _address(bytes.fromhex(address)), int(port, 16), int(row[7]), row[9]
+
+
+def _address(words: bytes) -> str:
+    """Write an address of the kernel's tables: words of four bytes, each the other way round."""
+    told = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
+    family = socket.AF_INET if len(told) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, told)
+
+
+def _owner(link: Path) -> int | None:
+    """The process that has it open, of those into which we may look."""
+    for folder in _PROC.glob("[0-9]*/fd"):
+        with suppress(OSError):
+            if any(entry.readlink() == link for entry in folder.iterdir()):
+                return int(folder.parent.name)
+    return None
