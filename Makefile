@@ -62,8 +62,12 @@ bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by s
 	$(PYTHON) -m bench.attachments
 	$(PYTHON) -m bench.outbound
 
-# The quick tests in several processes; a property is tried on a tenth of its examples, unless `make test` asks for all.
-QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell nproc) $(if $(ALL),,--hypothesis-profile=commit)
+# The quick tests in three processes for two cores, as some of them wait; each has its share of the files to itself. A
+# property is tried on a tenth of its examples, unless `make test` asks for all.
+QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell echo $$(($$(nproc) * 3 / 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
+
+# What one process has compiled is there for the next: each test run has three, and starts a hundred more.
+check: export PYTHONDONTWRITEBYTECODE :=
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .

@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import multiprocessing
 import os
 import pty
 import select
 import struct
-import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+
+HEARS_SECONDS = 5.0  # who is silent for so long has not heard what was typed
+
+# What commands load is loaded once, by a process that forks for each of them.
+_FORKS = multiprocessing.get_context("forkserver")
+_LOADED = ("spool", "sends", "attachments", "diagnosis", "certs", "config", "token", "serving")
+_FORKS.set_forkserver_preload(["tests.screen", "rich.console", *(f"gateway.cli.{name}" for name in _LOADED)])
 
 
 def seen(file: Path, *arguments: str, columns: int = 80, status: int = 0, typed: str = "", after: str = "") -> str:
     """What the command prints there; `file` are the settings. `typed` is typed once `after` has been printed."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    # The terminal is that of the command, so that Ctrl-C reaches it.
-    command = ["setsid", "--ctty", "--wait", sys.executable, "-m", "gateway", "--config", str(file), *arguments]
-    wide = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=wide) as running:
-        os.close(theirs)
-        told = b"".join(_read(ours, typed=typed.encode(), after=after.encode()))
+    running = started("--config", str(file), *arguments, output=os.ttyname(theirs))
+    told = b"".join(_read(ours, running, typed=typed.encode(), after=after.encode()))
+    os.close(theirs)
     os.close(ours)
-    assert running.returncode == status, told
+    assert running.exitcode == status, told
     return told.decode().replace("\r\n", "\n")
 
 
-def _read(terminal: int, *, typed: bytes, after: bytes) -> Iterator[bytes]:
-    """What is written to a terminal, until nobody has it any more; who is asked and does not hear is told again."""
-    told = b""
-    with contextlib.suppress(OSError):  # how a terminal says that nobody has it
-        while True:
-            if select.select([terminal], [], [], 0.5)[0]:
-                told += (chunk := os.read(terminal, 65536))
-                yield chunk
-                asked = after in chunk
-            else:
-                asked = after in told
-            if typed and asked:
-                os.write(terminal, typed)
+def started(*arguments: str, output: str, errors: str = "") -> ForkServerProcess:
+    """A process that runs the command on the terminal or file `output`; its errors go to `errors`, if that is named."""
+    running = _FORKS.Process(target=_run, args=(arguments, output, errors or output))
+    running.start()
+    return running
+
+
+def _run(arguments: tuple[str, ...], output: str, errors: str) -> None:
+    from gateway.cli import main
+
+    os.setsid()  # a terminal that is opened from now on is the command's own: Ctrl-C reaches it
+    for standard, path in enumerate((output, output, errors)):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), standard)
+    sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in enumerate(("r", "w", "w")))  # noqa: SIM115, PTH123 - as Python does it
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    sys.argv = ["motion-gateway", *arguments]
+    main()
+
+
+def _read(terminal: int, running: ForkServerProcess, *, typed: bytes, after: bytes) -> Iterator[bytes]:
+    """What is written to a terminal, until the command has ended; who is asked and does not hear is told again."""
+    told, left = b"", typed
+    while True:
+        ready = select.select([terminal, running.sentinel], [], [], HEARS_SECONDS)[0]
+        if terminal in ready:
+            told += (chunk := os.read(terminal, 65536))
+            yield chunk
+        elif ready:
+            running.join()
+            return
+        if after in told and (left or not ready):
+            os.write(terminal, typed)
+            left = b""

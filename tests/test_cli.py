@@ -20,6 +20,7 @@ import gateway
 from gateway import cli
 from gateway.cli import Later, group
 from tests.command_list import commands
+from tests.screen import started
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py"))
@@ -124,17 +125,16 @@ def test_every_command_is_tried_with_ctrl_c() -> None:
 
 @pytest.mark.parametrize("typed", [*CHANGING, *READING, *PROCESSES])
 def test_ctrl_c_is_status_130_and_says_what_is_left_to_do(tmp_path: Path, typed: str) -> None:
-    settings, file = tmp_path / "gateway.toml", tmp_path / "file"
+    settings, file, output, errors = (tmp_path / name for name in ("gateway.toml", "file", "output", "errors"))
     os.mkfifo(settings)
     file.touch()
-    command = [sys.executable, "-m", "gateway", "--config", str(settings), *typed.format(file=file).split()]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True) as running,
-        settings.open("w"),  # which succeeds once the command reads it
-    ):
-        running.send_signal(signal.SIGINT)
-        told, said = running.communicate(timeout=30)
-    assert (running.returncode, told) == (130, "")
+    command = ("--config", str(settings), *typed.format(file=file).split())
+    running = started(*command, output=str(output), errors=str(errors))
+    with settings.open("w"):  # which succeeds once the command reads it
+        os.kill(running.pid or 0, signal.SIGINT)
+        running.join(30)
+    assert (running.exitcode, output.read_text()) == (130, "")
+    said = errors.read_text()
     assert said.lstrip().startswith("Broken off. ")
     assert CHANGING.get(typed, "Nothing was changed.") in said
     assert "Traceback" not in said
