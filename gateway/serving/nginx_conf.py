@@ -30,7 +30,7 @@ ROOM_SECONDS = 5  # for all else that a call of Motion's takes
 CONNECTIONS_PER_CLIENT = 1024  # far beyond what Sinch opens, far below what nginx has
 
 # nginx's own refusals that become one of ours; the keys are what its templates call them.
-AS_NOT_FOUND = (400, 403, 404, 405, 412, 414, 431, 494, 495, 496, 497, 501, 505)
+AS_NOT_FOUND = (400, 403, 404, 405, 411, 412, 414, 417, 421, 431, 494, 495, 496, 497, 501, 505)
 # Its own, and the doors', that stay what they are.
 AS_THEY_ARE = (413, 415, 416, 429)
 AS_UNAVAILABLE = (500, 502, 503, 504, 507)
