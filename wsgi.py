@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from flask import Flask
@@ -9,6 +10,7 @@ from flask import Flask
 from gateway import app, config, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
+from gateway.errors import SpoolUnavailable
 
 
 def door(name: str, settings: Settings | None = None) -> Flask:
@@ -21,6 +23,8 @@ def door(name: str, settings: Settings | None = None) -> Flask:
     shared = services.build(told, needs=DOORS[name].needs, patience_seconds=patience)
     if settings is None:
         shared.spool.require_latest()
+    with suppress(SpoolUnavailable):  # it may be there later
+        shared.spool.hold()
     return app.create_app(shared, door=name)
 
 

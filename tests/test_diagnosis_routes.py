@@ -17,8 +17,11 @@ from werkzeug.test import TestResponse
 from gateway import lock, paths
 from gateway.delivery import trouble
 from gateway.ingress import intake
+from gateway.phrases import Reason
+from gateway.store import anchor
 from gateway.store.engines import Database
 from tests.door_samples import Door, Log, assert_refused, logged, opened
+from tests.mishaps import MISHAPS
 from tests.service_samples import NOW
 from tests.spool_samples import callback
 
@@ -257,3 +260,19 @@ def test_asking_whether_a_courier_runs_does_not_keep_one_from_starting(spool: Da
         ask(door, "/readyz")
         with lock.only_one(paths.lock(door.services.settings, "courier"), "courier", patience_seconds=0.2):
             assert ask(door, "/readyz").status_code == 200
+
+
+def test_a_spool_that_another_file_took_the_place_of_is_not_ready_and_says_what_to_do(spool: Database) -> None:
+    with ready(spool) as door:
+        assert ask(door, "/readyz").status_code == 200
+        MISHAPS["replaced by a copy"].do(spool.path)
+        assert not_ready(door) == "spool file was replaced"
+        told: Any = ask(door, "/readyz").json
+    assert told["findings"] == [
+        {
+            "finding": "spool-displaced",
+            "about": "",
+            "reason": "spool file was replaced",
+            "remedy": anchor.REMEDIES[Reason.SPOOL_REPLACED],
+        }
+    ]

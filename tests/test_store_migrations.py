@@ -211,6 +211,7 @@ def test_the_migrations_make_what_the_code_believes(path: Path, tmp_path: Path) 
     with connected(path) as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     believed = tmp_path / "believed.sqlite3"
+    believed.touch()
     with connected(believed) as connection:
         schema.metadata.create_all(connection)
         connection.commit()

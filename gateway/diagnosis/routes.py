@@ -13,8 +13,9 @@ from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
 from gateway.doors import DOORS
 from gateway.errors import GatewayError, SpoolUnavailable
-from gateway.phrases import Reason
+from gateway.phrases import Finding, Reason
 from gateway.services import Services
+from gateway.store import anchor
 
 OK = "ok"
 ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
@@ -38,7 +39,8 @@ def blueprint(services: Services) -> Blueprint:
         faults = [f"{name}: {outcome}" for name, outcome in outcomes.items() if outcome != OK]
         fine = not faults
         g.decision[telemetry.REASON] = "; ".join(faults)
-        response = jsonify(ready=fine, checks=outcomes, **(_waiting(services) if fine else {}))
+        told = _waiting(services) if fine else _displaced(outcomes["spool"])
+        response = jsonify(ready=fine, checks=outcomes, **told)
         response.status_code = 200 if fine else 503
         return response
 
@@ -56,6 +58,7 @@ def _require_operator(services: Services) -> None:
 
 def _check_spool(services: Services) -> None:
     """Prove that callbacks can be kept: by writing what is there already, and by room for more than that takes."""
+    services.spool.require_in_place()
     services.spool.require_latest()
     if shutil.disk_usage(services.spool.path.parent).free < ROOM_BYTES:
         raise SpoolUnavailable(Reason.SPOOL_FULL)
@@ -88,6 +91,13 @@ def _outcome(check: Check, services: Services) -> str:
     except GatewayError as error:
         return error.reason
     return OK
+
+
+def _displaced(outcome: str) -> dict[str, object]:
+    """Say what to do where the spool's file is not the one that the gateway works with."""
+    remedy = {str(reason): told for reason, told in anchor.REMEDIES.items()}.get(outcome)
+    found = {"finding": Finding.SPOOL_DISPLACED, "about": "", "reason": outcome, "remedy": remedy}
+    return {"findings": [found]} if remedy else {}
 
 
 def _waiting(services: Services) -> dict[str, object]:

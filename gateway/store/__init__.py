@@ -1,9 +1,9 @@
 """What the gateway must not lose, in one database: accepted events, what is known of attachments, what was sent.
 
-`engines` reads and writes; `sqlite` is the engine, and `sqlite.sql` what every event runs on it; `schema` names the
-tables, `migrations` brings them up to date. `retention` says what is kept for how long, `reports` what became of what
-was sent. The rooms keep their own part: `ingress.intake`, `delivery.claims` and `records`, `attachments.register`,
-`outbound.record`.
+`engines` reads and writes on the connections of `pool`; `anchor` tells whether the file is still in its place;
+`sqlite` is the engine, and `sqlite.sql` what every event runs on it; `schema` names the tables, `migrations` brings
+them up to date. `retention` says what is kept for how long, `reports` what became of what was sent. The rooms keep
+their own part: `ingress.intake`, `delivery.claims` and `records`, `attachments.register`, `outbound.record`.
 """
 
 from __future__ import annotations

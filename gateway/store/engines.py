@@ -6,8 +6,11 @@ Rule 2. One write transaction at a time in a process. Writers that wait for it s
         alone: those beside it are done again, each in a savepoint, which costs too much to be made for everybody.
 Rule 3. Processes take turns at writing, and ask for theirs every millisecond. SQLite's own waiting sleeps
         longer and longer between two looks: a busy courier would keep the doors out for seconds.
-Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
-Rule 5. What is run goes to the driver as text, by its name (`sqlite.sql`). Who only reads may put statements together
+Rule 4. Nothing is told as written, and nothing is read, while another file than the one that is open stands at the
+        spool's path (`anchor`): that is looked at after each commit, and before whatever comes next. What the file that
+        was moved lacks is copied into it out of its log, so that it is whole wherever it is now.
+Rule 5. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
+Rule 6. What is run goes to the driver as text, by its name (`sqlite.sql`). Who only reads may put statements together
         with SQLAlchemy's connection; that is loaded once it is asked for.
 """
 
@@ -23,7 +26,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from gateway import clock
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import sqlite
+from gateway.store import anchor, sqlite
+from gateway.store.pool import Connections
 from gateway.store.sqlite import Connection, Run
 
 if TYPE_CHECKING:
@@ -78,14 +82,14 @@ class Database:
         """`patience_seconds`: how long to wait for another process's transaction to end."""
         self.path = path
         self._patience_seconds = patience_seconds
-        self._idle: list[Connection] = []
+        self._pool = Connections(path, patience_seconds=patience_seconds)
         self._writing: Connection | None = None
         self._writer = threading.Lock()
         self._waiting: deque[_Ticket[Any]] = deque()
 
     def ask(self, work: Work[T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
-        with sqlite.translated(), self._reader() as driver:
+        with sqlite.translated(), self._pool.reader() as driver:
             driver.execute("BEGIN")
             return work(sqlite.runner(driver))
 
@@ -103,7 +107,8 @@ class Database:
         """As `ask`, for who puts statements together."""
         from gateway.store import schema  # not above: it loads SQLAlchemy
 
-        engine = schema.engine(self._opened)
+        self.require_in_place()
+        engine = schema.engine(lambda: sqlite.connect(self.path, patience_seconds=self._patience_seconds))
         with sqlite.translated(schema.ERROR), engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             return work(connection)
@@ -120,17 +125,28 @@ class Database:
 
         Writers wait as long as that takes. Raises SpoolUnavailable.
         """
-        with sqlite.translated(), self._writer, self._reader() as driver:
+        with sqlite.translated(), self._writer, self._pool.reader() as driver:
             driver.execute("VACUUM")
             blocked, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if blocked:  # a reader held on to the log for longer than our patience
             raise SpoolUnavailable(Reason.SPOOL_LOCKED)
 
+    def hold(self) -> None:
+        """Open the file now, so that it is noticed from here on if another one takes its place.
+
+        Raises SpoolUnavailable.
+        """
+        with sqlite.translated(), self._pool.reader():
+            pass
+
+    def require_in_place(self) -> None:
+        """Raises SpoolUnavailable where the file that is open is not the one at its path."""
+        self._pool.require_in_place()
+
     def close(self) -> None:
         with self._writer:
-            opened, self._idle, self._writing = [*self._idle, self._writing], [], None
-        for driver in filter(None, opened):
-            driver.close()
+            self._writing = None
+            self._pool.close()
 
     def _written(self, ticket: _Ticket[T]) -> T:
         self._waiting.append(ticket)
@@ -147,9 +163,10 @@ class Database:
             with self._turn() as driver:
                 self._run(batch, driver)
                 driver.commit()
+                self._require_in_place_to_write()
             error = None
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
-            error = failure
+            error = self._pool.explained(failure)
         finally:
             for ticket in batch:
                 ticket.settle(error)
@@ -171,13 +188,23 @@ class Database:
     def _turn(self) -> Iterator[Connection]:
         """A write transaction that has begun; what is not committed at the end is taken back."""
         if self._writing is None:
-            self._writing = self._opened()
+            self._writing = self._pool.connected()
             self._writing.execute("PRAGMA busy_timeout=0")  # it waits by itself, for its turn
+        if self._pool.trouble is not None:
+            self._require_in_place_to_write()
         self._begin(self._writing)
         try:
             yield self._writing
         finally:
             self._writing.rollback()
+
+    def _require_in_place_to_write(self) -> None:
+        try:
+            self._pool.require_in_place()
+        except SpoolUnavailable as error:
+            if self._writing is not None and error.reason not in anchor.LOSSES:
+                sqlite.empty_log(self._writing)
+            raise
 
     def _begin(self, driver: Connection) -> None:
         deadline = clock.steady() + self._patience_seconds
@@ -190,18 +217,3 @@ class Database:
             else:
                 return
             clock.pause(TURN_SECONDS)
-
-    @contextmanager
-    def _reader(self) -> Iterator[Connection]:
-        try:
-            driver = self._idle.pop()
-        except IndexError:
-            driver = self._opened()
-        try:
-            yield driver
-        finally:
-            driver.rollback()
-            self._idle.append(driver)
-
-    def _opened(self) -> Connection:
-        return sqlite.connect(self.path, patience_seconds=self._patience_seconds)

@@ -5,13 +5,15 @@ The statements stand in `sqlite.sql`, each with its why. Another engine is anoth
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
@@ -47,16 +49,29 @@ class Run(Protocol):
 def connect(path: Path, *, patience_seconds: float) -> Connection:
     """Open the file: what was committed is on the disk, and transactions begin where we say so, and nowhere else.
 
-    `patience_seconds`: with who has it locked. Raises Error.
+    `patience_seconds`: with who has it locked. Raises Error, also where there is no file: none is made.
     """
-    opened = sqlite3.connect(path, timeout=patience_seconds, isolation_level=None, check_same_thread=False)
+    place = f"file:{quote(str(path))}?mode=rw"
+    opened = sqlite3.connect(place, uri=True, timeout=patience_seconds, isolation_level=None, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:
             opened.execute(f"PRAGMA {pragma}")
+        opened.execute("PRAGMA schema_version")  # from here on it has its log open, too
     except Error:
         opened.close()
         raise
     return opened
+
+
+def empty_log(connection: Connection) -> None:
+    """Copy into the file what stands in its log alone, and empty that; not while others are at it."""
+    with suppress(Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def abandon(connection: Connection) -> None:
+    """Leave it open past the interpreter's end: whoever closes the last one copies the log into the file."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
 def runner(connection: Connection) -> Run:

@@ -103,8 +103,7 @@ class Ring:
         with self._guard:
             counted, self._counted, self._due = self._counted, {}, False
         try:
-            if self._database.path.exists():  # or SQLite would make one
-                self._database.tell(lambda run: _add(run, counted.values()))
+            self._database.tell(lambda run: _add(run, counted.values()))
         except SpoolUnavailable:
             with self._guard:
                 for kind, rows in counted.items():

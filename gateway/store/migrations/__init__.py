@@ -18,7 +18,7 @@ from gateway import lock
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import schema, sqlite
+from gateway.store import anchor, schema, sqlite
 
 LOCK_NAME = "migrate.lock"
 USERS = ("courier", *DOORS)  # each has a lock for as long as it runs: gateway/paths.py
@@ -32,13 +32,13 @@ def migrate(path: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
     SpoolUnavailable if it cannot be written.
     """
     with _alone(path.with_name(LOCK_NAME)):
+        _refuse_foreign_log(path)
         found = sqlite.current(path)
         _refuse_unknown(found, path)
-        path.touch(mode=0o600)
-        path.chmod(0o600)
         if found != sqlite.latest():
             with _unused(path, patience_seconds):
                 _upgrade(path)
+        path.chmod(0o600)
     return sqlite.latest()
 
 
@@ -52,7 +52,9 @@ def _upgrade(path: Path) -> None:
 
 @contextmanager
 def configured(path: Path) -> Iterator[Config]:
-    """What Alembic's commands take, for the spool at `path`."""
+    """What Alembic's commands take, for the spool at `path`; it is made where there is none."""
+    if not path.exists():  # of a gateway that runs not even the time of the file is changed
+        path.touch(mode=0o600)
     engine = schema.engine(lambda: sqlite.connect(path, patience_seconds=sqlite.LOOK_SECONDS))
     # Not in `schema`: with such a listener SQLAlchemy asks at each statement for listeners of every kind.
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -60,6 +62,16 @@ def configured(path: Path) -> Iterator[Config]:
         yield _config(engine)
     finally:
         engine.dispose()
+
+
+def _refuse_foreign_log(path: Path) -> None:
+    try:
+        anchor.require_own_log(path)
+    except FileExistsError as error:
+        raise CommandError(
+            f"beside {path} lies a log of another file, {path.name}-wal, which may hold events: put the file that it "
+            "belongs to back in place; or move the log away, and keep it with that file"
+        ) from error
 
 
 def _refuse_unknown(revision: str | None, path: Path) -> None:

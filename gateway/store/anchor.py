@@ -1,0 +1,168 @@
+"""Tells whether the spool that this process has open is still the one at its path, with the log that belongs to it.
+
+SQLite does not ask: it goes on writing to a file that was moved, deleted or written over, and what it commits there is
+lost at the next start.
+
+Rule 1. A look costs some microseconds, so that it can be taken before each answer: three names, SQLite's index of the
+        log, one frame of it. What it holds against each other is that index, which all processes share, and the files.
+Rule 2. Only SQLite's checkpoints write to the spool's file, and its index counts them: whatever else does is not ours.
+Rule 3. The files that are looked into stay open until every connection is closed: closing one of them would take from
+        this process the locks that SQLite has on it.
+
+Source: sqlite.org/walformat.html, sections 1 and 2; sqlite.org/howtocorrupt.html, section 2.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.errors import SpoolUnavailable
+from gateway.phrases import Reason
+
+# What to do: said with the finding, and by /readyz.
+REMEDIES = {
+    Reason.SPOOL_GONE: "put it back to where it was, and all goes on; or stop the gateway, restore a copy, start it",
+    Reason.SPOOL_REPLACED: "stop the gateway, put in place the file that shall count, start it; "
+    "what was answered 200 until now is in the one that was moved",
+    Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
+    Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
+    Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
+}
+LOSSES = frozenset({Reason.SPOOL_OVERWRITTEN, Reason.SPOOL_LOG_CUT})  # bytes are wrong: nothing may be copied from them
+
+_LOOKS = 50  # at what others change at the same moment
+_INDEX = struct.Struct("=14xHI12x8s56xI28xI4x")  # page size, frames in the log, salts, copied back, to be copied back
+_LOG_HEAD_BYTES, _FRAME_HEAD_BYTES, _SALTS_AT = 32, 24, 8
+_HEAD_BYTES = 100
+_VERSIONS, _HAS_LOG = slice(18, 20), b"\2\2"  # of the file's header
+
+
+# When the file was written to last, and its size; its header; what the index counts; the frames in the log.
+Seen = tuple[tuple[int, int], bytes, tuple[bytes, int, int], int]
+
+
+class Anchor:
+    """What a process has open. For one thread at a time."""
+
+    def __init__(self, path: Path, held: os.stat_result) -> None:
+        """`held`: what stood at `path` when SQLite opened it. Raises SpoolUnavailable."""
+        self._names = (str(path), f"{path}-wal", f"{path}-shm")
+        self._files: list[int] = []
+        try:
+            self._files += [os.open(name, os.O_RDONLY | os.O_CLOEXEC) for name in self._names]
+        except OSError as error:
+            self.let_go()
+            raise SpoolUnavailable(Reason.SPOOL_GONE) from error
+        self._held = [_identity(os.fstat(file)) for file in self._files]
+        if self._held[0] != _identity(held):
+            self.let_go()
+            raise SpoolUnavailable(Reason.SPOOL_REPLACED)
+        self._spool_file, self._log_file, self._index_file = self._files
+        self.log_bytes = 0
+        self._seen: Seen = ((0, 0), b"", (b"", 0, 0), 0)
+        try:
+            self.require()
+        except SpoolUnavailable:
+            self.let_go()
+            raise
+
+    def require(self) -> None:
+        """Raises SpoolUnavailable unless all is in its place."""
+        trouble = self._trouble()
+        if trouble is not None:
+            raise SpoolUnavailable(trouble)
+
+    def let_go(self) -> None:
+        """Once no connection is open any more."""
+        while self._files:
+            os.close(self._files.pop())
+
+    def _trouble(self) -> Reason | None:
+        name, log_name, index_name = self._names
+        for _ in range(_LOOKS):
+            told = os.pread(self._index_file, _INDEX.size, 0)
+            try:  # not by way of Path: this is on the way of every event
+                spool, log, index = os.stat(name), os.stat(log_name), os.stat(index_name)  # noqa: PTH116
+            except OSError:
+                return self._missing()
+            if [_identity(spool), _identity(log), _identity(index)] != self._held:
+                return self._missing()
+            found = self._compare(spool, log, told)
+            as_before = isinstance(found, tuple) and found[0] == self._seen[0]
+            # Else it counts only if the index has stood still: what was compared was there at one time.
+            if as_before or told == os.pread(self._index_file, _INDEX.size, 0):
+                if not isinstance(found, tuple):
+                    return found
+                self._seen, self.log_bytes = found, log.st_size
+                return None
+        return None  # others are at it all the time
+
+    def _missing(self) -> Reason:
+        """Say which is not there, or is another one."""
+        for name, held, gone, other in zip(self._names, self._held, _GONE, _OTHER, strict=True):
+            try:
+                if _identity(Path(name).stat()) != held:
+                    return other
+            except OSError:
+                return gone
+        return Reason.SPOOL_GONE  # and is there again
+
+    def _compare(self, spool: os.stat_result, log: os.stat_result, told: bytes) -> Seen | Reason:
+        """Hold the files against what the index has `told`, and against the look before."""
+        page_bytes, frames, salts, copied, copying = _INDEX.unpack(told)
+        written, head, copies = (spool.st_mtime_ns, spool.st_size), self._seen[1], (salts, copied, copying)
+        if self._is_cut(log.st_size, frames, salts, page_bytes):
+            return Reason.SPOOL_LOG_CUT
+        if written != self._seen[0]:
+            head = os.pread(self._spool_file, _HEAD_BYTES, 0)
+            by_sqlite = copies != self._seen[2] or copied != copying
+            touched = head == self._seen[1] and spool.st_size == self._seen[0][1]
+            if head[_VERSIONS] != _HAS_LOG or not (by_sqlite or touched):
+                return Reason.SPOOL_OVERWRITTEN
+        return written, head, copies, frames
+
+    def _is_cut(self, log_bytes: int, frames: int, salts: bytes, page_bytes: int) -> bool:
+        """Whether frames are not there: at the end of the log, or before what others have written since it was cut."""
+        frame_bytes = _FRAME_HEAD_BYTES + (page_bytes if page_bytes > 1 else 2**16)
+        if frames and log_bytes < _LOG_HEAD_BYTES + frames * frame_bytes:
+            return True
+        known = self._seen[3]
+        if salts != self._seen[2][0] or not known:  # it has begun anew since
+            return False
+        at = _LOG_HEAD_BYTES + (known - 1) * frame_bytes + _SALTS_AT
+        return os.pread(self._log_file, len(salts), at) != salts
+
+
+_GONE = (Reason.SPOOL_GONE, Reason.SPOOL_LOG_GONE, Reason.SPOOL_LOG_GONE)
+_OTHER = (Reason.SPOOL_REPLACED, Reason.SPOOL_LOG_GONE, Reason.SPOOL_LOG_GONE)
+
+
+def found(path: Path) -> os.stat_result:
+    """What stands at `path`. Raises SpoolUnavailable."""
+    try:
+        return path.stat()
+    except OSError as error:
+        raise SpoolUnavailable(Reason.SPOOL_GONE) from error
+
+
+def require_own_log(path: Path) -> None:
+    """Raises FileExistsError where a log lies at `path` that does not belong to the file there: SQLite would mix them.
+
+    For a process that has no connection to it.
+    """
+    log = Path(f"{path}-wal")
+    with suppress(FileNotFoundError):
+        if log.stat().st_size <= _LOG_HEAD_BYTES:
+            return
+        with path.open("rb") as file:
+            if file.read(_HEAD_BYTES)[_VERSIONS] == _HAS_LOG:
+                return
+    if log.exists() and log.stat().st_size > _LOG_HEAD_BYTES:
+        raise FileExistsError(log)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino

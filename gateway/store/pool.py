@@ -1,0 +1,102 @@
+"""Keeps a process's connections to the spool, all to the file that it opened first, and tells if that is gone.
+
+Safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway import telemetry
+from gateway.errors import SpoolUnavailable
+from gateway.phrases import Finding, Line, Reason
+from gateway.store import anchor, sqlite
+from gateway.store.anchor import Anchor
+from gateway.store.sqlite import Connection
+
+
+class Connections:
+    def __init__(self, path: Path, *, patience_seconds: float) -> None:
+        """`patience_seconds`: with who has the file locked while it is opened or read."""
+        self._path, self._patience_seconds = path, patience_seconds
+        self._opened: list[Connection] = []  # all of them
+        self._idle: list[Connection] = []  # those of readers that nobody uses
+        self._anchor: Anchor | None = None
+        self._looking = threading.Lock()
+        self.trouble: Reason | None = None  # what was told last of where the file is
+
+    def require_in_place(self) -> None:
+        """Raises SpoolUnavailable where the file that is open is not the one at its path."""
+        with self._looking:
+            try:
+                if self._anchor is not None:
+                    self._anchor.require()
+            except SpoolUnavailable as error:
+                self._tell_of(error.reason)
+                raise
+            self._tell_of(None)
+
+    def explained(self, failure: Exception) -> Exception:
+        """What went wrong: where another file is why SQLite found nothing but nonsense, that."""
+        try:
+            if isinstance(failure, sqlite.Error):
+                self.require_in_place()
+        except SpoolUnavailable as error:
+            return error
+        return failure
+
+    def connected(self) -> Connection:
+        """One more connection. Raises SpoolUnavailable, and the driver's errors."""
+        with self._looking:
+            held = anchor.found(self._path)
+            driver = sqlite.connect(self._path, patience_seconds=self._patience_seconds)
+            try:
+                if self._anchor is None:
+                    self._anchor = Anchor(self._path, held)
+                else:
+                    self._anchor.require()
+            except SpoolUnavailable:
+                driver.close()
+                raise
+            self._opened.append(driver)
+            return driver
+
+    @contextmanager
+    def reader(self) -> Iterator[Connection]:
+        """A connection that nobody else uses meanwhile. Raises as `connected` does."""
+        self.require_in_place()
+        try:
+            driver = self._idle.pop()
+        except IndexError:
+            driver = self.connected()
+        try:
+            yield driver
+        finally:
+            driver.rollback()
+            self._idle.append(driver)
+
+    def close(self) -> None:
+        """Close all of them, and what was held with them."""
+        opened, self._opened, self._idle = self._opened, [], []
+        for driver in opened:
+            driver.close()
+        if self._anchor is not None and opened:
+            self._anchor.let_go()
+        self._anchor = None
+
+    def _tell_of(self, trouble: Reason | None) -> None:
+        """Tell it once, and what to do."""
+        if trouble == self.trouble:
+            return
+        if trouble in anchor.LOSSES:  # closed, they would copy the log into a file to which it does not belong
+            for driver in self._opened:
+                sqlite.abandon(driver)
+            self._opened = []
+        self.trouble = trouble
+        if trouble is None:
+            telemetry.note(Line.SPOOL_IS_BACK)
+        else:
+            telemetry.find(Finding.SPOOL_DISPLACED, reason=trouble, remedy=anchor.REMEDIES[trouble])

@@ -1,0 +1,161 @@
+"""What happens to the spool's file while callbacks pour in: nobody hears 200 for what would be lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.store import anchor, schema
+from gateway.store.engines import Database
+from sandbox import callbacks
+from tests import mishaps
+from tests.live.house import House, opened
+from tests.mishaps import MISHAPS, Mishap
+from tests.spool_samples import rows, until
+
+SENDERS = 4
+UNLIMITED = {"webhooks_per_account": "off", "failed_signatures_per_address": "off"}
+
+
+@dataclass
+class Load:
+    """What was posted, when it was begun, and what was answered."""
+
+    house: House
+    answers: list[tuple[float, bytes, int | None]] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, sender: int) -> None:
+        sinch, number = self.house.sinch(), 0
+        while not self.over.is_set():
+            number += 1
+            by = callbacks.customer(f"contact {sender}.{number % 7}")
+            letter = sinch.prepare(callbacks.text(f"words {sender} {number}", by=by))
+            began = time.monotonic()
+            self.answers.append((began, letter.body, sinch.post(letter).status))
+
+    def accepted(self) -> set[bytes]:
+        return {body for _, body, status in self.answers if status == 200}
+
+    def begun_after(self, moment: float) -> list[int | None]:
+        return [status for began, _, status in self.answers if began > moment]
+
+
+@contextmanager
+def loaded(house: House) -> Iterator[Load]:
+    load = Load(house)
+    with ThreadPoolExecutor(SENDERS) as pool:
+        try:
+            sending = [pool.submit(load.send, sender) for sender in range(SENDERS)]
+            until(lambda: len(load.accepted()) > 60, "callbacks are accepted", 30)
+            yield load
+        finally:
+            load.over.set()
+        for sender in sending:
+            sender.result()
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with opened(limits=UNLIMITED) as running:
+        yield running
+
+
+def ready(house: House) -> tuple[int | None, Any]:
+    answer = house.ops("/readyz")
+    return answer.status, json.loads(answer.body)
+
+
+def found_in(path: Path) -> set[bytes]:
+    with closing(Database(path, patience_seconds=5)) as spool:
+        return {bytes(row.body) for row in rows(spool, schema.event)}
+
+
+def alone(path: Path) -> Path:
+    """The file without whatever may lie beside it, as who has moved it takes it for the whole."""
+    copy = path.with_name("alone")
+    copy.write_bytes(path.read_bytes())
+    return copy
+
+
+@pytest.mark.parametrize("mishap", MISHAPS.values(), ids=MISHAPS)
+def test_no_callback_is_answered_200_once_its_spool_is_another_one(house: House, mishap: Mishap) -> None:
+    path = house.spool().path
+    with loaded(house) as load:
+        mishap.do(path)
+        moment = time.monotonic()
+        until(lambda: len(load.begun_after(moment)) > 5 * SENDERS, "callbacks are answered", 30)
+        status, told = ready(house)
+        house.wait_for(lambda: house.decisions("courier", finding="spool-displaced"))
+    assert set(load.begun_after(moment)) == {503}
+    remedy = anchor.REMEDIES[mishap.said]  # type: ignore[index]
+    assert status == 503
+    if path.parent.joinpath("run").exists():  # else nobody reaches a door
+        assert (told["checks"]["spool"], told["findings"][0]["remedy"]) == (mishap.said, remedy)
+        [line] = house.decisions("ingress", finding="spool-displaced")
+        assert (line["reason"], line["remedy"]) == (mishap.said, remedy)
+    [line] = house.decisions("courier", finding="spool-displaced")
+    assert (line["reason"], line["remedy"]) == (mishap.said, remedy)
+    house.stop()
+    if not mishap.harms:
+        asides = (path.with_name(mishaps.ASIDE), path.parent.with_name(mishaps.ASIDE))
+        places = [place for place in (path, *(aside / path.name for aside in asides)) if place.exists()]
+        assert load.accepted() <= {body for place in places for body in found_in(alone(place))}
+
+
+def test_a_spool_that_is_put_back_goes_on_and_everything_arrives(house: House) -> None:
+    path = house.spool().path
+    with loaded(house) as load:
+        mishaps.move(path)
+        house.wait_for(lambda: ready(house)[0] == 503)
+        path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
+        house.wait_for(lambda: ready(house)[0] == 200)
+        moment = time.monotonic()
+        until(lambda: len(load.begun_after(moment)) > 5 * SENDERS, "callbacks are answered", 30)
+    assert set(load.begun_after(moment)) == {200}
+    assert house.decisions("ingress", event="spool is in its place again")
+    house.settle()
+    assert load.accepted() <= {item.body for item in house.motion.accepted}
+
+
+def test_a_restored_copy_is_taken_up_by_a_restart_and_the_moved_file_has_the_rest(house: House) -> None:
+    path = house.spool().path
+    with loaded(house) as load:
+        MISHAPS["replaced by a copy"].do(path)
+        house.wait_for(lambda: ready(house)[0] == 503)
+    house.stop()
+    house.start()
+    assert house.sinch().send(callbacks.text("after it")).status == 200
+    house.settle()
+    aside = path.with_name(mishaps.ASIDE) / path.name
+    assert load.accepted() <= found_in(path) | found_in(alone(aside))
+
+
+def test_what_motion_was_given_is_settled_once_the_spool_is_back(house: House) -> None:
+    path = house.spool().path
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(event: str, _received: object) -> None:
+        if event == "heard":
+            held.set()
+            let_go.wait(30)
+
+    house.motion.on_event = hold
+    house.sinch().send(callbacks.text("in hand"))
+    assert held.wait(20)
+    mishaps.move(path)
+    let_go.set()
+    house.wait_for(lambda: house.decisions("courier", finding="spool-displaced"))
+    path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
+    house.settle()
+    assert [row.state for row in house.events()] == ["delivered"]
+    assert len(house.motion.accepted) == 1
