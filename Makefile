@@ -7,11 +7,11 @@ PYTHON := $(VENV)/bin/python
 PYTHON3 := $(or $(shell for python in /usr/bin/python3 python3; do "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done),/usr/bin/python3)
 export PYTHON3
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
-PACKAGES := /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux /usr/share/misc/magic.mgc:libmagic1
+PACKAGES := /etc/ssl/certs/ca-certificates.crt:ca-certificates /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux /usr/share/misc/magic.mgc:libmagic1
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 TEST_PACKAGES := /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs
 
-.PHONY: help setup install uninstall run test no-loss bench check format commands requirements clean
+.PHONY: help setup install uninstall withdraw run test no-loss bench check format commands requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +19,15 @@ help: ## list the targets
 setup: $(VENV)/.installed ## install what is missing: system packages, Python's into .venv, and the gateway itself there
 	@deploy/install-packages $(PACKAGES)
 
-install: ## install for systemd in PREFIX=/opt/motion-gateway, as root; again to upgrade. DESTDIR= stages it
+install: ## install in PREFIX=/opt/motion-gateway, for systemd where it is, as root; again to upgrade. DESTDIR= stages it
 	@$(if $(DESTDIR),true,deploy/install-packages $(PACKAGES) venv:python3-venv)
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/install
 
 uninstall: ## remove what install has put there; settings and data stay
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/uninstall
+
+withdraw: ## remove units and other files outside of PREFIX, before an older release is installed; what runs goes on
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/uninstall --files
 
 $(VENV)/.installed: requirements.txt pyproject.toml deploy/requirements-build.txt
 	@deploy/install-packages venv:python3-venv

@@ -50,6 +50,7 @@ def _run(arguments: tuple[str, ...], output: str, errors: str) -> None:
     sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in enumerate(("r", "w", "w")))  # noqa: SIM115, PTH123 - as Python does it
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
+    os.environ["TERM"] = "xterm"  # a dumb one would have 80 columns whatever it says
     sys.argv = ["motion-gateway", *arguments]
     main()
 

@@ -157,12 +157,72 @@ def test_a_reload_proves_the_settings_first() -> None:
         assert unit.name == "migrate" or unit.all("ExecReload")[0] == f"{PROGRAM} config check --settings"
 
 
-def test_what_is_installed_is_uninstalled() -> None:
-    script = (DEPLOY / "uninstall").read_text("utf-8")
-    [braces] = re.findall(r"systemd/system/motion-gateway\{(.*?)\}", script)
-    files, folder = {path.name for path in FOLDER.iterdir() if path.is_file()}, COMMON.parent.name
-    assert {f"motion-gateway{end}" for end in braces.split(",")} == files
-    assert f'"$lib/systemd/system/{folder}"' in script
+def strangers(root: Path) -> tuple[set[Path], set[Path]]:
+    """Lays what a newer release has put there, by its list, and what somebody else did; returns both."""
+    newer = (
+        "lib/systemd/system/motion-gateway-newer.timer",
+        "lib/systemd/system/motion-gateway-newer.service.d/10-a.conf",
+    )
+    newer += ("lib/sysusers.d/motion-gateway-newer.conf", "lib/tmpfiles.d/motion-gateway-newer.conf")
+    theirs = {f"/usr/local/{place}" for place in newer} | {"/etc/logrotate.d/motion-gateway-newer"}
+    others = {"/usr/local/lib/systemd/system/motion-gateway-backup.timer", "/etc/logrotate.d/motion-gateway-edge"}
+    for place in (*theirs, *others):
+        (root / place[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (root / place[1:]).write_text("")
+    listed = root / "opt/motion-gateway/installed-files"
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text("\n".join(sorted(theirs | PLACED)) + "\n")
+    return {root / place[1:] for place in theirs}, {root / place[1:] for place in others}
+
+
+SYSTEM = "/usr/local/lib/systemd/system"
+PLACED = {f"{SYSTEM}/{path.relative_to(FOLDER)}" for path in FOLDER.rglob("*") if path.is_file()}
+PLACED |= {f"/usr/local/lib/{kind}.d/motion-gateway.conf" for kind in ("sysusers", "tmpfiles")}
+PLACED |= {"/etc/logrotate.d/motion-gateway"}
+
+
+def test_the_files_of_another_release_go_with_ours_and_nobody_elses(tmp_path: Path) -> None:
+    theirs, others = strangers(tmp_path)
+    for place in PLACED:
+        (tmp_path / place[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place[1:]).write_text("")
+    release = tmp_path / "opt/motion-gateway/releases/one/bin/motion-gateway"
+    release.parent.mkdir(parents=True)
+    release.write_text("")
+    run("make", "-C", ROOT, "withdraw", f"DESTDIR={tmp_path}")
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*others, release}
+    assert not list(tmp_path.rglob("motion-gateway-*.d"))
+    run("make", "-C", ROOT, "uninstall", f"DESTDIR={tmp_path}")
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == others
+    assert theirs
+
+
+@with_packages
+@root_only
+def test_the_account_and_its_folders_are_made_without_systemd_as_with_it(tmp_path: Path) -> None:
+    """In a root of its own, made of ours: a mount namespace, with other folders over those that it writes to."""
+    for name in ("etc", "var"):
+        (tmp_path / name).mkdir()
+    shutil.copytree("/etc", tmp_path / "etc", dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("ssl"))
+    script = (DEPLOY / "install").read_text("utf-8")
+    [functions] = re.findall(r"^account_by_hand\(\) \{.*?^\}", script, re.DOTALL | re.MULTILINE)
+    program = f"""
+        mount --bind {tmp_path}/etc /etc && mount --bind {tmp_path}/var /var && cd {ROOT} && set -eu
+        {functions}
+        account_by_hand; account_by_hand
+        getent passwd {OURS}
+        stat -c '%n %a %U:%G' /etc/{OURS} /etc/{OURS}/tls /var/lib/{OURS} /var/log/{OURS} /var/www/acme
+    """
+    said = run("unshare", "--mount", "bash", "-c", program).splitlines()
+    [account] = [line for line in said if line.startswith(f"{OURS}:")]
+    assert account.split(":")[4:] == ["Motion Gateway", "/var/lib/motion-gateway", "/usr/sbin/nologin"]
+    assert said[-5:] == [
+        f"/etc/{OURS} 750 root:{OURS}",
+        f"/etc/{OURS}/tls 750 {OURS}:{OURS}",
+        f"/var/lib/{OURS} 711 {OURS}:{OURS}",
+        f"/var/log/{OURS} 750 {OURS}:{OURS}",
+        "/var/www/acme 755 root:root",
+    ]
 
 
 def test_the_example_of_the_settings_is_that_of_the_pages(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from sandbox.connection import Request, Route, exchange
 from tests.live.house import ACCOUNT, House, opened
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
+from tests.test_deploy import PLACED, strangers
 from tests.units import COMMON, FOLDER, PROGRAM, ROOT, SERVICES, Unit, in_order
 
 AS_ROOT = os.geteuid() == 0
@@ -125,6 +126,16 @@ def test_an_older_release_comes_back_by_installing_it_and_the_two_do_not_share_a
     assert f"What runs is still {other.name}." in said
     assert "systemctl restart motion-gateway.target" in said
     other.rmdir()
+
+
+def test_what_a_newer_release_has_put_there_does_not_stay_after_a_rollback(root: Path) -> None:
+    theirs, others = strangers(root)
+    make("install", root)
+    assert not [path for path in theirs if path.exists()]
+    assert all(path.exists() for path in others)
+    assert set((root / "opt/motion-gateway/installed-files").read_text().splitlines()) == PLACED
+    for path in others:
+        path.unlink()
 
 
 def test_uninstalling_leaves_settings_and_data(root: Path) -> None:
