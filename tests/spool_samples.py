@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from gateway import config, paths
 from gateway.delivery import claims
@@ -116,9 +118,24 @@ def meddle(database: Database, *statements: str | sa.Executable) -> None:
         connection.commit()
 
 
-def rows(database: Database, table: sa.Table) -> list[sa.Row[Any]]:
-    """Everything in a table, in the order it came in."""
-    return list(database.read(lambda connection: connection.execute(sa.select(table)).all()))
+def rows(database: Database, table: sa.Table) -> list[Any]:
+    """Everything in a table, in the order it came in: cheap enough to be asked again and again."""
+    row, as_python = _shape(table)
+    with closing(sqlite3.connect(database.path)) as reader:
+        found = reader.execute(f"SELECT {', '.join(row._fields)} FROM {table.name}").fetchall()
+    return [
+        row(*(read(value) if read else value for read, value in zip(as_python, values, strict=True)))
+        for values in found
+    ]
+
+
+@cache
+def _shape(table: sa.Table) -> tuple[Any, list[Callable[[Any], Any] | None]]:
+    """What a row of it is, and what makes of each column's value what Python has for it."""
+    dialect = sqlite_dialect()
+    columns = table.columns
+    as_python = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+    return namedtuple(table.name, columns.keys()), as_python
 
 
 def until(condition: Callable[[], object], what: str, deadline_seconds: float = 10) -> None:

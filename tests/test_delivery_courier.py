@@ -126,7 +126,7 @@ def carrying(
     )
     clock = HandClock()
     calls = notifier or Notifier(settings)
-    carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.005)
+    carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.002)
     thread = threading.Thread(target=carrier.run)
     thread.start()
     try:
