@@ -14,6 +14,25 @@ from gateway.certs.subject import Target
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import ServerSettings, Settings
 
+# With these the gateway does not start, or nobody whom it is for believes it. All else is a warning.
+IN_THE_WAY = frozenset(
+    f"certs.{name}"
+    for name in (
+        "authority_expired",
+        "certificate_malformed",
+        "certificate_unreadable",
+        "chain_disordered",
+        "expired",
+        "issuer_invalid",
+        "key_encrypted",
+        "key_malformed",
+        "key_mismatch",
+        "key_unreadable",
+        "name_not_covered",
+        "not_yet_valid",
+        "private_name_not_covered",
+    )
+)
 _OF_THE_KEY = ("key", "pair", "key rights")
 
 
@@ -25,6 +44,11 @@ class Judgement:
     path: Path
     finding: CertificateFinding
     soon: bool = False
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Tell whether the gateway does not start with it, or is not believed."""
+        return self.finding.id in IN_THE_WAY
 
 
 def public(server: ServerSettings, *, now: datetime.datetime) -> Target:

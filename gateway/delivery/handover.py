@@ -76,7 +76,7 @@ class Handover:
             if each.finding == Finding.KIND_REFUSED:
                 connector_id, _, kind = each.about.partition(" ")
                 self._health.refused[Scope(int(connector_id), kind)] = each.since + HOUR_SECONDS
-            else:
+            elif each.finding in trouble.OF_MOTION:
                 trouble.end(self._spool, each.finding, each.about)
 
     def known(self) -> tuple[dict[Scope, float], frozenset[Scope]]:

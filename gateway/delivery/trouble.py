@@ -1,4 +1,4 @@
-"""What the courier finds of Motion: told once in the log, and kept for the office until it is over."""
+"""What is found while the gateway runs, of Motion and of certificates: kept for the office until it is over."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ REMEDIES = {
     Finding.MOTION_DOWN: "bring Motion back; nothing is lost meanwhile",
     Finding.MOTION_REFUSES: "look at Motion: does it know this account, and what does its log say?",
     Finding.KIND_REFUSED: "turn this trigger off at Sinch, or look at Motion",
+    Finding.CERTIFICATE_ENDS: "renew it; if that should happen by itself, find out why it did not",
+    Finding.CERTIFICATE_WRONG: "`motion-gateway config check` tells what to do about it",
+    Finding.CERTIFICATE_OLD: "reload the gateway, or nginx alone",
 }
+OF_MOTION = frozenset({Finding.MOTION_DOWN, Finding.MOTION_REFUSES, Finding.KIND_REFUSED})
 
 
 @dataclass(frozen=True)
 class MotionTrouble:
-    """Something that is so of Motion."""
+    """Something that is so of Motion, or of a certificate."""
 
     finding: str
-    about: str  # an account, or a kind of an account: `Scope.named`
-    reason: str  # a status, or why there was none
+    about: str  # an account, or a kind of an account: `Scope.named`; or the setting that names a file
+    reason: str  # a status, or why there was none; or what is wrong with the file
     since: float  # epoch seconds
 
     @property
@@ -44,6 +48,11 @@ class Patiently(Protocol):
 def known(database: Database) -> list[MotionTrouble]:
     """What is so by now, the oldest first. Raises SpoolUnavailable."""
     return [MotionTrouble(*row) for row in database.ask(lambda run: run("troubles"))]
+
+
+def keep(database: Database, trouble: MotionTrouble) -> None:
+    """Let the office know. Raises SpoolUnavailable."""
+    database.tell(lambda run: run("keep_trouble", **vars(trouble)))
 
 
 def end(database: Database, finding: str, about: str) -> None:
@@ -72,7 +81,7 @@ class TroubleBook:
 
     def keep(self, trouble: MotionTrouble) -> None:
         """Let the office know."""
-        self._patiently(lambda: self._spool.tell(lambda run: run("keep_trouble", **vars(trouble))))
+        self._patiently(lambda: keep(self._spool, trouble))
 
     def over(self, finding: Finding, about: Scope) -> None:
         """Tell that Motion is there again, or takes something of an account again."""

@@ -29,25 +29,6 @@ from gateway.serving import nginx, nginx_conf, ports
 ROOM_BYTES = 2 * 2**20  # for a callback and the pages around it, as `/readyz` wants it
 LOOKUP_SECONDS = 3.0
 
-# Of a certificate: with these the gateway does not start, or nobody whom it is for believes it. All else is a warning.
-IN_THE_WAY = frozenset(
-    f"certs.{name}"
-    for name in (
-        "authority_expired",
-        "certificate_malformed",
-        "certificate_unreadable",
-        "chain_disordered",
-        "expired",
-        "issuer_invalid",
-        "key_encrypted",
-        "key_malformed",
-        "key_mismatch",
-        "key_unreadable",
-        "name_not_covered",
-        "not_yet_valid",
-        "private_name_not_covered",
-    )
-)
 _RESERVED = re.compile(r"(.*\.)?example(\.(com|net|org))?")  # RFC 2606
 
 # Of a folder that cannot be written to: complaint and remedy.
@@ -130,7 +111,7 @@ def certificates(settings: Settings) -> Found:
     for entry in inventory.judge(settings, now=datetime.datetime.now(datetime.UTC)):
         if entry.finding.level == "fine" or (nothing and entry.path in (server.certificate, server.private_key)):
             continue
-        if entry.finding.id not in IN_THE_WAY:
+        if not entry.is_in_the_way:
             yield f"{entry.setting}: {entry.finding.sentence}. {entry.finding.hint}"
             continue
         remedy = entry.finding.hint

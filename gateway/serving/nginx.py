@@ -25,6 +25,7 @@ from gateway.errors import CommandError
 from gateway.phrases import Line, Reason
 from gateway.serving import nginx_conf, ports, process
 from gateway.serving.process import STOPPING, Signals
+from gateway.serving.watch import CertificateWatch
 from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
 
@@ -103,8 +104,13 @@ def try_out(settings: Settings) -> str:
 
 
 def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:
-    """Pass on what nginx writes until it has ended, and count whom it turns away; returns those who do so."""
-    ring = Ring(Database(paths.spool(settings()), patience_seconds=PATIENCE_SECONDS), clock=WallClock())
+    """Pass on what nginx writes until it has ended, and count whom it turns away; returns those who do so.
+
+    Meanwhile its certificates are looked after, too.
+    """
+    spool = Database(paths.spool(settings()), patience_seconds=PATIENCE_SECONDS)
+    ring = Ring(spool, clock=WallClock())
+    watch = CertificateWatch(settings, spool, clock=WallClock())
 
     def pass_on(line: str) -> None:
         telemetry.relay(line)
@@ -113,7 +119,8 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
 
     ways = ((running.stdout, pass_on), (running.stderr, lambda line: telemetry.quote(NAME, line)))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
-    for thread in relays:
+    watching = threading.Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True)
+    for thread in (*relays, watching):
         thread.start()
     return relays
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import shutil
 import socket
@@ -42,9 +43,9 @@ class Certbot:
     def live(self) -> Path:
         return self.house.folder / "letsencrypt" / "live" / HOST
 
-    def renew(self, *, host: str = HOST) -> int:
-        """A new certificate with a new key, as certbot makes one; returns its serial number."""
-        key, now = issuing.new_key(), datetime.datetime.now(datetime.UTC)
+    def renew(self, *, host: str = HOST, ago: datetime.timedelta = datetime.timedelta()) -> int:
+        """A new certificate with a new key, as certbot made one so long ago; returns its serial number."""
+        key, now = issuing.new_key(), datetime.datetime.now(datetime.UTC) - ago
         leaf = issuing.leaf(self.signer, [host, "localhost"], key=key, now=now)
         archive = self.house.folder / "letsencrypt" / "archive" / HOST
         for folder in (archive, self.live):
@@ -158,3 +159,32 @@ def test_a_certificate_with_errors_is_not_taken_up_and_nothing_is_reloaded(certb
     assert "is not taken up" in done.stderr
     assert served(house) == before
     assert house.decisions("serve", event="reloaded") == []
+
+
+def findings(house: House) -> dict[str, str] | None:
+    """What `/readyz` finds, with the reason; None while the courier is started again."""
+    said = json.loads(house.ops("/readyz").body)
+    return {found["finding"]: found["reason"] for found in said.get("findings", ())} if said["ready"] else None
+
+
+def test_a_certificate_that_ends_soon_or_is_foreign_is_told_and_the_gateway_stays_ready(certbot: Certbot) -> None:
+    house, server = certbot.house, certbot.house.tables["server"]
+
+    def take_up(*told: str, **variant: object) -> str:
+        certbot.renew(**variant)  # type: ignore[arg-type]
+        for name, key in (("fullchain", "certificate"), ("privkey", "private_key")):
+            shutil.copy(certbot.live / f"{name}.pem", server[key])
+        house.reload()
+        found = house.wait_for(lambda: (found := findings(house)) is not None and [*found] == [*told] and [found])[0]
+        return "".join(found.values())
+
+    assert findings(house) == {}
+    reason = take_up("certificate-ends", ago=datetime.timedelta(days=355))
+    assert " days left, until " in reason
+    [line] = house.decisions("serve", event="finding", finding="certificate-ends")
+    assert line["reason"] == reason
+    house.kill("courier")
+    house.wait_for(lambda: findings(house) is None)
+    house.wait_for(lambda: findings(house) == {"certificate-ends": reason})
+    assert f"{HOST} is not among its names" in take_up("certificate-wrong", host="localhost")
+    assert take_up() == ""

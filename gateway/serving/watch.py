@@ -1,0 +1,107 @@
+"""Looks after the certificates while nginx runs: the office hears what is wrong or ends soon, and the log each day.
+
+Of all processes those that run nginx may open them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway import telemetry
+from gateway.certs import inventory, subject
+from gateway.clock import UNIT_SECONDS, Clock, pause
+from gateway.config import Settings
+from gateway.delivery import trouble
+from gateway.delivery.trouble import REMEDIES, MotionTrouble
+from gateway.errors import CommandError, SpoolUnavailable
+from gateway.phrases import Finding
+from gateway.store.engines import Database
+
+TICK_SECONDS = 1.0
+LOOK_SECONDS = 600.0  # whoever exchanges a file and forgets to reload hears of it by then
+RETRY_SECONDS = 30.0
+OURS = (Finding.CERTIFICATE_WRONG, Finding.CERTIFICATE_ENDS, Finding.CERTIFICATE_OLD)
+
+
+class CertificateWatch:
+    """Made when nginx has read its files; used by one thread."""
+
+    def __init__(self, settings: Callable[[], Settings], spool: Database, *, clock: Clock) -> None:
+        """`settings`: those in force; other ones mean that nginx has read its files anew."""
+        self._settings, self._spool, self._now = settings, spool, clock.now
+        self._looked_at = 0.0
+        self._take_up(settings())
+
+    def run(self, is_running: Callable[[], bool]) -> None:
+        """Look for as long as nginx runs."""
+        while is_running():
+            self.step()
+            pause(TICK_SECONDS)
+
+    def step(self) -> None:
+        """Look, if it is time to."""
+        if (settings := self._settings()) is not self._seen:
+            self._take_up(settings)
+        now = self._now()
+        if abs(now - self._looked_at) < LOOK_SECONDS:
+            return
+        self._looked_at = now
+        try:
+            found = self._found(now)
+            self._keep(found, now)
+        except (CommandError, SpoolUnavailable):  # a file was just being exchanged; or others tell of the spool
+            self._looked_at += RETRY_SECONDS - LOOK_SECONDS
+            return
+        self._tell(found, now)
+
+    def _take_up(self, settings: Settings) -> None:
+        self._seen, self._shown = settings, {path: _fingerprint(path) for path in _shown(settings).values()}
+        self._looked_at = 0.0
+        self._told: dict[tuple[str, str], float] = {}  # finding and setting → when the log heard it
+
+    def _found(self, now: float) -> dict[tuple[str, str], str]:
+        """What is so by now, of which setting, and why."""
+        found: dict[tuple[str, str], str] = {}
+        for each in inventory.judge(self._seen, now=datetime.datetime.fromtimestamp(now, datetime.UTC)):
+            if each.is_in_the_way or each.soon:
+                finding = Finding.CERTIFICATE_WRONG if each.is_in_the_way else Finding.CERTIFICATE_ENDS
+                before = found.get((finding, each.setting))
+                found[finding, each.setting] = f"{before}; {each.finding.sentence}" if before else each.finding.sentence
+        for setting, path in _shown(self._seen).items():
+            if (there := _fingerprint(path)) and there != self._shown[path]:
+                found[Finding.CERTIFICATE_OLD, setting] = f"{path} holds another one than is shown"
+        return found
+
+    def _keep(self, found: dict[tuple[str, str], str], now: float) -> None:
+        """Let the office know what is so, and since when. Raises SpoolUnavailable."""
+        known = {(each.finding, each.about): each for each in trouble.known(self._spool) if each.finding in OURS}
+        for key in known.keys() - found.keys():
+            trouble.end(self._spool, *key)
+        for key, reason in found.items():
+            before = known.get(key)
+            if before is None or before.reason != reason:
+                trouble.keep(self._spool, MotionTrouble(*key, reason, before.since if before else now))
+
+    def _tell(self, found: dict[tuple[str, str], str], now: float) -> None:
+        """Let the log know, once a day."""
+        for (finding, setting), reason in found.items():
+            if abs(now - self._told.get((finding, setting), 0.0)) >= UNIT_SECONDS["d"]:
+                self._told[finding, setting] = now
+                telemetry.find(Finding(finding), setting=setting, reason=reason, remedy=REMEDIES[Finding(finding)])
+        self._told = {key: when for key, when in self._told.items() if key in found}
+
+
+def _shown(settings: Settings) -> dict[str, Path]:
+    """The certificates that nginx shows, by the setting that names them."""
+    server = settings.server
+    own = {"server.outbound_certificate": server.outbound_certificate} if server.has_outbound else {}
+    return {key: path for key, path in {"server.certificate": server.certificate, **own}.items() if path}
+
+
+def _fingerprint(path: Path) -> str:
+    try:
+        return subject.fingerprint(path)
+    except CommandError:
+        return ""  # what is wrong with it is told by who judges it
