@@ -18,6 +18,8 @@ class Line(StrEnum):
     UNEXPECTED = "unexpected"  # a fault of ours that nobody planned for
     SAID = "said"  # by another program
     GUNICORN = "gunicorn"
+    EDGE = "edge"  # nginx's answer, in our form
+    LOST = "lines lost"
     STARTED = "started"
     STOPPED = "stopped"
     DIED = "died"

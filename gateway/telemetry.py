@@ -11,11 +11,13 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, TextIO, cast
+from typing import Any
 
 import structlog
 
+from gateway.outlet import Outlet, without_waiting
 from gateway.phrases import Finding, Line
 
 REQUEST_ID = "request_id"
@@ -49,37 +51,44 @@ _json = json.JSONEncoder(default=repr)  # made once: json.dumps would make one f
 
 
 class _StandardError:
-    """Where it cannot be written to, on a full disk for instance, no answer and no delivery fails with it."""
+    """For commands. Where it cannot be written to, on a full disk for instance, nothing fails with it."""
 
-    def write(self, text: str) -> int:
+    def put(self, line: str, _kind: str) -> None:
         with suppress(OSError):
-            sys.stderr.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
+            sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
 
-_stderr = cast("TextIO", _StandardError())
+_outlet: Outlet | _StandardError = _StandardError()
 
 
-def configure(process: str) -> None:
-    """Let this process, named `process` in its lines, write them. Call once, at start."""
+class _Lines:
+    """What structlog writes to."""
+
+    def info(self, line: str, kind: str) -> None:
+        _outlet.put(line, kind)
+
+
+def configure(process: str, *, never_waits: bool = False) -> None:
+    """Let this process, named `process` in its lines, write them. Call once, at start.
+
+    `never_waits`: nothing waits for the reader of standard error, as nothing may that others wait for.
+    """
+    global _outlet  # noqa: PLW0603 - a process has one standard error
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
+
+    def written(line: Mapping[str, object]) -> str:
+        return _json.encode(stamp(None, "", {"process": process, **line}))
+
     structlog.configure(
-        processors=[
-            lambda _logger, _method, line: {"process": process, **line},
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(serializer=_serialise),
-        ],
-        logger_factory=lambda: structlog.WriteLogger(_stderr),
+        processors=[lambda _logger, _method, line: {"line": written(line), "kind": line["event"]}],
+        logger_factory=_Lines,
     )
+    _outlet = _StandardError()
+    if never_waits:
+        _outlet = Outlet(without_waiting(2), lambda lost: written({"lines": lost, "event": Line.LOST}))
     # Libraries keep quiet: their texts are made for others and may hold anything.
     logging.getLogger().addHandler(logging.NullHandler())
-
-
-def _serialise(line: object, **_options: object) -> str:
-    return _json.encode(line)
 
 
 def decision(what: str, **fields: object) -> None:
@@ -108,9 +117,9 @@ def failure(what: Line, error: BaseException, **fields: object) -> None:
     _log.msg(what, **{FAULT: type(error).__name__, "where": frames[-4:], **fields})
 
 
-def relay(line: str) -> None:
-    """A line that another program has written in our form."""
-    structlog.WriteLogger(_stderr).msg(line)  # it takes the same lock as all our lines
+def relay(line: str, kind: Line) -> None:
+    """A line of this kind that another program has written in our form."""
+    _outlet.put(line, kind)
 
 
 def quote(process: str, line: str) -> None:

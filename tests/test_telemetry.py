@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import telemetry
+from gateway.phrases import Line
 
 AT = "2026/01/02 03:04:05"
 HEAD = f"{AT} [error] 71#72: *3"
@@ -101,7 +102,7 @@ QUOTED = {
 
 def test_a_line_in_our_form_is_relayed_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     telemetry.configure("ingress")
-    telemetry.relay(OURS)
+    telemetry.relay(OURS, Line.EDGE)
     assert capfd.readouterr().err == f"{OURS}\n"
 
 
@@ -116,7 +117,7 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
     telemetry.configure("ingress")
     with contextlib.redirect_stderr(FullDisk()):
         telemetry.note("started")
-        telemetry.relay(OURS)
+        telemetry.relay(OURS, Line.EDGE)
 
 
 REQUEST = f'request: "POST /notify?token={TOKEN} HTTP/1.1"'

@@ -26,7 +26,7 @@ def serve(invocation: Invocation) -> None:
     """
     from gateway.serving.supervisor import Supervisor
 
-    telemetry.configure("serve")
+    telemetry.configure("serve", never_waits=True)
     Supervisor(invocation.config, partial(invocation.settings_of, "serve")).run()
 
 

@@ -113,7 +113,7 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     watch = CertificateWatch(settings, spool, clock=WallClock())
 
     def pass_on(line: str) -> None:
-        telemetry.relay(line)
+        telemetry.relay(line, Line.EDGE)
         if refused := read_refusal(line, settings()):
             ring.note(**refused)
 
@@ -165,7 +165,7 @@ def run(read: Callable[[], Settings]) -> None:
 
     Raises CommandError if nginx does not start or ends by itself, or if a gateway runs here already.
     """
-    telemetry.configure(NAME)
+    telemetry.configure(NAME, never_waits=True)
     signals = Signals((*STOPPING, signal.SIGHUP))
     settings = read()
     paths.prepare(settings)

@@ -124,7 +124,7 @@ def carry(settings: Settings) -> None:
     from gateway.delivery.courier import Courier
     from gateway.motion.notify import Notifier
 
-    telemetry.configure("courier")
+    telemetry.configure("courier", never_waits=True)
     shared = services.build(settings)
     shared.spool.require_latest()
     motion = Notifier(settings)

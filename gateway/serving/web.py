@@ -140,7 +140,7 @@ def run(door: str, read: Callable[[], Settings]) -> None:
 
     Raises SpoolUnavailable if the spool was not migrated, CommandError if this door is open already.
     """
-    telemetry.configure(door)
+    telemetry.configure(door, never_waits=True)
     row, settings = DOORS[door], read()
     doors.load(row.blueprint)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)

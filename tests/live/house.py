@@ -70,7 +70,7 @@ class House:
     def start(self) -> None:
         """Start `serve` and wait until it is ready."""
         self.write_settings()
-        self._run(self.typed("serve"))
+        self.run(self.typed("serve"))
         self.wait_until_ready()
 
     def start_parts(self, replaced: Mapping[str, Sequence[str]]) -> None:
@@ -80,7 +80,7 @@ class House:
         settings = config.load(self.config, {})
         nginx.prepare(settings)
         for part in supervisor.parts(settings, self.config):
-            self._run([*replaced.get(part.name, part.command)], log="nginx.log" if part.name == "nginx" else LOG)
+            self.run([*replaced.get(part.name, part.command)], log="nginx.log" if part.name == "nginx" else LOG)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -98,7 +98,7 @@ class House:
         """Wait until Motion has everything."""
         self.wait_for(lambda: not self.events("pending"))
 
-    def _run(self, command: list[str], *, log: str = LOG) -> None:
+    def run(self, command: list[str], *, log: str = LOG) -> None:
         self.children.append(Child(command, self.folder / log))
 
     def write_settings(self) -> None:

@@ -1,0 +1,231 @@
+"""Where the lines of the log go: into pipes, sockets and files whose readers stop, leave, and come back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.outlet import Outlet, without_waiting
+from tests.spool_samples import until
+
+LINE = "x" * 99  # and its end
+ROOM = 10_000
+MANY = 5_000  # lines, more than a pipe and a socket hold
+
+
+def told(lost: Mapping[str, int]) -> str:
+    return "lost " + " ".join(f"{kind}:{count}" for kind, count in sorted(lost.items()))
+
+
+class Reader:
+    """Takes so many bytes, and no more until it is told to."""
+
+    def __init__(self) -> None:
+        self.room: float = 0
+        self.read = b""
+
+    def write(self, data: bytes) -> int:
+        if not self.room:
+            raise BlockingIOError
+        took = data[: int(min(self.room, len(data)))]
+        self.room -= len(took)
+        self.read += took
+        return len(took)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.read.decode().splitlines()
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    made = Reader()
+    yield made
+    made.room = float("inf")  # so that nobody waits for it at the end
+
+
+def test_a_line_is_written_at_once(reader: Reader) -> None:
+    reader.room = float("inf")
+    Outlet(reader.write, told).put("one", "a")
+    assert reader.read == b"one\n"
+
+
+def test_lines_wait_for_their_reader_in_their_order_and_whole(reader: Reader) -> None:
+    out = Outlet(reader.write, told)
+    reader.room = 5
+    for number in range(100):
+        out.put(f"line {number}", "a")
+    assert reader.read == b"line "
+    reader.room = float("inf")
+    until(lambda: len(reader.lines) == 100, "all lines")
+    assert reader.lines == [f"line {number}" for number in range(100)]
+
+
+def test_what_has_no_room_is_counted_by_kind_and_told_in_its_place(reader: Reader) -> None:
+    out = Outlet(reader.write, told, room_bytes=ROOM)
+    fit = ROOM // 100
+    for _ in range(fit):
+        out.put(LINE, "a")
+    for kind in ("a", "b", "b"):
+        out.put(LINE, kind)
+    reader.room = 1000
+    until(lambda: not reader.room, "some bytes are read")
+    out.put("after", "a")
+    reader.room = float("inf")
+    until(lambda: "after" in reader.lines, "the last line")
+    assert reader.lines == [LINE] * fit + ["lost a:1 b:2", "after"]
+
+
+def test_what_was_lost_is_told_though_nothing_follows(reader: Reader) -> None:
+    out = Outlet(reader.write, told, room_bytes=ROOM)
+    for _ in range(ROOM // 100 + 1):
+        out.put(LINE, "a")
+    reader.room = float("inf")
+    until(lambda: reader.lines[-1:] == ["lost a:1"], "what was lost")
+
+
+def test_at_the_end_what_waits_is_written(reader: Reader) -> None:
+    out = Outlet(reader.write, told)
+    out.put("one", "a")
+    reader.room = float("inf")
+    out.close()
+    assert reader.lines == ["one"]
+
+
+def test_a_process_that_is_forked_does_not_tell_what_waits_in_its_parent(reader: Reader) -> None:
+    parent, child = os.pipe()
+    out = Outlet(reader.write, told)
+    out.put("of the parent", "a")
+    if not (pid := os.fork()):
+        with contextlib.suppress(BaseException):
+            reader.room = float("inf")
+            out.put("of the child", "a")
+            os.write(child, reader.read)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(parent, 1000) == b"of the child\n"
+    os.close(parent)
+    os.close(child)
+
+
+def test_many_threads_write_whole_lines(reader: Reader) -> None:
+    reader.room = float("inf")
+    out = Outlet(reader.write, told)
+    writers = [threading.Thread(target=lambda: [out.put(LINE, "a") for _ in range(50)]) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert reader.lines == [LINE] * 400
+
+
+# What is really behind a number
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def stream() -> tuple[int, int]:
+    ours, theirs = socket.socketpair()
+    return theirs.detach(), ours.detach()
+
+
+def terminal() -> tuple[int, int]:
+    return os.openpty()
+
+
+@contextlib.contextmanager
+def behind(made: tuple[int, int]) -> Iterator[tuple[int, Outlet]]:
+    """Who reads, and an outlet to him; in the end all that waits is taken."""
+    read, write = made
+    at_once, over = without_waiting(write), threading.Event()
+    out = Outlet(lambda data: len(data) if over.is_set() else at_once(data), told, room_bytes=ROOM)
+    yield read, out
+    over.set()
+    out.close()
+    for descriptor in made:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("make", [pipe, stream, terminal])
+def test_a_reader_that_stops_holds_nobody_up_and_hears_what_it_missed(make: Callable[[], tuple[int, int]]) -> None:
+    with behind(make()) as (read, out):
+        for _ in range(MANY):
+            out.put(LINE, "a")
+        heard = b""
+        while b"lost" not in heard or accounted_for(heard) < MANY:
+            heard += os.read(read, 65536)
+        assert accounted_for(heard) == MANY
+
+
+def accounted_for(heard: bytes) -> int:
+    """How many lines were heard, or told to be lost."""
+    whole = heard.decode().rpartition("\n")[0].split()
+    return sum(int(word[2:]) for word in whole if word.startswith("a:")) + whole.count(LINE)
+
+
+@pytest.mark.parametrize("make", [pipe, stream])
+def test_who_shares_a_pipe_with_us_waits_as_before(make: Callable[[], tuple[int, int]]) -> None:
+    read, write = made = make()
+    with behind(made):
+        assert os.get_blocking(write)
+        assert os.get_blocking(read)
+
+
+def test_a_pipe_that_is_not_ours_to_open_is_written_without_waiting_all_the_same() -> None:
+    read, write = os.pipe()
+    os.fchmod(write, 0)
+    if not (pid := os.fork()):
+        with contextlib.suppress(BaseException):
+            if os.geteuid() == 0:  # to whom all is open
+                os.setuid(65534)
+            without_waiting(write)
+            os.write(write, b"waits" if os.get_blocking(write) else b"never waits")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 1000) == b"never waits"
+    os.close(read)
+    os.close(write)
+
+
+def test_a_file_is_written_where_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        file.write(b"before\n")
+        file.flush()
+        out = Outlet(without_waiting(file.fileno()), told)
+        out.put("one", "a")
+        os.write(file.fileno(), b"of another\n")
+        out.put("two", "a")
+    assert path.read_text() == "before\none\nof another\ntwo\n"
+
+
+def nobody() -> tuple[int, int]:
+    read, write = os.pipe()
+    os.close(read)
+    return os.open(os.devnull, os.O_RDONLY), write
+
+
+def full_disk() -> tuple[int, int]:
+    return os.open(os.devnull, os.O_RDONLY), os.open("/dev/full", os.O_WRONLY)
+
+
+def closed() -> tuple[int, int]:
+    read, write = os.pipe()
+    os.close(write)
+    return read, write
+
+
+@pytest.mark.parametrize("make", [nobody, full_disk, closed])
+def test_where_nothing_can_be_written_nothing_fails(make: Callable[[], tuple[int, int]]) -> None:
+    with behind(make()) as (_, out):
+        for _ in range(100):
+            out.put(LINE, "a")
