@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from gateway.config import addresses, fields, listeners, problems
 from gateway.config.problems import Problem
-from gateway.config.tables import Account, Settings
+from gateway.config.tables import Account, Settings, Table
 from gateway.config.validation import PartialSettings
 
 T = TypeVar("T", Settings, Account)
@@ -71,33 +72,54 @@ def shared_counters(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def ops_credentials(settings: Settings) -> Iterator[Problem]:
-    if settings.ops.username and not settings.ops.password:
-        yield Problem("ops.username", "stands without a password", "write ops.password_file too, or neither")
-    if settings.ops.password and not settings.ops.username:
-        yield Problem("ops.password", "stands without a username", "write ops.username too, or neither")
+@dataclass(frozen=True)
+class Half:
+    """One of two keys that stand together or not at all: how it is called, and what to write for it."""
+
+    key: str
+    called: str
+    written: str = ""
+
+
+USER = Half("username", "a username")
+PASSWORD = Half("password", "a password", "password_file")
+PROXY_USER = Half("proxy_username", "a username")
+PROXY_PASSWORD = Half("proxy_password", "a password", "proxy_password_file")
+CERTIFICATE, ITS_KEY = Half("outbound_certificate", "its certificate"), Half("outbound_private_key", "its key")
+KEY_ID, KEY_SECRET = Half("key_id", "a key id"), Half("key_secret", "a key secret", "key_secret_file")
+
+
+def apart(table: Table, first: Half, second: Half, *, where: str = "") -> Iterator[Problem]:
+    """Tell of the one that stands without the other; `where`: the name of the table and a dot."""
+    for one, other in ((first, second), (second, first)):
+        value = getattr(table, one.key)
+        if value and not getattr(table, other.key):
+            yield Problem(
+                f"{where}{one.key}",
+                f"stands without {other.called}",
+                f"write {where}{other.written or other.key} too, or neither",
+                f'"{value}"' if isinstance(value, Path) else None,
+            )
+
+
+def pair(name: str, first: Half, second: Half) -> Rule[Settings]:
+    """Make the rule of two keys of the table `name`."""
+    needs = (f"{name}.{first.key}", f"{name}.{second.key}")
+    return Rule(needs, lambda settings: apart(getattr(settings, name), first, second, where=f"{name}."))
 
 
 def motion_credentials(settings: Settings) -> Iterator[Problem]:
     motion = settings.motion
     if motion.api_key and (motion.username or motion.password):
         yield Problem("motion.api_key", "stands beside username or password", "write the key, or the other two")
-    elif motion.username and not motion.password:
-        yield Problem("motion.username", "stands without a password", "write motion.password_file too, or neither")
-    elif motion.password and not motion.username:
-        yield Problem("motion.password", "stands without a username", "write motion.username too, or neither")
+    else:
+        yield from apart(motion, USER, PASSWORD, where="motion.")
 
 
 def proxies(settings: Settings) -> Iterator[Problem]:
     for name in ("sinch", "motion"):
         table = getattr(settings, name)
-        if table.proxy_username and not table.proxy_password:
-            remedy = f"write {name}.proxy_password_file too, or neither"
-            yield Problem(f"{name}.proxy_username", "stands without a password", remedy)
-        if table.proxy_password and not table.proxy_username:
-            yield Problem(
-                f"{name}.proxy_password", "stands without a username", f"write {name}.proxy_username too, or neither"
-            )
+        yield from apart(table, PROXY_USER, PROXY_PASSWORD, where=f"{name}.")
         if table.proxy_username and table.proxy_password and not table.proxy:
             yield Problem(f"{name}.proxy_username", "stands without a proxy", f"write {name}.proxy too, or neither")
 
@@ -149,13 +171,6 @@ def proof_of_unsigned(account: Account) -> Iterator[Problem]:
         )
 
 
-def account_key(account: Account) -> Iterator[Problem]:
-    if account.key_id and not account.key_secret:
-        yield Problem("key_id", "stands without a key secret", "write key_secret_file too, or neither")
-    if account.key_secret and not account.key_id:
-        yield Problem("key_secret", "stands without a key id", "write key_id too, or neither")
-
-
 PROXY_KEYS = ("proxy", "proxy_username", "proxy_password")
 RULES: tuple[Rule[Settings], ...] = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
@@ -163,13 +178,13 @@ RULES: tuple[Rule[Settings], ...] = (
     Rule(("server.public_url", "server.public_port", "motion.url"), loop),
     Rule(("limits.storage", "workers.ingress", "workers.attachments", "workers.outbound"), shared_counters),
     Rule(("server.ops_address", "ops.username", "ops.password"), listeners.ops_beyond_loopback),
-    Rule(("ops.username", "ops.password"), ops_credentials),
+    pair("ops", USER, PASSWORD),
     Rule(("motion.username", "motion.password", "motion.api_key"), motion_credentials),
     Rule(tuple(f"{table}.{key}" for table in ("sinch", "motion") for key in PROXY_KEYS), proxies),
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
     Rule(("attachments.max_bytes", "attachments.vault_max_bytes"), vault_room),
     Rule(("server.outbound_clients", "attachments.token_keys"), listeners.outbound_minting),
-    Rule(("server.outbound_certificate", "server.outbound_private_key"), listeners.outbound_key_pair),
+    pair("server", CERTIFICATE, ITS_KEY),
     Rule(
         ("server.sinch_names", "server.outbound_clients", "server.outbound_certificate"),
         listeners.sinch_certificate,
@@ -186,7 +201,7 @@ RULES: tuple[Rule[Settings], ...] = (
 ACCOUNT_RULES: tuple[Rule[Account], ...] = (
     Rule(("unsigned", "webhook_secrets"), proof_of_origin),
     Rule(("unsigned", "receive_token"), proof_of_unsigned),
-    Rule(("key_id", "key_secret"), account_key),
+    Rule((KEY_ID.key, KEY_SECRET.key), lambda account: apart(account, KEY_ID, KEY_SECRET)),
 )
 
 # What may stand in one account only, and how the values of a key are compared.

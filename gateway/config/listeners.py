@@ -126,24 +126,6 @@ def outbound_minting(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def outbound_key_pair(settings: Settings) -> Iterator[Problem]:
-    server = settings.server
-    if server.outbound_certificate and not server.outbound_private_key:
-        yield Problem(
-            "server.outbound_certificate",
-            "stands without its key",
-            "write server.outbound_private_key too, or neither",
-            f'"{server.outbound_certificate}"',
-        )
-    if server.outbound_private_key and not server.outbound_certificate:
-        yield Problem(
-            "server.outbound_private_key",
-            "stands without its certificate",
-            "write server.outbound_certificate too, or neither",
-            f'"{server.outbound_private_key}"',
-        )
-
-
 def sinch_certificate(settings: Settings) -> Iterator[Problem]:
     server = settings.server
     if server.has_outbound and server.sinch_names and not server.outbound_certificate:
