@@ -59,8 +59,8 @@ def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param(b"[server]\npublic_url = hunter2hunter2\n", "line 2, column 14 of", id="no value"),
-        pytest.param(b"[server]\n[server]\n", "line 2, column 8 of", id="a table twice"),
+        pytest.param(b"[server]\npublic_url = hunter2hunter2\n", "is not TOML at line 2, column 14 ", id="no value"),
+        pytest.param(b"[server]\n[server]\n", "is not TOML at line 2, column 8 ", id="a table twice"),
         pytest.param(b'[server]\npublic_url = "hunter2hunter2', "the end", id="cut off in a text"),
         pytest.param(b"x = " + b"9" * 5000, "is not TOML", id="a number of 5000 digits"),
         pytest.param(b"x = " + b"[" * 5000, "is not TOML", id="5000 brackets"),
@@ -79,7 +79,7 @@ def test_what_is_no_toml_is_refused_without_a_word_of_its_content(tmp_path: Path
 def test_a_missing_file_is_named_with_the_ways_to_name_another(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     said = str(refused(path))
-    assert f"{named(path)} does not exist" in said
+    assert f"  {named(path)}\n      does not exist → " in said
     assert "--config" in said
 
 

@@ -148,9 +148,10 @@ def _document(path: Path) -> Mapping[str, object]:
     # numbers of some thousand digits end in, and a RecursionError what deep brackets end in.
     except (ValueError, RecursionError) as error:
         place = _PLACE.search(str(error))
-        where = f"line {place[1]}, column {place[2]} of" if place else "the end, or a number or bracket too long, of"
+        where = f"line {place[1]}, column {place[2]}" if place else "the end, or at a number or bracket too long"
         raise _unusable(
-            f"{where} {problems.name(str(path))} is not TOML",
+            path,
+            f"is not TOML at {where}",
             "look there for a missing quote or bracket, or for a key or table written twice",
         ) from None
 
@@ -160,18 +161,17 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # Without the cause: it holds the bytes of the file.
-        raise _unusable(
-            f"{problems.name(str(path))} is not UTF-8 at byte {error.start}", "save it as UTF-8 text"
-        ) from None
+        raise _unusable(path, f"is not UTF-8 at byte {error.start}", "save it as UTF-8 text") from None
     except FileNotFoundError as error:
         raise _unusable(
-            f"{problems.name(str(path))} does not exist",
+            path,
+            "does not exist",
             "write the settings there, or name another file with --config or MOTION_GATEWAY_CONFIG",
         ) from error
     except (OSError, ValueError) as error:
-        raise _unusable(f"{problems.name(str(path))} cannot be read", "check its owner, mode and disk") from error
+        raise _unusable(path, "cannot be read", "check its owner, mode and disk") from error
 
 
-def _unusable(what: str, remedy: str) -> SettingsError:
-    message = f"The settings cannot be read; nothing was started.\n\n  {what} → {remedy}"
-    return SettingsError(message, [vars(Problem("", what, remedy))])
+def _unusable(path: Path, complaint: str, remedy: str) -> SettingsError:
+    """Make the error for the file as a whole: its path stands where else a key does."""
+    return refused([Problem(problems.name(str(path)), complaint, remedy)])
