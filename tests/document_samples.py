@@ -435,12 +435,7 @@ ARCHIVES: dict[str, Danger] = {
     "docx with macros under another name": (
         DOCX,
         (MACROS,),
-        lambda: replaced(
-            word(),
-            TYPES,
-            b"</Types>",
-            VBA_LISTED,
-        ),
+        lambda: with_member(replaced(word(), TYPES, b"</Types>", VBA_LISTED), "a", b"x"),
     ),
     "docx with a program": (DOCX, (PROGRAM,), lambda: with_member(word(), "word/embeddings/a.bin", portable())),
     "docx with a program in a package": (

@@ -43,6 +43,18 @@ def records(*kinds: tuple[int, bytes]) -> Node:
     return Node("Workbook", start + b"".join(struct.pack("<2H", kind, len(data)) + data for kind, data in kinds))
 
 
+def attached(name: str, *, of: str = "3707001F", data: bytes = b"x") -> list[Node]:
+    """What a mail keeps of an attachment ([MS-OXMSG] 2.2.2)."""
+    written = name.encode("utf-16-le" if of.endswith("F") else "latin-1")
+    return [
+        storage("__attach_version1.0_#00000000", Node(f"__substg1.0_{of}", written), Node("__substg1.0_37010102", data))
+    ]
+
+
+def mail(name: str, *, of: str = "3707001F", data: bytes = b"x") -> bytes:
+    return compound([Node("__properties_version1.0", b"x"), *attached(name, of=of, data=data)])
+
+
 TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
     "a text": (old_word(), frozenset()),
     "a text with macros": (old_word(storage("Macros", CODE)), frozenset({Trait.MACROS})),
@@ -103,6 +115,24 @@ TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
         old_word(packaged("a.bat", label="notes")),
         frozenset({Trait.PROGRAM_WITHIN}),
     ),
+    "a mail with a script": (mail("invoice.js"), frozenset({Trait.PROGRAM_WITHIN})),
+    "a mail with a script under its short name": (
+        mail("INVOIC~1.VBS", of="3704001F"),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with a script, of an older kind": (mail("invoice.js", of="3707001E"), frozenset({Trait.PROGRAM_WITHIN})),
+    "a mail with a page": (mail("a.html"), frozenset({Trait.PROGRAM_WITHIN})),
+    "a mail with a program under another name": (mail("a.txt", data=portable()), frozenset({Trait.PROGRAM_WITHIN})),
+    "a mail with a document with a script": (
+        mail("a.doc", data=old_word(packaged("a.js"))),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with a mail with a script": (
+        compound([Node("__properties_version1.0", b"x"), storage("__substg1.0_3701000D", *attached("a.lnk"))]),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with a photo": (mail("photo.jpg", data=b"\xff\xd8\xff\xe0"), frozenset()),
+    "a mail about a script": (mail("photo.jpg", of="0037001F"), frozenset()),
     "a package with a document": (old_word(packaged("offer.pdf")), frozenset()),
     "a package with a text": (old_word(packaged("notes.txt")), frozenset()),
     "a program in another stream": (old_word(Node("Data", portable())), frozenset()),

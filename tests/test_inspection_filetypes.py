@@ -12,7 +12,7 @@ import pytest
 
 from gateway import rules
 from gateway.errors import SettingsError
-from gateway.inspection import compound, filetypes, office, program, text
+from gateway.inspection import compound, filetypes, office, program, rich, text
 from gateway.inspection.filetypes import FileType
 from tests.document_samples import DANGERS, DOCX, NATIVE
 from tests.picture_samples import PICTURES
@@ -79,7 +79,7 @@ def test_programs_scripts_and_markup_are_dangerous(mime: str) -> None:
     assert filetypes.dangerous(mime)
 
 
-@pytest.mark.parametrize("mime", sorted({mime for mime, _ in NATIVE.values()} | {text.TABLE, text.RICH, "x/y"}))
+@pytest.mark.parametrize("mime", sorted({mime for mime, _ in NATIVE.values()} | {text.TABLE, rich.MIME, "x/y"}))
 def test_documents_are_not(mime: str) -> None:
     assert not filetypes.dangerous(mime)
 

@@ -45,7 +45,7 @@ def package(listed: bytes, related: bytes, *more: tuple[str, bytes], part: str =
 def test_the_main_part_tells_the_type(kind: str, mime: str) -> None:
     found = package(types(override(kind.upper())), relations())
     assert found.mime == mime
-    assert (Trait.MACROS in found.traits) is ("macro" in mime)
+    assert found.traits == frozenset()  # it may have macros, and has none
 
 
 GENUINE = {
@@ -107,7 +107,35 @@ MACROS = {
 
 @pytest.mark.parametrize("kind", MACROS.values(), ids=MACROS)
 def test_macros_are_seen_by_the_type_of_a_part(kind: str) -> None:
-    assert package(types(override(), override(kind, "/a.bin")), relations()).traits == {Trait.MACROS}
+    listed = types(override(), override(kind, "/a.bin"))
+    assert package(listed, relations(), ("a.bin", b"x")).traits == {Trait.MACROS}
+    assert package(listed, relations()).traits == frozenset()  # there is no such part
+
+
+@pytest.mark.parametrize("kind", ["vbaProject", "xlMacrosheet", "xlIntlMacrosheet"])
+@pytest.mark.parametrize("target", ["code.bin", "/word/code.bin", "../word/./Code.BIN", "c%6Fde.bin"])
+def test_macros_are_seen_by_the_relation_of_a_part(kind: str, target: str) -> None:
+    relation = relations(target, f"http://schemas.microsoft.com/office/2006/relationships/{kind}")
+    related = ("word/_rels/document.xml.rels", relation)
+    assert package(types(override()), relations(), related, ("word/code.bin", b"x")).traits == {Trait.MACROS}
+    assert package(types(override()), relations(), related).traits == frozenset()
+
+
+MAY_HAVE_MACROS = {
+    "a document": "application/vnd.ms-word.document.macroEnabled.main+xml",
+    "a template": "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    "a workbook": "application/vnd.ms-excel.sheet.macroEnabled.main+xml",
+    "a binary workbook": "application/vnd.ms-excel.sheet.binary.macroEnabled.main",
+    "a slideshow": "application/vnd.ms-powerpoint.slideshow.macroEnabled.main+xml",
+}
+
+
+@pytest.mark.parametrize("kind", MAY_HAVE_MACROS.values(), ids=MAY_HAVE_MACROS)
+def test_what_may_have_macros_has_none_without_a_project(kind: str) -> None:
+    found = package(types(override(kind)), relations())
+    assert "macroEnabled" in found.mime
+    assert found.traits == frozenset()
+    assert package(types(override(kind)), relations(), ("word/vbaProject.bin", b"x")).traits == {Trait.MACROS}
 
 
 def project(*children: Node) -> bytes:

@@ -165,6 +165,51 @@ def packed(
     return with_object(head + body + b"\nendstream")
 
 
+def lzw(data: bytes) -> bytes:
+    """Pack as PDF does: codes grow one early."""
+    table = {bytes([code]): code for code in range(256)}
+    bits, word, width = f"{256:09b}", b"", 9
+    for byte in data:
+        longer = word + bytes([byte])
+        if longer in table:
+            word = longer
+            continue
+        bits += f"{table[word]:0{width}b}"
+        table[longer] = len(table) + 2
+        width = (len(table) + 2).bit_length()
+        word = bytes([byte])
+    bits += f"{table[word]:0{width}b}{257:0{width}b}"
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def predicted(data: bytes, kind: int) -> bytes:
+    """A stream of objects in rows of 8: of each what it has more than the one above, or than what is left of it."""
+    rows = [data[at : at + 8].ljust(8) for at in range(0, len(data), 8)]
+    if kind == 2:
+        made = b"".join(bytes((a - b) % 256 for a, b in zip(row, b"\0" + row, strict=False)) for row in rows)
+    else:
+        aboves = [bytes(8), *rows]
+        made = b"".join(
+            b"\2" + bytes((a - b) % 256 for a, b in zip(row, above, strict=True))
+            for row, above in zip(rows, aboves, strict=False)
+        )
+    parameters = f"/FlateDecode /DecodeParms << /Predictor {kind} /Columns 8 >>".encode()
+    return packed(b"", filters=parameters, data=zlib.compress(made))
+
+
+def stored(words: bytes, hidden: bytes) -> bytes:
+    """Packed so that the words can be read as they are, and what follows cannot."""
+    plain = zlib.compressobj(0)
+    first = plain.compress(words) + plain.flush(zlib.Z_FULL_FLUSH)
+    return first + zlib.compressobj(9, zlib.DEFLATED, -15).compress(b"") + _deflated(hidden)
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
 SCRIPT = b"98 0 << /S /JavaScript /JS (app.alert(1)) >>"
 ACTIVE = {
     "JavaScript": with_object(b"<< /S /JavaScript /JS (app.alert(1)) >>"),
@@ -185,6 +230,18 @@ ACTIVE = {
         b"", filters=b"[/ASCIIHexDecode /FlateDecode]", data=zlib.compress(SCRIPT).hex().encode() + b">"
     ),
     "in one of 85 letters": packed(b"", filters=b"/ASCII85Decode", data=base64.a85encode(SCRIPT) + b"~>"),
+    "in one of an encoding as old as LZW": packed(b"", filters=b"/LZWDecode", data=lzw(SCRIPT * 40)),
+    "in one of runs": packed(b"", filters=b"/RunLengthDecode", data=bytes([len(SCRIPT) - 1]) + SCRIPT + b"\x80"),
+    "in one whose filter is shortened": packed(b"", filters=b"/Fl", data=zlib.compress(SCRIPT)),
+    "in one packed thrice": packed(
+        b"", filters=b"[ /A85/AHx\n/Fl ]", data=base64.a85encode(zlib.compress(SCRIPT).hex().encode() + b">") + b"~>"
+    ),
+    "in one of rows as in PNG": predicted(SCRIPT, 12),
+    "in one of rows as in TIFF": predicted(SCRIPT, 2),
+    "in one that seems to end before": packed(b"", data=stored(b"1 0 2 9 endstream endobj ", SCRIPT)),
+    "in one that is cut": packed(b"", data=zlib.compress(SCRIPT * 9)[:-6]),
+    "in one with words that are none": packed(SCRIPT, kind=b"/ObjStm /X (1 0 obj) % 2 0 obj\n /Y ((endobj) obj)"),
+    "in one with a long dictionary": packed(SCRIPT, kind=b"/ObjStm /X <" + b"20" * 1500 + b">"),
     "behind line feeds": b"\n\n" + with_object(b"<< /S /Launch >>"),
 }
 
@@ -212,7 +269,13 @@ def test_what_is_only_read_has_no_trait(data: bytes) -> None:
 
 
 OPAQUE = {
-    "an unknown filter": packed(b"", filters=b"/LZWDecode", data=b"x"),
+    "an unknown filter": packed(b"", filters=b"/JBIG2Decode", data=b"x"),
+    "a filter that is told elsewhere": packed(b"", filters=b"97 0 R", data=zlib.compress(SCRIPT)),
+    "a filter of another time": packed(b"", filters=b"/LZWDecode", data=b"x" * 99),
+    "a dictionary without an end": packed(SCRIPT, kind=b"/ObjStm /X <" + b"20" * 4000 + b">"),
+    "rows that are told elsewhere": packed(
+        b"", filters=b"/FlateDecode /DecodeParms 97 0 R", data=zlib.compress(SCRIPT)
+    ),
     "a filter that does not fit": packed(b"", data=b"x"),
     "too much in it": packed(bytes(5 * 2**20)),
     "too large": WHOLE[:-200] + b"%" * (12 * 2**20) + b"\n" + WHOLE[-200:],

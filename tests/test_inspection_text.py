@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.inspection import content, text
 from gateway.inspection.structure import Structure, Trait
-from gateway.inspection.text import PLAIN, RICH, TABLE
+from gateway.inspection.text import PLAIN, TABLE
 from tests.document_samples import PROSE
 
 
@@ -146,9 +146,42 @@ def test_a_cell_that_a_spreadsheet_would_run_is_a_formula(cells: str, runs: bool
     assert (Trait.FORMULA in found.traits) is runs
 
 
-@pytest.mark.parametrize("start", [b"{\\rtf1", b"{\\rt", b" \r\n{\\rtf1", b"\xef\xbb\xbf{\\rtf1"], ids=repr)
-def test_rich_text_is_told(start: bytes) -> None:
-    assert mime(start + b"\\ansi Hello.}") == RICH
+WIDE_TEXTS = {
+    "Chinese": "今天天气很好。我们去公园散步吧。",
+    "Japanese": "こんにちは、世界。\r\nお元気ですか",
+    "Korean": "안녕하세요, 주문하신 상품이 도착했습니다.",
+    "Russian": "Здравствуйте, ваш заказ готов.",
+    "Arabic": "مرحبا بكم في المتجر",
+    "Chinese, and an emoji": "今天天气很好。我们去公园散步吧。今天天气很好。👋",
+}
+
+
+@pytest.mark.parametrize("times", [1, 5000])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("words", WIDE_TEXTS.values(), ids=WIDE_TEXTS)
+def test_a_text_of_other_letters_needs_no_mark(words: str, encoding: str, times: int) -> None:
+    found = read((words * times).encode(encoding))
+    assert found
+    assert (found.mime, found.details) == (PLAIN, {"encoding": encoding})
+
+
+def test_a_page_of_other_letters_is_a_page_without_a_mark() -> None:
+    page = "<html><script>alert(1)</script>" + WIDE_TEXTS["Chinese"] * 20
+    assert {mime(page.encode(encoding)) for encoding in ("utf-16-le", "utf-16-be")} == {"text/html"}
+
+
+NO_WIDE_TEXTS = {
+    "too few letters": "\u0431" * 7,
+    "a zero at its end": WIDE_TEXTS["Chinese"] + "\0",
+    "a letter that is none": WIDE_TEXTS["Japanese"] + "\uffff",
+    "letters of every kind": "\u0431\u1234\ua000\u2800" * 9,
+}
+
+
+@pytest.mark.parametrize("words", NO_WIDE_TEXTS.values(), ids=NO_WIDE_TEXTS)
+def test_what_only_looks_like_it_is_none(words: str) -> None:
+    assert mime(words.encode("utf-16-le")) is None
+    assert mime(b"abc\0" * 20) is None
 
 
 @pytest.mark.parametrize(("inner", "kind"), [("<svg>", "image/svg+xml"), ("<html>", "text/html"), ("words", None)])

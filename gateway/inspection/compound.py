@@ -1,18 +1,13 @@
-"""OLE compound files: old Office documents, encrypted new ones, installers, mails; by the names in their directory.
-
-Rule 1. A VBA project ([MS-OVBA]) is without code if each of its modules, as its directory lists them, says nothing but
-        attributes, options and comments. What cannot be read to its end may have code.
-Rule 2. What a module was compiled to runs too, whatever its text says: where that is longer than it is of an empty
-        module, there is code.
-"""
+"""OLE compound files: old Office documents, encrypted new ones, installers, mails; by the names in their directory."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from gateway.inspection import filetypes, zip_directory
+from gateway.inspection import filetypes, program, vba, zip_directory
 from gateway.inspection.content import Content, TooCostly, of_bytes
-from gateway.inspection.ole import MAGIC, STORAGE, STREAM, Entry, Sectors, SectorStream
+from gateway.inspection.ole import MAGIC, MOST_ENTRIES, STORAGE, STREAM, Entry, Sectors, SectorStream
 from gateway.inspection.structure import Structure, Trait
 
 OLE, ENCRYPTED = "application/x-ole-storage", "application/encrypted"
@@ -40,6 +35,9 @@ PACKAGE_BYTES = 64 * 1024
 MOST_NAMES = 4  # of what is packaged: its label, where it was, and where it is put
 _NAMES_BYTES = 2048
 _NAME_IN_PACKAGE = re.compile(rb"[^\0-\x1f]{2,260}(?=\0)")
+# What a mail keeps of an attachment: its name, long and short, in UTF-16 or as ever; its bytes.
+_NAME_OF_ATTACHED = re.compile(r"__substg1\.0_370[47]001([ef])")
+DATA_OF_ATTACHED = "__substg1.0_37010102"
 MAIN_BYTES = 64 * 1024  # of the stream that makes the document
 SEARCHED_BYTES = 4 * 2**20
 
@@ -48,15 +46,6 @@ _SLIDE_MACROS = b"\xff\x03\x14\0\0\0\x02\0\0\x04\x0c\0\0\0"
 _FIB_ENCRYPTED = 1  # [MS-DOC] 2.5.2, of its twelfth byte
 _FILE_PASS, _BOUND_SHEET, _END_OF_GLOBALS = 0x2F, 0x85, 0x0A  # [MS-XLS] 2.4.117, 2.4.28, 2.4.103
 MOST_RECORDS = 20_000  # of a workbook, before its sheets
-
-MODULES, DIRECTORY = "vba", "dir"  # of a VBA project
-MOST_MODULES = 32
-MOST_BYTES = 16 * 1024  # of a module, packed and unpacked
-MOST_COMPILED_BYTES = 2048  # of a module without code
-
-_VERSION, _STREAM_NAME, _OFFSET = 0x09, 0x32, 0x31  # records of the directory (2.3.4.2)
-_NO_CODE = re.compile(r"\s*(?:Attribute\s.*|Option\s.*|'.*|Rem\b.*)?", re.IGNORECASE)
-_CHUNK_BYTES = 4096
 
 
 def read(content: Content) -> Structure | None:
@@ -74,7 +63,7 @@ def read(content: Content) -> Structure | None:
     traits = {
         Trait.BROKEN: main is not None and not _whole(file, main, stream),
         Trait.ENCRYPTED: mime == ENCRYPTED or encrypted,
-        Trait.MACROS: macros or has_code(file),
+        Trait.MACROS: macros or vba.has_code(file),
         Trait.PROGRAM_WITHIN: _program_within(file),
         Trait.ARCHIVE_WITHIN: _is_archive_too(content),
     }
@@ -133,10 +122,32 @@ def _slide_macros(content: Content) -> bool:
 
 def _program_within(file: Sectors) -> bool:
     packages = [entry for entry in file.entries if entry.name.lower() == PACKAGE and entry.kind == STREAM]
-    return any(_runs(file.beginning(package, most_bytes=PACKAGE_BYTES)) for package in packages[:MOST_PACKAGES])
+    if any(runs(file.beginning(package, most_bytes=PACKAGE_BYTES)) for package in packages[:MOST_PACKAGES]):
+        return True
+    return any(_would_run(name) for name in _attached(file)) or any(
+        program.read(of_bytes(data)) is not None or packages_program(data) for data in _attachments(file)
+    )
 
 
-def _runs(package: bytes) -> bool:
+def _attached(file: Sectors) -> Iterator[str]:
+    """List the names of what is attached to a mail, and to mails in it ([MS-OXMSG] 2.2.2, [MS-OXCMSG] 2.2.2.10)."""
+    for entry in [entry for entry in file.entries if entry.kind == STREAM][:MOST_ENTRIES]:
+        if found := _NAME_OF_ATTACHED.fullmatch(entry.name.lower()):
+            data = file.beginning(entry, most_bytes=_NAMES_BYTES)
+            yield data.decode("utf-16-le" if found[1] == "f" else "latin-1", "replace").rstrip("\0")
+
+
+def _attachments(file: Sectors) -> Iterator[bytes]:
+    named = [entry for entry in file.entries if entry.kind == STREAM and entry.name.lower() == DATA_OF_ATTACHED]
+    return (file.beginning(entry, most_bytes=PACKAGE_BYTES) for entry in named[:MOST_PACKAGES])
+
+
+def _would_run(name: str) -> bool:
+    called = filetypes.called(name)
+    return called is not None and (called.runnable or called.family == filetypes.MARKUP)
+
+
+def runs(package: bytes) -> bool:
     """Tell whether what is packaged there would run, by its bytes or by a name that it has ([MS-OLEDS] 2.3.6)."""
     if b"MZ" in package and b"PE\0\0" in package:
         return True
@@ -154,94 +165,3 @@ def _is_archive_too(content: Content) -> bool:
     """Tell whether the file ends as an archive, to the byte: Office keeps small ones inside of its documents."""
     archive = zip_directory.walk(content)
     return archive is not None and archive.trailing_bytes == 0
-
-
-def has_code(file: Sectors) -> bool:
-    """Tell whether a compound file has a VBA project with code. Raises TooCostly."""
-    storages = [entry for entry in file.entries if entry.kind == STORAGE and entry.name.lower() == MODULES]
-    return any(_has_code(file, storage) for storage in storages)
-
-
-def is_without_code(project: bytes) -> bool:
-    """Tell of a project in a file of its own that there is no code in it. Raises TooCostly."""
-    if not project.strip(b"\0"):
-        return True
-    file = Sectors(of_bytes(project)) if project.startswith(MAGIC) else None
-    return file is not None and bool(file.entries) and not has_code(file)
-
-
-def _has_code(file: Sectors, storage: Entry) -> bool:
-    streams = {entry.name.lower(): entry for entry in file.below(storage) if entry.kind == STREAM}
-    if not any(entry.size_bytes for entry in streams.values()):
-        return False
-    listed = _modules(file, streams.get(DIRECTORY))
-    if listed is None or len(listed) > MOST_MODULES:
-        return True
-    return any(_speaks(file, streams.get(name.lower()), offset) for name, offset in listed)
-
-
-def _modules(file: Sectors, directory: Entry | None) -> list[tuple[str, int]] | None:
-    """List the streams of modules, and where in each its text begins; None if that cannot be read."""
-    data = unpacked(file.beginning(directory, most_bytes=MOST_BYTES)) if directory else None
-    if not data:
-        return None
-    found: list[tuple[str, int]] = []
-    name, at = "", 0
-    while at + 6 <= len(data):
-        kind, length = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 2 : at + 6], "little")
-        value = data[at + 6 : at + 6 + length]
-        if kind == _STREAM_NAME:
-            name = value.decode("utf-16-le", "replace")
-        elif kind == _OFFSET:
-            found.append((name, int.from_bytes(value, "little")))
-        at += 6 + (6 if kind == _VERSION else length)  # which tells another length than it has
-    return found
-
-
-def _speaks(file: Sectors, module: Entry | None, offset: int) -> bool:
-    """Tell whether a module has code, or may have."""
-    if module is None or offset > MOST_COMPILED_BYTES or module.size_bytes > MOST_BYTES:
-        return True
-    text = unpacked(file.beginning(module, most_bytes=MOST_BYTES)[offset:])
-    return text is None or not all(_NO_CODE.fullmatch(line) for line in text.decode("latin-1").splitlines())
-
-
-def unpacked(data: bytes) -> bytes | None:
-    """Unpack what VBA has packed (2.4.1); None of what cannot be unpacked."""
-    if data[:1] != b"\1":
-        return None
-    text, at = bytearray(), 1
-    while at + 2 <= len(data) and len(text) <= MOST_BYTES:
-        header = int.from_bytes(data[at : at + 2], "little")
-        if header >> 12 & 7 != 3:
-            return bytes(text) if not data[at:].strip(b"\0") else None  # streams are filled up
-        end = at + 3 + (header & 0xFFF)
-        chunk = data[at + 2 : end]
-        if not header >> 15:
-            text += chunk
-        elif not _unpack_chunk(chunk, text):
-            return None
-        at = end
-    return bytes(text) if len(text) <= MOST_BYTES else None
-
-
-def _unpack_chunk(chunk: bytes, text: bytearray) -> bool:
-    """Append what a chunk holds; tell whether it could be read."""
-    start, at = len(text), 0
-    while at < len(chunk):
-        flags, at = chunk[at], at + 1
-        for bit in range(8):
-            if at >= len(chunk):
-                break
-            if not flags >> bit & 1:
-                text.append(chunk[at])
-                at += 1
-                continue
-            token, at = int.from_bytes(chunk[at : at + 2], "little"), at + 2
-            bits = max(4, (len(text) - start - 1).bit_length())
-            length, back = (token & (0xFFFF >> bits)) + 3, (token >> (16 - bits)) + 1
-            if back > len(text) - start or len(text) - start + length > _CHUNK_BYTES:
-                return False
-            for _ in range(length):
-                text.append(text[-back])
-    return True

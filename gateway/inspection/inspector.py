@@ -19,7 +19,20 @@ from dataclasses import dataclass, field, replace
 
 import magic
 
-from gateway.inspection import archive, compound, filetypes, frames, jpeg, mp4, pdf, pictures, program, sounds, text
+from gateway.inspection import (
+    archive,
+    compound,
+    filetypes,
+    frames,
+    jpeg,
+    mp4,
+    pdf,
+    pictures,
+    program,
+    rich,
+    sounds,
+    text,
+)
 from gateway.inspection.content import Content, TooCostly
 from gateway.inspection.structure import Inspection, Structure, Trait, traits_of_whole
 
@@ -42,6 +55,7 @@ READERS: Mapping[str, Read] = {
     "mpeg": frames.read_mpeg,
     "adts": frames.read_adts,
     "transport": frames.read_transport,
+    "rich text": rich.read,
     "pdf further in": pdf.read_further_in,
     "text": text.read,
 }
@@ -123,8 +137,8 @@ def _heard(content: Content, structure: Structure, opinion: str | None) -> str |
         return None
     if filetypes.family(structure.mime) != filetypes.TEXT or filetypes.family(said) in _PRINTED - {"pdf"}:
         return opinion
-    shifted = structure.details.get("encoding") == text.SHIFTED
-    foreign = shifted or (content.head(1) >= b"\x80" and said != filetypes.OCTETS)
+    unknown = structure.details.get("encoding") in (text.SHIFTED, *text.WIDE)
+    foreign = unknown or (content.head(1) >= b"\x80" and said != filetypes.OCTETS)
     return text.PLAIN if said in MISREAD or foreign else opinion
 
 

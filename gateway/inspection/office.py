@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 from xml.parsers import expat
 
-from gateway.inspection import compound, zip_directory
+from gateway.inspection import vba, zip_directory
 from gateway.inspection.content import Content
 from gateway.inspection.structure import Structure, Trait
 from gateway.inspection.zip_directory import STORED, Directory, Member
@@ -58,7 +58,8 @@ MAIN_RELATIONS = (
     *("/relationships/officeDocument", "/relationships/document"),
     *("/2005/06/fixedrepresentation", "/v1.0/fixedrepresentation", "/3dmodel"),
 )
-PROJECT, MACRO_SHEET, MAY_HAVE_MACROS = "vbaproject", "macrosheet", "macroenabled"
+PROJECT, MACRO_SHEET = "vbaproject", "macrosheet"
+RELATED_MACROS = ("/vbaproject", "/xlmacrosheet", "/xlintlmacrosheet")  # how the main part calls such parts
 PROJECT_NAME = "vbaproject.bin"
 MOST_PROJECT_BYTES = 2**20
 MOST_PROJECTS = 2
@@ -77,6 +78,7 @@ class _Parts:
     main: str = ""
     by_name: dict[str, str] = field(default_factory=dict)
     by_extension: dict[str, str] = field(default_factory=dict)
+    related: list[tuple[str, str]] = field(default_factory=list)  # by a relation, the targets that may be macros
     elements: int = 0
 
     def note(self, tag: str, attributes: dict[str, str]) -> None:
@@ -90,6 +92,8 @@ class _Parts:
                 self.by_extension[attributes.get("Extension", "").lower()] = attributes.get("ContentType", "").lower()
             case "Relationship" if attributes.get("Type", "").endswith(MAIN_RELATIONS) and not self.main:
                 self.main = _part(attributes.get("Target", ""))
+            case "Relationship" if attributes.get("Type", "").lower().endswith(RELATED_MACROS):
+                self.related.append((attributes["Type"].lower(), attributes.get("Target", "")))
 
     @property
     def main_type(self) -> str:
@@ -98,10 +102,6 @@ class _Parts:
     def type_of(self, member: Member) -> str:
         name = member.name.lower()
         return self.by_name.get(name) or self.by_extension.get(name.rpartition(".")[2], "")
-
-    def types(self, archive: Directory) -> set[str]:
-        """Collect those that are of parts: a default for an extension that no part has says nothing."""
-        return {*self.by_name.values(), *(self.type_of(member) for member in archive.members)}
 
 
 def document(content: Content, archive: Directory) -> Structure | None:
@@ -136,14 +136,20 @@ def _no_document(archive: Directory) -> Structure:
 
 
 def _has_macros(content: Content, archive: Directory, parts: _Parts) -> bool:
-    """Tell whether a part is a sheet of macros, or a project with code. Without a project the types alone tell."""
-    types = parts.types(archive)
-    if any(MACRO_SHEET in kind for kind in types):
+    """Tell whether a part that is there is a sheet of macros, or a project with code: by its type or by a relation.
+
+    That a type allows macros, or is of no part, says nothing.
+    """
+    folder, _, name = parts.main.rpartition("/")
+    main = _Parts()
+    _note_list(content, archive, f"{folder}/_rels/{name}.rels".lstrip("/"), main)
+    called = {member.name.lower(): parts.type_of(member) for member in archive.members}
+    called |= {_part(posixpath.join(f"/{folder}", unquote(target))): kind for kind, target in main.related}
+    there = [(member, called[member.name.lower()]) for member in archive.members]
+    if any(MACRO_SHEET in kind for _, kind in there):
         return True
-    projects = [member for member in archive.members if PROJECT in parts.type_of(member) or is_project(member)]
-    if projects:
-        return has_code(content, projects)
-    return any(PROJECT in kind or MAY_HAVE_MACROS in kind for kind in types)
+    projects = [member for member, kind in there if PROJECT in kind or is_project(member)]
+    return bool(projects) and has_code(content, projects)
 
 
 def is_project(member: Member) -> bool:
@@ -156,9 +162,7 @@ def has_code(content: Content, projects: Sequence[Member]) -> bool:
     read = [
         zip_directory.unpack(content, project, most_bytes=MOST_PROJECT_BYTES) for project in projects[:MOST_PROJECTS]
     ]
-    return len(projects) > MOST_PROJECTS or not all(
-        data is not None and compound.is_without_code(data) for data in read
-    )
+    return len(projects) > MOST_PROJECTS or not all(data is not None and vba.is_without_code(data) for data in read)
 
 
 def _note_list(content: Content, archive: Directory, name: str, parts: _Parts) -> bool:

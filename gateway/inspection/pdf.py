@@ -6,15 +6,13 @@ a mark of the encoding or blanks do it no harm. Where other things than blanks s
 
 from __future__ import annotations
 
-import base64
-import binascii
 import codecs
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+from gateway.inspection import pdf_filters
 from gateway.inspection.content import Content, TooCostly
 from gateway.inspection.structure import (
     MOST_BEHIND_BYTES,
@@ -46,13 +44,18 @@ _NAME_ENDS = rb"(?=[\s\0/<>\[\](){}%]|\Z)"
 _NAMES = re.compile(rb"/(?:" + b"|".join(_ACTIVE) + rb")" + _NAME_ENDS)
 _WITH_NUMBERS = re.compile(rb"/[^\s\0/<>\[\](){}%#]{0,60}+#[0-9A-Fa-f]{2}[^\s\0/<>\[\](){}%]{0,60}+")
 _NUMBER = re.compile(rb"#([0-9A-Fa-f]{2})")
-_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_STREAM = re.compile(rb"(?<!end)stream[ \t]{0,8}(?:\r?\n|\r)")
+# Strings and comments, in which anything may stand.
+_SAID = re.compile(rb"\((?:[^()\\]++|\\.){0,64}\)|%[^\r\n]*+", re.DOTALL)
+_OBJECT_WORD = re.compile(rb"(?<![A-Za-z])obj\b|end(?:obj|stream)\b")
 _OF_OBJECTS = re.compile(rb"/First\s{0,8}[0-9].*/N\s{0,8}[0-9]|/N\s{0,8}[0-9].*/First\s{0,8}[0-9]", re.DOTALL)
-_FILTERS = re.compile(rb"/(\w{1,20}Decode|Crypt)\b")
-_DICTIONARY_BYTES = 1024
+_DICTIONARY_BYTES = 4 * 1024
 SEARCHED_BYTES = 12 * 2**20
 MOST_UNPACKED_BYTES = 4 * 2**20  # of all streams of objects
+MOST_PACKED_BYTES = 2 * 2**20  # of one
 MOST_OBJECT_STREAMS = 2000
+SLOWER = 16  # so much longer does it take to unpack what is told letter by letter
+_SLOW = re.compile(rb"/(?:LZW|Predictor)")
 MOST_STREAMS = 40_000
 MOST_NUMBERED = 20_000  # names with numbers in them
 
@@ -132,12 +135,12 @@ def _is_active(content: Content) -> bool:
         raise TooCostly
     left = MOST_UNPACKED_BYTES
     for count, (dictionary, packed) in enumerate(_object_streams(data)):
-        objects = _decoded(dictionary, packed, most_bytes=left)
+        objects = pdf_filters.undone(dictionary, packed, most_bytes=left)
         if objects is None or count == MOST_OBJECT_STREAMS:
             raise TooCostly
         if _names(objects):
             return True
-        left -= len(objects)
+        left -= len(objects) * (SLOWER if _SLOW.search(dictionary) else 1)
     return False
 
 
@@ -156,30 +159,18 @@ def _spelled(name: bytes) -> bytes:
 
 
 def _object_streams(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Find the streams of objects (7.5.7): for each its dictionary, and what follows."""
+    """Find the streams of objects (7.5.7): for each its dictionary, and what follows.
+
+    Raises TooCostly where a dictionary is too long to be looked at.
+    """
     for found in _STREAM.finditer(data):
         before = data[max(0, found.start() - _DICTIONARY_BYTES) : found.start()]
-        dictionary = _spelled(before[max(0, before.rfind(b" obj")) :])
+        if b"First" not in before and b"#" not in before:
+            continue
+        plain = _SAID.sub(b" ", _SAID.sub(b" ", before))  # strings in strings
+        begins = [place.start() for place in _OBJECT_WORD.finditer(plain)]
+        if not begins and found.start() > _DICTIONARY_BYTES:
+            raise TooCostly
+        dictionary = _spelled(plain[begins[-1] if begins else 0 :])
         if _OF_OBJECTS.search(dictionary):
-            end = data.find(b"endstream", found.end())
-            yield dictionary, data[found.end() : end if end >= 0 else len(data)]
-
-
-def _decoded(dictionary: bytes, data: bytes, *, most_bytes: int) -> bytes | None:
-    """Undo the filters of a stream (7.4); None where they are none of ours, or there is more than that."""
-    if b"/Predictor" in dictionary:
-        return None
-    try:
-        for name in _FILTERS.findall(dictionary):
-            if name == b"FlateDecode":
-                data = zlib.decompressobj().decompress(data, most_bytes + 1)
-            elif name == b"ASCIIHexDecode":
-                digits = b"".join(data.partition(b">")[0].split())
-                data = binascii.unhexlify(digits + b"0" * (len(digits) % 2))
-            elif name == b"ASCII85Decode":
-                data = base64.a85decode(b"".join(data.partition(b"~>")[0].split()))
-            else:
-                return None
-    except (zlib.error, ValueError):
-        return None
-    return data if len(data) <= most_bytes else None
+            yield dictionary, data[found.end() : found.end() + MOST_PACKED_BYTES]

@@ -1,4 +1,4 @@
-"""Text: plain, tables of values, rich text, markup; read from the head, with a look at the tail.
+"""Text: plain, tables of values, markup; read from the head, with a look at the tail.
 
 Markup is what a browser would take for a page, a picture with scripts, or a mail with a page in it.
 
@@ -17,7 +17,7 @@ from gateway.inspection import filetypes
 from gateway.inspection.content import Content
 from gateway.inspection.structure import Structure, Trait
 
-PLAIN, TABLE, RICH = "text/plain", "text/csv", "application/rtf"
+PLAIN, TABLE = "text/plain", "text/csv"
 HEAD_BYTES = 64 * 1024
 TAIL_BYTES = 4096
 MOST_LINES = 100  # of a table: enough to tell that it is one
@@ -37,6 +37,15 @@ BYTE_ORDER_MARKS = (
 
 SHIFTED = "iso2022_kr"
 _LATIN_SHARE = 0.35  # zeros, at least, of the bytes of a text in UTF-16 without a mark
+WIDE = ("utf-16-le", "utf-16-be")
+LEAST_WRITTEN = 8  # characters: fewer are so by accident
+_SPACED = re.compile(rb"[\0\t\n\r -~]*")  # ASCII with zeros between
+_WRITTEN_SHARE = 0.95
+# ASCII, Latin-1, Greek to Cyrillic, Hebrew to Arabic, Thai, signs, kana, ideographs, Hangul: half of all there are.
+_WRITTEN = re.compile(
+    "[\t\n\r -~\xa0-\xff\u0370-\u04ff\u0590-\u06ff\u0e00-\u0e7f\u2010-\u2027"
+    "\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]"
+)
 _CONTROL = re.compile(r"[\x00-\x06\x0e-\x19\x1c-\x1f\x7f\ufffd\ufffe\uffff]")
 _QUOTED = re.compile(r'"[^"]*+"')
 # A cell that begins like a formula: "=" and something, or another sign, a name, and a call or a command (OWASP, CSV
@@ -88,8 +97,6 @@ def read(content: Content) -> Structure | None:
     text = _decode(head, whole=content.size_bytes <= HEAD_BYTES)
     if text is None or not _goes_on(content, text.encoding):
         return None
-    if head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"{\\rt"):
-        return Structure(mime=RICH)
     marked = markup_kind(text.head)
     if marked:
         return Structure(mime=marked)
@@ -111,6 +118,21 @@ def _decode(head: bytes, *, whole: bool) -> _Text | None:
         except UnicodeDecodeError:
             continue
         if not _CONTROL.search(text):
+            return _Text(text, encoding, whole)
+    return _decode_wide(head, whole=whole)
+
+
+def _decode_wide(head: bytes, *, whole: bool) -> _Text | None:
+    """Read what is UTF-16 without a mark and has few Latin letters, if any; None if that makes no text."""
+    if _SPACED.fullmatch(head):
+        return None
+    for encoding in WIDE:
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(head, whole)
+        except UnicodeDecodeError:
+            continue
+        written = len(_WRITTEN.findall(text))
+        if written >= max(LEAST_WRITTEN, _WRITTEN_SHARE * len(text)) and not _CONTROL.search(text):
             return _Text(text, encoding, whole)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -72,6 +73,12 @@ AGREED = {
     "a PDF behind a mark": ("factura.pdf", b"\xef\xbb\xbf" + pdf(), "application/pdf", "factura.pdf"),
     "text in CP949": ("편지.txt", "부탁드립니다. 회의는 월요일입니다.".encode("cp949"), "text/plain", "편지.txt"),
     "text in GBK": ("a.txt", "葛先生: 会议在星期一。".encode("gbk"), "text/plain", "a.txt"),
+    "Chinese in UTF-16 without a mark": (
+        "a.txt",
+        "今天天气很好。我们去公园。".encode("utf-16-le"),
+        "text/plain",
+        "a.txt",
+    ),
     "a calendar": ("day.ics", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", "text/calendar", "day.ics"),
     "a contact": ("ann.vcf", b"BEGIN:VCARD\r\nFN:Ann\r\nEND:VCARD\r\n", "text/vcard", "ann.vcf"),
     "a packed folder": ("backup.tar.gz", gzip.compress(b"x"), "application/gzip", "backup.tar.gz"),
@@ -117,11 +124,27 @@ def with_object(body: bytes) -> bytes:
     return pdf().replace(b"trailer", b"99 0 obj\n" + body + b"\nendobj\ntrailer", 1)
 
 
+def in_objects(objects: bytes) -> bytes:
+    """A stream of objects, in digits of what is packed."""
+    packed = zlib.compress(objects).hex().encode() + b">"
+    filters = b"/Filter [/AHx /Fl] /Length %d" % len(packed)
+    return b"<< /Type /ObjStm /N 1 /First 5 " + filters + b" >>\nstream\n" + packed + b"\nendstream"
+
+
 HARM = {
     "a PDF with a script": ("a.pdf", with_object(b"<< /S /#4aava#53cript /JS (app.alert(1)) >>")),
     "a PDF that starts a program": ("a.pdf", with_object(b"<< /S /Launch /F (cmd.exe) >>")),
     "a PDF with a page far behind": ("a.pdf", pdf() + b"\f" * 3000 + b"<html><script>alert(1)</script></html>"),
     "a document with a packaged script": ("a.xls", compound([Node("Workbook", bytes(9000)), packaged("a.js")])),
+    "a PDF with a script packed twice": ("a.pdf", with_object(in_objects(b"98 0 << /S /JavaScript >>"))),
+    "rich text with a packaged script": (
+        "a.rtf",
+        b"{\\rtf1 Hi {\\object\\objemb{\\*\\objdata " + packaged("a.js").data.hex().encode() + b"}}}",
+    ),
+    "a mail with a script": (
+        "a.msg",
+        compound([Node("__properties_version1.0", b"x"), Node("__substg1.0_3707001F", "a.js".encode("utf-16-le"))]),
+    ),
     "a script in an archive in an archive": ("a.zip", pack([("b.zip", pack([("a.js", b"x")]))])),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import compound as reader
+from gateway.inspection import vba as reader
 from tests.container_samples import Node, compound, short
 from tests.document_samples import storage
 
