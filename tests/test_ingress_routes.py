@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from gateway.delivery import records
+from gateway.delivery import records, trouble
 from gateway.ingress import signature
 from gateway.store import turned_away
 from gateway.store.engines import Database
@@ -117,12 +117,77 @@ AGES = {
 
 @pytest.mark.parametrize(("age", "status", "states"), AGES.values(), ids=AGES)
 def test_a_right_signature_is_judged_by_its_age(door: Door, age: int, status: int, states: list[str]) -> None:
+    assert_accepted(door.post(message("of now")))
     answer = door.post(message(), signed(message(), timestamp=int(NOW) - age))
     if status == 200:
         assert_accepted(answer)
     else:
         assert_refused(answer, status)
-    assert [event.state for event in door.events] == states
+    assert [event.state for event in door.events[1:]] == states
+
+
+DAY_AND_MORE = 26 * 3600
+
+
+def told(door: Door) -> list[tuple[str, str]]:
+    """What the office would say of the clock: the finding, and why."""
+    return [(each.finding, each.reason) for each in trouble.known(door.services.spool)]
+
+
+def test_while_our_clock_is_far_ahead_nothing_is_refused_for_good_and_all_is_taken_once_it_is_right(door: Door) -> None:
+    assert_accepted(door.post(message("before")))
+    door.clock.advance(DAY_AND_MORE)
+    sent = {name: signed(message(name), timestamp=int(NOW) + 1) for name in ("m1", "m2")}
+    for name, headers in sent.items():
+        assert_refused(door.post(message(name), headers | {"x-real-ip": f"198.51.100.{name[1]}"}), 503)
+    assert told(door) == [("clock-skew", f"signature too old: {DAY_AND_MORE - 1} s")]
+    assert [event.state for event in door.events] == ["pending", "rejected", "rejected"]
+    door.clock.advance(-DAY_AND_MORE)
+    for name, headers in sent.items():
+        assert_accepted(door.post(message(name), headers))
+    assert told(door) == []
+    assert [event.state for event in door.events].count("pending") == 3
+
+
+def test_a_door_that_starts_with_a_clock_that_is_ahead_refuses_nothing_for_good(door: Door) -> None:
+    door.clock.advance(DAY_AND_MORE)
+    assert_refused(door.post(message()), 503)
+    assert [name for name, _ in told(door)] == ["clock-skew"]
+
+
+def test_a_clock_that_is_behind_is_told_with_the_difference_until_it_is_right(door: Door) -> None:
+    ahead = signed(message(), timestamp=int(NOW) + DAY_AND_MORE)
+    assert_refused(door.post(message(), ahead), 503)
+    assert told(door) == [("clock-skew", f"signature from the future: {DAY_AND_MORE} s")]
+    door.clock.advance(DAY_AND_MORE)
+    assert_accepted(door.post(message(), ahead))
+    assert told(door) == []
+
+
+def test_an_old_callback_among_good_ones_is_refused_as_ever_however_long_ago_the_last_one_came(door: Door) -> None:
+    assert_accepted(door.post(message("good")))
+    old = signed(message("old"), timestamp=int(NOW) - MAX_AGE - 1)
+    assert_refused(door.post(message("old"), old), 401)
+    assert told(door) == []
+
+
+def test_an_old_callback_alone_after_a_start_is_no_way_in_and_no_alarm(spool: Database) -> None:
+    with opened(spool) as before:
+        assert_accepted(before.post(message("yesterday")))
+    with opened(spool) as door:
+        old = signed(message("old"), timestamp=int(NOW) - MAX_AGE - 1)
+        for _ in range(3):
+            assert_refused(door.post(message("old"), old), 503)
+        assert told(door) == []
+        assert [event.state for event in door.events] == ["pending", "rejected"]
+
+
+def test_an_old_one_that_is_played_while_the_clock_is_in_doubt_is_never_delivered(door: Door) -> None:
+    old = signed(message("old"), timestamp=int(NOW) - MAX_AGE - 1)
+    assert_refused(door.post(message("old"), old), 503)
+    assert_accepted(door.post(message("good")))
+    assert_refused(door.post(message("old"), old), 401)
+    assert [event.state for event in door.events] == ["rejected", "pending"]
 
 
 def test_a_retry_that_carries_its_first_signature_is_a_repeat_even_past_its_age(door: Door) -> None:
@@ -290,10 +355,11 @@ def test_a_captured_callback_that_is_played_again_uses_up_the_addresss_limit_and
 
 def test_old_callbacks_use_up_the_addresss_limit_and_not_the_accounts(spool: Database) -> None:
     with opened(spool, **REPLAYED) as door:
+        assert_accepted(door.post(message("of now")))
         old = [(message(f"m{n}"), signed(message(f"m{n}"), timestamp=int(NOW) - MAX_AGE - 1)) for n in range(5)]
         assert [door.post(*callback).status_code for callback in old] == [401] * 3 + [429] * 2
-        assert [event.state for event in door.events] == ["rejected"] * 3
-        assert [door.post(message(name)).status_code for name in ("new", "newer", "newest")] == [200, 200, 429]
+        assert [event.state for event in door.events[1:]] == ["rejected"] * 3
+        assert [door.post(message(name)).status_code for name in ("newer", "newest")] == [200, 429]
 
 
 def test_sinch_repeats_what_it_likes_beside_who_plays_and_forges_from_its_address(spool: Database) -> None:

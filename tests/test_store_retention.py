@@ -16,7 +16,7 @@ from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.outbound import record
 from gateway.store import retention, schema
 from gateway.store.engines import Database
-from gateway.store.retention import Erased, Retention
+from gateway.store.retention import Erased, Pace, Retention
 from tests.spool_samples import NOW, accept, draft, meddle, order, reported, rows, settle, states
 
 RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
@@ -234,3 +234,54 @@ def test_a_send_that_was_erased_while_it_went_out_does_not_come_back(spool: Data
     assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
     record.settle(spool, send_id, outcome="accepted", status=200, message_id="M1", now=NOW)
     assert rows(spool, schema.send) == []
+
+
+DAY = 86_400.0
+SIGNED = "x-sinch-webhook-signature-timestamp"
+
+
+def signed_at(spool: Database, moment: float, message: str = "m1", *, now: float | None = None) -> None:
+    """A callback that Sinch signed then, and we took in when our clock said `now`."""
+    accept(spool, message, headers=((SIGNED, f"{moment:.0f}"),), nonce=f"nonce {message}", now=now or moment)
+
+
+def test_a_courier_whose_clock_is_a_month_ahead_forgets_nothing_however_long_it_runs(spool: Database) -> None:
+    signed_at(spool, NOW)
+    settle(spool, 1, "delivered")
+    pace, week = Pace(), Retention(7 * int(DAY), 7 * int(DAY), None)
+    for ran in (0.0, 600.0, 6 * DAY):
+        assert retention.purge(spool, week, now=pace.late(spool, now=NOW + 30 * DAY + ran)) == 0
+    assert len(rows(spool, schema.nonce)) == len(rows(spool, schema.event)) == 1
+    assert retention.purge(spool, week, now=pace.late(spool, now=NOW + 38 * DAY)) == 1
+
+
+@pytest.mark.parametrize(
+    ("clock", "late"),
+    [(NOW + 30 * DAY, NOW), (NOW + 600, NOW), (NOW - 30 * DAY, NOW - 30 * DAY), (NOW, NOW)],
+    ids=["a month ahead", "a little ahead", "a month behind", "right"],
+)
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_courier_that_starts_takes_the_time_from_the_newest_callback(
+    spool: Database, clock: float, late: float, *, signed: bool
+) -> None:
+    if signed:
+        signed_at(spool, NOW, now=NOW + 200 * DAY)
+        signed_at(spool, NOW - DAY, "m2")
+    else:
+        accept(spool)
+    assert Pace().late(spool, now=clock) == late
+
+
+def test_time_goes_on_while_nothing_comes_and_is_moved_on_by_what_comes(spool: Database) -> None:
+    signed_at(spool, NOW)
+    pace = Pace()
+    assert pace.late(spool, now=NOW + 30 * DAY) == NOW
+    assert pace.late(spool, now=NOW + 40 * DAY) == NOW + 10 * DAY
+    signed_at(spool, NOW + 25 * DAY, "m2")
+    assert pace.late(spool, now=NOW + 40 * DAY) == NOW + 25 * DAY
+
+
+def test_an_event_is_not_settled_before_it_was_accepted_whatever_the_couriers_clock_says(spool: Database) -> None:
+    accept(spool)
+    settle(spool, 1, "delivered", now=NOW - 30 * DAY)
+    assert retention.purge(spool, RETENTION, now=NOW) == 0

@@ -86,6 +86,7 @@ class Courier:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._purge_at = 0.0
+        self._pace = retention.Pace()
         self._rounds = 0
         self._suspects: list[str] = []  # lanes
         self._alone = False  # a suspect is in flight, or was the last that was
@@ -189,7 +190,7 @@ class Courier:
         self._purge_at = now + PURGE_SECONDS
         spool = self._settings.spool
         keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked)
-        deleted = retention.purge(self._spool, keep, now=now)
+        deleted = retention.purge(self._spool, keep, now=self._pace.late(self._spool, now=now))
         if deleted:
             telemetry.note(Line.PURGED, events=deleted)
 

@@ -18,6 +18,7 @@ from gateway.store.engines import Database
 REMEDIES = {
     Finding.MOTION_DOWN: "bring Motion back; nothing is lost meanwhile",
     Finding.MOTION_REFUSES: "look at Motion: does it know this account, and what does its log say?",
+    Finding.CLOCK_SKEW: "set this machine's clock, by NTP; Sinch tries again meanwhile",
     Finding.KIND_REFUSED: "turn this trigger off at Sinch, or look at Motion",
     Finding.CERTIFICATE_ENDS: "renew it; if that should happen by itself, find out why it did not",
     Finding.CERTIFICATE_WRONG: "`motion-gateway config check` tells what to do about it",

@@ -15,6 +15,7 @@ from gateway.config import Account, secrets, tables
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.ingress import events, intake, signature
 from gateway.ingress.intake import Callback, Outcome
+from gateway.ingress.timekeeper import Timekeeper
 from gateway.phrases import Finding, Reason
 from gateway.services import Services
 
@@ -30,6 +31,7 @@ REFUSED = {
 
 def blueprint(services: Services) -> Blueprint:
     door = Blueprint("ingress", __name__)
+    keeper = Timekeeper(services.spool)
     accounts = {str(account.connector_id): account for account in services.settings.accounts}
 
     @door.post(tables.receive_path("<connector>"), provide_automatic_options=False)
@@ -39,9 +41,10 @@ def blueprint(services: Services) -> Blueprint:
             _tell_of(services, connector)
             raise NotFound(Reason.UNKNOWN_CONNECTOR)
         g.decision[telemetry.CONNECTOR] = account.connector_id
-        callback = _prove(services, account, request.get_data(cache=False))
+        callback = _prove(services, keeper, account, request.get_data(cache=False))
         _limit(services, callback)
         receipt = intake.accept(services.spool, callback, now=services.clock.now())
+        _keep_time(services, keeper, callback, receipt)
         return _answer(receipt)
 
     return door
@@ -56,10 +59,10 @@ def _tell_of(services: Services, connector: str) -> None:
         g.turned_away = RIGHTLY_SIGNED
 
 
-def _prove(services: Services, account: Account, body: bytes) -> Callback:
+def _prove(services: Services, keeper: Timekeeper, account: Account, body: bytes) -> Callback:
     """Hand back what is proved to come from Sinch; strangers who keep trying are told to slow down."""
     try:
-        return _signed(services, account, body) if account.webhook_secrets else _unsigned(account, body)
+        return _signed(services, keeper, account, body) if account.webhook_secrets else _unsigned(account, body)
     except Unauthorized:
         limit = services.settings.limits.failed_signatures_per_address
         services.limits.require(limit, Reason.FAILED_SIGNATURES, _counted_as())
@@ -85,14 +88,14 @@ def _counted_as() -> str:
     return limits.counted_as(request.headers.get("X-Real-IP", ""))
 
 
-def _signed(services: Services, account: Account, body: bytes) -> Callback:
+def _signed(services: Services, keeper: Timekeeper, account: Account, body: bytes) -> Callback:
     headers = _given(signature.HEADERS)
     keys = [secret.get_secret_value() for secret in account.webhook_secrets]
     proof = signature.verify(body, headers, secrets=keys)
     if account.receive_token is not None:
         _require_token(account.receive_token)
     query = request.query_string.decode("latin-1")
-    stale = _is_stale(services, proof)
+    g.signed_at, stale = proof.timestamp, _is_stale(services, keeper, proof)
     return _callback(account, body, query=query, signed=headers, nonce=proof.nonce, stale=stale)
 
 
@@ -103,12 +106,13 @@ def _unsigned(account: Account, body: bytes) -> Callback:
     return _callback(account, body, query="token=" + quote(_token(), safe=""), signed={})
 
 
-def _is_stale(services: Services, proof: signature.Proof) -> bool:
-    max_age = services.settings.ingress.signature_max_age
+def _is_stale(services: Services, keeper: Timekeeper, proof: signature.Proof) -> bool:
+    max_age, now = services.settings.ingress.signature_max_age, services.clock.now()
     try:
-        signature.require_known_time(proof, now=services.clock.now(), max_age_seconds=max_age)
-    except ClockSkew:
+        signature.require_known_time(proof, now=now, max_age_seconds=max_age)
+    except ClockSkew as error:
         _find(Finding.CLOCK_SKEW)
+        keeper.alarm(error.reason, proof.timestamp, now=now)
         raise
     except StaleSignature:
         return True  # the spool tells whether it is an old friend
@@ -139,6 +143,19 @@ def _callback(
         stale=stale,
         findings=g.decision.get(telemetry.FINDINGS, ()),
     )
+
+
+def _keep_time(services: Services, keeper: Timekeeper, callback: Callback, receipt: intake.Receipt) -> None:
+    """Learn of the clock from a callback that is filed. Raises ClockSkew where it may be wrong, and no callback old."""
+    now = services.clock.now()
+    if receipt.outcome is Outcome.STALE:
+        if keeper.is_doubted(now=now):
+            if keeper.is_news(g.signed_at):
+                _find(Finding.CLOCK_SKEW)
+                keeper.alarm(Reason.SIGNATURE_TOO_OLD, g.signed_at, now=now)
+            raise ClockSkew(Reason.SIGNATURE_TOO_OLD)
+    elif receipt.outcome is Outcome.ACCEPTED and callback.nonce is not None:
+        keeper.bear_out(g.signed_at, now=now)
 
 
 def _answer(receipt: intake.Receipt) -> Response:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway import errors, lock, paths, telemetry
-from gateway.clock import SteadyClock
+from gateway.clock import Clock, SteadyClock
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError
 from gateway.phrases import Line
@@ -114,8 +114,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def carry(settings: Settings) -> None:
-    """Run the courier: deliver until a signal comes, and finish what is in flight.
+def carry(settings: Settings, *, clock: Clock | None = None) -> None:
+    """Run the courier: deliver until a signal comes, and finish what is in flight; by a clock that does not jump.
 
     Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already.
     """
@@ -129,7 +129,7 @@ def carry(settings: Settings) -> None:
     shared.spool.require_latest()
     motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
-        carrier = Courier(settings, shared.spool, motion, clock=SteadyClock())
+        carrier = Courier(settings, shared.spool, motion, clock=clock or SteadyClock())
         Signals(STOPPING).on_first(carrier.stop)
         carrier.run()
     motion.close()

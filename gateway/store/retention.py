@@ -3,7 +3,8 @@
 Rule 1. What Motion has not got is never purged, and erased only where that is asked for.
 Rule 2. Reports, nonces and what was sent go with what was delivered; what is known of an attachment goes 30 days after
         its last use, and its file before (`attachments.register`, `attachments.eviction`).
-Rule 3. Of what was erased no copy is left, in the file or in its log. A purge leaves that to the pages' next use.
+Rule 3. A clock that is wrong makes nothing go before its time: `Pace`.
+Rule 4. Of what was erased no copy is left, in the file or in its log. A purge leaves that to the pages' next use.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from gateway import store
 from gateway.errors import CommandError, SpoolUnavailable
+from gateway.ingress import signature
 from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
@@ -48,6 +50,32 @@ class Erased:
     events: int
     sends: int = 0
     left: int = 0
+
+
+def newest_signed(database: Database) -> float | None:
+    """When Sinch signed the latest of what was accepted, in epoch seconds. Raises SpoolUnavailable."""
+    [[newest]] = database.ask(lambda run: run("newest_signed", header=signature.TIMESTAMP))
+    return None if newest is None else float(newest)
+
+
+class Pace:
+    """How late it is for what is kept: a time that no jump of a clock moves on.
+
+    It goes on as time does while this process runs, is moved on by what Sinch has signed, and never goes past the
+    clock.
+    """
+
+    def __init__(self) -> None:
+        self._late, self._seen_at = 0.0, 0.0
+
+    def late(self, database: Database, *, now: float) -> float:
+        """In epoch seconds. `now`: of a clock that does not jump within this process. Raises SpoolUnavailable."""
+        newest = newest_signed(database)
+        if newest is None:
+            newest = next((at for [at] in database.ask(lambda run: run("newest_accepted"))), 0.0)
+        passed = now - self._seen_at if self._seen_at else 0.0
+        self._late, self._seen_at = min(now, max(newest, self._late + passed)), now
+        return self._late
 
 
 def purge(database: Database, retention: Retention, *, now: float) -> int:

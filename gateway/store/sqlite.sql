@@ -104,8 +104,8 @@ UPDATE lane SET claimed_event = :event_id, leased_until = :leased_until WHERE la
 DELETE FROM lane WHERE lane = :lane
 
 -- name: settle_event
--- Not where it was settled already, by another who claimed it after a lease was over.
-UPDATE event SET state = :state, outcome = :outcome, settled_at = :now WHERE id = :event_id AND state = 'pending'
+-- Not where it was settled already, by another who claimed it after a lease was over. The courier's clock may be slow.
+UPDATE event SET state = :state, outcome = :outcome, settled_at = max(:now, accepted_at) WHERE id = :event_id AND state = 'pending'
 
 -- name: following_event
 -- Whether the lane goes on, and with what.
@@ -387,6 +387,17 @@ DELETE FROM turned_away WHERE last_at < :before
 
 
 -- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
+
+-- name: newest_signed
+-- Of what was taken in lately: the time that Sinch has signed, which owes nothing to a clock of ours.
+SELECT max(CAST(json_extract(header.value, '$[1]') AS REAL))
+FROM (SELECT event_id FROM nonce ORDER BY seen_at DESC LIMIT 100) AS taken
+    JOIN event ON event.id = taken.event_id, json_each(event.headers) AS header
+WHERE json_extract(header.value, '$[0]') = :header
+
+-- name: newest_accepted
+-- Where nothing is signed.
+SELECT accepted_at FROM event ORDER BY id DESC LIMIT 1
 
 -- name: purge_events
 -- By the time at which they were settled: what is pending never goes.

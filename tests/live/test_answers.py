@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import sqlite3
@@ -154,6 +155,9 @@ def test_a_body_moved_across_each_of_its_dots_into_the_nonce_is_refused(house: H
 
 def test_an_old_signature_is_refused_kept_and_can_be_replayed(house: House) -> None:
     sinch = house.sinch()
+    assert sinch.send(callbacks.text("of now")).status == 200
+    house.settle()
+    house.motion.forget()
     old = letter(sinch, signed(sinch).body, timestamp=int(time.time()) - 25 * 3600 - 60)
     assert_refused(sinch.post(old), 401)
     assert_refused(sinch.post(old), 401)
@@ -406,13 +410,38 @@ def test_a_clock_of_ours_that_is_behind_answers_503_and_loses_nothing() -> None:
         assert not house.events()
 
 
-def test_a_clock_of_ours_that_is_far_ahead_keeps_what_it_refuses_for_a_replay() -> None:
+def test_a_clock_of_ours_that_is_far_ahead_asks_to_come_again_is_told_and_keeps_what_it_refuses() -> None:
     with with_clock(ahead_seconds=26 * 3600) as house:
         sent = signed(house.sinch())
-        assert_refused(house.sinch().post(sent), 401)
+        assert_refused(house.sinch().post(sent), 503)
+        assert house.wait_for(lambda: house.decisions("ingress", findings=["clock-skew"]))
+        [found] = json.loads(house.ops("/readyz").body)["findings"]
+        assert (found["finding"], found["reason"][:19]) == ("clock-skew", "signature too old: ")
+        assert abs(int(found["reason"].split()[3]) - 26 * 3600) < 60
         [event] = house.events("rejected")
         house.command("events", "replay", str(event.id))
         assert house.motion.wait_for_accepted(1)[0].body == sent.body
+
+
+@pytest.mark.parametrize("days", [30, -30])
+def test_a_courier_whose_clock_is_a_month_off_forgets_nothing(days: int) -> None:
+    with opened(started=False) as house:
+        courier = [sys.executable, "-m", "tests.live.skewed_courier", str(house.config), str(days * 86_400)]
+        house.start_parts({"courier": courier})
+        sent = [signed(house.sinch(), f"words {number}") for number in range(3)]
+        assert [house.sinch().post(each).status for each in sent] == [200] * 3
+        house.settle()
+        house.stop()
+        for _ in range(2):  # each purges when it starts
+            house.start_parts({"courier": courier})
+            house.wait_for(lambda: house.decisions("courier", event="courier started"))
+            assert [house.sinch().post(each).status for each in sent] == [200] * 3
+            house.stop()
+        assert [(event.state, event.repeats) for event in house.events()] == [("delivered", 2)] * 3
+        assert not house.decisions("courier", event="purged")
+        house.start()
+        house.settle()
+        assert len(house.events()) == len(house.motion.accepted) == 3
 
 
 def test_a_clock_of_ours_that_was_ahead_when_it_accepted_delays_no_delivery() -> None:
