@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import struct
@@ -47,9 +48,8 @@ def pack(members: Members, how: Packing = Packing()) -> bytes:
 
 def _member(name: str, data: bytes, how: Packing, *, offset: int) -> tuple[bytes, bytes]:
     raw = name.encode()
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = data if how.stored or name == "mimetype" else packer.compress(data) + packer.flush()
-    method = 0 if how.stored or name == "mimetype" else 8
+    stored = how.stored or name == "mimetype"
+    packed, method = (data, 0) if stored else (_deflated(data), 8)
     flags = how.flags | (8 if how.streamed else 0)
     size, check = how.declared if how.declared is not None else len(data), zlib.crc32(data)
     sizes = (check, len(packed), size)
@@ -65,6 +65,12 @@ def _member(name: str, data: bytes, how: Packing, *, offset: int) -> tuple[bytes
         *(b"PK\1\2", 45, 45, flags, method, 0, 0x21, *said, len(raw), len(extra), 0, 0, 0, 0, where),
     )
     return local + raw + extra + packed + descriptor, central + raw + extra
+
+
+@functools.lru_cache(64)  # samples differ in a member or two
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
 
 
 def members(archive: bytes) -> list[tuple[str, bytes]]:

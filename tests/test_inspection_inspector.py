@@ -368,7 +368,7 @@ def test_no_file_takes_long_or_much_memory(make: Maker) -> None:
 def test_no_mutated_file_takes_long() -> None:
     chance = random.Random(2)
     worst, which = 0.0, b""
-    for _ in range(1500):
+    for _ in range(examples(1500)):
         data = mutated(chance.choice(small()), chance)
         begun = time.process_time()
         inspect(data)
