@@ -108,7 +108,8 @@ def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
     He may open low ports, as root may. Where root owns it, or nothing is there yet, root goes on. Raises CommandError.
     """
     state = settings.server.state_dir
-    if os.geteuid() != 0 or not state.exists() or (found := state.stat()).st_uid == 0:
+    found = _found(state) if os.geteuid() == 0 else None
+    if found is None or found.st_uid == 0:
         return
     owner, own_group = account(found.st_uid)
     group = found.st_gid if own_group is None else own_group
@@ -119,6 +120,13 @@ def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
         os.execv(setpriv, (setpriv, *to, *ports, "--", *command))  # noqa: S606 - there is no shell
     except OSError as error:
         raise NotOurs(f"{state} belongs to {owner}: type `sudo -u {owner}` before this; nothing was done") from error
+
+
+def _found(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # not there; or on a disk that lets root not look
+        return None
 
 
 def prepare(settings: Settings) -> None:

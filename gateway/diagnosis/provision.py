@@ -80,12 +80,12 @@ def state(settings: Settings) -> Found:
     folder = settings.server.state_dir
     try:
         _write_into(folder)
+        foreign = sorted(entry.name for entry in folder.iterdir() if _is_foreign(entry))
     except OSError as error:
         yield from _unwritable(folder, error)
         return
-    foreign = [entry.name for entry in folder.iterdir() if not os.access(entry, os.R_OK | os.W_OK, effective_ids=True)]
     if foreign:
-        complaint = f"holds what {paths.whoami()} may not read and write: {', '.join(sorted(foreign))}"
+        complaint = f"holds what {paths.whoami()} may not read and write: {', '.join(foreign)}"
         yield Problem("server.state_dir", complaint, paths.give_back(folder), f'"{folder}"')
     if shutil.disk_usage(folder).free < (settings.server.min_free or 0):
         yield f"server.min_free: the disk of {folder} has less room than that: the vault does not grow"
@@ -97,7 +97,7 @@ def programs(settings: Settings) -> Found:
         nginx_conf.configuration(settings)
     except CommandError as error:
         complaint, _, remedy = error.reason.partition("; ")
-        yield Problem("nginx", complaint.removeprefix("nginx "), remedy)
+        yield Problem("nginx", complaint.removeprefix("nginx "), remedy or "correct what is named")
 
 
 def certificates(settings: Settings) -> Found:
@@ -109,10 +109,12 @@ def certificates(settings: Settings) -> Found:
         complaint = "does not exist, nor does its key"
         yield Problem("server.certificate", complaint, remedy, f'"{server.certificate}"')
     for entry in inventory.judge(settings, now=datetime.datetime.now(datetime.UTC)):
-        if entry.finding.level == "fine" or (nothing and entry.path in (server.certificate, server.private_key)):
+        if (entry.finding.level == "fine" and not entry.soon) or (
+            nothing and entry.path in (server.certificate, server.private_key)
+        ):
             continue
         if not entry.is_in_the_way:
-            yield f"{entry.setting}: {entry.finding.sentence}. {entry.finding.hint}"
+            yield f"{entry.setting}: {entry.finding.sentence}. {entry.finding.hint or 'Renew it before that day.'}"
             continue
         remedy = entry.finding.hint
         if entry.finding.id.endswith("_unreadable") and not _is_missing(entry.path):
@@ -166,6 +168,19 @@ def _write_into(folder: Path) -> None:
         os.fsync(probe.fileno())
 
 
+def _owner(path: Path) -> str:
+    try:
+        return paths.account(path.stat().st_uid)[0]
+    except OSError:
+        return "somebody else"
+
+
+def _is_foreign(entry: Path) -> bool:
+    """Whether it is the gateway's by its name, and not ours to use."""
+    named = entry.name.startswith((paths.SPOOL, "vault", "run", "edge.log")) or entry.suffix == ".lock"
+    return named and not os.access(entry, os.R_OK | os.W_OK, effective_ids=True)
+
+
 def _unwritable(folder: Path, error: OSError) -> Found:
     """What keeps us from writing; nothing where the folder is not there yet and can be made at the start."""
     me, shown = paths.whoami(), f'"{folder}"'
@@ -177,9 +192,9 @@ def _unwritable(folder: Path, error: OSError) -> Found:
         return
     complaint, remedy = _TROUBLES.get(error.errno or 0, (f"cannot be written: {error.strerror}", "look at its disk"))
     if error.errno in (errno.EACCES, errno.EPERM):
-        owner = paths.account(folder.stat().st_uid)[0] if folder.exists() else "another"
-        complaint = f"is not for {me}, as whom this runs, to write: it belongs to {owner}"
-        remedy = f"run this as {owner}: `sudo -u {owner} …`, or {paths.give_back(folder)}"
+        owner = _owner(folder)
+        complaint = f"is not for {me}, as whom this runs, to read and write: it belongs to {owner}"
+        remedy = f"run this as {owner}, or {paths.give_back(folder)}"
     yield Problem("server.state_dir", complaint, remedy, shown)
 
 

@@ -110,7 +110,9 @@ def _obstacle(settings: Settings, endpoint: Endpoint, place: str) -> Problem | N
         return Problem(f"server.{endpoint.address}", complaint, "write one of those that `ip address` lists", address)
     if number == errno.EACCES and not any((folder / UNIT).exists() for folder in UNIT_FOLDERS):
         complaint = f"is a port that {paths.whoami()}, as whom this runs, may not open"
-        return Problem(key, complaint, "let systemd start it with our units, or write a port from 1024 on", shown)
+        return Problem(
+            key, complaint, "start it with that right, as docs/deployment.md says, or write a port from 1024 on", shown
+        )
     if number not in (0, errno.EACCES):
         return Problem(key, f"cannot be opened: {os.strerror(number)}", "write another port", shown)
     return None

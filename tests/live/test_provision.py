@@ -163,6 +163,15 @@ def no_folder(machine: Machine) -> None:
     machine.path("state_dir").touch()
 
 
+def hidden(machine: Machine) -> None:
+    machine.server["state_dir"] = str(machine.house.folder / "state" / "below")
+    (machine.house.folder / "state").chmod(0)
+
+
+def on_a_disk_of_its_own(machine: Machine) -> None:
+    (machine.path("state_dir") / "lost+found").mkdir(mode=0)
+
+
 def no_way(machine: Machine) -> None:
     machine.server["state_dir"] = str(machine.house.folder / "state" / "below")
     (machine.house.folder / "state").chmod(0o500)
@@ -204,6 +213,7 @@ CASES: dict[str, tuple[Callable[[Machine], None], tuple[str, ...], str, str]] = 
     "an expired CA": (believed(made(ends=-1).pem), (), "motion.ca_file", "have expired"),
     "a folder that may not be written": (shut, POOR, "server.state_dir", "it belongs to "),
     "a folder that is none": (no_folder, (), "server.state_dir", "is no folder"),
+    "a folder that nobody may see": (hidden, POOR, "server.state_dir", "it belongs to somebody else → "),
     "a folder that nobody can make": (no_way, POOR, "server.state_dir", "may not make it in"),
     "a spool of somebody else": (foreign, POOR, "server.state_dir", "spool.sqlite3 → `sudo chown -R "),
     "an address of another machine": (
@@ -300,6 +310,24 @@ def test_the_untouched_example_is_told_key_by_key(machine: Machine) -> None:
     told = json.loads(machine.house.command("config", "check", "--json", status=2))["problems"]
     told = [problem["key"] for problem in told if "example" in problem["complaint"]]
     assert told == ["server.public_url", "motion.url", "account[0].project_id", "account[0].app_id"]
+
+
+def test_a_state_that_is_not_there_yet_is_made_at_the_start_and_not_before(machine: Machine) -> None:
+    machine.path("state_dir").rmdir()
+    assert machine.problems() == {}
+    assert not machine.path("state_dir").exists()
+
+
+def test_what_a_file_system_has_for_itself_is_nothing_of_ours(machine: Machine) -> None:
+    on_a_disk_of_its_own(machine)
+    assert machine.problems(*POOR) == {}
+
+
+def test_what_ends_soon_is_a_warning_with_the_days(machine: Machine) -> None:
+    machine.pair(made(ends=5))
+    believed(made(ends=9).pem)(machine)
+    told = [said.partition(",")[0] for said in machine.check()["warnings"] if " days left" in said]
+    assert told == ["server.certificate: 4 days left", "motion.ca_file: 8 days left"]
 
 
 def test_a_name_that_nobody_knows_is_a_warning_and_no_more(machine: Machine) -> None:
