@@ -219,6 +219,10 @@ ACTIVE = {
     "a program in numbers": with_object(b"<</S/L#61unch/F(cmd.exe)>>"),
     "a file": with_object(b"<< /Type /EmbeddedFile /Length 0 >>"),
     "a list of files": with_object(b"<< /Names << /EmbeddedFiles 5 0 R >> >>"),
+    "a file that only its place tells": with_object(b"<< /Type /Filespec /F (a.exe) /EF << /F 5 0 R >> >>"),
+    "one elsewhere": with_object(b"<< /F (a.exe) /EF 12 0 R >>"),
+    "one in numbers": with_object(b"<< /F (a.exe) /#45F<</F 5 0 R>> >>"),
+    "a note with a file": with_object(b"<< /Subtype /FileAttachment /FS 5 0 R >>"),
     "rich media": with_object(b"<< /Subtype /RichMedia >>"),
     "a form of its own": with_object(b"<< /XFA [(template) 9 0 R] >>"),
     "a PDF in it": with_object(b"<< /S /GoToE >>"),
@@ -256,6 +260,7 @@ def test_what_does_more_than_be_read_is_told(data: bytes) -> None:
 
 CALM = {
     "objects": packed(b"98 0 << /Type /Catalog >>"),
+    "a state of a drawing": with_object(b"<< /ExtGState << /EF0 5 0 R /EF /x >> >>"),
     "a name that only begins so": with_object(b"<< /Launcher /JavaScripts /XFAce >>"),
     "a name in numbers": with_object(b"<< /Name#20of#20it >>"),
     "a link": with_object(b"<< /S /URI /URI (https://example.com/) >>"),

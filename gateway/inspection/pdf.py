@@ -39,9 +39,12 @@ _PADDING = b"\0\t\n\r "
 _ENCRYPT = re.compile(rb"/Encrypt\b")
 # What runs a script, starts a program or holds a file (ISO 32000-1, 7.11.4, 12.6.4, 12.7.8, 13.2): names in full, which
 # stand in no compressed data by accident. Any letter of a name may be written as its number (7.3.5).
-_ACTIVE = rb"JavaScript Launch EmbeddedFile EmbeddedFiles RichMedia Rendition GoToE ImportData XFA".split()
+_ACTIVE = (
+    rb"JavaScript Launch EmbeddedFile EmbeddedFiles FileAttachment RichMedia Rendition GoToE ImportData XFA".split()
+)
 _NAME_ENDS = rb"(?=[\s\0/<>\[\](){}%]|\Z)"
-_NAMES = re.compile(rb"/(?:" + b"|".join(_ACTIVE) + rb")" + _NAME_ENDS)
+_HOLDS_FILE = rb"/EF\s{0,8}(?:<<|[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}R)"  # too short a name to stand nowhere by accident
+_NAMES = re.compile(rb"/(?:" + b"|".join(_ACTIVE) + rb")" + _NAME_ENDS + b"|" + _HOLDS_FILE)
 _WITH_NUMBERS = re.compile(rb"/[^\s\0/<>\[\](){}%#]{0,60}+#[0-9A-Fa-f]{2}[^\s\0/<>\[\](){}%]{0,60}+")
 _NUMBER = re.compile(rb"#([0-9A-Fa-f]{2})")
 _STREAM = re.compile(rb"(?<!end)stream[ \t]{0,8}(?:\r?\n|\r)")
@@ -148,10 +151,10 @@ def _names(data: bytes) -> bool:
     """Tell whether one of the active names stands there, in letters or in their numbers. Raises TooCostly."""
     if _NAMES.search(data):
         return True
-    numbered = [found[0] for found in islice(_WITH_NUMBERS.finditer(data), MOST_NUMBERED + 1)]
+    numbered = [_spelled(found[0]) for found in islice(_WITH_NUMBERS.finditer(data), MOST_NUMBERED + 1)]
     if len(numbered) > MOST_NUMBERED:
         raise TooCostly
-    return any(_NAMES.search(_spelled(name)) for name in numbered)
+    return any(name == b"/EF" or _NAMES.search(name) for name in numbered)
 
 
 def _spelled(name: bytes) -> bytes:
