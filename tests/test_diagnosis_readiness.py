@@ -119,6 +119,11 @@ def test_what_is_missing_is_told_with_its_remedy(
     assert said["remedies"][check]
 
 
+def test_a_full_disk_is_told_with_what_to_do_about_it(office: Callable[..., Peer], run: Callable[..., Result]) -> None:
+    said = run(office(answer(503, {"ready": False, "checks": {"spool": "spool disk full"}})).port).stdout
+    assert "spool disk full: make room on the disk of server.state_dir" in said
+
+
 def test_where_nothing_listens_it_is_not_ready(office: Callable[..., Peer], run: Callable[..., Result]) -> None:
     with closing(office(answer(200, READY))) as gone:
         pass

@@ -26,11 +26,14 @@ REMEDIES = {
     Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
     "if it is no gateway that listens there, end that or change server.ops_port",
     "answered 401": "reload the gateway, which knows another password than the settings have",
+    Reason.SPOOL_FULL: "make room on the disk of server.state_dir; nothing is lost, Sinch is told to come again",
+    Reason.SPOOL_READ_ONLY: "give server.state_dir back to the account of the gateway; is its disk mounted read-only?",
+    Reason.SPOOL_LOCKED: "wait if somebody runs `events erase`; else look for a process that holds the spool",
     "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
     SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
 }
 OF_A_DOOR = "wait some seconds; if it does not come back, the log of this door says why"
-OF_THE_SPOOL = "docs/logs.md says what to do about it"
+OF_THE_SPOOL = "look it up in docs/logs.md, among the reasons of the spool"
 ELSEWHERE = "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door"
 
 
