@@ -117,6 +117,20 @@ def test_a_key_of_another_certificate_is_told_and_what_is_right_again_is_over(fo
     assert stand.after() == []
 
 
+def test_the_private_door_s_certificate_is_looked_after_too(folder: Path, spool: Database) -> None:
+    stand = Stand(folder, spool)
+    certificate, key = certificate_samples.write(folder.with_name("own"), (made("leaf", names=("x.test",), after=DAY),))
+    door = {"outbound_clients": ["10.0.0.9"], "outbound_address": "10.0.0.5", "outbound_names": ["gateway.internal"]}
+    own = {"outbound_certificate": str(certificate), "outbound_private_key": str(key)}
+    public = {name: str(getattr(stand.settings.server, name)) for name in ("certificate", "private_key")}
+    stand.settings = config_samples.settings(server=door | own | public, attachments={"token_keys": ["k" * 20]})
+    told = {finding: reason for finding, about, reason in stand.after() if about == "server.outbound_certificate"}
+    assert told == {
+        WRONG: "gateway.internal is not among its names: x.test",
+        ENDS: "1 day left, until 2026-06-02",
+    }
+
+
 def test_a_believed_ca_that_ends_soon_is_told_by_its_setting(folder: Path, spool: Database) -> None:
     folder.mkdir(mode=0o700)
     believed = folder / "ca.pem"

@@ -16,7 +16,7 @@ from gateway.config import Settings
 from gateway.delivery import trouble
 from gateway.delivery.trouble import REMEDIES, MotionTrouble
 from gateway.errors import CommandError, SpoolUnavailable
-from gateway.phrases import Finding
+from gateway.phrases import Finding, Line
 from gateway.store.engines import Database
 
 TICK_SECONDS = 1.0
@@ -37,7 +37,10 @@ class CertificateWatch:
     def run(self, is_running: Callable[[], bool]) -> None:
         """Look for as long as nginx runs."""
         while is_running():
-            self.step()
+            try:
+                self.step()
+            except Exception as error:  # noqa: BLE001 - a thread's last word; it looks again
+                telemetry.failure(Line.UNEXPECTED, error)
             pause(TICK_SECONDS)
 
     def step(self) -> None:
