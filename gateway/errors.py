@@ -31,7 +31,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from gateway.phrases import Reason
+from gateway.phrases import REMEDIES, Reason
 
 RETRY_AFTER_SECONDS = 5
 
@@ -67,10 +67,17 @@ class GatewayError(Exception):
 
 
 def told(error: GatewayError | OSError) -> str:
-    """Say what went wrong: in our words, or in the system's where it went wrong."""
+    """Say what went wrong, and what mends it: in our words, or in the system's where it went wrong there."""
+    if isinstance(error, SpoolUnavailable) and error.reason in REMEDIES:
+        return f"{error.reason}: {REMEDIES[error.reason]}"
     if isinstance(error, GatewayError):
         return error.reason
     return ": ".join(filter(None, (error.filename and str(error.filename), error.strerror))) or type(error).__name__
+
+
+def is_anothers(error: Exception) -> bool:
+    """Tell whether it went wrong because what lies in `state_dir` is another account's."""
+    return isinstance(error, NotOurs) or (isinstance(error, SpoolUnavailable) and error.reason == Reason.SPOOL_NOT_OURS)
 
 
 class SettingsError(GatewayError):

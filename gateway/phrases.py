@@ -107,9 +107,10 @@ class Reason(StrEnum):
     SPOOL_LOG_CUT = "spool log was emptied or cut"
     SPOOL_FAILED = "spool failed"
     SPOOL_INTERRUPTED = "spool write interrupted"
-    SPOOL_UNREADABLE = "spool cannot be read"
+    SPOOL_NOT_OURS = "spool not yours"
+    SPOOL_DAMAGED = "spool damaged"
+    SPOOL_NO_DESCRIPTORS = "spool cannot be opened: too many files are open"
     SPOOL_NOT_MIGRATED = "spool cannot be migrated"
-    SPOOL_FOLDER = "spool directory cannot be written"
     SPOOL_SCHEMA = "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"
     SPOOL_NEWER = "spool schema is of a newer release; install that one again, or restore the backup from before it"
 
@@ -180,4 +181,14 @@ class Reason(StrEnum):
     KEY_WRONG = "gateway key wrong"
 
 
+# What a command says beside a reason of the spool.
+REMEDIES = {
+    Reason.SPOOL_LOCKED: "another process writes for too long: wait, or look who holds spool.sqlite3",
+    Reason.SPOOL_FULL: "make room on the disk of server.state_dir, or lift the quota of the account; nothing is lost",
+    Reason.SPOOL_READ_ONLY: "mount the disk of server.state_dir for writing, or let spool.sqlite3 be written",
+    Reason.SPOOL_NOT_OURS: "give server.state_dir to the account of the gateway, `chown -R`, and work as that account",
+    Reason.SPOOL_DAMAGED: "it is no spool, or has lost a part: restore a backup (docs/deployment.md), keep this file",
+    Reason.SPOOL_NO_DESCRIPTORS: "let the process open more (`ulimit -n`, LimitNOFILE)",
+    Reason.SPOOL_FAILED: "look at the disk and at the kernel's log",
+}
 REWORDED = frozenset({Reason.SENDS, Reason.CALLS, Reason.NOWHERE, Reason.KEY_WRONG})  # by `rules/refusals.toml`

@@ -231,7 +231,7 @@ def test_a_spool_that_is_locked_is_not_ready(spool: Database) -> None:
 SPOILT_FILES = {
     "missing": (None, "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"),
     "empty": (b"", "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"),
-    "no database": (b"secret" * 1000, "spool cannot be read"),
+    "no database": (b"secret" * 1000, "spool damaged"),
 }
 
 

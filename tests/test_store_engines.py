@@ -386,17 +386,23 @@ for number in range(1_000_000):
     assert database.tell(insert("goes on")) == "goes on"
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.write_bytes(b"no database" * 100)], ids=["dir", "text"])
-def test_what_is_no_database_is_an_unavailable_spool(tmp_path: Path, make: Callable[[Path], object]) -> None:
+NO_DATABASES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "dir": (Path.mkdir, "spool failed"),
+    "text": (lambda path: path.write_bytes(b"no database" * 100), "spool damaged"),
+}
+
+
+@pytest.mark.parametrize(("make", "told"), NO_DATABASES.values(), ids=NO_DATABASES)
+def test_what_is_no_database_is_an_unavailable_spool(tmp_path: Path, make: Callable[[Path], object], told: str) -> None:
     path = tmp_path / "spool.sqlite3"
     make(path)
     with closing(Database(path, patience_seconds=0.1)) as database:
         for use in (database.ask, database.tell):
-            with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
+            with pytest.raises(SpoolUnavailable, match=f"^{told}$"):
                 use(lambda run: run("count_events"))
-        with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
+        with pytest.raises(SpoolUnavailable, match=f"^{told}$"):
             database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
-        with pytest.raises(SpoolUnavailable, match=r"^spool failed$"):
+        with pytest.raises(SpoolUnavailable, match=f"^{told}$"):
             database.rewrite()
 
 

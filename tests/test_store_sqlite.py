@@ -68,6 +68,7 @@ def test_a_statement_goes_to_the_driver_alone_and_without_its_comments(text: str
 # What may read a whole table: operators' commands, a courier's start, what Motion's return asks for, what is done once
 # an hour; and what another select has gathered by an index.
 WHOLE = {
+    "is_foreign": "sqlite_master",
     "turned_away": "turned_away",
     "purge_turned_away": "turned_away",
     "troubles": "trouble",

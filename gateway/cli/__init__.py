@@ -21,7 +21,7 @@ import click
 from gateway import __version__, build
 from gateway.cli.invocation import DEFAULT_CONFIG as DEFAULT_CONFIG
 from gateway.cli.invocation import Invocation as Invocation
-from gateway.errors import BrokenOff, GatewayError, NotOurs, told
+from gateway.errors import BrokenOff, GatewayError, is_anothers, told
 
 Command = Callable[..., Any]  # what click's decorators take, and hand back
 
@@ -216,7 +216,7 @@ def main() -> None:
         status = BROKEN_OFF
     except (GatewayError, OSError) as error:
         click.echo(told(error), err=True)
-        status = NOT_OURS if isinstance(error, NotOurs) else WRONG
+        status = NOT_OURS if is_anothers(error) else WRONG
     except (click.Abort, KeyboardInterrupt):
         click.echo("Broken off. Nothing was changed.", err=True)
         status = BROKEN_OFF

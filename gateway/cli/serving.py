@@ -38,7 +38,9 @@ def web(invocation: Invocation, door: str) -> None:
     from gateway.serving import web as process
 
     read = partial(invocation.settings_of, door)
-    paths.prepare(read())
+    settings = read()
+    paths.prepare(settings)
+    paths.make_room(settings)
     process.run(door, read)
 
 

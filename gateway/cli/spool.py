@@ -37,6 +37,7 @@ def migrate(invocation: Invocation) -> None:
 
     settings = invocation.settings_of("migrate")
     paths.prepare(settings)
+    paths.make_room(settings)
     click.echo(f"The spool is at schema {migrations.migrate(paths.spool(settings))}.")
 
 

@@ -93,7 +93,7 @@ class Courier:
 
     def run(self) -> None:
         """Deliver until `stop` is called, then finish what is in flight."""
-        self._recover()
+        self._patiently(self._recover, forever=True)
         with ThreadPoolExecutor(self._settings.spool.deliveries, thread_name_prefix="delivery") as pool:
             while not self._stopping.is_set():
                 self._wake.clear()

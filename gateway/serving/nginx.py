@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -44,6 +45,15 @@ _BY_STATUS = {413: "body too large", 429: "too many connections"}
 def command(settings: Settings) -> tuple[str, ...]:
     """Give what runs nginx in the foreground."""
     return _command(paths.nginx_conf(settings))
+
+
+def start(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start it with the configuration in place. Raises CommandError."""
+    pid = paths.run(settings) / "nginx.pid"  # nobody reads it, and on a full disk nginx would not start for it
+    with suppress(OSError):
+        pid.unlink(missing_ok=True)
+        pid.symlink_to("/dev/null")
+    return process.start(command(settings), heard=True)
 
 
 def prepare(settings: Settings) -> None:
@@ -170,10 +180,12 @@ def run(read: Callable[[], Settings]) -> None:
     settings = read()
     paths.prepare(settings)
     with lock.only_one(paths.lock(settings, "serve"), "gateway"):
+        paths.make_room(settings)
         prepare(settings)
-        running = process.start(command(settings), heard=True)
+        running = start(settings)
         telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
         relays = relay(running, lambda: settings)
+        paths.keep_room(settings)
         try:
             while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
                 if changed := process.reread(settings, read, prepare=partial(reload, running)):

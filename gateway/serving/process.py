@@ -10,17 +10,18 @@ import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway import errors, lock, paths, telemetry
 from gateway.clock import Clock, SteadyClock
 from gateway.config import Settings
-from gateway.errors import CommandError, GatewayError
-from gateway.phrases import Line
+from gateway.errors import CommandError, GatewayError, SpoolUnavailable
+from gateway.phrases import Finding, Line, Reason
 
 TICK_SECONDS = 0.1
+PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS})
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -75,6 +76,20 @@ def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[
     return settings
 
 
+@contextmanager
+def unless_it_passes() -> Iterator[None]:
+    """Go on though the spool is away for a reason that may pass: what needs it is refused, all else is served.
+
+    Raises SpoolUnavailable for any other reason.
+    """
+    try:
+        yield
+    except SpoolUnavailable as error:
+        if error.reason not in PASSING:
+            raise
+        telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=error.reason)
+
+
 def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[bytes]:
     """Start a program; `heard`: what it writes comes to us and does not go where ours goes. Raises CommandError."""
     # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
@@ -126,7 +141,8 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
 
     telemetry.configure("courier", never_waits=True)
     shared = services.build(settings)
-    shared.spool.require_latest()
+    with unless_it_passes():
+        shared.spool.require_latest()
     motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
         carrier = Courier(settings, shared.spool, motion, clock=clock or SteadyClock())

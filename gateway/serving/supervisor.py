@@ -76,10 +76,13 @@ class Supervisor:
         signals = Signals((*STOPPING, signal.SIGHUP))
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
-            migrations.migrate(paths.spool(self._settings))
+            paths.make_room(self._settings)
+            with process.unless_it_passes():
+                migrations.migrate(paths.spool(self._settings))
             nginx.prepare(self._settings)
             try:
                 self._start_all(signals)
+                paths.keep_room(self._settings)
                 while signals.next(self._look_after_all) == signal.SIGHUP:
                     self._reload()
             finally:
@@ -92,7 +95,7 @@ class Supervisor:
             self._running.append(self._start(part))
 
     def _start(self, part: Part) -> _Running:
-        started = process.start(part.command, heard=part.name == nginx.NAME)
+        started = nginx.start(self._settings) if part.name == nginx.NAME else process.start(part.command)
         if part.name == nginx.NAME:
             self._relays += nginx.relay(started, lambda: self._settings)
         telemetry.note(Line.STARTED, part=part.name, pid=started.pid)

@@ -26,6 +26,7 @@ from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.phrases import Line
+from gateway.serving import process
 
 
 class Quiet(Logger):
@@ -144,7 +145,8 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     row, settings = DOORS[door], read()
     doors.load(row.blueprint)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)
-    shared.spool.require_latest()
+    with process.unless_it_passes():
+        shared.spool.require_latest()
     # Two would take the socket from each other, and whoever stops first takes it away.
     with lock.only_one(paths.lock(settings, door), f"{door} door"):
         if row.sends_files:

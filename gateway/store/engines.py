@@ -89,7 +89,7 @@ class Database:
 
     def ask(self, work: Work[T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
-        with sqlite.translated(), self._pool.reader() as driver:
+        with sqlite.translated(self.path), self._pool.reader() as driver:
             driver.execute("BEGIN")
             return work(sqlite.runner(driver))
 
@@ -101,7 +101,7 @@ class Database:
         try:  # not `translated`: this is on the way of every event
             return self._written(_Ticket(work))
         except sqlite.Error as error:
-            raise SpoolUnavailable(sqlite.reason(error)) from error
+            raise SpoolUnavailable(sqlite.reason(error, self.path)) from error
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """As `ask`, for who puts statements together."""
@@ -109,7 +109,7 @@ class Database:
 
         self.require_in_place()
         engine = schema.engine(lambda: sqlite.connect(self.path, patience_seconds=self._patience_seconds))
-        with sqlite.translated(schema.ERROR), engine.connect() as connection:
+        with sqlite.translated(self.path, schema.ERROR), engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             return work(connection)
 
@@ -125,7 +125,7 @@ class Database:
 
         Writers wait as long as that takes. Raises SpoolUnavailable.
         """
-        with sqlite.translated(), self._writer, self._pool.reader() as driver:
+        with sqlite.translated(self.path), self._writer, self._pool.reader() as driver:
             driver.execute("VACUUM")
             blocked, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if blocked:  # a reader held on to the log for longer than our patience
@@ -136,7 +136,7 @@ class Database:
 
         Raises SpoolUnavailable.
         """
-        with sqlite.translated(), self._pool.reader():
+        with sqlite.translated(self.path), self._pool.reader():
             pass
 
     def require_in_place(self) -> None:
@@ -212,7 +212,7 @@ class Database:
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite.Error as error:
-                if sqlite.reason(error) != Reason.SPOOL_LOCKED or clock.steady() > deadline:
+                if sqlite.reason(error, self.path) != Reason.SPOOL_LOCKED or clock.steady() > deadline:
                     raise
             else:
                 return

@@ -6,9 +6,11 @@ The statements stand in `sqlite.sql`, each with its why. Another engine is anoth
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -21,11 +23,30 @@ from gateway.phrases import Reason
 Connection = sqlite3.Connection
 Error = sqlite3.Error
 
+# By the driver's names; of these it says all. Behind others anything may be: then the disk is asked.
 REASONS = {
     "SQLITE_BUSY": Reason.SPOOL_LOCKED,
+    "SQLITE_LOCKED": Reason.SPOOL_LOCKED,
     "SQLITE_FULL": Reason.SPOOL_FULL,
-    "SQLITE_READONLY": Reason.SPOOL_READ_ONLY,
+    "SQLITE_NOTADB": Reason.SPOOL_DAMAGED,
+    "SQLITE_CORRUPT": Reason.SPOOL_DAMAGED,
 }
+# Of those where the disk sees nothing wrong.
+OTHERWISE = {
+    "SQLITE_READONLY": Reason.SPOOL_READ_ONLY,
+    "SQLITE_IOERR_WRITE": Reason.SPOOL_FULL,  # over a quota
+    "SQLITE_IOERR_SHMSIZE": Reason.SPOOL_FULL,
+}
+BY_NUMBER = {
+    errno.ENOSPC: Reason.SPOOL_FULL,
+    errno.EDQUOT: Reason.SPOOL_FULL,
+    errno.EROFS: Reason.SPOOL_READ_ONLY,
+    errno.EACCES: Reason.SPOOL_NOT_OURS,
+    errno.EPERM: Reason.SPOOL_NOT_OURS,
+    errno.EMFILE: Reason.SPOOL_NO_DESCRIPTORS,
+    errno.ENFILE: Reason.SPOOL_NO_DESCRIPTORS,
+}
+ASKED_OF_THE_DISK = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_AUTH")
 LOOK_SECONDS = 5.0  # how long to wait for who uses the spool while its schema is looked at
 
 # The last two are for speed: indexes of digests are written all over, in pages that shall be found in memory and be
@@ -91,30 +112,48 @@ def statements() -> dict[str, str]:
     return {name: _COMMENT.sub("", text).strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def reason(error: Exception) -> Reason:
-    """What went wrong, in our words: the driver's own, and SQLAlchemy's around it, may hold what others sent."""
+def reason(error: Exception, path: Path) -> Reason:
+    """What went wrong with the database at `path`, in our words: the driver's own may hold what others sent.
+
+    Of SQLAlchemy's errors, of the driver's within them, and of the system's.
+    """
+    if isinstance(error, OSError):
+        return BY_NUMBER.get(error.errno or 0, Reason.SPOOL_FAILED)
     name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
-    return next((told for prefix, told in REASONS.items() if name.startswith(prefix)), Reason.SPOOL_FAILED)
+    return (
+        _named(name, REASONS)
+        or (_looked_at(path) if name.startswith(ASKED_OF_THE_DISK) else None)
+        or _named(name, OTHERWISE)
+        or Reason.SPOOL_FAILED
+    )
 
 
 @contextmanager
-def translated(foreign: type[Exception] = Error) -> Iterator[None]:
+def translated(path: Path, foreign: type[Exception] = Error) -> Iterator[None]:
     """Raises SpoolUnavailable for the driver's errors, and for those of whatever stands between us and it."""
     try:
         yield
     except (Error, foreign) as error:
-        raise SpoolUnavailable(reason(error)) from error
+        raise SpoolUnavailable(reason(error, path)) from error
 
 
 def current(path: Path) -> str | None:
-    """The revision of the schema at `path`; None where there is none yet. Raises SpoolUnavailable."""
-    if not path.exists():
-        return None
+    """The revision of the schema at `path`; None where there is none yet. Raises SpoolUnavailable.
+
+    What is another program's database, or has lost its end, is damaged.
+    """
     try:
-        with closing(connect(path, patience_seconds=LOOK_SECONDS)) as driver:
-            return _revision(driver)
-    except Error as error:
-        raise SpoolUnavailable(Reason.SPOOL_UNREADABLE) from error
+        with translated(path, OSError):
+            _require_whole(path)
+            with closing(connect(path, patience_seconds=LOOK_SECONDS)) as driver:
+                revision = _revision(driver)
+                if revision is None and runner(driver)("is_foreign"):
+                    raise SpoolUnavailable(Reason.SPOOL_DAMAGED)
+                return revision
+    except SpoolUnavailable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def revisions() -> frozenset[str]:
@@ -134,7 +173,7 @@ def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:
     Returns the revision of a copy that is whole, None for one that is damaged. Raises SpoolUnavailable.
     """
     with closing(sqlite3.connect(to)) as made:
-        with translated(), closing(connect(path, patience_seconds=patience_seconds)) as driver:
+        with translated(path), closing(connect(path, patience_seconds=patience_seconds)) as driver:
             driver.backup(made)
         try:
             # As it came it would want a log beside it, also where it is only to be read.
@@ -143,6 +182,43 @@ def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:
             return _revision(made) if whole else None
         except Error:
             return None
+
+
+def _named(name: str, told: Mapping[str, Reason]) -> Reason | None:
+    return next((reason for prefix, reason in told.items() if name.startswith(prefix)), None)
+
+
+def _looked_at(path: Path) -> Reason | None:
+    """What the disk says of the file: where the driver says no more than that it failed."""
+    try:
+        os.close(os.dup(0))  # there are descriptors
+        disk = os.statvfs(path.parent)
+        if disk.f_flag & os.ST_RDONLY:
+            return Reason.SPOOL_READ_ONLY
+        for part in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if part.exists() and not os.access(part, os.R_OK | os.W_OK, effective_ids=True):
+                return Reason.SPOOL_READ_ONLY if part.stat().st_uid == os.geteuid() else Reason.SPOOL_NOT_OURS
+        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+            return Reason.SPOOL_NOT_OURS
+        full = disk.f_bavail == 0 or (disk.f_files and disk.f_favail == 0)
+        return Reason.SPOOL_FULL if full else None
+    except OSError as error:
+        return BY_NUMBER.get(error.errno or 0)
+
+
+def _require_whole(path: Path) -> None:
+    """Look at the head of a file. Raises SpoolUnavailable; and OSError, FileNotFoundError where there is none."""
+    with path.open("rb") as file:
+        head, size_bytes = file.read(100), os.fstat(file.fileno()).st_size
+    if not head:
+        return  # nothing is in it yet
+    # The database file format: sqlite.org/fileformat2.html, 1.3.
+    page_bytes = int.from_bytes(head[16:18]) if head[16:18] != b"\0\1" else 65536
+    said_bytes = page_bytes * int.from_bytes(head[28:32])
+    log = path.with_name(f"{path.name}-wal")
+    short = size_bytes < said_bytes and not (log.exists() and log.stat().st_size)  # which holds the rest
+    if len(head) < 100 or not head.startswith(b"SQLite format 3\0") or head[68:72] != bytes(4) or short:
+        raise SpoolUnavailable(Reason.SPOOL_DAMAGED)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -200,6 +200,11 @@ PRAGMA user_version = 0
 -- A file without that table is empty, or was never a spool.
 SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'
 
+-- name: is_foreign
+-- Tables of somebody else's: a spool has that table first of all.
+SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite%'
+AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version') LIMIT 1
+
 -- name: revision
 -- Alembic writes it; reading it takes no Alembic.
 SELECT version_num FROM alembic_version

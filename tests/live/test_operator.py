@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import callbacks
+from sandbox.child import Child, serve_command
 from tests.live.house import ACCOUNT, House, opened
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 from tests.live.test_units import installed
@@ -244,6 +247,105 @@ def test_a_reload_on_a_disk_that_became_read_only_or_that_went_is_refused_in_wor
         (state / "elsewhere").rename(state / "run")
         assert configuration(house) == before
         assert works(house)
+
+
+@as_root
+def test_a_start_on_a_full_disk_serves_what_can_be_served() -> None:
+    with small_disk_house() as house:
+        house.start()
+        files = Files(house, house.archive.put(NAME, PHOTO))
+        link = files.minted()
+        assert files.ask(link).status == 200
+        house.settle()
+        state = house.folder / "state"
+        ballast = fill(state)
+        for kept in (True, False):  # what was kept for the first start is gone at the second
+            house.stop()
+            fill(state)
+            house.children.append(Child(serve_command(house.config), house.folder / "gateway.log"))
+            house.wait_for(lambda: house.decisions("serve", event="started", part="nginx") or house.ended())
+            assert not house.ended(), house.log
+            house.wait_for(lambda: b"spool disk full" in house.ops("/readyz").body)
+            house.wait_for(lambda: not works(house))  # once what was kept for the start is used up, too
+            answer = files.ask(link)
+            assert (answer.status, answer.body) == (200, PHOTO) or not kept, house.log[-2000:]
+        ballast.unlink()
+        house.wait_for(lambda: works(house))
+
+
+ON_THE_SPOOL = (
+    *(
+        "migrate",
+        "events list",
+        "events show 1",
+        "events replay --parked",
+        "events park 1",
+        "sends list",
+        "sends show 1",
+    ),
+    *("events erase --contact 1 --yes", "attachments list", "attachments evict --all", "token revoke 51"),
+    *("turned-away list", "spool backup --to {copy}"),
+)
+THAT_STAY = ("web ingress", "web ops", "courier", "serve")
+
+
+def damage(state: Path, how: str) -> None:
+    spool = state / "spool.sqlite3"
+    content = spool.read_bytes()
+    if how == "another program's":
+        with contextlib.closing(sqlite3.connect(spool)) as driver:
+            driver.execute("PRAGMA application_id = 1094795585")
+    elif how == "another program's tables":
+        spool.unlink()
+        with contextlib.closing(sqlite3.connect(spool)) as driver:
+            driver.execute("CREATE TABLE moz_places (id)")
+        os.chown(spool, ANOTHER, ANOTHER)
+    else:
+        spool.write_bytes({"text": b"no database " * 1000, "cut off": content[:-8192], "a stump": content[:50]}[how])
+
+
+TROUBLES: dict[str, tuple[str, int, Callable[[Path], object]]] = {
+    "full": ("spool disk full", 2, fill),
+    "read-only": ("read-only", 2, lambda state: mount(state, "remount,ro")),
+    "not yours": ("spool not yours", 77, lambda state: os.chown(state / "spool.sqlite3", 0, 0)),
+    **{
+        how: ("spool damaged", 2, functools.partial(damage, how=how))
+        for how in ("text", "cut off", "a stump", "another program's", "another program's tables")
+    },
+}
+
+
+FOR_ALL = [TROUBLES[name][2] for name in ("full", "read-only", "not yours", "text")]
+
+
+def mount(state: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", state], check=True)
+
+
+@as_root
+@pytest.mark.parametrize(("told", "status", "trouble"), TROUBLES.values(), ids=TROUBLES)
+def test_every_command_says_in_a_line_what_is_wrong_with_the_spool(
+    release: tuple[str, ...], told: str, status: int, trouble: Callable[[Path], object]
+) -> None:
+    with anothers_house(release) as house:
+        state = house.folder / "state"
+        mount(state, f"size=2m,mode=711,uid={ANOTHER},gid={ANOTHER}")
+        try:
+            house.command("migrate")
+            trouble(state)
+            copies = house.folder / "copies"
+            copies.mkdir()
+            os.chown(copies, ANOTHER, ANOTHER)
+            going_on = told == "spool disk full"  # doors and courier: they serve what they can
+            commands = ON_THE_SPOOL + (() if going_on else THAT_STAY)
+            for command in commands if trouble in FOR_ALL else ("migrate", "events list", "web ingress"):
+                typed = house.typed(*command.format(copy=copies / "spool-1").split())
+                done = subprocess.run(typed, capture_output=True, text=True, timeout=60)
+                lines = (done.stdout + done.stderr).splitlines()
+                assert (command, done.returncode, len(lines)) == (command, status, 1), lines
+                assert told in lines[0].lower(), (command, lines)
+        finally:
+            subprocess.run(["umount", "-l", state], check=True)
 
 
 def test_nginx_that_is_killed_right_after_its_start_is_started_again() -> None:

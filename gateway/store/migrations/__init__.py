@@ -47,7 +47,8 @@ def _upgrade(path: Path) -> None:
         try:
             command.upgrade(config, "head")
         except sa.exc.SQLAlchemyError as error:
-            raise SpoolUnavailable(Reason.SPOOL_NOT_MIGRATED) from error
+            why = sqlite.reason(error, path)
+            raise SpoolUnavailable(Reason.SPOOL_NOT_MIGRATED if why == Reason.SPOOL_FAILED else why) from error
 
 
 @contextmanager
@@ -91,11 +92,8 @@ def _config(engine: sa.Engine) -> Config:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    try:
-        with lock.held(path, patience_seconds=math.inf):  # whoever migrates ends
-            yield
-    except OSError as error:
-        raise SpoolUnavailable(Reason.SPOOL_FOLDER) from error
+    with sqlite.translated(path, OSError), lock.held(path, patience_seconds=math.inf):  # whoever migrates ends
+        yield
 
 
 @contextmanager
