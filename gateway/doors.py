@@ -42,6 +42,7 @@ class Door:
     audience: str  # who may come, as `exposure` tells it
     worker: str  # gunicorn's
     connections: int  # at the same time in a worker: as many writers share a commit, or wait for a thread
+    per_client: int  # requests of one address at once, /64 where it is IPv6: a small part of what can wait
     threads: int = 1  # of a worker that has them
     refuse: str = "gateway.app:refuse"  # makes of any exception the error whose body and headers are the answer
     most_body: int | str = "ingress.max_body"  # bytes of a request, or the setting that says so
@@ -76,6 +77,7 @@ _ROWS = (
         audience="operators with the password",
         worker=_THREADS,
         connections=64,
+        per_client=64,
         threads=16,
         challenge='Basic realm="Motion Gateway", charset="UTF-8"',
         secrets=frozenset({"ops.password"}),
@@ -86,6 +88,7 @@ _ROWS = (
         audience="everybody",
         worker=_GREENLETS,
         connections=64,
+        per_client=128,
         public=True,
         secrets=frozenset({"account.webhook_secrets", "account.receive_token", "limits.storage"}),
         needs=frozenset({"limits"}),
@@ -97,6 +100,7 @@ _ROWS = (
         audience="whoever has a link",
         worker=_THREADS,
         connections=256,
+        per_client=256,
         threads=64,
         public=True,
         sends_files=True,
@@ -119,6 +123,7 @@ _ROWS = (
         audience="Motion (server.outbound_clients)",
         worker=_THREADS,
         connections=512,
+        per_client=1024,
         threads=192,
         refuse="gateway.outbound.routes:refuse",
         most_body=MOST_CALL_BYTES,

@@ -27,7 +27,7 @@ HEADERS_MORE = "ngx_http_headers_more_filter_module.so"  # nginx itself has no w
 MODULE_FOLDERS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 ROOM_SECONDS = 5  # for all else that a call of Motion's takes
-CONNECTIONS_PER_CLIENT = 1024  # far beyond what Sinch opens, far below what nginx has
+MOST_SPILLED = 1024  # bodies of callbacks that may wait on the disk at once, each of ingress.max_body at most
 
 # nginx's own refusals that become one of ours; the keys are what its templates call them.
 AS_NOT_FOUND = (400, 403, 404, 405, 411, 412, 414, 417, 421, 431, 494, 495, 496, 497, 501, 505)
@@ -96,7 +96,7 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "headers_more": _module(HEADERS_MORE) if whole else "",
         "http2_flag": "" if directive else " http2",
         "http2_directive": directive,
-        "connections_per_client": CONNECTIONS_PER_CLIENT,
+        "most_spilled": MOST_SPILLED,
         "public_listen": ports.listen(server.public_address, server.public_port),
         "http_listen": ports.listen(server.public_address, server.http_port),
         "ops_listen": ports.listen(server.ops_address, server.ops_port),

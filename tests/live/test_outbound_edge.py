@@ -345,8 +345,8 @@ def test_a_door_that_cannot_be_reached_has_sent_nothing() -> None:
 
 
 def test_one_connection_too_many_is_told() -> None:
-    words = f"limit_conn motion_gateway_connections {nginx_conf.CONNECTIONS_PER_CLIENT};"
-    with standing({words: words.replace(str(nginx_conf.CONNECTIONS_PER_CLIENT), "1")}) as edge:
+    words = "limit_conn motion_gateway_outbound"
+    with standing({f"{words} {doors.DOORS['outbound'].per_client};": f"{words} 1;"}) as edge:
         answered = threading.Event()
         edge.door.reply = lambda connection, heard: (answered.wait(20), answer(200)(connection, heard))[-1]
         with ThreadPoolExecutor(1) as pool:
@@ -389,7 +389,7 @@ def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path)
             events {{}} http {{ {ways} include {tmp_path}/included.conf; }}
         """)
         edge.house.children.pop().stop()
-        command = (paths.program("nginx"), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
+        command = (nginx_conf.program(), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
         edge.house.children.append(Child(command, edge.house.folder / LOG))
         edge.house.wait_for(lambda: edge.ask().status == 200)
         lie = (("x-forwarded-for", MOTION),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -167,6 +168,20 @@ def faults(house: House, where: str) -> dict[str, str]:
 def test_what_cannot_be_read_is_answered_in_our_form_or_not_at_all(house: House, where: str) -> None:
     assert faults(house, where) == {}
     assert house.sinch().send(callbacks.text("after it")).status == 200
+
+
+def test_a_body_that_cannot_be_kept_is_a_passing_trouble(house: House) -> None:
+    kept = house.folder / "state" / "run" / "client_body"
+    shutil.rmtree(kept)
+    kept.write_bytes(b"")
+    try:
+        large = house.ask(NOTIFY.decode(), method="POST", body=b"x" * 200_000)
+        assert (large.status, large.body, large.header("server")) == (503, errors.body(503), None)
+        assert large.header("retry-after") == "5"
+    finally:
+        kept.unlink()
+        kept.mkdir(mode=0o777)
+        kept.chmod(0o777)
 
 
 @pytest.fixture(scope="module")
