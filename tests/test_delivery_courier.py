@@ -17,8 +17,10 @@ import pytest
 import structlog
 
 from gateway import __version__, store, telemetry
+from gateway.config import Settings
 from gateway.delivery import claims, courier, records, trouble
-from gateway.delivery.courier import Courier
+from gateway.delivery.courier import Courier, Room
+from gateway.delivery.health import Scope
 from gateway.ingress import events, intake
 from gateway.motion.notify import Notifier
 from gateway.store import schema
@@ -109,14 +111,10 @@ def of(contact: str, names: Sequence[str]) -> list[str]:
     return [each for each in names if each[0] == contact]
 
 
-@contextlib.contextmanager
-def carrying(
-    spool: Database, motion: Motion, *, notifier: Any = None, accounts: Sequence[int] = (7,), **spool_settings: Any
-) -> Iterator[Scene]:
-    """A courier that runs in a thread. It must have ended ten seconds after it was asked to."""
-    settings = config_samples.settings(
-        motion={"url": motion.url},
-        spool={"deadline": "1s", "deliveries": 8} | spool_settings,
+def made_settings(accounts: Sequence[int], *, motion: dict[str, Any] | None = None, **spool: Any) -> Settings:
+    return config_samples.settings(
+        motion=motion or {},
+        spool={"deadline": "1s", "deliveries": 8} | spool,
         account=[
             config_samples.account(
                 connector_id=number, app_id=f"app-{number}", webhook_secrets=[f"secret of {number}" * 3]
@@ -124,6 +122,14 @@ def carrying(
             for number in accounts
         ],
     )
+
+
+@contextlib.contextmanager
+def carrying(
+    spool: Database, motion: Motion, *, notifier: Any = None, accounts: Sequence[int] = (7,), **spool_settings: Any
+) -> Iterator[Scene]:
+    """A courier that runs in a thread. It must have ended ten seconds after it was asked to."""
+    settings = made_settings(accounts, motion={"url": motion.url}, **spool_settings)
     clock = HandClock()
     calls = notifier or Notifier(settings)
     carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.002)
@@ -851,6 +857,34 @@ def test_a_kind_on_which_motion_gives_no_answer_holds_up_its_own_contacts_alone(
     for number in range(4):
         scene.accept(f"z{number}")
         until(delivered(scene, f"z{number}"), "another customer's text", 0.9)
+
+
+TEXT, OTHERS_TEXT, NEW, START, OPT_IN = (
+    Scope(7, "MESSAGE_INBOUND"),
+    Scope(8, "MESSAGE_INBOUND"),
+    *(Scope(7, kind) for kind in ("CONTACT_CREATE", "CONVERSATION_START", "OPT_IN")),
+)
+ROOM: dict[str, tuple[int, int, list[Scope], list[tuple[Scope, int]]]] = {
+    "a kind that was never answered": (8, 1, [], [(TEXT, 2)]),
+    "one that was": (8, 1, [TEXT], [(TEXT, 8)]),
+    "one that was, of several accounts": (8, 2, [TEXT], [(TEXT, 6), (OTHERS_TEXT, 2)]),
+    "a kind without words": (8, 1, [NEW], [(NEW, 4), (TEXT, 2)]),
+    "several without words": (8, 1, [], [(NEW, 2), (START, 2), (OPT_IN, 0), (TEXT, 2), (OTHERS_TEXT, 2)]),
+    "one delivery": (1, 2, [], [(NEW, 1), (TEXT, 0)]),
+    "three": (3, 2, [TEXT], [(NEW, 1), (TEXT, 2)]),
+    "sixteen": (16, 1, [], [(NEW, 4), (TEXT, 4)]),
+}
+
+
+@pytest.mark.parametrize(("deliveries", "accounts", "answering", "taken"), ROOM.values(), ids=ROOM)
+def test_a_kind_gets_its_part_of_the_deliveries(
+    deliveries: int, accounts: int, answering: list[Scope], taken: list[tuple[Scope, int]]
+) -> None:
+    room = Room(
+        made_settings(range(7, 7 + accounts), deliveries=deliveries), collections.Counter(), frozenset(answering)
+    )
+    for about, most in taken:
+        assert [room.left > 0 and room.take(about) for _ in range(most + 1)] == [True] * most + [False]
 
 
 @pytest.mark.parametrize(
