@@ -20,7 +20,8 @@ def door(name: str, settings: Settings | None = None) -> Flask:
     """
     told = settings or _settings(name)
     patience = services.DOOR_PATIENCE_SECONDS
-    shared = services.build(told, needs=DOORS[name].needs, patience_seconds=patience)
+    row = DOORS[name]
+    shared = services.build(told, needs=row.needs, patience_seconds=patience, first=row.writes_first)
     if settings is None:
         shared.spool.require_latest()
     with suppress(SpoolUnavailable):  # it may be there later

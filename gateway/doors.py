@@ -48,6 +48,7 @@ class Door:
     most_body: int | str = "ingress.max_body"  # bytes of a request, or the setting that says so
     public: bool = False  # strangers may ask: the answers keep browsers out, and nginx words what goes wrong
     by_address: bool = False  # nginx lets in those of a setting alone, wherever it listens
+    writes_first: bool = False  # whoever else would write to the spool lets it go before
     sends_files: bool = False  # nginx sends the files that its answers name
     challenge: str = ""  # with its 401, where people open it: RFC 9110, 11.6.1
     wanted: str = ""  # the setting without which it stays shut; "": it is always open
@@ -90,6 +91,7 @@ _ROWS = (
         connections=64,
         per_client=128,
         public=True,
+        writes_first=True,
         secrets=frozenset({"account.webhook_secrets", "account.receive_token", "limits.storage"}),
         needs=frozenset({"limits"}),
     ),

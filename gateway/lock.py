@@ -6,7 +6,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,50 @@ def held(path: Path, *, patience_seconds: float, mode: int = MODE) -> Iterator[B
             if is_at(file, path):  # else whoever had it has renamed or removed it: there is another now
                 yield file
                 return
+
+
+class RightOfWay:
+    """Lets one process go before the others at something for which all ask again and again.
+
+    Who comes first says that it waits; the others look whether it does, before they ask. Where that cannot be said or
+    seen, on a full disk for instance, all are equal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, -1
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Say that we wait, for as long as this lasts."""
+        with suppress(OSError):
+            fcntl.flock(self._descriptor(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor(), fcntl.LOCK_UN)
+
+    def is_claimed(self) -> bool:
+        """Tell whether another process says so."""
+        try:
+            fcntl.flock(self._descriptor(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor(), fcntl.LOCK_UN)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _descriptor(self) -> int:
+        if self._file < 0:
+            self._file = _open(self._path, MODE)
+        return self._file
 
 
 @contextmanager

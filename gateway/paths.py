@@ -5,7 +5,7 @@ state_dir/
   vault/          the files of attachments; nginx's workers may read what is in it
   run/            the doors' sockets, and nginx's configuration, pid and temporary files
   edge.log        what an nginx writes that includes us
-  *.lock          each held by a process for as long as it lives
+  *.lock          each held by a process for as long as it lives; `writers.lock` by the first door while it waits
 """
 
 from __future__ import annotations

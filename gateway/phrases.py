@@ -57,6 +57,7 @@ class Finding(StrEnum):
     CERTIFICATE_OLD = "certificate-old"
     SPOOL_UNAVAILABLE = "spool-unavailable"
     SPOOL_DISPLACED = "spool-displaced"
+    SPOOL_LOG_LARGE = "spool-log-large"
     VAULT_FULL = "vault-full"
     FILE_ALTERED = "file-altered"
     TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a phrase

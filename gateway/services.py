@@ -44,12 +44,18 @@ class Unbuilt:
         raise GatewayError(f"{self._name} is not among what this process needs")
 
 
-def build(settings: Settings, *, needs: Collection[str] = (), patience_seconds: float = PATIENCE_SECONDS) -> Services:
+def build(
+    settings: Settings,
+    *,
+    needs: Collection[str] = (),
+    patience_seconds: float = PATIENCE_SECONDS,
+    first: bool = False,
+) -> Services:
     """Build settings, spool and clock, and of the others those that `needs` names.
 
-    `patience_seconds`: how long to wait for a spool that another process is writing to.
+    `patience_seconds`: how long to wait for a spool that another process is writing to; `first`: before all others.
     """
-    spool, clock = Database(paths.spool(settings), patience_seconds=patience_seconds), WallClock()
+    spool, clock = Database(paths.spool(settings), patience_seconds=patience_seconds, first=first), WallClock()
     others: dict[str, Any] = {
         name: make(settings, spool, clock) if name in needs else Unbuilt(name) for name, make in _MAKERS.items()
     }

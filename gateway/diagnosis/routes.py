@@ -105,5 +105,8 @@ def _waiting(services: Services) -> dict[str, object]:
     oldest = backlog.oldest_pending_at
     age = None if oldest is None else max(0, round(services.clock.now() - oldest))
     found = [vars(each) | {"remedy": each.remedy} for each in trouble.known(services.spool)]
+    if large := services.spool.large_log_bytes:
+        told = {"reason": f"{large} bytes", "remedy": anchor.LARGE_LOG_REMEDY}
+        found.append({"finding": Finding.SPOOL_LOG_LARGE, "about": ""} | told)
     waiting: dict[str, object] = {"events": backlog.counts, "oldest_pending_seconds": age}
     return waiting | ({"findings": found} if found else {})

@@ -31,6 +31,7 @@ REMEDIES = {
     Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
     Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
 }
+LARGE_LOG_REMEDY = "somebody has been reading for long: look for a command, a backup or a program that does"
 LOSSES = frozenset({Reason.SPOOL_OVERWRITTEN, Reason.SPOOL_LOG_CUT})  # bytes are wrong: nothing may be copied from them
 
 _LOOKS = 50  # at what others change at the same moment

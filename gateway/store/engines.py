@@ -5,7 +5,8 @@ Rule 2. One write transaction at a time in a process. Writers that wait for it s
         so that a burst costs one fsync and not one each. A writer whose work raises takes back its own work
         alone: those beside it are done again, each in a savepoint, which costs too much to be made for everybody.
 Rule 3. Processes take turns at writing, and ask for theirs every millisecond. SQLite's own waiting sleeps
-        longer and longer between two looks: a busy courier would keep the doors out for seconds.
+        longer and longer between two looks: a busy courier would keep the doors out for seconds. The first door has
+        the right of way: while it waits for a transaction to end, no other process begins one.
 Rule 4. Nothing is told as written, and nothing is read, while another file than the one that is open stands at the
         spool's path (`anchor`): that is looked at after each commit, and before whatever comes next. What the file that
         was moved lacks is copied into it out of its log, so that it is whole wherever it is now.
@@ -19,15 +20,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gateway import clock
 from gateway.errors import SpoolUnavailable
+from gateway.lock import RightOfWay
 from gateway.phrases import Reason
 from gateway.store import anchor, sqlite
-from gateway.store.pool import Connections
+from gateway.store.pool import LARGE_LOG_BYTES, Connections
 from gateway.store.sqlite import Connection, Run
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ T = TypeVar("T")
 Work = Callable[[Run], T]
 
 TURN_SECONDS = 0.001
+WAY = "writers.lock"
+WAY_SECONDS = 1.0  # so long the others let the first door go before them; then they take their chance
 
 
 class _Ticket(Generic[T]):
@@ -78,9 +82,10 @@ class _Ticket(Generic[T]):
 class Database:
     """The spool's database file. Safe to use from several threads and processes; opened when it is first used."""
 
-    def __init__(self, path: Path, *, patience_seconds: float) -> None:
-        """`patience_seconds`: how long to wait for another process's transaction to end."""
+    def __init__(self, path: Path, *, patience_seconds: float, first: bool = False) -> None:
+        """`patience_seconds`: how long to wait for another process's transaction to end; `first`: before all others."""
         self.path = path
+        self._first, self._way = first, RightOfWay(path.with_name(WAY))
         self._patience_seconds = patience_seconds
         self._pool = Connections(path, patience_seconds=patience_seconds)
         self._writing: Connection | None = None
@@ -143,10 +148,16 @@ class Database:
         """Raises SpoolUnavailable where the file that is open is not the one at its path."""
         self._pool.require_in_place()
 
+    @property
+    def large_log_bytes(self) -> int:
+        """How large the log is, where it is larger than it should be; else 0."""
+        return self._pool.log_bytes if self._pool.log_bytes > LARGE_LOG_BYTES else 0
+
     def close(self) -> None:
         with self._writer:
             self._writing = None
             self._pool.close()
+            self._way.close()
 
     def _written(self, ticket: _Ticket[T]) -> T:
         self._waiting.append(ticket)
@@ -207,13 +218,23 @@ class Database:
             raise
 
     def _begin(self, driver: Connection) -> None:
-        deadline = clock.steady() + self._patience_seconds
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite.Error as error:
-                if sqlite.reason(error, self.path) != Reason.SPOOL_LOCKED or clock.steady() > deadline:
-                    raise
-            else:
-                return
-            clock.pause(TURN_SECONDS)
+        began, claimed = clock.steady(), False
+        with ExitStack() as way:
+            while True:
+                late = clock.steady() - began
+                gives_way = not self._first and late < WAY_SECONDS and self._way.is_claimed()
+                if not gives_way and self._has_begun(driver, patient=late < self._patience_seconds):
+                    return
+                if self._first and not claimed:
+                    way.enter_context(self._way.claimed())
+                    claimed = True
+                clock.pause(TURN_SECONDS)
+
+    def _has_begun(self, driver: Connection, *, patient: bool) -> bool:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite.Error as error:
+            if sqlite.reason(error, self.path) != Reason.SPOOL_LOCKED or not patient:
+                raise
+            return False
+        return True

@@ -17,6 +17,8 @@ from gateway.store import anchor, sqlite
 from gateway.store.anchor import Anchor
 from gateway.store.sqlite import Connection
 
+LARGE_LOG_BYTES = 3 * sqlite.LOG_BYTES
+
 
 class Connections:
     def __init__(self, path: Path, *, patience_seconds: float) -> None:
@@ -26,6 +28,7 @@ class Connections:
         self._idle: list[Connection] = []  # those of readers that nobody uses
         self._anchor: Anchor | None = None
         self._looking = threading.Lock()
+        self._log_is_large = False
         self.trouble: Reason | None = None  # what was told last of where the file is
 
     def require_in_place(self) -> None:
@@ -38,6 +41,15 @@ class Connections:
                 self._tell_of(error.reason)
                 raise
             self._tell_of(None)
+            large = self.log_bytes > LARGE_LOG_BYTES
+            if large and not self._log_is_large:
+                telemetry.find(Finding.SPOOL_LOG_LARGE, bytes=self.log_bytes, remedy=anchor.LARGE_LOG_REMEDY)
+            self._log_is_large = large
+
+    @property
+    def log_bytes(self) -> int:
+        """How large the log was at the last look."""
+        return self._anchor.log_bytes if self._anchor else 0
 
     def explained(self, failure: Exception) -> Exception:
         """What went wrong: where another file is why SQLite found nothing but nonsense, that."""

@@ -49,14 +49,16 @@ BY_NUMBER = {
 ASKED_OF_THE_DISK = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_AUTH")
 LOOK_SECONDS = 5.0  # how long to wait for who uses the spool while its schema is looked at
 
-# The last two are for speed: indexes of digests are written all over, in pages that shall be found in memory and be
-# copied from the log into the file not too often.
+LOG_BYTES = 40_000_000  # somewhat more than is copied back at once
+# The cache and when to copy back are for speed: indexes of digests are written all over, in pages that shall be found
+# in memory and be copied from the log into the file not too often.
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-32000",  # KiB
     "wal_autocheckpoint=8000",  # pages of 4 KiB
+    f"journal_size_limit={LOG_BYTES}",  # it grows beyond while somebody reads for long, and shrinks once it begins anew
 )
 _NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"--.*")

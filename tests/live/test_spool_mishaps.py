@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from gateway.store import anchor, schema
 from gateway.store.engines import Database
 from sandbox import callbacks
 from tests import mishaps
-from tests.live.house import House, opened
+from tests.live.house import ROOT, House, opened
 from tests.mishaps import MISHAPS, Mishap
 from tests.spool_samples import rows, until
 
@@ -159,3 +162,48 @@ def test_what_motion_was_given_is_settled_once_the_spool_is_back(house: House) -
     house.settle()
     assert [row.state for row in house.events()] == ["delivered"]
     assert len(house.motion.accepted) == 1
+
+
+HOG = """
+import sys, threading, time
+from pathlib import Path
+from gateway.store.engines import Database
+spool = Database(Path(sys.argv[1]), patience_seconds=60)
+def hold(run):
+    run("prove_writable")
+    time.sleep(0.3)
+def hog():
+    while True:
+        spool.tell(hold)
+for _ in range(2):
+    threading.Thread(target=hog, daemon=True).start()
+print("began", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_callbacks_are_taken_in_beside_whatever_else_writes_all_the_time(house: House) -> None:
+    with ExitStack() as stack:
+        for _ in range(2):
+            hog = stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", HOG, house.spool().path], stdin=-1, stdout=-1, cwd=ROOT)
+            )
+            stack.callback(hog.kill)
+            assert hog.stdout is not None
+            assert hog.stdout.readline() == b"began\n"
+        for number in range(12):
+            assert house.sinch().send(callbacks.text(f"words {number}")).status == 200
+    house.settle()
+
+
+def test_no_command_that_lists_keeps_the_log_from_beginning_anew_while_somebody_reads_its_page(house: House) -> None:
+    for number in range(40):
+        assert house.sinch().send(callbacks.text(f"words {number}" + "x" * 20_000)).status == 200
+    house.settle()
+    for command in ("events", "sends", "attachments", "turned-away"):
+        with subprocess.Popen(house.typed(command, "list"), stdout=subprocess.PIPE) as pager:
+            assert pager.stdout is not None
+            pager.stdout.read(1)  # and no more, as a pager that waits for a key
+            with closing(sqlite3.connect(house.spool().path)) as other:
+                assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, command
+            pager.kill()
