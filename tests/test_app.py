@@ -123,6 +123,8 @@ class Failing:
     def tell(self, _work: Callable[..., object]) -> object:
         raise self._error
 
+    ask = tell
+
 
 def failing(door: Door, error: Exception) -> Any:
     """What the door answers when its spool raises `error`."""

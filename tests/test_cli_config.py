@@ -76,7 +76,8 @@ WRONG = {
 
 @pytest.mark.parametrize(("written", "keys"), WRONG.values(), ids=WRONG)
 def test_check_tells_programs_what_is_wrong(tmp_path: Path, written: str | None, keys: list[str]) -> None:
-    file = tmp_path / "gateway.toml"
+    file = tmp_path / ("a" * 90) / "gateway.toml"  # longer than what is shown of a name
+    file.parent.mkdir()
     if written is not None:
         file.write_text(written)
     result = CliRunner().invoke(group, ["--config", str(file), "config", "check", "--json"])

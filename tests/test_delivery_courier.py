@@ -132,7 +132,7 @@ def carrying(
     settings = made_settings(accounts, motion={"url": motion.url}, **spool_settings)
     clock = HandClock()
     calls = notifier or Notifier(settings)
-    carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.002)
+    carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.005)
     thread = threading.Thread(target=carrier.run)
     thread.start()
     try:
@@ -383,7 +383,7 @@ def test_what_was_under_way_when_motion_went_away_does_not_count_as_probes(
     scene.wait_until_idle()
     scene.motion.set_fault(faults.NONE)
     scene.clock.advance(seconds)
-    scene.wait_for_rounds()
+    scene.wait_until_idle()
     assert (len(scene.heard) > 9) is probed
 
 

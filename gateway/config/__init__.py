@@ -174,4 +174,4 @@ def _text(path: Path) -> str:
 
 def _unusable(path: Path, complaint: str, remedy: str) -> SettingsError:
     """Make the error for the file as a whole: its path stands where else a key does."""
-    return refused([Problem(problems.name(str(path)), complaint, remedy)])
+    return refused([Problem(problems.place(path), complaint, remedy)])

@@ -78,6 +78,11 @@ def name(key: str) -> str:
     return _short(printable.text(key))
 
 
+def place(file: object) -> str:
+    """Write the path of a file, safe to print and whole: who is to look for it needs all of it."""
+    return printable.text(str(file))
+
+
 def remedy_for_key(unknown: str, table: str) -> str:
     """Guess the remedy for the key `unknown` in `table`."""
     close = _close(unknown, tables.keys(tables.TABLES[table]))
