@@ -26,6 +26,7 @@ from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.conversation.account import KEY, Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
+from sandbox.conversation.tokens import Life
 from sandbox.listener import Listener
 from tests.live.house import ACCOUNT, LOG, House
 from tests.live.private_edge import MOTION, NAME, PORT, furnished, sinch_port
@@ -154,6 +155,19 @@ class Trap:
     def _hear(self, connection: socket.socket) -> None:
         connection.settimeout(5)
         self.heard.append(connection.recv(65536))
+
+
+@contextlib.contextmanager
+def with_token(calls: CallHouse) -> Iterator[CallHouse]:
+    """Have an access token in hand and nothing in the way; afterwards nothing hangs any more."""
+    calls.api.tokens.life = Life()
+    calls.quiet()
+    agent, customer = calls.agent(basic=True), calls.customer()
+    calls.house.wait_for(lambda: agent.reply(customer.contact_id, "Hola").accepted)
+    calls.api.forget()
+    yield calls
+    calls.house.motion.release()
+    calls.quiet()
 
 
 def text(words: str = "Buenos días") -> dict[str, Any]:

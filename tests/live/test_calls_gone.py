@@ -17,9 +17,8 @@ from sandbox import connection, faults
 from sandbox.agent import Agent
 from sandbox.callbacks import Customer
 from sandbox.connection import Request
-from sandbox.conversation.tokens import Life
 from sandbox.faults import HANG, NONE
-from tests.live.call_house import CallHouse, body, opened, sends_at
+from tests.live.call_house import CallHouse, body, opened, sends_at, with_token
 from tests.picture_samples import picture, written
 
 SHORT_SECONDS = 0.5  # of Motion's patience
@@ -36,14 +35,8 @@ def _calls() -> Iterator[CallHouse]:
 @pytest.fixture
 def calls(_calls: CallHouse) -> Iterator[CallHouse]:
     """A gateway that keeps the keys, with a token in hand."""
-    _calls.api.tokens.life = Life()
-    _calls.quiet()
-    agent, customer = _calls.agent(basic=True), _calls.customer()
-    _calls.house.wait_for(lambda: agent.reply(customer.contact_id, "Hola").accepted)
-    _calls.api.forget()
-    yield _calls
-    _calls.house.motion.release()
-    _calls.quiet()
+    with with_token(_calls) as calls:
+        yield calls
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from tests.live.call_house import (
     body,
     opened,
     sends_at,
+    with_token,
 )
 from tests.picture_samples import picture, written
 
@@ -50,13 +51,8 @@ def _calls() -> Iterator[CallHouse]:
 @pytest.fixture
 def calls(_calls: CallHouse) -> Iterator[CallHouse]:
     """A gateway that keeps the keys, with a token in hand."""
-    _calls.api.tokens.life = Life()
-    _calls.quiet()
-    agent, customer = _calls.agent(basic=True), _calls.customer()
-    _calls.house.wait_for(lambda: agent.reply(customer.contact_id, "Hola").accepted)
-    _calls.api.forget()
-    yield _calls
-    _calls.quiet()
+    with with_token(_calls) as calls:
+        yield calls
 
 
 def send_many(calls: CallHouse, count: int = MANY) -> list[Told]:
