@@ -11,6 +11,7 @@ from gateway import doors, errors, telemetry
 from gateway.doors import DOORS, Door
 from gateway.phrases import Line, Reason
 from gateway.services import Services
+from gateway.strangers import BROUGHT_ABOUT, Crowd
 
 
 def create_app(services: Services, *, door: str) -> Flask:
@@ -80,22 +81,36 @@ def _turn_away(services: Services, door: Door) -> None:
     services.turned_away.note(door.name, reason, about=str(about), address=request.headers.get("X-Real-IP", ""))
 
 
+def _is_written(crowd: Crowd, door: Door) -> bool:
+    reason = g.decision.get(telemetry.REASON)
+    if reason not in BROUGHT_ABOUT or "turned_away" in g:  # which is for what was signed rightly
+        return True
+    return crowd.lets_write(door.name, reason, address=request.headers.get("X-Real-IP", ""))
+
+
+def _decide(services: Services, door: Door, status: int) -> None:
+    given = request.headers
+    telemetry.decision(
+        door.name,
+        **{
+            telemetry.STATUS: status,
+            telemetry.REQUEST_ID: given.get("X-Request-Id"),
+            telemetry.ADDRESS: given.get("X-Real-IP"),
+            telemetry.MILLISECONDS: round((services.clock.now() - g.started_at) * 1000, 1),
+        },
+        **g.decision,
+    )
+
+
 def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
+    crowd = Crowd(services.clock)
+
     def finish(response: Response) -> Response:
         response.headers.update(door.headers)
         if response.status_code == 401 and door.challenge:
             response.headers["WWW-Authenticate"] = door.challenge
-        given = request.headers
-        telemetry.decision(
-            door.name,
-            **{
-                telemetry.STATUS: response.status_code,
-                telemetry.REQUEST_ID: given.get("X-Request-Id"),
-                telemetry.ADDRESS: given.get("X-Real-IP"),
-                telemetry.MILLISECONDS: round((services.clock.now() - g.started_at) * 1000, 1),
-            },
-            **g.decision,
-        )
+        if _is_written(crowd, door):
+            _decide(services, door, response.status_code)
         if response.status_code >= 400:
             _turn_away(services, door)
         return response

@@ -20,6 +20,7 @@ class Line(StrEnum):
     GUNICORN = "gunicorn"
     EDGE = "edge"  # nginx's answer, in our form
     LOST = "lines lost"
+    COUNTED = "counted, not written"
     STARTED = "started"
     STOPPED = "stopped"
     DIED = "died"

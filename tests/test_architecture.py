@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 149
+MOST_MODULES = 150
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 
@@ -55,6 +55,7 @@ FLOORS = {
         "gateway.certs",
         "gateway.limits",
     ),
+    "strangers": ("gateway.strangers",),
     "what the rooms keep": (
         "gateway.ingress.intake",
         "gateway.delivery.claims",

@@ -13,14 +13,14 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from gateway import clock, lock, paths, telemetry
-from gateway.clock import WallClock
+from gateway.clock import SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Line, Reason
@@ -29,6 +29,7 @@ from gateway.serving.process import STOPPING, Signals
 from gateway.serving.watch import CertificateWatch
 from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
+from gateway.strangers import Crowd
 
 NAME = "nginx"
 CHANGE_OVER_SECONDS = 10.0  # within which an nginx that takes up its configuration has begun new workers
@@ -39,6 +40,8 @@ PATIENCE_SECONDS = 2.0  # with who writes to the spool: what cannot be counted n
 _CALLBACK = re.compile(r"/api/whatsapp/accounts/([0-9]{1,9})/notify")
 _LISTEN = re.compile(r"^( *listen )([^ ;]+)", re.MULTILINE)
 _USER = re.compile(r"^user .*;$", re.MULTILINE)
+_OF_A_CONNECTION = re.compile(r"#\d+: \*\d+ ([A-Za-z()_ -]{1,60})")  # nginx's own words, up to what it fills in
+_CLIENT = re.compile(r", client: ([0-9a-f.:]{2,45})")
 _BY_STATUS = {413: "body too large", 429: "too many connections"}
 
 
@@ -122,12 +125,22 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     ring = Ring(spool, clock=WallClock())
     watch = CertificateWatch(settings, spool, clock=WallClock())
 
+    crowd = Crowd(SteadyClock())
+
     def pass_on(line: str) -> None:
-        telemetry.relay(line, Line.EDGE)
-        if refused := read_refusal(line, settings()):
+        refused = read_refusal(line, settings())
+        if not (stranger := read_stranger(line, refused)) or crowd.lets_write(**stranger):
+            telemetry.relay(line, Line.EDGE)
+        if refused:
             ring.note(**refused)
 
-    ways = ((running.stdout, pass_on), (running.stderr, lambda line: telemetry.quote(NAME, line)))
+    def quote(line: str) -> None:
+        about = _OF_A_CONNECTION.search(line)
+        address = _CLIENT.search(line)
+        if not about or crowd.lets_write(NAME, about[1].strip(), address=address[1] if address else ""):
+            telemetry.quote(NAME, line)
+
+    ways = ((running.stdout, pass_on), (running.stderr, quote))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
     watching = threading.Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True)
     for thread in (*relays, watching):
@@ -145,6 +158,18 @@ def read_refusal(line: str, settings: Settings) -> dict[str, str] | None:
     except (ValueError, KeyError, TypeError):  # its own words; a line of another release
         return None
     return found and {**dict(zip(("door", "reason", "about"), found, strict=True)), "address": told["address"]}
+
+
+def read_stranger(line: str, refused: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Read out of a line of nginx's what a stranger has brought about; None where a door has failed, or of all else."""
+    if refused:
+        return {name: refused[name] for name in ("door", "reason", "address")}
+    try:
+        told = json.loads(line)
+        status, address = int(told["status"]), str(told["address"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return {"door": "edge", "reason": f"status {status}", "address": address} if status < 500 else None
 
 
 def _public_ports(settings: Settings) -> tuple[int, int]:

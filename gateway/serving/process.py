@@ -5,6 +5,7 @@ And the courier's, which does nothing else.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import signal
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, cast
 
 from gateway import errors, lock, paths, telemetry
 from gateway.clock import Clock, SteadyClock
@@ -22,6 +24,7 @@ from gateway.phrases import Finding, Line, Reason
 
 TICK_SECONDS = 0.1
 PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS})
+PIPE_BYTES = 2**20  # as much as Linux lets everybody have: some 3,500 lines of nginx's
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -95,11 +98,27 @@ def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[by
     # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
     # group, so that what it started in turn does not outlive it either.
     told = (paths.program("setpriv"), "--pdeathsig", "TERM", "--", *command)
-    stream = subprocess.PIPE if heard else None
     try:
-        return subprocess.Popen(told, stdout=stream, stderr=stream, process_group=0)
+        return _heard(told) if heard else subprocess.Popen(told, process_group=0)
     except OSError as error:
         raise CommandError(f"{command[0]} cannot be started: {error.strerror}") from error
+
+
+def _heard(told: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program and hear it: its errors by a pipe that it does not wait for, all else by a large one."""
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    try:
+        running = subprocess.Popen(told, stdout=subprocess.PIPE, stderr=its, process_group=0)
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(its)
+    running.stderr = os.fdopen(ours, "rb")
+    with suppress(OSError):  # an account may have so many pages
+        fcntl.fcntl(cast("IO[bytes]", running.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return running
 
 
 def children(pid: int) -> set[int]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
+import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
 from sandbox import callbacks
-from tests.live.house import House, opened
+from tests.live.house import HOST, House, opened
 
 MORE_THAN_A_PIPE_HOLDS = 400  # lines
+STRANGER = f"GET /nothing HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
 class Reader:
@@ -40,6 +44,21 @@ def said_into_a_pipe(house: House, *command: str) -> Iterator[Reader]:
     os.close(pipe)
 
 
+def strangers(house: House, count: int) -> int:
+    """Ask so often for nothing, over one connection; returns how often it was answered."""
+    context = ssl.create_default_context(cafile=str(house.folder / "ca.pem"))
+    with (
+        socket.create_connection(("127.0.0.1", house.public_port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=HOST) as wrapped,
+    ):
+        wrapped.sendall(STRANGER * count)
+        heard = b""
+        with contextlib.suppress(TimeoutError):
+            while heard.count(b"HTTP/1.1 404") < count and (more := wrapped.recv(65536)):
+                heard += more
+    return heard.count(b"HTTP/1.1 404")
+
+
 def test_a_reader_of_the_log_that_stops_holds_no_door_up() -> None:
     with opened(started=False) as house, said_into_a_pipe(house, "serve") as reader:
         house.wait_until_ready()
@@ -52,3 +71,36 @@ def test_a_reader_of_the_log_that_stops_holds_no_door_up() -> None:
         told = [line["event_id"] for line in reader.lines() if line["event"] == "ingress"]
         assert sorted(told) == sorted({event.id for event in house.events()})
         assert len(lines) < len(reader.lines())
+
+
+def test_a_gateway_that_is_stopped_holds_up_neither_who_signs_nor_strangers() -> None:
+    with opened() as house:
+        [serve] = house.children
+        serve.signal(signal.SIGSTOP)
+        try:
+            assert strangers(house, MORE_THAN_A_PIPE_HOLDS) == MORE_THAN_A_PIPE_HOLDS
+            assert house.sinch().send(callbacks.text("in between")).status == 200
+            house.motion.wait_for_accepted(1)
+        finally:
+            serve.signal(signal.SIGCONT)
+        house.wait_for(lambda: house.decisions("nginx", status=404))
+
+
+def test_lines_about_strangers_are_counted_above_a_rate_and_those_about_callbacks_are_not() -> None:
+    with opened() as house:
+        sinch, forger = house.sinch(), house.sinch(secret="not the secret of anybody")
+        forged = forger.prepare(callbacks.text("forged"))
+        answers = [forger.post(forged).status for _ in range(150)]
+        assert set(answers) == {401, 429}
+        assert strangers(house, 300) == 300
+        for number in range(5):
+            assert sinch.send(callbacks.text(f"{number}")).status == 200
+        house.settle()
+        assert house.children.pop().stop() == 0
+        counted = {(line["door"], line["reason"]): line["count"] for line in house.lines if "addresses" in line}
+        assert counted[("edge", "unknown path")] == 200
+        assert counted[("ingress", "limit of failed signatures per address")] == answers.count(429) - 100
+        assert len(house.decisions("nginx", status=404)) == 100
+        assert (
+            len(house.decisions("ingress", reason="accepted")) == len(house.decisions("courier", event="delivery")) == 5
+        )

@@ -22,7 +22,7 @@ def ready(house: House, *options: str) -> tuple[int, str]:
 def test_who_waits_for_a_start_hears_when_it_is_ready() -> None:
     with opened(started=False, ops=LOCKED) as house:
         house.write_settings()
-        house._run(house.typed("serve"))
+        house.run(house.typed("serve"))
         assert ready(house, "--wait", "60") == (0, "Ready.\ncourier  ok\ningress  ok\nspool    ok\n")
 
 
