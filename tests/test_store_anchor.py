@@ -165,3 +165,10 @@ def test_a_spool_that_is_not_there_is_not_made(tmp_path: Path) -> None:
             with pytest.raises(SpoolUnavailable, match=r"^spool file is gone$"):
                 work(lambda run: run("count_events"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_asking_for_the_schema_takes_no_lock_from_who_has_the_spool_open(spool: Database) -> None:
+    spool.require_latest()
+    subprocess.run([sys.executable, "-c", OTHERS_WORK, spool.path, "accept(spool, 'theirs')"], check=True)
+    accept(spool, "ours")  # else the other one, as the last to close it, has taken the log away
+    assert sorted(bodies(spool.path)) == ["request-first", "request-ours", "request-theirs"]

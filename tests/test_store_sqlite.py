@@ -85,7 +85,6 @@ WHOLE = {
     "erase_sends": "send",
     "count_deaths": "lane",
     "free_lanes": "lane",
-    "newest_accepted": "event",  # no more than the last row of it
     "has_revisions": "sqlite_master",
     "revision": "alembic_version",
 }

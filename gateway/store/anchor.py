@@ -21,6 +21,7 @@ from pathlib import Path
 
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
+from gateway.store import sqlite
 
 # What to do: said with the finding, and by /readyz.
 REMEDIES = {
@@ -56,7 +57,7 @@ class Anchor:
             self._files += [os.open(name, os.O_RDONLY | os.O_CLOEXEC) for name in self._names]
         except OSError as error:
             self.let_go()
-            raise SpoolUnavailable(Reason.SPOOL_GONE) from error
+            raise SpoolUnavailable(_said(error)) from error
         self._held = [_identity(os.fstat(file)) for file in self._files]
         if self._held[0] != _identity(held):
             self.let_go()
@@ -146,7 +147,7 @@ def found(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except OSError as error:
-        raise SpoolUnavailable(Reason.SPOOL_GONE) from error
+        raise SpoolUnavailable(_said(error)) from error
 
 
 def require_own_log(path: Path) -> None:
@@ -163,6 +164,11 @@ def require_own_log(path: Path) -> None:
                 return
     if log.exists() and log.stat().st_size > _LOG_HEAD_BYTES:
         raise FileExistsError(log)
+
+
+def _said(error: OSError) -> Reason:
+    """What the system says: that it is not there, or that descriptors have run out, or rights."""
+    return sqlite.BY_NUMBER.get(error.errno or 0, Reason.SPOOL_GONE)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

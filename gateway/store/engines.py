@@ -120,7 +120,8 @@ class Database:
 
     def require_latest(self) -> None:
         """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
-        found = sqlite.current(self.path)  # on a connection of its own: a process may fork yet
+        # On a connection of its own, where none is open: a process may fork yet.
+        found = self.ask(sqlite.revision) if self._pool.is_open else sqlite.current(self.path)
         if found != sqlite.latest():
             newer = found is not None and found not in sqlite.revisions()
             raise SpoolUnavailable(Reason.SPOOL_NEWER if newer else Reason.SPOOL_SCHEMA)

@@ -47,6 +47,10 @@ class Connections:
             self._log_is_large = large
 
     @property
+    def is_open(self) -> bool:
+        return self._anchor is not None
+
+    @property
     def log_bytes(self) -> int:
         """How large the log was at the last look."""
         return self._anchor.log_bytes if self._anchor else 0
@@ -111,4 +115,4 @@ class Connections:
         if trouble is None:
             telemetry.note(Line.SPOOL_IS_BACK)
         else:
-            telemetry.find(Finding.SPOOL_DISPLACED, reason=trouble, remedy=anchor.REMEDIES[trouble])
+            telemetry.find(Finding.SPOOL_DISPLACED, reason=trouble, remedy=anchor.REMEDIES.get(trouble, ""))

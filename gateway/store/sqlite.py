@@ -148,10 +148,10 @@ def current(path: Path) -> str | None:
         with translated(path, OSError):
             _require_whole(path)
             with closing(connect(path, patience_seconds=LOOK_SECONDS)) as driver:
-                revision = _revision(driver)
-                if revision is None and runner(driver)("is_foreign"):
+                found = revision(runner(driver))
+                if found is None and runner(driver)("is_foreign"):
                     raise SpoolUnavailable(Reason.SPOOL_DAMAGED)
-                return revision
+                return found
     except SpoolUnavailable as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
@@ -181,7 +181,7 @@ def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:
             # As it came it would want a log beside it, also where it is only to be read.
             made.execute("PRAGMA journal_mode=DELETE")
             whole = made.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            return _revision(made) if whole else None
+            return revision(runner(made)) if whole else None
         except Error:
             return None
 
@@ -209,7 +209,9 @@ def _looked_at(path: Path) -> Reason | None:
 
 
 def _require_whole(path: Path) -> None:
-    """Look at the head of a file. Raises SpoolUnavailable; and OSError, FileNotFoundError where there is none."""
+    """Look at the head of a file, for a process that has it not open: closing it would take SQLite's locks from that.
+
+    Raises SpoolUnavailable; and OSError, FileNotFoundError where there is none."""
     with path.open("rb") as file:
         head, size_bytes = file.read(100), os.fstat(file.fileno()).st_size
     if not head:
@@ -223,7 +225,7 @@ def _require_whole(path: Path) -> None:
         raise SpoolUnavailable(Reason.SPOOL_DAMAGED)
 
 
-def _revision(connection: Connection) -> str | None:
-    run = runner(connection)
+def revision(run: Run) -> str | None:
+    """The revision of the schema; None where there is none."""
     found = run("revision") if run("has_revisions") else []
     return str(found[0][0]) if found else None

@@ -402,7 +402,7 @@ WHERE json_extract(header.value, '$[0]') = :header
 
 -- name: newest_accepted
 -- Where nothing is signed.
-SELECT accepted_at FROM event ORDER BY id DESC LIMIT 1
+SELECT accepted_at FROM event WHERE id = (SELECT max(id) FROM event)
 
 -- name: purge_events
 -- By the time at which they were settled: what is pending never goes.
