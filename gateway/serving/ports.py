@@ -135,14 +135,22 @@ def _is_ours(settings: Settings, found: Holder, place: str) -> bool:
     if paths.edge_log(settings).exists() and found.name in ("nginx", ""):
         return True
     configuration = paths.nginx_conf(settings)
-    with suppress(OSError, ValueError):
-        pid = int(configuration.with_name("nginx.pid").read_text())
-        if str(configuration).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return False
-        if found.pid is not None:
-            return os.getpgid(found.pid) == os.getpgid(pid)
-        return f" {place} " in configuration.read_text().replace(";", " ")  # whose it is we may not see
+    with suppress(OSError):
+        if (pid := _running(configuration)) is not None:
+            if found.pid is not None:
+                return os.getpgid(found.pid) == os.getpgid(pid)
+            return f" {place} " in configuration.read_text("utf-8").replace(";", " ")  # whose it is we may not see
     return False
+
+
+def _running(configuration: Path) -> int | None:
+    """The process of the nginx that runs with it."""
+    for line in _PROC.glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = line.read_bytes().replace(b"\0", b" ") + b" "
+            if words.startswith(b"nginx: master ") and b" -c %b " % os.fsencode(configuration) in words:
+                return int(line.parent.name)
+    return None
 
 
 def _listening() -> Iterator[tuple[str, int, int, str]]:
