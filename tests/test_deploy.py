@@ -76,25 +76,28 @@ def test_systemd_reads_what_all_have_in_common_with_each_of_them(tmp_path: Path)
 
 
 def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_them_all() -> None:
-    assert set(SERVICES) == {"migrate", "courier", "nginx", *DOORS}
+    assert set(SERVICES) == {"migrate", "courier", "nginx", "ready", *DOORS}
     files = {unit.path.name for unit in SERVICES.values()}
-    assert set(TARGET.all("Wants")) == files
-    assert set(TARGET.all("PropagatesReloadTo")) == files - {"motion-gateway-migrate.service"}
+    ready, migrate = (f"motion-gateway-{name}.service" for name in ("ready", "migrate"))
+    assert TARGET.all("Requires") == [ready]
+    assert set(TARGET.all("Wants")) == files - {ready}
+    assert set(TARGET.all("PropagatesReloadTo")) == files - {migrate, ready}
 
 
 @each
 def test_a_unit_goes_with_the_target_and_never_gives_up(unit: Unit) -> None:
     assert unit.one("PartOf") == "motion-gateway.target"
     assert unit.one("StartLimitIntervalSec") == "0"
-    # Migrating is begun again by those who want it.
-    assert unit.all("Restart") == ([] if unit.name == "migrate" else ["always"])
+    # Migrating is begun again by those who want it; who looks whether all are ready looks once.
+    assert unit.all("Restart") == ([] if unit.name in ("migrate", "ready") else ["always"])
+    assert unit.all("RestartPreventExitStatus") == ["77"]  # of what only root can put right
 
 
 def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
     names = [unit.name for unit in in_order()]
     assert names[:2] == ["migrate", "courier"]
-    assert set(names[2:-1]) == set(DOORS)
-    assert names[-1] == "nginx"
+    assert set(names[2:-2]) == set(DOORS)
+    assert names[-2:] == ["nginx", "ready"]
 
 
 @each
@@ -120,14 +123,14 @@ def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: 
     granted = "CAP_NET_BIND_SERVICE" if unit.name == "nginx" else ""
     assert unit.one("CapabilityBoundingSet") == granted
     assert unit.all("AmbientCapabilities") == ([granted] if granted else [])
-    networked = unit.name in ("courier", "attachments", "outbound", "nginx")
+    networked = unit.name in ("courier", "attachments", "outbound", "nginx", "ready")
     assert unit.all("PrivateNetwork") == ([] if networked else ["yes"])
     assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
 
 
 # Who calls out may need a CA that lies beside the keys.
 KEYS = " ".join(f"-/etc/motion-gateway/tls/{name}privkey.pem" for name in ("", "outbound-"))
-KEPT_FROM = {"courier": [], "nginx": [], "attachments": [KEYS], "outbound": [KEYS]}
+KEPT_FROM = {"courier": [], "nginx": [], "attachments": [KEYS], "outbound": [KEYS], "ready": [KEYS]}
 
 
 @each
@@ -154,7 +157,7 @@ def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file
 
 def test_a_reload_proves_the_settings_first() -> None:
     for unit in SERVICES.values():
-        assert unit.name == "migrate" or unit.all("ExecReload")[0] == f"{PROGRAM} config check --settings"
+        assert unit.name in ("migrate", "ready") or unit.all("ExecReload")[0] == f"{PROGRAM} config check --settings"
 
 
 def strangers(root: Path) -> tuple[set[Path], set[Path]]:

@@ -8,6 +8,7 @@ Rule 3. Whom it turns away by itself is counted out of these lines: no door is t
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -55,7 +56,8 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
     pid = paths.run(settings) / "nginx.pid"  # nobody reads it, and on a full disk nginx would not start for it
     with suppress(OSError):
         pid.unlink(missing_ok=True)
-        pid.symlink_to("/dev/null")
+        if os.access(os.devnull, os.R_OK | os.W_OK, effective_ids=True):  # else nginx makes a file, as ever
+            pid.symlink_to(os.devnull)
     return process.start(command(settings), heard=True)
 
 

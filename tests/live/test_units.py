@@ -200,7 +200,7 @@ class Units:
         command = self.command(unit, unit.one("ExecStart"))
         if unit.one("Type") == "oneshot":
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            assert done.returncode == 0, done.stdout
+            assert done.returncode == 0, done.stdout + (self.house.log if self.running else "")
             return
         self.running[unit.name] = child = Child(command, self.house.folder / "gateway.log")
         self.house.children.append(child)
@@ -339,13 +339,24 @@ def test_what_they_leave_on_the_disk_is_for_their_account(units: Units) -> None:
     assert stat.S_IMODE(state.stat().st_mode) == 0o711
 
 
+def test_the_unit_that_waits_for_readiness_fails_where_a_door_is_shut(units: Units) -> None:
+    ready = SERVICES["ready"]
+    soon = ready.one("ExecStart").replace("--wait 30", "--wait 0")
+    assert subprocess.run(units.command(ready, soon)).returncode == 0
+    door = units.running["ingress"]
+    units.house.children.remove(door)
+    door.stop()
+    done = subprocess.run(units.command(ready, soon), capture_output=True, text=True)
+    assert (done.returncode, "the ingress door is shut" in done.stdout) == (1, True)
+
+
 def test_reloading_each_takes_up_a_new_account(units: Units) -> None:
     house = units.house
     eight = {**ACCOUNT, "connector_id": 8, "app_id": "01JQ8V4M2Z7T5X9C3N6B1K0EIG", "webhook_secrets": ["of number 8"]}
     house.tables["account"].append(eight)
     house.write_settings()
     courier = units.running["courier"]
-    assert [units.reload(unit) for unit in in_order() if unit.name != "migrate"] == [0] * (len(SERVICES) - 1)
+    assert [units.reload(unit) for unit in in_order() if unit.all("ExecReload")] == [0] * (len(SERVICES) - 2)
     house.wait_for(lambda: courier.exit_status == 0)
     house.children.remove(courier)
     units.start(SERVICES["courier"])  # as Restart=always does
@@ -359,7 +370,7 @@ def test_reloading_with_wrong_settings_fails_and_disturbs_nobody(units: Units) -
     house = units.house
     house.tables["server"]["public_port"] = 99999
     house.write_settings()
-    assert {units.reload(unit) for unit in in_order() if unit.name != "migrate"} == {2}
+    assert {units.reload(unit) for unit in in_order() if unit.all("ExecReload")} == {2}
     assert not house.ended()
     assert works(house)
 
