@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from gateway import config
 from gateway.config import tables
-from gateway.config.problems import name as cut
 from gateway.errors import SettingsError
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
 
@@ -28,11 +27,6 @@ project_id = "project-1"
 app_id = "app-1"
 webhook_secrets = ["a webhook secret of some length"]
 """
-
-
-def named(path: Path) -> str:
-    """A path as a message has it: the folder of the tests may be longer than what is shown."""
-    return cut(str(path))
 
 
 def refused(path: Path) -> SettingsError:
@@ -72,14 +66,14 @@ def test_what_is_no_toml_is_refused_without_a_word_of_its_content(tmp_path: Path
     path.write_bytes(content)
     error = refused(path)
     assert said in str(error)
-    assert named(path) in str(error)
+    assert str(path) in str(error)
     assert "hunter2" not in "".join(traceback.format_exception(error))
 
 
 def test_a_missing_file_is_named_with_the_ways_to_name_another(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     said = str(refused(path))
-    assert f"  {named(path)}\n      does not exist → " in said
+    assert f"  {path}\n      does not exist → " in said
     assert "--config" in said
 
 
