@@ -382,14 +382,16 @@ def test_an_nginx_that_includes_us_has_none_of_its_own_ways_here(tmp_path: Path)
         included = nginx_conf.configuration(settings, whole=False)
         included = included.replace(f"listen {edge.address}:443 ", f"listen {edge.address}:{edge.sinch_port} ")
         (tmp_path / "included.conf").write_text(included)
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")  # where an ordinary user may not write by default
+        places = " ".join(f"{kind}_temp_path {running.parent}/{kind};" for kind in kinds)
         ways = "real_ip_header X-Forwarded-For; set_real_ip_from 127.0.0.0/8; proxy_redirect http:// https://;"
         running.write_text(f"""
             daemon off; {module} error_log stderr; pid {running.parent}/nginx.pid;
             user {paths.worker_user() or "nobody"};
-            events {{}} http {{ {ways} include {tmp_path}/included.conf; }}
+            events {{}} http {{ {places} {ways} include {tmp_path}/included.conf; }}
         """)
         edge.house.children.pop().stop()
-        command = (nginx_conf.program(), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
+        command = (paths.program("nginx"), "-e", "stderr", "-p", str(running.parent), "-c", str(running))
         edge.house.children.append(Child(command, edge.house.folder / LOG))
         edge.house.wait_for(lambda: edge.ask().status == 200)
         lie = (("x-forwarded-for", MOTION),)
