@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -157,7 +158,19 @@ def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file
 
 def test_a_reload_proves_the_settings_first() -> None:
     for unit in SERVICES.values():
-        assert unit.name in ("migrate", "ready") or unit.all("ExecReload")[0] == f"{PROGRAM} config check --settings"
+        look = "--nginx" if unit.name == "nginx" else "--settings"
+        assert unit.name in ("migrate", "ready") or unit.all("ExecReload")[0] == f"{PROGRAM} config check {look}"
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 126, 127])
+def test_a_release_that_does_not_know_ready_is_passed_over_and_one_that_is_broken_is_not(
+    tmp_path: Path, status: int
+) -> None:
+    program = tmp_path / "motion-gateway"
+    program.write_text(f"#!/bin/sh\nexit {status}\n")
+    program.chmod(0o755)
+    condition = SERVICES["ready"].one("ExecCondition").replace("$$", "$").replace(PROGRAM, str(program))
+    assert subprocess.run(shlex.split(condition)).returncode == (status == 2)
 
 
 def strangers(root: Path) -> tuple[set[Path], set[Path]]:

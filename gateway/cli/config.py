@@ -26,15 +26,18 @@ def config() -> None:
 @click.option(
     "--settings", "alone", is_flag=True, help="The settings alone, as every process proves them at its start."
 )
+@click.option(
+    "--nginx", "edge", is_flag=True, help="The settings, and what nginx has against them, as its reload asks."
+)
 @options("json")
 @click.pass_obj
-def check(invocation: Invocation, *, alone: bool, as_json: bool) -> None:
+def check(invocation: Invocation, *, alone: bool, edge: bool, as_json: bool) -> None:
     """Say whether the gateway could start with these settings on this machine, and all that is in the way.
 
     It looks at state_dir, certificates, nginx and the ports, and changes none of them.
     """
     try:
-        settings, warnings = _checked(invocation, alone=alone)
+        settings, warnings = _checked(invocation, alone=alone, edge=edge)
     except SettingsError as error:
         if not as_json:
             raise
@@ -68,13 +71,18 @@ def show(invocation: Invocation, *, reveal: bool, as_json: bool) -> None:
         click.echo(_forms(settings, account, reveal=reveal))
 
 
-def _checked(invocation: Invocation, *, alone: bool) -> tuple[Settings, list[str]]:
+def _checked(invocation: Invocation, *, alone: bool, edge: bool) -> tuple[Settings, list[str]]:
     """Hand back the settings and all warnings. Raises SettingsError with all that is wrong, with them and then here."""
     if alone:
         settings = invocation.settings()
         return settings, [*settings.warnings]
     from gateway.diagnosis import provision
 
+    if edge:
+        settings = invocation.settings()
+        if problems := [*provision.reload(settings)]:
+            raise refused(problems, whose="This machine has")
+        return settings, [*settings.warnings]
     part = invocation.part()
     here, warnings = provision.look(part)
     if part.problems or here:

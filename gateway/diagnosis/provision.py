@@ -126,6 +126,23 @@ def edge(settings: Settings) -> Found:
     """Let nginx look at a copy of its configuration, where nothing is known yet that it would stumble over."""
     if any(isinstance(each, Problem) for find in (programs, certificates) for each in find(settings)):
         return
+    yield from _objection(settings)
+
+
+def reload(settings: Settings) -> Iterator[Problem]:
+    """Find what nginx must not take up: what it refuses, and a pair that does not fit, which it takes where the kinds
+    of key differ. An expired certificate does not keep another from its renewal.
+
+    Raises CommandError where a part of nginx is not installed.
+    """
+    for entry in inventory.judge(settings, now=datetime.datetime.now(datetime.UTC)):
+        if entry.finding.id == "certs.key_mismatch":
+            yield Problem(entry.setting, entry.finding.sentence, entry.finding.hint, f'"{entry.path}"')
+            return
+    yield from _objection(settings)
+
+
+def _objection(settings: Settings) -> Iterator[Problem]:
     try:
         said = nginx.try_out(settings)
     except OSError as error:

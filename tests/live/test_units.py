@@ -375,6 +375,20 @@ def test_reloading_with_wrong_settings_fails_and_disturbs_nobody(units: Units) -
     assert works(house)
 
 
+def test_reloading_nginx_fails_with_what_nginx_refuses_and_disturbs_nobody(units: Units) -> None:
+    house, nginx = units.house, SERVICES["nginx"]
+    assert units.reload(nginx) == 0
+    key = Path(house.tables["server"]["private_key"])
+    before = key.read_bytes()
+    kinds = (["RSA"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    others = [subprocess.check_output(["openssl", "genpkey", "-quiet", "-algorithm", *kind]) for kind in kinds]
+    for wrong in (*others, b"no key", b""):
+        key.write_bytes(wrong)
+        assert (units.reload(nginx), works(house)) == (2, True)
+    key.write_bytes(before)
+    assert units.reload(nginx) == 0
+
+
 def test_the_spool_is_copied_while_they_run(units: Units) -> None:
     assert works(units.house)
     to = units.house.folder / "state" / "copy"
