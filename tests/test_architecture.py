@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.together import together
 
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
@@ -200,12 +200,12 @@ def test_the_table_names_no_module_that_is_not_there() -> None:
     assert [name for name in LEVELS if name not in GATEWAY] == []
 
 
-@pytest.mark.parametrize("module", GATEWAY)
+@together("module", GATEWAY)
 def test_every_module_has_its_floor(module: str) -> None:
     assert place(module), f"{module} is new: give it a floor"
 
 
-@pytest.mark.parametrize("module", GATEWAY)
+@together("module", GATEWAY)
 def test_a_module_imports_only_from_lower_floors_and_from_its_own_room(module: str) -> None:
     mine = place(module)
     assert mine
@@ -231,41 +231,41 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize("module", GATEWAY)
+@together("module", GATEWAY)
 def test_the_gateway_knows_neither_the_sandbox_nor_the_tests(module: str) -> None:
     assert [name for name in IMPORTS[module] if name.partition(".")[0] in ("sandbox", "tests", "pytest")] == []
 
 
-@pytest.mark.parametrize("module", SANDBOX)
+@together("module", SANDBOX)
 def test_the_sandbox_knows_neither_the_gateway_nor_the_tests(module: str) -> None:
     assert [name for name in IMPORTS[module] if name.partition(".")[0] in ("gateway", "tests", "pytest")] == []
 
 
-@pytest.mark.parametrize("module", [name for name in GATEWAY if any(within(name, package) for package in PURE)])
+@together("module", [name for name in GATEWAY if any(within(name, package) for package in PURE)])
 def test_a_decision_is_pure(module: str) -> None:
     assert [name for name in IMPORTS[module] if name.partition(".")[0] in WORLDLY] == []
 
 
-@pytest.mark.parametrize(("outside", "homes"), ONE_HOME.items(), ids=ONE_HOME)
+@together(("outside", "homes"), ONE_HOME.items(), ids=ONE_HOME)
 def test_each_outside_thing_has_its_home(outside: str, homes: set[str]) -> None:
     users = [module for module in GATEWAY if any(within(name, outside) for name in IMPORTS[module])]
     assert [user for user in users if not any(within(user, home) for home in homes)] == []
     assert [home for home in homes if not any(within(user, home) for user in users)] == []
 
 
-@pytest.mark.parametrize("module", ALL)
+@together("module", ALL)
 def test_a_module_says_in_its_first_sentence_what_it_is_for(module: str) -> None:
     said = ast.get_docstring(tree(ALL[module])) or ""
     assert said.partition("\n\n")[0].endswith((".", ":"))
 
 
-@pytest.mark.parametrize("module", ALL)
+@together("module", ALL)
 def test_a_module_reads_in_one_sitting(module: str) -> None:
     lines = len(ALL[module].read_text("utf-8").splitlines())
     assert lines <= MOST_LINES_OF_A_MODULE, f"{module} has {lines} lines"
 
 
-@pytest.mark.parametrize("module", [name for name in ALL if not within(name, MIGRATIONS)])
+@together("module", [name for name in ALL if not within(name, MIGRATIONS)])
 def test_a_function_fits_on_a_screen(module: str) -> None:
     functions = [
         node for node in ast.walk(tree(ALL[module])) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -283,7 +283,7 @@ ROOMS = sorted(path.name for path in (ROOT / "gateway").iterdir() if path.is_dir
 NAMED = re.compile(r"`((?:gateway|tests|nginx|sandbox|deploy|bench|docs)/[a-z_./-]*)`")
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@together("room", ROOMS)
 def test_every_room_is_told_in_a_sentence(room: str) -> None:
     assert re.search(rf"^\| `gateway/{room}/` \| .{{20,}} \|$", PAGES["docs/architecture.md"], re.MULTILINE)
 
@@ -293,7 +293,7 @@ def test_the_floors_of_the_page_are_the_floors() -> None:
     assert re.findall(r"^\d+\. \*\*(.*?)\*\*: .+$", section, re.MULTILINE) == list(FLOORS)
 
 
-@pytest.mark.parametrize(("page", "named"), [(page, name) for page in PAGES for name in NAMED.findall(PAGES[page])])
+@together(("page", "named"), [(page, name) for page in PAGES for name in NAMED.findall(PAGES[page])])
 def test_whatever_a_page_names_is_there(page: str, named: str) -> None:
     assert (ROOT / named).exists(), f"{page} names {named}"
 

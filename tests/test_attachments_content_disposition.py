@@ -16,6 +16,7 @@ from gateway.attachments.content_disposition import MOST_CHARACTERS, Promise
 from gateway.inspection import filetypes
 from gateway.inspection.structure import Trait
 from tests.media_samples import PE, WORD, file, judged
+from tests.together import together
 
 # Read.
 
@@ -49,7 +50,7 @@ HEADERS = {
 }
 
 
-@pytest.mark.parametrize(("header", "file", "name"), HEADERS.values(), ids=HEADERS)
+@together(("header", "file", "name"), HEADERS.values(), ids=HEADERS)
 def test_a_header_is_read_with(header: str, name: str, *, file: bool) -> None:
     assert content_disposition.read(header) == Promise(file, name)
 
@@ -126,7 +127,7 @@ def extension(mime: str, *traits: Trait) -> str:
     return judged(file(mime, *traits)).extension
 
 
-@pytest.mark.parametrize(("given_name", "mime", "plain", "full"), ROWS.values(), ids=ROWS)
+@together(("given_name", "mime", "plain", "full"), ROWS.values(), ids=ROWS)
 def test_a_name_becomes(given_name: str, mime: str, plain: str, full: str) -> None:
     assert content_disposition.safe_name(given_name, extension(mime)) == (plain, full)
 
@@ -163,7 +164,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize(("mime", "given_name", "saved"), KEPT.values(), ids=KEPT)
+@together(("mime", "given_name", "saved"), KEPT.values(), ids=KEPT)
 def test_an_ending_stays_on_which_bytes_and_name_agree(mime: str, given_name: str, saved: str) -> None:
     verdict = judged(file(mime), "meta-cloud")
     assert content_disposition.safe_name(given_name, verdict.extension, kept=verdict.kept).utf8 == saved

@@ -25,6 +25,7 @@ from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Inspection
 from gateway.phrases import Reason
+from tests.together import together
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -104,8 +105,8 @@ def test_motions_link_ends_with_any_revocation(known: dict[str, Any]) -> None:
 AGES = {"never": (None, True), "from a clock ahead": (-5, True), "just before": (DAY - 1, True), "then": (DAY, False)}
 
 
-@pytest.mark.parametrize(("age", "lives"), AGES.values(), ids=AGES)
-@pytest.mark.parametrize("known", [HERE, GONE, {}], ids=["here", "evicted", "never acquired"])
+@together(("age", "lives"), AGES.values(), ids=AGES)
+@together("known", [HERE, GONE, {}], ids=["here", "evicted", "never acquired"])
 def test_motions_link_ends_so_long_after_its_first_fetch(
     known: dict[str, Any], age: float | None, *, lives: bool
 ) -> None:
@@ -146,7 +147,7 @@ BYTES: dict[str, tuple[dict[str, Any], LinkClaim, object]] = {
 }
 
 
-@pytest.mark.parametrize(("known", "claim", "expected"), BYTES.values(), ids=BYTES)
+@together(("known", "claim", "expected"), BYTES.values(), ids=BYTES)
 def test_the_bytes_are(known: dict[str, Any], claim: LinkClaim, expected: object) -> None:
     found = record(**known)
     if expected == "served":

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from gateway import certs
+from tests.examples import some
 
 HOOK = Path(__file__).parent.parent / "deploy" / "certbot-deploy-hook"
 HOST = "gateway.example.com"
@@ -255,8 +256,10 @@ def test_a_serve_that_holds_the_lock_is_signalled(machine: Machine) -> None:
         assert serve.wait(30) == -signal.SIGHUP
 
 
-@pytest.mark.parametrize("there", ["linked", "two files", "nothing"])
-@pytest.mark.parametrize("renames", [1, 2, 3, 4])
+DEATHS = [(there, renames) for there in ("linked", "two files", "nothing") for renames in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(("there", "renames"), some(DEATHS, 5))
 def test_a_death_at_any_moment_leaves_a_pair_that_matches_and_the_next_run_heals(
     machine: Machine, there: str, renames: int
 ) -> None:

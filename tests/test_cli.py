@@ -20,7 +20,9 @@ import gateway
 from gateway import cli
 from gateway.cli import Later, group
 from tests.command_list import commands
+from tests.examples import some
 from tests.screen import started
+from tests.together import together
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py"))
@@ -48,14 +50,14 @@ def test_the_list_of_commands_loads_none_of_them(argument: str) -> None:
     assert found == {"gateway", "gateway.cli", "gateway.cli.invocation", "gateway.errors", "gateway.phrases"}
 
 
-@pytest.mark.parametrize("process", ["serve", "web", "courier", "nginx"])
+@pytest.mark.parametrize("process", some(["serve", "web", "courier", "nginx"], 2))
 def test_the_help_of_a_process_loads_no_process(process: str) -> None:
     assert {
         name for name in loaded(process, "--help") if name.startswith(("gateway.serving", "gateway.store"))
     } == set()
 
 
-@pytest.mark.parametrize("name", group.commands)
+@together("name", group.commands)
 def test_the_list_says_of_a_command_what_it_says_of_itself(name: str) -> None:
     listed, real = later(name), later(name).loaded()
     assert real.name == name
@@ -87,7 +89,7 @@ def test_a_mistake_is_answered_with_what_may_have_been_meant(typed: list[str], s
     assert said in result.stderr
 
 
-@pytest.mark.parametrize("name", group.commands)
+@together("name", group.commands)
 def test_a_command_has_its_own_help(name: str) -> None:
     result = CliRunner().invoke(group, [name, "--help"], prog_name="motion-gateway")
     assert result.exit_code == 0

@@ -13,6 +13,7 @@ from gateway import config
 from gateway.config import tables
 from gateway.errors import SettingsError
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
+from tests.together import together
 
 MINIMAL = """
 [server]
@@ -330,9 +331,7 @@ def test_the_names_of_all_keys_are_on_offer() -> None:
     assert "name_file" not in config.keys(config.TABLES["account"])
 
 
-@pytest.mark.parametrize(
-    "name", [f"{table}.{key}" for table, model in config.TABLES.items() for key in config.keys(model)]
-)
+@together("name", [f"{table}.{key}" for table, model in config.TABLES.items() for key in config.keys(model)])
 def test_every_setting_stands_in_the_docs(name: str) -> None:
     page = Path(__file__).parent.parent / "docs" / "settings.md"
     assert f"`{name}`" in page.read_text(encoding="utf-8")

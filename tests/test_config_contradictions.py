@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.config_samples import ABSENT, account, problems, refusal, settings
+from tests.together import together
 
 KEY = "0123456789abcdef"
 OTHER = {"connector_id": 8, "app_id": "app-2", "webhook_secrets": ["another secret of some length"]}
@@ -245,14 +246,12 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("tables", "told"), [pytest.param(tables, told, id=what) for what, tables, told in CONTRADICTIONS]
-)
+@together(("tables", "told"), [pytest.param(tables, told, id=what) for what, tables, told in CONTRADICTIONS])
 def test_a_contradiction_is_refused_once_with_its_key(tables: dict[str, Any], told: list[str]) -> None:
     assert list(problems(refusal(**tables))) == told
 
 
-@pytest.mark.parametrize("tables", [pytest.param(tables, id=what) for what, tables in ALLOWED])
+@together("tables", [pytest.param(tables, id=what) for what, tables in ALLOWED])
 def test_its_neighbour_is_allowed(tables: dict[str, Any]) -> None:
     assert settings(**tables).warnings == ()
 
@@ -331,7 +330,7 @@ def test_an_override_that_contradicts_names_its_variable() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@together(
     ("tables", "warned"),
     [
         pytest.param({"motion": {"url": "http://motion.internal"}}, ["motion.url"], id="Motion in clear"),

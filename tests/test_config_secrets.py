@@ -18,6 +18,7 @@ from gateway.config import secrets
 from gateway.config.problems import name as cut
 from gateway.errors import SettingsError, Unauthorized
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
+from tests.together import together
 
 KEY = "0123456789abcdef"
 PLANTED = "pl4nted-Secret-0123456789"
@@ -114,8 +115,8 @@ def test_an_empty_text_is_no_secret_and_no_file(
     assert held(settings(**tables(table, **keys, **PARTNERS.get((table, key), {}))), table, key) == [KEY]
 
 
-@pytest.mark.parametrize(("table", "key", "many"), SECRETS)
-@pytest.mark.parametrize(
+@together(("table", "key", "many"), SECRETS)
+@together(
     "wrong", [f"{PLANTED}\x00", f" {PLANTED}", f"{PLANTED}\n", f"\ufeff{PLANTED}", 7, {"x": PLANTED}, [[PLANTED]]]
 )
 def test_a_malformed_secret_is_refused_and_not_shown(table: str, key: str, wrong: Any, *, many: bool) -> None:
@@ -215,7 +216,7 @@ def test_no_listing_of_the_settings_holds_a_secret() -> None:
     assert 'storage = "redis://***@cache/0"' in config.rendered(found)
 
 
-@pytest.mark.parametrize(
+@together(
     "spoiled",
     [
         pytest.param({"motion": {"url": f"https://user:{PLANTED}@motion"}}, id="a password in a URL"),
@@ -298,7 +299,7 @@ def test_the_environment_overrides_a_scalar(name: str, value: str, table: str, k
     assert getattr(getattr(found, table), key) == understood
 
 
-@pytest.mark.parametrize(
+@together(
     ("name", "value", "said"),
     [
         ("SERVER__PUBLIC_PORT", "0", "between 1 and 65535"),

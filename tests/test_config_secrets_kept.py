@@ -22,6 +22,7 @@ from gateway.store.engines import Database
 from tests import door_samples, service_samples
 from tests.config_samples import account, settings
 from tests.spool_samples import rows
+from tests.together import together
 
 # Who may have it.
 HOLDERS = {
@@ -107,8 +108,8 @@ def test_every_door_and_every_other_process_has_its_row_of_settings_that_exist()
     assert HOLDERS.keys() == frozenset().union(*NEEDS.values()) == secrets.secret_settings()
 
 
-@pytest.mark.parametrize("by_key", [True, False], ids=["motion by key", "motion by password"])
-@pytest.mark.parametrize("process", NEEDS)
+@together("by_key", [True, False], ids=["motion by key", "motion by password"])
+@together("process", NEEDS)
 def test_a_process_keeps_the_secrets_that_it_needs_and_no_others(process: str, *, by_key: bool) -> None:
     whole = everything(by_key=by_key)
     kept = secrets.keep(whole, process)

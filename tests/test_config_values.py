@@ -9,6 +9,7 @@ import pytest
 
 from gateway import config
 from tests.config_samples import account, problems, refusal, settings
+from tests.together import together
 
 UNICODE_SEVEN = "\N{ARABIC-INDIC DIGIT SEVEN}"
 LONGEST_STATE_DIR = "/" + "d" * (107 - len("/run/attachments.sock") - 1)
@@ -154,20 +155,20 @@ def case(row: tuple[str, str, Any, Any]) -> Any:
     return pytest.param(*row, id=f"{row[0]}.{row[1]} = {value}")
 
 
-@pytest.mark.parametrize(("table", "key", "written", "understood"), [case(row) for row in UNDERSTOOD])
+@together(("table", "key", "written", "understood"), [case(row) for row in UNDERSTOOD])
 def test_a_right_value_is_understood(table: str, key: str, written: object, understood: object) -> None:
     found = getattr(getattr(settings(**{table: {key: written}}), table), key)
     assert found == understood or (key == "state_dir" and str(found) == written)
 
 
-@pytest.mark.parametrize(("table", "key", "written", "said"), [case(row) for row in REFUSED])
+@together(("table", "key", "written", "said"), [case(row) for row in REFUSED])
 def test_a_wrong_value_is_refused_with_its_key(table: str, key: str, written: object, said: str) -> None:
     found = problems(refusal(**{table: {key: written}}))
     assert list(found) == [f"{table}.{key}"]
     assert said in found[f"{table}.{key}"]
 
 
-@pytest.mark.parametrize(
+@together(
     ("written", "remedy"),
     [
         pytest.param("10.0.0.1/8", 'write "10.0.0.0/8"', id="host bits"),
@@ -180,7 +181,7 @@ def test_a_wrong_value_is_refused_with_its_key(table: str, key: str, written: ob
         pytest.param(7, "write an address or a network", id="a number"),
     ],
 )
-@pytest.mark.parametrize("key", ["outbound_clients", "trusted_proxies"])
+@together("key", ["outbound_clients", "trusted_proxies"])
 def test_a_wrong_network_is_refused_by_its_place_in_the_list(key: str, written: object, remedy: str) -> None:
     found = problems(refusal(server={key: ["192.0.2.0/24", written]}))
     assert list(found) == [f"server.{key}[1]"]
@@ -219,7 +220,7 @@ def test_a_phone_number_is_shown_by_its_end_alone() -> None:
     assert "12345678" not in repr(found)
 
 
-@pytest.mark.parametrize(
+@together(
     ("key", "written"),
     [
         ("connector_id", 0),

@@ -9,6 +9,7 @@ import pytest
 from gateway.delivery.health import EVERYTHING, HOUR_SECONDS, LOOK_SECONDS, Health, Scope
 from gateway.delivery.schedule import Try
 from gateway.phrases import Reason
+from tests.together import together
 
 TEXT, NEWS, OTHER_TEXT = Scope(7, "MESSAGE_INBOUND"), Scope(7, "CONTACT_CREATE"), Scope(8, "MESSAGE_INBOUND")
 REFUSED, BROKEN = Try(None, Reason.CONNECTION_REFUSED), Try(None, Reason.CONNECTION_BROKEN)
@@ -59,7 +60,7 @@ AWAY = {
 }
 
 
-@pytest.mark.parametrize(("tries", "away"), AWAY.values(), ids=AWAY)
+@together(("tries", "away"), AWAY.values(), ids=AWAY)
 def test_motion_is_away_for_what_its_answers_say(tries: list[tuple[str, Scope, Try]], away: list[Scope]) -> None:
     assert list(learned(*tries).absences) == away
 

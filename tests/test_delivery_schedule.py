@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.delivery import schedule
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.phrases import Reason
+from tests.together import together
 
 NOW = 1_000_000.0
 DAY = 86_400.0
@@ -78,7 +79,7 @@ STATUSES: dict[int | None, str] = {
 }
 
 
-@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=map(str, STATUSES))
+@together(("status", "meaning"), STATUSES.items(), ids=map(str, STATUSES))
 def test_a_status_means_one_thing(status: int | None, meaning: str) -> None:
     attempt = answered(status)
     found = {DELIVERED: attempt.delivered, REFUSED: attempt.refused, AWAY: attempt.away}
@@ -104,7 +105,7 @@ def test_without_an_answer_motion_is_away_only_where_it_was_not_reached(reason: 
     assert (attempt.away, attempt.silent) == (away, not away)
 
 
-@pytest.mark.parametrize(
+@together(
     ("failures", "longest"),
     [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 64), (8, 128), (9, 256), (10, 300), (11, 300), (10**6, 300)],
 )
@@ -174,7 +175,7 @@ GIVEN_UP = {
 }
 
 
-@pytest.mark.parametrize("case", GIVEN_UP.values(), ids=GIVEN_UP)
+@together("case", GIVEN_UP.values(), ids=GIVEN_UP)
 def test_an_event_is_given_up_only_when_the_failures_are_its_own(case: Case) -> None:
     step = after(
         case.attempt,
@@ -219,7 +220,7 @@ def test_any_failure_is_tried_again_within_five_minutes_or_given_up(
     )
 
 
-@pytest.mark.parametrize(
+@together(
     ("probes", "asked", "waited"),
     [
         (0, 0, 1),

@@ -19,6 +19,7 @@ from gateway.phrases import Reason
 from gateway.store import reports, turned_away
 from tests import command_list
 from tests.command_list import commands
+from tests.together import together
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
@@ -74,7 +75,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("setting", settings())
+@together("setting", settings())
 def test_every_setting_is_explained(setting: str) -> None:
     assert stands(setting, (ROOT / "docs" / "settings.md").read_text("utf-8"))
 
@@ -84,12 +85,12 @@ def test_the_list_of_commands_is_made_of_the_commands() -> None:
     assert page == command_list.written(page), "run `make commands`"
 
 
-@pytest.mark.parametrize("command", [words for words, _ in commands()])
+@together("command", [words for words, _ in commands()])
 def test_every_command_is_explained(command: str) -> None:
     assert stands(command)
 
 
-@pytest.mark.parametrize("option", sorted(set(options())))
+@together("option", sorted(set(options())))
 def test_every_option_is_explained(option: str) -> None:
     assert stands(option)
 
@@ -111,7 +112,7 @@ def test_the_findings_are_those_of_the_page() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", section.partition("\n## ")[0], re.MULTILINE) == list(phrases.Finding)
 
 
-@pytest.mark.parametrize("reason", sorted({*phrases.Reason} - phrases.REWORDED))
+@together("reason", sorted({*phrases.Reason} - phrases.REWORDED))
 def test_every_reason_is_explained(reason: str) -> None:
     assert reason in CODE
 
@@ -124,7 +125,7 @@ def test_every_outcome_of_a_callback_is_explained(outcome: str) -> None:
     assert outcome in kept_under_their_reason or outcome in CODE
 
 
-@pytest.mark.parametrize("kind", turned_away.kinds(), ids=" ".join)
+@together("kind", turned_away.kinds(), ids=" ".join)
 def test_every_kind_of_what_is_turned_away_is_explained(kind: tuple[str, str]) -> None:
     section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was turned away\n")[2]
     door, reason = kind
@@ -137,13 +138,13 @@ def test_every_state_of_an_event_is_explained(state: str) -> None:
     assert stands(state)
 
 
-@pytest.mark.parametrize("word", [*record.OUTCOMES, *reports.FATES])
+@together("word", [*record.OUTCOMES, *reports.FATES])
 def test_every_outcome_and_every_fate_of_what_was_sent_is_explained(word: str) -> None:
     section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was sent\n")[2]
     assert stands(f"`{word}`", section.partition("\n## ")[0])
 
 
-@pytest.mark.parametrize("line", [*phrases.Line, *DOORS])
+@together("line", [*phrases.Line, *DOORS])
 def test_every_kind_of_line_is_explained(line: str) -> None:
     assert stands(line, (ROOT / "docs" / "logs.md").read_text("utf-8"))
 
@@ -160,7 +161,7 @@ def test_the_example_of_the_environment_is_a_setting() -> None:
     assert written <= known
 
 
-@pytest.mark.parametrize("target", targets())
+@together("target", targets())
 def test_every_make_target_stands_in_the_readme(target: str) -> None:
     assert stands(f"make {target}", README.read_text("utf-8"))
 
@@ -185,7 +186,7 @@ def test_no_page_tells_of_a_make_target_that_does_not_exist() -> None:
     assert told <= set(targets())
 
 
-@pytest.mark.parametrize(("page", "target"), [pytest.param(p, t, id=f"{p.name}: {t}") for p, t in links()])
+@together(("page", "target"), [pytest.param(p, t, id=f"{p.name}: {t}") for p, t in links()])
 def test_every_link_leads_somewhere(page: Path, target: str) -> None:
     file, _, anchor = target.partition("#")
     there = page.parent / file if file else page
@@ -198,7 +199,7 @@ def test_the_readme_leads_to_every_page() -> None:
     assert {str(page.relative_to(ROOT)) for page in DOCS} <= told
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@together("page", PAGES, ids=lambda page: page.name)
 def test_no_page_names_a_folder_of_whoever_wrote_it(page: Path) -> None:
     assert not PLACE_OF_THE_WRITER.findall(page.read_text("utf-8"))
 

@@ -15,6 +15,7 @@ from gateway.config import secrets, tables
 from gateway.doors import DOORS
 from gateway.services import Services
 from tests.config_samples import settings
+from tests.examples import some
 
 
 def test_reading_the_table_loads_no_other_module_of_ours_and_none_of_others() -> None:
@@ -109,7 +110,7 @@ SPARED = {
 }
 
 
-@pytest.mark.parametrize("process", SPARED)
+@pytest.mark.parametrize("process", some(SPARED, 3))
 def test_a_process_loads_what_it_needs_and_nothing_else(process: str, settings_file: Callable[..., Path]) -> None:
     code = DOOR if process in DOORS else {"courier": COURIER}.get(process, OTHER)
     file = settings_file(attachments=LINKS)

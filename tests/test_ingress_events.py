@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.ingress import events
 from gateway.ingress.events import LONGEST_ID, LONGEST_SENTENCE, LONGEST_WORD, TRIGGERS, UNKNOWN, Event, Report
+from tests.together import together
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 APP = "01JQ8V4M2Z7T5X9C3N6B1K0DHA"
@@ -94,7 +95,7 @@ def test_every_sample_has_its_row_and_every_trigger_but_the_unconfirmed_one_its_
     }
 
 
-@pytest.mark.parametrize(("name", "told"), WHOSE.items(), ids=WHOSE)
+@together(("name", "told"), WHOSE.items(), ids=WHOSE)
 def test_a_callback_says_what_it_is_and_whose_turn_it_takes(name: str, told: Told) -> None:
     event = read(SAMPLES[name])
     assert event.kind == name.partition("/")[0]
@@ -103,7 +104,7 @@ def test_a_callback_says_what_it_is_and_whose_turn_it_takes(name: str, told: Tol
     assert event.app_id == APP
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@together("name", SAMPLES)
 def test_the_digest_is_of_the_very_bytes(name: str) -> None:
     body = json.dumps(SAMPLES[name], indent=2).encode() + b"\n"
     assert read(body).body_digest == hashlib.sha256(body).digest()
@@ -175,12 +176,12 @@ def test_every_trigger_has_its_rule_for_repeats() -> None:
     assert ruled == {trigger.name for trigger in TRIGGERS} - {"BATCH_STATUS_UPDATE"}
 
 
-@pytest.mark.parametrize(("name", "column"), EACH_COLUMN, ids=lambda value: value)
+@together(("name", "column"), EACH_COLUMN, ids=lambda value: value)
 def test_a_change_of_a_column_is_another_event(name: str, column: str) -> None:
     assert read(SAMPLES[name]).key != read(changed(SAMPLES[name], column, "another")).key
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@together("name", COLUMNS)
 def test_a_change_of_anything_else_is_the_same_event_in_other_bytes(name: str) -> None:
     first = read(SAMPLES[name])
     others = [leaf for leaf in leaves(SAMPLES[name]) if leaf not in COLUMNS[name]]
@@ -191,7 +192,7 @@ def test_a_change_of_anything_else_is_the_same_event_in_other_bytes(name: str) -
         assert other.body_digest != first.body_digest
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@together("name", COLUMNS)
 def test_another_spelling_of_the_same_json_is_the_same_event(name: str) -> None:
     pretty = json.dumps(dict(reversed(SAMPLES[name].items())), indent=4).encode() + b"\r\n"
     assert read(pretty).key == read(SAMPLES[name]).key
@@ -215,15 +216,15 @@ NO_COLUMN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("value", NO_COLUMN.values(), ids=NO_COLUMN)
-@pytest.mark.parametrize(("name", "column"), EACH_COLUMN, ids=lambda value: value)
+@together("value", NO_COLUMN.values(), ids=NO_COLUMN)
+@together(("name", "column"), EACH_COLUMN, ids=lambda value: value)
 def test_where_a_column_names_nothing_the_whole_body_is_the_key(name: str, column: str, value: Any) -> None:
     body = json.dumps(changed(SAMPLES[name], column, value)).encode()
     assert read(body).kind == name.partition("/")[0]
     assert read(body).key == read(body).key != read(body + b" ").key
 
 
-@pytest.mark.parametrize(("name", "column"), EACH_COLUMN, ids=lambda value: value)
+@together(("name", "column"), EACH_COLUMN, ids=lambda value: value)
 def test_where_a_column_is_missing_the_whole_body_is_the_key(name: str, column: str) -> None:
     body = json.dumps(without(SAMPLES[name], column)).encode()
     assert read(body).key == read(body).key != read(body + b" ").key
@@ -321,7 +322,7 @@ REPORTS = {
 }
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@together("name", SAMPLES)
 def test_a_report_is_told_by_callbacks_about_our_messages_and_by_no_others(name: str) -> None:
     assert read(SAMPLES[name]).report == REPORTS.get(name)
 
@@ -341,8 +342,8 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("value", NO_WORD.values(), ids=NO_WORD)
-@pytest.mark.parametrize(("word", "path"), WORDS.items(), ids=WORDS)
+@together("value", NO_WORD.values(), ids=NO_WORD)
+@together(("word", "path"), WORDS.items(), ids=WORDS)
 def test_where_a_word_of_a_report_says_nothing_the_rest_counts(word: str, path: str, value: Any) -> None:
     whole = read(DELIVERED).report
     assert whole is not None
@@ -355,7 +356,7 @@ UNSAID = {
 }
 
 
-@pytest.mark.parametrize(("column", "value"), UNSAID.values(), ids=UNSAID)
+@together(("column", "value"), UNSAID.values(), ids=UNSAID)
 def test_there_is_no_report_with(column: str, value: Any) -> None:
     body = json.dumps(changed(DELIVERED, f"message_delivery_report.{column}", value)).encode()
     assert (read(body).kind, read(body).report) == ("MESSAGE_DELIVERY", None)
@@ -455,7 +456,7 @@ NOT_UNDERSTOOD = {
 }
 
 
-@pytest.mark.parametrize("body", NOT_UNDERSTOOD.values(), ids=NOT_UNDERSTOOD)
+@together("body", NOT_UNDERSTOOD.values(), ids=NOT_UNDERSTOOD)
 def test_what_is_not_understood_is_kept_under_its_whole_body_and_waits_for_nobody(body: bytes) -> None:
     event = read(body)
     assert (event.kind, event.lane, event.app_id, event.dispatch) == (UNKNOWN, "", "", False)
@@ -498,7 +499,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@together("odd", ODD.values(), ids=ODD)
 def test_what_is_odd_is_understood_as_far_as_it_can_be(odd: Odd) -> None:
     event = read(odd.body)
     assert event.kind == "MESSAGE_INBOUND"
@@ -519,9 +520,7 @@ def storable(event: Event) -> None:
     assert "\n".join(texts).encode("utf-8")
 
 
-@pytest.mark.parametrize(
-    "body", [*NOT_UNDERSTOOD.values(), *(odd.body for odd in ODD.values())], ids=[*NOT_UNDERSTOOD, *ODD]
-)
+@together("body", [*NOT_UNDERSTOOD.values(), *(odd.body for odd in ODD.values())], ids=[*NOT_UNDERSTOOD, *ODD])
 def test_every_hostile_body_can_be_stored(body: bytes) -> None:
     storable(read(body))
 

@@ -18,6 +18,7 @@ from gateway.errors import ClockSkew, StaleSignature, Unauthorized
 from gateway.ingress import signature
 from gateway.ingress.signature import ALGORITHM, NONCE, SIGNATURE, TIMESTAMP, Proof
 from sandbox import signing
+from tests.together import together
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "sinch_signatures.json").read_text("utf-8"))["vectors"]
 SECRET = "a webhook secret"
@@ -181,7 +182,7 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), MALFORMED.values(), ids=MALFORMED)
+@together(("name", "value"), MALFORMED.values(), ids=MALFORMED)
 def test_a_header_of_another_form_is_refused_before_anything_is_computed(name: str, value: str) -> None:
     headers = sign() | {name: value}
     if name != SIGNATURE:  # it fits what is malformed: the form alone is wrong
@@ -227,7 +228,7 @@ REFUSED_ALGORITHMS = {
 }
 
 
-@pytest.mark.parametrize("value", REFUSED_ALGORITHMS.values(), ids=REFUSED_ALGORITHMS)
+@together("value", REFUSED_ALGORITHMS.values(), ids=REFUSED_ALGORITHMS)
 def test_an_algorithm_that_is_not_exactly_ours_is_refused(value: str) -> None:
     assert refusal(sign() | {ALGORITHM: value}) == "signature algorithm refused"
 

@@ -10,6 +10,7 @@ from gateway.inspection import archive, content
 from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import Packing, compound, pack, portable, short, with_member
 from tests.document_samples import DOCX, PACKAGE, PROSE, noise, open_text, packaged, sheet, slides_with_chart, word
+from tests.together import together
 
 
 def read(data: bytes) -> Structure:
@@ -67,7 +68,7 @@ EDGES: dict[str, tuple[bytes, frozenset[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "traits"), EDGES.values(), ids=EDGES)
+@together(("data", "traits"), EDGES.values(), ids=EDGES)
 def test_a_plain_archive_has_its_traits_and_no_others(data: bytes, traits: frozenset[Trait]) -> None:
     found = read(data)
     assert (found.mime, found.traits) == ("application/zip", traits)

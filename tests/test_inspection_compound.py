@@ -13,6 +13,7 @@ from gateway.inspection import content
 from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import Node, compound, pack, portable, short
 from tests.document_samples import CODE, INSTALLER_CLASS, PACKAGE, old_slides, old_word, packaged, storage
+from tests.together import together
 
 
 def read(data: bytes) -> Structure:
@@ -144,7 +145,7 @@ TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "traits"), TRAITS.values(), ids=TRAITS)
+@together(("data", "traits"), TRAITS.values(), ids=TRAITS)
 def test_a_compound_file_has_its_traits_and_no_others(data: bytes, traits: frozenset[Trait]) -> None:
     assert read(data).traits == traits
 

@@ -17,6 +17,7 @@ from gateway.inspection.filetypes import FileType
 from tests.document_samples import DANGERS, DOCX, NATIVE
 from tests.picture_samples import PICTURES
 from tests.recording_samples import RECORDINGS
+from tests.together import together
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -47,7 +48,7 @@ AGREEMENTS: dict[str, tuple[str, str, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("read", "opinion", "agree"), AGREEMENTS.values(), ids=AGREEMENTS)
+@together(("read", "opinion", "agree"), AGREEMENTS.values(), ids=AGREEMENTS)
 def test_opinions_of_one_family_agree(read: str, opinion: str, agree: bool) -> None:  # noqa: FBT001
     assert filetypes.contradict(read, opinion) is not agree
 
@@ -62,12 +63,12 @@ TOLD = {
 } - {filetypes.OCTETS}
 
 
-@pytest.mark.parametrize("mime", sorted(TOLD))
+@together("mime", sorted(TOLD))
 def test_every_type_that_a_reader_tells_has_a_family(mime: str) -> None:
     assert filetypes.family(mime)
 
 
-@pytest.mark.parametrize(
+@together(
     "mime",
     [
         *(text.HTML, text.XHTML, text.SVG, text.XML, text.HTA, text.MHTML),
@@ -102,12 +103,12 @@ def test_libmagics_word_is_spelt_our_way(mime: str, spelt: str) -> None:
 UNTRUSTED = sorted(filetypes.load().runnable)
 
 
-@pytest.mark.parametrize("mime", UNTRUSTED)
+@together("mime", UNTRUSTED)
 def test_what_runs_is_served_as_octets_and_saved_as_bin(mime: str) -> None:
     assert (filetypes.of(mime).served, filetypes.of(mime).extension) == (filetypes.OCTETS, ".bin")
 
 
-@pytest.mark.parametrize("row", filetypes.load().types, ids=lambda row: row.mime)
+@together("row", filetypes.load().types, ids=lambda row: row.mime)
 def test_a_type_is_saved_under_the_first_of_its_endings(row: FileType) -> None:
     told = filetypes.of(row.mime)
     assert told == row
@@ -133,7 +134,7 @@ CALLED: dict[str, tuple[str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "mime"), CALLED.values(), ids=CALLED)
+@together(("name", "mime"), CALLED.values(), ids=CALLED)
 def test_a_name_calls_a_file_by_its_last_ending(name: str, mime: str | None) -> None:
     called = filetypes.called(name)
     assert (called.mime if called else None) == mime
@@ -244,7 +245,7 @@ WRONG: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "problem"), WRONG.values(), ids=WRONG)
+@together(("change", "problem"), WRONG.values(), ids=WRONG)
 def test_the_types_are_refused_for(change: Change, problem: str) -> None:
     assert problem in refusal(change)
 

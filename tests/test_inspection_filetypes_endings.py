@@ -14,6 +14,7 @@ from gateway.inspection.verdicts import Verdict
 from tests.container_samples import Packing, pack, with_member
 from tests.document_samples import PROSE, pdf, word
 from tests.media_samples import ROOMY
+from tests.together import together
 
 # What has ever been dangerous here stays so: to take one out of the table is to take it out of here, and to say why.
 KNOWN = re.findall(
@@ -40,14 +41,14 @@ def traits(data: bytes) -> frozenset[Trait]:
     return inspector.inspect(content.of_bytes(data)).traits
 
 
-@pytest.mark.parametrize("ending", KNOWN)
+@together("ending", KNOWN)
 def test_it_stands_in_the_table_and_its_type_runs(ending: str) -> None:
     called = filetypes.called(f"a{ending}")
     assert called
     assert called.runnable
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@together("ending", ENDINGS)
 def test_alone_it_makes_text_something_that_strict_refuses(ending: str) -> None:
     for name in (f"a{ending}", f"invoice.pdf{ending.upper()}", f"a{ending}. ."):
         found = inspector.inspect(content.of_bytes(TEXT), name=name)
@@ -56,7 +57,7 @@ def test_alone_it_makes_text_something_that_strict_refuses(ending: str) -> None:
     assert strict(TEXT, f"a{ending}zz").kind is VerdictKind.NATIVE
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@together("ending", ENDINGS)
 def test_in_an_archive_it_is_something_to_run(ending: str) -> None:
     for name in (f"a{ending}", f"b/A{ending.upper()}", f"a{ending}\u200b", f"a{ending}. "):
         data = pack([("read me.txt", TEXT), (name, TEXT)], Packing(flags=0x800))
@@ -65,20 +66,20 @@ def test_in_an_archive_it_is_something_to_run(ending: str) -> None:
     assert Trait.PROGRAM_WITHIN not in traits(pack([(f"a{ending}zz", TEXT)]))
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@together("ending", ENDINGS)
 def test_in_a_name_that_goes_out_it_stands_nowhere(ending: str) -> None:
     for name in (f"a{ending}", f"a{ending}.txt", f"a.txt{ending.upper()}.pdf", f"a{ending} .pdf{ending}"):
         assert content_disposition.safe_name(name, ".txt").utf8 == "a.txt"
     assert content_disposition.safe_name(f"a{ending}zz.pdf", ".pdf").utf8 == f"a{ending}zz.pdf"
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@together("ending", ENDINGS)
 def test_in_a_document_pages_are_its_own_and_all_else_is_something_to_run(ending: str) -> None:
     found = traits(with_member(word(), f"word/a{ending}", TEXT))
     assert (Trait.PROGRAM_WITHIN in found) is (ending not in MARKUP)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@together("ending", ENDINGS)
 def test_bytes_that_show_what_they_are_are_that_under_any_name(ending: str) -> None:
     assert inspector.inspect(content.of_bytes(pdf()), name=f"a{ending}").mime == "application/pdf"
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.inspection import content, frames
 from gateway.inspection.structure import Trait
 from tests.recording_samples import AACS, MP3S, id3
+from tests.together import together
 
 MP3 = b"\xff\xfb\x90\xc4" + bytes(413)  # 128 kbit/s, 44,100 Hz: 417 bytes
 PADDED = b"\xff\xfb\x92\xc4" + bytes(414)
@@ -52,7 +53,7 @@ CASES: dict[str, tuple[bytes, str, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "mime", "traits"), CASES.values(), ids=CASES)
+@together(("data", "mime", "traits"), CASES.values(), ids=CASES)
 def test_a_chain_of_frames_is_known_to_one_reader(data: bytes, mime: str, traits: set[Trait]) -> None:
     said = [read(content.of_bytes(data)) for read in (frames.read_mpeg, frames.read_adts)]
     [structure] = [structure for structure in said if structure]
@@ -87,7 +88,7 @@ NONE = {
 }
 
 
-@pytest.mark.parametrize("data", NONE.values(), ids=NONE)
+@together("data", NONE.values(), ids=NONE)
 def test_what_is_no_chain_and_bears_no_tag_is_none(data: bytes) -> None:
     assert [frames.read_mpeg(content.of_bytes(data)), frames.read_adts(content.of_bytes(data))] == [None, None]
 

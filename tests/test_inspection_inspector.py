@@ -30,9 +30,10 @@ from tests.document_samples import (
     pdf,
     word,
 )
-from tests.examples import examples
+from tests.examples import examples, some
 from tests.picture_samples import PICTURES, Sample
 from tests.recording_samples import FOREIGNERS, RECORDINGS
+from tests.together import together
 
 MOST_SECONDS, MOST_BYTES = 0.1, 64 * 2**20
 UNKNOWN, SCRIPT = "application/octet-stream", "text/x-script"
@@ -48,13 +49,13 @@ def test_a_genuine_document_is_told_and_nothing_is_held_against_it(mime: str, ma
     assert (found.mime, found.traits) == (mime, frozenset())
 
 
-@pytest.mark.parametrize(("mime", "make"), OTHERS.values(), ids=OTHERS)
+@together(("mime", "make"), OTHERS.values(), ids=OTHERS)
 def test_other_harmless_files_are_told(mime: str, make: Maker) -> None:
     found = inspect(make())
     assert (found.mime, found.traits) == (mime, frozenset())
 
 
-@pytest.mark.parametrize("danger", DANGERS.values(), ids=DANGERS)
+@together("danger", DANGERS.values(), ids=DANGERS)
 def test_what_somebody_slips_in_is_seen(danger: Danger) -> None:
     mime, traits, make = danger
     found = inspect(make())
@@ -62,7 +63,7 @@ def test_what_somebody_slips_in_is_seen(danger: Danger) -> None:
     assert set(traits) <= found.traits
 
 
-@pytest.mark.parametrize("sample", (PICTURES | RECORDINGS).values(), ids=PICTURES | RECORDINGS)
+@together("sample", (PICTURES | RECORDINGS).values(), ids=PICTURES | RECORDINGS)
 def test_libmagic_speaks_against_no_picture_sound_or_film_of_ours(sample: Sample) -> None:
     found = inspect(sample.data())
     assert found.mime == sample.mime
@@ -145,7 +146,7 @@ NAMES: dict[str, tuple[bytes, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "name", "mime"), NAMES.values(), ids=NAMES)
+@together(("data", "name", "mime"), NAMES.values(), ids=NAMES)
 def test_the_name_decides_only_what_kind_of_text_it_is(data: bytes, name: str, mime: str) -> None:
     assert inspect(data, name).mime == mime
 
@@ -176,7 +177,7 @@ ENCODED = {
 CUTS = range(0, 24, 2)
 
 
-@pytest.mark.parametrize(("encoding", "prose"), ENCODED.values(), ids=ENCODED)
+@together(("encoding", "prose"), ENCODED.values(), ids=ENCODED)
 def test_text_is_text_in_every_encoding_whatever_its_first_letters_look_like(encoding: str, prose: str) -> None:
     for times, cut in (
         (1, 0),
@@ -186,7 +187,7 @@ def test_text_is_text_in_every_encoding_whatever_its_first_letters_look_like(enc
         assert (found.mime, found.traits) == ("text/plain", frozenset()), (cut, found.opinion)
 
 
-@pytest.mark.parametrize("letter", range(0x80, 0x100))
+@together("letter", range(0x80, 0x100))
 def test_any_letter_may_be_the_first_of_a_text(letter: int) -> None:
     if letter < 0xFE:  # a mark of UTF-16 begins so
         found = inspect(bytes([letter]) + "\xa1\xa2 \xb0\xcd! \xe4\xb8\xc7".encode("latin-1") * 5, "a.txt")
@@ -356,7 +357,7 @@ def costs(data: bytes) -> tuple[float, int]:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("make", HEAVY.values(), ids=HEAVY)
+@pytest.mark.parametrize("make", some(HEAVY.values(), 8), ids=some(HEAVY, 8))
 def test_no_file_takes_long_or_much_memory(make: Maker) -> None:
     data = make()
     seconds, memory = costs(data)

@@ -11,6 +11,7 @@ from gateway.inspection import content, jpeg
 from gateway.inspection.content import TooCostly
 from gateway.inspection.structure import Trait
 from tests.picture_samples import JPEGS, segment, with_segment
+from tests.together import together
 
 PLAIN = JPEGS["jpeg baseline"].data()
 CAMERA = JPEGS["jpeg with EXIF and a thumbnail"].data()
@@ -82,7 +83,7 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+@together(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_jpeg_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
     assert traits(data) == expected
 

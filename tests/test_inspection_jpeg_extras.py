@@ -9,6 +9,7 @@ import pytest
 from gateway.inspection import content
 from gateway.inspection.jpeg import end_of_additions, end_of_jpeg
 from tests.picture_samples import JPEGS, jpeg, with_film, with_notes_of_the_camera
+from tests.together import together
 
 PLAIN = jpeg()
 SET = JPEGS["jpeg of several pictures"].data()
@@ -60,7 +61,7 @@ def test_more_pictures_a_film_and_notes_belong_to_the_picture(data: bytes) -> No
     assert end_of_additions(content.of_bytes(data), first_end(data)) == len(data)
 
 
-@pytest.mark.parametrize("more", FOREIGN.values(), ids=FOREIGN)
+@together("more", FOREIGN.values(), ids=FOREIGN)
 def test_what_does_not_add_up_is_foreign(more: bytes) -> None:
     assert end_of_additions(content.of_bytes(PLAIN + more), len(PLAIN)) == len(PLAIN)
 

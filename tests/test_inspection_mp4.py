@@ -10,6 +10,7 @@ from gateway.inspection import content, mp4
 from gateway.inspection.content import TooCostly
 from gateway.inspection.structure import Structure, Trait
 from tests.recording_samples import M4AS, MP4S
+from tests.together import together
 
 VIDEO, AUDIO, THREE_GP, QT = "video/mp4", "audio/mp4", "video/3gpp", "video/quicktime"
 BROKEN, TRUNCATED, TRAILING = Trait.BROKEN, Trait.TRUNCATED, Trait.TRAILING
@@ -129,7 +130,7 @@ CASES: dict[str, tuple[bytes, str, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "mime", "traits"), CASES.values(), ids=CASES)
+@together(("data", "mime", "traits"), CASES.values(), ids=CASES)
 def test_type_and_traits_are_those_of_brand_boxes_and_tracks(data: bytes, mime: str, traits: set[Trait]) -> None:
     structure = read(data)
     assert (structure.mime, structure.traits) == (mime, traits)
@@ -182,7 +183,7 @@ SOUNDS = {
 }
 
 
-@pytest.mark.parametrize(("entry", "codec"), SOUNDS.values(), ids=SOUNDS)
+@together(("entry", "codec"), SOUNDS.values(), ids=SOUNDS)
 def test_sound_is_aac_only_if_its_descriptor_says_so(entry: bytes, codec: str) -> None:
     structure = read(made(track(b"soun", entry)))
     assert (structure.mime, structure.details["audio"]) == ("audio/mp4", codec)
@@ -220,7 +221,7 @@ FILMS = {
 }
 
 
-@pytest.mark.parametrize(("entry", "codec", "profile"), FILMS.values(), ids=FILMS)
+@together(("entry", "codec", "profile"), FILMS.values(), ids=FILMS)
 def test_film_is_h264_only_if_its_entry_says_so(entry: bytes, codec: str, profile: str | None) -> None:
     structure = read(made(track(b"vide", entry)))
     assert (structure.details["video"], structure.details.get("profile")) == (codec, profile)

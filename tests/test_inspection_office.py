@@ -10,6 +10,7 @@ from gateway.inspection import content, office, zip_directory
 from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import Node, compound, pack
 from tests.document_samples import DOCX, PPTX, TYPES, XLSX, storage
+from tests.together import together
 
 RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 STRICT = "http://purl.oclc.org/ooxml/officeDocument/relationships/officeDocument"
@@ -41,7 +42,7 @@ def package(listed: bytes, related: bytes, *more: tuple[str, bytes], part: str =
     return found
 
 
-@pytest.mark.parametrize(("kind", "mime"), office.MAIN_PARTS.items(), ids=office.MAIN_PARTS)
+@together(("kind", "mime"), office.MAIN_PARTS.items(), ids=office.MAIN_PARTS)
 def test_the_main_part_tells_the_type(kind: str, mime: str) -> None:
     found = package(types(override(kind.upper())), relations())
     assert found.mime == mime
@@ -68,7 +69,7 @@ GENUINE = {
 }
 
 
-@pytest.mark.parametrize(("listed", "related", "part"), GENUINE.values(), ids=GENUINE)
+@together(("listed", "related", "part"), GENUINE.values(), ids=GENUINE)
 def test_a_genuine_package_is_a_document(listed: bytes, related: bytes, part: str) -> None:
     found = package(listed, related, part=part)
     assert (found.mime, found.traits) == (DOCX, frozenset())
@@ -112,8 +113,8 @@ def test_macros_are_seen_by_the_type_of_a_part(kind: str) -> None:
     assert package(listed, relations()).traits == frozenset()  # there is no such part
 
 
-@pytest.mark.parametrize("kind", ["vbaProject", "xlMacrosheet", "xlIntlMacrosheet"])
-@pytest.mark.parametrize("target", ["code.bin", "/word/code.bin", "../word/./Code.BIN", "c%6Fde.bin"])
+@together("kind", ["vbaProject", "xlMacrosheet", "xlIntlMacrosheet"])
+@together("target", ["code.bin", "/word/code.bin", "../word/./Code.BIN", "c%6Fde.bin"])
 def test_macros_are_seen_by_the_relation_of_a_part(kind: str, target: str) -> None:
     relation = relations(target, f"http://schemas.microsoft.com/office/2006/relationships/{kind}")
     related = ("word/_rels/document.xml.rels", relation)

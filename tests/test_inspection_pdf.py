@@ -19,6 +19,7 @@ from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import pack
 from tests.document_samples import pdf, pdf_of_picture, pdf_updated
 from tests.media_samples import judged
+from tests.together import together
 
 WHOLE = pdf()
 ROWS: dict[str, tuple[bytes, frozenset[Trait]]] = {
@@ -47,7 +48,7 @@ ROWS: dict[str, tuple[bytes, frozenset[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "traits"), ROWS.values(), ids=ROWS)
+@together(("data", "traits"), ROWS.values(), ids=ROWS)
 def test_a_pdf_has_its_traits_and_no_others(data: bytes, traits: frozenset[Trait]) -> None:
     found = reader.read(content.of_bytes(data))
     assert found
@@ -91,7 +92,7 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@together("before", BEFORE.values(), ids=BEFORE)
 def test_something_may_stand_before_it(before: bytes) -> None:
     for data in (pdf(), pdf_updated(), pdf_of_picture()):
         whole = inspector.inspect(content.of_bytes(before + data), name="factura.pdf")

@@ -8,6 +8,7 @@ from gateway.inspection import content, pictures
 from gateway.inspection.content import TooCostly
 from gateway.inspection.structure import Trait
 from tests.picture_samples import GIFS
+from tests.together import together
 
 PLAIN = GIFS["gif"].data()
 HEAD = b"GIF89a\1\0\1\0\0\0\0"
@@ -35,7 +36,7 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+@together(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_gif_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
     structure = pictures.read_gif(content.of_bytes(data))
     assert structure is not None

@@ -9,6 +9,7 @@ from gateway.inspection.content import TooCostly
 from gateway.inspection.structure import Trait
 from tests.picture_samples import PNGS, chunk
 from tests.picture_samples import png as made
+from tests.together import together
 
 PLAIN = PNGS["png RGB"].data()
 HTML = b"<svg onload=alert(1)>"
@@ -62,7 +63,7 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+@together(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_png_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
     assert traits(data) == expected
 

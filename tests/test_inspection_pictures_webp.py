@@ -9,6 +9,7 @@ import pytest
 from gateway.inspection import content, pictures
 from gateway.inspection.structure import Trait
 from tests.picture_samples import WEBPS
+from tests.together import together
 
 STICKER = WEBPS["webp sticker"].data()
 BROKEN, TRUNCATED, TRAILING, NOT_512 = Trait.BROKEN, Trait.TRUNCATED, Trait.TRAILING, Trait.NOT_512
@@ -67,7 +68,7 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+@together(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_webp_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
     structure = pictures.read_webp(content.of_bytes(data))
     assert structure is not None

@@ -13,6 +13,7 @@ from gateway.inspection import content, program
 from gateway.inspection.program import DOS, IMAGE, JAVA_CLASS, MACH, PORTABLE, SCRIPT, STARTS
 from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import portable, segmented
+from tests.together import together
 
 
 def read(data: bytes) -> Structure | None:
@@ -52,7 +53,7 @@ def test_what_begins_with_mz_is_for_windows_by_its_header_and_else_for_dos(data:
     assert (found.mime if found else None) == mime
 
 
-@pytest.mark.parametrize(("start", "mime"), STARTS.items(), ids=repr)
+@together(("start", "mime"), STARTS.items(), ids=repr)
 def test_a_program_is_told_by_how_it_begins(start: bytes, mime: str) -> None:
     assert read(start + bytes(100)) == Structure(mime=mime)
     assert read(start[:-1]) is None
@@ -69,8 +70,8 @@ def test_a_java_class_and_a_fat_mach_o_begin_alike(number: int, mime: str) -> No
     assert read(b"\xca\xfe\xba\xbe" + number.to_bytes(4, "big")) == Structure(mime=mime)
 
 
-@pytest.mark.parametrize("place", [0x8001, 0x8801, 0x9001])
-@pytest.mark.parametrize("word", [b"CD001", b"BEA01", b"NSR02", b"NSR03"])
+@together("place", [0x8001, 0x8801, 0x9001])
+@together("word", [b"CD001", b"BEA01", b"NSR02", b"NSR03"])
 def test_a_disk_image_is_told_by_its_volume(place: int, word: bytes) -> None:
     assert read(bytes(place) + word) == Structure(mime=IMAGE)
     assert read(bytes(place + 1) + word) is None
@@ -91,8 +92,8 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+@together("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@together("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_script_is_told_by_its_first_words(script: str, encoding: str) -> None:
     assert read(("\n " + script).encode(encoding)) == Structure(mime=SCRIPT)
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from gateway.inspection import content, frames, jpeg, mp4, pictures, sounds
 from gateway.inspection.content import Content, TooCostly
 from gateway.inspection.structure import Structure
-from tests.examples import examples
+from tests.examples import examples, some
 from tests.picture_samples import PICTURES, Sample
 from tests.recording_samples import FOREIGNERS, RECORDINGS, id3
+from tests.together import together
 
 READERS = (
     *(jpeg.read, pictures.read_png, pictures.read_gif, pictures.read_webp, mp4.read),
@@ -56,7 +57,7 @@ def cost(reader: Callable[[Content], Structure | None], data: bytes) -> tuple[fl
     return time.process_time() - began, file.reads
 
 
-@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+@together("sample", SAMPLES.values(), ids=SAMPLES)
 def test_a_real_file_is_known_to_one_reader_with_its_type_and_with_no_other_trait_than_its_own(sample: Sample) -> None:
     [structure] = read_all(sample.data())
     assert (structure.mime, structure.traits) == (sample.mime, sample.traits)
@@ -135,7 +136,7 @@ GREEDY: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("make", GREEDY.values(), ids=GREEDY)
+@pytest.mark.parametrize("make", some(GREEDY.values(), 10), ids=some(GREEDY, 10))
 def test_a_file_made_to_cost_much_is_left_after_a_bounded_number_of_steps_and_within_little_memory(
     make: Callable[[], bytes],
 ) -> None:
@@ -166,7 +167,7 @@ def mutants(data: bytes, chance: random.Random) -> Iterator[bytes]:
         yield data[:start] + data[max(0, start - 20) :]
 
 
-@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+@together("sample", SAMPLES.values(), ids=SAMPLES)
 def test_a_real_file_that_was_cut_or_changed_raises_nothing_in_any_reader(sample: Sample) -> None:
     worst = 0.0
     for mutant in mutants(sample.data(), random.Random(1)):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from gateway.inspection import content, filetypes, inspector, verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Limits, Verdict
 from tests import document_samples, picture_samples, recording_samples
 from tests.media_samples import META
+from tests.together import together
 
 WHATSAPPS = {mime for mime in META if mime.startswith(("image/", "video/", "audio/"))}
 # What WhatsApp itself does not take of its own types: "8-bit, RGB or RGBA", "H.264 and AAC, one track", 512 x 512.
@@ -56,27 +55,27 @@ def test_each_of_whatsapps_types_comes_in_at_least_five_variants() -> None:
     assert {mime: count for mime, count in counts.items() if count < 5} == {}
 
 
-@pytest.mark.parametrize("name", GENUINE)
-@pytest.mark.parametrize("profile", ["meta-cloud", "xcally-observed"])
+@together("name", GENUINE)
+@together("profile", ["meta-cloud", "xcally-observed"])
 def test_a_genuine_picture_film_or_sound_is_native(name: str, profile: str) -> None:
     sample = GENUINE[name]
     verdict = judged(sample.data(), profile, f"file{sample.suffix}")
     assert (verdict.kind, verdict.mime) == (VerdictKind.NATIVE, sample.mime), verdict.reason
 
 
-@pytest.mark.parametrize(("mime", "make"), document_samples.NATIVE.values(), ids=document_samples.NATIVE)
+@together(("mime", "make"), document_samples.NATIVE.values(), ids=document_samples.NATIVE)
 def test_a_genuine_document_is_native_under_meta_cloud(mime: str, make: Callable[[], bytes]) -> None:
     verdict = judged(make(), "meta-cloud")
     assert (verdict.kind, verdict.mime) == (VerdictKind.NATIVE, mime), verdict.reason
 
 
-@pytest.mark.parametrize("name", MEDIA)
+@together("name", MEDIA)
 def test_no_picture_film_or_sound_is_refused_under_meta_cloud(name: str) -> None:
     verdict = judged(MEDIA[name].data(), "meta-cloud")
     assert verdict.kind is not VerdictKind.REFUSED or (name in TOO_LARGE and verdict.code == "MEDIA_TOO_LARGE")
 
 
-@pytest.mark.parametrize("name", [name for name in MEDIA if name not in GENUINE])
+@together("name", [name for name in MEDIA if name not in GENUINE])
 def test_what_whatsapp_would_not_play_is_not_native(name: str) -> None:
     sample = MEDIA[name]
     assert judged(sample.data(), "meta-cloud").kind is not VerdictKind.NATIVE, sample.traits
@@ -89,7 +88,7 @@ HARMFUL = {
 }
 
 
-@pytest.mark.parametrize("name", HARMFUL)
-@pytest.mark.parametrize("profile", ["meta-cloud", "xcally-observed", "strict"])
+@together("name", HARMFUL)
+@together("profile", ["meta-cloud", "xcally-observed", "strict"])
 def test_what_could_harm_is_native_nowhere(name: str, profile: str) -> None:
     assert judged(HARMFUL[name](), profile).kind is not VerdictKind.NATIVE

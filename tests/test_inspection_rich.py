@@ -15,6 +15,7 @@ from gateway.inspection.structure import Structure, Trait
 from tests.container_samples import compound, portable
 from tests.document_samples import old_sheet, packaged
 from tests.media_samples import judged
+from tests.together import together
 
 
 def written(data: bytes, *, kind: bytes = b"Package") -> str:
@@ -48,7 +49,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("data", RUNS.values(), ids=RUNS)
+@together("data", RUNS.values(), ids=RUNS)
 def test_a_script_or_a_program_in_it_is_told(data: bytes) -> None:
     found = inspector.inspect(content.of_bytes(data), name="a.rtf")
     assert found.mime == "application/rtf"

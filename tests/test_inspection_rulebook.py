@@ -15,6 +15,7 @@ from gateway.config import kinds
 from gateway.errors import SettingsError
 from gateway.inspection import filetypes, rulebook
 from gateway.inspection.structure import Trait
+from tests.together import together
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -163,7 +164,7 @@ WRONG: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "told"), WRONG.values(), ids=WRONG)
+@together(("change", "told"), WRONG.values(), ids=WRONG)
 def test_the_rules_are_refused_for(change: Change, told: str) -> None:
     assert told in refusal(change)
 
@@ -178,7 +179,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert "row 'test virus' any_of" in told
 
 
-@pytest.mark.parametrize("trait", list(Trait))
+@together("trait", list(Trait))
 def test_a_trait_is_asked_for_or_known_to_change_nothing(trait: Trait) -> None:
     stacks = [rulebook.load().always, *rulebook.load().profiles.values()]
     asked = {word for stack in stacks for row in stack for word in row.any_of | row.none_of}

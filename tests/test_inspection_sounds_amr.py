@@ -7,6 +7,7 @@ import pytest
 from gateway.inspection import content, sounds
 from gateway.inspection.structure import Trait
 from tests.recording_samples import AMRS, speech
+from tests.together import together
 
 ONE = speech(7, frames=1)
 BROKEN, TRUNCATED = Trait.BROKEN, Trait.TRUNCATED
@@ -31,7 +32,7 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+@together(("data", "expected"), CASES.values(), ids=CASES)
 def test_speech_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
     structure = sounds.read_amr(content.of_bytes(data))
     assert structure is not None

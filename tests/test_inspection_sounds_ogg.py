@@ -9,6 +9,7 @@ import pytest
 from gateway.inspection import content, sounds
 from gateway.inspection.structure import Trait
 from tests.recording_samples import OPUSES, OTHER_OGGS
+from tests.together import together
 
 OPUS = "audio/ogg; codecs=opus"
 PLAIN = OPUSES["opus mono"].data()
@@ -62,7 +63,7 @@ CASES: dict[str, tuple[bytes, str, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "mime", "traits"), CASES.values(), ids=CASES)
+@together(("data", "mime", "traits"), CASES.values(), ids=CASES)
 def test_type_and_traits_are_those_of_its_streams_and_pages(data: bytes, mime: str, traits: set[Trait]) -> None:
     structure = sounds.read_ogg(content.of_bytes(data))
     assert structure is not None

@@ -9,6 +9,7 @@ import pytest
 from gateway.inspection import content, sounds
 from gateway.inspection.structure import Trait
 from tests.recording_samples import WAVS
+from tests.together import together
 
 PLAIN = WAVS["wav"].data()
 FORM = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 8000, 32_000, 4, 16)
@@ -42,7 +43,7 @@ CASES: dict[str, tuple[bytes, set[Trait]]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+@together(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_wave_has_the_traits_that_its_bytes_show(data: bytes, expected: set[Trait]) -> None:
     structure = sounds.read_wave(content.of_bytes(data))
     assert structure is not None

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.inspection import content
 from gateway.inspection.structure import Trait, traits_of_broken, traits_of_whole
+from tests.together import together
 
 TRAILING, ARCHIVE, MARKUP = Trait.TRAILING, Trait.ARCHIVE_WITHIN, Trait.MARKUP_WITHIN
 PICTURE = b"\x89" * 100
@@ -58,7 +59,7 @@ WITHIN: dict[str, tuple[bytes, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("rest", "is_markup"), WITHIN.values(), ids=WITHIN)
+@together(("rest", "is_markup"), WITHIN.values(), ids=WITHIN)
 def test_markup_in_a_broken_file_is_seen_as_far_as_a_browser_looks(rest: bytes, is_markup: bool) -> None:  # noqa: FBT001
     found = traits_of_broken(content.of_bytes(PICTURE + rest), Trait.BROKEN)
     assert found == {Trait.BROKEN} | ({MARKUP} if is_markup else set())

@@ -12,6 +12,7 @@ from gateway.inspection import content, text
 from gateway.inspection.structure import Structure, Trait
 from gateway.inspection.text import PLAIN, TABLE
 from tests.document_samples import PROSE
+from tests.together import together
 
 
 def read(data: bytes) -> Structure | None:
@@ -26,8 +27,8 @@ def mime(data: bytes) -> str | None:
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"]
 
 
-@pytest.mark.parametrize("times", [1, 3000], ids=["short", "long"])
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@together("times", [1, 3000], ids=["short", "long"])
+@together("encoding", ENCODINGS)
 def test_prose_is_plain_text_in_every_encoding(encoding: str, times: int) -> None:
     assert mime((PROSE * times).encode(encoding)) == PLAIN
 
@@ -55,7 +56,7 @@ CONTROLS = {
 }
 
 
-@pytest.mark.parametrize(("control", "is_text"), {**CONTROLS, 0x01: False, 0x1F: False, 0x7F: False}.items())
+@together(("control", "is_text"), {**CONTROLS, 0x01: False, 0x1F: False, 0x7F: False}.items())
 def test_control_characters_are_no_text(control: int, is_text: bool) -> None:  # noqa: FBT001
     assert (mime(b"some words " + bytes([control]) + b" more words") == PLAIN) is is_text
 
@@ -108,8 +109,8 @@ OPENINGS = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
-@pytest.mark.parametrize(("words", "kind"), OPENINGS.values(), ids=OPENINGS)
+@together("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@together(("words", "kind"), OPENINGS.values(), ids=OPENINGS)
 def test_some_texts_say_by_their_first_words_what_they_are(words: str, kind: str, encoding: str) -> None:
     assert mime(words.encode(encoding)) == kind
 
@@ -139,7 +140,7 @@ FORMULAS: dict[str, tuple[str, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("cells", "runs"), FORMULAS.values(), ids=FORMULAS)
+@together(("cells", "runs"), FORMULAS.values(), ids=FORMULAS)
 def test_a_cell_that_a_spreadsheet_would_run_is_a_formula(cells: str, runs: bool) -> None:  # noqa: FBT001
     found = read(cells.encode())
     assert found
@@ -156,9 +157,9 @@ WIDE_TEXTS = {
 }
 
 
-@pytest.mark.parametrize("times", [1, 5000])
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("words", WIDE_TEXTS.values(), ids=WIDE_TEXTS)
+@together("times", [1, 5000])
+@together("encoding", ["utf-16-le", "utf-16-be"])
+@together("words", WIDE_TEXTS.values(), ids=WIDE_TEXTS)
 def test_a_text_of_other_letters_needs_no_mark(words: str, encoding: str, times: int) -> None:
     found = read((words * times).encode(encoding))
     assert found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inspection.text import HTA, HTML, MHTML, SVG, XHTML, XML, markup_kind
+from tests.together import together
 
 KINDS: dict[str, tuple[str, str]] = {
     "doctype": ("<!DOCTYPE html>", HTML),
@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "kind"), KINDS.values(), ids=KINDS)
+@together(("text", "kind"), KINDS.values(), ids=KINDS)
 def test_markup_is_told_by_its_beginning(text: str, kind: str) -> None:
     assert markup_kind(text) == kind
 
@@ -62,7 +62,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@together("text", TEXTS.values(), ids=TEXTS)
 def test_text_is_none(text: str) -> None:
     assert markup_kind(text) is None
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.inspection import vba as reader
 from tests.container_samples import Node, compound, short
 from tests.document_samples import storage
+from tests.together import together
 
 ATTRIBUTES = b'Attribute VB_Name = "ThisDocument"\r\nAttribute VB_Base = "1Normal.ThisDocument"\r\n'
 CODE = ATTRIBUTES + b'Sub AutoOpen()\r\n  Shell "calc"\r\nEnd Sub\r\n'
@@ -72,8 +73,8 @@ PROJECTS = {
 }
 
 
-@pytest.mark.parametrize("make", [compound, short], ids=["padded", "short"])
-@pytest.mark.parametrize(("nodes", "code"), PROJECTS.values(), ids=PROJECTS)
+@together("make", [compound, short], ids=["padded", "short"])
+@together(("nodes", "code"), PROJECTS.values(), ids=PROJECTS)
 def test_a_project_has_code_if_a_module_says_more_than_attributes(nodes: list[Node], code: bool, make: type) -> None:  # noqa: FBT001
     if make is short and sum(len(node.data) for node in _all(nodes)) > 5000:
         return  # it does not fit into the mini stream of a sample

@@ -11,6 +11,7 @@ from gateway.inspection.rulebook import VerdictKind, VerdictRule
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Limits
 from tests.media_samples import MB, META, PE, ROOMY, SHEET, WORD, File, file, judged
+from tests.together import together
 
 NATIVE, LINK, REFUSED = VerdictKind.NATIVE, VerdictKind.LINK, VerdictKind.REFUSED
 TYPES = filetypes.load()
@@ -52,19 +53,19 @@ OBSERVED = {
 }
 
 
-@pytest.mark.parametrize(("mime", "traits", "kind", "code"), OBSERVED.values(), ids=OBSERVED)
+@together(("mime", "traits", "kind", "code"), OBSERVED.values(), ids=OBSERVED)
 def test_what_xcally_has_observed(mime: str, traits: tuple[Trait, ...], kind: VerdictKind, code: str | None) -> None:
     verdict = judged(file(mime, *traits), "xcally-observed")
     assert (verdict.kind, verdict.code) == (kind, code)
 
 
-@pytest.mark.parametrize("mime", META)
+@together("mime", META)
 def test_what_meta_lists_is_native_under_meta_cloud_and_under_strict(mime: str) -> None:
     assert judged(file(mime), "meta-cloud").kind is NATIVE
     assert judged(file(mime), "strict").kind is NATIVE
 
 
-@pytest.mark.parametrize("mime", sorted(NAMED - set(META)))
+@together("mime", sorted(NAMED - set(META)))
 def test_what_meta_does_not_list_is_a_link_under_meta_cloud(mime: str) -> None:
     assert judged(file(mime), "meta-cloud").kind is LINK
 
@@ -111,8 +112,8 @@ NOT_NATIVE = {
 }
 
 
-@pytest.mark.parametrize(("mime", "traits"), NOT_NATIVE.values(), ids=NOT_NATIVE)
-@pytest.mark.parametrize("profile", PROFILES)
+@together(("mime", "traits"), NOT_NATIVE.values(), ids=NOT_NATIVE)
+@together("profile", PROFILES)
 def test_never_native(profile: str, mime: str, traits: tuple[Trait, ...]) -> None:
     assert judged(file(mime, *traits), profile).kind is not NATIVE
 
@@ -183,14 +184,14 @@ CAREFUL = {
 }
 
 
-@pytest.mark.parametrize(("mime", "traits", "kind"), CAREFUL.values(), ids=CAREFUL)
+@together(("mime", "traits", "kind"), CAREFUL.values(), ids=CAREFUL)
 def test_what_a_careful_gateway_does(mime: str, traits: tuple[Trait, ...], kind: VerdictKind) -> None:
     verdict = judged(file(mime, *traits), "strict")
     assert verdict.kind is kind
     assert verdict.code == ("ATTACHMENT_REJECTED" if kind is REFUSED else None)
 
 
-@pytest.mark.parametrize("mime", sorted(TYPES.runnable))
+@together("mime", sorted(TYPES.runnable))
 def test_what_a_machine_would_run_is_refused_under_strict_and_native_nowhere(mime: str) -> None:
     assert judged(file(mime), "strict").kind is REFUSED
     assert {judged(file(mime), profile).kind for profile in PROFILES} <= {LINK, REFUSED}
@@ -226,8 +227,8 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize("profile", ["meta-cloud", "xcally-observed"])
-@pytest.mark.parametrize(("mime", "traits", "most", "whose"), SIZES.values(), ids=SIZES)
+@together("profile", ["meta-cloud", "xcally-observed"])
+@together(("mime", "traits", "most", "whose"), SIZES.values(), ids=SIZES)
 def test_over_the_size_of_its_category_a_file_is_refused(
     mime: str, traits: tuple[Trait, ...], most: int, whose: str, profile: str
 ) -> None:
@@ -266,8 +267,8 @@ LINKS_OF_ANY_SIZE = {
 }
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(("mime", "trait", "size"), LINKS_OF_ANY_SIZE.values(), ids=LINKS_OF_ANY_SIZE)
+@together("profile", PROFILES)
+@together(("mime", "trait", "size"), LINKS_OF_ANY_SIZE.values(), ids=LINKS_OF_ANY_SIZE)
 def test_what_goes_out_as_a_link_knows_no_size_but_that_of_links(
     mime: str, trait: Trait, size: int, profile: str
 ) -> None:
@@ -310,8 +311,8 @@ SAVED_AS = {
 }
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(("mime", "word"), SAVED_AS.items(), ids=SAVED_AS)
+@together("profile", PROFILES)
+@together(("mime", "word"), SAVED_AS.items(), ids=SAVED_AS)
 def test_a_link_says_as_what_the_file_would_be_seen_in_the_chat(mime: str, word: str, profile: str) -> None:
     verdict = judged(file(mime), profile)
     assert verdict.kind is LINK
@@ -335,8 +336,8 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("limits", "most", "whose"), SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("profile", PROFILES)
+@together(("limits", "most", "whose"), SETTINGS.values(), ids=SETTINGS)
+@together("profile", PROFILES)
 def test_over_a_limit_of_the_settings_everything_is_refused_and_motion_is_named_first(
     limits: Limits, most: int, whose: str, profile: str
 ) -> None:
@@ -365,7 +366,7 @@ SERVED = {
 }
 
 
-@pytest.mark.parametrize(("mime", "traits", "served", "extension"), SERVED.values(), ids=SERVED)
+@together(("mime", "traits", "served", "extension"), SERVED.values(), ids=SERVED)
 def test_a_file_is_served(mime: str, traits: tuple[Trait, ...], served: str, extension: str) -> None:
     verdict = judged(file(mime, *traits))
     assert (verdict.mime, verdict.extension) == (served, extension)
@@ -397,6 +398,6 @@ def own_rows() -> list[tuple[str, VerdictRule]]:
     ]
 
 
-@pytest.mark.parametrize(("profile", "row"), own_rows(), ids=[f"{name}: {row.name}" for name, row in own_rows()])
+@together(("profile", "row"), own_rows(), ids=[f"{name}: {row.name}" for name, row in own_rows()])
 def test_every_row_is_reached(profile: str, row: VerdictRule) -> None:
     assert judged(reaching(row), profile).row == row.name

@@ -24,6 +24,7 @@ from gateway.errors import TooManyRequests
 from gateway.limits import Limiter
 from gateway.phrases import Reason
 from tests.config_samples import settings
+from tests.together import together
 
 TWO = "2/hour"
 PAUSE = 5.0  # after which Redis is asked again
@@ -299,7 +300,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize(("address", "name"), NAMES.values(), ids=NAMES)
+@together(("address", "name"), NAMES.values(), ids=NAMES)
 def test_a_client_is_counted_as(address: str, name: str) -> None:
     assert limits.counted_as(address) == name
 

@@ -20,6 +20,7 @@ from gateway.motion.download import Download, Source
 from gateway.phrases import Reason
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, in_chunks, says
+from tests.together import together
 
 Start = Callable[[Behaviour], Peer]
 FILE = b"\xff\xd8\xff" + bytes(range(256)) * 500
@@ -235,7 +236,7 @@ PAGES: dict[str, tuple[bytes, Promise, str, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("came", "promise", "declared", "page"), PAGES.values(), ids=PAGES)
+@together(("came", "promise", "declared", "page"), PAGES.values(), ids=PAGES)
 def test_a_page_is_no_file_but_a_file_may_hold_a_page(
     came: bytes, promise: Promise, declared: str, *, page: bool
 ) -> None:

@@ -12,6 +12,7 @@ from gateway.outbound.allowed import App, Call
 from gateway.outbound.refusals import Refused
 from gateway.sinch import Effect
 from tests import config_samples
+from tests.together import together
 
 PROJECT, OTHER_PROJECT = "project-1", "project-2"
 FIRST = {"connector_id": 1, "name": "One", "region": "eu", "project_id": PROJECT, "app_id": "app-1"}
@@ -45,7 +46,7 @@ def example(path: str) -> str:
     return path.replace("<app_id>", "app-1").replace("<", "x-").replace(">", "-9")
 
 
-@pytest.mark.parametrize("row", [row for row in allowed.OPERATIONS if not row.management], ids=lambda row: row.name)
+@together("row", [row for row in allowed.OPERATIONS if not row.management], ids=lambda row: row.name)
 def test_a_call_of_the_table_passes_with_its_target_untouched(row: allowed.Operation) -> None:
     path = example(row.path) + "?page_size=3&view=WITH%20METADATA"
     call = prove(row.method, target(path))
@@ -87,7 +88,7 @@ NOT_ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("asked", NOT_ALLOWED.values(), ids=NOT_ALLOWED)
+@together("asked", NOT_ALLOWED.values(), ids=NOT_ALLOWED)
 def test_any_other_path_is_refused(asked: str) -> None:
     assert refusal("GET", asked) == "PATH_NOT_ALLOWED"
 
@@ -112,7 +113,7 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize(("query", "why"), QUERIES.values(), ids=QUERIES)
+@together(("query", "why"), QUERIES.values(), ids=QUERIES)
 def test_a_query_that_cannot_be_read_is_told_as_such_and_never_as_a_wrong_base_url(query: str, why: str) -> None:
     with pytest.raises(Refused) as told:
         prove("GET", target(f"messages?{query}"))
@@ -144,7 +145,7 @@ def test_another_method_is_refused_by_a_name_that_is_ours(method: str) -> None:
     assert "XX" not in caught.value.says
 
 
-@pytest.mark.parametrize(
+@together(
     ("asked", "code"),
     [
         (target("messages", region="br"), "REGION_NOT_CONFIGURED"),

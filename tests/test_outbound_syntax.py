@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.outbound import syntax
 from gateway.outbound.refusals import Refused
 from gateway.outbound.syntax import DEEPEST, NotJson, Value
+from tests.together import together
 
 WHY = re.compile(r"The body is not JSON: (.*)\.")
 
@@ -92,7 +93,7 @@ NOT_JSON = {
 }
 
 
-@pytest.mark.parametrize(("text", "why"), NOT_JSON.values(), ids=NOT_JSON)
+@together(("text", "why"), NOT_JSON.values(), ids=NOT_JSON)
 def test_what_is_no_json_object_is_refused_with_the_reason(text: str, why: str) -> None:
     assert refused(text) == why
 
@@ -174,7 +175,7 @@ REPEATED = {
 }
 
 
-@pytest.mark.parametrize(("text", "key", "field"), REPEATED.values(), ids=REPEATED)
+@together(("text", "key", "field"), REPEATED.values(), ids=REPEATED)
 def test_a_key_that_is_said_twice_is_refused_with_its_place(text: str, key: str, field: str) -> None:
     with pytest.raises(Refused) as caught:
         syntax.parse(text)

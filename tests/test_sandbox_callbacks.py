@@ -12,6 +12,7 @@ from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
 from sandbox import callbacks
 from sandbox.callbacks import App
 from sandbox.style import Style
+from tests.together import together
 
 PAYLOADS = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 TIMES = {"accepted_time", "accept_time", "event_time", "last_received"}
@@ -35,14 +36,14 @@ def test_the_sandboxs_samples_are_those_of_the_tests():
     assert set(callbacks.names()) == set(PAYLOADS)
 
 
-@pytest.mark.parametrize("name", PAYLOADS)
+@together("name", PAYLOADS)
 def test_a_sample_keeps_its_shape_and_its_order_of_keys(name):
     made = callbacks.sample(name)
     assert shape(made.content) == shape(PAYLOADS[name])
     assert list(made.content) == list(PAYLOADS[name])
 
 
-@pytest.mark.parametrize("name", PAYLOADS)
+@together("name", PAYLOADS)
 def test_a_sample_has_the_customers_ids_and_none_of_the_originals(name):
     ours = App(app_id="01ARZ3NDEKTSV4RRFFQ69G5FAV", project_id="a-project", phone="39021111111")
     made = dict(callbacks.sample(name, by=callbacks.customer("bea"), app=ours).content)

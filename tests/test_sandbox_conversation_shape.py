@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sandbox.callbacks import APP
 from sandbox.conversation import shape
 from tests.sinch_samples import send_body
+from tests.together import together
 
 MEDIA = {"media_message": {"url": "https://gateway.example.test/media/x"}}
 CHOICE = {"text_message": {"text": "Yes"}, "postback_data": "yes"}
@@ -30,7 +31,7 @@ def contact(**changes) -> dict:
     }
 
 
-@pytest.mark.parametrize(
+@together(
     "body",
     [
         send_body(),
@@ -59,7 +60,7 @@ def test_what_the_vendor_documents_is_fine(body):
     assert shape.of_send(body) == ()
 
 
-@pytest.mark.parametrize(
+@together(
     ("body", "field"),
     [
         (send_body(app_id=None), "app_id"),

@@ -16,6 +16,7 @@ from sandbox.faults import Fault
 from sandbox.reply import ELSEWHERE, HOSTILE, Reply
 from sandbox.wire import Wire
 from tests.sinch_samples import PROJECT, SEND, ask_token, basic, call, send, send_body
+from tests.together import together
 
 BODY = json.dumps(send_body()).encode()
 
@@ -117,7 +118,7 @@ def test_a_fault_that_is_not_in_the_table_is_none(wrong):
         Fault(**wrong)
 
 
-@pytest.mark.parametrize(
+@together(
     ("chosen", "taken"),
     [
         (faults.NONE, True),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sandbox import retries
 from sandbox.retries import Retries
+from tests.together import together
 
 
 def test_the_default_waits_double_from_5_to_81920_seconds():
@@ -21,7 +20,7 @@ def test_no_retries_are_no_retries():
     assert list(retries.NONE.waits()) == []
 
 
-@pytest.mark.parametrize(
+@together(
     ("status", "verdict"),
     [
         (200, "accepted"),

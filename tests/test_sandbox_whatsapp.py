@@ -8,6 +8,7 @@ from sandbox.connection import Answer
 from sandbox.fetching import Fetched, Tried
 from sandbox.scenarios.attachment import SAMPLES
 from sandbox.whatsapp import BY_TYPE, Native, judge
+from tests.together import together
 
 MB = 1_000_000
 JPEG, OGG, MP4 = b"\xff\xd8\xff\xe0", b"OggS....OpusHead", b"\0\0\0\x18ftypisom....avc1"
@@ -29,7 +30,7 @@ def refused(status: int | None, error: str = "") -> Fetched:
     return Fetched(link="https://x/", tried=(Tried("GET", Answer(status=status, error=error)),))
 
 
-@pytest.mark.parametrize(
+@together(
     ("content", "kind", "words"),
     [
         (JPEG, "image/jpeg", "native as image"),

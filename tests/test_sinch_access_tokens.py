@@ -18,6 +18,7 @@ from gateway.upstream import Upstream
 from tests.config_samples import ABSENT
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import HandClock
+from tests.together import together
 from tests.token_samples import LIFE, Auth, account
 
 
@@ -142,7 +143,7 @@ ODD: dict[str, tuple[Behaviour, str]] = {
 }
 
 
-@pytest.mark.parametrize(("behaviour", "code"), ODD.values(), ids=ODD)
+@together(("behaviour", "code"), ODD.values(), ids=ODD)
 def test_whatever_else_is_answered_is_no_token(behaviour: Behaviour, code: str) -> None:
     auth = Auth()
     auth.behaviour = behaviour
@@ -174,7 +175,7 @@ TOLD: dict[str, tuple[Behaviour, str, int]] = {
 }
 
 
-@pytest.mark.parametrize(("behaviour", "words", "wait"), TOLD.values(), ids=TOLD)
+@together(("behaviour", "words", "wait"), TOLD.values(), ids=TOLD)
 def test_why_there_is_no_token_is_told_with_the_status_and_that_nothing_was_sent(
     behaviour: Behaviour, words: str, wait: int
 ) -> None:

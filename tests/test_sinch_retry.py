@@ -6,6 +6,7 @@ import pytest
 
 from gateway.sinch import Effect, retry
 from gateway.upstream import Answer
+from tests.together import together
 
 
 def answered(status: int, retry_after: str | None = None) -> Answer:
@@ -38,7 +39,7 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize(("kind", "status", "told", "wait"), TABLE.values(), ids=TABLE)
+@together(("kind", "status", "told", "wait"), TABLE.values(), ids=TABLE)
 def test_an_answer_is_final_unless_it_says_that_nothing_was_done(
     kind: Effect, status: int, told: str | None, wait: float | None
 ) -> None:

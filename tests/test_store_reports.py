@@ -21,6 +21,7 @@ from gateway.store import reports, schema
 from gateway.store.engines import Database
 from gateway.store.reports import FATES, Filed
 from tests.spool_samples import NOW, callback, draft, meddle, reported, rows
+from tests.together import together
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 TELLING = ("MESSAGE_DELIVERY", "MESSAGE_SUBMIT", "EVENT_DELIVERY")
@@ -69,13 +70,13 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize(("told", "fate"), ORDERS.values(), ids=ORDERS)
+@together(("told", "fate"), ORDERS.values(), ids=ORDERS)
 def test_the_fate_after(told: list[str], fate: str | None) -> None:
     decides = reports.fate(filed(*told))
     assert (f"{decides.status} {decides.code}".strip() if decides else None) == fate
 
 
-@pytest.mark.parametrize("statuses", [*itertools.combinations(FATES, 2)], ids="<".join)
+@together("statuses", [*itertools.combinations(FATES, 2)], ids="<".join)
 def test_of_two_the_further_decides_in_either_order(statuses: tuple[str, str]) -> None:
     for order in (statuses, reversed(statuses)):
         decides = reports.fate(filed(*order))

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.store import sqlite
 from gateway.store.engines import Database
+from tests.together import together
 
 GATEWAY = Path(sqlite.__file__).parents[1]
 TEXT = Path(sqlite.__file__).with_suffix(".sql").read_text("utf-8")
@@ -53,7 +54,7 @@ def test_each_name_is_given_once() -> None:
     assert names == list(STATEMENTS)
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@together("name", STATEMENTS)
 def test_every_statement_says_why_it_is_there(name: str) -> None:
     assert re.search(rf"^-- name: {name}\n-- .+", TEXT, re.MULTILINE)
 

@@ -15,6 +15,7 @@ from gateway.store import migrations, retention, turned_away
 from gateway.store.engines import Database
 from gateway.store.turned_away import MOST, Ring, Turned
 from tests.service_samples import NOW, HandClock
+from tests.together import together
 
 UNKNOWN = ("ingress", "unknown connector")
 
@@ -173,7 +174,7 @@ def test_old_rows_go_with_what_was_rejected(ring: Ring, spool: Database, clock: 
     assert told(spool) == [("unknown connector", "71", 1)]
 
 
-@pytest.mark.parametrize("kind", turned_away.kinds(), ids=" ".join)
+@together("kind", turned_away.kinds(), ids=" ".join)
 def test_every_kind_is_a_reason_that_there_is_and_has_one_remedy(kind: tuple[str, str]) -> None:
     door, reason = kind
     row = turned_away.kinds()[kind]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway import telemetry
 from gateway.phrases import Line
+from tests.together import together
 
 AT = "2026/01/02 03:04:05"
 HEAD = f"{AT} [error] 71#72: *3"
@@ -177,7 +178,7 @@ SCRUBBED = {
 }
 
 
-@pytest.mark.parametrize(("line", "expected"), SCRUBBED.values(), ids=SCRUBBED)
+@together(("line", "expected"), SCRUBBED.values(), ids=SCRUBBED)
 def test_of_nginx_is_left(line: str, expected: str) -> None:
     assert telemetry.scrub(line) == expected
     assert TOKEN not in telemetry.scrub(line)

@@ -7,11 +7,11 @@ import string
 import subprocess
 import sys
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.upstream import Answer
+from tests.together import together
 
 
 def told(value: str | None, *, now: float | None) -> float | None:
@@ -53,7 +53,7 @@ RETRY_AFTER: dict[str, tuple[str | None, float | None]] = {
 }
 
 
-@pytest.mark.parametrize(("value", "seconds"), RETRY_AFTER.values(), ids=RETRY_AFTER)
+@together(("value", "seconds"), RETRY_AFTER.values(), ids=RETRY_AFTER)
 def test_retry_after_is_read_in_all_its_forms_and_nonsense_is_none(value: str | None, seconds: float | None) -> None:
     assert told(value, now=SINCE_1994) == seconds
 

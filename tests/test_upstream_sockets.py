@@ -20,6 +20,7 @@ from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, listens_on, says
 from tests.proxy_samples import AUTHORIZATION, PASSWORD, USER, ForwardProxy
 from tests.service_samples import HandClock
+from tests.together import together
 
 OK = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", then=listens_on)
 TARGET = "/a%2fb/../c?x=[1]&%c3%a9=\xe9"
@@ -175,8 +176,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("table", ["sinch", "motion"])
-@pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
+@together("table", ["sinch", "motion"])
+@together("url", WRONG.values(), ids=WRONG)
 def test_a_proxy_is_an_http_url_with_its_port_and_without_a_password(table: str, url: str) -> None:
     told = config_samples.refusal(**{table: {"proxy": url}})
     assert f"{table}.proxy" in told
