@@ -73,17 +73,20 @@ class Child:
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(deadline_seconds)
-        if self._killed_rest():
+        if rest := self._killed_rest():
             self._process.wait()
-            raise ChildError(f"the gateway did not stop, or left processes behind: they were killed\n{self.tail()}")
+            raise ChildError(f"the gateway did not stop, or left processes behind; killed: {rest}\n{self.tail()}")
         return self._process.wait()
 
-    def _killed_rest(self) -> bool:
-        rest = _session(self._process.pid)
-        for pid in rest:
+    def _killed_rest(self) -> list[str]:
+        """Kill what is left of its session; returns their commands."""
+        rest = []
+        for pid in _session(self._process.pid):
+            with contextlib.suppress(OSError):
+                rest.append(Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").replace("\0", " "))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return bool(rest)
+        return rest
 
 
 def _session(leader: int) -> list[int]:

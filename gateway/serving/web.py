@@ -83,7 +83,8 @@ class Server(BaseApplication):
         door, path = self._door, paths.socket(self._settings, self._door.name)
         options: dict[str, Any] = {
             "bind": f"unix:{path}",
-            "when_ready": lambda _server: _let_nginx_in(path),
+            "when_ready": lambda server: _opened(server, path),
+            "on_exit": lambda _server: path.unlink(missing_ok=True),
             "umask": 0o007,
             "workers": getattr(self._settings.workers, door.name, 1),
             "worker_class": doors.load(door.worker),
@@ -123,7 +124,10 @@ class Server(BaseApplication):
         return wsgi.door(self._door.name, settings)
 
 
-def _let_nginx_in(path: Path) -> None:
+def _opened(server: Any, path: Path) -> None:  # noqa: ANN401 - gunicorn's arbiter, which has no types
+    # As one that systemd has opened: where it is gone, with its folder, taking it away would end gunicorn's stop before
+    # the workers are told.
+    server.systemd = True
     # gunicorn gives the socket its own group; the folder has that of nginx's workers.
     with paths.in_our_words(path):
         os.chown(path, -1, path.parent.stat().st_gid)

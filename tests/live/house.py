@@ -140,8 +140,9 @@ class House:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The log's lines; those that are not JSON (Python's last words) fail the test."""
-        return [json.loads(line) for line in self.log.splitlines()]
+        """The log's whole lines; those that are not JSON (Python's last words) fail the test."""
+        whole, _end, _being_written = self.log.rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def decisions(self, process: str, **fields: object) -> list[dict[str, Any]]:
         """The lines of `process` that have these fields."""

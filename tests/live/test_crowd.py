@@ -63,7 +63,7 @@ class Crowd:
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", self._port, ssl=self._tls, server_hostname=HOST, local_addr=(source, 0)
             )
-        with contextlib.closing(writer):
+        try:
             while True:
                 writer.write(self._said)
                 await writer.drain()
@@ -71,6 +71,10 @@ class Crowd:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.answers[int(head.split(b" ")[1])] += 1
                 await reader.readexactly(int(re.findall(rb"(?i)content-length: ([0-9]+)", head)[0]))
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 @contextlib.contextmanager

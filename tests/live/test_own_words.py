@@ -202,7 +202,7 @@ def included() -> Iterator[House]:
             user {paths.worker_user() or "nobody"};
             events {{}} http {{ {theirs} include {house.folder}/ours.conf; }}
         """)
-        command = (nginx_conf.program(), "-e", "stderr", "-p", str(house.folder), "-c", str(written))
+        command = (paths.program("nginx"), "-e", "stderr", "-p", str(house.folder), "-c", str(written))
         house.start_parts({"nginx": command})
         yield house
 

@@ -85,9 +85,11 @@ def found_in(path: Path) -> set[bytes]:
 
 
 def alone(path: Path) -> Path:
-    """The file without whatever may lie beside it, as who has moved it takes it for the whole."""
-    copy = path.with_name("alone")
+    """The file as it was moved: with its log only where that came along, with the whole folder."""
+    copy, log = path.with_name("alone"), path.with_name(f"{path.name}-wal")
     copy.write_bytes(path.read_bytes())
+    if log.exists():
+        copy.with_name("alone-wal").write_bytes(log.read_bytes())
     return copy
 
 
