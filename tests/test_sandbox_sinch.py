@@ -16,6 +16,7 @@ from sandbox.motion import Motion
 from sandbox.retries import Retries
 from sandbox.sinch import Sinch
 from sandbox.style import Style
+from tests.spool_samples import until
 
 SECRET = "a webhook secret"
 QUICK = Retries(speed=1_000_000)
@@ -243,4 +244,4 @@ def test_the_representation_of_a_sender_and_of_its_receipts_holds_no_secret_and_
 def test_no_thread_is_left(sinch):
     before = threading.active_count()
     sinch.send_all([callbacks.text("Hola")] * 5, senders=3)
-    assert threading.active_count() <= before + 1  # the receiver's own last connection may just be closing
+    until(lambda: threading.active_count() <= before + 1, "none is left")  # the receiver's last may just be closing
