@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,6 +44,13 @@ def steady() -> float:
 def pause(seconds: float) -> None:
     """Wait, where there is nothing better to wait for."""
     time.sleep(seconds)
+
+
+def later(seconds: float, work: Callable[[], None]) -> None:
+    """Do `work` in a thread of its own, which keeps no process alive."""
+    timer = threading.Timer(seconds, work)
+    timer.daemon = True
+    timer.start()
 
 
 def parse(text: str) -> float:

@@ -192,5 +192,11 @@ REMEDIES = {
     Reason.SPOOL_DAMAGED: "it is no spool, or has lost a part: restore a backup (docs/deployment.md), keep this file",
     Reason.SPOOL_NO_DESCRIPTORS: "let the process open more (`ulimit -n`, LimitNOFILE)",
     Reason.SPOOL_FAILED: "look at the disk and at the kernel's log",
+    Reason.SPOOL_GONE: "put it back to where it was, and all goes on; or stop the gateway, restore a copy, start it",
+    Reason.SPOOL_REPLACED: "stop the gateway, put in place the file that shall count, start it; "
+    "what was answered 200 until now is in the one that was moved",
+    Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
+    Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
+    Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
 }
 REWORDED = frozenset({Reason.SENDS, Reason.CALLS, Reason.NOWHERE, Reason.KEY_WRONG})  # by `rules/refusals.toml`

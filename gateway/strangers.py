@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway import telemetry
-from gateway.clock import Clock
+from gateway.clock import Clock, later
 from gateway.phrases import Line, Reason
-from gateway.store.turned_away import later
 
 FIRST = 100
 A_MINUTE_SECONDS = 60.0

@@ -17,8 +17,7 @@ from werkzeug.test import TestResponse
 from gateway import lock, paths
 from gateway.delivery import trouble
 from gateway.ingress import intake
-from gateway.phrases import Reason
-from gateway.store import anchor
+from gateway.phrases import REMEDIES, Reason
 from gateway.store.engines import Database
 from tests.door_samples import Door, Log, assert_refused, logged, opened
 from tests.mishaps import MISHAPS
@@ -273,6 +272,6 @@ def test_a_spool_that_another_file_took_the_place_of_is_not_ready_and_says_what_
             "finding": "spool-displaced",
             "about": "",
             "reason": "spool file was replaced",
-            "remedy": anchor.REMEDIES[Reason.SPOOL_REPLACED],
+            "remedy": REMEDIES[Reason.SPOOL_REPLACED],
         }
     ]

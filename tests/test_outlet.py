@@ -98,20 +98,30 @@ def test_at_the_end_what_waits_is_written(reader: Reader) -> None:
     assert reader.lines == ["one"]
 
 
-def test_a_process_that_is_forked_does_not_tell_what_waits_in_its_parent(reader: Reader) -> None:
-    parent, child = os.pipe()
-    out = Outlet(reader.write, told)
-    out.put("of the parent", "a")
+def said_by_a_child(work: Callable[[int], None]) -> bytes:
+    """What a forked process writes to the descriptor that `work` is given."""
+    read, write = os.pipe()
     if not (pid := os.fork()):
         with contextlib.suppress(BaseException):
-            reader.room = float("inf")
-            out.put("of the child", "a")
-            os.write(child, reader.read)
+            work(write)
         os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as heard:
+        said = heard.read()
     os.waitpid(pid, 0)
-    assert os.read(parent, 1000) == b"of the child\n"
-    os.close(parent)
-    os.close(child)
+    return said
+
+
+def test_a_process_that_is_forked_does_not_tell_what_waits_in_its_parent(reader: Reader) -> None:
+    out = Outlet(reader.write, told)
+    out.put("of the parent", "a")
+
+    def work(write: int) -> None:
+        reader.room = float("inf")
+        out.put("of the child", "a")
+        os.write(write, reader.read)
+
+    assert said_by_a_child(work) == b"of the child\n"
 
 
 def test_many_threads_write_whole_lines(reader: Reader) -> None:
@@ -181,19 +191,14 @@ def test_who_shares_a_pipe_with_us_waits_as_before(make: Callable[[], tuple[int,
 
 
 def test_a_pipe_that_is_not_ours_to_open_is_written_without_waiting_all_the_same() -> None:
-    read, write = os.pipe()
-    os.fchmod(write, 0)
-    if not (pid := os.fork()):
-        with contextlib.suppress(BaseException):
-            if os.geteuid() == 0:  # to whom all is open
-                os.setuid(65534)
-            without_waiting(write)
-            os.write(write, b"waits" if os.get_blocking(write) else b"never waits")
-        os._exit(0)
-    os.waitpid(pid, 0)
-    assert os.read(read, 1000) == b"never waits"
-    os.close(read)
-    os.close(write)
+    def work(write: int) -> None:
+        os.fchmod(write, 0)
+        if os.geteuid() == 0:  # to whom all is open
+            os.setuid(65534)
+        without_waiting(write)
+        os.write(write, b"waits" if os.get_blocking(write) else b"never waits")
+
+    assert said_by_a_child(work) == b"never waits"
 
 
 def test_a_file_is_written_where_it_ends(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import json
 from contextlib import closing
 from typing import Any
 
-from gateway import clock
+from gateway import clock, phrases
 from gateway.certs import subject
 from gateway.config import Settings, addresses, secrets
 from gateway.errors import UpstreamError
@@ -21,14 +21,11 @@ ANSWER_SECONDS = 15.0  # each check of the office may take some
 PAUSE_SECONDS = 0.5
 MOST_BYTES = 2**20
 SHUT = "the ops door is shut"
-REMEDIES = {
+_REMEDIES = phrases.REMEDIES | {
     Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
     Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
     "if it is no gateway that listens there, end that or change server.ops_port",
     "answered 401": "reload the gateway, which knows another password than the settings have",
-    Reason.SPOOL_FULL: "make room on the disk of server.state_dir; nothing is lost, Sinch is told to come again",
-    Reason.SPOOL_READ_ONLY: "give server.state_dir back to the account of the gateway; is its disk mounted read-only?",
-    Reason.SPOOL_LOCKED: "wait if somebody runs `events erase`; else look for a process that holds the spool",
     "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
     SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
 }
@@ -86,4 +83,4 @@ def _unheard(outcome: str) -> dict[str, Any]:
 
 def _remedy(check: str, outcome: str) -> str:
     by_check = {"spool": OF_THE_SPOOL, "ops": ELSEWHERE}
-    return REMEDIES.get(outcome) or by_check.get(check, OF_A_DOOR)
+    return _REMEDIES.get(outcome) or by_check.get(check, OF_A_DOOR)

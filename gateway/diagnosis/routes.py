@@ -13,7 +13,7 @@ from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
 from gateway.doors import DOORS
 from gateway.errors import GatewayError, SpoolUnavailable
-from gateway.phrases import Finding, Reason
+from gateway.phrases import REMEDIES, Finding, Reason
 from gateway.services import Services
 from gateway.store import anchor
 
@@ -95,9 +95,10 @@ def _outcome(check: Check, services: Services) -> str:
 
 def _displaced(outcome: str) -> dict[str, object]:
     """Say what to do where the spool's file is not the one that the gateway works with."""
-    remedy = {str(reason): told for reason, told in anchor.REMEDIES.items()}.get(outcome)
-    found = {"finding": Finding.SPOOL_DISPLACED, "about": "", "reason": outcome, "remedy": remedy}
-    return {"findings": [found]} if remedy else {}
+    if outcome not in anchor.DISPLACED:
+        return {}
+    remedy = REMEDIES[Reason(outcome)]
+    return {"findings": [{"finding": Finding.SPOOL_DISPLACED, "about": "", "reason": outcome, "remedy": remedy}]}
 
 
 def _waiting(services: Services) -> dict[str, object]:

@@ -23,15 +23,14 @@ from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import sqlite
 
-# What to do: said with the finding, and by /readyz.
-REMEDIES = {
-    Reason.SPOOL_GONE: "put it back to where it was, and all goes on; or stop the gateway, restore a copy, start it",
-    Reason.SPOOL_REPLACED: "stop the gateway, put in place the file that shall count, start it; "
-    "what was answered 200 until now is in the one that was moved",
-    Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
-    Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
-    Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
-}
+# What was found of the files, as far as another one stands where ours was.
+DISPLACED = (
+    Reason.SPOOL_GONE,
+    Reason.SPOOL_REPLACED,
+    Reason.SPOOL_OVERWRITTEN,
+    Reason.SPOOL_LOG_GONE,
+    Reason.SPOOL_LOG_CUT,
+)
 LARGE_LOG_REMEDY = "somebody has been reading for long: look for a command, a backup or a program that does"
 LOSSES = frozenset({Reason.SPOOL_OVERWRITTEN, Reason.SPOOL_LOG_CUT})  # bytes are wrong: nothing may be copied from them
 

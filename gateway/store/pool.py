@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway import telemetry
 from gateway.errors import SpoolUnavailable
-from gateway.phrases import Finding, Line, Reason
+from gateway.phrases import REMEDIES, Finding, Line, Reason
 from gateway.store import anchor, sqlite
 from gateway.store.anchor import Anchor
 from gateway.store.sqlite import Connection
@@ -115,4 +115,4 @@ class Connections:
         if trouble is None:
             telemetry.note(Line.SPOOL_IS_BACK)
         else:
-            telemetry.find(Finding.SPOOL_DISPLACED, reason=trouble, remedy=anchor.REMEDIES.get(trouble, ""))
+            telemetry.find(Finding.SPOOL_DISPLACED, reason=trouble, remedy=REMEDIES.get(trouble, ""))

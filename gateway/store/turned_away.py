@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gateway import rules
-from gateway.clock import Clock
+from gateway.clock import Clock, later
 from gateway.errors import SpoolUnavailable
 from gateway.rules import StrictTable
 from gateway.store.engines import Database
@@ -65,13 +65,6 @@ class Turned:
     @property
     def kind(self) -> tuple[str, str]:
         return self.door, self.reason
-
-
-def later(seconds: float, work: Callable[[], None]) -> None:
-    """Do `work` in a thread of its own, which keeps no process alive."""
-    timer = threading.Timer(seconds, work)
-    timer.daemon = True
-    timer.start()
 
 
 class Ring:

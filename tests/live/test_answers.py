@@ -479,7 +479,7 @@ def test_a_secret_being_replaced_lets_the_old_one_and_the_new_one_in() -> None:
 
 def test_callbacks_of_dispatch_mode_or_another_app_are_delivered_and_found(house: House) -> None:
     dispatch = callbacks.text("x", app=callbacks.App(dispatch=True))
-    foreign = callbacks.text("x", app=callbacks.App(app_id="01JQ8V4M2Z7T5X9C3N6B1K0XXX"))
+    foreign = callbacks.text("x", app=callbacks.App(app_id="01JQ8V4M2Z7T5X9C3N6B1K0ZZZ"))
     for callback, finding in ((dispatch, "dispatch-mode"), (foreign, "foreign-app")):
         assert house.sinch().send(callback).status == 200
         assert house.wait_for(lambda finding=finding: house.decisions("ingress", findings=[finding]))

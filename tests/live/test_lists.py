@@ -45,7 +45,7 @@ def test_codes_and_description_of_a_delivery_report_are_seen_without_its_body(ho
     [
         (App(), []),
         (App(dispatch=True), ["dispatch-mode"]),
-        (App(app_id="01JQ8V4M2Z7T5X9C3N6B1K0XXX"), ["foreign-app"]),
+        (App(app_id="01JQ8V4M2Z7T5X9C3N6B1K0ZZZ"), ["foreign-app"]),
         (App(project_id="01234567-89ab-cdef-0123-456789abcdef"), ["foreign-project"]),
     ],
     ids=["none", "DISPATCH", "another app", "another project"],

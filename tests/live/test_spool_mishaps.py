@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.phrases import Reason
-from gateway.store import anchor, schema
+from gateway.phrases import REMEDIES, Reason
+from gateway.store import schema
 from gateway.store.engines import Database
 from sandbox import callbacks
-from tests import mishaps
-from tests.live.house import ROOT, House, opened
+from tests import hogs, mishaps
+from tests.live.house import House, opened
 from tests.mishaps import MISHAPS, Mishap
 from tests.spool_samples import rows, until
 
@@ -103,7 +102,7 @@ def test_no_callback_is_answered_200_once_its_spool_is_another_one(house: House,
         status, told = ready(house)
         house.wait_for(lambda: house.decisions("courier", finding="spool-displaced"))
     assert set(load.begun_after(moment)) == {503}
-    remedy = anchor.REMEDIES[mishap.said]  # type: ignore[index]
+    remedy = REMEDIES[mishap.said]
     assert status == 503
     if path.parent.joinpath("run").exists():  # else nobody reaches a door
         if (
@@ -170,33 +169,8 @@ def test_what_motion_was_given_is_settled_once_the_spool_is_back(house: House) -
     assert len(house.motion.accepted) == 1
 
 
-HOG = """
-import sys, threading, time
-from pathlib import Path
-from gateway.store.engines import Database
-spool = Database(Path(sys.argv[1]), patience_seconds=60)
-def hold(run):
-    run("prove_writable")
-    time.sleep(0.3)
-def hog():
-    while True:
-        spool.tell(hold)
-for _ in range(2):
-    threading.Thread(target=hog, daemon=True).start()
-print("began", flush=True)
-sys.stdin.read()
-"""
-
-
 def test_callbacks_are_taken_in_beside_whatever_else_writes_all_the_time(house: House) -> None:
-    with ExitStack() as stack:
-        for _ in range(2):
-            hog = stack.enter_context(
-                subprocess.Popen([sys.executable, "-c", HOG, house.spool().path], stdin=-1, stdout=-1, cwd=ROOT)
-            )
-            stack.callback(hog.kill)
-            assert hog.stdout is not None
-            assert hog.stdout.readline() == b"began\n"
+    with hogs.writing(house.spool().path):
         for number in range(12):
             assert house.sinch().send(callbacks.text(f"words {number}")).status == 200
     house.settle()
