@@ -67,9 +67,9 @@ bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by s
 
 # The quick tests in three processes for two cores, as some of them wait; each has its share of the files to itself. A
 # property is tried on a tenth of its examples, unless `make test` asks for all.
-QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell echo $$(($$(nproc) * 3 / 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
+QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell echo $$(($$(nproc) * 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
 
-# What one process has compiled is there for the next: each test run has three, and starts a hundred more.
+# What one process has compiled is there for the next: each test run has several, and starts a hundred more.
 check: export PYTHONDONTWRITEBYTECODE :=
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 GRACE_SECONDS = 600.0  # until somebody fetches what was acquired, or makes a link to it
 KEEP_SECONDS = 30 * 24 * 3600.0
-COUNTED_SECONDS = 1.0  # the longest that a fetch is not written
+COUNTED_SECONDS = 1.0
 
 # As the statements give them; behind these come those of the failure.
 _COLUMNS = [column.name for column in fields(KnownAttachment) if column.name != "failure"]
@@ -56,8 +56,10 @@ class Fetches:
 class Register:
     """Safe to use from several threads. Making one does nothing yet."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, counted_seconds: float = COUNTED_SECONDS) -> None:
+        """`counted_seconds`: the longest that a fetch is not written."""
         self.database = database
+        self._counted_seconds = counted_seconds
         self._guard = threading.Lock()
         # To be written: what was counted, by attachment and by when that was revoked, and what was seen anew.
         self._counts: dict[tuple[str, int | None], Fetches] = {}
@@ -184,7 +186,7 @@ class Register:
         self._wake()
 
     def _wake(self) -> None:
-        """Let it be written within `COUNTED_SECONDS`. Called with the guard."""
+        """Let it be written within `counted_seconds`. Called with the guard."""
         self._due.set()
         if self._writer is None:
             self._writer = threading.Thread(target=self._write, name="counted fetches", daemon=True)
@@ -194,7 +196,7 @@ class Register:
     def _write(self) -> None:
         while not self._closing.is_set():
             self._due.wait()
-            self._closing.wait(COUNTED_SECONDS)
+            self._closing.wait(self._counted_seconds)
             self._due.clear()
             with suppress(SpoolUnavailable):  # it is due again
                 if self._counts or self._seen:
