@@ -65,8 +65,8 @@ bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by s
 	$(PYTHON) -m bench.attachments
 	$(PYTHON) -m bench.outbound
 
-# The quick tests in three processes for two cores, as some of them wait; each has its share of the files to itself. A
-# property is tried on a tenth of its examples, unless `make test` asks for all.
+# The quick tests in two processes for each core, as some of them wait. Of what has many examples a part is tried, unless
+# `make test` asks for all.
 QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell echo $$(($$(nproc) * 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
 
 # What one process has compiled is there for the next: each test run has several, and starts a hundred more.
