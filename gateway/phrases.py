@@ -64,6 +64,7 @@ class Finding(StrEnum):
     TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a phrase
     SEND_NOT_SETTLED = "send-not-settled"
     LIMITS_STORAGE_AWAY = "limits-storage-away"
+    DESCRIPTORS_RUN_OUT = "descriptors-run-out"
 
 
 class Reason(StrEnum):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from gevent import monkey, socket
+from gevent import get_hub, monkey, socket
 from gunicorn.workers.ggevent import GeventWorker
 
+from gateway.serving.descriptors import Teller
 from gateway.serving.web import Refusing
 
 
@@ -26,5 +27,8 @@ class Greenlets(Refusing, GeventWorker):
         signal.signal(signal.SIGTERM, self.handle_exit)
         monkey.patch_all(thread=False, ssl=False)
         monkey.patch_thread(logging=False)
+        teller = Teller()
+        # What goes wrong where no greenlet catches it, for instance in taking a connection, which gevent tries again.
+        get_hub().print_exception = lambda _context, _type, error, _trace: teller.tell(error)
         listeners = [(listener.FAMILY, listener.sock.detach()) for listener in self.sockets]
         self.sockets = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for family, number in listeners]

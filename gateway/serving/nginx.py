@@ -25,7 +25,7 @@ from gateway.clock import SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Line, Reason
-from gateway.serving import nginx_conf, ports, process
+from gateway.serving import descriptors, nginx_conf, ports, process
 from gateway.serving.process import STOPPING, Signals
 from gateway.serving.watch import CertificateWatch
 from gateway.store.engines import Database
@@ -203,6 +203,7 @@ def run(read: Callable[[], Settings]) -> None:
     Raises CommandError if nginx does not start or ends by itself, or if a gateway runs here already.
     """
     telemetry.configure(NAME, never_waits=True)
+    descriptors.allow()
     signals = Signals((*STOPPING, signal.SIGHUP))
     settings = read()
     paths.prepare(settings)

@@ -21,6 +21,7 @@ from gateway.clock import Clock, SteadyClock
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
 from gateway.phrases import Finding, Line, Reason
+from gateway.serving import descriptors
 
 TICK_SECONDS = 0.1
 PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS})
@@ -159,6 +160,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     from gateway.motion.notify import Notifier
 
     telemetry.configure("courier", never_waits=True)
+    descriptors.allow()
     shared = services.build(settings)
     with unless_it_passes():
         shared.spool.require_latest()

@@ -24,7 +24,7 @@ from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError
 from gateway.phrases import Line
-from gateway.serving import nginx, process
+from gateway.serving import descriptors, nginx, process
 from gateway.serving.process import STOPPING, TICK_SECONDS, Signals
 from gateway.store import migrations
 
@@ -74,6 +74,7 @@ class Supervisor:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
         signals = Signals((*STOPPING, signal.SIGHUP))
+        descriptors.allow()
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
             paths.make_room(self._settings)

@@ -21,12 +21,15 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 import wsgi
-from gateway import app, doors, lock, paths, services, telemetry
+from gateway import app, clock, doors, lock, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.phrases import Line
-from gateway.serving import process
+from gateway.serving import descriptors, process
+from gateway.serving.descriptors import Teller
+
+ACCEPT_AGAIN_SECONDS = 0.05
 
 
 class Quiet(Logger):
@@ -65,7 +68,17 @@ class Refusing:
 
 
 class Threads(Refusing, ThreadWorker):
-    pass
+    teller = Teller()
+
+    def accept(self, listener: socket) -> None:
+        """Take a connection; where there is no descriptor for it, it waits."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if not descriptors.have_run_out(error):
+                raise
+            self.teller.tell(error)
+            clock.pause(ACCEPT_AGAIN_SECONDS)
 
 
 class Server(BaseApplication):
@@ -146,6 +159,7 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     Raises SpoolUnavailable if the spool was not migrated, CommandError if this door is open already.
     """
     telemetry.configure(door, never_waits=True)
+    descriptors.allow()
     row, settings = DOORS[door], read()
     doors.load(row.blueprint)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)
