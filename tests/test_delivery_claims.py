@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.delivery import claims, records
+from gateway.delivery import claims, records, schedule
 from gateway.delivery.claims import Backlog, Claim, Recovered
 from gateway.delivery.health import EVERYTHING, Scope
 from gateway.ingress import intake
@@ -425,3 +425,16 @@ TestAnyOrderOfWhatMayHappen.settings = settings(
     deadline=None,  # each step commits to the disk
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+@pytest.mark.parametrize(
+    ("failures", "wakes"), [(schedule.MOST_REFUSALS - 1, False), (schedule.MOST_REFUSALS, True)], ids=str
+)
+def test_a_new_event_wakes_its_lane_once_the_first_has_had_its_tries(
+    spool: Database, failures: int, *, wakes: bool
+) -> None:
+    fill(spool, "a1")
+    [taken] = claim(spool)
+    claims.postpone(spool, taken, outcome="500", due_at=NOW + 300, failures=failures, failing_since=NOW)
+    fill(spool, "a2")
+    assert claims.any_due(spool, due_by=NOW, now=NOW) is wakes

@@ -117,9 +117,8 @@ class Health:
     absences: dict[Scope, Absence] = field(default_factory=dict)
     answering: set[Scope] = field(default_factory=set)  # kinds of which Motion has answered the last try
     refused: dict[Scope, float] = field(default_factory=dict)  # kinds, and when one gets all its tries again
-    refusing: dict[Scope, float] = field(
-        default_factory=dict
-    )  # accounts of which nothing is taken, and when all failed
+    # Accounts of which nothing is taken, and when those behind a failing event were looked at last.
+    refusing: dict[Scope, float] = field(default_factory=dict)
     _trials: dict[Scope, int] = field(default_factory=dict)
     _waiting: dict[Scope, set[str]] = field(default_factory=dict)  # lanes that waited in vain, of a kind, in a row
 

@@ -37,7 +37,7 @@ VALUES (:connector_id, :nonce, :body_digest, :event_id, :seen_at)
 
 -- name: line_up
 -- A lane that waits already keeps its time and its place; but where its first one has had its tries, what is new may
--- tell why. Due before any clock's now: the courier's may not be ours.
+-- tell why (`delivery.schedule.MOST_REFUSALS`). Due before any clock's now: the courier's may not be ours.
 INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0)
 ON CONFLICT (lane) DO UPDATE SET due_at = 0.0
 WHERE due_at > 0.0 AND claimed_event IS NULL AND (SELECT failures FROM event WHERE id = first_event) >= 5
