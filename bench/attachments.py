@@ -29,6 +29,7 @@ from bench.site import Site
 from sandbox.connection import Request
 from sandbox.listener import reserve
 
+NOBODYS = 999_999  # which the door knows not to be there, once it is open
 CONNECTIONS = 8
 SIZES = {"1 MB": 1_000_000, "16 MB": 16_000_000}
 COLD = {"1 MB": 60, "16 MB": 12}  # files that nobody has asked for before
@@ -142,8 +143,8 @@ def main() -> int:
         gateway = stack.enter_context(site.built(motion_port=motion_port))
         served = stack.enter_context(files.served(gateway, port=port, motion_port=motion_port))
         stack.enter_context(gateway.running("ops", "attachments", "ingress", "nginx"))
-        gateway.wait_until_open()
         bench = Bench(gateway, served, options.seconds)
+        gateway.wait_until_open(Request(method="GET", target=bench.link(NOBODYS)), answers=(404,))
         rounds = [bench.round(size) for _ in range(options.rounds) for size in SIZES]
         idle, slow = bench.slow()
     kinds = inspection.by_type()

@@ -92,10 +92,10 @@ class Site:
                 stack.enter_context(child.running(commands[name], self.folder / f"{name}.log"))
             yield
 
-    def wait_until_open(self) -> None:
-        """Until whoever is behind the edge answers a callback that nobody signed. Raises ChildError."""
+    def wait_until_open(self, asked: Request | None = None, *, answers: Sequence[int] = (200, 401)) -> None:
+        """Until the door answers so to what is asked, which is an unsigned callback by default. Raises ChildError."""
         sinch, deadline = self.sinch, clock.steady() + START_SECONDS
-        while sinch.request(Request()).status not in (200, 401):
+        while sinch.request(asked or Request()).status not in answers:
             if clock.steady() > deadline:
                 raise ChildError(f"{self.settings.server.public_url} was not open within {START_SECONDS:g} s")
             clock.pause(0.05)

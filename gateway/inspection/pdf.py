@@ -47,7 +47,7 @@ _HOLDS_FILE = rb"/EF\s{0,8}(?:<<|[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}R)"  # too s
 _NAMES = re.compile(rb"/(?:" + b"|".join(_ACTIVE) + rb")" + _NAME_ENDS + b"|" + _HOLDS_FILE)
 _WITH_NUMBERS = re.compile(rb"/[^\s\0/<>\[\](){}%#]{0,60}+#[0-9A-Fa-f]{2}[^\s\0/<>\[\](){}%]{0,60}+")
 _NUMBER = re.compile(rb"#([0-9A-Fa-f]{2})")
-_STREAM = re.compile(rb"(?<!end)stream[ \t]{0,8}(?:\r?\n|\r)")
+_STREAM = re.compile(rb"stream(?<!endstream)[ \t]{0,8}(?:\r?\n|\r)")  # letters first: a search for those is fast
 # Strings and comments, in which anything may stand.
 _SAID = re.compile(rb"\((?:[^()\\]++|\\.){0,64}\)|%[^\r\n]*+", re.DOTALL)
 _OBJECT_WORD = re.compile(rb"(?<![A-Za-z])obj\b|end(?:obj|stream)\b")
