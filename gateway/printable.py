@@ -56,6 +56,17 @@ def table(
         )
 
 
+def facts(told: Sequence[tuple[str, str]], *, columns: int) -> Iterator[str]:
+    """Lay facts out behind their titles, on so many columns and without cutting a word."""
+    width = max(len(title) for title, _ in told) + GAP
+    for title, value in told:
+        beside = max(columns - width, width)
+        lines = textwrap.wrap(value, beside, break_long_words=False, break_on_hyphens=False) or [""]
+        yield from (
+            f"{name:<{width}}{line}".rstrip() for name, line in zip((title, *[""] * len(lines)), lines, strict=False)
+        )
+
+
 def _line(row: Sequence[str], places: Sequence[int], widths: Sequence[int], measure: Callable[[str], int]) -> str:
     cells = (row[place] + " " * (widths[place] - measure(row[place])) for place in places)
     return f" {''.join(cells)}".rstrip()

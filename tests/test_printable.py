@@ -90,3 +90,13 @@ def test_what_has_no_room_in_a_table_stands_below_its_row(columns: int, lines: l
 def test_a_table_holds_every_word_that_it_was_given(rows: list[list[str]], columns: int) -> None:
     words = " ".join(printable.table(("a", "b", "c"), rows, columns=columns)).replace(",", "").split()
     assert {word for row in rows for cell in row for word in cell.split()} <= set(words)
+
+
+def test_facts_stand_behind_their_titles_and_go_on_below_without_cutting_a_word() -> None:
+    told = [("code", "OUTSIDE_ALLOWED_SENDING_WINDOW"), ("what to do", "wait until the customer writes"), ("said", "")]
+    assert list(printable.facts(told, columns=30)) == [
+        "code        OUTSIDE_ALLOWED_SENDING_WINDOW",
+        "what to do  wait until the",
+        "            customer writes",
+        "said",
+    ]

@@ -29,7 +29,6 @@ WRONG = 2  # the exit status for what the caller can put right
 NOT_OURS = 77  # for what root must put right first, "no permission" in sysexits.h: a unit is not started again
 BROKEN_OFF = 130  # that of Ctrl-C, as shells have it: 128 and the number of the signal
 UNCUT = 10_000  # characters of a line; wider than any that there can be
-GAP = 2  # blanks between a title and a fact
 
 
 class Later(click.Command):
@@ -92,6 +91,7 @@ for command in (
     Later("token", "token", "Minted links to attachments."),
     Later("config", "config", "Check the settings, and show what was understood."),
     Later("certs", "certs", "Certificates."),
+    Later("reasons", "reasons", "Say what each CODE means, who acts, what to do, and whether to try again."),
     Later("ready", "diagnosis", "Say whether the gateway can do its work, and what is missing."),
     Later("turned-away", "diagnosis", "What was turned away and is no event."),
     Later("exposure", "diagnosis", "List every listener, method and path that can be reached, and by whom."),
@@ -102,24 +102,28 @@ for command in (
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under their titles: on a screen as wide as that is, for a program a line for each row."""
     from rich.cells import cell_len
-    from rich.console import Console
 
     from gateway import printable
 
     told = [[printable.text(cell) for cell in row] for row in rows]
-    columns = Console().width if sys.stdout.isatty() else UNCUT
-    for line in printable.table(titles, told, columns=columns, measure=cell_len):
+    for line in printable.table(titles, told, columns=_columns(), measure=cell_len):
         click.echo(line)
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
-    """Print what is known of one thing, a line for each fact."""
+    """Print what is known of one thing: a line for each fact, on a screen as many as it takes there."""
     from gateway import printable
 
     told = [(title, printable.text(str(value))) for title, value in facts]
-    width = max(len(title) for title, _ in told) + GAP
-    for title, value in told:
-        click.echo(f"{title:<{width}}{value}".rstrip())
+    for line in printable.facts(told, columns=_columns()):
+        click.echo(line)
+
+
+def _columns() -> int:
+    """How wide a line may be."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else UNCUT
 
 
 def for_programs(thing: Any, **changes: object) -> dict[str, object]:  # noqa: ANN401 - any of our dataclasses

@@ -54,6 +54,8 @@ class Refusal(BaseModel):
     status: Literal[400, 401, 403, 413, 421, 429, 502, 503, 504]
     says: Text
     remedy: Text
+    who: rules.Who
+    retry: rules.Retry
     sent: Literal["no", "unknown"] = "no"
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.errors import SettingsError
+
+# Who acts on a code, and whether the same may be sent again: `reasons.toml` says each in words.
+Who = Literal["wait", "agent", "operator", "sinch", "meta", "xcally"]
+Retry = Literal["later", "changed", "no"]
 
 
 class StrictTable(BaseModel):

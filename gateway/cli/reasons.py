@@ -1,0 +1,76 @@
+"""`reasons`: what the codes mean that Sinch, WhatsApp and this gateway give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from gateway.cli import options, print_facts, print_json, print_table
+from gateway.diagnosis import reasons as meanings
+from gateway.diagnosis.reasons import Meaning
+
+SOME_UNKNOWN = 1  # the exit status
+UNKNOWN = "not known here: neither XCALLY's, Sinch's nor Meta's list has it, nor is it this gateway's own"
+LOOK_BESIDE = "read the description beside it, and the other codes; else give Sinch's support the message id"
+
+
+@click.command()
+@click.argument("codes", metavar="[CODE]...", nargs=-1)
+@options("json")
+def reasons(codes: tuple[str, ...], *, as_json: bool) -> None:
+    """Say what each CODE means, who acts, what to do, and whether to try again.
+
+    A CODE is one of a delivery report (its code, sub code or channel code), of an answer of Sinch's, or of a refusal of
+    this gateway's. Without one, all are listed by who acts. The exit status is 1 if a CODE is not known.
+    """
+    if as_json:
+        print_json([_for_programs(code) for code in codes or meanings.known()])
+    elif codes:
+        _print(codes)
+    else:
+        _print_all()
+    if any(meanings.explain(code) is None for code in codes):
+        click.get_current_context().exit(SOME_UNKNOWN)
+
+
+def for_programs(meaning: Meaning | None) -> dict[str, object] | None:
+    """What is known of a code, by names; None of one that is not known."""
+    if meaning is None:
+        return None
+    told = ((title.replace(" ", "_"), words) for title, words in meanings.facts(meaning))
+    return {"code": meaning.code, "who": meaning.who, "retry": meaning.retry, **dict(told)}
+
+
+def _for_programs(code: str) -> dict[str, object]:
+    if known := for_programs(meanings.explain(code)):
+        return known | {"known": True}
+    return {"code": code, "known": False, "near": meanings.near(code)}
+
+
+def _print(codes: tuple[str, ...]) -> None:
+    for place, code in enumerate(codes):
+        if place:
+            click.echo()
+        print_facts(_facts(code))
+
+
+def _facts(code: str) -> Iterator[tuple[str, str]]:
+    if meaning := meanings.explain(code):
+        yield "code", meaning.code
+        yield from meanings.facts(meaning)
+        return
+    yield "code", code
+    yield "meaning", UNKNOWN
+    yield "what to do", LOOK_BESIDE
+    if near := meanings.near(code):
+        yield "did you mean", ", ".join(near)
+
+
+def _print_all() -> None:
+    for place, (who, rows) in enumerate(meanings.grouped()):
+        if place:
+            click.echo()
+        click.echo(f"Who acts: {who}")
+        print_table(("code", "meaning"), [(row.code, row.sentence) for row in rows])
+    click.echo("\n`motion-gateway reasons CODE` tells what to do, and whether to try again.")

@@ -1,0 +1,73 @@
+"""Every code that the manual and Sinch list has its row, and the row that says most is the one that is told."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from gateway.diagnosis import reasons
+from gateway.outbound import refusals
+
+# Copied from XCALLY's manual, by its own headings, and from Sinch's and Meta's lists.
+LISTED = json.loads((Path(__file__).parent / "data" / "reason_codes.json").read_text("utf-8"))
+MANUAL = LISTED.pop("manual")
+
+
+def test_every_code_of_the_manual_of_sinch_and_of_this_gateway_has_its_row() -> None:
+    listed = {*chain.from_iterable((*MANUAL.values(), *LISTED.values())), *refusals.rows()}
+    assert len(listed) > 80
+    assert {code for code in listed if code not in reasons.known()} == set()
+
+
+def test_who_acts_is_whom_the_manual_names() -> None:
+    named = {who: codes for who, codes in MANUAL.items() if who != "common"}
+    assert {who: [code for code in codes if reasons.known()[code].who != who] for who, codes in named.items()} == {
+        who: [] for who in named
+    }
+
+
+def test_every_row_says_all_in_sentences_and_what_is_the_case_stands_in_none() -> None:
+    for row in reasons.known().values():
+        told = dict(reasons.facts(row))
+        assert all(told.values())
+        assert told["meaning"].endswith((".", "…"))
+        assert told["what to do"].endswith((".", "…"))
+        assert "{" not in row.sentence + row.remedy
+
+
+SAID = {
+    "the code": (("MEDIA_TOO_LARGE", "UNSPECIFIED_SUB_CODE", "131053"), "MEDIA_TOO_LARGE"),
+    "its sub code, which says more": (("CHANNEL_FAILURE", "INACTIVE_SENDER", "131053"), "INACTIVE_SENDER"),
+    "the channel code beside a vague code": (("CHANNEL_FAILURE", "UNSPECIFIED_SUB_CODE", "131026"), "131026"),
+    "the code, where all are vague": (("CHANNEL_FAILURE", "UNSPECIFIED_SUB_CODE", "131053"), "CHANNEL_FAILURE"),
+    "the channel code beside an unknown one": (("NEW_CODE", "", "131047"), "131047"),
+    "a code alone, as somebody types it": ((" media-not-reachable ",), "MEDIA_NOT_REACHABLE"),
+    "a refusal of ours": (("APP_NOT_CONFIGURED",), "APP_NOT_CONFIGURED"),
+}
+
+
+@pytest.mark.parametrize(("given", "told"), SAID.values(), ids=SAID)
+def test_it_explains(given: tuple[str, ...], told: str) -> None:
+    meaning = reasons.explain(*given)
+    assert meaning
+    assert meaning.code == told
+
+
+@pytest.mark.parametrize("code", ["", "NEW_CODE", "999999"])
+def test_what_is_not_known_has_no_meaning(code: str) -> None:
+    assert reasons.explain(code, "", None) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("chanel_failure", "CHANNEL_FAILURE"), ("windw", "OUTSIDE_ALLOWED_SENDING_WINDOW"), ("13104", "131047")],
+)
+def test_a_near_miss_is_found(typed: str, meant: str) -> None:
+    assert meant in reasons.near(typed)
+
+
+def test_of_nothing_nothing_is_near() -> None:
+    assert reasons.near(" ") == []
