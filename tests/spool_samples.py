@@ -92,7 +92,7 @@ def settle(spool: Database, event_id: int, state: str, *, now: float = NOW) -> N
     act = claims.delivered if state == "delivered" else claims.park
     act(spool, taken, outcome=state, now=now)
     for other in taken_all.values():
-        claims.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None)
+        claims.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None, now=NOW)
 
 
 def states(spool: Database) -> dict[int, str]:

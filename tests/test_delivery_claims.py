@@ -44,7 +44,7 @@ def names(those: list[Claim]) -> list[str]:
 
 
 def postpone(spool: Database, taken: Claim, *, due_at: float) -> None:
-    claims.postpone(spool, taken, outcome="503", due_at=due_at, failures=1, failing_since=NOW)
+    claims.postpone(spool, taken, outcome="503", due_at=due_at, failures=1, failing_since=NOW, now=NOW)
 
 
 def recover(spool: Database, *, now: float = NOW) -> Recovered:
@@ -179,7 +179,7 @@ def test_a_probe_takes_what_is_not_due_yet(spool: Database) -> None:
 
 def test_what_was_told_about_a_failure_is_there_at_the_next_try(spool: Database) -> None:
     fill(spool, "a1")
-    claims.postpone(spool, claim(spool)[0], outcome="500", due_at=NOW, failures=3, failing_since=NOW - 7)
+    claims.postpone(spool, claim(spool)[0], outcome="500", due_at=NOW, failures=3, failing_since=NOW - 7, now=NOW)
     [taken] = claim(spool)
     assert (taken.failures, taken.failing_since) == (3, NOW - 7)
     assert records.shown(spool, 1).outcome == "500"
@@ -280,7 +280,7 @@ def test_those_behind_the_first_are_claimed_one_by_one_while_their_lane_stays_in
     third = claims.claim_behind(spool, second, now=NOW, lease_seconds=LEASE)
     assert third is not None
     assert [second.request_id, third.request_id, third.tries] == ["request-a2", "request-a3", 1]
-    claims.keep_failing(spool, third, outcome="400", failures=1, failing_since=NOW)
+    claims.keep_failing(spool, third, outcome="400", failures=1, failing_since=NOW, now=NOW)
     assert claims.claim_behind(spool, third, now=NOW, lease_seconds=LEASE) is None
     assert claim(spool) == []
     claims.free(spool, third, due_at=NOW)
@@ -435,6 +435,6 @@ def test_a_new_event_wakes_its_lane_once_the_first_has_had_its_tries(
 ) -> None:
     fill(spool, "a1")
     [taken] = claim(spool)
-    claims.postpone(spool, taken, outcome="500", due_at=NOW + 300, failures=failures, failing_since=NOW)
+    claims.postpone(spool, taken, outcome="500", due_at=NOW + 300, failures=failures, failing_since=NOW, now=NOW)
     fill(spool, "a2")
     assert claims.any_due(spool, due_by=NOW, now=NOW) is wakes

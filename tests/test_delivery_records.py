@@ -61,6 +61,7 @@ def test_a_record_tells_everything_but_the_content(spool: Database) -> None:
         size_bytes=len(records.body(spool, 1)),
         header_names=("content-type",),
         findings=(),
+        history=(),
         told=None,
     )
 
@@ -119,9 +120,38 @@ def test_a_replay_does_not_wait_for_the_time_its_lane_waits_for(spool: Database)
         accept(spool, f"m{number}")
     settle(spool, 1, "parked")
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
-    claims.postpone(spool, taken, outcome="503", due_at=NOW + 300, failures=1, failing_since=NOW)
+    claims.postpone(spool, taken, outcome="503", due_at=NOW + 300, failures=1, failing_since=NOW, now=NOW)
     records.replay(spool, [1])
     assert order(spool) == [1, 2]
+
+
+def fail(spool: Database, *outcomes: str, now: float = NOW) -> None:
+    """Try the one event that waits once for each of these, a second apart."""
+    for second, outcome in enumerate(outcomes):
+        [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+        record = {"outcome": outcome, "failures": 1, "failing_since": now}
+        claims.postpone(spool, taken, due_at=0, now=now + second, **record)
+
+
+def told(spool: Database) -> list[tuple[float, str]]:
+    return [(tried.at, tried.outcome) for tried in records.shown(spool, 1).history]
+
+
+def test_the_tries_before_the_last_one_are_kept_and_so_is_how_it_ended_before_a_replay(spool: Database) -> None:
+    accept(spool, "m1")
+    fail(spool, "503", "connection refused")
+    settle(spool, 1, "parked", now=NOW + 9)
+    assert told(spool) == [(NOW, "503"), (NOW + 1, "connection refused")]
+    records.replay(spool, [1])
+    assert told(spool)[2:] == [(NOW + 9, "parked")]
+
+
+def test_of_very_many_tries_the_newest_are_kept(spool: Database) -> None:
+    accept(spool, "m1")
+    fail(spool, *(f"outcome {number}" for number in range(200)))
+    kept = told(spool)
+    assert 50 < len(kept) < 100
+    assert kept[-1] == (NOW + 199, "outcome 199")
 
 
 def test_a_replay_does_not_overtake_what_is_being_delivered(spool: Database) -> None:

@@ -199,6 +199,6 @@ def test_the_lane_of(spool: Database, given: dict[str, Any], lane: str) -> None:
 def test_a_lane_that_waits_keeps_its_time_when_another_event_comes(spool: Database) -> None:
     accept(spool, FIRST)
     [taken] = claims.claim(spool, due_by=2000, now=2000, most=1, lease_seconds=90)
-    claims.postpone(spool, taken, outcome="503", due_at=2060, failures=1, failing_since=2000)
+    claims.postpone(spool, taken, outcome="503", due_at=2060, failures=1, failing_since=2000, now=2000)
     accept(spool, callback("m2", nonce="n2"))
     assert [row.due_at for row in rows(spool, schema.lane)] == [2060]

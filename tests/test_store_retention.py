@@ -177,7 +177,7 @@ def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Data
                 elif draw < 0.5:
                     claims.park(spool, taken, outcome=said, now=NOW)
                 else:
-                    claims.postpone(spool, taken, outcome=said, due_at=NOW, failures=number, failing_since=NOW)
+                    claims.postpone(spool, taken, outcome=said, due_at=NOW, failures=number, failing_since=NOW, now=NOW)
     erased = retention.erase(spool, "ERASED", pending_too=True)
     assert (erased.events > 10, erased.left) == (True, 0)
     for path in (spool.path, spool.path.with_name(spool.path.name + "-wal")):

@@ -215,6 +215,7 @@ def _facts(record: EventRecord) -> Iterator[tuple[str, object]]:
     yield "tries", record.tries
     yield "repeats", record.repeats
     yield "accepted", written(record.accepted_at)
+    yield from (("earlier try", f"{written(tried.at)}, {tried.outcome}") for tried in record.history)
     yield "settled", "" if record.settled_at is None else written(record.settled_at)
     yield "request id", record.request_id
     yield "body", f"{record.size_bytes} bytes"
@@ -227,4 +228,5 @@ def _facts(record: EventRecord) -> Iterator[tuple[str, object]]:
 
 def _all_of(record: EventRecord) -> dict[str, object]:
     known = cli.for_programs(record)
+    known["history"] = [{"at": written(tried.at), "outcome": tried.outcome} for tried in record.history]
     return known | {"report": known.pop("told")}

@@ -21,6 +21,7 @@ from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
 MOST_DEATHS = 5
+MOST_TOLD = 2000  # characters of what is kept of an event's earlier tries: some sixty of them
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,11 @@ def settle_behind(database: Database, taken: Claim, *, state: str, outcome: str,
     database.tell(lambda run: run("settle_event", event_id=taken.event_id, state=state, outcome=outcome, now=now))
 
 
-def keep_failing(database: Database, taken: Claim, *, outcome: str, failures: int, failing_since: float | None) -> None:
+def keep_failing(
+    database: Database, taken: Claim, *, outcome: str, failures: int, failing_since: float | None, now: float
+) -> None:
     """Write down that it did not arrive; the lane stays in hand."""
-    record = {"outcome": outcome, "failures": failures, "failing_since": failing_since}
-    database.tell(lambda run: run("postpone_event", event_id=taken.event_id, **record))
+    database.tell(lambda run: _failed(run, taken, outcome, failures, failing_since, now))
 
 
 def free(database: Database, taken: Claim, *, due_at: float) -> None:
@@ -164,7 +166,8 @@ def revive_kind(database: Database, scope: Scope) -> int:
 
     def work(run: Run) -> int:
         reason = f"%{Reason.KIND_REFUSED}"
-        found = run("revive_kind", connector_id=scope.connector_id, kind=scope.kind, outcome=reason)
+        which = {"connector_id": scope.connector_id, "kind": scope.kind, "outcome": reason}
+        found = run("revive_kind", most_told=MOST_TOLD, **which)
         for event_id, lane in sorted(found):
             run("line_up", lane=lane, event_id=event_id)
             run("move_lane_up", lane=lane, event_id=event_id)
@@ -185,13 +188,19 @@ def park(database: Database, taken: Claim, *, outcome: str, now: float) -> None:
 
 
 def postpone(
-    database: Database, taken: Claim, *, outcome: str, due_at: float, failures: int, failing_since: float | None
+    database: Database,
+    taken: Claim,
+    *,
+    outcome: str,
+    due_at: float,
+    failures: int,
+    failing_since: float | None,
+    now: float,
 ) -> None:
     """It did not arrive; its lane waits until `due_at`."""
-    record = {"outcome": outcome, "failures": failures, "failing_since": failing_since}
 
     def work(run: Run) -> None:
-        run("postpone_event", event_id=taken.event_id, **record)
+        _failed(run, taken, outcome, failures, failing_since, now)
         run("free_lane", event_id=taken.event_id, lane=taken.lane, due_at=due_at)
 
     database.tell(work)
@@ -200,6 +209,12 @@ def postpone(
 def hurry(database: Database, *, now: float) -> None:
     """Let every waiting lane be tried at once: Motion is back."""
     database.tell(lambda run: run("hurry_lanes", now=now))
+
+
+def _failed(run: Run, taken: Claim, outcome: str, failures: int, failing_since: float | None, now: float) -> None:
+    told = {"told": f"{now:.3f} {outcome}\n", "most_told": MOST_TOLD}
+    record = {"outcome": outcome, "failures": failures, "failing_since": failing_since}
+    run("postpone_event", event_id=taken.event_id, **record, **told)
 
 
 def _take(run: Run, lane: str, leased_until: float) -> Claim | None:

@@ -230,11 +230,13 @@ class Handover:
         return Try(answer.status, str(answer.status), retry_after_seconds=wait)
 
     def _postpone(self, taken: Claim, step: Again, outcome: str) -> None:
-        record, due_at = vars(step.record), self._now() + step.wait_seconds
-        self._write(lambda: claims.postpone(self._spool, taken, outcome=outcome, due_at=due_at, **record))
+        record, now = vars(step.record), self._now()
+        due_at = now + step.wait_seconds
+        self._write(lambda: claims.postpone(self._spool, taken, outcome=outcome, due_at=due_at, now=now, **record))
 
     def _keep_failing(self, taken: Claim, record: FailureRecord, outcome: str) -> None:
-        self._write(lambda: claims.keep_failing(self._spool, taken, outcome=outcome, **vars(record)))
+        now = self._now()
+        self._write(lambda: claims.keep_failing(self._spool, taken, outcome=outcome, now=now, **vars(record)))
 
     def _write(self, write: Callable[[], object]) -> None:
         self._patiently(write, forever=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +19,14 @@ from gateway.store import EVERY, Choice
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
 from gateway.store.sqlite import Run
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a try, or how the event had ended before it was delivered once more: as `outcome` says it."""
+
+    at: float  # epoch seconds
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,11 @@ class EventRecord:
     size_bytes: int
     header_names: tuple[str, ...]
     findings: tuple[str, ...]  # what an operator should know of it
+    history: tuple[Tried, ...]  # what is kept of the tries before the last one
     told: Report | None  # of a delivery report: what it says
 
 
+_AT = re.compile(r"[0-9]{1,12}\.[0-9]{3}")
 _COLUMNS = [field.name for field in fields(EventRecord) if field.name != "told"]
 _TOLD = [field.name for field in fields(Report)]
 _RECORD = sa.select(
@@ -60,6 +71,7 @@ _RECORD = sa.select(
     sa.func.length(event.c.body),
     event.c.headers,
     event.c.findings,
+    event.c.history,
     *(report.c[name] for name in _TOLD),
 ).select_from(event.outerjoin(report, report.c.event_id == event.c.id))
 
@@ -128,7 +140,7 @@ def park(database: Database, event_id: int, *, now: float) -> None:
 
 
 def _make_pending(run: Run, event_id: int, lane: str) -> None:
-    run("revive_event", event_id=event_id)
+    run("revive_event", event_id=event_id, most_told=claims.MOST_TOLD)
     run("line_up", lane=lane, event_id=event_id)
     run("move_lane_up", lane=lane, event_id=event_id)
     run("wake_lane", lane=lane)
@@ -158,5 +170,14 @@ def _record(row: Sequence[Any]) -> EventRecord:
     columns: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
     columns["header_names"] = tuple(name for name, _ in columns["header_names"])
     columns["findings"] = tuple(columns["findings"].split())
+    columns["history"] = tuple(_tries(columns["history"]))
     told = dict(zip(_TOLD, row[len(_COLUMNS) :], strict=True))
     return EventRecord(**columns, told=None if told["message_id"] is None else Report(**told))
+
+
+def _tries(history: str) -> Iterator[Tried]:
+    """Read what `claims` has kept: a line for each, of which the first may have lost its beginning."""
+    for line in history.splitlines():
+        at, _, outcome = line.partition(" ")
+        if _AT.fullmatch(at) and outcome:
+            yield Tried(float(at), outcome)

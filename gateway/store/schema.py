@@ -44,6 +44,7 @@ event = sa.Table(
     sa.Column("outcome", sa.String(64), nullable=False, default=""),  # of the last try; or why rejected or parked
     sa.Column("settled_at", sa.Float),
     sa.Column("findings", sa.Text, nullable=False, server_default=""),  # their names, with blanks between
+    sa.Column("history", sa.Text, nullable=False, server_default=""),  # of the tries before the last one, a line each
     sa.Index("event_original", "connector_id", "key", unique=True, sqlite_where=sa.text("original")),
     sa.Index("event_pending", "lane", "id", sqlite_where=sa.text("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),

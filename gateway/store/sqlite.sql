@@ -121,8 +121,10 @@ UPDATE lane SET due_at = :due_at, claimed_event = NULL, leased_until = NULL
 WHERE lane = :lane AND claimed_event = :event_id
 
 -- name: postpone_event
--- The courier lives to tell: this event has killed nobody.
-UPDATE event SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0
+-- The courier lives to tell: this event has killed nobody. Of its tries the newest are kept.
+UPDATE event
+SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0,
+    history = substr(history || :told, -:most_told)
 WHERE id = :event_id AND state = 'pending'
 
 -- name: hurry_lanes
@@ -131,7 +133,9 @@ UPDATE lane SET due_at = :now WHERE due_at > :now
 
 -- name: revive_kind
 -- Motion takes this kind again.
-UPDATE event SET state = 'pending', settled_at = NULL, failures = 0, failing_since = NULL, deaths = 0
+UPDATE event
+SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
+    history = substr(history || printf('%.3f %s', settled_at, outcome) || char(10), -:most_told)
 WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome
 RETURNING id, lane
 
@@ -169,8 +173,10 @@ UPDATE lane SET due_at = :now WHERE due_at > :latest
 SELECT lane, state FROM event WHERE id = :event_id
 
 -- name: revive_event
--- As if it had just come: what failed before says nothing of now.
-UPDATE event SET state = 'pending', settled_at = NULL, failures = 0, failing_since = NULL, deaths = 0
+-- As if it had just come: what failed before says nothing of now. But how it ended before is kept.
+UPDATE event
+SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
+    history = substr(history || printf('%.3f %s', settled_at, outcome) || char(10), -:most_told)
 WHERE id = :event_id
 
 -- name: move_lane_up
