@@ -21,6 +21,7 @@ from sandbox.child import Child
 from sandbox.conversation import control as api_controls
 from sandbox.conversation.account import Account, Key
 from sandbox.conversation.api import ConversationApi
+from sandbox.conversation.plants import Field
 from sandbox.motion import Motion
 from sandbox.retries import Retries
 from sandbox.scenarios import answer, attachment, callback
@@ -78,7 +79,8 @@ def _running(console: Console, command: Command) -> Iterator[House]:
         key = Key(key_secret=secrets.token_urlsafe(24))
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # Its certificate comes with the setup.
         api = ConversationApi(Account(key=key), tls=tls)
-        api_control = stack.enter_context(api_controls.of_api(api))
+        field = Field(api)
+        api_control = stack.enter_context(api_controls.of_api(api, field))
         urls = {origin.name: origin.url for origin in api.origins.values()}
         vendor = Vendor(**urls, control_url=api_control.url, key=key)
         built = stack.enter_context(setup.built(motion_url=motion.url, control_url=motion_control.url, sinch=vendor))
@@ -87,6 +89,7 @@ def _running(console: Console, command: Command) -> Iterator[House]:
         archive = motion.archive = Archive(state.attachments, credentials=built.credentials)
         gateway = stack.enter_context(child.running(command(state.config_file), state.log_file))
         stack.enter_context(api)
+        field.settle(target=state.webhook_url, secret=state.secret, motion=state.motion_notify_url)
         api.reports.sinch = _sinch(state)
         api.reports.fetcher = state.fetcher("head")
         stack.callback(_end, console)

@@ -20,7 +20,7 @@ from sandbox.listener import reserve
 from sandbox.state import State
 
 _SETTINGS = Path(__file__).parent / "data" / "gateway.toml"
-_OF_THE_DOOR_TO_SINCH = re.compile(r"^outbound_.*\n|^\[sinch\]\n(.+\n)*", re.MULTILINE)
+_OF_THE_DOOR_TO_SINCH = re.compile(r"^outbound_.*\n|^key_.*\n|^\[sinch\]\n(.+\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,7 @@ def _furnish(state: State, sinch: Vendor | None) -> Setup:
         "motion-password": credentials.password,
         "proxy-token": state.proxy_token,
         "token-keys": secrets.token_urlsafe(32),
+        "sinch-key": state.key_secret,
     }
     for name, secret in secret_files.items():
         certificates.write_secret(folder / name, secret.encode())

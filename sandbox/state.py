@@ -81,7 +81,16 @@ class State:
 
     @property
     def webhook_url(self) -> str:
-        return f"{self.public_url}/api/whatsapp/accounts/{self.connector_id}/notify"
+        return f"{self.public_url}{self._notify_path}"
+
+    @property
+    def motion_notify_url(self) -> str:
+        """Where Motion itself takes callbacks."""
+        return f"{self.motion_url}{self._notify_path}"
+
+    @property
+    def _notify_path(self) -> str:
+        return f"/api/whatsapp/accounts/{self.connector_id}/notify"
 
     @property
     def outbound_url(self) -> str:

@@ -338,7 +338,15 @@ def test_with_a_sinch_there_is_a_door_to_it_for_motion_alone(tmp_path):
 
 def test_only_the_owner_can_read_what_is_secret(built):
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in built.folder.iterdir()}
-    secret = {"privkey.pem", "webhook-secret", "sandbox.json", "motion-password", "proxy-token", "token-keys"}
+    secret = {
+        "privkey.pem",
+        "webhook-secret",
+        "sandbox.json",
+        "motion-password",
+        "proxy-token",
+        "token-keys",
+        "sinch-key",
+    }
     assert {name for name, bits in modes.items() if bits == 0o600} == secret
     assert modes["attachments"] == 0o700
     assert stat.S_IMODE(built.folder.stat().st_mode) == 0o711

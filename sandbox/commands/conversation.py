@@ -16,6 +16,7 @@ from rich.table import Table
 from sandbox import state
 from sandbox.commands.options import FORGET, STATE, failing, moment, tell
 from sandbox.conversation.control import EVERYWHERE, ApiRemote
+from sandbox.conversation.plants import MEANINGS
 from sandbox.faults import Fault
 
 
@@ -87,4 +88,31 @@ def release(remote: ApiRemote) -> None:
     remote.release()
 
 
-COMMANDS = (mode, sent, read, expire, release)
+@click.command()
+@click.argument("name", metavar="NAME", type=click.Choice(list(MEANINGS)))
+@_speaking
+def plant(remote: ApiRemote, *, name: str) -> None:
+    remote.plant(name)
+    click.echo(f"From now on at Sinch: {MEANINGS[name]}.")
+
+
+plant.help = "\n".join(
+    (
+        "Have the app and its webhooks in the state NAME; `fine` is the right one.\n\n\b\nNAME is one of",
+        *(f"  {name:<16} {meaning}" for name, meaning in MEANINGS.items()),
+    )
+)
+
+
+@click.command()
+@_speaking
+def webhooks(remote: ApiRemote) -> None:
+    """The webhooks of the app."""
+    shown = Table("id", "type", "target", "secret", "OAuth2", "triggers")
+    for one in remote.webhooks():
+        secret, oauth = ("yes" if one[name] else "no" for name in ("secret", "client_credentials"))
+        shown.add_row(one["id"], one["target_type"], escape(one["target"]), secret, oauth, str(len(one["triggers"])))
+    Console().print(shown)
+
+
+COMMANDS = (mode, sent, read, expire, release, plant, webhooks)

@@ -54,7 +54,16 @@ class Sender:
         written = [callback for callback in sent if "message" in callback.content]
         if written and not self.forged and self.api.url:  # From now on the customer may be answered.
             self.api.wrote(written[-1], self.who["by"])
-        return self.sinch.send_all(sent, **self.how)
+        return self._followed(sent[0]).send_all(sent, **self.how)
+
+    def _followed(self, callback: Callback) -> Sinch:
+        """As the webhook has it, unless somebody else pretends to be Sinch."""
+        if self.forged or not self.api.url:
+            return self.sinch
+        sinch = self.api.follow(self.sinch, callback)
+        if sinch is None:
+            raise click.ClickException("no webhook at Sinch gets that; see `sinch webhooks`")
+        return sinch
 
     def finish(self, receipts: Sequence[Receipt]) -> None:
         """Exit non-zero where a genuine callback was not accepted, or a forged one was."""

@@ -24,12 +24,13 @@ KEY = Key()
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """One app; without `whatsapp` nobody has connected a number to it."""
+    """One app; without `whatsapp` nobody has connected a number to it. `credential` is the status of that number."""
 
     app: App = APP
     region: Region = "eu"
     key: Key = KEY
     whatsapp: bool = True
+    credential: str = "ACTIVE"
 
     @property
     def mode(self) -> str:
@@ -39,4 +40,7 @@ class Account:
     def resource(self) -> dict[str, Any]:
         """The app as Sinch shows it."""
         shown = callbacks.resource("app", app=self.app)
+        said = "" if self.credential == "ACTIVE" else "The sender is not registered"
+        for one in shown["channel_credentials"]:
+            one["state"] = {"status": self.credential, "description": said}
         return shown if self.whatsapp else {**shown, "channel_credentials": []}

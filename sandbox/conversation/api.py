@@ -22,6 +22,7 @@ from sandbox.conversation.operations import Posted
 from sandbox.conversation.reports import Reports
 from sandbox.conversation.resources import Asked
 from sandbox.conversation.tokens import Tokens
+from sandbox.conversation.webhooks import Webhooks
 from sandbox.faults import Fault
 from sandbox.reply import Reply
 from sandbox.sinch import Receipt
@@ -45,10 +46,11 @@ class ConversationApi(Ledger):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.accounts = accounts or (Account(),)
+        self.accounts: Sequence[Account] = accounts or (Account(),)
         self.tokens = Tokens({account.key for account in self.accounts}, clock=clock)
         self.contacts = Contacts(clock)
-        self.reports = Reports(self.contacts, failed=self.complain)
+        self.webhooks = Webhooks()
+        self.reports = Reports(self.contacts, self.webhooks, failed=self.complain)
         self.eu = Origin("eu", self._answer, ledger=self, host=host, tls=tls)
         self.us = Origin("us", self._answer, ledger=self, host=host, tls=tls)
         self.auth = Origin("auth", self._give, ledger=self, host=host, tls=tls)
@@ -78,6 +80,11 @@ class ConversationApi(Ledger):
         for origin in self.origins.values():
             origin.release()
 
+    def set_accounts(self, *accounts: Account) -> None:
+        """Have these from now on, and their keys."""
+        self.accounts = accounts
+        self.tokens.open_to(account.key for account in accounts)
+
     def wrote(self, customer: Customer = ANA, *, words: str = "Hola", at: float | None = None) -> Callback:
         """The customer has written, now or at that moment: the window is open. Returns what Sinch would post."""
         callback = callbacks.text(words, by=customer, app=self.accounts[0].app)
@@ -95,7 +102,11 @@ class ConversationApi(Ledger):
         """The customer writes: the window opens, and the callback goes out by `reports.sinch`."""
         if self.reports.sinch is None:
             raise ValueError("there is nobody to post the callback")
-        return self.reports.sinch.send(self.wrote(by, words=words))
+        callback = self.wrote(by, words=words)
+        sinch = self.webhooks.follow(self.reports.sinch, callback)
+        if sinch is None:
+            raise ValueError("no webhook gets the callback")
+        return sinch.send(callback)
 
     def read(self, message_id: str) -> None:
         """The customer has read that message, which is told. Raises KeyError where there is none."""
@@ -124,6 +135,8 @@ class ConversationApi(Ledger):
         return self._routed(match[2], heard, accounts, made) or self._unknown(heard)
 
     def _routed(self, path: str, heard: Heard, accounts: Sequence[Account], made: Made) -> Reply | None:
+        if reply := self.webhooks.answer(path, heard, accounts, now=self.contacts.clock()):
+            return reply
         if heard.method == "POST":
             posted = Posted(contacts=self.contacts, accounts=accounts, heard=heard, made=made, take=self.reports.take)
             return operations.answer(path, posted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,19 +13,28 @@ from sandbox.control import Control, Remote, Rows
 from sandbox.conversation import shape
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
+from sandbox.conversation.plants import Field
 from sandbox.faults import Fault
+from sandbox.sinch import Sinch
 
 EVERYWHERE = "all"
 
 
-def of_api(api: ConversationApi, *, port: int = 0) -> Control:
-    """What ApiRemote speaks to."""
+def of_api(api: ConversationApi, field: Field | None = None, *, port: int = 0) -> Control:
+    """What ApiRemote speaks to; what can be planted in the `field`, if there is one."""
 
     def set_fault(origin: str, fault: Mapping[str, Any]) -> None:
         for one in api.origins.values() if origin == EVERYWHERE else (api.origins[origin],):
             one.set_fault(Fault(**fault))
 
+    def follow(url: str, secret: str | None, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        sinch = api.webhooks.follow(Sinch(url=url, secret=secret), Callback(name, content))
+        return {"posts": sinch is not None, "secret": sinch.secret if sinch else None}
+
     rows: Rows = {
+        "plant": (field or Field(api)).plant,
+        "follow": follow,
+        "webhooks": lambda: [one.resource() for one in api.webhooks.of(api.accounts[0].app.app_id)],
         "set_fault": set_fault,
         "sent": lambda: [_told(call, api) for call in api.sends],
         "forget": api.forget,
@@ -58,6 +68,19 @@ class ApiRemote(Remote):
     def set_fault(self, fault: Fault, *, origin: str = EVERYWHERE) -> None:
         """Of one origin, or of all."""
         self.call("set_fault", fault=fault, origin=origin)
+
+    def plant(self, name: str) -> None:
+        """Have the first app in that state."""
+        self.call("plant", name=name)
+
+    def webhooks(self) -> tuple[Mapping[str, Any], ...]:
+        """Those of the first app."""
+        return tuple(self.call("webhooks"))
+
+    def follow(self, sinch: Sinch, callback: Callback) -> Sinch | None:
+        """The sender as the webhook at its URL has it, None where no webhook there gets this callback."""
+        told = self.call("follow", url=sinch.url, secret=sinch.secret, name=callback.name, content=callback.content)
+        return dataclasses.replace(sinch, secret=told["secret"]) if told["posts"] else None
 
     def sent(self) -> tuple[Sent, ...]:
         """Every send that Sinch has heard."""

@@ -16,6 +16,7 @@ from sandbox.callbacks import Callback
 from sandbox.conversation import outcome
 from sandbox.conversation.contacts import Contacts, Message
 from sandbox.conversation.outcome import Case, Outcome, Reason
+from sandbox.conversation.webhooks import Webhooks
 from sandbox.fetching import Fetcher
 from sandbox.record import Record
 from sandbox.sinch import Receipt, Sinch
@@ -26,7 +27,7 @@ _DELIVERED = ("QUEUED_ON_CHANNEL", "DELIVERED")
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was said of a message; `receipt` is None where there is no gateway to tell it to."""
+    """What was said of a message; `receipt` is None where there is no gateway to tell it to, or no webhook for it."""
 
     message_id: str
     status: str
@@ -41,12 +42,12 @@ class Reports(Record[Report]):
     `failed` is told of failures of our own.
     """
 
-    def __init__(self, contacts: Contacts, *, failed: Callable[[str], None]) -> None:
+    def __init__(self, contacts: Contacts, webhooks: Webhooks, *, failed: Callable[[str], None]) -> None:
         super().__init__()
         self.sinch: Sinch | None = None
         self.fetcher: Fetcher | None = None
         self.submits = self.reads = False
-        self._contacts, self._failed = contacts, failed
+        self._contacts, self._webhooks, self._failed = contacts, webhooks, failed
         self._stopped, self._free = threading.Event(), threading.Event()
         self._free.set()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="reports")
@@ -120,7 +121,8 @@ class Reports(Record[Report]):
 
     def _post(self, message: Message, status: str, reason: Reason | None = None) -> None:
         callback = _submit(message) if status == "SUBMIT" else _report(message, status, reason)
-        sinch = dataclasses.replace(self.sinch, stopped=self._stopped) if self.sinch else None
+        sinch = self._webhooks.follow(self.sinch, callback) if self.sinch else None
+        sinch = dataclasses.replace(sinch, stopped=self._stopped) if sinch else None
         receipt = sinch.send(callback) if sinch else None
         report = Report(message_id=message.message_id, status=status, reason=reason, callback=callback, receipt=receipt)
         self.add(lambda _: report)

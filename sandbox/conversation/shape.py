@@ -119,7 +119,7 @@ def _nonempty(value: Any) -> bool:  # noqa: ANN401 - it is JSON
 
 _SAID = _text(least=1)
 _ANY_ITEMS = _items(1_000_000)
-is_ulid = _matching(_ULID)
+is_ulid, is_link = _matching(_ULID), _matching(_LINK)
 
 ENVELOPE = (
     Rule("app_id", is_ulid, "invalid id"),

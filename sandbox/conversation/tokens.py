@@ -43,11 +43,15 @@ class Tokens:
     """All that were given; `clock` is in Unix seconds. `life` is that of the next ones."""
 
     def __init__(self, keys: Iterable[Key], *, clock: Callable[[], float]) -> None:
-        self._secrets = {key.key_id: key.key_secret for key in keys}
+        self.open_to(keys)
         self._clock = clock
         self._guard = threading.Lock()
         self._given: dict[str, Token] = {}
         self.life = Life()
+
+    def open_to(self, keys: Iterable[Key]) -> None:
+        """Know these keys, and no others."""
+        self._secrets = {key.key_id: key.key_secret for key in keys}
 
     @property
     def given(self) -> tuple[str, ...]:
