@@ -82,7 +82,7 @@ format: $(VENV)/.installed-tests ## format the code
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-commands: $(VENV)/.installed-tests ## make the list of commands in docs/operations.md
+commands: $(VENV)/.installed-tests ## make the lists of commands and complaints in docs/operations.md
 	$(PYTHON) -m tests.command_list
 
 requirements: ## pin requirements*.in again, with hashes; needs uv

@@ -1,13 +1,15 @@
-"""The list of commands of docs/operations.md, made of the commands: `make commands` writes it there."""
+"""The lists of docs/operations.md that are made, of commands and of complaints: `make commands` writes them there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from gateway.cli import Later, group
+from gateway.diagnosis import complaint
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"
 BEGIN, END = "<!-- made by `make commands` -->\n", "<!-- end of what is made -->\n"
@@ -31,10 +33,18 @@ def table() -> str:
     return "\n".join(("| command | what it does | options |", "|---|---|---|", *sorted(rows), ""))
 
 
+def complaints() -> str:
+    """What doctor can complain of, in Markdown, in the words of `rules/complaints.toml`."""
+    rows = (
+        f"| `{row.id}` | {row.level} | {_cell(row.says)} | {_cell(row.remedy)} |" for row in complaint.rows().values()
+    )
+    return "\n".join(("| complaint | level | what it says | what to do |", "|---|---|---|---|", *rows, ""))
+
+
 def written(page: str) -> str:
-    """The page with the list in its place."""
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + table() + END + rest.partition(END)[2]
+    """The page with the lists in their places."""
+    first, second, third = re.split(f"(?<={BEGIN}).*?(?={END})", page, flags=re.DOTALL)
+    return first + table() + second + complaints() + third
 
 
 def _typed(words: str, command: click.Command) -> str:

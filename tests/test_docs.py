@@ -12,6 +12,7 @@ import pytest
 from gateway import config, errors, phrases, store
 from gateway.cli import group
 from gateway.config import tables
+from gateway.diagnosis import complaint
 from gateway.doors import DOORS
 from gateway.ingress import intake
 from gateway.outbound import record
@@ -80,7 +81,7 @@ def test_every_setting_is_explained(setting: str) -> None:
     assert stands(setting, (ROOT / "docs" / "settings.md").read_text("utf-8"))
 
 
-def test_the_list_of_commands_is_made_of_the_commands() -> None:
+def test_the_lists_of_commands_and_of_complaints_are_made_of_them() -> None:
     page = command_list.PAGE.read_text("utf-8")
     assert page == command_list.written(page), "run `make commands`"
 
@@ -169,7 +170,7 @@ def test_every_make_target_stands_in_the_readme(target: str) -> None:
 def test_no_page_tells_of_a_setting_that_does_not_exist() -> None:
     told = set(re.findall(r"`((?:" + "|".join(tables.TABLES) + r")\.(?!sock|py)[a-z_]+)`", TEXT))
     assert told
-    assert told <= set(settings())
+    assert told <= {*settings(), *complaint.rows()}
 
 
 def test_no_page_tells_of_a_command_that_does_not_exist() -> None:

@@ -93,6 +93,7 @@ for command in (
     Later("certs", "certs", "Certificates."),
     Later("reasons", "reasons", "Say what each CODE means, who acts, what to do, and whether to try again."),
     Later("ready", "diagnosis", "Say whether the gateway can do its work, and what is missing."),
+    Later("doctor", "doctor", "Look at all that decides whether messages arrive; say what is wrong and what to do."),
     Later("turned-away", "diagnosis", "What was turned away and is no event."),
     Later("exposure", "diagnosis", "List every listener, method and path that can be reached, and by whom."),
 ):

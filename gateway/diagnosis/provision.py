@@ -39,6 +39,7 @@ _TROUBLES = {
     errno.ENOTDIR: ("is no folder", "move away what stands there, or name another"),
 }
 _FILES = ("server.certificate", "server.private_key", "server.outbound_certificate", "server.outbound_private_key")
+_SHOWN = ("clients", "address", "names")
 _PLACES = tuple({need for endpoint in listeners.ENDPOINTS for need in endpoint.needs})
 
 Found = Iterator[Problem | str]  # what is in the way, and sentences that warn
@@ -46,8 +47,11 @@ Found = Iterator[Problem | str]  # what is in the way, and sentences that warn
 
 @dataclass(frozen=True)
 class Look:
-    """A look at the machine, and the settings that it relies on."""
+    """A look at the machine: what doctor calls what is in the way and what warns, and the settings it relies on."""
 
+    id: str
+    warns: str
+    what: str
     needs: tuple[str, ...]
     find: Callable[[Settings], Found]
 
@@ -186,10 +190,9 @@ def _write_into(folder: Path) -> None:
 
 
 def _owner(path: Path) -> str:
-    try:
+    with suppress(OSError):
         return paths.account(path.stat().st_uid)[0]
-    except OSError:
-        return "somebody else"
+    return "somebody else"
 
 
 def _is_foreign(entry: Path) -> bool:
@@ -218,10 +221,8 @@ def _unwritable(folder: Path, error: OSError) -> Found:
 def _is_missing(path: Path) -> bool:
     try:
         path.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
     return False
 
 
@@ -237,11 +238,11 @@ def _called(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 LOOKS = (
-    Look((), examples),
-    Look(("server.state_dir",), state),
-    Look((), programs),
-    Look((*_FILES, "server.outbound_clients", "server.outbound_address", "server.outbound_names"), certificates),
-    Look((*_FILES, *_PLACES), edge),
-    Look(_PLACES, doors),
-    Look(("motion.url", "motion.proxy", "sinch.proxy"), names),
+    Look("settings.example", "settings.example_name", "what is left of the example", (), examples),
+    Look("state.unusable", "state.room_short", "the gateway's folder", ("server.state_dir",), state),
+    Look("nginx.missing", "", "the parts of nginx", (), programs),
+    Look("certificates", "", "certificates", (*_FILES, *(f"server.outbound_{of}" for of in _SHOWN)), certificates),
+    Look("nginx.refuses", "", "what nginx says of its configuration", (*_FILES, *_PLACES), edge),
+    Look("ports.taken", "ports.ipv4_alone", "addresses and ports", _PLACES, doors),
+    Look("", "names.unknown", "the names that are called", ("motion.url", "motion.proxy", "sinch.proxy"), names),
 )

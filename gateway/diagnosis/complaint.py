@@ -1,0 +1,117 @@
+"""What doctor complains of: rows of `rules/complaints.toml`, each filled with the facts of a case; and how it looks.
+
+A check is a small function that yields complaints. What it looks at it may not change, and nothing that it says holds a
+secret, a body or a phone number.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway import paths, printable, rules
+from gateway.certs.findings import CertificateFinding
+from gateway.config import Settings
+from gateway.config.validation import PartialSettings
+from gateway.rules import StrictTable
+from gateway.store.engines import Database
+
+FILE = "complaints.toml"
+SECONDS = 8.0  # that a check may take where its row says nothing else
+PATIENCE_SECONDS = 2.0  # with who writes to the spool
+
+
+class Level(StrEnum):
+    """How bad it is, from well to worst."""
+
+    FINE = "fine"
+    NOTE = "note"  # nothing has to be done
+    WARNING = "warning"  # something will go wrong, or goes wrong for some
+    FAULT = "fault"
+
+    @property
+    def weight(self) -> int:
+        """Give what levels are compared by."""
+        return [*Level].index(self)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """Something that is not well: `id` stays the same from release to release, `about` names a connector or a file."""
+
+    id: str
+    level: Level
+    sentence: str
+    remedy: str
+    about: str = ""
+
+
+class Words(StrictTable):
+    """One row: what is said of a complaint, with names in braces for the facts of a case."""
+
+    id: str
+    level: Level
+    says: str
+    remedy: str
+
+
+class _Rows(StrictTable):
+    complaint: tuple[Words, ...]
+
+
+@functools.cache
+def rows() -> dict[str, Words]:
+    """Give every row, by its id."""
+    return {row.id: row for row in rules.prove(rules.read(FILE), _Rows, file=FILE).complaint}
+
+
+def complain(identifier: str, *, about: object = "", level: Level | None = None, **facts: object) -> Complaint:
+    """Fill a row with the facts of a case; `about`: a connector, a process, a setting; `level`: not the row's."""
+    row = rows()[identifier]
+    told = {name: printable.text(str(fact)).rstrip(".") for name, fact in (facts | {"about": about}).items()}
+    sentence, remedy = (text.format(**told) for text in (row.says, row.remedy))
+    return Complaint(row.id, level or row.level, _begun(sentence), _begun(remedy), str(about))
+
+
+def of_certificate(finding: CertificateFinding, *, setting: str, level: Level) -> Complaint:
+    """Make a complaint of what was found of a certificate: it has its words already."""
+    return Complaint(finding.id, level, f"{setting}: {finding.sentence}.", finding.hint or "Renew it.", setting)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What checks look at: the settings as far as they are understood, the spool, and what time it is."""
+
+    part: PartialSettings
+    now: float  # epoch seconds
+
+    @property
+    def settings(self) -> Settings:
+        return self.part.settings
+
+    @functools.cached_property
+    def spool(self) -> Database:
+        """Give the spool; nothing is opened before it is asked."""
+        return Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
+
+
+Find = Callable[[Context], Iterator[Complaint]]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One look: at what, the settings it relies on, how, and how long it may take."""
+
+    id: str
+    what: str  # in words, as the line of progress has it
+    needs: tuple[str, ...]
+    find: Find
+    seconds: float = SECONDS
+
+
+def _begun(sentence: str) -> str:
+    """Begin it as sentences begin, but for a name."""
+    word = sentence.partition(" ")[0]
+    return sentence if "." in word or "_" in word else sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,145 @@
+"""Looks at everything that decides whether messages arrive, side by side, and says what is wrong and what mends it.
+
+To have it look at one more thing, write a row of CHECKS, its function, and what it says: `rules/complaints.toml`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway import clock, telemetry
+from gateway.certs import inventory
+from gateway.diagnosis import provision, readiness
+from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain, of_certificate
+from gateway.errors import GatewayError, SpoolUnavailable, told
+from gateway.phrases import Line
+
+# Names that no DNS knows (RFC 6761), and this machine's own: what Sinch would not accept is fine there.
+FOR_TRIALS = re.compile(r"(.*\.)?(localhost|test|invalid)|127\..*|\[::1\]")
+STATUSES = {Level.FINE: 0, Level.NOTE: 0, Level.WARNING: 1, Level.FAULT: 2}
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What one check came to, and after how many seconds."""
+
+    check: Probe
+    complaints: tuple[Complaint, ...]
+    seconds: float
+
+    @property
+    def level(self) -> Level:
+        return worst(self.complaints)
+
+
+def examine(
+    context: Context, checks: Sequence[Probe] | None = None, *, tell: Callable[[Looked], object] = lambda _looked: None
+) -> list[Looked]:
+    """Run every check whose settings are understood; `tell` hears of each as it ends. In the order of the table.
+
+    A check that takes too long is left behind, in a thread that keeps no process alive, and complained of.
+    """
+    wanted = [check for check in (CHECKS if checks is None else checks) if context.part.knows(*check.needs)]
+    ended: queue.Queue[Looked] = queue.Queue()
+    begun = clock.steady()
+    for check in wanted:
+        threading.Thread(target=lambda one=check: ended.put(_look(one, context, begun)), daemon=True).start()
+    found: dict[str, Looked] = {}
+    while left := [check for check in wanted if check.id not in found]:
+        first = min(left, key=lambda check: check.seconds)
+        try:
+            looked = ended.get(timeout=max(0.0, begun + first.seconds - clock.steady()))
+        except queue.Empty:
+            late = complain("doctor.unfinished", about=first.id, what=first.what, seconds=f"{first.seconds:g}")
+            looked = Looked(first, (late,), first.seconds)
+        if looked.check.id not in found:
+            found[looked.check.id] = looked
+            tell(looked)
+    return [found[check.id] for check in wanted]
+
+
+def complaints(looked: Sequence[Looked]) -> list[Complaint]:
+    """List what was complained of, the worst first, each once."""
+    said = dict.fromkeys(complaint for each in looked for complaint in each.complaints)
+    return sorted(said, key=lambda complaint: -complaint.level.weight)
+
+
+def worst(said: Sequence[Complaint]) -> Level:
+    """Tell how bad the worst of them is."""
+    return max((complaint.level for complaint in said), key=lambda level: level.weight, default=Level.FINE)
+
+
+def _look(check: Probe, context: Context, begun: float) -> Looked:
+    try:
+        found = tuple(check.find(context))
+    except SpoolUnavailable as error:
+        # Said once, by the check of the spool.
+        found = (complain("spool.unavailable", about="spool", reason=told(error)),)
+    except (GatewayError, OSError) as error:
+        found = (complain("doctor.failed", about=check.id, what=check.what, reason=told(error)),)
+    except Exception as error:  # noqa: BLE001 - one check that fails shall not hide what the others have found
+        telemetry.failure(Line.UNEXPECTED, error, check=check.id)
+        found = (complain("doctor.failed", about=check.id, what=check.what, reason=type(error).__name__),)
+    return Looked(check, found, clock.steady() - begun)
+
+
+def settings(context: Context) -> Iterator[Complaint]:
+    """Tell what is wrong with the settings, and what deserves a warning."""
+    for problem in context.part.problems:
+        shown = "" if problem.shown is None else f" = {problem.shown}"
+        words = f"{problem.complaint}"
+        yield complain(
+            "settings.wrong", about=problem.key, key=problem.key + shown, problem=words, remedy=problem.remedy
+        )
+    for warning in context.part.warnings:
+        yield complain("settings.risky", about=warning.partition(" ")[0].rstrip(":"), sentence=warning)
+
+
+def certificates(context: Context) -> Iterator[Complaint]:
+    """Judge every certificate, key and CA that the settings name."""
+    now = datetime.datetime.fromtimestamp(context.now, datetime.UTC)
+    trial = bool(FOR_TRIALS.fullmatch(context.settings.server.public_host))
+    for entry in inventory.judge(context.settings, now=now):
+        if entry.finding.id:
+            level = Level.FAULT if entry.is_in_the_way else Level.WARNING
+            if trial and entry.finding.id in ("certs.private_ca", "certs.self_signed"):
+                level = Level.NOTE
+            yield of_certificate(entry.finding, setting=entry.setting, level=level)
+
+
+def processes(context: Context) -> Iterator[Complaint]:
+    """Ask the ops door for the others, by way of nginx."""
+    said = readiness.ask(context.settings)
+    for name, outcome in said["checks"].items():
+        if remedy := said["remedies"].get(name, ""):
+            identifier = "gateway.down" if name == "ops" else "gateway.process_away"
+            yield complain(identifier, about=name, outcome=outcome, remedy=remedy)
+
+
+def _of(look: provision.Look) -> Probe:
+    """Make a check of what `config check` looks at."""
+
+    def find(context: Context) -> Iterator[Complaint]:
+        for each in look.find(context.settings):
+            if isinstance(each, str):
+                yield complain(look.warns, about=each.partition(":")[0], sentence=each.partition("; ")[0])
+            else:
+                shown = "" if each.shown is None else f" = {each.shown}"
+                sentence = f"{each.key}{shown} {each.complaint}"
+                yield complain(look.id, about=each.key, sentence=sentence, remedy=each.remedy)
+
+    own = certificates if look.find is provision.certificates else find
+    return Probe(look.id or look.warns, look.what, look.needs, own)
+
+
+_OFFICE = ("server.ops_address", "server.ops_port", "server.certificate", "ops.username", "ops.password")
+CHECKS = (
+    Probe("settings", "the settings", (), settings),
+    *map(_of, provision.LOOKS),
+    Probe("processes", "the processes", _OFFICE, processes),
+)

@@ -1,0 +1,92 @@
+"""Doctor: every check has its say, none holds up the others, and the worst comes first."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.config import validation
+from gateway.diagnosis import complaint, doctor
+from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
+from gateway.diagnosis.doctor import Looked
+from gateway.errors import CommandError
+from tests.config_samples import ABSENT, account, document
+from tests.service_samples import NOW
+
+
+def context(**tables: object) -> Context:
+    return Context(validation.validate(document(**tables), {}), NOW)
+
+
+def saying(*said: Complaint, name: str = "one", needs: tuple[str, ...] = ()) -> Probe:
+    return Probe(name, f"what {name} looks at", needs, lambda _context: iter(said))
+
+
+def failing(error: Exception, name: str) -> Probe:
+    def find(_context: Context) -> Iterator[Complaint]:
+        raise error
+
+    return Probe(name, "what fails", (), find)
+
+
+def ids(looked: list[Looked]) -> list[str]:
+    return [each.id for each in doctor.complaints(looked)]
+
+
+BAD = Complaint("a.bad", Level.FAULT, "It is bad.", "Mend it.")
+ODD = Complaint("an.odd", Level.WARNING, "It is odd.", "Look.")
+
+
+def test_the_worst_comes_first_and_what_two_have_found_is_said_once() -> None:
+    looked = doctor.examine(context(), [saying(ODD), saying(BAD, ODD, name="two"), saying(name="three")])
+    assert ids(looked) == ["a.bad", "an.odd"]
+    assert [each.level for each in looked] == [Level.WARNING, Level.FAULT, Level.FINE]
+    assert [doctor.STATUSES[level] for level in Level] == [0, 0, 1, 2]
+
+
+def test_a_check_that_takes_too_long_is_left_behind_and_told() -> None:
+    for_ever = threading.Event()
+    stuck = Probe("stuck", "what never ends", (), lambda _context: iter([BAD] if for_ever.wait() else []), 0.01)
+    told: list[str] = []
+    try:
+        looked = doctor.examine(context(), [stuck, saying(ODD)], tell=lambda each: told.append(each.check.id))
+    finally:
+        for_ever.set()
+    assert ids(looked) == ["doctor.unfinished", "an.odd"]
+    assert "what never ends" in doctor.complaints(looked)[0].sentence
+    assert sorted(told) == ["one", "stuck"]
+
+
+@pytest.mark.parametrize("error", [CommandError("no"), PermissionError(13, "no"), ZeroDivisionError("a secret")])
+def test_a_check_that_fails_hides_no_other_and_no_text_of_a_stranger_is_told(error: Exception) -> None:
+    looked = doctor.examine(context(), [failing(error, "broken"), saying(BAD)])
+    assert ids(looked) == ["a.bad", "doctor.failed"]
+    assert "secret" not in doctor.complaints(looked)[1].sentence
+
+
+def test_a_check_is_passed_over_whose_settings_are_not_understood() -> None:
+    broken = context(server={"public_url": "ftp://x"}, account=[account(name=ABSENT)])
+    checks = [saying(ODD, needs=("server.public_url",)), saying(BAD, name="two", needs=("motion.url",))]
+    assert ids(doctor.examine(broken, checks)) == ["a.bad"]
+    told = list(doctor.settings(broken))
+    assert {each.about for each in told} == {"server.public_url", "account[0].name"}
+    assert {each.id for each in told} == {"settings.wrong"}
+
+
+def test_every_check_has_a_name_of_its_own_and_every_complaint_its_row() -> None:
+    names = [check.id for check in doctor.CHECKS]
+    assert len(set(names)) == len(names)
+    sources = "".join(path.read_text("utf-8") for path in Path(complaint.__file__).parent.glob("*.py"))
+    rows = complaint.rows()
+    said = set(re.findall(r'"([a-z]+\.[a-z0-9_]+)"', sources)) & {f"{row}" for row in rows}
+    assert said == set(rows), "a row that nobody says"
+
+
+def test_words_are_filled_with_facts_that_are_fit_to_print() -> None:
+    said = complain("state.room_short", about="server.min_free", sentence="too\x1b[31m little.")
+    assert said.sentence == "Too\N{REPLACEMENT CHARACTER}[31m little."
+    assert said.level is Level.WARNING
