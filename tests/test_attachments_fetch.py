@@ -37,7 +37,7 @@ from gateway.store.engines import Database
 from tests import config_samples
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import NOW, HandClock
-from tests.spool_samples import WatchedSpool, locked, meddle, until
+from tests.spool_samples import DEED, WatchedSpool, locked, meddle, until
 
 HOUR, DAY = 3600.0, 86_400.0
 FILE = b"Dear customer, here is your offer.\n" * 100
@@ -434,7 +434,7 @@ def test_what_was_evicted_while_its_link_lives_is_filled_again_from_a_motion_tha
     there = house(has(FILE))
     item = take(there.shelf, "7")
     there.shelf.fetched(item, until=NOW + DAY if bound else None)
-    assert there.shelf.evict(["7"]) == 1
+    assert there.shelf.evict(["7"], DEED) == 1
     there.clock.advance(HOUR)
     there.motion.behaviour = behaviour
     digest = item.digest if bound else None
@@ -603,7 +603,7 @@ def test_a_file_that_is_gone_is_no_altered_one(house: Make, capsys: pytest.Captu
 
 def somebody_commits(there: House) -> None:
     """Anything that is written; what was counted goes along."""
-    there.shelf.revoke("999")
+    there.shelf.revoke("999", DEED)
 
 
 def test_fetches_are_counted_and_begin_the_time_of_motions_link(house: Make) -> None:
@@ -692,25 +692,25 @@ def test_a_link_to_new_bytes_brings_the_old_ones_not_back_to_life(house: Make) -
 def test_a_revocation_counts_for_all_that_was_made_until_now(house: Make) -> None:
     there = house(has(FILE))
     there.clock.advance(0.9)
-    before = there.shelf.revoke("7")
+    before = there.shelf.revoke("7", DEED)
     assert before == int(NOW) + 1  # tokens of this very second too: their time has no fractions
     assert there.known().revoked_before == before
     assert take(there.shelf, "7").revoked_before == before
     assert isinstance(refused(there.shelf, "x"), NotFound)
     with pytest.raises(NotFound):
-        there.shelf.revoke("x")
+        there.shelf.revoke("x", DEED)
 
 
 def test_evicting_is_all_or_nothing(house: Make) -> None:
     there = house(has(FILE))
     take(there.shelf, "7")
     with pytest.raises(CommandError, match="no file of attachment 8; nothing was evicted"):
-        there.shelf.evict(["7", "8"])
+        there.shelf.evict(["7", "8"], DEED)
     assert there.left() == [shown(FILE)]
-    assert there.shelf.evict_all() == 1
-    assert there.shelf.evict_all() == 0
+    assert there.shelf.evict_all(DEED) == 1
+    assert there.shelf.evict_all(DEED) == 0
     with pytest.raises(CommandError):
-        there.shelf.evict(["7"])
+        there.shelf.evict(["7"], DEED)
     assert there.left() == []
 
 

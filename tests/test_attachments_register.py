@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, NotFound, SpoolUnavailable, TooLarge, U
 from gateway.inspection.structure import Inspection, Trait
 from gateway.store import schema
 from gateway.store.engines import Database
-from tests.spool_samples import locked, meddle, rows, until
+from tests.spool_samples import DEED, locked, meddle, rows, until
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
@@ -79,7 +79,7 @@ def test_what_was_acquired_is_known_as_it_was_inspected(spool: Database) -> None
 def test_what_is_acquired_again_keeps_what_is_known_of_its_links(spool: Database) -> None:
     acquire(spool)
     fetched(spool, "7", now=NOW, until=NOW + DAY, by_motions_link=True)
-    Register(spool).revoked("7", before=int(NOW))
+    Register(spool).revoked("7", DEED, before=int(NOW))
     acquire(spool, digest=b"e" * 32, now=NOW + 5)
     after = known(spool)
     assert (after.digest, after.acquired_at) == (b"e" * 32, NOW + 5)
@@ -140,7 +140,7 @@ def test_a_file_is_shared_with_another_attachment_of_the_same_bytes(
 
 
 def test_links_can_be_revoked_of_what_nobody_asked_for_yet(spool: Database) -> None:
-    Register(spool).revoked("7", before=1_700_000_001)
+    Register(spool).revoked("7", DEED, before=1_700_000_001)
     acquire(spool)
     assert known(spool).revoked_before == 1_700_000_001
 
@@ -149,7 +149,7 @@ def test_a_revocation_is_never_taken_back_and_leaves_no_link_alive(spool: Databa
     acquire(spool)
     Register(spool).held("7", digest=b"d" * 32, until=NOW + DAY, now=NOW)
     for before in (200, 100):
-        Register(spool).revoked("7", before=before)
+        Register(spool).revoked("7", DEED, before=before)
     assert (known(spool).revoked_before, known(spool).live_until) == (200, 0.0)
 
 
@@ -171,7 +171,7 @@ def test_those_that_something_happened_to_last_are_listed_first(spool: Database)
     acquire(spool, "2", now=NOW + 1)
     Register(spool).failed("3", NotFound("gone"), digest=None, now=NOW + 2)
     fetched(spool, "1", now=NOW + 3, until=NOW + 4, by_motions_link=False)
-    Register(spool).revoked("4", before=1)
+    Register(spool).revoked("4", DEED, before=1)
     assert [record.attachment_id for record in Register(spool).listed(most=10)] == ["1", "3", "2", "4"]
     assert [record.attachment_id for record in Register(spool).listed(most=2)] == ["1", "3"]
 
@@ -205,7 +205,7 @@ def test_what_has_ended_is_forgotten_but_for_its_end(spool: Database) -> None:
     _lost(spool, "1")
     fetched(spool, "1", now=NOW, until=NOW + DAY, by_motions_link=True)
     _failed(spool, "2")
-    Register(spool).revoked("2", before=77)
+    Register(spool).revoked("2", DEED, before=77)
     assert Register(spool).purge(now=NOW + 2 * KEEP_SECONDS) == 2
     first, second = known(spool, "1"), known(spool, "2")
     assert (first.first_fetched_at, second.revoked_before) == (NOW, 77)
@@ -277,7 +277,7 @@ def test_what_is_left_when_the_process_ends_is_written(spool: Database) -> None:
 
 def test_what_was_revoked_meanwhile_does_not_come_back_to_life(spool: Database, register: Register) -> None:
     register.count("7", Fetches(1, NOW, NOW, NOW + DAY), revoked_before=None)
-    Register(spool).revoked("7", before=int(NOW))  # by another process
+    Register(spool).revoked("7", DEED, before=int(NOW))  # by another process
     register.count("7", Fetches(1, NOW, None, NOW + 60), revoked_before=int(NOW))  # by a link that was made later
     register.failed("8", NotFound("gone"), digest=None, now=NOW)
     assert (known(spool).fetches, known(spool).live_until) == (2, NOW + 60)

@@ -112,8 +112,9 @@ CHANGING = {
     "certs self-signed": "One of the two files may be there",
 }
 READING = (
-    *("config check", "config show", "certs check", "exposure", "token open x", "turned-away list", "ready"),
+    *("config check", "config show", "certs check", "exposure", "token open x", "turned-away list", "doctor", "ready"),
     *("events list", "events show 1", "sends list", "sends show 1", "attachments list", "attachment inspect {file}"),
+    "audit list",
 )
 PROCESSES = ("serve", "courier", "web ops")  # once they run, Ctrl-C stops them in good order
 NOT_TRIED = (

@@ -76,7 +76,9 @@ Run = Callable[..., Result]
 def audits(result: Result, process: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert all(line.pop("at") and line.pop("process") == process for line in lines)
-    return [line for line in lines if line["event"] == "audit"]
+    told = [line for line in lines if line["event"] == "audit"]
+    assert all(line.pop("who") and line.pop("account") for line in told)
+    return told
 
 
 def refusal(result: Result) -> GatewayError:
@@ -90,8 +92,8 @@ def stored(shelf: Shelf) -> dict[str, bool]:
 
 
 def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> None:
-    shelf.evict(["2"])
-    shelf.revoke("2")
+    shelf.evict(["2"], spool_samples.DEED)
+    shelf.revoke("2", spool_samples.DEED)
     result = run("attachments", "list")
     assert result.exit_code == 0
     head, *lines = result.stdout.splitlines()

@@ -48,14 +48,15 @@ def spool(file: Path) -> Iterator[Database]:
 @pytest.fixture
 def run(file: Path, spool: Database) -> Callable[..., Result]:
     def typed(*arguments: str) -> Result:
-        return CliRunner().invoke(group, ["--config", str(file), "events", *arguments])
+        return CliRunner(env={"SUDO_USER": "ana"}).invoke(group, ["--config", str(file), "events", *arguments])
 
     return typed
 
 
 def audits(result: Result) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in result.stderr.splitlines()]
-    assert all(line.pop("at") and line.pop("process") == "events" for line in lines)
+    assert all(line.pop("at") and line.pop("process") == "events" and line.pop("account") for line in lines)
+    assert all(line.pop("who") == "ana" and line.pop("login", True) for line in lines)
     return lines
 
 
@@ -221,7 +222,9 @@ def test_no_number_is_shown(run: Callable[..., Result]) -> None:
 def test_show_body_prints_the_exact_bytes_and_nothing_else(run: Callable[..., Result], spool: Database) -> None:
     body = b'\xff\x00{"text": "\r\n"}'
     event_id = intake.accept(spool, callback("m5", body=body), now=1.0).event_id
-    assert run("show", str(event_id), "--body").stdout_bytes == body
+    result = run("show", str(event_id), "--body")
+    assert result.stdout_bytes == body
+    assert audits(result) == [{"event": "audit", "command": "look", "about": f"event {event_id}: its body"}]
 
 
 def test_replay_delivers_again_and_leaves_an_audit_line(run: Callable[..., Result], spool: Database) -> None:
@@ -234,7 +237,8 @@ def test_replay_delivers_again_and_leaves_an_audit_line(run: Callable[..., Resul
 def test_replay_of_all_that_is_parked(run: Callable[..., Result], spool: Database) -> None:
     assert run("replay", "--parked").stdout == "1 to be delivered again.\n"
     assert states(spool) == {1: "delivered", 2: "pending", 3: "pending", 4: "pending"}
-    assert run("replay", "--parked").stdout == "Nothing is parked.\n"
+    nothing = run("replay", "--parked")
+    assert (nothing.stdout, audits(nothing)) == ("Nothing is parked.\n", [])
 
 
 def test_park_gives_up_on_a_pending_event_and_leaves_an_audit_line(run: Callable[..., Result], spool: Database) -> None:

@@ -88,7 +88,7 @@ def test_to_mint_leaves_an_audit_line_without_the_token(config: Path, photo: Pat
     assert (line["event"], line["process"], line["command"]) == ("audit", "token", "mint")
     assert (line["attachment_id"], set(line)) == (
         "4711",
-        {"event", "process", "command", "attachment_id", "until", "at"},
+        {"event", "process", "command", "attachment_id", "until", "who", "account", "at"},
     )
 
 
@@ -111,12 +111,12 @@ def test_no_link_is_minted_to_other_bytes_than_those_that_live(config: Path, pho
     seen, now = Inspection(mime="text/plain", size_bytes=1), WallClock().now()
     Register(spool).acquired("4711", digest=b"d" * 32, name="", seen=seen, now=now)
     assert "links live to other bytes" in refusal(config, "mint", "--attachment", "4711", photo)
-    Register(spool).revoked("4711", before=int(now))
+    Register(spool).revoked("4711", spool_samples.DEED, before=int(now))
     minted(config, photo)
 
 
 def test_no_link_is_minted_that_a_revocation_has_ended_already(config: Path, photo: Path, spool: Database) -> None:
-    Register(spool).revoked("4711", before=int(WallClock().now()) + 3600)
+    Register(spool).revoked("4711", spool_samples.DEED, before=int(WallClock().now()) + 3600)
     assert "revoked this very second" in refusal(config, "mint", "--attachment", "4711", photo)
 
 

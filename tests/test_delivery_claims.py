@@ -22,7 +22,7 @@ from gateway.store import schema
 from gateway.store.engines import Database
 from tests import spool_samples
 from tests.examples import examples
-from tests.spool_samples import callback, meddle, rows
+from tests.spool_samples import DEED, callback, meddle, rows
 
 NOW = 1_000_000.0
 LEASE = 90.0
@@ -390,7 +390,7 @@ class Couriers(RuleBasedStateMachine):
         lane = self.lane_of[event_id]
         if any(taken.lane == lane for taken in self.claims):
             return  # it would be first in the lane that another holds: judged in its own test
-        records.replay(self.spool, [event_id])
+        records.replay(self.spool, [event_id], DEED)
         del self.settled[event_id]
         self.pending[lane] = sorted([*self.pending[lane], event_id])
 

@@ -33,7 +33,7 @@ from sandbox.motion import Motion, Received
 from tests import config_samples
 from tests.examples import some
 from tests.service_samples import HandClock
-from tests.spool_samples import callback, rows, until
+from tests.spool_samples import DEED, callback, rows, until
 
 HOUR = 3600.0
 QUIET_ROUNDS = 4  # of the courier, after which what has not happened will not happen
@@ -674,7 +674,7 @@ def test_what_is_parked_by_hand_while_it_is_under_way_stays_parked_and_its_conta
     scene.motion.set_fault(Fault(name="hang", marker=b'"a1"'))
     scene.accept("a1", "a2")
     scene.motion.wait_for(1)
-    records.park(scene.spool, scene.rows()[0].id, now=scene.clock.now())
+    records.park(scene.spool, scene.rows()[0].id, DEED)
     until(delivered(scene, "a2"), "the next of its contact", 0.9)
     scene.motion.set_fault(faults.NONE)  # it is answered after all
     scene.motion.wait_for_accepted(2)

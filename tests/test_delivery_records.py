@@ -10,7 +10,7 @@ from gateway.delivery import claims, records
 from gateway.errors import CommandError
 from gateway.store import Choice
 from gateway.store.engines import Database
-from tests.spool_samples import NOW, accept, order, settle, states
+from tests.spool_samples import DEED, NOW, accept, order, settle, states
 
 
 def test_the_newest_are_listed_first(spool: Database) -> None:
@@ -82,7 +82,7 @@ def test_an_event_that_is_not_there_cannot_be_shown(spool: Database) -> None:
 def test_a_settled_event_is_delivered_once_more(spool: Database, state: str) -> None:
     accept(spool)
     settle(spool, 1, state)
-    records.replay(spool, [1])
+    records.replay(spool, [1], DEED)
     assert order(spool) == [1]
 
 
@@ -91,7 +91,7 @@ def test_what_was_kept_without_delivery_can_be_replayed(spool: Database, changes
     accept(spool, nonce="n1")
     settle(spool, 1, "delivered")
     accept(spool, nonce="n2", **changes)
-    records.replay(spool, [2])
+    records.replay(spool, [2], DEED)
     assert order(spool) == [2]
 
 
@@ -100,7 +100,7 @@ def test_a_replayed_event_starts_afresh(spool: Database) -> None:
     for _ in range(claims.MOST_DEATHS):
         claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
         claims.recover(spool, now=NOW, longest_wait_seconds=300)
-    records.replay(spool, [1])
+    records.replay(spool, [1], DEED)
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
     assert (taken.failures, taken.failing_since) == (0, None)
     assert claims.recover(spool, now=NOW, longest_wait_seconds=300).parked == ()
@@ -111,7 +111,7 @@ def test_replayed_events_keep_their_order_and_come_before_newer_ones(spool: Data
         accept(spool, f"m{number}")
     for event_id in (1, 2, 3):
         settle(spool, event_id, "parked")
-    records.replay(spool, [3, 1])
+    records.replay(spool, [3, 1], DEED)
     assert order(spool) == [1, 3, 4]
 
 
@@ -121,7 +121,7 @@ def test_a_replay_does_not_wait_for_the_time_its_lane_waits_for(spool: Database)
     settle(spool, 1, "parked")
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
     claims.postpone(spool, taken, outcome="503", due_at=NOW + 300, failures=1, failing_since=NOW, now=NOW)
-    records.replay(spool, [1])
+    records.replay(spool, [1], DEED)
     assert order(spool) == [1, 2]
 
 
@@ -142,7 +142,7 @@ def test_the_tries_before_the_last_one_are_kept_and_so_is_how_it_ended_before_a_
     fail(spool, "503", "connection refused")
     settle(spool, 1, "parked", now=NOW + 9)
     assert told(spool) == [(NOW, "503"), (NOW + 1, "connection refused")]
-    records.replay(spool, [1])
+    records.replay(spool, [1], DEED)
     assert told(spool)[2:] == [(NOW + 9, "parked")]
 
 
@@ -159,7 +159,7 @@ def test_a_replay_does_not_overtake_what_is_being_delivered(spool: Database) -> 
         accept(spool, f"m{number}")
     settle(spool, 1, "parked")
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
-    records.replay(spool, [1])
+    records.replay(spool, [1], DEED)
     assert claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90) == []
     claims.delivered(spool, taken, outcome="200", now=NOW)
     assert order(spool) == [1]
@@ -177,7 +177,7 @@ def test_a_replay_with_one_that_cannot_be_replays_none(spool: Database, wanted: 
     settle(spool, 1, "parked")
     accept(spool, "m2")
     with pytest.raises(CommandError, match=f"^{said}$"):
-        records.replay(spool, wanted)
+        records.replay(spool, wanted, DEED)
     assert states(spool) == {1: "parked", 2: "pending"}
 
 

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from gateway.store import retention
 from gateway.store.engines import Database
-from tests.spool_samples import accept
+from tests.spool_samples import DEED, accept
 spool = Database(Path(sys.argv[1]), patience_seconds=5)
 exec(sys.argv[2])
 spool.close()
@@ -96,7 +96,7 @@ WORK = {
     "[accept(spool, f'theirs {number}') for number in range(200)]",
     "a write": "accept(spool, 'theirs')",
     "a rewrite": "spool.tell(lambda run: run('prove_writable')); spool.rewrite()",
-    "an erasure": "retention.erase(spool, 'c1')",
+    "an erasure": "retention.erase(spool, 'c1', DEED)",
 }
 
 

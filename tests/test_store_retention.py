@@ -17,7 +17,7 @@ from gateway.outbound import record
 from gateway.store import retention, schema
 from gateway.store.engines import Database
 from gateway.store.retention import Erased, Pace, Retention
-from tests.spool_samples import NOW, accept, draft, meddle, order, reported, rows, settle, states
+from tests.spool_samples import DEED, NOW, accept, draft, meddle, order, reported, rows, settle, states
 
 RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
 AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
@@ -123,7 +123,7 @@ def test_a_contact_is_erased_by(spool: Database, told: dict[str, Any], name: str
     settle(spool, 1, "delivered")
     accept(spool, "m2", contact="somebody else", identity="3933")
     settle(spool, 2, "delivered")
-    assert retention.erase(spool, name) == Erased(events=1)
+    assert retention.erase(spool, name, DEED) == Erased(events=1)
     assert states(spool) == {2: "delivered"}
 
 
@@ -132,7 +132,7 @@ def test_nobody_is_erased_by_a_name_that_names_nobody(spool: Database, name: str
     accept(spool, contact="")
     settle(spool, 1, "delivered")
     with pytest.raises(CommandError, match="nothing was erased"):
-        retention.erase(spool, name)
+        retention.erase(spool, name, DEED)
     assert states(spool) == {1: "delivered"}
 
 
@@ -140,11 +140,11 @@ def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: 
     accept(spool, "m1")
     settle(spool, 1, "delivered")
     accept(spool, "m2")
-    assert retention.erase(spool, "c1") == Erased(events=1, left=1)
+    assert retention.erase(spool, "c1", DEED) == Erased(events=1, left=1)
     assert states(spool) == {2: "pending"}
     assert order(spool) == [2]
     accept(spool, "m3")
-    assert retention.erase(spool, "c1", pending_too=True) == Erased(events=2)
+    assert retention.erase(spool, "c1", DEED, pending_too=True) == Erased(events=2)
     assert states(spool) == {}
     assert rows(spool, schema.lane) == []
 
@@ -152,7 +152,7 @@ def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: 
 def test_an_erased_event_in_the_couriers_hand_leaves_its_lane_in_order(spool: Database) -> None:
     accept(spool, "m1")
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
-    retention.erase(spool, "c1", pending_too=True)
+    retention.erase(spool, "c1", DEED, pending_too=True)
     accept(spool, "m2")
     assert claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90) == []
     claims.delivered(spool, taken, outcome="200", now=NOW)
@@ -178,7 +178,7 @@ def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Data
                     claims.park(spool, taken, outcome=said, now=NOW)
                 else:
                     claims.postpone(spool, taken, outcome=said, due_at=NOW, failures=number, failing_since=NOW, now=NOW)
-    erased = retention.erase(spool, "ERASED", pending_too=True)
+    erased = retention.erase(spool, "ERASED", DEED, pending_too=True)
     assert (erased.events > 10, erased.left) == (True, 0)
     for path in (spool.path, spool.path.with_name(spool.path.name + "-wal")):
         assert b"ERASED" not in path.read_bytes()
@@ -191,9 +191,9 @@ def test_an_erasure_that_could_not_be_finished_says_so_and_can_be_repeated(spool
         reader.execute("BEGIN")
         reader.execute("SELECT body FROM event").fetchall()
         with pytest.raises(CommandError, match=r"^1 erased, but copies .* \(spool locked\): run this again$"):
-            retention.erase(spool, "ERASED", pending_too=True)
+            retention.erase(spool, "ERASED", DEED, pending_too=True)
         reader.execute("ROLLBACK")
-    assert retention.erase(spool, "ERASED") == Erased(events=0)
+    assert retention.erase(spool, "ERASED", DEED) == Erased(events=0)
     assert b"ERASED" not in spool.path.read_bytes()
 
 
@@ -204,10 +204,10 @@ def test_what_was_sent_to_a_contact_is_erased_with_the_reports_on_it(spool: Data
         send_id = record.begin(spool, draft(number, contact_id=contact, identity=identity), now=NOW)
         record.settle(spool, send_id, outcome="accepted", status=200, message_id=f"M{number}", now=NOW)
         intake.accept(spool, reported(f"M{number}", contact_id=f"another {number}"), now=NOW)
-    assert retention.erase(spool, "+39333") == Erased(events=0, sends=2)
+    assert retention.erase(spool, "+39333", DEED) == Erased(events=0, sends=2)
     assert [row.id for row in rows(spool, schema.send)] == [1, 4, 5]
     assert [row.message_id for row in rows(spool, schema.report)] == ["M1", "M4", "M5"]
-    assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
+    assert retention.erase(spool, "c1", DEED) == Erased(events=0, sends=1)
     assert [row.message_id for row in rows(spool, schema.report)] == ["M4", "M5"]
 
 
@@ -216,7 +216,7 @@ def test_the_reports_of_erased_events_go_and_those_of_kept_ones_stay(spool: Data
     intake.accept(spool, reported("M2", "DELIVERED", contact_id="c2"), now=NOW)
     intake.accept(spool, reported("M1", "READ"), now=NOW)
     settle(spool, 1, "delivered")
-    assert retention.erase(spool, "c1") == Erased(events=1, left=1)
+    assert retention.erase(spool, "c1", DEED) == Erased(events=1, left=1)
     assert [(row.message_id, row.status) for row in rows(spool, schema.report)] == [("M2", "DELIVERED"), ("M1", "READ")]
 
 
@@ -225,13 +225,13 @@ def test_the_reports_on_a_send_without_an_answer_go_with_it(spool: Database) -> 
     record.begin(spool, draft(2, contact_id="c2"), now=NOW)
     for number in (1, 2):
         intake.accept(spool, reported(f"M{number}", correlation=f"mg-{number}", contact_id=""), now=NOW)
-    assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
+    assert retention.erase(spool, "c1", DEED) == Erased(events=0, sends=1)
     assert [row.message_id for row in rows(spool, schema.report)] == ["M2"]
 
 
 def test_a_send_that_was_erased_while_it_went_out_does_not_come_back(spool: Database) -> None:
     send_id = record.begin(spool, draft(), now=NOW)
-    assert retention.erase(spool, "c1") == Erased(events=0, sends=1)
+    assert retention.erase(spool, "c1", DEED) == Erased(events=0, sends=1)
     record.settle(spool, send_id, outcome="accepted", status=200, message_id="M1", now=NOW)
     assert rows(spool, schema.send) == []
 

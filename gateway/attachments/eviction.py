@@ -22,6 +22,7 @@ from gateway.attachments.vault import Vault
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Finding, Line
+from gateway.store import audit
 from gateway.store.sqlite import Run
 
 UNUSED_SECONDS = 24 * 3600.0
@@ -82,22 +83,24 @@ def tidy(files: Vault, register: Register, *, now: float) -> None:
     register.purge(now=now)
 
 
-def evict_named(files: Vault, register: Register, attachment_ids: Iterable[str]) -> int:
-    """Delete the files of these attachments; returns how many.
+def evict_named(files: Vault, register: Register, attachment_ids: Iterable[str], deed: audit.Deed) -> int:
+    """Delete the files of these attachments, once it is recorded who does; returns how many.
 
     Raises CommandError, and deletes none, if the vault has no file of one of them.
     """
     with files.alone():
         digests = {_stored_of(register, attachment_id) for attachment_id in attachment_ids}
         going = [file for file in stored(register) if file.digest in digests]
+        audit.keep(register.database, deed)
         evict(files, register, going)
     return len(going)
 
 
-def evict_all(files: Vault, register: Register) -> int:
-    """Delete every file; returns how many."""
+def evict_all(files: Vault, register: Register, deed: audit.Deed) -> int:
+    """Delete every file, once it is recorded who does; returns how many."""
     with files.alone():
         going = stored(register)
+        audit.keep(register.database, deed)
         evict(files, register, going)
     return len(going)
 

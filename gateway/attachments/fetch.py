@@ -26,6 +26,7 @@ from gateway.inspection import content, inspector
 from gateway.inspection.structure import Inspection
 from gateway.motion import download, require_id
 from gateway.phrases import Reason
+from gateway.store import audit
 from gateway.store.engines import Database
 
 PATIENCE_SECONDS = 25.0  # beyond Motion's time by default, below nginx's with us
@@ -87,41 +88,42 @@ class Shelf:
             fetched = Fetches(1, now, now, now + self._link_ttl)
         self._register.count(item.attachment_id, fetched, revoked_before=item.revoked_before)
 
-    def hold(self, attachment_id: str, *, digest: bytes, until: float) -> None:
+    def hold(self, attachment_id: str, *, digest: bytes, until: float, deed: audit.Deed | None = None) -> None:
         """Keep these bytes for a link that is minted and lives until then: they stay the same, and go after others.
 
+        `deed`: of the operator who mints it.
         Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
         """
         require_id(attachment_id)
         now = self._clock.now()
-        if not self._register.held(attachment_id, digest=digest, until=until, now=now):
+        if not self._register.held(attachment_id, digest=digest, until=until, now=now, deed=deed):
             raise NotFound(Reason.OTHER_BYTES)
 
     def path(self, item: Item) -> Path:
         """Tell where its file is in the vault."""
         return self._vault.path(item.digest)
 
-    def revoke(self, attachment_id: str) -> int:
+    def revoke(self, attachment_id: str, deed: audit.Deed) -> int:
         """Let no link of it open anything that was made until now; returns the new `revoked_before`."""
         require_id(attachment_id)
         before = int(self._clock.now()) + 1
-        self._register.revoked(attachment_id, before=before)
+        self._register.revoked(attachment_id, deed, before=before)
         return before
 
     def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[KnownAttachment]:
         """List the attachments that something happened to last; of `among` alone, and since that moment."""
         return self._register.listed(most=most, among=among, since=since)
 
-    def evict(self, attachment_ids: Sequence[str]) -> int:
+    def evict(self, attachment_ids: Sequence[str], deed: audit.Deed) -> int:
         """Delete the files of these attachments; returns how many. A link that lives has them fetched anew.
 
         Raises CommandError, and deletes none, if the vault has no file of one of them.
         """
-        return eviction.evict_named(self._vault, self._register, attachment_ids)
+        return eviction.evict_named(self._vault, self._register, attachment_ids, deed)
 
-    def evict_all(self) -> int:
+    def evict_all(self, deed: audit.Deed) -> int:
         """Delete every file; returns how many."""
-        return eviction.evict_all(self._vault, self._register)
+        return eviction.evict_all(self._vault, self._register, deed)
 
     def tidy(self) -> None:
         """Clear away what processes that died left behind, and what is long over.

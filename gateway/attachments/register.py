@@ -23,6 +23,7 @@ from gateway import __version__
 from gateway.attachments.decision import Failure, KnownAttachment
 from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.inspection.structure import Inspection, Trait
+from gateway.store import audit
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
@@ -109,10 +110,12 @@ class Register:
         with self._guard:
             self._add((attachment_id, revoked_before), fetched)
 
-    def held(self, attachment_id: str, *, digest: bytes, until: float, now: float) -> bool:
-        """Record a link to these bytes that lives until then. False: links live to others, and nothing was changed.
+    def held(
+        self, attachment_id: str, *, digest: bytes, until: float, now: float, deed: audit.Deed | None = None
+    ) -> bool:
+        """Record a link to these bytes that lives until then, and who made it where an operator did.
 
-        Others that no link lives to are forgotten.
+        False: links live to others, and nothing was changed. Others that no link lives to are forgotten.
         """
         these = {"attachment_id": attachment_id, "digest": digest}
 
@@ -122,6 +125,7 @@ class Register:
             run("know_attachment", attachment_id=attachment_id)
             run("forget_other_bytes", **these)
             run("hold_attachment", attachment_id=attachment_id, until=until)
+            audit.note(run, deed)
             return True
 
         return self.tell(work)
@@ -131,9 +135,9 @@ class Register:
         same = {"digest": known.digest, "attachment_id": known.attachment_id}
         return bool(self.database.ask(lambda run: run("sharing_attachment", **same)))
 
-    def revoked(self, attachment_id: str, *, before: int) -> None:
+    def revoked(self, attachment_id: str, deed: audit.Deed, *, before: int) -> None:
         """Record that its links open nothing that were made before that second; none that is known of lives."""
-        self._change("revoke_attachment", attachment_id, before=before)
+        self._change("revoke_attachment", attachment_id, deed, before=before)
 
     def purge(self, *, now: float) -> int:
         """Forget what has neither a file nor a live link, and was not used for long. Returns how many that were."""
@@ -172,10 +176,13 @@ class Register:
             self._writer.join()
             atexit.unregister(self.close)
 
-    def _change(self, statement: str, attachment_id: str, **values: object) -> list[Any]:
-        """Change its row, made before if there is none."""
+    def _change(
+        self, statement: str, attachment_id: str, deed: audit.Deed | None = None, /, **values: object
+    ) -> list[Any]:
+        """Change its row, made before if there is none; `deed`: of the operator who does it."""
 
         def work(run: Run) -> list[Any]:
+            audit.note(run, deed)
             run("know_attachment", attachment_id=attachment_id)
             return run(statement, attachment_id=attachment_id, **values)
 

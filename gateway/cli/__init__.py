@@ -86,6 +86,7 @@ for command in (
     Later("spool", "spool", "The file that holds the accepted callbacks."),
     Later("events", "spool", "The callbacks in the spool."),
     Later("sends", "sends", "The messages that Motion asked to send."),
+    Later("audit", "audit", "Who did what by a command, and when."),
     Later("attachment", "attachments", "Files, and what becomes of them at WhatsApp."),
     Later("attachments", "attachments", "The attachments that were asked for, and their files in the vault."),
     Later("token", "token", "Minted links to attachments."),

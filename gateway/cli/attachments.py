@@ -23,8 +23,7 @@ from gateway.inspection import content, inspector, rulebook, verdicts
 from gateway.inspection.structure import Inspection
 from gateway.inspection.verdicts import Limits, Verdict
 from gateway.outbound import record as messages
-from gateway.phrases import Line
-from gateway.store import Choice
+from gateway.store import Choice, audit
 
 SOME_UNREAD = 1  # the exit status
 MOST_SENDS = 10_000  # that are looked through for attachments
@@ -92,9 +91,11 @@ def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything
     if bool(attachment_ids) is everything:
         raise CommandError("name the attachments whose files to delete, or say --all")
     telemetry.configure("attachments")
+    about = "every file" if everything else f"attachments {', '.join(attachment_ids)}"
+    deed = audit.deed(audit.Action.EVICT, about, now=WallClock().now())
     with opened_shelf(invocation.settings()) as shelf:
-        files = shelf.evict_all() if everything else shelf.evict(attachment_ids)
-    telemetry.note(Line.AUDIT, command="evict", attachments="all" if everything else list(attachment_ids), files=files)
+        files = shelf.evict_all(deed) if everything else shelf.evict(attachment_ids, deed)
+    audit.tell(deed, attachments="all" if everything else list(attachment_ids), files=files)
     click.echo(f"{files} deleted." if files else "The vault is empty.")
 
 

@@ -12,10 +12,8 @@ from gateway.cli import Invocation, for_programs, options, print_facts, print_js
 from gateway.cli.spool import opened_spool
 from gateway.diagnosis import exposure as reachable
 from gateway.diagnosis import readiness
-from gateway.diagnosis.exposure import Route
 from gateway.outbound import refusals
 from gateway.store import turned_away as ring
-from gateway.store.turned_away import Turned
 
 NOT_READY = 1  # the exit status
 
@@ -94,7 +92,7 @@ def _readiness(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
         yield found["finding"], f"{found.get('reason', '')}{about}: {found.get('remedy', '')}"
 
 
-def _remedy(row: Turned) -> str:
+def _remedy(row: ring.Turned) -> str:
     """What to do; of a call to Sinch as it was answered. "" for a kind of another release."""
     if row.door == "outbound" and row.reason in refusals.rows():
         return refusals.rows()[row.reason].remedy
@@ -102,6 +100,6 @@ def _remedy(row: Turned) -> str:
     return kind.remedy if kind else ""
 
 
-def _row(route: Route) -> tuple[str, ...]:
+def _row(route: reachable.Route) -> tuple[str, ...]:
     listener = f"{route.listener} {'TLS' if route.tls else 'plain'}"
     return listener, route.host, ", ".join(route.methods), route.path, route.answers, route.audience

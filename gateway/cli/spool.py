@@ -16,11 +16,9 @@ from gateway.clock import WallClock
 from gateway.delivery import claims, records
 from gateway.delivery.records import EventRecord
 from gateway.errors import CommandError
-from gateway.phrases import Line
-from gateway.store import Choice, retention
+from gateway.store import Choice, audit, retention
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
-from gateway.store.retention import Inventory
 
 _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
@@ -65,6 +63,7 @@ def backup(invocation: Invocation, file: Path) -> None:
 @click.group()
 def events() -> None:
     """The callbacks in the spool."""
+    telemetry.configure("events")
 
 
 @events.command("list")
@@ -92,7 +91,9 @@ def show(invocation: Invocation, event_id: int, *, body: bool, as_json: bool) ->
     """Show all that is known of one event; of a delivery report what it says, too."""
     with opened_spool(invocation) as spool:
         record = records.shown(spool, event_id)
-        content = records.body(spool, event_id) if body else b""
+        if body:
+            look(spool, f"event {event_id}: its body")
+            content = records.body(spool, event_id)
     if body:
         sys.stdout.buffer.write(content)
     elif as_json:
@@ -112,8 +113,10 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
         raise CommandError("name the events to replay, or say --parked")
     with opened_spool(invocation) as spool:
         chosen = records.parked_ids(spool) if parked else list(dict.fromkeys(event_ids))
-        records.replay(spool, chosen)
-    _audit("replay", events=chosen)
+        if chosen:
+            deed = audit.deed(audit.Action.REPLAY, audit.of_events(chosen), now=WallClock().now())
+            records.replay(spool, chosen, deed)
+            audit.tell(deed, events=chosen)
     click.echo(f"{len(chosen)} to be delivered again." if chosen else "Nothing is parked.")
 
 
@@ -124,8 +127,9 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
 def park(invocation: Invocation, event_id: int) -> None:
     """Give up on a pending event; its contact goes on, and `events replay` takes it up again."""
     with opened_spool(invocation) as spool:
-        records.park(spool, event_id, now=WallClock().now())
-    _audit("park", events=[event_id])
+        deed = audit.deed(audit.Action.PARK, audit.of_events([event_id]), now=WallClock().now())
+        records.park(spool, event_id, deed)
+    audit.tell(deed, events=[event_id])
     click.echo(f"Event {event_id} is parked.")
 
 
@@ -143,9 +147,10 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
         if not yes and found.goes(pending_too=pending):
             _require_consent()
         # Asked for is written down even where it breaks off: rows may be gone by then.
-        _audit("erase", pending_too=pending)
-        erased = retention.erase(spool, contact, pending_too=pending)
-    _audit("erase", erased=erased.events, sends=erased.sends, left=erased.left)
+        deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
+        audit.tell(deed, pending_too=pending)
+        erased = retention.erase(spool, contact, deed, pending_too=pending)
+    audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
     click.echo(f"{erased.events} erased.")
     if erased.sends:
         click.echo(f"{erased.sends} erased of what was sent to them.")
@@ -153,7 +158,7 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
         click.echo(f"{erased.left} not delivered yet and kept; --pending erases those too.")
 
 
-def _inventory(found: Inventory, *, pending_too: bool) -> str:
+def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:
     """Say what there is of a contact."""
     states = ", ".join(f"{count} {state}" for state, count in found.events.items())
     told = f"Found {printable.counted(sum(found.events.values()), 'event')}{f' ({states})' if states else ''}"
@@ -181,9 +186,10 @@ def opened_spool(invocation: Invocation) -> Iterator[Database]:
         spool.close()
 
 
-def _audit(what: str, **fields: object) -> None:
-    telemetry.configure("events")
-    telemetry.note(Line.AUDIT, command=what, **fields)
+def look(spool: Database, about: str) -> None:
+    """Record that somebody looks at what people wrote, or at who they are; where that cannot be kept, say so."""
+    if not audit.kept_look(spool, audit.deed(audit.Action.LOOK, about, now=WallClock().now())):
+        click.echo("This look could not be kept in the spool: the line above tells of it, and why.", err=True)
 
 
 def _row(record: EventRecord) -> tuple[str, ...]:

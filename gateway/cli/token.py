@@ -22,7 +22,7 @@ from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.motion import NUMBER
-from gateway.phrases import Line
+from gateway.store import audit
 
 NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
@@ -59,8 +59,10 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     )
     minted = tokens.mint(grant, keys=_keys(settings))
     telemetry.configure("token")
-    _hold(grant, settings)
-    telemetry.note(Line.AUDIT, command="mint", attachment_id=attachment_id, until=written(grant.expires_at))
+    until = written(grant.expires_at)
+    deed = audit.deed(audit.Action.MINT, f"attachment {attachment_id}: a link until {until}", now=issued_at)
+    _hold(grant, settings, deed)
+    audit.tell(deed, attachment_id=attachment_id, until=until)
     click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
 
 
@@ -102,16 +104,17 @@ def open_(invocation: Invocation, given: str | None, *, as_json: bool) -> None:
 def revoke(invocation: Invocation, attachment_id: str) -> None:
     """End all links to an attachment that there are, whoever made them. New ones can be minted afterwards."""
     telemetry.configure("token")
+    deed = audit.deed(audit.Action.REVOKE, f"attachment {attachment_id}: all its links", now=WallClock().now())
     with opened_shelf(invocation.settings()) as shelf:
         try:
-            before = shelf.revoke(attachment_id)
+            before = shelf.revoke(attachment_id, deed)
         except NotFound as error:
             raise CommandError(f"{NO_ID}; nothing was revoked") from error
-    telemetry.note(Line.AUDIT, command="revoke", attachment_id=attachment_id, before=written(before))
+    audit.tell(deed, attachment_id=attachment_id, before=written(before))
     click.echo(f"All links to attachment {attachment_id} are revoked.")
 
 
-def _hold(grant: Grant, settings: Settings) -> None:
+def _hold(grant: Grant, settings: Settings, deed: audit.Deed) -> None:
     """Let the bytes stay as they are for as long as the link lives."""
     with opened_shelf(settings) as shelf:
         known = shelf.known(grant.attachment_id)
@@ -119,7 +122,7 @@ def _hold(grant: Grant, settings: Settings) -> None:
         if revoked is not None and grant.issued_at < revoked:
             raise CommandError("its links were revoked this very second, or the clock went back; try again later")
         try:
-            shelf.hold(grant.attachment_id, digest=grant.digest, until=grant.expires_at)
+            shelf.hold(grant.attachment_id, digest=grant.digest, until=grant.expires_at, deed=deed)
         except NotFound as error:
             raise CommandError(
                 "links live to other bytes of this attachment than those of FILE: they must end first, or be revoked"

@@ -15,7 +15,7 @@ from gateway.errors import CommandError
 from gateway.ingress import events
 from gateway.ingress.events import Report
 from gateway.phrases import Reason
-from gateway.store import EVERY, Choice
+from gateway.store import EVERY, Choice, audit
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
 from gateway.store.sqlite import Run
@@ -101,8 +101,8 @@ def parked_ids(database: Database) -> list[int]:
     return list(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
-def replay(database: Database, event_ids: Sequence[int]) -> None:
-    """Deliver settled events once more, whatever they were.
+def replay(database: Database, event_ids: Sequence[int], deed: audit.Deed) -> None:
+    """Deliver settled events once more, whatever they were, and record the deed.
 
     Raises CommandError, and replays none, if one is not there or still pending.
     """
@@ -116,12 +116,13 @@ def replay(database: Database, event_ids: Sequence[int]) -> None:
             if state == store.PENDING:
                 raise CommandError(f"event {event_id} is still pending; nothing was replayed")
             _make_pending(run, event_id, lane)
+        audit.note(run, deed)
 
     database.tell(work)
 
 
-def park(database: Database, event_id: int, *, now: float) -> None:
-    """Give up on a pending event, which stays until it is replayed; its contact goes on.
+def park(database: Database, event_id: int, deed: audit.Deed) -> None:
+    """Give up on a pending event, which stays until it is replayed, and record the deed; its contact goes on.
 
     Raises CommandError if it is not there or not pending.
     """
@@ -133,8 +134,9 @@ def park(database: Database, event_id: int, *, now: float) -> None:
         [[lane, state]] = found
         if state != store.PENDING:
             raise CommandError(f"event {event_id} is {state} and not pending; nothing was parked")
-        claims.settle(run, event_id, lane, state=store.PARKED, outcome=Reason.PARKED_BY_HAND, now=now)
+        claims.settle(run, event_id, lane, state=store.PARKED, outcome=Reason.PARKED_BY_HAND, now=deed.at)
         run("wake_lane", lane=lane)
+        audit.note(run, deed)
 
     database.tell(work)
 

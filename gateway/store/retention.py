@@ -10,12 +10,12 @@ Rule 4. Of what was erased no copy is left, in the file or in its log. A purge l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway import store
+from gateway import printable, store
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import signature
-from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
+from gateway.store import audit
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
@@ -50,6 +50,9 @@ class Erased:
     events: int
     sends: int = 0
     left: int = 0
+
+    def __str__(self) -> str:
+        return f"{printable.counted(self.events, 'event')} and {printable.counted(self.sends, 'send')}"
 
 
 def newest_signed(database: Database) -> float | None:
@@ -95,7 +98,8 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
     before = now - retention.delivered_seconds
     _purge(database, "purge_reports", before=before)
     _purge(database, "purge_sends", before=before)
-    _purge(database, "purge_nonces", before=before - FUTURE_TOLERANCE_SECONDS)
+    _purge(database, "purge_nonces", before=before - signature.FUTURE_TOLERANCE_SECONDS)
+    _purge(database, "purge_deeds", before=now - audit.KEEP_SECONDS)
     return deleted
 
 
@@ -110,13 +114,19 @@ def found(database: Database, contact: str) -> Inventory:
     return database.ask(work)
 
 
-def erase(database: Database, contact: str, *, pending_too: bool = False) -> Erased:
-    """Erase the events of a contact, what was sent to it, and the reports of both.
+def erase(database: Database, contact: str, deed: audit.Deed, *, pending_too: bool = False) -> Erased:
+    """Erase the events of a contact, what was sent to it, and the reports of both; and record how many went.
 
     `contact`: a contact id or a channel identity. Raises CommandError if it names nobody.
     """
     theirs = _theirs(contact)
-    erased = database.tell(lambda run: _erase(run, theirs, pending_too=pending_too))
+
+    def work(run: Run) -> Erased:
+        gone = _erase(run, theirs, pending_too=pending_too)
+        audit.note(run, replace(deed, about=f"a contact: {gone}"))
+        return gone
+
+    erased = database.tell(work)
     try:
         database.rewrite()
     except SpoolUnavailable as error:

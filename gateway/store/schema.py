@@ -178,3 +178,18 @@ trouble = sa.Table(
     sa.Column("reason", sa.String(64), nullable=False),
     sa.Column("since", sa.Float, nullable=False),
 )
+
+# Who did what by a command (`audit`).
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),  # the login behind sudo, or the next best name
+    sa.Column("login", sa.String(64), nullable=False),  # of the session, as the kernel has it
+    sa.Column("account", sa.String(64), nullable=False),  # as which it was done
+    sa.Column("about", sa.String(256), nullable=False),  # never a contact
+    sa.Index("audit_at", "at"),
+    sqlite_autoincrement=True,
+)

@@ -397,6 +397,23 @@ DELETE FROM turned_away WHERE door = :door AND reason = :reason AND about = :abo
 DELETE FROM turned_away WHERE last_at < :before
 
 
+-- Who did what: gateway/store/audit.py
+
+-- name: insert_deed
+-- In the transaction of what is done, where that is one.
+INSERT INTO audit (at, action, who, login, account, about) VALUES (:at, :action, :who, :login, :account, :about)
+
+-- name: deeds
+-- The newest first, whatever the clock said. Somebody goes by any of his names.
+SELECT at, action, who, login, account, about FROM audit
+WHERE (:action IS NULL OR action = :action) AND (:who IS NULL OR :who IN (who, login, account)) AND at >= :since
+ORDER BY id DESC LIMIT :most
+
+-- name: purge_deeds
+-- Nothing but time takes one away.
+DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < :before LIMIT :most) RETURNING 1
+
+
 -- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
 
 -- name: newest_signed
