@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import BuiltinFunctionType
 from typing import Protocol
 
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -44,6 +45,12 @@ def steady() -> float:
 def pause(seconds: float) -> None:
     """Wait, where there is nothing better to wait for."""
     time.sleep(seconds)
+
+
+def give_way() -> None:
+    """Let the greenlets run that can; threads do anyway, while this one waits for the disk."""
+    if not isinstance(time.sleep, BuiltinFunctionType):  # greenlets have taken its place
+        time.sleep(0)
 
 
 def later(seconds: float, work: Callable[[], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -39,3 +41,23 @@ def test_a_pause_takes_as_long_as_it_says() -> None:
     began = time.monotonic()
     clock.pause(0.01)
     assert time.monotonic() - began >= 0.01
+
+
+GREENLETS_TAKE_TURNS = """
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from gateway import clock
+done = []
+def work(name):
+    done.append(name)
+    clock.give_way()
+    done.append(name)
+gevent.joinall([gevent.spawn(work, name) for name in "ab"])
+print(*done)
+"""
+
+
+def test_a_greenlet_gives_way_to_the_others() -> None:
+    ran = subprocess.run([sys.executable, "-c", GREENLETS_TAKE_TURNS], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["a", "b", "a", "b"]

@@ -101,7 +101,7 @@ def test_no_statement_reads_a_whole_table_that_need_not(spool: Database, name: s
 
 
 BY_INDEX = {
-    "earlier_event": "event_original",
+    "seen_before": "event_original",
     "claim_first": "event_pending",
     "following_event": "event_pending",
     "claim_behind": "event_pending",

@@ -60,25 +60,25 @@ def is_filed(database: Database, callback: Callback) -> bool:
 
     Raises SpoolUnavailable.
     """
-    return database.ask(lambda run: callback.event.body_digest in _before(run, callback))
+    by = "event" if callback.nonce is None else "nonce"
+    before = database.ask(lambda run: _before(run, callback).get(by))
+    return before is not None and before[1] == callback.event.body_digest
 
 
-def _before(run: Run, callback: Callback) -> Sequence[bytes]:
-    """The digest of what came with its nonce or, unsigned, as its event."""
-    if callback.nonce is not None:
-        return [digest for digest, _ in run("seen_nonce", connector_id=callback.connector_id, nonce=callback.nonce)]
-    return [digest for _, digest in run("earlier_event", connector_id=callback.connector_id, key=callback.event.key)]
+def _before(run: Run, callback: Callback) -> dict[str, tuple[int, bytes]]:
+    """What came before it with the same nonce, and what told the same event: its id, and the digest of its bytes."""
+    told = run("seen_before", connector_id=callback.connector_id, nonce=callback.nonce, key=callback.event.key)
+    return {by: (event_id, digest) for by, event_id, digest in told}
 
 
 def _file(run: Run, callback: Callback, now: float) -> Receipt:
-    seen = callback.nonce and run("seen_nonce", connector_id=callback.connector_id, nonce=callback.nonce)
-    if seen:
-        return _file_known_nonce(run, callback, *seen[0], now=now)
+    before = _before(run, callback)
+    if known := before.get("nonce"):
+        return _file_known_nonce(run, callback, *known, now=now)
     if callback.stale:
         return Receipt(Outcome.STALE, _keep(run, callback, now, store.REJECTED, Reason.SIGNATURE_TOO_OLD))
-    earlier = run("earlier_event", connector_id=callback.connector_id, key=callback.event.key)
-    if earlier:
-        return _file_known_event(run, callback, *earlier[0], now=now)
+    if known := before.get("event"):
+        return _file_known_event(run, callback, *known, now=now)
     event_id = _insert(run, callback, now, state=store.PENDING)
     _remember_nonce(run, callback, event_id, now)
     run("line_up", lane=callback.lane, event_id=event_id)
@@ -87,7 +87,7 @@ def _file(run: Run, callback: Callback, now: float) -> Receipt:
     return Receipt(Outcome.ACCEPTED, event_id)
 
 
-def _file_known_nonce(run: Run, callback: Callback, digest: bytes, event_id: int, *, now: float) -> Receipt:
+def _file_known_nonce(run: Run, callback: Callback, event_id: int, digest: bytes, *, now: float) -> Receipt:
     if digest == callback.event.body_digest:
         return _count_repeat(run, event_id)
     alarmed = replace(callback, findings=(*callback.findings, Finding.NONCE_REUSED))

@@ -3,8 +3,10 @@
 SQLite does not ask: it goes on writing to a file that was moved, deleted or written over, and what it commits there is
 lost at the next start.
 
-Rule 1. A look costs some microseconds, so that it can be taken before each answer: three names, SQLite's index of the
+Rule 1. A look costs some microseconds, so that it can be taken before each answer: the folder, SQLite's index of the
         log, one frame of it. What it holds against each other is that index, which all processes share, and the files.
+        A folder that has not changed since its names were looked at has the same ones; but what changed it just now
+        may change it again within the same tick of the file system's clock.
 Rule 2. Only SQLite's checkpoints write to the spool's file, and its index counts them: whatever else does is not ours.
 Rule 3. The files that are looked into stay open until every connection is closed: closing one of them would take from
         this process the locks that SQLite has on it.
@@ -19,6 +21,7 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
+from gateway import clock
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import sqlite
@@ -35,6 +38,7 @@ LARGE_LOG_REMEDY = "somebody has been reading for long: look for a command, a ba
 LOSSES = frozenset({Reason.SPOOL_OVERWRITTEN, Reason.SPOOL_LOG_CUT})  # bytes are wrong: nothing may be copied from them
 
 _LOOKS = 50  # at what others change at the same moment
+_TICK_SECONDS = 3.0  # more than the coarsest clock of a file system: 2 s
 _INDEX = struct.Struct("=14xHI12x8s56xI28xI4x")  # page size, frames in the log, salts, copied back, to be copied back
 _LOG_HEAD_BYTES, _FRAME_HEAD_BYTES, _SALTS_AT = 32, 24, 8
 _HEAD_BYTES = 100
@@ -50,7 +54,8 @@ class Anchor:
 
     def __init__(self, path: Path, held: os.stat_result) -> None:
         """`held`: what stood at `path` when SQLite opened it. Raises SpoolUnavailable."""
-        self._names = (str(path), f"{path}-wal", f"{path}-shm")
+        self._folder, self._names = str(path.parent), (str(path), f"{path}-wal", f"{path}-shm")
+        self._settled: tuple[int, int, int] | None = None  # the folder in which the names were ours, once it has rested
         self._files: list[int] = []
         try:
             self._files += [os.open(name, os.O_RDONLY | os.O_CLOEXEC) for name in self._names]
@@ -82,15 +87,15 @@ class Anchor:
             os.close(self._files.pop())
 
     def _trouble(self) -> Reason | None:
-        name, log_name, index_name = self._names
         for _ in range(_LOOKS):
             told = os.pread(self._index_file, _INDEX.size, 0)
-            try:  # not by way of Path: this is on the way of every event
-                spool, log, index = os.stat(name), os.stat(log_name), os.stat(index_name)  # noqa: PTH116
+            try:
+                in_place = self._is_in_place()
             except OSError:
+                in_place = False
+            if not in_place:
                 return self._missing()
-            if [_identity(spool), _identity(log), _identity(index)] != self._held:
-                return self._missing()
+            spool, log = os.fstat(self._spool_file), os.fstat(self._log_file)
             found = self._compare(spool, log, told)
             as_before = isinstance(found, tuple) and found[0] == self._seen[0]
             # Else it counts only if the index has stood still: what was compared was there at one time.
@@ -100,6 +105,17 @@ class Anchor:
                 self._seen, self.log_bytes = found, log.st_size
                 return None
         return None  # others are at it all the time
+
+    def _is_in_place(self) -> bool:
+        """Whether what is open stands at the three names. Raises OSError."""
+        folder = os.stat(self._folder)  # noqa: PTH116 - not by way of Path: this is on the way of every event
+        seen = (folder.st_dev, folder.st_ino, folder.st_ctime_ns)
+        if seen == self._settled:
+            return True
+        if [_identity(os.stat(name)) for name in self._names] != self._held:  # noqa: PTH116
+            return False
+        self._settled = seen if clock.WallClock().now() - folder.st_ctime > _TICK_SECONDS else None
+        return True
 
     def _missing(self) -> Reason:
         """Say which is not there, or is another one."""

@@ -164,7 +164,7 @@ class Database:
         self._waiting.append(ticket)
         with self._writer:
             if not ticket.settled:  # else the writer before took it along
-                clock.pause(0)  # those who are on their way come along
+                clock.give_way()  # those who are on their way come along
                 self._commit_waiting()
         return ticket.result()
 

@@ -7,13 +7,12 @@
 
 -- Taking a callback in: gateway/ingress/intake.py
 
--- name: seen_nonce
--- A nonce is the sender's promise that it signs with it once. What came with it, and what that became.
-SELECT body_digest, event_id FROM nonce WHERE connector_id = :connector_id AND nonce = :nonce
-
--- name: earlier_event
--- The event that told the same first: Sinch repeats a callback whose answer it did not get.
-SELECT id, body_digest FROM event WHERE connector_id = :connector_id AND key = :key AND original
+-- name: seen_before
+-- A nonce is the sender's promise that it signs with it once. And Sinch repeats a callback whose answer it did not get:
+-- the event that told the same first. One question for both: asking costs more than looking.
+SELECT 'nonce', event_id, body_digest FROM nonce WHERE connector_id = :connector_id AND nonce = :nonce
+UNION ALL
+SELECT 'event', id, body_digest FROM event WHERE connector_id = :connector_id AND key = :key AND original
 
 -- name: kept_event
 -- Whether these bytes are kept already as what will not be delivered: strangers shall not fill the disk with repeats.

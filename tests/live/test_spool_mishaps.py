@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import SpoolUnavailable
 from gateway.phrases import REMEDIES, Reason
 from gateway.store import schema
 from gateway.store.engines import Database
@@ -23,7 +24,7 @@ from sandbox import callbacks
 from tests import hogs, mishaps
 from tests.live.house import House, opened
 from tests.mishaps import MISHAPS, Mishap
-from tests.spool_samples import rows, until
+from tests.spool_samples import accept, migrate, rows, until
 
 SENDERS = 4
 UNLIMITED = {"webhooks_per_account": "off", "failed_signatures_per_address": "off"}
@@ -187,3 +188,26 @@ def test_no_command_that_lists_keeps_the_log_from_beginning_anew_while_somebody_
             with closing(sqlite3.connect(house.spool().path)) as other:
                 assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, command
             pager.kill()
+
+
+def test_a_mishap_is_noticed_in_a_folder_in_which_nothing_has_changed_for_long(tmp_path: Path) -> None:
+    spools = {name: _spool_in(tmp_path / name.replace(" ", "-")) for name in MISHAPS}
+    youngest = max(spool.path.parent.stat().st_ctime for spool in spools.values())
+    until(lambda: time.time() - youngest > 4.0, "the folders have rested", 10)
+    try:
+        for name, mishap in MISHAPS.items():
+            accept(spools[name], "second")  # from here on the folder is known
+            mishap.do(spools[name].path)
+            with pytest.raises(SpoolUnavailable, match=f"^{mishap.said}$"):
+                accept(spools[name], "third")
+    finally:
+        for spool in spools.values():
+            spool.close()
+
+
+def _spool_in(folder: Path) -> Database:
+    folder.mkdir()
+    migrate(folder / "spool.sqlite3")
+    spool = Database(folder / "spool.sqlite3", patience_seconds=0.5)
+    accept(spool, "first")
+    return spool
