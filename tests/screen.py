@@ -18,7 +18,20 @@ HEARS_SECONDS = 5.0  # who is silent for so long has not heard what was typed
 
 # What commands load is loaded once, by a process that forks for each of them.
 _FORKS = multiprocessing.get_context("forkserver")
-_LOADED = ("spool", "sends", "attachments", "diagnosis", "certs", "config", "token", "serving", "reasons", "audit")
+_LOADED = (
+    "spool",
+    "sends",
+    "attachments",
+    "diagnosis",
+    "certs",
+    "config",
+    "token",
+    "serving",
+    "reasons",
+    "events",
+    "inspection",
+    "audit",
+)
 _FORKS.set_forkserver_preload(["tests.screen", "rich.console", *(f"gateway.cli.{name}" for name in _LOADED)])
 
 

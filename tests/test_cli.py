@@ -113,7 +113,15 @@ CHANGING = {
 }
 READING = (
     *("config check", "config show", "certs check", "exposure", "token open x", "turned-away list", "doctor", "ready"),
-    *("events list", "events show 1", "sends list", "sends show 1", "attachments list", "attachment inspect {file}"),
+    *(
+        "events list",
+        "events show 1",
+        "sends list",
+        "sends show 1",
+        "attachments list",
+        "attachments show 1",
+        "attachment inspect {file}",
+    ),
     "audit list",
 )
 PROCESSES = ("serve", "courier", "web ops")  # once they run, Ctrl-C stops them in good order

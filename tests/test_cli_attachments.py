@@ -98,12 +98,46 @@ def test_list_shows_what_each_is_and_who_can_have_it(run: Run, shelf: Shelf) -> 
     assert result.exit_code == 0
     head, *lines = result.stdout.splitlines()
     rows = {cells[0]: cells[1:] for line in lines if (cells := re.split(r" {2,}", line.strip()))}
-    assert head.split() == ["attachment", "type", "size", "verdict", "file", "fetches", "links", "until", "trouble"]
+    assert head.split() == [
+        "attachment",
+        "type",
+        "size",
+        "verdict",
+        "file",
+        "fetches",
+        "links",
+        "until",
+        "trouble",
+        "who",
+        "acts",
+    ]
     assert rows["1"][:5] == ["text/plain", "20", "link", "in the vault", "1"]
     assert rows["2"][:5] == ["image/gif", str(len(GIF)), "refused CHANNEL_FAILURE", "evicted", "0"]
     assert rows["2"][5].startswith("links revoked, 20")
     assert rows["3"][:2] == ["none", "0"]
     assert rows["3"][2].startswith(f"{Reason.GONE}, 20")
+
+
+def test_show_tells_why_a_file_is_refused_or_not_there_who_acts_and_what_to_do(run: Run, shelf: Shelf) -> None:
+    refused, gone = (run("attachments", "show", name).stdout for name in ("2", "3"))
+    assert re.search(r"^verdict +refused CHANNEL_FAILURE$", refused, re.MULTILINE)
+    assert re.search(r"^meaning +Meta does not support GIF[.]$", refused, re.MULTILINE)
+    assert re.search(r"^who acts +the agent$", refused, re.MULTILINE)
+    assert re.search(r"^what to do +Save a picture as PNG or JPEG", refused, re.MULTILINE)
+    assert re.search(rf"^trouble +{Reason.GONE}, 20", gone, re.MULTILINE)
+    assert re.search(r"^what to do +If it concerns one file, the agent sends it again[.]", gone, re.MULTILINE)
+
+
+def test_show_tells_a_program_the_same_as_a_list(run: Run, shelf: Shelf) -> None:
+    listed = {told["attachment_id"]: told for told in json.loads(run("attachments", "list", "--json").stdout)}
+    assert json.loads(run("attachments", "show", "2", "--json").stdout) == listed["2"]
+    assert [meaning["who"] for meaning in listed["2"]["meanings"]] == ["agent"]
+    assert re.search(r"^why +.*link", run("attachments", "show", "1").stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["4", "../1", ""])
+def test_what_nobody_has_asked_for_is_not_shown(run: Run, shelf: Shelf, name: str) -> None:
+    assert "nobody has asked for attachment" in str(refusal(run("attachments", "show", name)))
 
 
 def test_list_for_programs_tells_everything(run: Run, shelf: Shelf) -> None:

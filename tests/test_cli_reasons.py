@@ -42,7 +42,7 @@ def test_an_unknown_code_is_shown_as_it_is_with_what_may_have_been_meant() -> No
 
 def test_without_a_code_all_are_listed_by_who_acts() -> None:
     told = run().stdout
-    assert [code for code in reasons.known() if f"\n {code} " not in told] == []
+    assert [row.code for row in reasons.known().values() if f"\n {row.code} " not in told] == []
     assert told.count("Who acts: ") == 6
     assert len(json.loads(run("--json").stdout)) == len(reasons.known())
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import group
 from gateway.clock import WallClock
+from gateway.diagnosis import reasons as meanings
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.outbound import record
@@ -131,15 +132,15 @@ def test_a_list_finds(run: Run, options: list[str], ids: list[int]) -> None:
 
 def test_list_shows_the_newest_first_and_what_became_of_each(run: Run) -> None:
     result = run("list")
-    head = ["send", "started", "connector", "kind", "outcome", "code", "fate", "message id"]
+    head = ["send", "started", "connector", "kind", "outcome", "code", "fate", "who acts", "message id"]
     assert re.split(r" {2,}", result.stdout.splitlines()[0].strip()) == head
     assert listed(result) == [
         ["6", "7", "text_message", "sending"],
         ["5", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "DELIVERED", "M5"],
-        ["4", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "in doubt"],
-        ["3", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "in doubt"],
-        ["2", "7", "text_message", "refused", "CHANNEL_FAILURE"],
-        ["1", "7", "card_message", "accepted", "FAILED OUTSIDE_ALLOWED_SENDING_WINDOW", "M1"],
+        ["4", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "in doubt", "wait"],
+        ["3", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "in doubt", "wait"],
+        ["2", "7", "text_message", "refused", "CHANNEL_FAILURE", "agent"],
+        ["1", "7", "card_message", "accepted", "FAILED OUTSIDE_ALLOWED_SENDING_WINDOW", "meta", "M1"],
     ]
 
 
@@ -188,7 +189,15 @@ def test_show_tells_everything(run: Run, name: str) -> None:
         ("attachment", "4712, refused CHANNEL_FAILURE, message.card.url"),
         ("report", "TIME, SUBMITTED, WHATSAPP, event 1"),
         ("report", "TIME, FAILED OUTSIDE_ALLOWED_SENDING_WINDOW, NONE, 131047, WHATSAPP, event 2"),
+        ("reason", "OUTSIDE_ALLOWED_SENDING_WINDOW"),
+        *meanings.facts(meanings.known()["OUTSIDE_ALLOWED_SENDING_WINDOW"]),
     ]
+
+
+def test_a_refusal_of_ours_is_told_with_who_acts_on_a_refusal(run: Run) -> None:
+    [meaning] = json.loads(run("show", "2", "--json").stdout)["meanings"]
+    assert (meaning["code"], meaning["who"]) == ("CHANNEL_FAILURE", "agent")
+    assert meanings.known()["CHANNEL_FAILURE"].who == "xcally"
 
 
 @pytest.mark.parametrize("name", ["5", "M5"])

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.diagnosis import reasons
 from gateway.outbound import refusals
+from gateway.phrases import Finding, Reason
 
 # Copied from XCALLY's manual, by its own headings, and from Sinch's and Meta's lists.
 LISTED = json.loads((Path(__file__).parent / "data" / "reason_codes.json").read_text("utf-8"))
@@ -71,3 +72,38 @@ def test_a_near_miss_is_found(typed: str, meant: str) -> None:
 
 def test_of_nothing_nothing_is_near() -> None:
     assert reasons.near(" ") == []
+
+
+OURS = {
+    "a status of Motion's": ("404", "status 404"),
+    "the outcome of a parked event": ("404: 5 tries failed while others arrived", "status 404"),
+    "an outcome at the proxy": ("proxy: connection refused: retry_for is over", "proxy: connection refused"),
+    "why a file is not here": ("MEDIA_NOT_REACHABLE: gone at Motion", "MEDIA_NOT_REACHABLE: gone at Motion"),
+    "what was turned away": ("Signature wrong", "signature wrong"),
+    "trouble with the spool": ("spool disk full", "spool disk full"),
+}
+
+
+@pytest.mark.parametrize(("given", "told"), OURS.values(), ids=OURS)
+def test_it_explains_what_this_gateway_says_itself(given: str, told: str) -> None:
+    meaning = reasons.explain(given)
+    assert meaning
+    assert meaning.code == told
+
+
+def test_every_finding_is_explained_and_why_a_delivery_or_a_file_failed_too() -> None:
+    failures = [reason for reason in Reason if reason.name.startswith(("PROXY_", "NO_HOST", "CONNECTION_", "TLS_"))]
+    given_up = (Reason.RETRIED_TOO_LONG, Reason.OTHERS_ARRIVED, Reason.KIND_REFUSED, Reason.PARKED_BY_HAND)
+    of_files = [reason for reason in Reason if reason.startswith(("MEDIA_", "Motion "))]
+    assert [code for code in (*Finding, *failures, *given_up, *of_files) if reasons.explain(code) is None] == []
+
+
+@pytest.mark.parametrize("outcome", ["200", "same event as 5"])
+def test_what_went_well_needs_no_explanation(outcome: str) -> None:
+    assert reasons.explain(outcome) is None
+
+
+def test_what_was_refused_here_is_explained_by_who_acts_on_a_refusal_and_in_its_own_words() -> None:
+    told = reasons.of_refusal("CHANNEL_FAILURE", sentence="Meta does not support GIF.", remedy="Save it as PNG.")
+    assert told
+    assert (told.who, told.sentence, told.remedy) == ("agent", "Meta does not support GIF.", "Save it as PNG.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
 from gateway.cli import options, print_facts, print_json, print_table
 from gateway.diagnosis import reasons as meanings
-from gateway.diagnosis.reasons import Meaning
+
+Meaning = meanings.Meaning
+explain, of_refusal = meanings.explain, meanings.of_refusal
 
 SOME_UNKNOWN = 1  # the exit status
 UNKNOWN = "not known here: neither XCALLY's, Sinch's nor Meta's list has it, nor is it this gateway's own"
@@ -21,11 +23,13 @@ LOOK_BESIDE = "read the description beside it, and the other codes; else give Si
 def reasons(codes: tuple[str, ...], *, as_json: bool) -> None:
     """Say what each CODE means, who acts, what to do, and whether to try again.
 
-    A CODE is one of a delivery report (its code, sub code or channel code), of an answer of Sinch's, or of a refusal of
-    this gateway's. Without one, all are listed by who acts. The exit status is 1 if a CODE is not known.
+    A CODE is one of a delivery report (its code, sub code or channel code), of an answer of Sinch's, or of this
+    gateway's: a refusal, a finding, a reason of the log, a status of Motion's. Without one, all are listed by who acts.
+    The exit status is 1 if a CODE is not known.
     """
+    codes = (" ".join(codes),) if meanings.explain(" ".join(codes)) else codes
     if as_json:
-        print_json([_for_programs(code) for code in codes or meanings.known()])
+        print_json([_for_programs(code) for code in codes or _all()])
     elif codes:
         _print(codes)
     else:
@@ -34,17 +38,32 @@ def reasons(codes: tuple[str, ...], *, as_json: bool) -> None:
         click.get_current_context().exit(SOME_UNKNOWN)
 
 
-def for_programs(meaning: Meaning | None) -> dict[str, object] | None:
-    """What is known of a code, by names; None of one that is not known."""
-    if meaning is None:
-        return None
-    told = ((title.replace(" ", "_"), words) for title, words in meanings.facts(meaning))
-    return {"code": meaning.code, "who": meaning.who, "retry": meaning.retry, **dict(told)}
+def told(explained: Iterable[Meaning | None]) -> Iterator[tuple[str, str]]:
+    """What the codes of something mean, for those who read its facts; None says nothing."""
+    for meaning in explained:
+        if meaning:
+            yield "reason", meaning.code
+            yield from meanings.facts(meaning)
+
+
+def short(explained: Iterable[Meaning | None]) -> str:
+    """Who acts on them, in a word each."""
+    return ", ".join(dict.fromkeys(meaning.who for meaning in explained if meaning))
+
+
+def for_programs(meaning: Meaning) -> dict[str, object]:
+    """What is known of a code, by names."""
+    words = {title.replace(" ", "_"): said for title, said in meanings.facts(meaning)}
+    return {"code": meaning.code, "who": meaning.who, "retry": meaning.retry, **words}
+
+
+def _all() -> list[str]:
+    return [row.code for row in meanings.known().values()]
 
 
 def _for_programs(code: str) -> dict[str, object]:
-    if known := for_programs(meanings.explain(code)):
-        return known | {"known": True}
+    if meaning := meanings.explain(code):
+        return for_programs(meaning) | {"known": True}
     return {"code": code, "known": False, "near": meanings.near(code)}
 
 

@@ -8,13 +8,11 @@ from typing import Any
 import click
 
 from gateway import printable
-from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, written
+from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons, written
 from gateway.cli.spool import opened_spool
 from gateway.clock import WallClock
 from gateway.outbound import record
-from gateway.outbound.record import Attached, Sent
-from gateway.store import Choice
-from gateway.store.reports import Filed
+from gateway.store import Choice, reports
 
 DOUBTFUL = "in doubt"
 
@@ -35,7 +33,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     if as_json:
         print_json([_all_of(sent) for sent in found])
         return
-    titles = ("send", "started", "connector", "kind", "outcome", "code", "fate", "message id")
+    titles = ("send", "started", "connector", "kind", "outcome", "code", "fate", "who acts", "message id")
     print_table(titles, [_row(sent) for sent in found])
 
 
@@ -50,7 +48,7 @@ def show(invocation: Invocation, name: str, *, as_json: bool) -> None:
     print_json(_all_of(sent)) if as_json else print_facts(_facts(sent))
 
 
-def _row(sent: Sent) -> tuple[str, ...]:
+def _row(sent: record.Sent) -> tuple[str, ...]:
     return (
         str(sent.send_id),
         written(sent.started_at),
@@ -59,11 +57,21 @@ def _row(sent: Sent) -> tuple[str, ...]:
         sent.outcome,
         sent.code,
         DOUBTFUL if sent.evidence.doubtful else _result(sent.fate) if sent.fate else "",
+        reasons.short(_meanings(sent)),
         sent.message_id,
     )
 
 
-def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
+def _meanings(sent: record.Sent) -> list[reasons.Meaning]:
+    """What the code means that decides: that of its fate, else that of the answer."""
+    if sent.fate:
+        meaning = reasons.explain(sent.fate.code, sent.fate.sub_code, sent.fate.channel_code)
+    else:
+        meaning = (reasons.of_refusal if sent.outcome == record.REFUSED else reasons.explain)(sent.code)
+    return [meaning] if meaning else []
+
+
+def _facts(sent: record.Sent) -> Iterator[tuple[str, object]]:
     yield "send", sent.send_id
     yield "connector", sent.connector_id
     yield "app id", sent.app_id
@@ -84,31 +92,33 @@ def _facts(sent: Sent) -> Iterator[tuple[str, object]]:
     yield "took", "" if sent.ended_at is None else f"{sent.ended_at - sent.started_at:.3f} s"
     yield from (("attachment", _attached(attached)) for attached in sent.attachments)
     yield from (("report", _reported(told)) for told in sent.evidence.reports)
+    yield from reasons.told(_meanings(sent))
 
 
-def _all_of(sent: Sent) -> dict[str, object]:
+def _all_of(sent: record.Sent) -> dict[str, object]:
     known = for_programs(sent)
     del known["evidence"]
     reports = [for_programs(told) for told in sent.evidence.reports]
     fate = for_programs(sent.fate) if sent.fate else None
-    return known | {"reports": reports, "fate": fate, "in_doubt": sent.evidence.doubtful}
+    told = {"meanings": [reasons.for_programs(meaning) for meaning in _meanings(sent)]}
+    return known | {"reports": reports, "fate": fate, "in_doubt": sent.evidence.doubtful} | told
 
 
-def _fate(sent: Sent) -> str:
+def _fate(sent: record.Sent) -> str:
     if not sent.evidence.doubtful:
         return _result(sent.fate) if sent.fate else ""
     return f"{DOUBTFUL}: several messages have this correlation id, and the reports may be on another one"
 
 
-def _attached(attached: Attached) -> str:
+def _attached(attached: record.Attached) -> str:
     verdict = " ".join(filter(None, (attached.verdict, attached.code)))
     return ", ".join(filter(None, (attached.attachment_id, verdict, attached.digest, attached.field)))
 
 
-def _reported(told: Filed) -> str:
+def _reported(told: reports.Filed) -> str:
     parts = (_result(told), told.sub_code, told.channel_code, told.channel, f"event {told.event_id}", told.description)
     return ", ".join((written(told.reported_at), *filter(None, parts)))
 
 
-def _result(told: Filed) -> str:
+def _result(told: reports.Filed) -> str:
     return f"{told.status} {told.code}".strip()

@@ -14,13 +14,13 @@ from gateway import telemetry
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import Invocation, options, print_facts, print_json, unfinished, written
-from gateway.cli.attachments import inspected, opened_shelf
+from gateway.cli.attachments import opened_shelf
+from gateway.cli.inspection import inspected
 from gateway.clock import WallClock
 from gateway.config import Settings, fields
 from gateway.errors import CommandError, NotFound
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
-from gateway.inspection.verdicts import Verdict
 from gateway.motion import NUMBER
 from gateway.store import audit
 
@@ -136,7 +136,7 @@ def _keys(settings: Settings) -> tuple[str, ...]:
     return keys
 
 
-def _verdict(path: Path, settings: Settings) -> Verdict:
+def _verdict(path: Path, settings: Settings) -> verdicts.Verdict:
     limits = verdicts.limits_of(settings)
     try:
         verdict = verdicts.judge(inspected(path), profile=settings.attachments.profile, limits=limits)

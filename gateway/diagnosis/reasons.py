@@ -1,8 +1,9 @@
 """What a code means, who acts, what to do and whether to try again.
 
-A code is one of a delivery report (its code, sub code or channel code) or of an answer of Sinch's, with its row in
-`rules/reasons.toml`; or one of the outbound door's own, with its row in `rules/refusals.toml`. Of a code with a row in
-both, the first tells.
+A code is one of a delivery report (its code, sub code or channel code) or of an answer of Sinch's, a status of
+Motion's, a phrase or a finding of ours: rows of `rules/reasons.toml`. What this gateway refuses by itself has its words
+in `rules/refusals.toml` and `rules/turned_away.toml`, trouble with the spool in `phrases`. Of a code with a row in
+several, the first tells.
 """
 
 from __future__ import annotations
@@ -17,24 +18,27 @@ from pydantic import Field
 
 from gateway import rules
 from gateway.outbound import refusals
+from gateway.phrases import REMEDIES
 
 FILE = "reasons.toml"
-OURS = "gateway"  # the source of what this gateway refuses
 MOST_NEAR = 3
 ALIKE = 0.8  # as difflib counts
 
-_FACTS = (
-    (r": \{[a-z]+\}", ""),
-    (r"\{[a-z]+\}", "…"),
-    ("…[.]", "…"),
-)  # of the case, in a refusal's words, and what instead
+# Of the case, in a refusal's words, and what stands for it where no case is told.
+_FACTS = ((r": \{[a-z]+\}", ""), (r"\{[a-z]+\}", "…"), ("…[.]", "…"))
+_TURNED_AWAY = {
+    "ingress": "A callback was turned away",
+    "edge": "nginx turned a request away before the public door",
+    "attachments": "A request for a file was turned away",
+    "ops": "A request to the ops door was turned away",
+}
 Words = Annotated[str, Field(min_length=1)]
 
 
 class Meaning(rules.StrictTable):
     """What one code means. `vague`: a code beside it may say more."""
 
-    code: Annotated[str, Field(pattern=r"^([A-Z_]{3,60}|[0-9]{3,6})$")]
+    code: Words
     sentence: Words
     who: rules.Who
     remedy: Words
@@ -52,9 +56,18 @@ class _Table(rules.StrictTable):
 
 def explain(code: str, sub_code: str | None = None, channel_code: str | None = None) -> Meaning | None:
     """Explain a code, or the code beside it that says more; None if none of them is known. Case does not matter."""
-    found = [row for given in (sub_code, code, channel_code) if (row := known().get(spelled(given or "")))]
+    found = [row for given in (sub_code, code, channel_code) if (row := _row(given or ""))]
     telling = [row for row in found if not row.vague]
-    return next(iter(telling), known().get(spelled(code)) or next(iter(found), None))
+    return next(iter(telling), _row(code) or next(iter(found), None))
+
+
+def of_refusal(code: str, *, sentence: str = "", remedy: str = "") -> Meaning | None:
+    """Explain a code with which this gateway has refused: by its own row who acts, by what it said the rest."""
+    meaning, row = explain(code), refusals.rows().get(code)
+    if meaning is None or row is None:
+        return meaning
+    said = {"sentence": sentence or meaning.sentence, "remedy": remedy or meaning.remedy}
+    return meaning.model_copy(update={"who": row.who, "retry": row.retry, **said})
 
 
 def facts(meaning: Meaning) -> Iterator[tuple[str, str]]:
@@ -79,19 +92,21 @@ def near(code: str) -> list[str]:
     word = next(iter(difflib.get_close_matches(spelled(code), parts, n=1, cutoff=ALIKE)), spelled(code))
     within = [name for name in known() if word and word in name]
     alike = difflib.get_close_matches(spelled(code), known(), n=MOST_NEAR)
-    return list(dict.fromkeys([*alike, *within]))[:MOST_NEAR]
+    return [known()[name].code for name in dict.fromkeys([*alike, *within])][:MOST_NEAR]
 
 
 def spelled(code: str) -> str:
-    """Spell a code as the tables do."""
-    return re.sub(r"[\s-]+", "_", code.strip()).upper()
+    """Spell a code as `known` does: capitals, with one line between words."""
+    return re.sub(r"[^0-9A-Z]+", "_", code.upper()).strip("_")
 
 
 @functools.cache
 def known() -> dict[str, Meaning]:
-    """Every code that is known. Raises SettingsError if a table is wrong."""
-    told = {row.code: row for row in _table().reason}
-    return told | {code: _refused(row) for code, row in refusals.rows().items() if code not in told}
+    """Every code that is known, by its spelling. Raises SettingsError if a table is wrong."""
+    told: dict[str, Meaning] = {}
+    for row in (*_table().reason, *_refused(), *_turned_away(), *_of_the_spool()):
+        told.setdefault(spelled(row.code), row)
+    return told
 
 
 @functools.cache
@@ -99,8 +114,32 @@ def _table() -> _Table:
     return rules.prove(rules.read(FILE), _Table, file=FILE)
 
 
-def _refused(row: refusals.Refusal) -> Meaning:
-    says, remedy = row.says, row.remedy
-    for fact, instead in _FACTS:
-        says, remedy = re.sub(fact, instead, says), re.sub(fact, instead, remedy)
-    return Meaning(code=row.code, sentence=says, who=row.who, remedy=remedy, retry=row.retry, source=OURS)
+def _row(code: str) -> Meaning | None:
+    """Find the row of a code; of an outcome such as "404: retry_for is over" that of what came first."""
+    first = code.rpartition(": ")[0]
+    tried = (spelled(code), spelled(f"status {code}"), spelled(first), spelled(f"status {first}"))
+    return next((known()[name] for name in tried if name in known()), None)
+
+
+def _refused() -> Iterator[Meaning]:
+    for code, row in refusals.rows().items():
+        says, remedy = row.says, row.remedy
+        for fact, instead in _FACTS:
+            says, remedy = re.sub(fact, instead, says), re.sub(fact, instead, remedy)
+        yield Meaning(code=code, sentence=says, who=row.who, remedy=remedy, retry=row.retry, source="gateway")
+
+
+def _turned_away() -> Iterator[Meaning]:
+    for row in rules.read("turned_away.toml")["turned_away"]:
+        if remedy := row.get("remedy"):
+            yield _ours(row["reason"], f"{_TURNED_AWAY[row['door']]}: {row['reason']}.", remedy, "turned_away")
+
+
+def _of_the_spool() -> Iterator[Meaning]:
+    for code, remedy in REMEDIES.items():
+        said = f"The gateway cannot use its spool: {code}."
+        yield _ours(code, said, f"{remedy[:1].upper()}{remedy[1:]}.", "log")
+
+
+def _ours(code: str, sentence: str, remedy: str, source: str) -> Meaning:
+    return Meaning(code=code, sentence=sentence, who="operator", remedy=remedy, retry="none", source=source)

@@ -16,7 +16,7 @@ from gateway.errors import SettingsError
 
 # Who acts on a code, and whether the same may be sent again: `reasons.toml` says each in words.
 Who = Literal["wait", "agent", "operator", "sinch", "meta", "xcally"]
-Retry = Literal["later", "changed", "no"]
+Retry = Literal["later", "changed", "no", "itself", "none"]
 
 
 class StrictTable(BaseModel):

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import group
 from gateway.delivery import claims, records
+from gateway.diagnosis import reasons
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.outbound import record
@@ -82,7 +83,7 @@ def test_list_shows_the_newest_first_and_counts_all(run: Callable[..., Result]) 
     assert listed(result) == [
         ["4", "8", "MESSAGE_INBOUND", "…567", "pending", "0", "0"],
         ["3", "7", "MESSAGE_INBOUND", "c1", "pending", "0", "0"],
-        ["2", "7", "MESSAGE_INBOUND", "c1", "parked", "1", "0", "500: tried often"],
+        ["2", "7", "MESSAGE_INBOUND", "c1", "parked", "1", "0", "500: tried often", "xcally"],
         ["1", "7", "MESSAGE_INBOUND", "c1", "delivered", "1", "0", "200"],
     ]
     assert result.stdout.splitlines()[-1] == "2 pending, 1 delivered, 1 parked, 0 rejected, 0 duplicate"
@@ -131,13 +132,15 @@ def test_a_list_says_what_a_delivery_report_says(run: Callable[..., Result], fai
     [row] = listed(run("list", "--most", "1"))
     code = "OUTSIDE_ALLOWED_SENDING_WINDOW UNSPECIFIED_SUB_CODE 131047"
     assert row == [str(failed), "7", "MESSAGE_DELIVERY", CONTACT, "pending", "0", "0", "FAILED", code, *row[9:]]
-    assert row[9:] == [WINDOW["description"], "foreign-app"]
+    assert row[9:] == [WINDOW["description"], "foreign-app", "operator, meta"]
 
 
 def test_show_tells_what_a_delivery_report_says(run: Callable[..., Result], failed: int) -> None:
     told = run("show", str(failed)).stdout
     for title, value in {"status": "FAILED", "findings": "foreign-app", "message id": MESSAGE, **WINDOW}.items():
         assert re.search(rf"^{title.replace('_', ' ')} +{re.escape(value)}$", told, re.MULTILINE)
+    assert re.findall(r"^reason +(.*)$", told, re.MULTILINE) == ["foreign-app", WINDOW["code"]]
+    assert re.findall(r"^what to do +(\w+)", told, re.MULTILINE) == ["Correct", "Wait"]
 
 
 def test_programs_read_the_same_as_people(run: Callable[..., Result], failed: int) -> None:
@@ -147,6 +150,10 @@ def test_programs_read_the_same_as_people(run: Callable[..., Result], failed: in
     assert newest == json.loads(run("show", str(failed), "--json").stdout)
     assert (newest["event_id"], newest["contact"], newest["findings"]) == (failed, CONTACT, ["foreign-app"])
     assert WINDOW.items() <= newest["report"].items()
+    assert [(meaning["code"], meaning["who"]) for meaning in newest["meanings"]] == [
+        ("foreign-app", "operator"),
+        (WINDOW["code"], "meta"),
+    ]
     assert [(event["event_id"], event["report"]) for event in others] == [(4, None), (3, None), (2, None), (1, None)]
     assert NUMBER.removeprefix("+") not in run("list", "--json").stdout
 
@@ -190,6 +197,14 @@ def test_what_others_chose_does_nothing_to_a_terminal(run: Callable[..., Result]
         assert not {"\x1b", "\u202e"} & set(run(*arguments).stdout)
 
 
+def told_of(outcome: str) -> dict[str, str]:
+    """What is said of the meaning of an outcome, of a parked event."""
+    meaning = reasons.explain(outcome)
+    assert meaning
+    told = {"reason": meaning.code, **dict(reasons.facts(meaning)), "try again": "only once that is done"}
+    return told | {"then": "`motion-gateway events replay 2` delivers it once more"}
+
+
 def test_show_tells_what_is_known(run: Callable[..., Result]) -> None:
     result = run("show", "2")
     assert result.exit_code == 0
@@ -208,7 +223,7 @@ def test_show_tells_what_is_known(run: Callable[..., Result]) -> None:
         "repeats": "0",
         "request id": "request-m2",
         "headers": "content-type",
-    }
+    } | told_of("500: tried often")
 
 
 def test_no_number_is_shown(run: Callable[..., Result]) -> None:

@@ -17,7 +17,7 @@ from reportlab.pdfgen import canvas
 
 from gateway import config
 from gateway.cli import group
-from gateway.cli.attachments import default_limits
+from gateway.cli.inspection import default_limits
 from tests.config_samples import settings
 from tests.media_samples import MB
 

@@ -1,0 +1,199 @@
+"""`events list | show | replay | park | erase`: the callbacks in the spool."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from gateway import cli, printable, store, telemetry
+from gateway.cli import NUMBER, Invocation, options, reasons, unfinished, written
+from gateway.cli.spool import look, opened_spool
+from gateway.clock import WallClock
+from gateway.delivery import claims, records
+from gateway.errors import CommandError
+from gateway.store import Choice, audit, retention
+
+_TITLES = (
+    *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
+    *("report", "code", "description", "findings", "who acts"),
+)
+
+
+@click.group()
+def events() -> None:
+    """The callbacks in the spool."""
+    telemetry.configure("events")
+
+
+@events.command("list")
+@click.option("--state", type=click.Choice(store.STATES), help="Only events in this state.")
+@options("connector", "contact", "message", "since", "most", "json")
+@click.pass_obj
+def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of Choice
+    """Show the newest events, newest first; of delivery reports what they say, too."""
+    with opened_spool(invocation) as spool:
+        found = records.listed(spool, Choice(**chosen), most=most)
+        counts = {state: claims.backlog(spool).counts.get(state, 0) for state in store.STATES}
+    if as_json:
+        cli.print_json({"events": [_all_of(record) for record in found], "counts": counts})
+        return
+    cli.print_table(_TITLES, [_row(record) for record in found])
+    click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+@events.command()
+@click.argument("event_id", metavar="ID", type=NUMBER)
+@click.option("--body", is_flag=True, help="Print the exact body, and nothing else. It holds personal data.")
+@options("json")
+@click.pass_obj
+def show(invocation: Invocation, event_id: int, *, body: bool, as_json: bool) -> None:
+    """Show all that is known of one event; of a delivery report what it says, too."""
+    with opened_spool(invocation) as spool:
+        record = records.shown(spool, event_id)
+        if body:
+            look(spool, f"event {event_id}: its body")
+            content = records.body(spool, event_id)
+    if body:
+        sys.stdout.buffer.write(content)
+    elif as_json:
+        cli.print_json(_all_of(record))
+    else:
+        cli.print_facts(_facts(record))
+
+
+@events.command()
+@click.argument("event_ids", metavar="ID...", type=NUMBER, nargs=-1)
+@click.option("--parked", is_flag=True, help="All parked events, in the order of their acceptance.")
+@click.pass_obj
+@unfinished("All of them are delivered again, or none: look at `events list --state pending`, or run this again.")
+def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> None:  # noqa: FBT001 - as above
+    """Deliver events once more: parked ones, or any by their ID."""
+    if bool(event_ids) is parked:
+        raise CommandError("name the events to replay, or say --parked")
+    with opened_spool(invocation) as spool:
+        chosen = records.parked_ids(spool) if parked else list(dict.fromkeys(event_ids))
+        if chosen:
+            deed = audit.deed(audit.Action.REPLAY, audit.of_events(chosen), now=WallClock().now())
+            records.replay(spool, chosen, deed)
+            audit.tell(deed, events=chosen)
+    click.echo(f"{len(chosen)} to be delivered again." if chosen else "Nothing is parked.")
+
+
+@events.command()
+@click.argument("event_id", metavar="ID", type=NUMBER)
+@click.pass_obj
+@unfinished("It is parked, or still pending: look at `events show ID`, or run this again.")
+def park(invocation: Invocation, event_id: int) -> None:
+    """Give up on a pending event; its contact goes on, and `events replay` takes it up again."""
+    with opened_spool(invocation) as spool:
+        deed = audit.deed(audit.Action.PARK, audit.of_events([event_id]), now=WallClock().now())
+        records.park(spool, event_id, deed)
+    audit.tell(deed, events=[event_id])
+    click.echo(f"Event {event_id} is parked.")
+
+
+@events.command()
+@click.option("--contact", required=True, help="The contact id, or the channel identity (on WhatsApp the number).")
+@click.option("--pending", is_flag=True, help="What Motion has not got yet, too. Motion will never get it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+@unfinished("All of it is erased, or nothing, and copies may be left in the file: run this again until it ends well.")
+def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> None:
+    """Erase what the spool keeps of one contact, for good; after it has said what that is, and asked."""
+    with opened_spool(invocation) as spool:
+        found = retention.found(spool, contact)
+        click.echo(_inventory(found, pending_too=pending))
+        if not yes and found.goes(pending_too=pending):
+            _require_consent()
+        # Asked for is written down even where it breaks off: rows may be gone by then.
+        deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
+        audit.tell(deed, pending_too=pending)
+        erased = retention.erase(spool, contact, deed, pending_too=pending)
+    audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
+    click.echo(f"{erased.events} erased.")
+    if erased.sends:
+        click.echo(f"{erased.sends} erased of what was sent to them.")
+    if erased.left:
+        click.echo(f"{erased.left} not delivered yet and kept; --pending erases those too.")
+
+
+def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:
+    """Say what there is of a contact."""
+    states = ", ".join(f"{count} {state}" for state, count in found.events.items())
+    told = f"Found {printable.counted(sum(found.events.values()), 'event')}{f' ({states})' if states else ''}"
+    told += f" and {printable.counted(found.sends, 'message')} sent to them."
+    waiting = found.events.get(store.PENDING)
+    return told + (" Motion will never get what is pending." if pending_too and waiting else "")
+
+
+def _require_consent() -> None:
+    """Raises CommandError unless somebody is there who says yes."""
+    if not sys.stdin.isatty():
+        raise CommandError("nobody is there to be asked: say --yes to erase this; nothing was erased")
+    if not click.confirm("Erase this for good?", err=True):
+        raise CommandError("nothing was erased")
+
+
+def _row(record: records.EventRecord) -> tuple[str, ...]:
+    told = record.told
+    return (
+        str(record.event_id),
+        written(record.accepted_at),
+        str(record.connector_id),
+        record.kind,
+        printable.whom(record.contact_id, record.identity),
+        record.state,
+        str(record.tries),
+        str(record.repeats),
+        record.outcome,
+        told.status if told else "",
+        " ".join(filter(None, (told.code, told.sub_code, told.channel_code))) if told else "",
+        told.description if told else "",
+        " ".join(record.findings),
+        reasons.short(_meanings(record)),
+    )
+
+
+def _meanings(record: records.EventRecord) -> list[reasons.Meaning]:
+    """What its codes mean: that of a report, that of Motion's answer, and its findings."""
+    codes: list[tuple[str, ...]] = [(record.outcome,), *((finding,) for finding in record.findings)]
+    if record.told:
+        codes.append((record.told.code, record.told.sub_code, record.told.channel_code))
+    again = {"retry": "changed"} if record.state == store.PARKED else {}
+    return [meaning.model_copy(update=again) for told in codes if (meaning := reasons.explain(*told))]
+
+
+def _facts(record: records.EventRecord) -> Iterator[tuple[str, object]]:
+    yield "event", record.event_id
+    yield "connector", record.connector_id
+    yield "kind", record.kind
+    yield "contact", printable.whom(record.contact_id, record.identity)
+    yield "state", record.state
+    yield "outcome", record.outcome
+    yield "tries", record.tries
+    yield "repeats", record.repeats
+    yield "accepted", written(record.accepted_at)
+    yield from (("earlier try", f"{written(tried.at)}, {tried.outcome}") for tried in record.history)
+    yield "settled", "" if record.settled_at is None else written(record.settled_at)
+    yield "request id", record.request_id
+    yield "body", f"{record.size_bytes} bytes"
+    yield "headers", ", ".join(record.header_names)
+    if record.findings:
+        yield "findings", ", ".join(record.findings)
+    if record.told:
+        yield from ((name.replace("_", " "), value) for name, value in vars(record.told).items() if value)
+    yield from reasons.told(_meanings(record))
+    if record.state == store.PARKED:
+        yield "then", f"`motion-gateway events replay {record.event_id}` delivers it once more"
+
+
+def _all_of(record: records.EventRecord) -> dict[str, object]:
+    known = cli.for_programs(record)
+    known["history"] = [{"at": written(tried.at), "outcome": tried.outcome} for tried in record.history]
+    return known | {
+        "report": known.pop("told"),
+        "meanings": [reasons.for_programs(meaning) for meaning in _meanings(record)],
+    }
