@@ -42,6 +42,11 @@ def steady() -> float:
     return time.monotonic()
 
 
+def stamp() -> str:
+    """Now, by the machine's clock, as a line of the log has it."""
+    return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
 def pause(seconds: float) -> None:
     """Wait, where there is nothing better to wait for."""
     time.sleep(seconds)

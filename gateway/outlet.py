@@ -1,5 +1,7 @@
 """Where the lines of the log go: whoever writes one never waits for who reads them.
 
+As a program, `python -m gateway.outlet`, it stands between nginx, which would wait, and who reads its lines.
+
 Rule 1. A line is written at once where that is possible. Else it waits in memory, in its order, and is tried again.
 Rule 2. What does not fit there is counted by its kind, and told in its place once the reader is back.
 Rule 3. What waits when the process ends is tried for `END_SECONDS` more.
@@ -10,15 +12,19 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import json
 import os
+import signal
 import socket
 import stat
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from gateway import clock
+from gateway.phrases import Line
 
 ROOM_BYTES = 2**20  # some 4,000 lines: seconds of a busy door
 AGAIN_SECONDS = 0.05
@@ -118,3 +124,20 @@ def without_waiting(descriptor: int) -> Callable[[bytes], int]:
         own = descriptor
         os.set_blocking(own, not stat.S_ISFIFO(mode))
     return partial(os.write, own)
+
+
+def pass_on() -> None:
+    """Write the lines that come on standard input to standard output, until they end, whoever is told to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+    def told(lost: Mapping[str, int]) -> str:
+        return json.dumps({"process": "nginx", "lines": lost, "event": Line.LOST, "at": clock.stamp()})
+
+    outlet = Outlet(without_waiting(sys.stdout.fileno()), told)
+    for line in sys.stdin.buffer:
+        outlet.put(line.decode("utf-8", "replace").rstrip(), Line.EDGE)
+
+
+if __name__ == "__main__":
+    pass_on()

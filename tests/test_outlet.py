@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -17,6 +21,7 @@ from tests.spool_samples import until
 LINE = "x" * 99  # and its end
 ROOM = 10_000
 MANY = 5_000  # lines, more than a pipe and a socket hold
+MANY_MORE = 15_000  # more than memory holds, too
 
 
 def told(lost: Mapping[str, int]) -> str:
@@ -234,3 +239,15 @@ def test_where_nothing_can_be_written_nothing_fails(make: Callable[[], tuple[int
     with behind(make()) as (_, out):
         for _ in range(100):
             out.put(LINE, "a")
+
+
+def test_who_writes_through_the_program_waits_for_no_reader_and_what_is_lost_is_told() -> None:
+    with subprocess.Popen((sys.executable, "-m", "gateway.outlet"), stdin=PIPE, stdout=PIPE) as between:
+        assert between.stdin is not None
+        between.stdin.write(f"{LINE}\n".encode() * MANY_MORE)  # and nobody reads
+        between.stdin.close()
+        heard = list(between.stdout or ())
+    told = [json.loads(line) for line in heard if line.startswith(b"{")]
+    lost = sum(line["lines"]["edge"] for line in told)
+    assert {(line["event"], line["process"]) for line in told} == {("lines lost", "nginx")}
+    assert (len(heard) - len(told) + lost, lost > 1000, between.returncode) == (MANY_MORE, True, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -124,3 +125,18 @@ def test_a_reload_makes_no_new_state_where_the_old_one_is_gone(log: Log, state: 
     assert process.reread(before, lambda: before, prepare=refuse) is None
     [line] = log()
     assert line["problems"] == f"what this gateway keeps in server.state_dir {state} is gone"
+
+
+def test_lines_go_on_when_who_stands_between_is_killed() -> None:
+    ours, its = os.pipe()
+    lines = process.lines(os.fdopen(ours, "rb"))
+    with os.fdopen(its, "wb", buffering=0) as writer:
+        writer.write(b"one\n")
+        assert next(lines) == b"one\n"
+        [between] = process.children(os.getpid())
+        os.kill(between, signal.SIGTERM)  # as a service is stopped; it goes on
+        os.kill(between, signal.SIGKILL)
+        os.waitid(os.P_PID, between, os.WEXITED | os.WNOWAIT)
+        writer.write(b"two\n")
+        assert next(lines) == b"two\n"
+    assert list(lines) == []

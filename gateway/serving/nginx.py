@@ -14,19 +14,17 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from gateway import clock, lock, paths, telemetry
-from gateway.clock import SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Line, Reason
 from gateway.serving import descriptors, nginx_conf, ports, process
-from gateway.serving.process import STOPPING, Signals
 from gateway.serving.watch import CertificateWatch
 from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
@@ -124,10 +122,10 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     Meanwhile its certificates are looked after, too.
     """
     spool = Database(paths.spool(settings()), patience_seconds=PATIENCE_SECONDS)
-    ring = Ring(spool, clock=WallClock())
-    watch = CertificateWatch(settings, spool, clock=WallClock())
+    ring = Ring(spool, clock=clock.WallClock())
+    watch = CertificateWatch(settings, spool, clock=clock.WallClock())
 
-    crowd = Crowd(SteadyClock())
+    crowd = Crowd(clock.SteadyClock())
 
     def pass_on(line: str) -> None:
         refused = read_refusal(line, settings())
@@ -142,7 +140,8 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
         if not about or crowd.lets_write(NAME, about[1].strip(), address=address[1] if address else ""):
             telemetry.quote(NAME, line)
 
-    ways = ((running.stdout, pass_on), (running.stderr, quote))
+    said = cast("IO[bytes]", running.stdout), cast("IO[bytes]", running.stderr)
+    ways = ((process.lines(said[0]), pass_on), (said[1], quote))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
     watching = threading.Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True)
     for thread in (*relays, watching):
@@ -204,7 +203,7 @@ def run(read: Callable[[], Settings]) -> None:
     """
     telemetry.configure(NAME, never_waits=True)
     descriptors.allow()
-    signals = Signals((*STOPPING, signal.SIGHUP))
+    signals = process.Signals((*process.STOPPING, signal.SIGHUP))
     settings = read()
     paths.prepare(settings)
     with lock.only_one(paths.lock(settings, "serve"), "gateway"):
@@ -243,7 +242,7 @@ def _command(configuration: Path) -> tuple[str, ...]:
     return (paths.program("nginx"), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration))
 
 
-def _read_lines(stream: IO[bytes], pass_on: Callable[[str], None]) -> None:
-    with stream:
-        for line in stream:
+def _read_lines(lines: Generator[bytes] | IO[bytes], pass_on: Callable[[str], None]) -> None:
+    with closing(lines):
+        for line in lines:
             pass_on(line.decode("utf-8", "replace").rstrip())

@@ -10,8 +10,9 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
@@ -120,6 +121,24 @@ def _heard(told: Sequence[str]) -> subprocess.Popen[bytes]:
     with suppress(OSError):  # an account may have so many pages
         fcntl.fcntl(cast("IO[bytes]", running.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return running
+
+
+def lines(stream: IO[bytes]) -> Generator[bytes]:
+    """Give the lines of a pipe until its end.
+
+    Who writes there does not wait for us, though we be stopped, but for a program that does nothing else.
+    """
+    status = -1
+    while status < 0:  # somebody has killed it
+        try:
+            command = (sys.executable, "-m", "gateway.outlet")
+            with subprocess.Popen(command, stdin=stream, stdout=subprocess.PIPE, process_group=0) as between:
+                yield from cast("IO[bytes]", between.stdout)
+            status = between.returncode
+        except OSError:  # there is no process to be had
+            break
+    with stream:
+        yield from stream  # what is left: nothing, where all went well
 
 
 def children(pid: int) -> set[int]:

@@ -25,7 +25,6 @@ from gateway.doors import DOORS
 from gateway.errors import CommandError
 from gateway.phrases import Line
 from gateway.serving import descriptors, nginx, process
-from gateway.serving.process import STOPPING, TICK_SECONDS, Signals
 from gateway.store import migrations
 
 START_SECONDS = 60.0
@@ -73,7 +72,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
-        signals = Signals((*STOPPING, signal.SIGHUP))
+        signals = process.Signals((*process.STOPPING, signal.SIGHUP))
         descriptors.allow()
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
@@ -89,7 +88,7 @@ class Supervisor:
             finally:
                 self._stop()
 
-    def _start_all(self, signals: Signals) -> None:
+    def _start_all(self, signals: process.Signals) -> None:
         for part in parts(self._settings, self._config):
             if part.name == nginx.NAME:
                 self._wait_for_doors(signals)
@@ -102,7 +101,7 @@ class Supervisor:
         telemetry.note(Line.STARTED, part=part.name, pid=started.pid)
         return _Running(part, started, clock.steady())
 
-    def _wait_for_doors(self, signals: Signals) -> None:
+    def _wait_for_doors(self, signals: process.Signals) -> None:
         began = clock.steady()
         doors = [running.part.name for running in self._running if running.part.name in DOORS]
         sockets = [paths.socket(self._settings, door) for door in doors]
@@ -110,7 +109,7 @@ class Supervisor:
             if clock.steady() - began > START_SECONDS:
                 raise CommandError(f"the doors did not open within {START_SECONDS:g} s")
             self._look_after_all()
-            clock.pause(TICK_SECONDS)
+            clock.pause(process.TICK_SECONDS)
 
     def _look_after_all(self) -> None:
         for running in self._running:

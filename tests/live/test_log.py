@@ -8,13 +8,18 @@ import os
 import signal
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from sandbox import callbacks
 from tests.live.house import HOST, House, opened
 
 MORE_THAN_A_PIPE_HOLDS = 400  # lines
+MORE_THAN_IS_KEPT = 15_000  # lines of nginx's, in two pipes and in memory
+OF_A_CONNECTION = 1000  # nginx takes no more requests by one
 STRANGER = f"GET /nothing HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
@@ -78,17 +83,28 @@ def test_a_reader_of_the_log_that_stops_holds_no_door_up() -> None:
             assert set(told(reader, kind)) == filed
 
 
-def test_a_gateway_that_is_stopped_holds_up_neither_who_signs_nor_strangers() -> None:
-    with opened() as house:
-        [serve] = house.children
-        serve.signal(signal.SIGSTOP)
+@pytest.mark.parametrize("command", [["serve"], ["nginx", "run"]], ids=["serve", "the unit of nginx"])
+def test_a_gateway_that_is_stopped_holds_up_neither_who_signs_nor_strangers(command: list[str]) -> None:
+    with opened(started=command == ["serve"]) as house:
+        if not house.children:
+            house.start_parts({"nginx": house.typed(*command)})
+        front = house.children[-1]
+        front.signal(signal.SIGSTOP)
         try:
-            assert strangers(house, MORE_THAN_A_PIPE_HOLDS) == MORE_THAN_A_PIPE_HOLDS
+            answered = sum(strangers(house, OF_A_CONNECTION) for _ in range(MORE_THAN_IS_KEPT // OF_A_CONNECTION))
+            assert answered == MORE_THAN_IS_KEPT
             assert house.sinch().send(callbacks.text("in between")).status == 200
             house.motion.wait_for_accepted(1)
         finally:
-            serve.signal(signal.SIGCONT)
-        house.wait_for(lambda: house.decisions("nginx", status=404))
+            front.signal(signal.SIGCONT)
+        house.settle()
+        assert front.stop() == 0
+        lines = [json.loads(line) for line in front.log_file.read_text("utf-8").splitlines()]
+        told = Counter(line["status"] for line in lines if line["event"] == "edge")[404]
+        counted = sum(line["count"] for line in lines if "addresses" in line)
+        lost = sum(line["lines"]["edge"] for line in lines if line["event"] == "lines lost")
+        assert (told + counted + lost, lost > 0) == (MORE_THAN_IS_KEPT, True)
+        house.children.remove(front)
 
 
 def test_lines_about_strangers_are_counted_above_a_rate_and_those_about_callbacks_are_not() -> None:
