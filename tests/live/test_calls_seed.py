@@ -174,7 +174,7 @@ def test_the_operators_list_says_how_each_of_them_ended(calls: CallHouse) -> Non
     assert len(by_id) == len(SEED)
     for name, (written, told) in ended.items():
         sent = ["accepted", "DELIVERED", told.message_id]
-        assert by_id[str(written.send_id)][5:] == (sent if name in SENT else ["refused", SEED[name].ends])
+        assert by_id[str(written.send_id)][5:] == (sent if name in SENT else ["refused", SEED[name].ends, "agent"])
     shown = calls.shown(str(ended["PDF"][0].send_id))
     assert (shown["fate"], shown["message id"]) == ("DELIVERED", ended["PDF"][1].message_id)
     assert ", link, " in shown["attachment"]
