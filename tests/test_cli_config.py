@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import group
 from gateway.cli.config import config as command
-from gateway.config import Settings
+from gateway.config import Settings, tables
 from gateway.errors import SettingsError
 from tests.config_samples import ABSENT, account, settings
 
@@ -196,3 +196,24 @@ def test_show_tells_which_secret_motion_shows_the_gateway() -> None:
     shown = run("show", server=PRIVATE, attachments=LINKS, outbound=vault, account=[ours]).stdout
     assert "SINCH Key ID, Key Secret      k-1, and as the secret that of outbound.gateway_key" in shown
     assert "a gateway key" not in shown
+
+
+ACCOUNT_MANAGER = (Path(__file__).parent.parent / "docs" / "account-manager.md").read_text("utf-8")
+OF_THE_README = {**tables.examples(tables.Account), "phone": "+4930123456"}
+
+
+def test_the_letters_to_the_account_manager_are_those_of_the_page_filled_in() -> None:
+    told = json.loads(run("show", "--letters", "--reveal", "--json", account=[account(**OF_THE_README)]).stdout)
+    assert [letter["letter"] for letter in told] == ["join", "migrate"]
+    for letter in told:
+        assert f"\n```\nSubject: {letter['subject']}\n\n{letter['text'].rstrip()}\n```\n" in ACCOUNT_MANAGER
+        assert letter["when"]
+        assert letter["account"] == "Support"
+
+
+@pytest.mark.parametrize(("phone", "shown"), [("+4930123456", "…456 (--reveal"), (ABSENT, "(account.phone is not set")])
+def test_a_letter_names_no_number_that_was_not_asked_for_and_says_what_is_to_be_written(phone: str, shown: str) -> None:
+    told = run("show", "--letters", account=[account(**OF_THE_README | {"phone": phone})]).stdout
+    assert told.count("Subject: ") == told.count(shown) == 2
+    assert "+4930123456" not in told
+    assert "public_url" not in told

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import click
 
-from gateway import printable
+from gateway import printable, rules
 from gateway.cli import WRONG, Invocation, options, print_json
 from gateway.config import OF_SETTINGS, kinds, masked, refused, rendered, tables
 from gateway.config.listeners import SINCH_NAMES
@@ -14,6 +16,7 @@ from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.errors import SettingsError
 from gateway.sinch import TOKEN_PATH
 
+REGIONS = {"eu": "EU", "us": "US"}
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
 
 
@@ -54,14 +57,19 @@ def check(invocation: Invocation, *, alone: bool, edge: bool, as_json: bool) -> 
 
 @config.command()
 @click.option("--reveal", is_flag=True, help="Show the token of each Receive URL, and phone numbers.")
+@click.option("--letters", is_flag=True, help="The two letters to Sinch's account manager instead, filled in.")
 @options("json")
 @click.pass_obj
-def show(invocation: Invocation, *, reveal: bool, as_json: bool) -> None:
+def show(invocation: Invocation, *, reveal: bool, letters: bool, as_json: bool) -> None:
     """Show all settings, and per account what to type at Sinch and into Motion.
 
     Secrets and phone numbers are masked.
     """
     settings = invocation.settings()
+    if letters:
+        written = [letter for account in settings.accounts for letter in _letters(account, reveal=reveal)]
+        print_json(written) if as_json else click.echo("\n\n".join(map(_letter, written)))
+        return
     if as_json:
         urls = {account.connector_id: receive_url(settings, account, reveal=reveal) for account in settings.accounts}
         print_json({"settings": masked(settings), "receive_urls": urls})
@@ -69,6 +77,25 @@ def show(invocation: Invocation, *, reveal: bool, as_json: bool) -> None:
     click.echo(rendered(settings))
     for account in settings.accounts:
         click.echo(_forms(settings, account, reveal=reveal))
+
+
+def _letters(account: Account, *, reveal: bool) -> Iterator[dict[str, object]]:
+    """Fill in the letters to Sinch's account manager."""
+    known = {"app_id": account.app_id, "project_id": account.project_id, "region": REGIONS[account.region]}
+    phone = account.phone if reveal and account.phone else f"{kinds.ending(account.phone)} (--reveal writes it out)"
+    facts = known | {"phone": phone if account.phone else "(account.phone is not set: write it here)"}
+    for row in rules.read("letters.toml")["letter"]:
+        filled = {part: row[part].format(**facts) for part in ("subject", "text")}
+        yield (
+            {"account": account.name, "connector_id": account.connector_id, "letter": row["name"]}
+            | filled
+            | {"when": row["when"]}
+        )
+
+
+def _letter(letter: dict[str, object]) -> str:
+    about = f"{letter['account']}, connector id {letter['connector_id']}. {letter['when']}"
+    return "\n".join((*textwrap.wrap(about, 78), "", f"Subject: {letter['subject']}", "", str(letter["text"]).rstrip()))
 
 
 def _checked(invocation: Invocation, *, alone: bool, edge: bool) -> tuple[Settings, list[str]]:

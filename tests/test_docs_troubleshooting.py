@@ -1,0 +1,50 @@
+"""The page for the night leads somewhere: each cause to a command that there is, and to a word that it can print."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway import rules
+from gateway.certs import findings
+from gateway.diagnosis import reasons
+from tests.command_list import commands
+from tests.together import together
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+DATA = json.loads((ROOT / "tests" / "data" / "manual_statements.json").read_text("utf-8"))
+CAUSES = re.findall(
+    r"^\| ([^|]+) \| `motion-gateway ([a-z -]+?)(?: [A-Z]+)?` \| ([^|]+) \| [^|]+ \|$",
+    PAGE.partition("\n## From the cause to the command\n")[2],
+    re.MULTILINE,
+)
+STABLE = {row["id"] for row in rules.read("complaints.toml")["complaint"]} | {*findings.FINDINGS}
+
+
+def test_every_cause_that_was_promised_has_its_row_and_no_other_stands_there() -> None:
+    assert [cause for cause, _, _ in CAUSES] == DATA["causes"]
+
+
+@together(("cause", "command", "prints"), CAUSES, ids=[cause for cause, _, _ in CAUSES])
+def test_a_cause_leads_to_a_command_and_to_a_word_that_it_can_print(cause: str, command: str, prints: str) -> None:
+    assert f"motion-gateway {command}" in dict(commands()), cause
+    words = re.findall(r"`([^`]+)`", prints)
+    assert words, cause
+    assert [word for word in words if word not in STABLE and reasons.explain(word) is None] == []
+
+
+@pytest.mark.parametrize("cell", DATA["symptoms"])
+def test_every_column_of_the_manuals_table_has_its_section(cell: str) -> None:
+    section = PAGE.partition(f"\n## {DATA['symptoms'][cell]}\n")[2].partition("\n## ")[0]
+    assert section.count("\n| ") > 2
+    assert "`motion-gateway " in section
+
+
+@pytest.mark.parametrize("statement", DATA["statements"], ids=lambda row: row["statement"])
+def test_every_statement_of_the_manual_is_said_where_it_belongs(statement: dict[str, str]) -> None:
+    said = " ".join((ROOT / statement["where"]).read_text("utf-8").split())
+    assert statement["words"] in said
