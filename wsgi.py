@@ -7,10 +7,11 @@ from pathlib import Path
 
 from flask import Flask
 
-from gateway import app, config, services, telemetry
+from gateway import app, config, metrics, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
+from gateway.metrics import meter
 
 
 def door(name: str, settings: Settings | None = None) -> Flask:
@@ -21,6 +22,7 @@ def door(name: str, settings: Settings | None = None) -> Flask:
     told = settings or _settings(name)
     patience = services.DOOR_PATIENCE_SECONDS
     row = DOORS[name]
+    metrics.keep(meter.opened(paths.counts(told), name))
     shared = services.build(told, needs=row.needs, patience_seconds=patience, first=row.writes_first)
     if settings is None:
         shared.spool.require_latest()

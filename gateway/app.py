@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from gateway import doors, errors, telemetry
+from gateway import doors, errors, metrics, telemetry
 from gateway.doors import DOORS, Door
 from gateway.phrases import Line, Reason
 from gateway.services import Services
@@ -47,7 +47,7 @@ def _start(services: Services) -> Callable[[], None]:
 def refuse(error: Exception) -> Response:
     """Make an answer of any exception, here and nowhere else; the outbound door does so in its own room."""
     refusal = _as_ours(error)
-    g.decision[telemetry.REASON] = refusal.reason
+    g.decision[telemetry.REASON] = g.refused = refusal.reason
     response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
     if refusal.status in (429, 503):
         response.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
@@ -88,7 +88,14 @@ def _is_written(crowd: Crowd, door: Door) -> bool:
     return crowd.lets_write(door.name, reason, address=request.headers.get("X-Real-IP", ""))
 
 
-def _decide(services: Services, door: Door, status: int) -> None:
+def _count(door: Door, status: int, seconds: float) -> None:
+    metrics.answered(door.name, status, seconds)
+    if reason := g.get("refused"):
+        connector = str(g.decision.get(telemetry.CONNECTOR, metrics.UNKNOWN))
+        metrics.refused(door.name, reason, connector=connector)
+
+
+def _decide(door: Door, status: int, seconds: float) -> None:
     given = request.headers
     telemetry.decision(
         door.name,
@@ -96,7 +103,7 @@ def _decide(services: Services, door: Door, status: int) -> None:
             telemetry.STATUS: status,
             telemetry.REQUEST_ID: given.get("X-Request-Id"),
             telemetry.ADDRESS: given.get("X-Real-IP"),
-            telemetry.MILLISECONDS: round((services.clock.now() - g.started_at) * 1000, 1),
+            telemetry.MILLISECONDS: round(seconds * 1000, 1),
         },
         **g.decision,
     )
@@ -109,8 +116,10 @@ def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
         response.headers.update(door.headers)
         if response.status_code == 401 and door.challenge:
             response.headers["WWW-Authenticate"] = door.challenge
+        seconds = services.clock.now() - g.started_at
+        _count(door, response.status_code, seconds)
         if _is_written(crowd, door):
-            _decide(services, door, response.status_code)
+            _decide(door, response.status_code, seconds)
         if response.status_code >= 400:
             _turn_away(services, door)
         return response

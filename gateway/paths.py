@@ -3,7 +3,7 @@
 state_dir/
   spool.sqlite3   events, and the register of attachments, sends and reports
   vault/          the files of attachments; nginx's workers may read what is in it
-  run/            the doors' sockets, and nginx's configuration, pid and temporary files
+  run/            the doors' sockets, nginx's configuration, pid and temporary files, and what is counted (metrics/)
   edge.log        what an nginx writes that includes us
   *.lock          each held by a process for as long as it lives; `writers.lock` by the first door while it waits
 """
@@ -49,6 +49,11 @@ def run(settings: Settings) -> Path:
 def socket(settings: Settings, door: str) -> Path:
     """Name the Unix socket of `door`."""
     return run(settings) / f"{door}.sock"
+
+
+def counts(settings: Settings) -> Path:
+    """Name the folder in which the processes keep what they count."""
+    return run(settings) / "metrics"
 
 
 def nginx_conf(settings: Settings) -> Path:
@@ -147,7 +152,7 @@ def prepare(settings: Settings) -> None:
         _put_right(run(settings), mode=0o750 | setgid, group=group)
         for path in run(settings).iterdir() if user is None else ():
             if path.lstat().st_uid != os.geteuid():  # of who ran here before; all of it is made anew
-                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if settings.attachments.has_links:
             vault(settings).mkdir(mode=0o750, exist_ok=True)
             _put_right(vault(settings), mode=0o750 | setgid, group=group)

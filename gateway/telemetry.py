@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from gateway import metrics
 from gateway.outlet import Outlet, without_waiting
 from gateway.phrases import Finding, Line
 
@@ -103,6 +104,7 @@ def note(what: Line, **fields: object) -> None:
 
 def find(finding: Finding, **fields: object) -> None:
     """A line about something that an operator should know."""
+    metrics.count(metrics.FINDINGS, finding)
     note(Line.FINDING, finding=finding, **fields)
 
 

@@ -31,7 +31,14 @@ SERVED = {
         ("/oauth2/token", "POST"),
         *(("/<region>/v1/projects/<path:rest>", method) for method in ("GET", "HEAD", "PATCH", "POST", "DELETE")),
     },
-    "ops": {("/healthz", "GET"), ("/healthz", "HEAD"), ("/readyz", "GET"), ("/readyz", "HEAD")},
+    "ops": {
+        ("/healthz", "GET"),
+        ("/healthz", "HEAD"),
+        ("/readyz", "GET"),
+        ("/readyz", "HEAD"),
+        ("/metrics", "GET"),
+        ("/metrics", "HEAD"),
+    },
 }
 
 

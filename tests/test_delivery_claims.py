@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.delivery import claims, records, schedule
-from gateway.delivery.claims import Backlog, Claim, Recovered
+from gateway.delivery.claims import Claim, Recovered
 from gateway.delivery.health import EVERYTHING, Scope
 from gateway.ingress import intake
 from gateway.phrases import Reason
@@ -55,13 +55,17 @@ def state(spool: Database, event_id: int) -> Any:
     return next(row for row in rows(spool, schema.event) if row.id == event_id)
 
 
-def test_the_backlog_counts_by_state_and_knows_since_when_the_oldest_waits(spool: Database) -> None:
-    assert claims.backlog(spool) == Backlog({}, None)
+def test_what_waits_is_counted_and_it_is_known_since_when(spool: Database) -> None:
+    assert (claims.counted(spool), claims.oldest_pending_at(spool)) == ({}, None)
+    assert claims.waiting(spool) == {"pending": 0, "parked": 0}
     for number in range(3):
         intake.accept(spool, callback(f"a{number}", contact=f"c{number}"), now=NOW + number)
     [first, *_] = claim(spool, most=1)
     claims.delivered(spool, first, outcome="200", now=NOW)
-    assert claims.backlog(spool) == Backlog({"delivered": 1, "pending": 2}, NOW + 1)
+    assert (claims.counted(spool), claims.oldest_pending_at(spool)) == ({"delivered": 1, "pending": 2}, NOW + 1)
+    [second, _] = claim(spool, most=2)
+    claims.park(spool, second, outcome="400", now=NOW)
+    assert claims.waiting(spool) == {"pending": 1, "parked": 1}
 
 
 def test_the_events_of_a_lane_come_one_after_another_in_the_order_of_acceptance(spool: Database) -> None:

@@ -71,7 +71,7 @@ def test_links_are_listed_where_there_are_any_for_whoever_has_one(links: dict[st
 )
 def test_the_office_is_for(server: dict[str, str], ops: dict[str, str], audience: str) -> None:
     office = [row for row in places(settings(server=server, ops=ops)) if row[0].endswith(":9443")]
-    assert {row[2] for row in office} == {"/healthz", "/readyz"}
+    assert {row[2] for row in office} == {"/healthz", "/readyz", "/metrics"}
     assert {row[3] for row in office} == {audience}
 
 

@@ -62,7 +62,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 @pytest.mark.parametrize("authorization", WRONG.values(), ids=WRONG)
 def test_who_does_not_prove_to_be_the_operator_is_refused(
     spool: Database, path: str, authorization: str | None
@@ -83,7 +83,7 @@ def test_without_a_password_in_the_settings_everybody_who_reaches_it_is_let_in(s
         assert ask(door, "/healthz", "Basic !!!").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz/", "/readyz/x", "/api/whatsapp/accounts/7/notify"])
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/healthz/", "/readyz/x", "/api/whatsapp/accounts/7/notify"])
 def test_all_else_is_not_there(spool: Database, path: str) -> None:
     with opened(spool, door="ops", ops=OPS) as door:
         assert_refused(ask(door, path, RIGHT), 404, door="ops")
@@ -143,7 +143,7 @@ def test_a_house_in_which_all_is_well_is_ready_and_says_what_waits(spool: Databa
     assert answer.json == {
         "ready": True,
         "checks": {"spool": "ok", "courier": "ok", "ingress": "ok"},
-        "events": {"pending": 2, "duplicate": 1},
+        "events": {"pending": 2, "parked": 0},
         "oldest_pending_seconds": 90,
     }
     assert "reason" not in log()[-1]

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gateway import metrics
 from gateway.attachments import decision, eviction, vault
 from gateway.attachments.decision import Acquire, Item, KnownAttachment, LinkClaim, Refuse, Serve
 from gateway.attachments.register import Fetches, Register
@@ -160,7 +161,8 @@ class Shelf:
     def _acquired(self, decided: Acquire, incoming: Incoming, claim: LinkClaim) -> Item:
         began = self._clock.now()
         try:
-            return (self._acquisition if claim.link_ttl is None else self._sharing).run(decided, incoming)
+            with metrics.downloading():
+                return (self._acquisition if claim.link_ttl is None else self._sharing).run(decided, incoming)
         except (NotFound, TooLarge, Unavailable) as error:
             attachment_id = decided.record.attachment_id
             now = began if isinstance(error, NotFound) else self._clock.now()
@@ -204,7 +206,6 @@ class Acquisition:
 
     def run(self, decided: Acquire, incoming: Incoming) -> Item:
         """Bring it in, and hand back what was written of it. Raises NotFound, TooLarge, Unavailable."""
-
         came = self._download(decided.record.attachment_id, incoming)
         if decided.wanted not in (None, came.digest):
             raise NotFound(Reason.OTHER_BYTES)

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from flask import Blueprint, Response, g, request, send_file
 
-from gateway import limits, telemetry
+from gateway import limits, metrics, telemetry
 from gateway.attachments import content_disposition, decision, tokens, vault
 from gateway.attachments.decision import Item, LinkClaim
 from gateway.attachments.tokens import Grant, Purpose
@@ -57,6 +57,12 @@ def blueprint(services: Services) -> Blueprint:
     def redeem(token: str, name: str) -> Response:
         del name  # decoration
         return answer(_noted(_minted(services, token)))
+
+    @door.after_request
+    def count(response: Response) -> Response:
+        outcome = "served" if response.status_code < 400 else "refused"
+        metrics.count(metrics.FETCHES, g.decision.get(telemetry.PURPOSE, metrics.UNKNOWN), outcome)
+        return response
 
     if settings.proxy_token is not None:
         path = settings.public_path.replace("{id}", "<attachment_id>")
@@ -160,6 +166,7 @@ def _judged(services: Services, item: Item, grant: Grant | None) -> verdicts.Ver
         verdict = verdicts.elsewhere(item.inspection, limits=sizes)
     else:
         verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
+    metrics.count(metrics.VERDICTS, verdict.kind.value)
     g.decision[telemetry.VERDICT] = verdict.kind.value
     g.decision[telemetry.CODE] = verdict.code
     g.decision[telemetry.ROW] = verdict.row

@@ -36,7 +36,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     """Show the newest events, newest first; of delivery reports what they say, too."""
     with opened_spool(invocation) as spool:
         found = records.listed(spool, Choice(**chosen), most=most)
-        counts = {state: claims.backlog(spool).counts.get(state, 0) for state in store.STATES}
+        counts = dict.fromkeys(store.STATES, 0) | claims.counted(spool)
     if as_json:
         cli.print_json({"events": [_all_of(record) for record in found], "counts": counts})
         return

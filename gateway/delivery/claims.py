@@ -55,22 +55,19 @@ class Recovered:
     suspects: tuple[str, ...]  # lanes whose first event was in its hand, and may have killed it
 
 
-@dataclass(frozen=True)
-class Backlog:
-    """What is in the spool, and what waits there."""
-
-    counts: dict[str, int]  # by state
-    oldest_pending_at: float | None
+def counted(database: Database) -> dict[str, int]:
+    """How many events there are by state. It reads an index of all that is kept: for who waits for it."""
+    return dict(database.ask(lambda run: run("count_events")))
 
 
-def backlog(database: Database) -> Backlog:
-    """How many events there are by state, and since when the oldest pending one waits."""
+def waiting(database: Database) -> dict[str, int]:
+    """How many events are pending, and how many are parked: of the others there may be millions."""
+    return dict(database.ask(lambda run: run("count_waiting")))
 
-    def work(run: Run) -> Backlog:
-        [[oldest]] = run("oldest_pending")
-        return Backlog(dict(run("count_events")), oldest)
 
-    return database.ask(work)
+def oldest_pending_at(database: Database) -> float | None:
+    """When the first of those that wait was accepted, in epoch seconds; None where none does."""
+    return next((at for [at] in database.ask(lambda run: run("oldest_pending"))), None)
 
 
 def recover(database: Database, *, now: float, longest_wait_seconds: float) -> Recovered:

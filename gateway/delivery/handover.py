@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway import store, telemetry
+from gateway import metrics, store, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import claims, schedule, trouble
@@ -189,6 +189,7 @@ class Handover:
         trouble.tell(taken, attempt, verdict=verdict, milliseconds=took)
         self._book.change(change, reason=attempt.reason)
         if attempt.delivered:
+            metrics.observe(metrics.DELIVERED_AFTER, max(0.0, now - taken.accepted_at))
             self._welcome(taken.scope, known, back=bool(change.back))
         return Result(attempt, step, witness, away, away_altogether)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway import telemetry
+from gateway import metrics, telemetry
 from gateway.clock import Clock
 from gateway.delivery import claims
 from gateway.delivery.claims import Claim
@@ -105,7 +105,12 @@ class TroubleBook:
 
 
 def tell(taken: Claim, attempt: Try, *, verdict: str, milliseconds: float) -> None:
-    """Log a try."""
+    """Count a try, and log it."""
+    connector = str(taken.connector_id)
+    metrics.count(metrics.DELIVERIES, connector, verdict)
+    metrics.observe(metrics.DELIVERY_SECONDS, milliseconds / 1000)
+    if not attempt.delivered:
+        metrics.count(metrics.DELIVERY_FAILURES, connector, attempt.reason)
     telemetry.decision(
         Line.DELIVERY,
         **{

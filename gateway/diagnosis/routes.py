@@ -11,6 +11,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from gateway import lock, paths, telemetry
 from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
+from gateway.diagnosis.scrape import MIME, Scrape
 from gateway.doors import DOORS
 from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.phrases import REMEDIES, Finding, Reason
@@ -33,9 +34,16 @@ def blueprint(services: Services) -> Blueprint:
     def live() -> Response:
         return jsonify(status=OK)
 
+    scraped = Scrape(services)
+
+    @door.get("/metrics", provide_automatic_options=False)
+    def scrape() -> Response:
+        well = {name: outcome == OK for name, outcome in _outcomes(services).items()}
+        return Response(scraped.text(well), content_type=MIME)
+
     @door.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
-        outcomes = {name: _outcome(check, services) for name, check in checks(services.settings).items()}
+        outcomes = _outcomes(services)
         faults = [f"{name}: {outcome}" for name, outcome in outcomes.items() if outcome != OK]
         fine = not faults
         g.decision[telemetry.REASON] = "; ".join(faults)
@@ -85,6 +93,10 @@ def checks(settings: Settings) -> dict[str, Check]:
     }
 
 
+def _outcomes(services: Services) -> dict[str, str]:
+    return {name: _outcome(check, services) for name, check in checks(services.settings).items()}
+
+
 def _outcome(check: Check, services: Services) -> str:
     try:
         check(services)
@@ -102,12 +114,12 @@ def _displaced(outcome: str) -> dict[str, object]:
 
 
 def _waiting(services: Services) -> dict[str, object]:
-    backlog = claims.backlog(services.spool)
-    oldest = backlog.oldest_pending_at
+    """Say what waits, as far as an index tells: what is delivered is not counted."""
+    oldest = claims.oldest_pending_at(services.spool)
     age = None if oldest is None else max(0, round(services.clock.now() - oldest))
     found = [vars(each) | {"remedy": each.remedy} for each in trouble.known(services.spool)]
     if large := services.spool.large_log_bytes:
         told = {"reason": f"{large} bytes", "remedy": anchor.LARGE_LOG_REMEDY}
         found.append({"finding": Finding.SPOOL_LOG_LARGE, "about": ""} | told)
-    waiting: dict[str, object] = {"events": backlog.counts, "oldest_pending_seconds": age}
+    waiting: dict[str, object] = {"events": claims.waiting(services.spool), "oldest_pending_seconds": age}
     return waiting | ({"findings": found} if found else {})

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, g, request
 from pydantic import SecretStr
 
-from gateway import limits, telemetry
+from gateway import limits, metrics, telemetry
 from gateway.config import Account, secrets, tables
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.ingress import events, intake, signature
@@ -44,6 +44,7 @@ def blueprint(services: Services) -> Blueprint:
         callback = _prove(services, keeper, account, request.get_data(cache=False))
         _limit(services, callback)
         receipt = intake.accept(services.spool, callback, now=services.clock.now())
+        metrics.count(metrics.CALLBACKS, connector, receipt.outcome.value)
         _keep_time(services, keeper, callback, receipt)
         return _answer(receipt)
 
@@ -185,4 +186,5 @@ def _given(names: Sequence[str]) -> dict[str, str]:
 
 
 def _find(finding: Finding) -> None:
+    metrics.count(metrics.FINDINGS, finding)
     g.decision[telemetry.FINDINGS] = (*g.decision.get(telemetry.FINDINGS, ()), finding)

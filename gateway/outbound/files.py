@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from gateway import metrics
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.decision import Item, LinkClaim
 from gateway.attachments.tokens import Grant, Purpose
@@ -149,6 +150,7 @@ class Files:
             verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
         else:
             verdict = verdicts.elsewhere(item.inspection, limits=sizes)
+        metrics.count(metrics.VERDICTS, verdict.kind.value)
         self._note(media, item.attachment_id, digest=item.digest.hex(), verdict=verdict.kind.value, code=verdict.code)
         if verdict.kind is VerdictKind.REFUSED:
             code = verdict.code or "BAD_REQUEST"  # a refusal has one: rule 2 of the rulebook

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from flask import Blueprint, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
-from gateway import telemetry
+from gateway import metrics, telemetry
 from gateway.doors import MOST_CALL_BYTES
-from gateway.outbound import allowed, files, forward, gateway_key
+from gateway.outbound import allowed, files, forward, gateway_key, record
 from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
@@ -64,7 +64,7 @@ def refuse(error: Exception) -> Response:
     """Tell any exception as a refusal, in the form of Sinch's own errors."""
     refused = _refused(error)
     g.about = _project()
-    g.decision[telemetry.REASON] = refused.code
+    g.decision[telemetry.REASON] = g.refused = refused.code
     g.decision[telemetry.WHY] = refused.says
     return Response(refused.body, refused.status, headers=refused.headers)
 
@@ -170,6 +170,8 @@ def _gateway_key(services: Services) -> str:
 def _answered(outcome: CallOutcome) -> Response:
     g.fate = outcome.fate  # whatever happens now: nobody may say that nothing was done
     g.decision.update(outcome.facts)
+    if connector := outcome.facts.get(telemetry.CONNECTOR):  # of a message
+        metrics.count(metrics.SENDS, str(connector), str(outcome.facts.get(telemetry.OUTCOME, record.REFUSED)))
     return refuse(outcome.answer) if isinstance(outcome.answer, Refused) else _handed_on(outcome.answer)
 
 

@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
-from gateway import clock, lock, paths, telemetry
+from gateway import clock, lock, metrics, paths, telemetry
 from gateway.config import Settings
 from gateway.errors import CommandError
+from gateway.metrics import meter
 from gateway.phrases import Line, Reason
 from gateway.serving import descriptors, nginx_conf, ports, process
 from gateway.serving.watch import CertificateWatch
@@ -41,6 +42,7 @@ _LISTEN = re.compile(r"^( *listen )([^ ;]+)", re.MULTILINE)
 _USER = re.compile(r"^user .*;$", re.MULTILINE)
 _OF_A_CONNECTION = re.compile(r"#\d+: \*\d+ ([A-Za-z()_ -]{1,60})")  # nginx's own words, up to what it fills in
 _CLIENT = re.compile(r", client: ([0-9a-f.:]{2,45})")
+_STATUS = re.compile(r'"event":"edge","status":([0-9]{1,3}),')
 _BY_STATUS = {413: "body too large", 429: "too many connections"}
 
 
@@ -117,20 +119,20 @@ def try_out(settings: Settings) -> str:
 
 
 def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:
-    """Pass on what nginx writes until it has ended, and count whom it turns away; returns those who do so.
-
-    Meanwhile its certificates are looked after, too.
-    """
+    """Pass on what nginx writes until it has ended, and count it; returns those who do so. Its certificates are
+    looked after meanwhile."""
+    metrics.keep(meter.opened(paths.counts(settings()), NAME))
     spool = Database(paths.spool(settings()), patience_seconds=PATIENCE_SECONDS)
     ring = Ring(spool, clock=clock.WallClock())
     watch = CertificateWatch(settings, spool, clock=clock.WallClock())
-
     crowd = Crowd(clock.SteadyClock())
 
     def pass_on(line: str) -> None:
         refused = read_refusal(line, settings())
         if not (stranger := read_stranger(line, refused)) or crowd.lets_write(**stranger):
             telemetry.relay(line, Line.EDGE)
+        if status := _STATUS.search(line):
+            metrics.count(metrics.ANSWERS, metrics.EDGE, status[1])
         if refused:
             ring.note(**refused)
 
@@ -143,8 +145,7 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     said = cast("IO[bytes]", running.stdout), cast("IO[bytes]", running.stderr)
     ways = ((process.lines(said[0]), pass_on), (said[1], quote))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
-    watching = threading.Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True)
-    for thread in (*relays, watching):
+    for thread in (*relays, threading.Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True)):
         thread.start()
     return relays
 

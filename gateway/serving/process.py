@@ -174,8 +174,9 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already.
     """
     # What it works with is loaded by no other process.
-    from gateway import services
+    from gateway import metrics, services
     from gateway.delivery.courier import Courier
+    from gateway.metrics import meter
     from gateway.motion.notify import Notifier
 
     telemetry.configure("courier", never_waits=True)
@@ -185,6 +186,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
         shared.spool.require_latest()
     motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
+        metrics.keep(meter.opened(paths.counts(settings), "courier"))
         carrier = Courier(settings, shared.spool, motion, clock=clock or SteadyClock())
         Signals(STOPPING).on_first(carrier.stop)
         carrier.run()

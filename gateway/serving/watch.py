@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import telemetry
+from gateway import metrics, telemetry
 from gateway.certs import inventory, subject
 from gateway.clock import UNIT_SECONDS, Clock, pause
 from gateway.config import Settings
@@ -61,6 +61,10 @@ class CertificateWatch:
 
     def _take_up(self, settings: Settings) -> None:
         self._seen, self._shown = settings, {path: _fingerprint(path) for path in _shown(settings).values()}
+        for setting, path in _shown(settings).items():
+            chain, _ = subject.chain(path)
+            ends = chain[0].not_valid_after_utc.timestamp() if chain else float("nan")
+            metrics.put(metrics.CERTIFICATE_ENDS, ends, setting)
         self._looked_at = 0.0
         self._told: dict[tuple[str, str], float] = {}  # finding and setting → when the log heard it
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway import clock as clocks
-from gateway import telemetry
+from gateway import metrics, telemetry
 from gateway.clock import Clock
 from gateway.config import Account, secrets
 from gateway.errors import UpstreamError
@@ -115,7 +115,9 @@ class Tokens:
             held.token, life = self._fetch(account)
         except SinchError as error:
             held.failure, held.failed_at = error, self._clock.now()
+            metrics.count(metrics.TOKENS, error.trouble)
             raise
+        metrics.count(metrics.TOKENS, "renewed")
         held.asked_at, held.ends_at = asked_at, asked_at + life
         held.renew_at = held.ends_at - min(MARGIN_SECONDS, life / 10)
         held.failure = None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from gateway import PROGRAM
+from gateway import PROGRAM, metrics
 from gateway import clock as clocks
 from gateway.clock import Clock
 from gateway.config import Account
@@ -117,10 +117,15 @@ class Sinch:
                 before_leaving=request.require_wanted,
             )
 
+        began = self._clock.now()
         try:
             answer, tries = self._patience.answered(ask, request.effect, ends_at=ends_at)
         except UpstreamError as error:
-            raise _failed(error) from error
+            failed = _failed(error)
+            metrics.count(metrics.SINCH_CALLS, failed.trouble)
+            raise failed from error
+        metrics.count(metrics.SINCH_CALLS, str(answer.status))
+        metrics.observe(metrics.SINCH_SECONDS, self._clock.now() - began)
         if 300 <= answer.status < 400:
             raise _unreadable(answer, Reason.ANSWER_ELSEWHERE, tries)
         if not 200 <= answer.status < 600:

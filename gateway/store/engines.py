@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from gateway import clock
+from gateway import clock, metrics
 from gateway.errors import SpoolUnavailable
 from gateway.lock import RightOfWay
 from gateway.phrases import Reason
@@ -171,12 +171,14 @@ class Database:
     def _commit_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         error: Exception | None = SpoolUnavailable(Reason.SPOOL_INTERRUPTED)
+        began = clock.steady()
         try:
             with self._turn() as driver:
                 self._run(batch, driver)
                 driver.commit()
                 self._require_in_place_to_write()
             error = None
+            metrics.observe(metrics.COMMIT_SECONDS, clock.steady() - began)
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
             error = self._pool.explained(failure)
         finally:

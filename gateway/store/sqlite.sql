@@ -190,12 +190,17 @@ UPDATE lane SET due_at = 0.0 WHERE lane = :lane AND claimed_event IS NULL
 -- Looking whether all is well: the ops door, several times a minute
 
 -- name: count_events
--- Answered by an index alone, whatever the events weigh.
+-- For `events list`: by an index alone, whatever the events weigh, but all of it.
 SELECT state, count(*) FROM event GROUP BY state
 
+-- name: count_waiting
+-- What waits for Motion, and what for an operator: indexes have them together, and all else apart.
+SELECT 'pending', count(*) FROM event WHERE state = 'pending'
+UNION ALL SELECT 'parked', count(*) FROM event WHERE state = 'parked'
+
 -- name: oldest_pending
--- How far Motion is behind.
-SELECT min(accepted_at) FROM event WHERE state = 'pending'
+-- How far Motion is behind: the first of the first of each lane, which an index has in their order.
+SELECT accepted_at FROM lane JOIN event ON event.id = lane.first_event ORDER BY first_event LIMIT 1
 
 -- name: prove_writable
 -- Goes to the disk as any write does, and changes nothing.
@@ -419,6 +424,13 @@ DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < :before LIMIT :mo
 -- Of what was taken in lately: the time that Sinch has signed, which owes nothing to a clock of ours.
 SELECT max(CAST(json_extract(header.value, '$[1]') AS REAL))
 FROM (SELECT event_id FROM nonce ORDER BY seen_at DESC LIMIT 100) AS taken
+    JOIN event ON event.id = taken.event_id, json_each(event.headers) AS header
+WHERE json_extract(header.value, '$[0]') = :header
+
+-- name: signed_ago
+-- How long ago, by our clock, Sinch had signed what was taken in lately: the least, for what it repeats it signed before.
+SELECT min(taken.seen_at - CAST(json_extract(header.value, '$[1]') AS REAL))
+FROM (SELECT event_id, seen_at FROM nonce WHERE seen_at >= :since ORDER BY seen_at DESC LIMIT 20) AS taken
     JOIN event ON event.id = taken.event_id, json_each(event.headers) AS header
 WHERE json_extract(header.value, '$[0]') = :header
 

@@ -184,4 +184,4 @@ def test_without_http_port_and_account_their_routes_are_not_listed(exposed: Hous
     with opened(started=False) as house:
         house.write_settings()
         paths = {route["path"] for route in listed(house)}
-    assert paths == {"/api/whatsapp/accounts/7/notify", "/healthz", "/readyz"}
+    assert paths == {"/api/whatsapp/accounts/7/notify", "/healthz", "/readyz", "/metrics"}
