@@ -123,6 +123,7 @@ READING = (
         "attachment inspect {file}",
     ),
     "audit list",
+    "trace x",
 )
 PROCESSES = ("serve", "courier", "web ops")  # once they run, Ctrl-C stops them in good order
 NOT_TRIED = (

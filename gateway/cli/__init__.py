@@ -93,6 +93,11 @@ for command in (
     Later("config", "config", "Check the settings, and show what was understood."),
     Later("certs", "certs", "Certificates."),
     Later("reasons", "reasons", "Say what each CODE means, who acts, what to do, and whether to try again."),
+    Later(
+        "trace",
+        "trace",
+        "Tell what happened to a message, a customer or a file: why it did not arrive, and what to do.",
+    ),
     Later("ready", "diagnosis", "Say whether the gateway can do its work, and what is missing."),
     Later("doctor", "doctor", "Look at all that decides whether messages arrive; say what is wrong and what to do."),
     Later("turned-away", "diagnosis", "What was turned away and is no event."),
@@ -108,7 +113,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from gateway import printable
 
     told = [[printable.text(cell) for cell in row] for row in rows]
-    for line in printable.table(titles, told, columns=_columns(), measure=cell_len):
+    for line in printable.table(titles, told, columns=columns(), measure=cell_len):
         click.echo(line)
 
 
@@ -117,12 +122,12 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     from gateway import printable
 
     told = [(title, printable.text(str(value))) for title, value in facts]
-    for line in printable.facts(told, columns=_columns()):
+    for line in printable.facts(told, columns=columns()):
         click.echo(line)
 
 
-def _columns() -> int:
-    """How wide a line may be."""
+def columns() -> int:
+    """How wide a line may be: as a screen is, or as long as it is for a program."""
     from rich.console import Console
 
     return Console().width if sys.stdout.isatty() else UNCUT
@@ -157,6 +162,7 @@ class _Moment(click.ParamType[float]):
             self.fail(f'{value!r} is no time: write "2h" for two hours ago, or "2026-11-22 11:00"', param, ctx)
 
 
+MOST = 10_000  # that a list shows at once
 NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
 _OPTIONS: dict[str, Callable[[Command], Command]] = {
     "connector": click.option("--connector", "connector_id", type=NUMBER, help="Only those of this connector."),
@@ -172,7 +178,7 @@ _OPTIONS: dict[str, Callable[[Command], Command]] = {
         help='Only what came later: "2h" (s, m, h, d) ago, or a date, with a time or without.',
     ),
     "most": click.option(
-        "--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first."
+        "--most", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many, newest first."
     ),
     "json": click.option("--json", "as_json", is_flag=True, help="For programs."),
 }

@@ -78,7 +78,12 @@ _RECORD = sa.select(
 
 def listed(database: Database, chosen: Choice = EVERY, *, most: int) -> list[EventRecord]:
     """The newest `most` of the chosen events, newest first."""
-    query = _RECORD.where(*_conditions(database, chosen)).order_by(event.c.id.desc()).limit(most)
+    return meeting(database, *_conditions(database, chosen), most=most)
+
+
+def meeting(database: Database, *conditions: sa.ColumnElement[bool], most: int) -> list[EventRecord]:
+    """The newest `most` events for which all of these hold, newest first."""
+    query = _RECORD.where(*conditions).order_by(event.c.id.desc()).limit(most)
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 

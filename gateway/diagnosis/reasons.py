@@ -80,6 +80,11 @@ def facts(meaning: Meaning) -> Iterator[tuple[str, str]]:
     yield "source", table.sources[meaning.source]
 
 
+def who(name: rules.Who) -> str:
+    """Say in words who acts."""
+    return _table().who[name]
+
+
 def grouped() -> Iterator[tuple[str, list[Meaning]]]:
     """Every code, by who acts, in words."""
     for who, words in _table().who.items():

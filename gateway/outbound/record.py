@@ -120,7 +120,12 @@ def settle(
 
 def listed(database: Database, chosen: Choice = EVERY, *, most: int, now: float) -> list[Sent]:
     """The newest `most` of the chosen ones, newest first."""
-    ids = sa.select(send.c.id).where(*_conditions(chosen, now)).order_by(send.c.id.desc()).limit(most)
+    return meeting(database, *_conditions(chosen, now), most=most, now=now)
+
+
+def meeting(database: Database, *conditions: sa.ColumnElement[bool], most: int, now: float) -> list[Sent]:
+    """The newest `most` for which all of these hold, newest first."""
+    ids = sa.select(send.c.id).where(*conditions).order_by(send.c.id.desc()).limit(most)
     return database.read(lambda connection: _joined(connection, ids, now))
 
 

@@ -1,0 +1,189 @@
+"""`trace`: one story of a message, a customer or a file, why it did not arrive, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import click
+
+from gateway import cli, printable
+from gateway.cli.spool import look, opened_spool
+from gateway.clock import WallClock
+from gateway.diagnosis import asked, conclusion, fate, material, reasons, story
+from gateway.diagnosis.trace import Searched, Tracer
+from gateway.store.turned_away import Turned
+
+UNKNOWN = 1  # the exit status
+LATELY_SECONDS = 24 * 3600.0
+MOST_CONTACTS = 3  # that are named at the head of a story
+WHO = max(map(len, (story.CUSTOMER, story.TURNED_AWAY))) + printable.GAP
+
+
+@click.command()
+@click.argument("what", metavar="WHAT...", nargs=-1, required=True)
+@click.option("--reveal", is_flag=True, help="Show phone numbers whole. That is recorded.")
+@cli.options("since", "most", "json")
+@click.pass_obj
+def trace(
+    invocation: cli.Invocation, what: tuple[str, ...], *, reveal: bool, since: float | None, most: int, as_json: bool
+) -> None:
+    """Tell what happened to a message, a customer or a file: why it did not arrive, and what to do.
+
+    WHAT is Sinch's id of a message, contact or conversation; the number of an event, a send or an attachment; any link
+    to an attachment; a request id; a reference of ours; or a customer's number in any spelling. Where one number is
+    several things, all are told: `trace event 17` says which. It works while the gateway is down. The exit status is 1
+    if nothing is known of WHAT.
+    """
+    settings, question = invocation.settings(), asked.read(" ".join(what))
+    telling = _Telling(now=WallClock().now(), most=most, reveal=reveal)
+    with opened_spool(invocation) as spool:
+        if reveal:
+            look(spool, "the phone numbers of a trace")
+        tracer = Tracer(settings, spool, now=telling.now, since=since or 0.0, most=most)
+        found = tracer.find(question)
+        searched = None if found else tracer.searched()
+        refused = [] if found else tracer.turned_away(since=telling.now - LATELY_SECONDS)
+    if as_json:
+        unknown = {} if searched is None else _unknown_for_programs(searched, refused)
+        cli.print_json({"stories": [telling.for_programs(about) for about in found]} | unknown)
+    else:
+        lines = telling.stories(found) if searched is None else _unknown(question, searched, refused)
+        click.echo("\n".join(telling.shown(line) for line in lines))
+    click.get_current_context().exit(0 if found else UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Telling:
+    """How stories are told: the newest `most` lines of each, and phone numbers whole or masked."""
+
+    now: float
+    most: int
+    reveal: bool
+
+    def shown(self, text: str) -> str:
+        return text if self.reveal else story.masked(text)
+
+    def stories(self, found: Sequence[material.Material]) -> Iterator[str]:
+        for place, about in enumerate(found):
+            yield from ("",) * bool(place)
+            yield from self._story(about)
+        if len(found) > 1:
+            kinds = sorted({about.kind for about in found})
+            before = f", with what it is before it ({', '.join(kinds)})" if len(kinds) > 1 else ""
+            yield ""
+            yield from _wrapped(f"These are {len(found)} stories. Ask for one of them by its id{before}.")
+
+    def for_programs(self, about: material.Material) -> dict[str, object]:
+        moments = story.moments(about)
+        concluded = conclusion.conclude(about, now=self.now)
+        return {
+            "kind": about.kind,
+            "name": self.shown(about.name),
+            "contacts": self._contacts(about),
+            "connectors": list(about.connectors),
+            "earlier": about.earlier + max(len(moments) - self.most, 0),
+            "moments": [
+                dataclasses.asdict(moment) | {"at": cli.written(moment.at), "says": self.shown(moment.says)}
+                for moment in moments[-self.most :]
+            ],
+            "conclusions": [
+                dataclasses.asdict(one) | {"at": cli.written(one.at), "sentence": self.shown(one.sentence)}
+                for one in concluded
+            ],
+        }
+
+    def _story(self, about: material.Material) -> Iterator[str]:
+        moments = story.moments(about)
+        newest = moments[-self.most :]
+        earlier = about.earlier + len(moments) - len(newest)
+        yield from _wrapped(self._title(about))
+        if earlier:
+            more = (
+                f"--most {earlier + self.most} tells all" if earlier + self.most <= cli.MOST else "--since tells more"
+            )
+            yield from _wrapped(f"The newest part; {earlier} more before it: {more}.")
+        for day, of_day in groupby(newest, key=lambda moment: _day(moment.at)):
+            yield from ("", day)
+            for moment in of_day:
+                head = f" {cli.written(moment.at)[11:19]}  {moment.who:<{WHO}}"
+                yield from _wrapped(moment.says, head=head)
+        yield ""
+        for one in conclusion.conclude(about, now=self.now):
+            yield from _concluded(one)
+
+    def _title(self, about: material.Material) -> str:
+        whom, accounts = self._contacts(about), [f"connector {number}" for number in about.connectors]
+        if about.kind == "contact":
+            return ", ".join((f"Contact {' and '.join(whom) or about.name}", *accounts))
+        name = f"{about.kind.capitalize()} {about.name}".strip()
+        return ", ".join((name, *(f"contact {one}" for one in whom[:MOST_CONTACTS]), *accounts))
+
+    def _contacts(self, about: material.Material) -> list[str]:
+        """Each contact by its id and number, as far as they are known."""
+        return [
+            f"{contact_id} ({told})" if contact_id and told else contact_id or told
+            for contact_id, identity in about.contacts
+            for told in [(identity if self.reveal else story.number(identity)) if identity else ""]
+        ]
+
+
+def _concluded(one: fate.Conclusion) -> Iterator[str]:
+    times = f" ({one.times} times, the last {cli.written(one.at)})" if one.times > 1 else ""
+    yield from _wrapped(f"{one.sentence}{times}", head=" Result  " if one.fine else " Why     ")
+    if one.remedy:
+        yield from _wrapped(one.remedy, head=" Do      ")
+    if one.who and not one.fine:
+        code = f"; code {one.code}" if one.code else ""
+        yield from _wrapped(f"{reasons.who(one.who)}{code}", head=" Who     ")
+
+
+def _day(at: float) -> str:
+    return f"{cli.written(at)[:10]} (UTC{cli.written(at)[19:]})"
+
+
+def _wrapped(text: str, *, head: str = "") -> list[str]:
+    """On a screen as wide as that is, for a program one line. Nothing is cut: ids are whole."""
+    lines = textwrap.wrap(
+        printable.text(text),
+        cli.columns(),
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines or [head.rstrip()]
+
+
+def _unknown(question: asked.Question, searched: Searched, refused: Sequence[Turned]) -> Iterator[str]:
+    since = f", the oldest of {cli.written(searched.oldest_at)}" if searched.oldest_at else ""
+    word = "this link" if question.link else story.number(question.phone.whole[0]) if question.phone else question.word
+    events = printable.counted(searched.events, "event")
+    sends, files = printable.counted(searched.sends, "send"), printable.counted(searched.attachments, "attachment")
+    yield from _wrapped(f"Nothing is known of {word}{f' as {question.kind}' if question.kind else ''}.")
+    yield from _wrapped(
+        f"Looked through {events}{since}, {sends} and {files}, by ids, numbers, contacts, requests and references, and "
+        "through the bodies of callbacks. What was turned away is no event; of a request the log may tell more."
+    )
+    yield from ("", "What can be asked for:")
+    for name, says in asked.KINDS.items():
+        yield from _wrapped(says, head=f" {name:<14}")
+    if refused:
+        yield from ("", "Turned away in the last day, the latest first; it may be among these:")
+    for row in refused[: conclusion.MOST]:
+        about, times = f" ({row.about})" if row.about else "", printable.counted(row.count, "time")
+        says = f"{times}, door {row.door}: {row.reason}{about}. {_remedy(row)}"
+        yield from _wrapped(says, head=f" {cli.written(row.last_at)}  ")
+
+
+def _remedy(row: Turned) -> str:
+    meaning = reasons.explain(row.reason)
+    return meaning.remedy if meaning else ""
+
+
+def _unknown_for_programs(searched: Searched, refused: Sequence[Turned]) -> dict[str, object]:
+    rows = [cli.for_programs(row) | {"remedy": _remedy(row)} for row in refused]
+    return {"searched": cli.for_programs(searched), "turned_away": rows}

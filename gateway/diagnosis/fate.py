@@ -1,0 +1,156 @@
+"""What became of one message to a customer, and why. Nothing is looked up.
+
+The nearest cause counts: what is known of its file outweighs what was reported of the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway import rules
+from gateway.diagnosis import reasons
+from gateway.diagnosis.material import Material, Shelved, blames_file
+from gateway.diagnosis.story import when
+from gateway.outbound import record
+from gateway.store.reports import Filed
+
+SOON_SECONDS = 60.0  # so long nothing needs to have been reported
+WINDOW = "OUTSIDE_ALLOWED_SENDING_WINDOW"
+WAIT = "Wait: the customer's phone may be off. WhatsApp reports it when it is delivered."
+NO_REPORTS = (
+    "Wait a minute. If nothing is ever reported of any message, the app's webhook lacks the trigger MESSAGE_DELIVERY, "
+    "or leads elsewhere."
+)
+UNKNOWN_CODE = "Nothing is written down of this code: ask Sinch's support, with the message id."
+DOUBT = "Ask the customer, or Sinch's support with the correlation id."
+BEGAN = {
+    record.REJECTED: "The customer did not get {what}: Sinch did not take it, {words}",
+    record.UNSENT: "The customer did not get {what}: it could not be handed over to Sinch, {words}",
+    record.UNKNOWN: "Nobody knows yet whether the customer got {what}: {words}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """One cause, who acts, and what to do. `fine`: nothing went wrong. `times`: how often, the last `at`."""
+
+    at: float  # epoch seconds
+    sentence: str
+    remedy: str = ""
+    who: rules.Who | None = None
+    code: str = ""
+    fine: bool = False
+    times: int = 1
+
+
+def meant(at: float, sentence: str, meaning: reasons.Meaning | None, code: str) -> Conclusion:
+    """Conclude from what a code means; None of one that is not known."""
+    remedy, who = (meaning.remedy, meaning.who) if meaning else (UNKNOWN_CODE, None)
+    return Conclusion(at=at, sentence=ended(sentence), remedy=remedy, who=who, code=code)
+
+
+def ended(sentence: str) -> str:
+    """End a sentence whose words are somebody else's."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
+def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
+    """Conclude what became of a message that came through the private door."""
+    known = {shelved.record.attachment_id: shelved for shelved in material.files}
+    files = [known[one.attachment_id] for one in sent.attachments if one.attachment_id in known]
+    what, at = _named(sent, files), sent.ended_at or sent.started_at
+    if sent.fate is not None:
+        return of_fate(what, sent.fate, files, material)
+    if sent.outcome == record.REFUSED:
+        return _of_refusal(f"The customer did not get {what}", sent, files, at)
+    if sent.outcome in BEGAN:
+        words = ": ".join(filter(None, (sent.code or str(sent.status or ""), sent.words)))
+        sentence = BEGAN[sent.outcome].format(what=what, words=words)
+        return meant(at, sentence, reasons.explain(sent.code), sent.code)
+    if sent.evidence.doubtful:
+        sentence = f"Nobody can tell what became of {what}: several messages without an answer have its correlation id."
+        return Conclusion(at=at, sentence=sentence, remedy=DOUBT, who="sinch", code="in doubt")
+    if sent.outcome == record.SENDING:
+        return Conclusion(at=at, sentence=f"{capital(what)} is on its way to Sinch.", fine=True)
+    sentence = f"Sinch took {what} at {when(at)}, and has reported nothing of it since."
+    late = now - at > SOON_SECONDS
+    return Conclusion(at=at, sentence=sentence, remedy=NO_REPORTS, who="sinch", code="no report", fine=not late)
+
+
+def of_fate(what: str, fate: Filed, files: Sequence[Shelved], material: Material) -> Conclusion:
+    """Conclude from the report that decides; `files`: those of the message, or those that may be."""
+    at = fate.reported_at
+    if fate.status in ("DELIVERED", "READ"):
+        has = "has read" if fate.status == "READ" else "has"
+        return Conclusion(at=at, sentence=f"The customer {has} {what}: {fate.status}, {when(at)}.", fine=True)
+    if fate.status != "FAILED":
+        sentence = f"{capital(what)} is on its way: {fate.status}, {when(at)}."
+        return Conclusion(at=at, sentence=sentence, remedy=WAIT, who="wait", fine=True)
+    began, codes = f"The customer did not get {what}", _codes(fate)
+    if blames_file(fate) and (nearer := _of_its_file(began, fate, files, material)):
+        return nearer
+    meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
+    said = meaning.sentence if meaning else ": ".join(filter(None, (codes, fate.description)))
+    window = f" {_window(material)}" if fate.code == WINDOW else ""
+    return meant(at, ended(f"{began}: {said}") + window, meaning, codes)
+
+
+def judged(at: float, began: str, shelved: Shelved, *, code: str = "") -> Conclusion:
+    """Conclude from the verdict on a file that is refused."""
+    verdict = shelved.verdict
+    if verdict is None:
+        return Conclusion(at=at, sentence=f"{began}.", code=code)
+    sentence = ended(f"{began}: {verdict.reason}")
+    return Conclusion(at=at, sentence=sentence, remedy=verdict.remedy, who="agent", code=code or verdict.code or "")
+
+
+def capital(words: str) -> str:
+    """Begin a sentence with them."""
+    return words[:1].upper() + words[1:]
+
+
+def _named(sent: record.Sent, files: Sequence[Shelved]) -> str:
+    """Name a message by its files, else by its id at Sinch, else by ours."""
+    known = {shelved.record.attachment_id: shelved.name for shelved in files}
+    names = [known.get(one.attachment_id, f"attachment {one.attachment_id}") for one in sent.attachments]
+    return " and ".join(names) or (f"message {sent.message_id}" if sent.message_id else f"send {sent.send_id}")
+
+
+def _of_refusal(began: str, sent: record.Sent, files: Sequence[Shelved], at: float) -> Conclusion:
+    """What the gateway refused: for a file, or for what stands in the message, or for how something is set up."""
+    for shelved in files:
+        failure = shelved.record.failure
+        if failure and sent.code.startswith("MEDIA_NOT") and (cause := reasons.explain(failure.reason)):
+            return meant(at, f"{began}: {cause.sentence}", cause, sent.code)
+        if shelved.verdict and shelved.verdict.code == sent.code:
+            return judged(at, began, shelved)
+    meaning = reasons.of_refusal(sent.code, sentence=sent.words)
+    return meant(at, f"{began}: {meaning.sentence if meaning else sent.words or sent.code}", meaning, sent.code)
+
+
+def _of_its_file(began: str, fate: Filed, files: Sequence[Shelved], material: Material) -> Conclusion | None:
+    """Why its file could not be had, or was not taken; None where nothing is wrong with it here."""
+    at, codes = fate.reported_at, _codes(fate)
+    for shelved in files:
+        guess = f", probably {shelved.name}" if shelved in material.suspects else ""
+        if shelved.refused:
+            return judged(at, f"{began}{guess}", shelved, code=codes)
+        failure = shelved.record.failure
+        if failure and (cause := reasons.explain(failure.reason)):
+            return meant(at, f"{began}{guess}: {cause.sentence}", cause, codes)
+    for row in material.refusals:
+        if row.door == "attachments":
+            refused = f"links to files were turned away, {row.count} until {when(row.last_at)}: {row.reason}"
+            return meant(at, f"{began}: {refused}", reasons.explain(row.reason), codes)
+    return None
+
+
+def _codes(fate: Filed) -> str:
+    return " ".join(filter(None, (fate.code, fate.sub_code, fate.channel_code)))
+
+
+def _window(material: Material) -> str:
+    if material.wrote_at is None:
+        return "No message of the customer's is kept from before it."
+    return f"The customer had written last at {when(material.wrote_at)}."

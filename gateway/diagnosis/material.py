@@ -1,0 +1,152 @@
+"""What one story is made of, as it was gathered: events, sends, files, and what happened beside them.
+
+Of what customers and agents write, it holds nothing but what kind of message it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import printable
+from gateway.attachments.decision import KnownAttachment
+from gateway.delivery.records import EventRecord
+from gateway.inspection.rulebook import VerdictKind
+from gateway.inspection.verdicts import Verdict
+from gateway.outbound.record import Sent
+from gateway.store.reports import Filed
+from gateway.store.turned_away import Turned
+
+# What may be said of a message whose file could not be had, or was not taken.
+BLAMES_FILE = re.compile(r"MEDIA_|ATTACHMENT_|CHANNEL_FAILURE$|BAD_REQUEST$")
+GO_ON = ("contact", "conversation")  # kinds of stories that are never at their end
+BESIDE_SECONDS = 900.0  # so long before or after something else may belong to it
+MESSAGES = ("MESSAGE_INBOUND", "MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION")  # named by their own id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """An event, and what its body says of itself."""
+
+    record: EventRecord
+    message_id: str = ""  # of the message that it brings, or tells of
+    conversation_id: str = ""
+    content: str = ""  # what kind of message: text, media …
+
+    @property
+    def filed(self) -> Filed | None:
+        """What it reports of a message."""
+        told = self.record.told
+        if told is None:
+            return None
+        return Filed(**vars(told), event_id=self.record.event_id, reported_at=self.record.accepted_at)
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """An attachment, and what WhatsApp makes of its file as the settings are now."""
+
+    record: KnownAttachment
+    verdict: Verdict | None
+
+    @property
+    def name(self) -> str:
+        return self.record.name or f"attachment {self.record.attachment_id}"
+
+    @property
+    def refused(self) -> bool:
+        return self.verdict is not None and self.verdict.kind is VerdictKind.REFUSED
+
+    @property
+    def troubled_at(self) -> float:
+        """When it could not be had, or was seen to be refused; 0.0 where nothing is wrong with it."""
+        failed = self.record.failure.at if self.record.failure else 0.0
+        return max(failed, (self.record.acquired_at or 0.0) if self.refused else 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """All that there is for one story. `events` and `sends`: the newest; `earlier`: how many more there are."""
+
+    kind: str
+    name: str
+    events: tuple[Kept, ...] = ()
+    sends: tuple[Sent, ...] = ()
+    files: tuple[Shelved, ...] = ()
+    suspects: tuple[Shelved, ...] = ()  # files that what is reported may be about
+    turned: tuple[Turned, ...] = ()
+    earlier: int = 0
+    link: str = ""  # what is wrong with the link that was asked about
+    ahead: int | None = None  # the event that the newest one that waits is waiting for
+    wrote_at: float | None = None  # when the customer wrote last before what was sent last
+
+    @property
+    def connectors(self) -> tuple[int, ...]:
+        return tuple(sorted({*(k.record.connector_id for k in self.events), *(s.connector_id for s in self.sends)}))
+
+    @property
+    def contacts(self) -> tuple[tuple[str, str], ...]:
+        """Of each its id and channel identity, as far as they are known."""
+        told = [(k.record.contact_id, k.record.identity) for k in self.events]
+        known = {contact_id: identity for contact_id, identity in told if identity}
+        told += [(sent.contact_id, sent.identity) for sent in self.sends]
+        return tuple(dict.fromkeys((one, known.get(one, identity)) for one, identity in told if one or identity))
+
+    @property
+    def began_at(self) -> float | None:
+        moments = [*(kept.record.accepted_at for kept in self.events), *(sent.started_at for sent in self.sends)]
+        return min(moments, default=None)
+
+    @property
+    def blames_a_file_at(self) -> float | None:
+        """When it was last reported that a message failed for what may be its file, which is not known."""
+        known = {sent.message_id for sent in self.sends if sent.attachments}
+        filed = [kept.filed for kept in self.events if kept.filed and kept.filed.message_id not in known]
+        return max((told.reported_at for told in filed if blames_file(told)), default=None)
+
+    @property
+    def refusals(self) -> list[Turned]:
+        """Who was turned away and may belong to it: of one message, while that happened; of a customer, since then."""
+        accounts, goes_on = {str(number) for number in self.connectors}, self.kind in GO_ON
+        ended_at = max((kept.record.accepted_at for kept in self.events), default=float("inf"))
+        doors = {"outbound"} if goes_on else set()
+        doors |= {"attachments"} if self.kind in ("attachment", "link") or self.blames_a_file_at else set()
+        return [
+            row
+            for row in self.turned
+            if row.door in doors or (row.door == "ingress" and row.about in accounts)
+            if goes_on or row.first_at <= ended_at + BESIDE_SECONDS
+        ]
+
+
+def content(record: EventRecord, body: bytes) -> Kept:
+    """Tell what the body of an event says of itself. Never raises."""
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        envelope = None
+    inner = [value for value in envelope.values() if isinstance(value, dict)] if isinstance(envelope, dict) else []
+    told = record.told.message_id if record.told else ""
+    found = {name: _text(inner, name) for name in ("id", "message_id", "conversation_id")}
+    message: dict[str, Any] = next(
+        (value["contact_message"] for value in inner if isinstance(value.get("contact_message"), dict)), {}
+    )
+    return Kept(
+        record=record,
+        message_id=told or found["id" if record.kind in MESSAGES else "message_id"],
+        conversation_id=found["conversation_id"],
+        content=next((name.removesuffix("_message") for name in message if name.endswith("_message")), ""),
+    )
+
+
+def blames_file(told: Filed) -> bool:
+    """Whether a report may be about a file."""
+    codes = (told.code, told.sub_code)
+    return told.status == "FAILED" and any(BLAMES_FILE.match(code) for code in codes)
+
+
+def _text(inner: list[dict[str, Any]], name: str) -> str:
+    found = next((value[name] for value in inner if isinstance(value.get(name), str)), "")
+    return printable.text(found[:256])

@@ -1,0 +1,318 @@
+"""What is found of what was asked about, and what it comes to: planted in a spool, one cause after another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.attachments.register import Fetches, Register
+from gateway.delivery import claims
+from gateway.diagnosis import asked, conclusion, story
+from gateway.diagnosis.fate import Conclusion
+from gateway.diagnosis.material import Material
+from gateway.diagnosis.trace import Tracer
+from gateway.errors import NotFound, Unavailable
+from gateway.ingress import events, intake
+from gateway.inspection.structure import Inspection
+from gateway.outbound import record
+from gateway.outbound.record import Attached
+from gateway.phrases import Finding, Reason
+from gateway.store.engines import Database
+from gateway.store.turned_away import Ring
+from tests.config_samples import settings
+from tests.service_samples import HandClock
+from tests.spool_samples import accept, callback, draft, reported
+from tests.together import together
+
+NOW = 1_700_000_000.0
+NUMBER = "+491701234567"
+SETTINGS = settings(attachments={"proxy_token": "the proxy token of the tests"})
+WORD = Inspection(
+    mime="application/msword", size_bytes=12_345, traits=frozenset(), details={}, opinion="", reader="ole"
+)
+
+
+def find(spool: Database, words: str, *, most: int = 50, since: float = 0.0, now: float = NOW + 600) -> list[Material]:
+    return Tracer(SETTINGS, spool, now=now, since=since, most=most).find(asked.read(words))
+
+
+def told(spool: Database, words: str) -> Conclusion:
+    """What the one story ends with."""
+    [material] = find(spool, words)
+    return conclusion.conclude(material, now=NOW + 600)[0]
+
+
+def wrote(spool: Database, message: str = "M1", *, now: float = NOW, identity: str = NUMBER, **changes: Any) -> int:
+    return accept(spool, message, now=now, identity=identity, **changes)
+
+
+def failed(spool: Database, outcome: str, *, end: str = "") -> None:
+    """The customer's message M1, tried once with that outcome; `end`: as which it is parked."""
+    wrote(spool)
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+    if end:
+        claims.park(spool, taken, outcome=f"{outcome}: {end}", now=NOW + 1)
+    else:
+        claims.postpone(spool, taken, outcome=outcome, due_at=0, failures=1, failing_since=NOW, now=NOW + 1)
+
+
+def report(spool: Database, status: str = "FAILED", *, message: str = "S1", at: float = NOW + 5, **reason: str) -> None:
+    """A report on a message of Motion's that did not come through the private door."""
+    intake.accept(spool, reported(message, status, **({"reason": reason} if reason else {})), now=at)
+
+
+def sent(
+    spool: Database, code: str = "", *, words: str = "", message: str = "", files: tuple[Attached, ...] = ()
+) -> None:
+    """A message of Motion's, as the private door has recorded it: refused with that code, or accepted as `message`."""
+    made = draft(1, attachments=files)
+    if code:
+        record.refuse(spool, made, status=400, code=code, words=words, now=NOW)
+    else:
+        record.begin(spool, made, now=NOW)
+        record.settle(spool, 1, outcome="accepted", status=200, message_id=message, now=NOW + 1)
+
+
+def has_file(spool: Database, name: str = "report.doc") -> None:
+    Register(spool).acquired("42", digest=bytes(32), name=name, seen=WORD, now=NOW)
+
+
+def has_none(spool: Database, reason: Reason, error: type[NotFound | Unavailable] = NotFound) -> None:
+    Register(spool).failed("42", error(reason), digest=None, now=NOW)
+
+
+def turned(spool: Database, door: str, reason: str, about: str = "7") -> None:
+    ring = Ring(spool, clock=HandClock(NOW + 4), later=lambda _seconds, _work: None)
+    ring.note(door, reason, about=about)
+    ring.write()
+
+
+ATTACHED = (Attached(field="message.media_message.url", attachment_id="42", digest="", verdict="", code=""),)
+
+# The cause; how it is planted; what is asked; what is answered, and what to do about it.
+Row = tuple[Callable[[Database], object], str, str, str]
+CAUSES: dict[str, Row] = {
+    "Motion knows no such account": (lambda s: failed(s, "404"), "M1", "answered 404", "account.connector_id"),
+    "Motion does not believe the callback": (lambda s: failed(s, "401"), "M1", "answered 401", "Receive URL"),
+    "Motion answers what nobody knows": (lambda s: failed(s, "418"), NUMBER, "Motion answered 418", "Motion's log"),
+    "Motion is down": (lambda s: failed(s, "connection refused"), NUMBER, "Nothing listens", "motion.url"),
+    "Motion's certificate is over": (lambda s: failed(s, Reason.TLS_REFUSED), NUMBER, "expired", "Renew"),
+    "an event is parked": (
+        lambda s: failed(s, "404", end="5 tries failed while others arrived"),
+        "M1",
+        "parked",
+        "replay 1",
+    ),
+    "nobody tried yet": (wrote, "M1", "not tried yet", "motion-gateway ready"),
+    "another of the contact's is first": (
+        lambda s: (failed(s, "503"), wrote(s, "M2")),
+        "M2",
+        "waits behind event 1",
+        "trace event 1",
+    ),
+    "an old signature": (
+        lambda s: intake.accept(s, replace(callback("M1", identity=NUMBER), stale=True, nonce="n"), now=NOW),
+        "M1",
+        "signature too old",
+        "NTP",
+    ),
+    "DISPATCH mode": (lambda s: wrote(s, findings=(Finding.DISPATCH_MODE,)), "M1", "DISPATCH", "Conversation"),
+    "a signature that is wrong": (
+        lambda s: (wrote(s), delivered(s), turned(s, "ingress", Reason.SIGNATURE_WRONG)),
+        NUMBER,
+        "signature wrong",
+        "webhook_secrets",
+    ),
+    "outside the window": (
+        lambda s: (wrote(s, now=NOW - 90_000), delivered(s), report(s, code="OUTSIDE_ALLOWED_SENDING_WINDOW")),
+        "S1",
+        "had written last at",
+        "until the customer writes again",
+    ),
+    "blocked by Meta": (lambda s: report(s, code="NO_PERMISSION"), "S1", "did not get message S1", "Meta"),
+    "not opted in": (lambda s: report(s, code="RECIPIENT_NOT_OPTED_IN"), "S1", "did not get message S1", ""),
+    "rate limited": (lambda s: report(s, code="RATE_LIMITED"), "S1", "too many messages", "Send it again"),
+    "a code nobody knows": (lambda s: report(s, code="NEW", description="so"), "S1", "NEW: so", "Sinch's support"),
+    "a file that WhatsApp takes in no form": (
+        lambda s: (has_file(s), sent(s, "CHANNEL_FAILURE", files=ATTACHED)),
+        "42",
+        "The customer did not get report.doc: A Word document in the old format",
+        "PDF",
+    ),
+    "the same with the private door closed": (
+        lambda s: (has_file(s), report(s, code="CHANNEL_FAILURE")),
+        "S1",
+        "did not get message S1, probably report.doc: A Word document in the old format",
+        "PDF",
+    ),
+    "a file that was deleted at Motion": (
+        lambda s: (has_none(s, Reason.GONE), sent(s, "MEDIA_NOT_REACHABLE", files=ATTACHED)),
+        "mg-1",
+        "did not get attachment 42: Motion has no such file",
+        "the agent sends it again",
+    ),
+    "a file that was deleted, with the private door closed": (
+        lambda s: (has_none(s, Reason.GONE), report(s, code="MEDIA_NOT_REACHABLE")),
+        "S1",
+        "probably attachment 42: Motion has no such file",
+        "the agent sends it again",
+    ),
+    "credentials that Motion refuses": (
+        lambda s: has_none(s, Reason.CREDENTIALS_REFUSED, Unavailable),
+        "/api/attachments/42/download",
+        "Nobody can have attachment 42",
+        "motion.username",
+    ),
+    "a wrong proxy token": (
+        lambda s: (turned(s, "attachments", Reason.TOKEN_REFUSED, ""), report(s, code="MEDIA_NOT_REACHABLE")),
+        "S1",
+        "token refused",
+        "attachments.proxy_token",
+    ),
+    "a wrong proxy token, asked by its link": (
+        has_file,
+        "https://gateway.example.com/api/attachments/42/download?token=wrong",
+        "The token in this link opens nothing",
+        "attachments.proxy_token",
+    ),
+    "a text that is too long": (
+        lambda s: sent(s, "MESSAGE_SPLIT_REQUIRED", words="The text has 5000 characters; WhatsApp takes 4096."),
+        "send 1",
+        "did not get send 1: The text has 5000 characters",
+        "several messages",
+    ),
+    "a template": (lambda s: sent(s, "TEMPLATES_NOT_ALLOWED"), "request-1", "templates do not pass", "24 hours"),
+    "no report at all": (lambda s: sent(s, message="S1"), "S1", "has reported nothing", "MESSAGE_DELIVERY"),
+}
+
+
+def delivered(spool: Database) -> None:
+    while claimed := claims.claim(spool, due_by=NOW + 9, now=NOW + 9, most=1, lease_seconds=90):
+        [taken] = claimed
+        claims.delivered(spool, taken, outcome="200", now=taken.accepted_at)
+
+
+@pytest.mark.parametrize(("plant", "words", "says", "remedy"), CAUSES.values(), ids=CAUSES)
+def test_the_cause_is_named_with_its_remedy(
+    spool: Database, plant: Callable[[Database], object], words: str, says: str, remedy: str
+) -> None:
+    plant(spool)
+    found = told(spool, words)
+    assert says in found.sentence
+    assert remedy in found.remedy
+    assert not found.fine
+
+
+def test_what_arrived_is_said_both_ways(spool: Database) -> None:
+    wrote(spool)
+    report(spool, "READ")
+    delivered(spool)
+    [material] = find(spool, "c1")
+    found = conclusion.conclude(material, now=NOW)
+    assert [one.fine for one in found] == [True, True]
+    assert "has read message S1" in found[0].sentence
+    assert "Motion has event 1 since" in found[1].sentence
+
+
+def test_a_story_is_found_by_whatever_names_it(spool: Database) -> None:
+    wrote(spool)
+    sent(spool, message="S1")
+    for words in (
+        "1",
+        "event 1",
+        "send 1",
+        "M1",
+        "S1",
+        "c1",
+        "mg-1",
+        "request-M1",
+        "request-1",
+        NUMBER,
+        "0170 1234567",
+    ):
+        assert find(spool, words), words
+
+
+def test_it_is_told_in_the_order_of_time_with_each_try(spool: Database) -> None:
+    wrote(spool)
+    for second, outcome in enumerate(("503", "503", "connection refused"), 1):
+        [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+        again: dict[str, Any] = {"failures": 1, "failing_since": NOW, "due_at": 0.0}
+        claims.postpone(spool, taken, outcome=outcome, now=NOW + second, **again)
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+    claims.delivered(spool, taken, outcome="200", now=NOW + 9)
+    [material] = find(spool, "M1")
+    moments = story.moments(material)
+    assert [(moment.at - NOW, moment.who) for moment in moments] == [
+        (0, "customer"),
+        (1, "Motion"),
+        (3, "Motion"),
+        (9, "Motion"),
+    ]
+    assert "answers 503, 2 times until" in moments[1].says
+    assert "at try 4" in moments[3].says
+
+
+def test_the_same_cause_is_told_once_with_how_often(spool: Database) -> None:
+    for number in range(3):
+        report(spool, message=f"S{number}", at=NOW + number, code="RATE_LIMITED")
+    delivered(spool)
+    [material] = find(spool, "c1")
+    [found] = conclusion.conclude(material, now=NOW)
+    assert (found.times, found.at) == (3, NOW + 2)
+
+
+def test_a_number_with_two_contacts_is_two_stories(spool: Database) -> None:
+    wrote(spool, "M1", contact="c1")
+    wrote(spool, "M2", contact="c2", connector=8)
+    assert [material.name for material in find(spool, NUMBER)] == ["c2", "c1"]
+
+
+def test_a_conversation_is_found_in_the_bodies(spool: Database) -> None:
+    body = json.dumps({"message": {"id": "M1", "contact_id": "c1", "conversation_id": "V1"}}).encode()
+    accept(spool, body=body, event=events.read(body, connector_id=7))
+    assert [(material.kind, material.name) for material in find(spool, "V1")] == [("conversation", "V1")]
+    assert find(spool, "V") == []
+
+
+def test_of_a_long_story_the_newest_part_is_read_and_the_rest_counted(spool: Database) -> None:
+    for number in range(9):
+        wrote(spool, f"M{number}", now=NOW + number)
+    [material] = find(spool, NUMBER, most=4)
+    assert [kept.record.event_id for kept in material.events] == [6, 7, 8, 9]
+    assert material.earlier == 5
+    [later] = find(spool, NUMBER, since=NOW + 7)
+    assert (len(later.events), later.earlier) == (2, 0)
+
+
+def test_fetches_of_a_file_are_told(spool: Database) -> None:
+    register = Register(spool)
+    has_file(spool)
+    register.count("42", Fetches(1, NOW + 3, NOW + 3, NOW + 900), revoked_before=None)
+    register.close()
+    [material] = find(spool, "attachment 42")
+    assert any(moment.who == "fetch" and moment.at == NOW + 3 for moment in story.moments(material))
+
+
+def test_nothing_is_known_of_what_nobody_has_named(spool: Database) -> None:
+    wrote(spool)
+    for words in ("hello", "app-1", "project-1", "99", "+1 212 555 0100", "/index.html", "event 1x"):
+        assert find(spool, words) == [], words
+
+
+MASKED = {
+    "a number alone": ("to 491701234567 it", "to +49…67 it"),
+    "with its plus": ("+491701234567", "+49…67"),
+    "an id": ("01JQ8V123456789012345678AB", "01JQ8V123456789012345678AB"),
+    "a request": ("mg-1234567890123", "mg-1234567890123"),
+    "an attachment": ("attachment 123456789012", "attachment 123456789012"),
+}
+
+
+@together(("text", "shown"), MASKED.values(), ids=MASKED)
+def test_phone_numbers_are_masked_and_ids_are_whole(text: str, shown: str) -> None:
+    assert story.masked(text) == shown
