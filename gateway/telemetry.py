@@ -46,6 +46,7 @@ MESSAGE = "message_id"
 OUTCOME = "outcome"
 TRIES = "tries"
 FAULT = "fault"
+WINDOW = "window"
 
 _log: Any = structlog.get_logger()
 _json = json.JSONEncoder(default=repr)  # made once: json.dumps would make one for each line

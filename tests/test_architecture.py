@@ -13,7 +13,7 @@ from tests.together import together
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 172
+MOST_MODULES = 174
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 
@@ -67,6 +67,7 @@ FLOORS = {
         "gateway.delivery.records",
         "gateway.delivery.trouble",
         "gateway.outbound.record",
+        "gateway.outbound.window",
         "gateway.attachments.register",
     ),
     "Motion and Sinch": (

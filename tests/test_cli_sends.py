@@ -53,7 +53,8 @@ def spool(file: Path) -> Iterator[Database]:
         intake.accept(opened, reported("M1", "FAILED", reason=window), now=THEN + 2)
         intake.accept(opened, reported("M3", "READ", correlation="tkt", connector=8), now=THEN + 3)
         intake.accept(opened, reported("M5", "DELIVERED", correlation="mg-5", connector=8), now=THEN + 4)
-        record.begin(opened, draft(6), now=WallClock().now())
+        late = {"window": "closed", "heard_at": THEN - 90_000}
+        record.begin(opened, draft(6, **late), now=WallClock().now())
         yield opened
 
 
@@ -132,10 +133,10 @@ def test_a_list_finds(run: Run, options: list[str], ids: list[int]) -> None:
 
 def test_list_shows_the_newest_first_and_what_became_of_each(run: Run) -> None:
     result = run("list")
-    head = ["send", "started", "connector", "kind", "outcome", "code", "fate", "who acts", "message id"]
+    head = ["send", "started", "connector", "kind", "outcome", "code", "window", "fate", "who acts", "message id"]
     assert re.split(r" {2,}", result.stdout.splitlines()[0].strip()) == head
     assert listed(result) == [
-        ["6", "7", "text_message", "sending"],
+        ["6", "7", "text_message", "sending", "closed"],
         ["5", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "DELIVERED", "M5"],
         ["4", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "in doubt", "wait"],
         ["3", "8", "text_message", "unknown", "SEND_FATE_UNKNOWN", "in doubt", "wait"],

@@ -157,6 +157,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "vault_credentials": False,
             "gateway_key": "",
             "foreign_media": "pass",
+            "window": "tell",
             "allow_templates": False,
             "allow_management": False,
         },

@@ -95,6 +95,20 @@ def test_every_sample_has_its_row_and_every_trigger_but_the_unconfirmed_one_its_
     }
 
 
+SAID_BY_THE_CUSTOMER = ("MESSAGE_INBOUND", "EVENT_INBOUND/reaction", "UNSUPPORTED")
+
+
+@together("name", SAMPLES)
+def test_what_a_customer_says_on_whatsapp_opens_the_window_for_answers_and_nothing_else(name: str) -> None:
+    assert read(SAMPLES[name]).opens_window is name.startswith(SAID_BY_THE_CUSTOMER)
+
+
+@pytest.mark.parametrize("channel", ["INSTAGRAM", "whatsapp", "", None, {}])
+def test_on_another_channel_there_is_no_window(channel: object) -> None:
+    sample = changed(SAMPLES["MESSAGE_INBOUND/text"], "message.channel_identity.channel", channel)
+    assert not read(sample).opens_window
+
+
 @together(("name", "told"), WHOSE.items(), ids=WHOSE)
 def test_a_callback_says_what_it_is_and_whose_turn_it_takes(name: str, told: Told) -> None:
     event = read(SAMPLES[name])

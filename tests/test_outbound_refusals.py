@@ -15,7 +15,17 @@ from gateway.phrases import Reason
 from gateway.sinch import Effect, SinchError, Trouble
 from tests.together import together
 
-FACTS = {"most": 1, "length": 2, "why": "x", "key": "k", "method": "PUT", "region": "eu", "reason": "r", "remedy": "m"}
+FACTS = {
+    "most": 1,
+    "length": 2,
+    "why": "x",
+    "key": "k",
+    "method": "PUT",
+    "region": "eu",
+    "reason": "r",
+    "remedy": "m",
+    "ago": "a",
+}
 DOCS = (Path(__file__).parent.parent / "docs" / "outbound.md").read_text("utf-8")
 
 

@@ -78,6 +78,8 @@ WHOLE = {
     "purge_attachments": "attachment",
     "stored_bytes": "(subquery-1)",
     "drop_empty_lanes": "lane",
+    "deeds": "audit",
+    "old_heard": "heard",
     "erase_reports_of_events": "event",
     "erase_events": "event",
     "count_sends": "send",

@@ -11,7 +11,7 @@ from gateway import printable
 from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons, written
 from gateway.cli.spool import opened_spool
 from gateway.clock import WallClock
-from gateway.outbound import record
+from gateway.outbound import record, window
 from gateway.store import Choice, reports
 
 DOUBTFUL = "in doubt"
@@ -33,7 +33,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     if as_json:
         print_json([_all_of(sent) for sent in found])
         return
-    titles = ("send", "started", "connector", "kind", "outcome", "code", "fate", "who acts", "message id")
+    titles = ("send", "started", "connector", "kind", "outcome", "code", "window", "fate", "who acts", "message id")
     print_table(titles, [_row(sent) for sent in found])
 
 
@@ -56,6 +56,7 @@ def _row(sent: record.Sent) -> tuple[str, ...]:
         sent.kind,
         sent.outcome,
         sent.code,
+        sent.window if sent.window == window.CLOSED else "",
         DOUBTFUL if sent.evidence.doubtful else _result(sent.fate) if sent.fate else "",
         reasons.short(_meanings(sent)),
         sent.message_id,
@@ -81,6 +82,8 @@ def _facts(sent: record.Sent) -> Iterator[tuple[str, object]]:
     yield "status", "" if sent.status is None else sent.status
     yield "code", sent.code
     yield "said", sent.words
+    if sent.window:
+        yield "window", _window(sent)
     yield "fate", _fate(sent)
     yield "message id", sent.message_id
     yield "reference", sent.reference
@@ -102,6 +105,12 @@ def _all_of(sent: record.Sent) -> dict[str, object]:
     fate = for_programs(sent.fate) if sent.fate else None
     told = {"meanings": [reasons.for_programs(meaning) for meaning in _meanings(sent)]}
     return known | {"reports": reports, "fate": fate, "in_doubt": sent.evidence.doubtful} | told
+
+
+def _window(sent: record.Sent) -> str:
+    if sent.heard_at is None:
+        return f"{sent.window}: nobody here has heard of the customer"
+    return f"{sent.window}: the customer had written {window.ago(sent.started_at - sent.heard_at)} before"
 
 
 def _fate(sent: record.Sent) -> str:

@@ -159,6 +159,7 @@ Keys = Annotated[tuple[_AKey, ...], BeforeValidator(fields.sequence), _AllStars,
 Region = Annotated[Literal["eu", "us"], PlainValidator(fields.choice("eu", "us"))]
 Unsigned = Annotated[Literal["refuse", "allow"], PlainValidator(fields.choice("refuse", "allow"))]
 ForeignMedia = Annotated[Literal["pass", "refuse"], PlainValidator(fields.choice("pass", "refuse"))]
+Window = Annotated[Literal["tell", "refuse"], PlainValidator(fields.choice("tell", "refuse"))]
 Channels = Annotated[
     tuple[Annotated[Literal["WHATSAPP", "INSTAGRAM"], PlainValidator(fields.choice("WHATSAPP", "INSTAGRAM"))], ...],
     BeforeValidator(fields.filled),

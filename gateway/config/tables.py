@@ -157,6 +157,7 @@ class OutboundSettings(Table):
     vault_credentials: kinds.Switch = _default(written=False)
     gateway_key: kinds.Key = _default(None)
     foreign_media: kinds.ForeignMedia = _default("pass")
+    window: kinds.Window = _default("tell")
     allow_templates: kinds.Switch = _default(written=False)
     allow_management: kinds.Switch = _default(written=False)
 

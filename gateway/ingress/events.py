@@ -107,6 +107,7 @@ class Event:
     app_id: str = ""
     project_id: str = ""
     dispatch: bool = False  # sent by an app in DISPATCH mode, whose messages name no contact
+    opens_window: bool = False  # of a customer on WhatsApp, who may be answered for 24 hours from now on
     report: Report | None = None
 
     @property
@@ -140,6 +141,7 @@ def read(body: bytes, *, connector_id: int) -> Event:
         app_id=identifier(envelope.get("app_id")),
         project_id=identifier(envelope.get("project_id")),
         dispatch=content.get("processing_mode") == "DISPATCH",
+        opens_window=trigger.words and _is_of_whatsapp(content) and "contact_event" not in content,
         report=_report(envelope, content, trigger.name) if trigger.name in _REPORTS else None,
     )
 
@@ -148,6 +150,10 @@ def keys_of(message_id: str, *, connector_id: int) -> list[bytes]:
     """The keys of the events that are nothing but something with that id: an inbound message, say."""
     alone = [trigger.name for trigger in TRIGGERS if trigger.columns == ("id",)]
     return [_key(connector_id, name, [message_id]) for name in alone]
+
+
+def _is_of_whatsapp(content: dict[str, Any]) -> bool:
+    return (_at(content, ("channel_identity", "channel")) or content.get("channel")) == "WHATSAPP"
 
 
 def _parse(body: bytes) -> dict[str, Any]:

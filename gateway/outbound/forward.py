@@ -17,7 +17,7 @@ from typing import Any
 from gateway import telemetry
 from gateway.config import Account
 from gateway.errors import SpoolUnavailable, TooManyRequests
-from gateway.outbound import files, message, record, refusals
+from gateway.outbound import files, message, record, refusals, window
 from gateway.outbound.allowed import MESSAGES_SEND, PREPARING_SECONDS, AppIn, Call
 from gateway.outbound.files import Files
 from gateway.outbound.links import Links
@@ -130,11 +130,14 @@ class _Passage:
 
     def _draft(self, send: Send, account: Account) -> Draft:
         reference = OURS + uuid.uuid4().hex
+        channels, now = files.named_channels(send, "", account), self.services.clock.now()
+        standing = window.of(self.services.spool, send, channels=channels, connector_id=account.connector_id, now=now)
         self.facts |= {
             telemetry.CONNECTOR: account.connector_id,
             telemetry.APP: account.app_id,
             telemetry.KIND: send.kind,
             telemetry.REFERENCE: reference,
+            telemetry.WINDOW: window.CLOSED if standing.window == window.CLOSED else None,
         }
         return Draft(
             reference=reference,
@@ -145,12 +148,13 @@ class _Passage:
             identity=send.identity,
             correlation_id=reference if send.correlation_is_free else send.correlation_id,
             request_id=self.incoming.request_id,
+            **vars(standing),
         )
 
     def _prepared(self, send: Send, draft: Draft, attached: Files) -> tuple[bytes, Draft]:
         """The body as it goes out, and what is written down of it. Raises Refused, once that is written down."""
         try:
-            self._require_allowed(send, attached.account)
+            self._require_allowed(send, draft, attached.account)
             body = attached.body(send, correlation_id=draft.reference, before=self._prepared_by())
         except Refused as refused:
             self._write_refused(replace(draft, attachments=tuple(attached.attached)), refused)
@@ -163,18 +167,17 @@ class _Passage:
         """When a message must be ready to leave: later nginx tells Motion that it has left, and shall be right."""
         return self.incoming.began_at + PREPARING_SECONDS + self.services.settings.motion.timeout
 
-    def _require_allowed(self, send: Send, account: Account) -> None:
+    def _require_allowed(self, send: Send, draft: Draft, account: Account) -> None:
         if not self.services.settings.outbound.allow_templates:
             message.require_no_templates(send)
         files.require_fits(send, account)
+        if self.services.settings.outbound.window == "refuse":
+            window.require_open(draft, now=self.services.clock.now())
         require_within(self.services, "sends_per_app", whose=account.app_id)
 
     def _write_refused(self, draft: Draft, refused: Refused) -> None:
         with suppress(SpoolUnavailable):  # what was wrong with the message is of more use than that
-            now = self.services.clock.now()
-            record.refuse(
-                self.services.spool, draft, status=refused.status, code=refused.code, words=refused.says, now=now
-            )
+            record.refuse(self.services.spool, draft, now=self.services.clock.now(), **refused.told)
 
     def _begun(self, draft: Draft) -> int:
         try:
@@ -189,13 +192,7 @@ class _Passage:
             answer, tries = self._handed_over(body, account)
         except Refused as refused:
             outcome = record.UNKNOWN if refused.refusal.sent == "unknown" else record.UNSENT
-            told: dict[str, Any] = {
-                "status": refused.status,
-                "code": refused.code,
-                "tries": refused.tries,
-                "words": refused.says,
-            }
-            self._settle(send_id, outcome=outcome, **told)
+            self._settle(send_id, outcome=outcome, tries=refused.tries, **refused.told)
             raise
         except Exception as error:
             telemetry.failure(Line.UNEXPECTED, error)

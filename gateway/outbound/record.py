@@ -62,6 +62,8 @@ class Draft:
     correlation_id: str  # as it goes out: Motion's, or our reference
     request_id: str
     attachments: tuple[Attached, ...] = ()
+    window: str = ""  # WhatsApp's, as it stood then: `window`
+    heard_at: float | None = None  # when the customer had written last, as far as is known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -78,6 +78,11 @@ class Refused(GatewayError):
     @property
     def code(self) -> str:
         return self.refusal.code
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is written down of it."""
+        return {"status": self.status, "code": self.code, "words": self.says}
 
     @property
     def headers(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import metrics, telemetry
 from gateway.doors import MOST_CALL_BYTES
-from gateway.outbound import allowed, files, forward, gateway_key, record
+from gateway.outbound import allowed, files, forward, gateway_key, record, window
 from gateway.outbound.forward import CallOutcome, IncomingCall
 from gateway.outbound.links import Links
 from gateway.outbound.refusals import Refused
@@ -172,7 +172,10 @@ def _answered(outcome: CallOutcome) -> Response:
     g.decision.update(outcome.facts)
     if connector := outcome.facts.get(telemetry.CONNECTOR):  # of a message
         metrics.count(metrics.SENDS, str(connector), str(outcome.facts.get(telemetry.OUTCOME, record.REFUSED)))
-    return refuse(outcome.answer) if isinstance(outcome.answer, Refused) else _handed_on(outcome.answer)
+    response = refuse(outcome.answer) if isinstance(outcome.answer, Refused) else _handed_on(outcome.answer)
+    if closed := outcome.facts.get(telemetry.WINDOW):
+        response.headers[window.HEADER] = str(closed)
+    return response
 
 
 def _handed_on(answer: Answer) -> Response:

@@ -19,6 +19,7 @@ from gateway.store import audit
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
+HEARD_SECONDS = 2 * 24 * 3600.0  # when a customer wrote is known for so long at least: twice WhatsApp's window
 PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
 
 
@@ -100,6 +101,7 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
     _purge(database, "purge_sends", before=before)
     _purge(database, "purge_nonces", before=before - signature.FUTURE_TOLERANCE_SECONDS)
     _purge(database, "purge_deeds", before=now - audit.KEEP_SECONDS)
+    _forget_heard(database, before=now - max(retention.delivered_seconds, HEARD_SECONDS))
     return deleted
 
 
@@ -144,6 +146,17 @@ def _purge(database: Database, statement: str, **values: object) -> int:
     return total
 
 
+def _forget_heard(database: Database, *, before: float) -> None:
+    """Forget when those wrote last that have not written since."""
+
+    def work(run: Run) -> None:
+        for contact_id, identity, connector_id in old:
+            run("drop_heard", contact_id=contact_id, identity=identity, connector_id=connector_id, before=before)
+
+    while old := database.ask(lambda run: run("old_heard", before=before, most=PURGE_CHUNK)):
+        database.tell(work)
+
+
 def _theirs(contact: str) -> dict[str, str]:
     if not contact.removeprefix("+"):
         raise CommandError("name the contact to erase; nothing was erased")
@@ -155,5 +168,6 @@ def _erase(run: Run, theirs: dict[str, str], *, pending_too: bool) -> Erased:
     events = len(run("erase_events", pending_too=pending_too, **theirs))
     [[left]] = run("count_left", **theirs)
     run("drop_empty_lanes")
+    run("erase_heard", **theirs)
     run("erase_reports_of_sends", **theirs)
     return Erased(events=events, sends=len(run("erase_sends", **theirs)), left=left)

@@ -124,6 +124,8 @@ send = sa.Table(
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Column("words", sa.String(1024), nullable=False, server_default=""),  # what Sinch said, or what happened
+    sa.Column("window", sa.String(10), nullable=False, server_default=""),  # whether WhatsApp's was open; "" of others
+    sa.Column("heard_at", sa.Float),  # when the customer had written last
     sa.Index("send_reference", "reference", unique=True),
     sa.Index("send_message", "message_id", "connector_id", sqlite_where=sa.text("message_id != ''")),
     sa.Index(
@@ -154,6 +156,18 @@ report = sa.Table(
     sa.Index("report_message", "message_id", "connector_id"),
     sa.Index("report_correlation", "correlation_id", "connector_id", sqlite_where=sa.text("correlation_id != ''")),
     sa.Index("report_reported", "reported_at"),
+)
+
+# When each customer wrote last on WhatsApp; by both names, where both are known (`outbound.window`).
+heard = sa.Table(
+    "heard",
+    metadata,
+    sa.Column("contact_id", sa.String(256), primary_key=True),
+    sa.Column("identity", sa.String(256), primary_key=True),
+    sa.Column("connector_id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("heard_identity", "identity"),
+    sqlite_with_rowid=False,
 )
 
 # What was turned away and is no event: one row for each reason and whom it was about, counted (`turned_away`).

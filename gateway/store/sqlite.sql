@@ -41,6 +41,12 @@ INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0)
 ON CONFLICT (lane) DO UPDATE SET due_at = 0.0
 WHERE due_at > 0.0 AND claimed_event IS NULL AND (SELECT failures FROM event WHERE id = first_event) >= 5
 
+-- name: hear
+-- Of what a customer says on WhatsApp: from now on there are 24 hours for an answer. A row for each customer, however many
+-- events are kept; an index on events would cost each of them more.
+INSERT INTO heard (contact_id, identity, connector_id, at) VALUES (:contact_id, :identity, :connector_id, :now)
+ON CONFLICT (contact_id, identity, connector_id) DO UPDATE SET at = excluded.at WHERE excluded.at > at
+
 -- name: count_repeat
 -- Nothing else is kept of a callback that came again.
 UPDATE event SET repeats = repeats + 1 WHERE id = :event_id
@@ -220,16 +226,20 @@ AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version') LIMI
 SELECT version_num FROM alembic_version
 
 
--- What Motion sends: gateway/outbound/record.py
+-- What Motion sends: gateway/outbound/record.py and window.py
+
+-- name: last_heard
+-- Of a customer, by either of the names; a name that is not given is NULL.
+SELECT max(at) FROM heard WHERE connector_id = :connector_id AND (contact_id = :contact_id OR identity = :identity)
 
 -- name: insert_send
 -- Before the message goes out: nothing is sent that is not known here.
 INSERT INTO send (
     reference, connector_id, app_id, kind, contact_id, identity, correlation_id, request_id, attachments, outcome,
-    status, code, words, message_id, tries, started_at, ended_at
+    status, code, words, message_id, tries, started_at, ended_at, window, heard_at
 ) VALUES (
     :reference, :connector_id, :app_id, :kind, :contact_id, :identity, :correlation_id, :request_id, :attachments,
-    :outcome, :status, :code, :words, '', 0, :started_at, :ended_at
+    :outcome, :status, :code, :words, '', 0, :started_at, :ended_at, :window, :heard_at
 ) RETURNING id
 
 -- name: settle_send
@@ -452,6 +462,19 @@ DELETE FROM report WHERE event_id IN (SELECT event_id FROM report WHERE reported
 DELETE FROM send WHERE id IN (
     SELECT id FROM send WHERE started_at < :before AND coalesce(ended_at, started_at) < :before LIMIT :most
 ) RETURNING 1
+
+-- name: old_heard
+-- Looked for by who only reads: nobody waits while the customers are gone through.
+SELECT contact_id, identity, connector_id FROM heard WHERE at < :before LIMIT :most
+
+-- name: drop_heard
+-- Unless they have written meanwhile.
+DELETE FROM heard
+WHERE contact_id = :contact_id AND identity = :identity AND connector_id = :connector_id AND at < :before
+
+-- name: erase_heard
+-- That they wrote is theirs, too.
+DELETE FROM heard WHERE contact_id = :contact OR identity = :identity
 
 -- name: purge_nonces
 -- As long as a signature could still be believed.
