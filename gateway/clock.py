@@ -47,6 +47,11 @@ def stamp() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
+def booted() -> float:
+    """Say when this machine was started, in epoch seconds."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def pause(seconds: float) -> None:
     """Wait, where there is nothing better to wait for."""
     time.sleep(seconds)

@@ -110,6 +110,8 @@ CHANGING = {
     "token revoke 1": "Run this again",
     "nginx render --to folder": "The file may be there by half",
     "certs self-signed": "One of the two files may be there",
+    "webhook sync": "Some of it may be done",
+    "webhook rotate --connector 7": "Some of it may be done",
 }
 READING = (
     *("config check", "config show", "certs check", "exposure", "token open x", "turned-away list", "doctor", "ready"),
@@ -124,6 +126,7 @@ READING = (
     ),
     "audit list",
     "trace x",
+    "webhook show",
 )
 PROCESSES = ("serve", "courier", "web ops")  # once they run, Ctrl-C stops them in good order
 NOT_TRIED = (

@@ -98,6 +98,7 @@ for command in (
         "trace",
         "Tell what happened to a message, a customer or a file: why it did not arrive, and what to do.",
     ),
+    Later("webhook", "webhook", "The webhook of each account at Sinch, which sends callbacks here."),
     Later("ready", "diagnosis", "Say whether the gateway can do its work, and what is missing."),
     Later("doctor", "doctor", "Look at all that decides whether messages arrive; say what is wrong and what to do."),
     Later("turned-away", "diagnosis", "What was turned away and is no event."),

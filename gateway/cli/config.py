@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from urllib.parse import quote
 
 import click
 
 from gateway import printable, rules
 from gateway.cli import WRONG, Invocation, options, print_json
-from gateway.config import OF_SETTINGS, kinds, masked, refused, rendered, tables
+from gateway.config import OF_SETTINGS, kinds, masked, refused, rendered
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.errors import SettingsError
-from gateway.sinch import TOKEN_PATH
+from gateway.sinch import TOKEN_PATH, receive_urls
 
 REGIONS = {"eu": "EU", "us": "US"}
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
@@ -71,7 +70,10 @@ def show(invocation: Invocation, *, reveal: bool, letters: bool, as_json: bool) 
         print_json(written) if as_json else click.echo("\n\n".join(map(_letter, written)))
         return
     if as_json:
-        urls = {account.connector_id: receive_url(settings, account, reveal=reveal) for account in settings.accounts}
+        urls = {
+            account.connector_id: receive_urls.ours(settings.server, account, reveal=reveal)
+            for account in settings.accounts
+        }
         print_json({"settings": masked(settings), "receive_urls": urls})
         return
     click.echo(rendered(settings))
@@ -118,19 +120,10 @@ def _checked(invocation: Invocation, *, alone: bool, edge: bool) -> tuple[Settin
     return part.settings, [*part.warnings, *warnings]
 
 
-def receive_url(settings: Settings, account: Account, *, reveal: bool) -> str:
-    """Write where Sinch sends the callbacks of `account`; its token as stars unless `reveal`."""
-    url = f"{settings.server.public_origin}{tables.receive_path(account.connector_id)}"
-    if not account.receive_token:
-        return url
-    token = quote(account.receive_token.get_secret_value(), safe="") if reveal else "***"
-    return f"{url}?token={token}"
-
-
 def _forms(settings: Settings, account: Account, *, reveal: bool) -> str:
     at_sinch = {
         "Target type": "HTTP",
-        "Target URL": receive_url(settings, account, reveal=reveal),
+        "Target URL": receive_urls.ours(settings.server, account, reveal=reveal),
         "Secret token": _secret_token(account),
         "Triggers": "all",
         "Processing mode (of the app)": "Conversation; no other lets Motion answer",

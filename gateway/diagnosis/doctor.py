@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from gateway import clock, telemetry
 from gateway.certs import inventory
-from gateway.diagnosis import provision, readiness
+from gateway.diagnosis import provision, readiness, sinch_checks
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain, of_certificate
 from gateway.errors import GatewayError, SpoolUnavailable, told
 from gateway.phrases import Line
@@ -142,4 +142,5 @@ CHECKS = (
     Probe("settings", "the settings", (), settings),
     *map(_of, provision.LOOKS),
     Probe("processes", "the processes", _OFFICE, processes),
+    *sinch_checks.PROBES,
 )

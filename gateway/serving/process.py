@@ -9,15 +9,17 @@ import fcntl
 import os
 import queue
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
-from gateway import errors, lock, paths, telemetry
+from gateway import clock, errors, lock, paths, telemetry
 from gateway.clock import Clock, SteadyClock
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
@@ -63,6 +65,28 @@ class Signals:
             call()
 
         threading.Thread(target=wait, daemon=True).start()
+
+
+def taken_up_at(settings: Settings, door: str) -> float | None:
+    """Say when a door on this machine read its settings, in epoch seconds; None where it does not listen.
+
+    That is when the oldest of its workers began: a reload replaces them all (proc(5), unix(7)).
+    """
+    with closing(socket.socket(socket.AF_UNIX)) as asked:
+        try:
+            asked.connect(str(paths.socket(settings, door)))
+            whose = asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            leader = struct.unpack("3i", whose)[0]
+            workers = Path(f"/proc/{leader}/task/{leader}/children").read_text("ascii").split()
+            return min((_begun_at(worker) for worker in workers), default=None)
+        except OSError:
+            return None
+
+
+def _begun_at(pid: str) -> float:
+    """Say when a process began, in epoch seconds, at a hundredth of a second."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19])
+    return clock.booted() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[[Settings], None]) -> Settings | None:

@@ -53,10 +53,18 @@ class _Held:
 class Tokens:
     """Keeps a token for each key. Safe to use from several threads."""
 
-    def __init__(self, auth: Upstream, *, clock: Clock, pause: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        auth: Upstream,
+        *,
+        clock: Clock,
+        pause: Callable[[float], None],
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         self._auth = auth
         self._clock = clock
-        self._patience = Patience(clock=clock, each_seconds=DEADLINE_SECONDS, pause=pause)
+        self._deadline_seconds = deadline_seconds
+        self._patience = Patience(clock=clock, each_seconds=deadline_seconds, pause=pause)
         self._held: dict[tuple[str, str], _Held] = {}
         self._guard = threading.Lock()
 
@@ -141,7 +149,9 @@ class Tokens:
             )
 
         try:
-            answer, _tries = self._patience.answered(ask, Effect.READ, ends_at=self._clock.now() + DEADLINE_SECONDS)
+            answer, _tries = self._patience.answered(
+                ask, Effect.READ, ends_at=self._clock.now() + self._deadline_seconds
+            )
         except UpstreamError as error:
             raise SinchError(Trouble.UNREACHABLE, error.reason, answered=error.answered) from error
         return answer

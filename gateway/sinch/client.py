@@ -4,7 +4,8 @@ Rule 1. Credentials go to the configured origins alone: of a region, and for tok
 Rule 2. Of the calls to one region only so many are under way at the same time: a region that hangs leaves threads for
         the other, and whoever comes too many is told.
 Rule 3. An answer is handed on whole or not at all, and a redirect is no answer.
-Rule 4. A call ends within TOTAL_SECONDS, tries, pauses and tokens together: by then nginx still waits for the door.
+Rule 4. A call ends within its total, tries, pauses and tokens together. That of doors is TOTAL_SECONDS: by then nginx
+        still waits for them.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ class Sinch:
         clock: Clock,
         pause: Callable[[float], None] = clocks.pause,
         deadline_seconds: float = DEADLINE_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
         waiting: int = WAITING,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """`clock`: one that never jumps."""
         self._clock = clock
+        self._total_seconds = total_seconds
         self._patience = Patience(clock=clock, each_seconds=deadline_seconds, pause=pause)
         proxy = proxy_of(settings)
         self._origins = {
@@ -78,12 +81,13 @@ class Sinch:
             for name in ("eu", "us", AUTH)
         }
         self._bulkheads = {name: Bulkhead(waiting, patience_seconds=patience_seconds) for name in self._origins}
-        self._tokens = Tokens(self._origins[AUTH], clock=clock, pause=pause)
+        of_token = min(deadline_seconds, access_tokens.DEADLINE_SECONDS)
+        self._tokens = Tokens(self._origins[AUTH], clock=clock, pause=pause, deadline_seconds=of_token)
 
     def call(self, region: str, request: Request) -> tuple[Answer, int]:
         """Make one call and hand back Sinch's answer, and after how many tries it came. Raises SinchError."""
         with self._bulkheads[region].place():
-            ends_at = self._clock.now() + TOTAL_SECONDS
+            ends_at = self._clock.now() + self._total_seconds
             token = self._tokens.of(request.account) if request.account else ""
             answer, tries = self._answered(region, request, token, ends_at)
             # A 401 has done nothing. But another token may take its time, and all together has an end.
@@ -98,7 +102,7 @@ class Sinch:
         """Ask for a token with somebody's own credentials, and hand back Sinch's answer. Raises SinchError."""
         request = Request(method="POST", target=TOKEN_PATH, effect=Effect.READ, headers=headers, body=body)
         with self._bulkheads[AUTH].place():
-            answer, _tries = self._answered(AUTH, request, "", self._clock.now() + TOTAL_SECONDS)
+            answer, _tries = self._answered(AUTH, request, "", self._clock.now() + self._total_seconds)
         return answer
 
     def close(self) -> None:

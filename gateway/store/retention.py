@@ -21,6 +21,9 @@ from gateway.store.sqlite import Run
 
 HEARD_SECONDS = 2 * 24 * 3600.0  # when a customer wrote is known for so long at least: twice WhatsApp's window
 PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
+# Nonces stay so much longer than what was delivered: a signature from the future has to be known as long as it may be
+# believed, and doctor holds the last hour against that of a week ago.
+NONCES_LONGER_SECONDS = 2 * 3600
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
     before = now - retention.delivered_seconds
     _purge(database, "purge_reports", before=before)
     _purge(database, "purge_sends", before=before)
-    _purge(database, "purge_nonces", before=before - signature.FUTURE_TOLERANCE_SECONDS)
+    _purge(database, "purge_nonces", before=before - NONCES_LONGER_SECONDS)
     _purge(database, "purge_deeds", before=now - audit.KEEP_SECONDS)
     _forget_heard(database, before=now - max(retention.delivered_seconds, HEARD_SECONDS))
     return deleted

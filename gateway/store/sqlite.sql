@@ -448,6 +448,31 @@ WHERE json_extract(header.value, '$[0]') = :header
 -- Where nothing is signed.
 SELECT accepted_at FROM event WHERE id = (SELECT max(id) FROM event)
 
+-- name: heard
+-- Of an account, in a time: as many as matter. Nonces are the only thing that is there by the time at which it came.
+SELECT count(*) FROM (
+    SELECT 1 FROM nonce
+    WHERE seen_at >= :since AND seen_at < :until AND connector_id = :connector_id
+    LIMIT :most
+)
+
+-- name: sent_since
+-- Whether Motion has sent anything for an account by way of the gateway.
+SELECT 1 FROM send WHERE started_at >= :since AND connector_id = :connector_id LIMIT 1
+
+-- name: reports_on_others
+-- Messages that were reported on and did not go through the gateway.
+SELECT count(*) FROM (
+    SELECT DISTINCT message_id FROM report
+    WHERE
+        reported_at >= :since AND connector_id = :connector_id AND message_id != ''
+        AND NOT EXISTS (
+            SELECT 1 FROM send
+            WHERE send.message_id = report.message_id AND send.connector_id = report.connector_id
+        )
+    LIMIT :most
+)
+
 -- name: purge_events
 -- By the time at which they were settled: what is pending never goes.
 DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = :state AND settled_at < :before LIMIT :most)

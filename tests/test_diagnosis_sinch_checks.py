@@ -1,0 +1,194 @@
+"""What doctor says of Sinch: each wrong state by its name, with its remedy, and nothing of what is secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import paths
+from gateway.config import validation
+from gateway.diagnosis import sinch_checks
+from gateway.diagnosis.complaint import Complaint, Context, Level
+from gateway.ingress import intake
+from gateway.outbound import record
+from sandbox import faults
+from sandbox.callbacks import APP
+from sandbox.conversation.account import KEY
+from sandbox.conversation.api import ConversationApi
+from sandbox.conversation.plants import OTHER_SECRET, TABLE, Field
+from tests import spool_samples
+from tests.config_samples import account, document
+from tests.service_samples import NOW
+from tests.sinch_samples import SECRET, spoilable
+from tests.spool_samples import accept, draft, reported
+
+OURS = {"project_id": APP.project_id, "app_id": APP.app_id, "webhook_secrets": [SECRET]}
+KEYED = {"key_id": KEY.key_id, "key_secret": KEY.key_secret}
+
+# What doctor says of each row of sandbox/conversation/plants.py.
+TOLD = {
+    "fine": None,
+    "foreign": None,
+    "wrong-key": "sinch.key_refused",
+    "foreign-key": "sinch.key_foreign",
+    "wrong-project": "sinch.no_project",
+    "wrong-region": "sinch.wrong_region",
+    "no-app": "sinch.no_app",
+    "dispatch": "sinch.dispatch_mode",
+    "no-channel": "sinch.no_channel",
+    "inactive": "sinch.channel_inactive",
+    "pending": "sinch.channel_inactive",
+    "no-webhook": "sinch.webhook_missing",
+    "no-messages": "sinch.trigger_messages",
+    "no-reports": "sinch.trigger_reports",
+    "few-triggers": "sinch.triggers",
+    "no-secret": "sinch.webhook_unsigned",
+    "other-secret": "sinch.webhook_secret",
+    "masked-secret": "sinch.webhook_secret_untold",
+    "oauth": "sinch.webhook_oauth",
+    "grpc": "sinch.webhook_type",
+    "dismiss": "sinch.webhook_type",
+    "at-motion": "sinch.webhook_at_motion",
+    "also-at-motion": "sinch.webhook_past_us",
+    "wrong-connector": "sinch.webhook_astray",
+    "wrong-path": "sinch.webhook_astray",
+    "wrong-host": "sinch.webhook_elsewhere",
+    "http": "sinch.webhook_astray",
+    "two": "sinch.webhook_twice",
+    "full": "sinch.webhook_missing",
+}
+
+
+@pytest.fixture(scope="module")
+def field() -> Iterator[tuple[ConversationApi, Field]]:
+    with spoilable() as made:
+        yield made
+
+
+@pytest.fixture
+def api(field: tuple[ConversationApi, Field]) -> Iterator[ConversationApi]:
+    running, made = field
+    yield running
+    running.set_fault(faults.NONE)
+    made.plant("fine")
+
+
+def context(api: ConversationApi, *accounts: dict[str, Any], **tables: Any) -> Context:
+    origins = {name: origin.url for name, origin in api.origins.items()}
+    known = [*accounts] or [account(**OURS, **KEYED)]
+    part = validation.validate(document(account=known, sinch=origins, **tables), {})
+    assert part.problems == ()
+    return Context(part, NOW)
+
+
+def told(found: Iterator[Complaint]) -> list[Complaint]:
+    said = [*found]
+    for secret in (SECRET, OTHER_SECRET, KEY.key_secret, "simulated-channel-token", "simulated-callback-secret"):
+        assert secret not in repr(said)
+    return said
+
+
+def test_every_wrong_state_of_sinch_is_told_by_its_name_with_what_mends_it(
+    api: ConversationApi, field: tuple[ConversationApi, Field]
+) -> None:
+    assert set(TOLD) == set(TABLE)
+    for name, expected in TOLD.items():
+        field[1].plant(name)
+        said = told(sinch_checks.sinch(context(api)))
+        assert [each.id for each in said] == ([expected] if expected else []), name
+        assert all(each.about == "7" and each.remedy.endswith(".") for each in said)
+
+
+DOOR = {  # to Sinch, for Motion
+    "server": {"outbound_clients": ["192.0.2.5"], "outbound_address": "192.0.2.4"},
+    "attachments": {"token_keys": ["a key of the tests, which is long enough"]},
+}
+TROUBLES = {
+    "away": (faults.DOWN, "sinch.unreachable", Level.FAULT),
+    "failing": (faults.status(503), "sinch.failing", Level.WARNING),
+    "limiting": (faults.status(429), "sinch.rate_limited", Level.WARNING),
+}
+
+
+@pytest.mark.parametrize(("fault", "identifier", "level"), TROUBLES.values(), ids=TROUBLES)
+def test_a_sinch_in_trouble_makes_one_complaint_however_many_accounts_there_are(
+    api: ConversationApi, fault: faults.Fault, identifier: str, level: Level
+) -> None:
+    several = [
+        account(**KEYED, connector_id=number, app_id=f"app-{number}", webhook_secrets=[f"secret number {number}"])
+        for number in range(1, 8)
+    ]
+    api.set_fault(fault)
+    [said] = told(sinch_checks.sinch(context(api, *several, **DOOR)))
+    assert (said.id, said.level, said.about) == (identifier, level, "1, 2, 3, 4, 5, 6, 7")
+
+
+def test_an_account_without_a_key_is_noted_with_the_settings_that_give_it_one(api: ConversationApi) -> None:
+    api.forget()
+    [said] = sinch_checks.sinch(context(api, account(**OURS)))
+    assert (said.id, said.level, api.calls) == ("sinch.no_key", Level.NOTE, ())
+    assert "account.key_id and account.key_secret_file" in said.remedy
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"webhooks": 7}', b'{"webhooks": [7, {"target": {}, "triggers": [{}]}]}', b"9" * 5000]
+)
+def test_an_answer_in_no_form_that_sinch_knows_ends_in_a_complaint(api: ConversationApi, body: bytes) -> None:
+    api.eu.set_fault(faults.Fault(name="other", body=body))
+    assert {each.level for each in told(sinch_checks.sinch(context(api)))} == {Level.FAULT}
+
+
+def test_what_sinch_objects_to_is_told_in_its_words_without_what_a_terminal_would_obey(api: ConversationApi) -> None:
+    said = json.dumps({"error": {"message": "no\x1b[2J" + "x" * 500}}).encode()
+    api.eu.set_fault(faults.status(400, body=said))
+    [complaint] = told(sinch_checks.sinch(context(api)))
+    assert (complaint.id, "\x1b" in complaint.sentence, len(complaint.sentence) < 350) == ("sinch.refused", False, True)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, api: ConversationApi) -> Context:
+    """A gateway with a third door, and a spool."""
+    spool_samples.migrate(tmp_path / paths.SPOOL)
+    return context(api, **DOOR | {"server": DOOR["server"] | {"state_dir": str(tmp_path)}})
+
+
+def ids(found: Iterator[Complaint]) -> list[tuple[str, Level]]:
+    return [(each.id, each.level) for each in found]
+
+
+def test_motion_that_calls_sinch_directly_is_told_by_the_reports_on_what_never_came_by(kept: Context) -> None:
+    assert ids(sinch_checks.calls(kept)) == []
+    accept(kept.spool, nonce="n1", now=NOW - 3600)
+    assert ids(sinch_checks.calls(kept)) == [("sinch.no_calls", Level.NOTE)]
+    intake.accept(kept.spool, reported("m1"), now=NOW - 3600)
+    assert ids(sinch_checks.calls(kept)) == [("sinch.motion_direct", Level.WARNING)]
+    record.begin(kept.spool, draft(), now=NOW - 60)
+    assert ids(sinch_checks.calls(kept)) == []
+
+
+HOUR, WEEK = sinch_checks.HOUR_SECONDS, sinch_checks.WEEK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ((), (), []),
+        ((1.0,), (), [("sinch.silent", Level.NOTE)]),
+        ((1.0, 2.0, HOUR), (), [("sinch.silent", Level.WARNING)]),
+        ((1.0, 2.0, 3.0), (HOUR,), []),
+        ((1.0, 2.0, 3.0), (HOUR + 1,), [("sinch.silent", Level.WARNING)]),
+        ((0.0, HOUR + 1), (), []),
+    ],
+    ids=["nothing ever", "one", "several", "something now", "just too long ago", "in other hours"],
+)
+def test_silence_is_told_where_a_week_ago_there_was_none(
+    kept: Context, before: tuple[float, ...], now: tuple[float, ...], said: list[tuple[str, Level]]
+) -> None:
+    moments = [*(NOW - WEEK - ago for ago in before), *(NOW - ago for ago in now)]
+    for number, moment in enumerate(moments):
+        accept(kept.spool, nonce=f"n{number}", now=moment)
+    assert ids(sinch_checks.silence(kept)) == said
