@@ -20,7 +20,7 @@ def create_app(services: Services, *, door: str) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # one spelling of each path; the others are not redirected, they are not there
     app.config["MAX_CONTENT_LENGTH"] = row.most_body_bytes(services.settings)
-    app.before_request(_start(services))
+    app.before_request(_start(services, row))
     app.register_error_handler(Exception, doors.load(row.refuse))
     app.register_blueprint(doors.load(row.blueprint)(services))
     app.after_request(_finish(services, row))
@@ -36,8 +36,10 @@ def refuse_malformed(app: Flask, *, door: str) -> Response:
     return response
 
 
-def _start(services: Services) -> Callable[[], None]:
+def _start(services: Services, door: Door) -> Callable[[], None]:
     def start() -> None:
+        if door.calls:
+            telemetry.begin(request.headers.get("X-Request-Id", ""))
         g.started_at = services.clock.now()
         g.decision = {}
 

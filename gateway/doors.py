@@ -60,6 +60,11 @@ class Door:
         """Give what every answer carries."""
         return PUBLIC_HEADERS if self.public else HEADERS
 
+    @property
+    def calls(self) -> bool:
+        """Tell whether it calls Motion or Sinch."""
+        return not self.needs.isdisjoint({"shelf", "sinch"})
+
     def is_wanted(self, settings: object) -> bool:
         """Tell whether there is such a door with these settings."""
         return not self.wanted or bool(operator.attrgetter(self.wanted)(settings))

@@ -11,8 +11,10 @@ import json
 import logging
 import re
 import sys
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -47,7 +49,9 @@ OUTCOME = "outcome"
 TRIES = "tries"
 FAULT = "fault"
 WINDOW = "window"
+TRACEPARENT = "traceparent"
 
+_REQUEST = re.compile("(?!0{32})[0-9a-f]{32}")
 _log: Any = structlog.get_logger()
 _json = json.JSONEncoder(default=repr)  # made once: json.dumps would make one for each line
 
@@ -93,8 +97,30 @@ def configure(process: str, *, never_waits: bool = False) -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
+# Of this thread or greenlet: the request at hand, and the `traceparent` of what was called for it.
+_request: ContextVar[str] = ContextVar("request", default="")
+_parent: ContextVar[str] = ContextVar("parent", default="")
+
+
+def begin(request_id: str) -> None:
+    """Let what this thread or greenlet does from now on be for that request, until it begins another."""
+    _request.set(request_id)
+    _parent.set("")
+
+
+def traceparent() -> str:
+    """Give the header of a call that is made for the request at hand (W3C Trace Context, 3.2); "" where there is none.
+
+    Its trace is the request's id, as nginx has made it: what a client says of traces is not asked for.
+    """
+    if not _parent.get() and _REQUEST.fullmatch(_request.get()):
+        _parent.set(f"00-{_request.get()}-{uuid.uuid4().hex[:16]}-01")
+    return _parent.get()
+
+
 def decision(what: str, **fields: object) -> None:
     """The one line of a request or of a delivery try."""
+    fields[TRACEPARENT] = _parent.get()
     _log.msg(what, **{name: value for name, value in fields.items() if value not in (None, "", ())})
 
 

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import io
 import json
+import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -203,3 +205,32 @@ def test_a_token_in_a_quoted_name_never_survives(before: str, after: str, cut: i
 def test_bytes_of_any_kind_never_bring_a_token_through(raw: bytes) -> None:
     line = f'{HEAD} recv() failed, {WHO}, request: "GET /'.encode() + raw + TOKEN.encode() + raw + b'"'
     assert TOKEN not in telemetry.scrub(line.decode("utf-8", "replace"))
+
+
+REQUEST = "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_what_is_called_for_a_request_has_its_id_as_trace_and_the_line_says_so(told: Any) -> None:
+    telemetry.begin(REQUEST)
+    telemetry.decision("outbound", request_id=REQUEST)
+    made = telemetry.traceparent()
+    assert re.fullmatch(f"00-{REQUEST}-(?!0{{16}})[0-9a-f]{{16}}-01", made)
+    assert telemetry.traceparent() == made
+    telemetry.decision("outbound", request_id=REQUEST)
+    telemetry.begin(REQUEST)
+    assert telemetry.traceparent() != made  # another try
+    assert [line.get("traceparent") for line in told()] == [None, made]
+    telemetry.begin("")
+
+
+@pytest.mark.parametrize("request_id", ["", "r-1", "0" * 32, REQUEST.upper(), REQUEST + "\n", REQUEST + "0"])
+def test_an_id_that_can_be_no_trace_makes_none(request_id: str) -> None:
+    telemetry.begin(request_id)
+    assert telemetry.traceparent() == ""
+
+
+def test_each_thread_has_its_own_request() -> None:
+    telemetry.begin(REQUEST)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(telemetry.traceparent).result() == ""
+    telemetry.begin("")

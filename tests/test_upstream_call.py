@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from gateway import telemetry
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.upstream import Answer, Upstream
 from sandbox import certificates
@@ -138,3 +139,16 @@ def test_what_follows_an_answer_is_nobodys_answer(start: Start) -> None:
         for _ in range(3):
             answer = made.call("GET", "/", body=None, headers=HEADERS, deadline_seconds=5, most_bytes=MOST)
             assert answer.body == b"{}"
+
+
+def test_a_call_says_for_which_request_it_is_made(start: Start) -> None:
+    peer, request_id = start(says(OK)), "0af7651916cd43dd8448eb211c80319c"
+    telemetry.begin("")
+    call(peer.port)
+    telemetry.begin(request_id)
+    call(peer.port)
+    made = telemetry.traceparent()
+    telemetry.begin("")
+    assert b"traceparent" not in peer.requests[0]
+    assert f"traceparent: {made}\r\n".encode() in peer.requests[1]
+    assert made.startswith(f"00-{request_id}-")

@@ -216,6 +216,7 @@ class Handover:
             self._book.hurry()
 
     def _post(self, taken: Claim) -> Try:
+        telemetry.begin(taken.request_id)
         try:
             answer = self._motion.notify(
                 taken.connector_id,

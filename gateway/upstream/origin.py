@@ -14,6 +14,7 @@ from typing import Any
 import requests
 import urllib3
 
+from gateway import telemetry
 from gateway.errors import UpstreamError
 from gateway.upstream.connections import KEPT_SECONDS, OriginSession, Pool, TlsPool
 from gateway.upstream.exchange import exchanging, in_our_words
@@ -137,6 +138,8 @@ class Upstream:
         request = requests.PreparedRequest()
         request.method, request.url, request.body = method, self._url, body
         request.headers = urllib3.HTTPHeaderDict(headers)  # type: ignore[assignment]
+        if traceparent := telemetry.traceparent():
+            request.headers[telemetry.TRACEPARENT] = traceparent
         if body is not None:
             request.headers["Content-Length"] = str(len(body))  # without it requests would send chunks
         answer: urllib3.BaseHTTPResponse = self._session.send(request, stream=True, allow_redirects=False).raw
