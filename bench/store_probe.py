@@ -26,8 +26,9 @@ BACKLOG = 20_000
 MOST_SECONDS = 300.0
 
 _BODY = (
-    '{{"app_id":"app-1","message":'
-    '{{"id":"m{0}","contact_id":"c{1}","contact_message":{{"text_message":{{"text":"{2}"}}}}}}}}'
+    '{{"app_id":"app-1","message":{{"id":"m{0}","contact_id":"c{1}",'
+    '"channel_identity":{{"channel":"WHATSAPP","identity":"3460000{1}","app_id":""}},'
+    '"contact_message":{{"text_message":{{"text":"{2}"}}}}}}}}'
 )
 _SIZES = re.compile(r"^(Pss|Rss): +([0-9]+) kB$", re.MULTILINE)
 

@@ -74,7 +74,12 @@ def sent(
         record.refuse(spool, made, status=400, code=code, words=words, now=NOW)
     else:
         record.begin(spool, made, now=NOW)
-        record.settle(spool, 1, outcome="accepted", status=200, message_id=message, now=NOW + 1)
+        settled(spool, message)
+
+
+def settled(spool: Database, message: str = "S1") -> None:
+    """Sinch took it."""
+    record.settle(spool, 1, outcome="accepted", status=200, message_id=message, now=NOW + 1)
 
 
 def has_file(spool: Database, name: str = "report.doc") -> None:
@@ -131,6 +136,12 @@ CAUSES: dict[str, Row] = {
         lambda s: (wrote(s, now=NOW - 90_000), delivered(s), report(s, code="OUTSIDE_ALLOWED_SENDING_WINDOW")),
         "S1",
         "had written last at",
+        "until the customer writes again",
+    ),
+    "outside the window, and nothing was reported yet": (
+        lambda s: record.begin(s, draft(1, window="closed", heard_at=NOW - 90_000), now=NOW) and settled(s),
+        "mg-1",
+        "will not get message S1: it comes too late: the customer wrote last 25 hours before",
         "until the customer writes again",
     ),
     "blocked by Meta": (lambda s: report(s, code="NO_PERMISSION"), "S1", "did not get message S1", "Meta"),
@@ -255,6 +266,17 @@ def test_it_is_told_in_the_order_of_time_with_each_try(spool: Database) -> None:
     ]
     assert "answers 503, 2 times until" in moments[1].says
     assert "at try 4" in moments[3].says
+
+
+def test_of_an_answer_that_comes_too_late_that_is_told_where_it_is_sent(spool: Database) -> None:
+    record.begin(spool, draft(1, window="closed", heard_at=NOW - 90_000), now=NOW)
+    record.begin(spool, draft(2, window="open", heard_at=NOW - 9), now=NOW + 1)
+    late, in_time = (story.moments(find(spool, reference)[0]) for reference in ("mg-1", "mg-2"))
+    assert [(moment.who, moment.says.partition(":")[0]) for moment in late][1] == (
+        "gateway",
+        "sees that it comes too late",
+    )
+    assert len(in_time) == len(late) - 1
 
 
 def test_the_same_cause_is_told_once_with_how_often(spool: Database) -> None:

@@ -12,7 +12,7 @@ from gateway import rules
 from gateway.diagnosis import reasons
 from gateway.diagnosis.material import Material, Shelved, blames_file
 from gateway.diagnosis.story import when
-from gateway.outbound import record
+from gateway.outbound import record, window
 from gateway.store.reports import Filed
 
 SOON_SECONDS = 60.0  # so long nothing needs to have been reported
@@ -73,6 +73,9 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
         return Conclusion(at=at, sentence=sentence, remedy=DOUBT, who="sinch", code="in doubt")
     if sent.outcome == record.SENDING:
         return Conclusion(at=at, sentence=f"{capital(what)} is on its way to Sinch.", fine=True)
+    if sent.window == window.CLOSED and sent.heard_at is not None:
+        sentence = f"The customer will not get {what}: {window.late(sent.started_at - sent.heard_at)}."
+        return meant(at, sentence, reasons.explain(WINDOW), WINDOW)
     sentence = f"Sinch took {what} at {when(at)}, and has reported nothing of it since."
     late = now - at > SOON_SECONDS
     return Conclusion(at=at, sentence=sentence, remedy=NO_REPORTS, who="sinch", code="no report", fine=not late)
@@ -92,8 +95,8 @@ def of_fate(what: str, fate: Filed, files: Sequence[Shelved], material: Material
         return nearer
     meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
     said = meaning.sentence if meaning else ": ".join(filter(None, (codes, fate.description)))
-    window = f" {_window(material)}" if fate.code == WINDOW else ""
-    return meant(at, ended(f"{began}: {said}") + window, meaning, codes)
+    last = f" {_last_written(material)}" if fate.code == WINDOW else ""
+    return meant(at, ended(f"{began}: {said}") + last, meaning, codes)
 
 
 def judged(at: float, began: str, shelved: Shelved, *, code: str = "") -> Conclusion:
@@ -150,7 +153,7 @@ def _codes(fate: Filed) -> str:
     return " ".join(filter(None, (fate.code, fate.sub_code, fate.channel_code)))
 
 
-def _window(material: Material) -> str:
+def _last_written(material: Material) -> str:
     if material.wrote_at is None:
         return "No message of the customer's is kept from before it."
     return f"The customer had written last at {when(material.wrote_at)}."

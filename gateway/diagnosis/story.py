@@ -10,6 +10,7 @@ from itertools import groupby
 
 from gateway import printable
 from gateway.diagnosis.material import MESSAGES, Kept, Material, Shelved
+from gateway.outbound import window
 from gateway.outbound.record import Sent
 from gateway.store.turned_away import Turned
 
@@ -98,6 +99,10 @@ def _of_send(sent: Sent, material: Material) -> Iterator[Moment]:
     files = [f"{names.get(one.attachment_id, 'attachment')} ({one.attachment_id})" for one in sent.attachments]
     with_files = f" with {', '.join(files)}" if files else ""
     yield Moment(sent.started_at, MOTION, f"sends a message ({sent.kind}){with_files}; send {sent.send_id}")
+    if sent.window == window.CLOSED and sent.heard_at is not None:
+        yield Moment(
+            sent.started_at, GATEWAY, f"sees that {window.late(sent.started_at - sent.heard_at)}; send {sent.send_id}"
+        )
     said = ": ".join(filter(None, (" ".join(filter(None, (str(sent.status or ""), sent.code))), sent.words)))
     ends = {
         "accepted": (SINCH, f"takes it: message {sent.message_id}"),

@@ -63,6 +63,11 @@ def number(identity: str) -> str:
     return re.sub("[^0-9]", "", identity).removeprefix("00") if _SPELLED.fullmatch(identity) else identity
 
 
+def late(seconds: float) -> str:
+    """Say what is wrong with an answer that comes so long after what it answers."""
+    return f"it comes too late: the customer wrote last {ago(seconds)} before, and WhatsApp takes answers for 24 hours"
+
+
 def ago(seconds: float) -> str:
     """Say a time in whole hours, or in days from two on."""
     hours = int(seconds // 3600)
