@@ -202,6 +202,14 @@ class Counters(Storage, SlidingWindowCounterSupport):
     incr = get = get_expiry = clear = clear_sliding_window = check = reset = cast("Any", _never_asked)
 
 
+def is_there(storage: str) -> bool:
+    """Tell whether the Redis or Valkey at that URL gives an answer."""
+    try:
+        return bool(_open(storage).check())
+    except StorageError:
+        return False
+
+
 @cache
 def rate(limit: str) -> RateLimitItem:
     """Understand a limit as the settings spell it."""

@@ -90,6 +90,12 @@ WHOLE = {
     "free_lanes": "lane",
     "has_revisions": "sqlite_master",
     "revision": "alembic_version",
+    # Doctor's: no more than the latest, but for what is known of attachments.
+    "lately": "event",
+    "heads_in_wait": "head",
+    "parked_lately": "(subquery-1)",
+    "motions_links_since": "attachment",
+    "any_fetched_since": "attachment",
 }
 
 

@@ -10,9 +10,8 @@ import click
 
 from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table
 from gateway.cli.spool import opened_spool
+from gateway.diagnosis import experience, readiness
 from gateway.diagnosis import exposure as reachable
-from gateway.diagnosis import readiness
-from gateway.outbound import refusals
 from gateway.store import turned_away as ring
 
 NOT_READY = 1  # the exit status
@@ -71,7 +70,7 @@ def list_(invocation: Invocation, *, connector_id: int | None, since: float | No
         found = ring.listed(spool, since=since or 0.0)
     if connector_id is not None:
         found = [row for row in found if row.door == "ingress" and row.about == str(connector_id)]
-    told = [for_programs(row) | {"remedy": _remedy(row)} for row in found[:most]]
+    told = [for_programs(row) | {"remedy": experience.remedy(row)} for row in found[:most]]
     if as_json:
         print_json(told)
         return
@@ -90,14 +89,6 @@ def _readiness(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
     for found in said.get("findings", ()):
         about = f" ({found['about']})" if found.get("about") else ""
         yield found["finding"], f"{found.get('reason', '')}{about}: {found.get('remedy', '')}"
-
-
-def _remedy(row: ring.Turned) -> str:
-    """What to do; of a call to Sinch as it was answered. "" for a kind of another release."""
-    if row.door == "outbound" and row.reason in refusals.rows():
-        return refusals.rows()[row.reason].remedy
-    kind = ring.kinds().get(row.kind)
-    return kind.remedy if kind else ""
 
 
 def _row(route: reachable.Route) -> tuple[str, ...]:

@@ -7,20 +7,25 @@ secret, a body or a phone number.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from gateway import paths, printable, rules
 from gateway.certs.findings import CertificateFinding
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
+from gateway.phrases import REMEDIES
 from gateway.rules import StrictTable
 from gateway.store.engines import Database
 
 FILE = "complaints.toml"
 SECONDS = 8.0  # that a check may take where its row says nothing else
 PATIENCE_SECONDS = 2.0  # with who writes to the spool
+# Names that no DNS knows (RFC 6761), and this machine's own: what Sinch would not accept is fine there.
+FOR_TRIALS = re.compile(r"(.*\.)?(localhost|test|invalid)|127\..*|\[::1\]")
 
 
 class Level(StrEnum):
@@ -55,6 +60,7 @@ class Words(StrictTable):
     level: Level
     says: str
     remedy: str
+    behind: tuple[str, ...] = ()
 
 
 class _Rows(StrictTable):
@@ -80,6 +86,12 @@ def of_certificate(finding: CertificateFinding, *, setting: str, level: Level) -
     return Complaint(finding.id, level, f"{setting}: {finding.sentence}.", finding.hint or "Renew it.", setting)
 
 
+def unusable(reason: str) -> Complaint:
+    """Say why the spool cannot be used, for a reason that the store gives."""
+    remedy = REMEDIES.get(reason, "look it up in docs/logs.md, among the reasons of the spool")  # type: ignore[call-overload]
+    return complain("spool.unavailable", reason=reason, remedy=remedy)
+
+
 @dataclass(frozen=True)
 class Context:
     """What checks look at: the settings as far as they are understood, the spool, and what time it is."""
@@ -95,6 +107,10 @@ class Context:
     def spool(self) -> Database:
         """Give the spool; nothing is opened before it is asked."""
         return Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
+
+    def ask(self, statement: str, **values: object) -> list[Any]:
+        """Ask the spool, by the name of a statement. Raises SpoolUnavailable."""
+        return self.spool.ask(lambda run: run(statement, **values))
 
 
 Find = Callable[[Context], Iterator[Complaint]]

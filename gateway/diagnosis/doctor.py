@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import datetime
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway import clock, telemetry
 from gateway.certs import inventory
-from gateway.diagnosis import provision, readiness, sinch_checks
-from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain, of_certificate
+from gateway.diagnosis import complaint, experience, provision, readiness, sinch_checks, surroundings
+from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.errors import GatewayError, SpoolUnavailable, told
 from gateway.phrases import Line
 
-# Names that no DNS knows (RFC 6761), and this machine's own: what Sinch would not accept is fine there.
-FOR_TRIALS = re.compile(r"(.*\.)?(localhost|test|invalid)|127\..*|\[::1\]")
 STATUSES = {Level.FINE: 0, Level.NOTE: 0, Level.WARNING: 1, Level.FAULT: 2}
 
 
@@ -64,22 +61,25 @@ def examine(
 
 
 def complaints(looked: Sequence[Looked]) -> list[Complaint]:
-    """List what was complained of, the worst first, each once."""
-    said = dict.fromkeys(complaint for each in looked for complaint in each.complaints)
-    return sorted(said, key=lambda complaint: -complaint.level.weight)
+    """List what was complained of, the worst first, each once; what another explains is left out."""
+    said = dict.fromkeys(one for each in looked for one in each.complaints)
+    ids = {each.id for each in said}
+    left = [
+        each for each in said if each.id not in complaint.rows() or ids.isdisjoint(complaint.rows()[each.id].behind)
+    ]
+    return sorted(left, key=lambda each: -each.level.weight)
 
 
 def worst(said: Sequence[Complaint]) -> Level:
     """Tell how bad the worst of them is."""
-    return max((complaint.level for complaint in said), key=lambda level: level.weight, default=Level.FINE)
+    return max((each.level for each in said), key=lambda level: level.weight, default=Level.FINE)
 
 
 def _look(check: Probe, context: Context, begun: float) -> Looked:
     try:
         found = tuple(check.find(context))
     except SpoolUnavailable as error:
-        # Said once, by the check of the spool.
-        found = (complain("spool.unavailable", about="spool", reason=told(error)),)
+        found = (complaint.unusable(error.reason),)
     except (GatewayError, OSError) as error:
         found = (complain("doctor.failed", about=check.id, what=check.what, reason=told(error)),)
     except Exception as error:  # noqa: BLE001 - one check that fails shall not hide what the others have found
@@ -103,20 +103,22 @@ def settings(context: Context) -> Iterator[Complaint]:
 def certificates(context: Context) -> Iterator[Complaint]:
     """Judge every certificate, key and CA that the settings name."""
     now = datetime.datetime.fromtimestamp(context.now, datetime.UTC)
-    trial = bool(FOR_TRIALS.fullmatch(context.settings.server.public_host))
+    trial = bool(complaint.FOR_TRIALS.fullmatch(context.settings.server.public_host))
     for entry in inventory.judge(context.settings, now=now):
         if entry.finding.id:
             level = Level.FAULT if entry.is_in_the_way else Level.WARNING
             if trial and entry.finding.id in ("certs.private_ca", "certs.self_signed"):
                 level = Level.NOTE
-            yield of_certificate(entry.finding, setting=entry.setting, level=level)
+            yield complaint.of_certificate(entry.finding, setting=entry.setting, level=level)
 
 
 def processes(context: Context) -> Iterator[Complaint]:
     """Ask the ops door for the others, by way of nginx."""
     said = readiness.ask(context.settings)
     for name, outcome in said["checks"].items():
-        if remedy := said["remedies"].get(name, ""):
+        if name == "spool" and name in said["remedies"]:
+            yield complaint.unusable(outcome)
+        elif remedy := said["remedies"].get(name):
             identifier = "gateway.down" if name == "ops" else "gateway.process_away"
             yield complain(identifier, about=name, outcome=outcome, remedy=remedy)
 
@@ -138,9 +140,22 @@ def _of(look: provision.Look) -> Probe:
 
 
 _OFFICE = ("server.ops_address", "server.ops_port", "server.certificate", "ops.username", "ops.password")
+_STATE = ("server.state_dir",)
 CHECKS = (
     Probe("settings", "the settings", (), settings),
     *map(_of, provision.LOOKS),
+    Probe("secrets", "secrets", (), surroundings.secrets),
     Probe("processes", "the processes", _OFFICE, processes),
     *sinch_checks.PROBES,
+    Probe("nginx.other_configuration", "the nginx that runs", (), surroundings.nginx),
+    Probe("names.public", "the public name", ("server.public_url",), surroundings.public_name),
+    Probe("limits", "where limits are counted", ("limits.storage",), surroundings.counters),
+    Probe("motion", "Motion", ("motion.url", "motion.ca_file", "motion.proxy"), surroundings.motion),
+    Probe("spool", "the spool", _STATE, experience.spool),
+    Probe("waiting", "what waits for Motion", _STATE, experience.waiting),
+    Probe("parked", "what is parked", _STATE, experience.parked),
+    Probe("clock", "the clock", _STATE, experience.timekeeping),
+    Probe("origins", "where callbacks come from", _STATE, experience.origins),
+    Probe("turned_away", "what was turned away", _STATE, experience.turned),
+    Probe("files", "files and their links", _STATE, experience.files),
 )

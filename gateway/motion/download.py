@@ -65,6 +65,15 @@ class Source:
         except UpstreamError as error:
             raise Unavailable(error.reason) from error
 
+    def answer(self, attachment_id: str, *, deadline_seconds: float) -> tuple[int, str]:
+        """Ask as `fetch` does and hand back the status, and what type Motion gives; no body is read.
+
+        Raises NotFound for what is no id, and UpstreamError.
+        """
+        target, headers = attachment_target(self._motion, attachment_id), self._headers()
+        with self._upstream.get(target, headers=headers, deadline_seconds=deadline_seconds) as answer:
+            return answer.status, answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
     def close(self) -> None:
         self._upstream.close()
 

@@ -226,6 +226,33 @@ AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version') LIMI
 SELECT version_num FROM alembic_version
 
 
+-- Looking why something does not arrive: gateway/diagnosis/experience.py. What costs the same however much is kept.
+
+-- name: lately
+-- What came last, without what it weighs.
+SELECT connector_id, kind, state, accepted_at, findings FROM event ORDER BY id DESC LIMIT :most
+
+-- name: heads_in_wait
+-- Those that have been tried in vain, one of each contact, the oldest first: which connector, what Motion said, and since when.
+SELECT event.connector_id, event.outcome, count(*), min(event.failing_since)
+FROM (SELECT first_event FROM lane ORDER BY first_event LIMIT :most) AS head JOIN event ON event.id = head.first_event
+WHERE event.state = 'pending' AND event.outcome != '' GROUP BY event.connector_id, event.outcome
+
+-- name: parked_lately
+-- Why they are, and how many.
+SELECT connector_id, outcome, count(*)
+FROM (SELECT connector_id, outcome FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most)
+GROUP BY connector_id, outcome
+
+-- name: motions_links_since
+-- How many files have begun to be fetched by the links that Motion makes.
+SELECT count(*) FROM attachment WHERE first_fetched_at >= :since
+
+-- name: any_fetched_since
+-- Whether a file was fetched by any link.
+SELECT 1 FROM attachment WHERE last_fetched_at >= :since LIMIT 1
+
+
 -- What Motion sends: gateway/outbound/record.py and window.py
 
 -- name: last_heard

@@ -16,6 +16,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from gateway import rules
 from gateway.clock import Clock, later
@@ -32,11 +33,13 @@ _ABOUT = re.compile(r"[0-9A-Za-z._:\[\]-]{0,64}")  # no text of a stranger's tha
 
 
 class Kind(StrictTable):
-    """One row: what is turned away by a door for that reason, and what to do."""
+    """One row: what is turned away by a door for that reason, what to do, and how doctor takes it."""
 
     door: str
     reason: str
     remedy: str = ""
+    level: Literal["", "note", "warning", "fault"] = ""
+    until: Literal["callback", "fetch", "hour"] = "hour"
 
 
 class _Kinds(StrictTable):

@@ -14,8 +14,9 @@ Rule 6. A body that is handed on is proved whole: it has as many bytes as its he
 
 from __future__ import annotations
 
+from gateway.upstream.exchange import against_certificate
 from gateway.upstream.origin import LONGEST_ANSWER_BYTES, Answer, Upstream
 from gateway.upstream.sockets import proxy_of
 from gateway.upstream.stream import Stream
 
-__all__ = ["LONGEST_ANSWER_BYTES", "Answer", "Stream", "Upstream", "proxy_of"]
+__all__ = ["LONGEST_ANSWER_BYTES", "Answer", "Stream", "Upstream", "against_certificate", "proxy_of"]

@@ -137,6 +137,22 @@ def in_our_words() -> Iterator[None]:
         raise ours(words) from error
 
 
+def against_certificate(error: BaseException) -> str:
+    """Say what OpenSSL has against the certificate that was shown; "" where that was not why.
+
+    These words hold no more than names and dates of the certificate.
+    """
+    told, seen = [error], set[int]()
+    while told:
+        one = told.pop()
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return one.verify_message
+        if id(one) not in seen:
+            seen.add(id(one))
+            told += [each for each in (one.__cause__, one.__context__, *one.args) if isinstance(each, BaseException)]
+    return ""
+
+
 def _told(error: Exception) -> Ours:
     """Say what is ours for an error; one that says only that something broke is asked for what it holds."""
     told = next(WORDS[kind] for kind in type(error).__mro__ if kind in WORDS)

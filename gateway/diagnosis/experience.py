@@ -1,0 +1,191 @@
+"""What doctor reads in the spool: what waits and why, what was refused and kept, the clock, and what is missing.
+
+Nothing here reads more than the latest of what is kept: it takes as long with a million events as with a thousand.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway import clock, paths, store
+from gateway.delivery import claims, trouble
+from gateway.diagnosis.complaint import Complaint, Context, Level, complain
+from gateway.ingress import signature
+from gateway.outbound import refusals
+from gateway.phrases import Finding, Reason
+from gateway.store import anchor, turned_away
+from gateway.store.turned_away import Turned
+
+HOUR, DAY = float(clock.UNIT_SECONDS["h"]), float(clock.UNIT_SECONDS["d"])
+LATEST = 2_000  # events that are looked at
+BROKEN_SECONDS = 10.0  # a connection that broke is tried again within seconds
+LONG_SECONDS = 300.0  # that a callback waits
+MANY = 20  # of the last events of an account, that tell whose they are
+# Sinch needs a moment to come here, and its first try may have failed; nothing comes before it was signed.
+FAST_SECONDS, SLOW_SECONDS = 60.0, 5.0
+FULL_PARTS = 0.98
+
+# Of what the courier and the doors have found: what doctor says of it. The others it looks for itself.
+TROUBLES = {
+    Finding.MOTION_DOWN: "motion.down",
+    Finding.KIND_REFUSED: "motion.kind_refused",
+    Finding.CLOCK_SKEW: "clock.refuses",
+    Finding.CERTIFICATE_OLD: "certs.old_in_force",
+}
+DOORS = {
+    "ingress": "callbacks.refused",
+    "edge": "callbacks.elsewhere",
+    "attachments": "links.refused",
+    "outbound": "calls.refused",
+}
+FOREIGN = {
+    Finding.FOREIGN_APP: "callbacks.foreign_app",
+    Finding.FOREIGN_PROJECT: "callbacks.foreign_project",
+    Finding.DISPATCH_MODE: "callbacks.dispatch_mode",
+}
+
+
+@dataclass(frozen=True)
+class Lately:
+    """One of the last events, without what it weighs."""
+
+    connector_id: int
+    kind: str
+    state: str
+    accepted_at: float
+    findings: str
+
+
+def lately(context: Context) -> list[Lately]:
+    """List the last events that were taken in, the latest first. Raises SpoolUnavailable."""
+    found = [Lately(*row) for row in context.ask("lately", most=LATEST)]
+    return [event for event in found if event.state != store.REJECTED]
+
+
+def spool(context: Context) -> Iterator[Complaint]:
+    """Open it, as every process does."""
+    path = paths.spool(context.settings)
+    if not path.exists():
+        yield complain("spool.missing", path=path)
+        return
+    context.spool.require_latest()
+    context.spool.hold()
+    context.spool.require_in_place()
+    if large := context.spool.large_log_bytes:
+        yield complain("spool.log_large", reason=f"{large} bytes", remedy=anchor.LARGE_LOG_REMEDY)
+
+
+def waiting(context: Context) -> Iterator[Complaint]:
+    """Tell what Motion has said to those who wait, and what the courier has found."""
+    for connector, outcome, count, since in context.ask("heads_in_wait", most=LATEST):
+        said = str(outcome).partition(":")[0]
+        if said.isdecimal() or context.now - (since or context.now) > BROKEN_SECONDS:
+            yield _refused(connector, said, count)
+    for found in trouble.known(context.spool):
+        if identifier := TROUBLES.get(Finding(found.finding)):
+            yield complain(identifier, about=found.about, reason=found.reason)
+    oldest = claims.oldest_pending_at(context.spool)
+    if oldest is not None and context.now - oldest > LONG_SECONDS:
+        count = claims.waiting(context.spool).get(store.PENDING, 0)
+        yield complain("spool.waiting", minutes=round((context.now - oldest) / 60), count=count)
+
+
+def _refused(connector: int, said: str, count: int) -> Complaint:
+    if said == "404":
+        return complain("motion.connector_unknown", about=connector)
+    if said.isdecimal() and int(said) < 500 and said not in ("408", "425", "429"):
+        return complain("motion.callbacks_refused", about=connector, status=said)
+    return complain("motion.fails", about=connector, reason=said, count=count)
+
+
+def parked(context: Context) -> Iterator[Complaint]:
+    """Tell what Motion will not get by itself."""
+    for connector, outcome, count in context.ask("parked_lately", most=LATEST):
+        if not str(outcome).endswith(Reason.KIND_REFUSED):  # it follows by itself, and is told as refused
+            yield complain("spool.parked", about=connector, reason=outcome, count=count)
+
+
+def timekeeping(context: Context) -> Iterator[Complaint]:
+    """Hold this machine's clock against what Sinch has signed: the least delay of the last callbacks."""
+    since = context.now - DAY
+    [[delay]] = context.ask("signed_ago", header=signature.TIMESTAMP, since=since)
+    if delay is not None and not -SLOW_SECONDS <= delay <= FAST_SECONDS:
+        yield complain("clock.off", seconds=abs(round(delay)), direction="fast" if delay > 0 else "slow")
+
+
+def origins(context: Context) -> Iterator[Complaint]:
+    """Tell whose callbacks come to an account that is not theirs: of the last of each."""
+    seen: dict[int, int] = {}
+    for event in lately(context):
+        seen[event.connector_id] = seen.get(event.connector_id, 0) + 1
+        if seen[event.connector_id] <= MANY and event.accepted_at > context.now - DAY:
+            for finding in event.findings.split():
+                if identifier := FOREIGN.get(Finding(finding)):
+                    yield complain(identifier, about=event.connector_id)
+
+
+def turned(context: Context) -> Iterator[Complaint]:
+    """Tell what was turned away and was none of a stranger's: nothing has come the right way since."""
+    configured = {str(account.connector_id) for account in context.settings.accounts}
+    groups: dict[tuple[str, str, str], list[Turned]] = {}
+    for row in turned_away.listed(context.spool, since=context.now - DAY):
+        about = row.about if row.about in configured else ""
+        groups.setdefault((row.door, row.reason, about), []).append(row)
+    newest: dict[str, float] = {}
+    for event in reversed(lately(context)):
+        newest[str(event.connector_id)] = newest[""] = event.accepted_at
+    for (_door, _reason, about), found in groups.items():
+        kind = turned_away.kinds().get(found[0].kind)
+        if kind and kind.level and not _is_over(context, kind.until, found[0].last_at, newest.get(about, 0.0)):
+            yield _turned(found, about, Level(kind.level))
+
+
+def _is_over(context: Context, until: str, last_at: float, newest: float) -> bool:
+    """Whether it has gone well since; `newest`: when the last callback was taken in."""
+    if until == "fetch":
+        return bool(context.ask("any_fetched_since", since=last_at))
+    return newest > last_at if until == "callback" else last_at < context.now - HOUR
+
+
+def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
+    last, count = found[0], sum(row.count for row in found)
+    return complain(
+        DOORS[last.door],
+        about=about,
+        level=level,
+        count=count,
+        at=f"{datetime.datetime.fromtimestamp(last.last_at, datetime.UTC).astimezone():%H:%M}",
+        reason=last.reason,
+        whom=last.about,
+        remedy=remedy(last),
+    )
+
+
+def remedy(row: Turned) -> str:
+    """Say what to do; of a call to Sinch as it was answered. "" for a kind of another release."""
+    if row.door == "outbound" and row.reason in refusals.rows():
+        return refusals.rows()[row.reason].remedy
+    kind = turned_away.kinds().get(row.kind)
+    return kind.remedy if kind else ""
+
+
+def files(context: Context) -> Iterator[Complaint]:
+    """Look at the vault, and at the links that Motion makes itself."""
+    if not context.settings.attachments.has_links:
+        return
+    folder, most = paths.vault(context.settings), context.settings.attachments.vault_max_bytes
+    try:
+        if folder.exists():
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+    except OSError as error:
+        yield complain("vault.unusable", reason=error.strerror, path=folder)
+    [[held]] = context.ask("stored_bytes")
+    if held > most * FULL_PARTS:
+        yield complain("vault.full", bytes=held, most=most)
+    [[fetched]] = context.ask("motions_links_since", since=context.now - 7 * DAY)
+    if fetched and not context.settings.server.has_outbound:
+        yield complain("links.of_motion", count=fetched)

@@ -1,0 +1,107 @@
+"""What doctor looks at around the spool: Motion, names, the nginx that runs, secrets, and where limits are counted.
+
+Motion is asked one thing that changes nothing there: for a file, whose body is not read. Which paths it answers to GET
+beside that is not known for certain.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+from gateway import limits, paths
+from gateway.config import Settings, tables
+from gateway.diagnosis.complaint import FOR_TRIALS, Complaint, Context, complain
+from gateway.errors import SpoolUnavailable, UpstreamError
+from gateway.motion.download import Source
+from gateway.serving import nginx_conf
+from gateway.upstream import against_certificate
+
+NO_FILE = "999999999999"  # an id of an attachment that there will never be
+ASKED_SECONDS = 6.0
+MANY_KEYS = 3
+
+
+def motion(context: Context) -> Iterator[Complaint]:
+    """Ask for the file that was fetched last, or for one that is not there: who may not have it is told so."""
+    settings, url = context.settings, context.settings.motion.url
+    known = []
+    with suppress(SpoolUnavailable):
+        known = [row[0] for row in context.ask("latest_attachments", among=None, since=0.0, most=1)]
+    with closing(Source(settings.motion, settings.attachments)) as source:
+        try:
+            status, kind = source.answer((*known, NO_FILE)[0], deadline_seconds=ASKED_SECONDS)
+        except UpstreamError as error:
+            if against := against_certificate(error):
+                yield complain("motion.certificate_refused", url=url, reason=against)
+            else:
+                yield complain("motion.unreachable", url=url, reason=error.reason)
+            return
+    if status >= 500:
+        yield complain("motion.down", reason=f"it answers {status}")
+    elif settings.attachments.has_links:
+        yield from _files(settings, status, kind)
+
+
+def _files(settings: Settings, status: int, kind: str) -> Iterator[Complaint]:
+    if not (settings.motion.api_key or settings.motion.password):
+        yield complain("motion.no_credentials")
+    elif status in (401, 403):
+        yield complain("motion.credentials_refused", status=status)
+    elif 300 <= status < 400:
+        yield complain("motion.no_file", answer=f"a redirect ({status})")
+    elif status == 200 and kind == "text/html":
+        yield complain("motion.no_file", answer="a page, such as one to log in")
+
+
+def public_name(context: Context) -> Iterator[Complaint]:
+    """Ask for the address of `server.public_url`, as far as it can be seen from here."""
+    host = context.settings.server.public_host.strip("[]")
+    if FOR_TRIALS.fullmatch(context.settings.server.public_host):
+        return
+    try:
+        found = sorted({str(row[4][0]) for row in socket.getaddrinfo(host, None)})
+    except (OSError, UnicodeError):
+        yield complain("names.public_unknown", host=host)
+        return
+    if not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found):
+        yield complain("names.public_private", host=host, address=", ".join(found))
+
+
+def nginx(context: Context) -> Iterator[Complaint]:
+    """Hold the configuration with which nginx runs against what the settings make."""
+    with suppress(FileNotFoundError):
+        if paths.nginx_conf(context.settings).read_text("utf-8") != nginx_conf.configuration(context.settings):
+            yield complain("nginx.other_configuration")
+
+
+def counters(context: Context) -> Iterator[Complaint]:
+    """Ask Redis or Valkey, where limits are counted there."""
+    storage = context.settings.limits.storage
+    if storage != "memory://" and not limits.is_there(storage):
+        yield complain("limits.storage_away")
+
+
+def secrets(context: Context) -> Iterator[Complaint]:
+    """Look for one secret that stands in two places, for keys that open more than they need to, and for none at all."""
+    known: dict[str, str] = {}
+    for setting, value in _secrets(context.settings):
+        if (other := known.setdefault(value, setting)) != setting:
+            yield complain("secrets.reused", about=setting, one=setting, other=other)
+    if (count := len(context.settings.attachments.token_keys)) > MANY_KEYS:
+        yield complain("secrets.many_token_keys", count=count)
+    for account in context.settings.accounts:
+        if not account.webhook_secrets:
+            yield complain("account.unsigned", about=account.connector_id)
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every secret, by the setting it stands in; accounts of one project share their key."""
+    places = [(name, getattr(settings, name)) for name in tables.TABLES if name != "account"]
+    for name, table in (*places, *(("account", account) for account in settings.accounts)):
+        for key in tables.hidden(type(table)):
+            found = getattr(table, key) or ()
+            for secret in found if isinstance(found, tuple) else (found,):
+                yield f"{name}.{key}", secret.get_secret_value()

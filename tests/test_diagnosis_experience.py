@@ -1,0 +1,88 @@
+"""What doctor reads in the spool: silence, calls that do not come, what waits, what is parked, a vault that is full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config import validation
+from gateway.delivery import claims, trouble
+from gateway.delivery.trouble import MotionTrouble
+from gateway.diagnosis import experience
+from gateway.diagnosis.complaint import Complaint, Context
+from gateway.phrases import Finding
+from gateway.store import schema
+from gateway.store.engines import Database
+from tests.config_samples import document
+from tests.spool_samples import NOW, accept, meddle, settle
+
+KEYS = {"token_keys": ["a key of a test that is long"]}
+
+
+@pytest.fixture
+def context(spool: Database) -> Iterator[Callable[..., Context]]:
+    made: list[Context] = []
+
+    def make(*, now: float = NOW, **tables: Any) -> Context:
+        tables["server"] = {"state_dir": str(spool.path.parent)} | tables.get("server", {})
+        made.append(Context(validation.validate(document(**tables), {}), now))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.spool.close()
+
+
+def ids(found: Iterator[Complaint]) -> list[str]:
+    return [each.id for each in found]
+
+
+def test_what_waits_is_told_once_it_is_long_and_what_is_parked_with_why(
+    context: Callable[..., Context], spool: Database
+) -> None:
+    event = accept(spool)
+    assert ids(experience.waiting(context(now=NOW + experience.LONG_SECONDS))) == []
+    [waits] = experience.waiting(context(now=NOW + 600))
+    assert (waits.id, "10 minutes" in waits.sentence) == ("spool.waiting", True)
+    settle(spool, event, "parked")
+    [parked] = experience.parked(context())
+    assert (parked.id, parked.about, "1 events" in parked.sentence) == ("spool.parked", "7", True)
+
+
+def test_what_motion_said_to_those_who_wait_names_the_cause(context: Callable[..., Context], spool: Database) -> None:
+    said = {
+        "404": "motion.connector_unknown",
+        "403": "motion.callbacks_refused",
+        "429": "motion.fails",
+        "500": "motion.fails",
+        "no answer": "motion.fails",
+    }
+
+    for number, outcome in enumerate([*said, "connection broken"]):
+        accept(spool, f"m{number}", contact=f"c{number}")
+        [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
+        since = NOW if outcome == "connection broken" else NOW - 60  # a moment ago: it is tried again at once
+        claims.postpone(spool, taken, outcome=outcome, due_at=NOW + 90, failures=1, failing_since=since, now=NOW)
+    assert sorted(ids(experience.waiting(context()))) == sorted(said.values())
+
+
+def test_what_the_courier_and_the_doors_have_found_is_told(context: Callable[..., Context], spool: Database) -> None:
+    for finding, about in {
+        Finding.KIND_REFUSED: "7 CONTACT_CREATE",
+        Finding.CERTIFICATE_OLD: "server.certificate",
+    }.items():
+        trouble.keep(spool, MotionTrouble(finding, about, "404", NOW))
+    assert ids(experience.waiting(context())) == ["motion.kind_refused", "certs.old_in_force"]
+
+
+def test_a_vault_that_is_full_or_cannot_be_written_is_told(
+    context: Callable[..., Context], spool: Database, tmp_path: Path
+) -> None:
+    meddle(spool, schema.attachment.insert().values(attachment_id="1", digest=b"0", size_bytes=999_999, stored=True))
+    (tmp_path / "vault").touch()
+    small = KEYS | {"vault_max_bytes": "1MB", "max_bytes": "1MB"}
+    assert ids(experience.files(context(attachments=small))) == ["vault.unusable", "vault.full"]
+    assert ids(experience.files(context())) == []

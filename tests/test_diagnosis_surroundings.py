@@ -1,0 +1,40 @@
+"""What doctor sees around the spool: one secret in two places, and a public name that is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config import validation
+from gateway.diagnosis import surroundings
+from gateway.diagnosis.complaint import Context
+from tests.config_samples import account, document
+
+SECRET = "a secret of some length"
+
+
+def context(**tables: Any) -> Context:
+    return Context(validation.validate(document(**tables), {}), 0.0)
+
+
+def test_one_secret_in_two_places_is_told_and_not_shown() -> None:
+    keys = {"proxy_token": SECRET, "token_keys": [SECRET, *(f"an older key of some length {n}" for n in range(3))]}
+    found = list(surroundings.secrets(context(attachments=keys)))
+    assert [each.id for each in found] == ["secrets.reused", "secrets.many_token_keys"]
+    assert SECRET not in repr(found)
+
+
+def test_the_accounts_of_a_project_share_their_key() -> None:
+    key = {"key_id": "key-1", "key_secret": SECRET}
+    other = account(connector_id=8, app_id="app-2", webhook_secrets=["another secret of some length"], **key)
+    assert list(surroundings.secrets(context(account=[account(**key), other]))) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("192.168.7.7", ["names.public_private"]), ("9.9.9.9", []), ("gateway.test", []), ("localhost", [])],
+)
+def test_a_public_name_that_is_not_public_is_told(host: str, expected: list[str]) -> None:
+    found = surroundings.public_name(context(server={"public_url": f"https://{host}"}))
+    assert [each.id for each in found] == expected
