@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -325,6 +326,11 @@ def test_a_name_stands_once() -> None:
     stems = [path.stem for name, path in GATEWAY.items() if not within(name, "gateway.cli") and path.stem != "__init__"]
     assert [name for name, count in Counter(classes).items() if count > 1] == []
     assert [name for name, count in Counter(stems).items() if count > 1] == ["routes"]  # each door's way in
+
+
+def test_every_room_is_installed() -> None:
+    installed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    assert {f"gateway.{name}" for name in ROOMS} <= {*installed}
 
 
 def test_there_are_not_too_many_modules_and_not_too_many_imports() -> None:
