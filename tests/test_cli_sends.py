@@ -195,6 +195,15 @@ def test_show_tells_everything(run: Run, name: str) -> None:
     ]
 
 
+def test_a_code_that_nobody_knows_is_shown_as_it_is_and_said_to_be_unknown(run: Run, spool: Database) -> None:
+    record.begin(spool, draft(7), now=THEN)
+    record.settle(spool, 7, outcome="accepted", status=200, message_id="M7", now=THEN)
+    intake.accept(spool, reported("M7", "FAILED", reason={"code": "NEW_CODE"}), now=THEN + 9)
+    shown = dict(told(run("show", "7")))
+    assert (shown["fate"], shown["reason"]) == ("FAILED NEW_CODE", "NEW_CODE")
+    assert shown["meaning"].startswith("not known here")
+
+
 def test_a_refusal_of_ours_is_told_with_who_acts_on_a_refusal(run: Run) -> None:
     [meaning] = json.loads(run("show", "2", "--json").stdout)["meanings"]
     assert (meaning["code"], meaning["who"]) == ("CHANNEL_FAILURE", "agent")

@@ -58,8 +58,9 @@ def test_it_explains(given: tuple[str, ...], told: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "NEW_CODE", "999999"])
-def test_what_is_not_known_has_no_meaning(code: str) -> None:
-    assert reasons.explain(code, "", None) is None
+@pytest.mark.parametrize("beside", [("", None), ("UNSPECIFIED_SUB_CODE", "888888")])
+def test_what_is_not_known_has_no_meaning(code: str, beside: tuple[str, str | None]) -> None:
+    assert reasons.explain(code, *beside) is None
 
 
 @pytest.mark.parametrize(

@@ -159,11 +159,14 @@ def _row(record: records.EventRecord) -> tuple[str, ...]:
 
 def _meanings(record: records.EventRecord) -> list[reasons.Meaning]:
     """What its codes mean: that of a report, that of Motion's answer, and its findings."""
-    codes: list[tuple[str, ...]] = [(record.outcome,), *((finding,) for finding in record.findings)]
-    if record.told:
-        codes.append((record.told.code, record.told.sub_code, record.told.channel_code))
+    told = [*map(reasons.explain, (record.outcome, *record.findings)), _of_report(record)]
     again = {"retry": "changed"} if record.state == store.PARKED else {}
-    return [meaning.model_copy(update=again) for told in codes if (meaning := reasons.explain(*told))]
+    return [meaning.model_copy(update=again) for meaning in told if meaning]
+
+
+def _of_report(record: records.EventRecord) -> reasons.Meaning | None:
+    told = record.told
+    return reasons.explain(told.code, told.sub_code, told.channel_code) if told else None
 
 
 def _facts(record: records.EventRecord) -> Iterator[tuple[str, object]]:
@@ -186,6 +189,8 @@ def _facts(record: records.EventRecord) -> Iterator[tuple[str, object]]:
     if record.told:
         yield from ((name.replace("_", " "), value) for name, value in vars(record.told).items() if value)
     yield from reasons.told(_meanings(record))
+    if record.told and record.told.code and not _of_report(record):
+        yield from reasons.of_unknown(record.told.code)
     if record.state == store.PARKED:
         yield "then", f"`motion-gateway events replay {record.event_id}` delivers it once more"
 

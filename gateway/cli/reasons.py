@@ -46,6 +46,13 @@ def told(explained: Iterable[Meaning | None]) -> Iterator[tuple[str, str]]:
             yield from meanings.facts(meaning)
 
 
+def of_unknown(code: str) -> Iterator[tuple[str, str]]:
+    """What is said of a code that nobody here knows."""
+    yield "reason", code
+    yield "meaning", UNKNOWN
+    yield "what to do", LOOK_BESIDE
+
+
 def short(explained: Iterable[Meaning | None]) -> str:
     """Who acts on them, in a word each."""
     return ", ".join(dict.fromkeys(meaning.who for meaning in explained if meaning))
@@ -80,8 +87,7 @@ def _facts(code: str) -> Iterator[tuple[str, str]]:
         yield from meanings.facts(meaning)
         return
     yield "code", code
-    yield "meaning", UNKNOWN
-    yield "what to do", LOOK_BESIDE
+    yield from [*of_unknown(code)][1:]
     if near := meanings.near(code):
         yield "did you mean", ", ".join(near)
 

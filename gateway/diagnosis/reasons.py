@@ -21,6 +21,7 @@ from gateway.outbound import refusals
 from gateway.phrases import REMEDIES
 
 FILE = "reasons.toml"
+NOTHING_FINER = "UNSPECIFIED_SUB_CODE"
 MOST_NEAR = 3
 ALIKE = 0.8  # as difflib counts
 
@@ -56,7 +57,8 @@ class _Table(rules.StrictTable):
 
 def explain(code: str, sub_code: str | None = None, channel_code: str | None = None) -> Meaning | None:
     """Explain a code, or the code beside it that says more; None if none of them is known. Case does not matter."""
-    found = [row for given in (sub_code, code, channel_code) if (row := _row(given or ""))]
+    beside = "" if sub_code == NOTHING_FINER else sub_code
+    found = [row for given in (beside, code, channel_code) if (row := _row(given or ""))]
     telling = [row for row in found if not row.vague]
     return next(iter(telling), _row(code) or next(iter(found), None))
 
