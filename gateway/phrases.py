@@ -101,6 +101,7 @@ class Reason(StrEnum):
 
     # Of the spool.
     SPOOL_LOCKED = "spool locked"
+    SPOOL_NEEDED = "spool needed for callbacks"
     SPOOL_FULL = "spool disk full"
     SPOOL_READ_ONLY = "spool read-only"
     SPOOL_GONE = "spool file is gone"
@@ -187,6 +188,7 @@ class Reason(StrEnum):
 # What a command says beside a reason of the spool.
 REMEDIES = {
     Reason.SPOOL_LOCKED: "another process writes for too long: wait, or look who holds spool.sqlite3",
+    Reason.SPOOL_NEEDED: "run it at a quiet hour, or with the gateway stopped",
     Reason.SPOOL_FULL: "make room on the disk of server.state_dir, or lift the quota of the account; nothing is lost",
     Reason.SPOOL_READ_ONLY: "mount the disk of server.state_dir for writing, or let spool.sqlite3 be written",
     Reason.SPOOL_NOT_OURS: "give server.state_dir to the account of the gateway, `chown -R`, and work as that account",

@@ -104,7 +104,7 @@ CHANGING = {
     "spool backup --to copy": "There is no copy, or a whole one",
     "events park 1": "It is parked, or still pending",
     "events replay 1": "All of them are delivered again, or none",
-    "events erase --contact c1": "All of it is erased, or nothing",
+    "events erase --contact c1": "Part of it may be erased",
     "attachments evict --all": "Some of the files may be deleted already",
     "token mint {file} --attachment 1": "No link was printed",
     "token revoke 1": "Run this again",

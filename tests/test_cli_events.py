@@ -285,8 +285,8 @@ ANSWERS = {
     "yes": ("y\n", 0, {3: "pending", 4: "pending"}, "2 erased."),
     "no": ("n\n", 2, None, "nothing was erased"),
     "nothing, which is no": ("\n", 2, None, "nothing was erased"),
-    "Ctrl-C": ("\x03", 130, None, "Broken off. All of it is erased, or nothing,"),
-    "the end": ("\x04", 130, None, "Broken off. All of it is erased, or nothing,"),
+    "Ctrl-C": ("\x03", 130, None, "Broken off. Part of it may be erased,"),
+    "the end": ("\x04", 130, None, "Broken off. Part of it may be erased,"),
 }
 
 

@@ -15,8 +15,9 @@ from gateway.errors import CommandError
 from gateway.ingress import intake
 from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.outbound import record
-from gateway.store import retention, schema
+from gateway.store import audit, retention, schema
 from gateway.store.engines import Database
+from gateway.store.retention import PURGE_CHUNK as CHUNK
 from gateway.store.retention import Erased, Pace, Retention
 from tests.spool_samples import DEED, NOW, accept, draft, meddle, order, reported, rows, settle, states
 
@@ -149,6 +150,29 @@ def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: 
     assert retention.erase(spool, "c1", DEED, pending_too=True) == Erased(events=2)
     assert states(spool) == {}
     assert rows(spool, schema.lane) == []
+
+
+def test_many_events_are_erased_in_pieces_between_which_others_write_and_the_record_counts_all(spool: Database) -> None:
+    accept(spool)
+    settle(spool, 1, "delivered")
+    columns = ", ".join(name for name in schema.event.c.keys() if name not in ("id", "original"))  # noqa: SIM118
+    copies = (
+        f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {2 * CHUNK + 1}) SELECT i FROM n"
+    )
+    meddle(spool, f"INSERT INTO event (id, original, {columns}) SELECT i, 0, {columns} FROM event, ({copies})")
+    heard: list[Erased | None] = []
+
+    with closing(Database(spool.path, patience_seconds=0)) as other:
+
+        def hear(gone: Erased | None) -> None:
+            other.tell(lambda run: run("prove_writable"))
+            [deed] = audit.listed(spool, most=9)
+            heard.append(gone)
+            assert gone is None or deed.about == f"a contact: {gone}"
+
+        assert retention.erase(spool, "c1", DEED, tell=hear) == Erased(events=2 * CHUNK + 1)
+    assert heard == [*(Erased(events=count) for count in (CHUNK, 2 * CHUNK, 2 * CHUNK + 1)), None]
+    assert states(spool) == {}
 
 
 def test_an_erased_event_in_the_couriers_hand_leaves_its_lane_in_order(spool: Database) -> None:

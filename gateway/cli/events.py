@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +21,9 @@ _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
     *("report", "code", "description", "findings", "who acts"),
 )
+
+
+_LONG_MEGABYTES = 20.0
 
 
 @click.group()
@@ -100,7 +104,7 @@ def park(invocation: Invocation, event_id: int) -> None:
 @click.option("--pending", is_flag=True, help="What Motion has not got yet, too. Motion will never get it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-@unfinished("All of it is erased, or nothing, and copies may be left in the file: run this again until it ends well.")
+@unfinished("Part of it may be erased, and copies may be left in the file: run this again until it ends well.")
 def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> None:
     """Erase what the spool keeps of one contact, for good; after it has said what that is, and asked."""
     with opened_spool(invocation) as spool:
@@ -111,7 +115,7 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
         # Asked for is written down even where it breaks off: rows may be gone by then.
         deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
         audit.tell(deed, pending_too=pending)
-        erased = retention.erase(spool, contact, deed, pending_too=pending)
+        erased = retention.erase(spool, contact, deed, pending_too=pending, tell=_progress(spool.path))
     audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
     click.echo(f"{erased.events} erased.")
     if erased.sends:
@@ -127,6 +131,19 @@ def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:
     told += f" and {printable.counted(found.sends, 'message')} sent to them."
     waiting = found.events.get(store.PENDING)
     return told + (" Motion will never get what is pending." if pending_too and waiting else "")
+
+
+def _progress(spool: Path) -> Callable[[retention.Erased | None], None]:
+    """Make what says at a terminal how far an erasure is, where it takes its time."""
+
+    def tell(gone: retention.Erased | None) -> None:
+        megabytes = spool.stat().st_size / 1e6
+        if gone and gone.events + gone.sends >= retention.PURGE_CHUNK:
+            click.echo(f"\r{gone} erased so far. ", err=True, nl=False)
+        elif gone is None and megabytes >= _LONG_MEGABYTES:
+            click.echo(f"\rWriting the spool anew, {megabytes:,.0f} MB; whoever writes to it waits.", err=True)
+
+    return tell if sys.stderr.isatty() else lambda _gone: None
 
 
 def _require_consent() -> None:

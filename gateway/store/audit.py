@@ -99,6 +99,11 @@ def note(run: Run, done: Deed | None) -> None:
         run("insert_deed", **asdict(done) | {"about": done.about[:LONGEST_ABOUT]})
 
 
+def amend(run: Run, done: Deed) -> None:
+    """Say of a deed that is recorded what it is about by now."""
+    run("amend_deed", at=done.at, action=done.action, about=done.about[:LONGEST_ABOUT])
+
+
 def keep(database: Database, done: Deed) -> None:
     """Record it, and return once that is on the disk. Raises SpoolUnavailable."""
     database.tell(lambda run: note(run, done))

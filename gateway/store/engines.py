@@ -28,7 +28,7 @@ from gateway import clock, metrics
 from gateway.errors import SpoolUnavailable
 from gateway.lock import RightOfWay
 from gateway.phrases import Reason
-from gateway.store import anchor, sqlite
+from gateway.store import anchor, compaction, sqlite
 from gateway.store.pool import LARGE_LOG_BYTES, Connections
 from gateway.store.sqlite import Connection, Run
 
@@ -129,13 +129,11 @@ class Database:
     def rewrite(self) -> None:
         """Write the file anew without what was deleted, of which pages keep copies, and empty its log.
 
-        Writers wait as long as that takes. Raises SpoolUnavailable.
+        Writers wait as long as that takes, if they can (`compaction`). Raises SpoolUnavailable.
         """
-        with sqlite.translated(self.path), self._writer, self._pool.reader() as driver:
-            driver.execute("VACUUM")
-            blocked, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if blocked:  # a reader held on to the log for longer than our patience
-            raise SpoolUnavailable(Reason.SPOOL_LOCKED)
+        with sqlite.translated(self.path, OSError), self._writer, self._pool.reader() as driver:
+            if not compaction.run(self.path, driver, self._way):
+                raise SpoolUnavailable(Reason.SPOOL_LOCKED)  # a reader held on to the log for longer than our patience
 
     def hold(self) -> None:
         """Open the file now, so that it is noticed from here on if another one takes its place.
@@ -226,17 +224,20 @@ class Database:
             while True:
                 late = clock.steady() - began
                 gives_way = not self._first and late < WAY_SECONDS and self._way.is_claimed()
-                if not gives_way and self._has_begun(driver, patient=late < self._patience_seconds):
+                if not gives_way and self._has_begun(driver, late):
                     return
                 if self._first and not claimed:
                     way.enter_context(self._way.claimed())
                     claimed = True
                 clock.pause(TURN_SECONDS)
 
-    def _has_begun(self, driver: Connection, *, patient: bool) -> bool:
+    def _has_begun(self, driver: Connection, late_seconds: float) -> bool:
         try:
             driver.execute("BEGIN IMMEDIATE")
         except sqlite.Error as error:
+            patient = late_seconds < self._patience_seconds or (
+                late_seconds < compaction.WAIT_SECONDS and compaction.is_under_way(self.path)
+            )
             if sqlite.reason(error, self.path) != Reason.SPOOL_LOCKED or not patient:
                 raise
             return False

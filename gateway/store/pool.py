@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway import telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import REMEDIES, Finding, Line, Reason
-from gateway.store import anchor, sqlite
+from gateway.store import anchor, compaction, sqlite
 from gateway.store.anchor import Anchor
 from gateway.store.sqlite import Connection
 
@@ -41,7 +41,7 @@ class Connections:
                 self._tell_of(error.reason)
                 raise
             self._tell_of(None)
-            large = self.log_bytes > LARGE_LOG_BYTES
+            large = self.log_bytes > LARGE_LOG_BYTES and not compaction.is_under_way(self._path)
             if large and not self._log_is_large:
                 telemetry.find(Finding.SPOOL_LOG_LARGE, bytes=self.log_bytes, remedy=anchor.LARGE_LOG_REMEDY)
             self._log_is_large = large

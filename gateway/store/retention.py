@@ -9,18 +9,20 @@ Rule 4. Of what was erased no copy is left, in the file or in its log. A purge l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway import printable, store
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import signature
+from gateway.phrases import REMEDIES, Reason
 from gateway.store import audit
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
 HEARD_SECONDS = 2 * 24 * 3600.0  # when a customer wrote is known for so long at least: twice WhatsApp's window
-PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it
+PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it, in an erasure too
 # Nonces stay so much longer than what was delivered: a signature from the future has to be known as long as it may be
 # believed, and doctor holds the last hour against that of a week ago.
 NONCES_LONGER_SECONDS = 2 * 3600
@@ -119,27 +121,42 @@ def found(database: Database, contact: str) -> Inventory:
     return database.ask(work)
 
 
-def erase(database: Database, contact: str, deed: audit.Deed, *, pending_too: bool = False) -> Erased:
+def erase(
+    database: Database,
+    contact: str,
+    deed: audit.Deed,
+    *,
+    pending_too: bool = False,
+    tell: Callable[[Erased | None], None] = lambda _gone: None,
+) -> Erased:
     """Erase the events of a contact, what was sent to it, and the reports of both; and record how many went.
 
-    `contact`: a contact id or a channel identity. Raises CommandError if it names nobody.
+    `contact`: a contact id or a channel identity; `tell` hears how much is gone by now, and then None: the file is
+    written anew. Raises CommandError if it names nobody.
     """
-    theirs = _theirs(contact)
+    theirs, gone = _theirs(contact), Erased(events=0)
+    events, sends = database.ask(
+        lambda run: (run("their_events", pending_too=pending_too, **theirs), run("their_sends", **theirs))
+    )
+    for first in range(0, max(len(events), len(sends), 1), PURGE_CHUNK):
+        some = tuple(json.dumps([row[0] for row in found[first : first + PURGE_CHUNK]]) for found in (events, sends))
+        gone = _erase(database, some, deed, before=gone if first else None, pending_too=pending_too)
+        tell(gone)
+    left = database.tell(lambda run: _finish(run, theirs))
+    tell(None)
+    _rewrite(database, gone)
+    return replace(gone, left=left)
 
-    def work(run: Run) -> Erased:
-        gone = _erase(run, theirs, pending_too=pending_too)
-        audit.note(run, replace(deed, about=f"a contact: {gone}"))
-        return gone
 
-    erased = database.tell(work)
+def _rewrite(database: Database, gone: Erased) -> None:
     try:
         database.rewrite()
     except SpoolUnavailable as error:
-        gone = erased.events + erased.sends
+        then = REMEDIES[error.reason] if error.reason == Reason.SPOOL_NEEDED else "run this again"
         raise CommandError(
-            f"{gone} erased, but copies of their bytes stay in the file for now ({error.reason}): run this again"
+            f"{gone.events + gone.sends} erased, but copies of their bytes stay in the file for now "
+            f"({error.reason}): {then}"
         ) from error
-    return erased
 
 
 def _purge(database: Database, statement: str, **values: object) -> int:
@@ -166,11 +183,27 @@ def _theirs(contact: str) -> dict[str, str]:
     return {"contact": contact, "identity": contact.removeprefix("+")}
 
 
-def _erase(run: Run, theirs: dict[str, str], *, pending_too: bool) -> Erased:
-    run("erase_reports_of_events", pending_too=pending_too, **theirs)
-    events = len(run("erase_events", pending_too=pending_too, **theirs))
-    [[left]] = run("count_left", **theirs)
+def _erase(
+    database: Database, ids: Sequence[str], deed: audit.Deed, *, before: Erased | None, pending_too: bool
+) -> Erased:
+    """Erase these events and sends, lists in JSON; count them with those that went `before`, also in the record."""
+    (events, sends), began = ids, before or Erased(events=0)
+
+    def work(run: Run) -> Erased:
+        run("erase_reports_of_events", pending_too=pending_too, ids=events)
+        run("erase_reports_of_sends", ids=sends)
+        more = len(run("erase_events", pending_too=pending_too, ids=events))
+        gone = Erased(events=began.events + more, sends=began.sends + len(run("erase_sends", ids=sends)))
+        record = audit.amend if before else audit.note
+        record(run, replace(deed, about=f"a contact: {gone}"))
+        return gone
+
+    return database.tell(work)
+
+
+def _finish(run: Run, theirs: dict[str, str]) -> int:
+    """Erase what else names the contact; returns how many of its events are left."""
     run("drop_empty_lanes")
     run("erase_heard", **theirs)
-    run("erase_reports_of_sends", **theirs)
-    return Erased(events=events, sends=len(run("erase_sends", **theirs)), left=left)
+    [[left]] = run("count_left", **theirs)
+    return int(left)

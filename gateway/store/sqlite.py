@@ -27,6 +27,7 @@ Error = sqlite3.Error
 REASONS = {
     "SQLITE_BUSY": Reason.SPOOL_LOCKED,
     "SQLITE_LOCKED": Reason.SPOOL_LOCKED,
+    "SQLITE_INTERRUPT": Reason.SPOOL_NEEDED,
     "SQLITE_FULL": Reason.SPOOL_FULL,
     "SQLITE_NOTADB": Reason.SPOOL_DAMAGED,
     "SQLITE_CORRUPT": Reason.SPOOL_DAMAGED,
@@ -38,6 +39,7 @@ OTHERWISE = {
     "SQLITE_IOERR_SHMSIZE": Reason.SPOOL_FULL,
 }
 BY_NUMBER = {
+    errno.EAGAIN: Reason.SPOOL_LOCKED,
     errno.ENOSPC: Reason.SPOOL_FULL,
     errno.EDQUOT: Reason.SPOOL_FULL,
     errno.EROFS: Reason.SPOOL_READ_ONLY,

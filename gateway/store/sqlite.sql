@@ -444,6 +444,10 @@ DELETE FROM turned_away WHERE last_at < :before
 -- In the transaction of what is done, where that is one.
 INSERT INTO audit (at, action, who, login, account, about) VALUES (:at, :action, :who, :login, :account, :about)
 
+-- name: amend_deed
+-- Of what is done in pieces: the same deed, of which more is done by now.
+UPDATE audit SET about = :about WHERE id = (SELECT max(id) FROM audit WHERE at = :at AND action = :action)
+
 -- name: deeds
 -- The newest first, whatever the clock said. Somebody goes by any of his names.
 SELECT at, action, who, login, account, about FROM audit
@@ -532,17 +536,23 @@ DELETE FROM heard WHERE contact_id = :contact OR identity = :identity
 -- As long as a signature could still be believed.
 DELETE FROM nonce WHERE rowid IN (SELECT rowid FROM nonce WHERE seen_at < :before LIMIT :most) RETURNING 1
 
+-- name: their_events
+-- A contact is named by its id or by its channel identity, and may be known by either.
+SELECT id FROM event WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR state != 'pending')
+
+-- name: their_sends
+-- As above.
+SELECT id FROM send WHERE contact_id = :contact OR identity = :identity
+
 -- name: erase_reports_of_events
--- Before the events: these say which.
+-- Before the events: these say which. Those that somebody replays meanwhile are pending again.
 DELETE FROM report WHERE event_id IN (
-    SELECT id FROM event
-    WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR state != 'pending')
+    SELECT id FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending')
 )
 
 -- name: erase_events
--- A contact is named by its id or by its channel identity, and may be known by either.
-DELETE FROM event WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR state != 'pending')
-RETURNING 1
+-- As above.
+DELETE FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending') RETURNING 1
 
 -- name: count_theirs
 -- Said before it is erased.
@@ -565,10 +575,10 @@ WHERE claimed_event IS NULL AND lane NOT IN (SELECT lane FROM event WHERE state 
 -- Those on the messages that were sent to them, and those that carry our reference where Sinch's answer never came.
 DELETE FROM report
 WHERE (message_id, connector_id) IN (
-        SELECT message_id, connector_id FROM send WHERE contact_id = :contact OR identity = :identity
+        SELECT message_id, connector_id FROM send WHERE id IN (SELECT value FROM json_each(:ids))
     )
-    OR correlation_id IN (SELECT reference FROM send WHERE contact_id = :contact OR identity = :identity)
+    OR correlation_id IN (SELECT reference FROM send WHERE id IN (SELECT value FROM json_each(:ids)))
 
 -- name: erase_sends
 -- After the reports on them: these say which.
-DELETE FROM send WHERE contact_id = :contact OR identity = :identity RETURNING 1
+DELETE FROM send WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING 1
