@@ -103,7 +103,7 @@ def test_show_tells_what_to_type_at_sinch_and_into_motion() -> None:
         'webhook_secrets = ["***"]',
         "Support, connector id 7",
         "Target URL                    https://gateway.example.com/api/whatsapp/accounts/7/notify",
-        "Secret token                  one of webhook_secrets, the same at both ends",
+        "Secret token                  the first of webhook_secrets, at both ends",
         "Processing mode (of the app)  Conversation; no other lets Motion answer",
         "Proxy or Motion Domain        gateway.example.com",
         "Base URL                      EU Production",

@@ -186,4 +186,4 @@ def _phone(account: Account, *, reveal: bool) -> str:
 
 
 def _secret_token(account: Account) -> str:
-    return "leave empty" if account.unsigned == "allow" else "one of webhook_secrets, the same at both ends"
+    return "leave empty" if account.unsigned == "allow" else "the first of webhook_secrets, at both ends"

@@ -137,6 +137,7 @@ class Upkeep:
             self.management.carry_out(seen.account, step)
         except (SinchError, Objection) as error:
             raise CommandError(f"could not {seen.words(step)}: {_why(error)}; {LEFT}") from error
+        audit.tell(deed, about=about)
 
     def is_stale(self, account: Account) -> bool:
         """Tell whether callbacks are proved with settings from before their last change."""
