@@ -18,10 +18,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gateway import config
 from gateway.config import Settings
 from gateway.errors import CommandError, NotOurs
 
 SPOOL = "spool.sqlite3"
+SUDO_USER = "SUDO_USER"  # in the environment: who has become another account
 KEPT_BYTES = 2**18  # for a start: 32 KiB of the index of the spool's log, a configuration of some 40 KiB, an id
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's
 # Programs of the system that we run, with the packages that bring them; found whatever PATH says, for that of an
@@ -123,7 +125,8 @@ def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
     setpriv = program("setpriv")
     ports = ("--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service")
     try:
-        os.execv(setpriv, (setpriv, *to, *ports, "--", *command))  # noqa: S606 - there is no shell
+        environ = {SUDO_USER: account(0)[0], **config.environment()}  # who it was is known no more afterwards
+        os.execve(setpriv, (setpriv, *to, *ports, "--", *command), environ)  # noqa: S606 - there is no shell
     except OSError as error:
         raise NotOurs(f"{state} belongs to {owner}: type `sudo -u {owner}` before this; nothing was done") from error
 

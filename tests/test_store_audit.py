@@ -19,12 +19,14 @@ from tests.service_samples import services
 from tests.spool_samples import DEED, NOW, accept, meddle, rows, settle, states
 
 ACCOUNT = getpass.getuser()
-ROOT = pwd.getpwuid(0).pw_name
+ROOT, DAEMON = (pwd.getpwuid(number).pw_name for number in (0, 1))
 REFUSE = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 CALLERS = {
     "sudo, of who logged in": ("ana", "0\n", Caller(who="ana", login=ROOT, account=ACCOUNT)),
     "a shell of root's": ("", "0\n", Caller(who=ROOT, login=ROOT, account=ACCOUNT)),
+    "sudo within a shell of root's": (ROOT, "1", Caller(who=DAEMON, login=DAEMON, account=ACCOUNT)),
+    "root in a container, who goes on as the owner": (ROOT, "4294967295", Caller(who=ROOT, login="", account=ACCOUNT)),
     "a service, or a container": ("", "4294967295\n", Caller(who=ACCOUNT, login="", account=ACCOUNT)),
     "a kernel that tells nothing": ("ana", "", Caller(who="ana", login="", account=ACCOUNT)),
     "a login that is gone": ("", "4000000001", Caller(who="#4000000001", login="#4000000001", account=ACCOUNT)),

@@ -66,11 +66,15 @@ class Deed(Caller):
 
 
 def caller(environ: Mapping[str, str], *, login_number: str) -> Caller:
-    """Tell who it is; `login_number`: what LOGIN holds, "" where there is none."""
+    """Tell who it is; `login_number`: what LOGIN holds, "" where there is none.
+
+    That root became another account says nothing: root is nobody's login where the session has one.
+    """
     number = login_number.strip()
     login = _name(int(number)) if number.isdecimal() and number != NO_LOGIN else ""
-    account = _name(os.geteuid())
-    return Caller(who=_plain(environ.get("SUDO_USER", "")) or login or account, login=login, account=account)
+    sudo, account = _plain(environ.get(paths.SUDO_USER, "")), _name(os.geteuid())
+    who = sudo if sudo not in ("", _name(0)) else login or sudo or account
+    return Caller(who=who, login=login, account=account)
 
 
 def deed(action: Action, about: str = "", *, now: float) -> Deed:
