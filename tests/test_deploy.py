@@ -94,6 +94,23 @@ def test_a_unit_goes_with_the_target_and_never_gives_up(unit: Unit) -> None:
     assert unit.all("RestartPreventExitStatus") == ["77"]  # of what only root can put right
 
 
+def test_who_is_stopped_while_it_waits_has_not_failed_and_what_is_killed_otherwise_has() -> None:
+    """systemd takes no signal for a success in what runs once: systemd.service(5), SuccessExitStatus."""
+    assert {
+        unit.name: unit.all("SuccessExitStatus") for unit in SERVICES.values() if unit.one("Type") == "oneshot"
+    } == {
+        "migrate": [],
+        "ready": ["SIGTERM"],
+    }
+
+
+def test_the_reload_that_tells_whether_it_came_off_names_every_service_that_takes_one() -> None:
+    [named] = re.findall(
+        r"systemctl reload motion-gateway-\{(.*)\}\.service", (ROOT / "docs/deployment.md").read_text("utf-8")
+    )
+    assert set(named.split(",")) == {unit.name for unit in SERVICES.values() if unit.all("ExecReload")}
+
+
 def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
     names = [unit.name for unit in in_order()]
     assert names[:2] == ["migrate", "courier"]
