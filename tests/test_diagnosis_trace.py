@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from gateway.diagnosis import asked, conclusion, story
 from gateway.diagnosis.fate import Conclusion
 from gateway.diagnosis.material import Material
 from gateway.diagnosis.trace import Tracer
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import GatewayError, NotFound, TooLarge, Unavailable
 from gateway.ingress import events, intake
 from gateway.inspection.structure import Inspection
 from gateway.outbound import record
@@ -86,7 +88,7 @@ def has_file(spool: Database, name: str = "report.doc") -> None:
     Register(spool).acquired("42", digest=bytes(32), name=name, seen=WORD, now=NOW)
 
 
-def has_none(spool: Database, reason: Reason, error: type[NotFound | Unavailable] = NotFound) -> None:
+def has_none(spool: Database, reason: Reason, error: type[GatewayError] = NotFound) -> None:
     Register(spool).failed("42", error(reason), digest=None, now=NOW)
 
 
@@ -101,11 +103,11 @@ ATTACHED = (Attached(field="message.media_message.url", attachment_id="42", dige
 # The cause; how it is planted; what is asked; what is answered, and what to do about it.
 Row = tuple[Callable[[Database], object], str, str, str]
 CAUSES: dict[str, Row] = {
-    "Motion knows no such account": (lambda s: failed(s, "404"), "M1", "answered 404", "account.connector_id"),
-    "Motion does not believe the callback": (lambda s: failed(s, "401"), "M1", "answered 401", "Receive URL"),
+    "Motion answers 404": (lambda s: failed(s, "404"), "M1", "answered 404", "account.connector_id"),
+    "Motion answers 401": (lambda s: failed(s, "401"), "M1", "answered 401", "Receive URL"),
     "Motion answers what nobody knows": (lambda s: failed(s, "418"), NUMBER, "Motion answered 418", "Motion's log"),
     "Motion is down": (lambda s: failed(s, "connection refused"), NUMBER, "Nothing listens", "motion.url"),
-    "Motion's certificate is over": (lambda s: failed(s, Reason.TLS_REFUSED), NUMBER, "expired", "Renew"),
+    "Motion's certificate expired": (lambda s: failed(s, Reason.TLS_REFUSED), NUMBER, "expired", "Renew"),
     "an event is parked": (
         lambda s: failed(s, "404", end="5 tries failed while others arrived"),
         "M1",
@@ -125,6 +127,24 @@ CAUSES: dict[str, Row] = {
         "signature too old",
         "NTP",
     ),
+    "callback of another app": (
+        lambda s: wrote(s, findings=(Finding.FOREIGN_APP,)),
+        NUMBER,
+        "another app",
+        "account.app_id",
+    ),
+    "callback of another project": (
+        lambda s: wrote(s, findings=(Finding.FOREIGN_PROJECT,)),
+        NUMBER,
+        "another project",
+        "account.project_id",
+    ),
+    "file too large": (
+        lambda s: (has_none(s, Reason.OVER_OURS, TooLarge), sent(s, "MEDIA_TOO_LARGE", files=ATTACHED)),
+        "42",
+        "did not get attachment 42: The file",
+        "smaller",
+    ),
     "DISPATCH mode": (lambda s: wrote(s, findings=(Finding.DISPATCH_MODE,)), "M1", "DISPATCH", "Conversation"),
     "a signature that is wrong": (
         lambda s: (wrote(s), delivered(s), turned(s, "ingress", Reason.SIGNATURE_WRONG)),
@@ -132,7 +152,7 @@ CAUSES: dict[str, Row] = {
         "signature wrong",
         "webhook_secrets",
     ),
-    "outside the window": (
+    "outside the 24-hour window": (
         lambda s: (wrote(s, now=NOW - 90_000), delivered(s), report(s, code="OUTSIDE_ALLOWED_SENDING_WINDOW")),
         "S1",
         "had written last at",
@@ -148,7 +168,7 @@ CAUSES: dict[str, Row] = {
     "not opted in": (lambda s: report(s, code="RECIPIENT_NOT_OPTED_IN"), "S1", "did not get message S1", ""),
     "rate limited": (lambda s: report(s, code="RATE_LIMITED"), "S1", "too many messages", "Send it again"),
     "a code nobody knows": (lambda s: report(s, code="NEW", description="so"), "S1", "NEW: so", "Sinch's support"),
-    "a file that WhatsApp takes in no form": (
+    "type that WhatsApp does not take": (
         lambda s: (has_file(s), sent(s, "CHANNEL_FAILURE", files=ATTACHED)),
         "42",
         "The customer did not get report.doc: A Word document in the old format",
@@ -160,7 +180,7 @@ CAUSES: dict[str, Row] = {
         "did not get message S1, probably report.doc: A Word document in the old format",
         "PDF",
     ),
-    "a file that was deleted at Motion": (
+    "file deleted at Motion": (
         lambda s: (has_none(s, Reason.GONE), sent(s, "MEDIA_NOT_REACHABLE", files=ATTACHED)),
         "mg-1",
         "did not get attachment 42: Motion has no such file",
@@ -190,13 +210,13 @@ CAUSES: dict[str, Row] = {
         "The token in this link opens nothing",
         "attachments.proxy_token",
     ),
-    "a text that is too long": (
+    "text too long": (
         lambda s: sent(s, "MESSAGE_SPLIT_REQUIRED", words="The text has 5000 characters; WhatsApp takes 4096."),
         "send 1",
         "did not get send 1: The text has 5000 characters",
         "several messages",
     ),
-    "a template": (lambda s: sent(s, "TEMPLATES_NOT_ALLOWED"), "request-1", "templates do not pass", "24 hours"),
+    "template": (lambda s: sent(s, "TEMPLATES_NOT_ALLOWED"), "request-1", "templates do not pass", "24 hours"),
     "no report at all": (lambda s: sent(s, message="S1"), "S1", "has reported nothing", "MESSAGE_DELIVERY"),
 }
 
@@ -216,6 +236,20 @@ def test_the_cause_is_named_with_its_remedy(
     assert says in found.sentence
     assert remedy in found.remedy
     assert not found.fine
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "troubleshooting.md").read_text("utf-8")
+ROWS = re.findall(r"^\| ([^|]+) \| `motion-gateway trace \w+` \| ([^|]+) \|", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("cause", "says"), ROWS, ids=[cause for cause, _ in ROWS])
+def test_it_prints_what_the_page_on_troubles_says(spool: Database, cause: str, says: str) -> None:
+    plant, words, _, _ = CAUSES[cause]
+    plant(spool)
+    [material] = find(spool, words)
+    told = [moment.says for moment in story.moments(material)]
+    told += [f"{one.sentence} {one.code}" for one in conclusion.conclude(material, now=NOW)]
+    assert any(word in " ".join(told) for word in re.findall(r"`([^`]+)`", says))
 
 
 def test_what_arrived_is_said_both_ways(spool: Database) -> None:

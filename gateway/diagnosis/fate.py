@@ -17,6 +17,7 @@ from gateway.store.reports import Filed
 
 SOON_SECONDS = 60.0  # so long nothing needs to have been reported
 WINDOW = "OUTSIDE_ALLOWED_SENDING_WINDOW"
+GONE, TOO_LARGE = "MEDIA_NOT_REACHABLE", "MEDIA_TOO_LARGE"
 WAIT = "Wait: the customer's phone may be off. WhatsApp reports it when it is delivered."
 NO_REPORTS = (
     "Wait a minute. If nothing is ever reported of any message, the app's webhook lacks the trigger MESSAGE_DELIVERY, "
@@ -25,9 +26,9 @@ NO_REPORTS = (
 UNKNOWN_CODE = "Nothing is written down of this code: ask Sinch's support, with the message id."
 DOUBT = "Ask the customer, or Sinch's support with the correlation id."
 BEGAN = {
-    record.REJECTED: "The customer did not get {what}: Sinch did not take it, {words}",
-    record.UNSENT: "The customer did not get {what}: it could not be handed over to Sinch, {words}",
-    record.UNKNOWN: "Nobody knows yet whether the customer got {what}: {words}",
+    record.REJECTED: "The customer did not get {what}: Sinch did not take it {words}",
+    record.UNSENT: "The customer did not get {what}: it could not be handed over to Sinch {words}",
+    record.UNKNOWN: "Nobody knows yet whether the customer got {what} {words}",
 }
 
 
@@ -61,11 +62,11 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
     files = [known[one.attachment_id] for one in sent.attachments if one.attachment_id in known]
     what, at = _named(sent, files), sent.ended_at or sent.started_at
     if sent.fate is not None:
-        return of_fate(what, sent.fate, files, material)
+        return of_fate(what, sent.fate, files, material, heard_at=sent.heard_at)
     if sent.outcome == record.REFUSED:
         return _of_refusal(f"The customer did not get {what}", sent, files, at)
     if sent.outcome in BEGAN:
-        words = ": ".join(filter(None, (sent.code or str(sent.status or ""), sent.words)))
+        words = ": ".join(filter(None, (f"({sent.code or sent.status or sent.outcome})", sent.words)))
         sentence = BEGAN[sent.outcome].format(what=what, words=words)
         return meant(at, sentence, reasons.explain(sent.code), sent.code)
     if sent.evidence.doubtful:
@@ -81,8 +82,13 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
     return Conclusion(at=at, sentence=sentence, remedy=NO_REPORTS, who="sinch", code="no report", fine=not late)
 
 
-def of_fate(what: str, fate: Filed, files: Sequence[Shelved], material: Material) -> Conclusion:
-    """Conclude from the report that decides; `files`: those of the message, or those that may be."""
+def of_fate(
+    what: str, fate: Filed, files: Sequence[Shelved], material: Material, *, heard_at: float | None = None
+) -> Conclusion:
+    """Conclude from the report that decides; `files`: those of the message, or those that may be.
+
+    `heard_at`: when the customer had written last before the message, where that is recorded.
+    """
     at = fate.reported_at
     if fate.status in ("DELIVERED", "READ"):
         has = "has read" if fate.status == "READ" else "has"
@@ -95,8 +101,8 @@ def of_fate(what: str, fate: Filed, files: Sequence[Shelved], material: Material
         return nearer
     meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
     said = meaning.sentence if meaning else ": ".join(filter(None, (codes, fate.description)))
-    last = f" {_last_written(material)}" if fate.code == WINDOW else ""
-    return meant(at, ended(f"{began}: {said}") + last, meaning, codes)
+    heard = f" {_window(heard_at or material.wrote_at, at)}" if fate.code == WINDOW else ""
+    return meant(at, ended(f"{began}: {said}") + heard, meaning, codes)
 
 
 def judged(at: float, began: str, shelved: Shelved, *, code: str = "") -> Conclusion:
@@ -134,26 +140,40 @@ def _of_refusal(began: str, sent: record.Sent, files: Sequence[Shelved], at: flo
 
 def _of_its_file(began: str, fate: Filed, files: Sequence[Shelved], material: Material) -> Conclusion | None:
     """Why its file could not be had, or was not taken; None where nothing is wrong with it here."""
-    at, codes = fate.reported_at, _codes(fate)
-    for shelved in files:
-        guess = f", probably {shelved.name}" if shelved in material.suspects else ""
-        if shelved.refused:
-            return judged(at, f"{began}{guess}", shelved, code=codes)
-        failure = shelved.record.failure
-        if failure and (cause := reasons.explain(failure.reason)):
-            return meant(at, f"{began}{guess}: {cause.sentence}", cause, codes)
-    for row in material.refusals:
-        if row.door == "attachments":
-            refused = f"links to files were turned away, {row.count} until {when(row.last_at)}: {row.reason}"
-            return meant(at, f"{began}: {refused}", reasons.explain(row.reason), codes)
+    if files is not material.suspects:
+        return next(filter(None, (_of_file(began, fate, shelved) for shelved in files)), None)
+    likely = [shelved for shelved in files if _fits(shelved, fate.code)]
+    shelved = max(likely, key=lambda one: one.troubled_at, default=None)
+    refused = [row for row in material.refusals if row.door == "attachments" and row.first_at <= fate.reported_at]
+    row = max(refused, key=lambda one: one.last_at, default=None)
+    if row and fate.code.startswith(GONE) and (shelved is None or row.last_at > shelved.troubled_at):
+        words = f"links to files were turned away, {row.count} until {when(row.last_at)}: {row.reason}"
+        return meant(fate.reported_at, f"{began}: {words}", reasons.explain(row.reason), _codes(fate))
+    return _of_file(f"{began}, probably {shelved.name}", fate, shelved) if shelved else None
+
+
+def _of_file(began: str, fate: Filed, shelved: Shelved) -> Conclusion | None:
+    failure = shelved.record.failure
+    if shelved.refused:
+        return judged(fate.reported_at, began, shelved, code=_codes(fate))
+    if failure and (meaning := reasons.explain(failure.reason)):
+        return meant(fate.reported_at, f"{began}: {meaning.sentence}", meaning, _codes(fate))
     return None
+
+
+def _fits(shelved: Shelved, code: str) -> bool:
+    """Whether what is wrong with a file may be what was reported with that code."""
+    failed = shelved.record.failure is not None
+    if code.startswith(GONE):
+        return failed or shelved.refused
+    return shelved.refused or (failed and code == TOO_LARGE)
 
 
 def _codes(fate: Filed) -> str:
     return " ".join(filter(None, (fate.code, fate.sub_code, fate.channel_code)))
 
 
-def _last_written(material: Material) -> str:
-    if material.wrote_at is None:
+def _window(heard_at: float | None, at: float) -> str:
+    if heard_at is None:
         return "No message of the customer's is kept from before it."
-    return f"The customer had written last at {when(material.wrote_at)}."
+    return f"The customer had written last at {when(heard_at)}, {window.ago(at - heard_at)} before."

@@ -106,11 +106,10 @@ class Tracer:
             return []  # of all of them
         rows, sends = self._naming(word), self._sends(*_named(word))
         if sends and not rows:
-            return [self._of_sent(sent) for sent in sends[:MOST_STORIES]]
-        if not rows:
-            return []
-        material = self._material("", word, rows, sends)
-        return [replace(material, kind=kind or _kind(word, material))]
+            found = [self._of_sent(sent) for sent in sends[:MOST_STORIES]]
+        else:
+            found = [self._material("", word, rows, sends)] if rows else []
+        return [replace(material, kind=kind or _kind(word, material), name=word) for material in found]
 
     def _of_phone(self, phone: asked.Phone) -> list[Material]:
         rows = self._rows(event.c.identity.in_(phone.whole))
