@@ -37,6 +37,17 @@ def test_a_cause_leads_to_a_command_and_to_a_word_that_it_can_print(cause: str, 
     assert [word for word in words if word not in STABLE and reasons.explain(word) is None] == []
 
 
+PLANTED = "".join(
+    path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py")) if path.name != Path(__file__).name
+)
+
+
+@together(("cause", "prints"), [(cause, prints) for cause, _, prints in CAUSES], ids=[cause for cause, _, _ in CAUSES])
+def test_what_a_cause_prints_is_seen_by_a_test_that_plants_it(cause: str, prints: str) -> None:
+    words = [word for word in re.findall(r"`([^`]+)`", prints) if word in STABLE]
+    assert [word for word in words if f'"{word}"' not in PLANTED] == [], cause
+
+
 @pytest.mark.parametrize("cell", DATA["symptoms"])
 def test_every_column_of_the_manuals_table_has_its_section(cell: str) -> None:
     section = PAGE.partition(f"\n## {DATA['symptoms'][cell]}\n")[2].partition("\n## ")[0]
