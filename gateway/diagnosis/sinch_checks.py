@@ -187,7 +187,7 @@ def _heard(context: Context, account: Account, *, seconds: float = HOUR_SECONDS,
     """Count the callbacks of a time that ended so long ago, as far as it matters."""
     until = context.now - ago
     hour = {"since": until - seconds, "until": until, "most": BUSY}
-    [[count]] = context.spool.ask(lambda run: run("heard", connector_id=account.connector_id, **hour))
+    [[count]] = context.spool.ask(lambda run: run("came_in", connector_id=account.connector_id, **hour))
     return int(count)
 
 

@@ -479,10 +479,10 @@ WHERE json_extract(header.value, '$[0]') = :header
 -- Where nothing is signed.
 SELECT accepted_at FROM event WHERE id = (SELECT max(id) FROM event)
 
--- name: heard
+-- name: came_in
 -- Of an account, in a time: as many as matter. Nonces are the only thing that is there by the time at which it came.
 SELECT count(*) FROM (
-    SELECT 1 FROM nonce
+    SELECT 1 FROM nonce INDEXED BY nonce_seen
     WHERE seen_at >= :since AND seen_at < :until AND connector_id = :connector_id
     LIMIT :most
 )
@@ -494,12 +494,14 @@ SELECT 1 FROM send WHERE started_at >= :since AND connector_id = :connector_id L
 -- name: reports_on_others
 -- Messages that were reported on and did not go through the gateway.
 SELECT count(*) FROM (
-    SELECT DISTINCT message_id FROM report
+    SELECT DISTINCT message_id FROM report INDEXED BY report_reported
     WHERE
         reported_at >= :since AND connector_id = :connector_id AND message_id != ''
         AND NOT EXISTS (
             SELECT 1 FROM send
-            WHERE send.message_id = report.message_id AND send.connector_id = report.connector_id
+            WHERE
+                send.message_id = report.message_id AND send.message_id != ''
+                AND send.connector_id = report.connector_id
         )
     LIMIT :most
 )
