@@ -189,6 +189,8 @@ def test_evict_deletes_and_leaves_an_audit_line(
     assert audits(result, "attachments") == [
         {"event": "audit", "command": "evict", "attachments": named, "files": int(told.split()[0])}
     ]
+    [deed] = json.loads(run("audit", "list", "--json").stdout)
+    assert deed["about"] == ("every file" if named == "all" else f"attachments {', '.join(typed)}")
 
 
 def test_evict_all_of_an_empty_vault_is_no_trouble(run: Run) -> None:

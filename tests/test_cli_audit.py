@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway import paths
 from gateway.cli import group
 from gateway.store import audit
+from tests import released_spool
 from tests.screen import seen
 from tests.spool_samples import DEED, accept, meddle, of_settings
 
@@ -65,6 +67,23 @@ def test_who_looks_where_nothing_can_be_kept_sees_it_and_is_told(file: Path, run
     line, sentence = result.stderr.splitlines()
     assert (json.loads(line)["who"], json.loads(line)["reason"]) == ("ana", "spool failed")
     assert sentence == "This look could not be kept in the spool: the line above tells of it, and why."
+
+
+def test_whoever_copies_the_spool_has_looked_at_everything(
+    file: Path, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert run("spool", "backup", "--to", str(tmp_path / "copy")).exit_code == 0
+    [found] = told(run("audit", "list", "--json"))
+    assert (found["who"], found["action"], found["about"]) == ("ana", "look", "every event: a copy of the spool")
+
+
+def test_a_spool_from_before_an_upgrade_can_be_copied(settings_file: Callable[..., Path], tmp_path: Path) -> None:
+    file = settings_file()
+    released_spool.lay(tmp_path / "state" / paths.SPOOL, now=1.0)
+    arguments = ["--config", str(file), "spool", "backup", "--to", str(tmp_path / "copy")]
+    result = CliRunner().invoke(group, arguments)
+    assert (result.exit_code, (tmp_path / "copy").exists()) == (0, True)
+    assert "not yet of this release" in json.loads(result.stderr.splitlines()[0])["reason"]
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

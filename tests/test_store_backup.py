@@ -143,7 +143,7 @@ def test_the_command_copies_the_spool_of_the_settings_and_tells_its_schema(
     paths.prepare(settings)
     migrations.migrate(paths.spool(settings))
     told = CliRunner().invoke(group, ["--config", str(file), "spool", "backup", "--to", str(to)])
-    assert told.output == f"Wrote {to}: {to.stat().st_size} bytes, schema {sqlite.latest()}.\n"
+    assert told.stdout == f"Wrote {to}: {to.stat().st_size} bytes, schema {sqlite.latest()}.\n"
 
 
 def test_a_restored_copy_goes_on_where_it_was_taken(spool: Database, to: Path, tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 
-from gateway import paths, services
+from gateway import paths, services, telemetry
 from gateway.cli import Invocation, unfinished
 from gateway.clock import WallClock
 from gateway.store import audit
@@ -46,7 +46,11 @@ def spool() -> None:
 @unfinished("There is no copy, or a whole one: if the file is not there, run this again.")
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
-    revision = back_up(paths.spool(invocation.settings()), file)
+    telemetry.configure("spool")
+    settings = invocation.settings()
+    revision = back_up(paths.spool(settings), file)
+    with closing(services.build(settings).spool) as spool:
+        look(spool, "every event: a copy of the spool")
     click.echo(f"Wrote {file}: {file.stat().st_size} bytes, schema {revision}.")
 
 

@@ -83,8 +83,8 @@ def _file(run: Run, callback: Callback, now: float) -> Receipt:
     _remember_nonce(run, callback, event_id, now)
     run("line_up", lane=callback.lane, event_id=event_id)
     if callback.event.opens_window:
-        whom = {"contact_id": callback.event.contact_id, "identity": callback.event.identity}
-        run("hear", connector_id=callback.connector_id, **whom, now=now)
+        contact_id, identity = callback.event.contact_id, callback.event.identity
+        run("hear", contact_id=contact_id, identity=identity, connector_id=callback.connector_id, now=now)
     if (told := callback.event.report) is not None:
         run("insert_report", event_id=event_id, connector_id=callback.connector_id, reported_at=now, **vars(told))
     return Receipt(Outcome.ACCEPTED, event_id)

@@ -116,6 +116,7 @@ def keep(database: Database, done: Deed) -> None:
 def kept_look(database: Database, done: Deed) -> bool:
     """Record a look, and tell of it in the log; False where the log alone has it."""
     try:
+        database.require_latest()  # a copy may be of a spool from before an upgrade
         keep(database, done)
     except SpoolUnavailable as error:
         tell(done, about=done.about, **{telemetry.REASON: error.reason})
