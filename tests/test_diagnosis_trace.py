@@ -313,6 +313,25 @@ def test_of_an_answer_that_comes_too_late_that_is_told_where_it_is_sent(spool: D
     assert len(in_time) == len(late) - 1
 
 
+def test_what_went_well_since_is_told_before_what_went_wrong(spool: Database) -> None:
+    report(spool, message="S1", at=NOW, code="RATE_LIMITED")
+    report(spool, "DELIVERED", message="S2", at=NOW + 5)
+    delivered(spool)
+    [material] = find(spool, "c1")
+    assert [one.fine for one in conclusion.conclude(material, now=NOW)] == [True, False]
+
+
+@pytest.mark.parametrize(("came_at", "fine"), [(NOW, [False]), (NOW + 60, [True])], ids=["before", "since"])
+def test_who_was_turned_away_before_others_came_through_is_no_cause(
+    spool: Database, came_at: float, fine: list[bool]
+) -> None:
+    wrote(spool, now=came_at)
+    delivered(spool)
+    turned(spool, "ingress", Reason.SIGNATURE_WRONG)
+    [material] = find(spool, NUMBER)
+    assert [one.fine for one in conclusion.conclude(material, now=NOW)] == fine
+
+
 def test_the_same_cause_is_told_once_with_how_often(spool: Database) -> None:
     for number in range(3):
         report(spool, message=f"S{number}", at=NOW + number, code="RATE_LIMITED")

@@ -113,7 +113,7 @@ class _Telling:
                 yield from _wrapped(moment.says, head=head)
         yield ""
         for one in conclusion.conclude(about, now=self.now):
-            yield from _concluded(one)
+            yield from _concluded(one, dated=about.kind in material.GO_ON)
 
     def _title(self, about: material.Material) -> str:
         whom, accounts = self._contacts(about), [f"connector {number}" for number in about.connectors]
@@ -131,8 +131,10 @@ class _Telling:
         ]
 
 
-def _concluded(one: fate.Conclusion) -> Iterator[str]:
+def _concluded(one: fate.Conclusion, *, dated: bool) -> Iterator[str]:
     times = f" ({one.times} times, the last {cli.written(one.at)})" if one.times > 1 else ""
+    if dated and not times and cli.written(one.at) not in one.sentence:
+        times = f" ({cli.written(one.at)})"
     yield from _wrapped(f"{one.sentence}{times}", head=" Result  " if one.fine else " Why     ")
     if one.remedy:
         yield from _wrapped(one.remedy, head=" Do      ")
@@ -166,8 +168,10 @@ def _unknown(question: asked.Question, searched: Searched, refused: Sequence[Tur
     yield from _wrapped(f"Nothing is known of {word}{f' as {question.kind}' if question.kind else ''}.")
     yield from _wrapped(
         f"Looked through {events}{since}, {sends} and {files}, by ids, numbers, contacts, requests and references, and "
-        "through the bodies of callbacks. What was turned away is no event; of a request the log may tell more."
+        "through the bodies of callbacks. What was turned away is no event."
     )
+    if question.may_be_logged:
+        yield from _wrapped(f"Of other requests the log alone tells: `journalctl -u 'motion-gateway*' -g {word}`")
     yield from ("", "What can be asked for:")
     for name, says in asked.KINDS.items():
         yield from _wrapped(says, head=f" {name:<14}")

@@ -43,6 +43,7 @@ _SCHEME = re.compile(r"(?:tel|whatsapp|sms):", re.IGNORECASE)
 _COUNTED = re.compile(r"#?([0-9]{1,18})")
 _TRUNK = re.compile(r"(?<=[0-9 ])\(0\)")  # +49 (0)170: not dialled from abroad
 _ULID = re.compile(r"[0-9a-z]{26}")
+_REQUEST = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,11 @@ class Question:
     phone: Phone | None = None
     link: Link | None = None
 
+    @property
+    def may_be_logged(self) -> bool:
+        """Whether it looks like a request id: of what is neither an event nor a send the log alone tells."""
+        return self.kind == "request" or _REQUEST.fullmatch(self.word) is not None
+
     def may_be(self, *kinds: str) -> bool:
         """Whether it may be one of these, by what was said."""
         return self.kind in ("", *kinds)
@@ -89,7 +95,7 @@ class Question:
 
 def read(words: str) -> Question:
     """Tell what these words may be. Never raises."""
-    text = "".join(sign for sign in words[:LONGEST].replace("\u00a0", " ") if sign.isprintable()).strip()
+    text = "".join(sign for sign in words[:LONGEST].replace("\u00a0", " ") if sign.isprintable()).strip(" \"'<>")
     kind, _, rest = text.partition(" ")
     kind, word = (kind.lower(), rest.strip()) if kind.lower() in KINDS and rest.strip() else ("", text)
     if "/" in word and not _SPELLED.fullmatch(word):

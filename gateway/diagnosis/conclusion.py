@@ -1,6 +1,6 @@
 """Why it did not arrive, or that it did, and what to do: what a story ends with. Nothing is looked up.
 
-What went wrong is told, the newest first and each cause once; what went well only where nothing else is to be told.
+What went wrong is told, the newest first and each cause once; before it, what went well since.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def conclude(material: Material, *, now: float) -> list[Conclusion]:
         if not one.fine:
             before = troubles.get((one.code, one.remedy))
             troubles[one.code, one.remedy] = replace(before, times=before.times + 1) if before else one
-    return [*troubles.values()][:MOST] or [*_of_each_way(found)]
+    since = max((one.at for one in troubles.values()), default=0.0)
+    return [*(one for one in _of_each_way(found) if one.at > since), *[*troubles.values()][:MOST]]
 
 
 def _newest(one: Conclusion) -> float:
@@ -141,10 +142,14 @@ def _of_file(shelved: Shelved, now: float) -> Conclusion:
 
 
 def _of_turned(material: Material) -> Iterator[Conclusion]:
-    """Of whom the doors turned away; but not of callbacks where others have come since."""
-    newest = max((kept.record.accepted_at for kept in material.events), default=0.0)
+    """Of whom the doors turned away; but not where others of theirs have come through since."""
+    through = {
+        "ingress": [kept.record.accepted_at for kept in material.events],
+        "outbound": [sent.started_at for sent in material.sends],
+        "attachments": [shelved.record.last_fetched_at or 0.0 for shelved in material.files],
+    }
     for row in material.refusals:
-        if row.door != "ingress" or row.last_at > newest:
+        if row.last_at > max(through.get(row.door, ()), default=0.0):
             about = f" ({row.about})" if row.about else ""
             times = printable.counted(row.count, "time")
             sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}."

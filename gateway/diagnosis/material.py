@@ -23,6 +23,8 @@ from gateway.store.turned_away import Turned
 BLAMES_FILE = re.compile(r"MEDIA_|ATTACHMENT_|CHANNEL_FAILURE$|BAD_REQUEST$")
 GO_ON = ("contact", "conversation")  # kinds of stories that are never at their end
 BESIDE_SECONDS = 900.0  # so long before or after something else may belong to it
+SAID = ("contact_message", "contact_event", "contact_message_event")  # where a callback has what was said
+_CONTENT = re.compile(r"(\w+)_(?:message|event)")
 MESSAGES = ("MESSAGE_INBOUND", "MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION")  # named by their own id
 
 
@@ -130,14 +132,12 @@ def content(record: EventRecord, body: bytes) -> Kept:
     inner = [value for value in envelope.values() if isinstance(value, dict)] if isinstance(envelope, dict) else []
     told = record.told.message_id if record.told else ""
     found = {name: _text(inner, name) for name in ("id", "message_id", "conversation_id")}
-    message: dict[str, Any] = next(
-        (value["contact_message"] for value in inner if isinstance(value.get("contact_message"), dict)), {}
-    )
+    said = [value[name] for value in inner for name in SAID if isinstance(value.get(name), dict)]
     return Kept(
         record=record,
         message_id=told or found["id" if record.kind in MESSAGES else "message_id"],
         conversation_id=found["conversation_id"],
-        content=next((name.removesuffix("_message") for name in message if name.endswith("_message")), ""),
+        content=next((kind[1] for one in said for name in one if (kind := _CONTENT.fullmatch(name))), ""),
     )
 
 

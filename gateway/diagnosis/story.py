@@ -87,6 +87,8 @@ def _what(kept: Kept) -> str:
         return f"reports {told.status} of message {told.message_id}" + (f": {why}" if why else "")
     if record.kind in MESSAGES:
         return f"writes ({kept.content or 'a message'}): message {kept.message_id}"
+    if kept.content:
+        return f"{record.kind} ({kept.content})"
     return f"{record.kind}" + (f" of message {kept.message_id}" if kept.message_id else "")
 
 
