@@ -51,9 +51,10 @@ def webhook() -> None:
 @options("json")
 @_at_sinch
 def show(_: Invocation, keeper: Upkeep, *, connector_id: int | None, as_json: bool) -> None:
-    """Show the webhooks of each account's app at Sinch, and whether they are as they should be.
+    """Show the webhooks at Sinch, and what is wrong with them.
 
-    Sinch is asked with account.key_id and account.key_secret. The exit status is 1 if something is wrong.
+    Those of each account's app: Sinch is asked with account.key_id and account.key_secret. The exit status is 1 if
+    something is wrong.
     """
     seen = [keeper.see(account) for account in _accounts(keeper, connector_id)]
     if as_json:
@@ -76,11 +77,11 @@ def show(_: Invocation, keeper: Upkeep, *, connector_id: int | None, as_json: bo
 def sync(
     invocation: Invocation, keeper: Upkeep, *, connector_id: int | None, yes: bool, renew: bool, as_json: bool
 ) -> None:
-    """Put the webhook of each account's app right at Sinch: target, type, secret, triggers, and one alone.
+    """Put the webhooks at Sinch right, and ask first.
 
-    It says what it would do, and asks first. Ours is made or changed before one too many is deleted, so no callback is
-    lost; webhooks that lead to somebody else stay. With --json and without --yes nothing is changed. The exit status is
-    1 if something is still wrong.
+    That of each account's app: target, type, secret, triggers, and one alone. It says what it would do. Ours is made
+    or changed before one too many is deleted, so no callback is lost; webhooks that lead to somebody else stay. With
+    --json and without --yes nothing is changed. The exit status is 1 if something is still wrong.
     """
     seen, told = [], []
     for account in _accounts(keeper, connector_id):
@@ -98,22 +99,24 @@ def sync(
 
 
 @webhook.command()
-@click.option("--connector", "connector_id", type=int, required=True, help="Of which account.")
+@_CONNECTOR
 @_YES
 @unfinished(_LEFT)
 @_at_sinch
-def rotate(invocation: Invocation, keeper: Upkeep, *, connector_id: int, yes: bool) -> None:
-    """Lead through another webhook secret of an account, in an order in which no callback is refused.
+def rotate(invocation: Invocation, keeper: Upkeep, *, connector_id: int | None, yes: bool) -> None:
+    """Lead through a change of the webhook secret.
 
-    Run it again and again: it says what is done and what comes next, and gives Sinch the new secret once the gateway
-    knows it.
+    It is changed in an order in which no callback is refused. Run it again and again: it says what is done and what
+    comes next, and gives Sinch the new secret once the gateway knows it.
     """
-    [account] = _accounts(keeper, connector_id)
+    account, *others = _accounts(keeper, connector_id)
+    if others:
+        raise CommandError(f"say with --connector of which account; there are {_known(keeper)}")
     seen = keeper.see(account)
     if seen.held not in (Held.FIRST, Held.OLDER, Held.UNTOLD):
         raise CommandError(
             "the webhook has none of account.webhook_secrets: put that right first, with "
-            f"`motion-gateway webhook sync --connector {connector_id}`"
+            f"`motion-gateway webhook sync --connector {account.connector_id}`"
         )
     written_down = len(account.webhook_secrets) > 1
     known = written_down and not keeper.is_stale(account)
@@ -172,15 +175,18 @@ def _accounts(keeper: Upkeep, connector_id: int | None) -> list[Account]:
     every = keeper.settings.accounts
     if connector_id is not None:
         chosen = [account for account in every if account.connector_id == connector_id]
-        known = ", ".join(str(account.connector_id) for account in every)
         if not chosen:
-            raise CommandError(f"there is no account of connector {connector_id}; there are {known}")
+            raise CommandError(f"there is no account of connector {connector_id}; there are {_known(keeper)}")
         return chosen
     keyed = [account for account in every if account.key_secret]
     for account in every if keyed else ():
         if account not in keyed:
             click.echo(f"{account.name}, connector id {account.connector_id}: left out, it has no key.", err=True)
     return keyed or [*every[:1]]
+
+
+def _known(keeper: Upkeep) -> str:
+    return ", ".join(str(account.connector_id) for account in keeper.settings.accounts)
 
 
 def _carried_out(invocation: Invocation, keeper: Upkeep, seen: Seen, steps: Sequence[Step]) -> Seen:
