@@ -42,13 +42,17 @@ def test_an_unknown_code_is_shown_as_it_is_with_what_may_have_been_meant() -> No
 
 def test_without_a_code_all_are_listed_by_who_acts() -> None:
     told = run().stdout
-    assert [row.code for row in reasons.known().values() if f"\n {row.code} " not in told] == []
+    assert [row.code for row in reasons.known().values() if f"\n  {row.code} " not in told] == []
     assert told.count("Who acts: ") == 6
+    assert len(told.splitlines()) == len(reasons.known()) + 2 * 6 + 1
     assert len(json.loads(run("--json").stdout)) == len(reasons.known())
 
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_on_a_narrow_screen_nothing_is_cut(columns: int, tmp_path: Path) -> None:
+    listed = seen(tmp_path / "none.toml", "reasons", columns=columns)
+    assert [row.code for row in reasons.known().values() if row.code not in " ".join(listed.split())] == []
+    assert max(map(len, listed.splitlines()[:-1])) <= max(columns, 60)
     told = seen(tmp_path / "none.toml", "reasons", "OUTSIDE_ALLOWED_SENDING_WINDOW", columns=columns)
     assert max(map(len, told.splitlines())) <= max(columns, 42)
     assert "OUTSIDE_ALLOWED_SENDING_WINDOW" in told

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from gateway.cli import options, print_facts, print_json, print_table
+from gateway.cli import UNCUT, columns, options, print_facts, print_json
 from gateway.diagnosis import reasons as meanings
 
 Meaning = meanings.Meaning
 explain, of_refusal = meanings.explain, meanings.of_refusal
 
 SOME_UNKNOWN = 1  # the exit status
+WIDEST = 30  # characters of a code that has its meaning beside it
 UNKNOWN = "not known here: neither XCALLY's, Sinch's nor Meta's list has it, nor is it this gateway's own"
 LOOK_BESIDE = "read the description beside it, and the other codes; else give Sinch's support the message id"
 
@@ -93,9 +94,11 @@ def _facts(code: str) -> Iterator[tuple[str, str]]:
 
 
 def _print_all() -> None:
-    for place, (who, rows) in enumerate(meanings.grouped()):
-        if place:
-            click.echo()
-        click.echo(f"Who acts: {who}")
-        print_table(("code", "meaning"), [(row.code, row.sentence) for row in rows])
-    click.echo("\n`motion-gateway reasons CODE` tells what to do, and whether to try again.")
+    width = columns()
+    for who, rows in meanings.grouped():
+        listing = click.HelpFormatter(width=width)
+        listing.write(f"Who acts: {who}\n")
+        with listing.indentation():
+            listing.write_dl([(row.code, row.sentence) for row in rows], col_max=WIDEST if width < UNCUT else UNCUT)
+        click.echo(listing.getvalue())
+    click.echo("`motion-gateway reasons CODE` tells what to do, and whether to try again.")
