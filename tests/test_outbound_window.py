@@ -166,6 +166,14 @@ def test_who_wrote_to_another_account_did_not_write_to_this_one(strict: CallDoor
     assert last(strict) == (window.UNKNOWN, None)
 
 
+def test_a_number_that_has_become_another_contact_is_the_same_customer(strict: CallDoor) -> None:
+    hear(strict)
+    strict.clock.advance(2 * DAY)
+    hear(strict, "contact-2", number=2)  # Sinch may merge the two, and Motion answers the first
+    assert strict.call().status_code == 200
+    assert last(strict)[0] == window.OPEN
+
+
 def test_a_customer_without_contact_is_no_other_without_contact(strict: CallDoor) -> None:
     hear(strict, "", identity="49170")
     strict.clock.advance(2 * DAY)

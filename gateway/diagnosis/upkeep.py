@@ -131,8 +131,8 @@ class Upkeep:
     def _carry_out(self, seen: Seen, step: Step, spool: Database) -> None:
         done = [str(step.do), step.webhook.webhook_id if step.webhook else "webhook", *sorted(step.fields)]
         about = f"{_about(seen.account)} {' '.join(done)}"
-        audit.keep(spool, deed := audit.deed(audit.Action.SYNC, about, now=WallClock().now()))
-        audit.tell(deed, about=about)
+        deed = audit.deed(audit.Action.SYNC, about, now=WallClock().now())
+        audit.keep(spool, deed)
         try:
             self.management.carry_out(seen.account, step)
         except (SinchError, Objection) as error:

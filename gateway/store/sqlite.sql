@@ -256,8 +256,12 @@ SELECT 1 FROM attachment WHERE last_fetched_at >= :since LIMIT 1
 -- What Motion sends: gateway/outbound/record.py and window.py
 
 -- name: last_heard
--- Of a customer, by either of the names; a name that is not given is NULL.
-SELECT max(at) FROM heard WHERE connector_id = :connector_id AND (contact_id = :contact_id OR identity = :identity)
+-- Of a customer, by either of the names; a name that is not given is NULL. Whoever has the same number is the same to
+-- WhatsApp, whichever contact Sinch makes of it.
+SELECT max(at) FROM heard WHERE connector_id = :connector_id AND (
+    contact_id = :contact_id OR identity = :identity
+    OR identity IN (SELECT identity FROM heard WHERE contact_id = :contact_id AND identity != '')
+)
 
 -- name: insert_send
 -- Before the message goes out: nothing is sent that is not known here.
