@@ -11,6 +11,7 @@ import pytest
 from gateway.diagnosis import reasons
 from gateway.outbound import refusals
 from gateway.phrases import Finding, Reason
+from gateway.store import turned_away
 
 # Copied from XCALLY's manual, by its own headings, and from Sinch's and Meta's lists.
 LISTED = json.loads((Path(__file__).parent / "data" / "reason_codes.json").read_text("utf-8"))
@@ -92,11 +93,9 @@ def test_it_explains_what_this_gateway_says_itself(given: str, told: str) -> Non
     assert meaning.code == told
 
 
-def test_every_finding_is_explained_and_why_a_delivery_or_a_file_failed_too() -> None:
-    failures = [reason for reason in Reason if reason.name.startswith(("PROXY_", "NO_HOST", "CONNECTION_", "TLS_"))]
-    given_up = (Reason.RETRIED_TOO_LONG, Reason.OTHERS_ARRIVED, Reason.KIND_REFUSED, Reason.PARKED_BY_HAND)
-    of_files = [reason for reason in Reason if reason.startswith(("MEDIA_", "Motion "))]
-    assert [code for code in (*Finding, *failures, *given_up, *of_files) if reasons.explain(code) is None] == []
+def test_every_finding_every_reason_of_the_log_and_all_that_is_turned_away_is_explained() -> None:
+    turned = [reason for _door, reason in turned_away.kinds()]
+    assert [code for code in (*Finding, *Reason, *turned) if reasons.explain(code) is None] == []
 
 
 @pytest.mark.parametrize("outcome", ["200", "same event as 5"])
