@@ -84,6 +84,7 @@ def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings
     assert stat.S_IMODE((root / "etc/motion-gateway/gateway.toml").stat().st_mode) == 0o640
     hook = release / "share/motion-gateway/certbot-deploy-hook"
     assert hook.read_bytes() == (ROOT / "deploy/certbot-deploy-hook").read_bytes()
+    assert {path.name for path in hook.parent.iterdir()} == {hook.name, "alerts.yml", "motion-gateway.json"}
     assert stat.S_IMODE(hook.stat().st_mode) == 0o755
     # Exactly what is pinned, pip aside.
     told = subprocess.run([release / "bin/python", "-m", "pip", "freeze", "--all"], stdout=subprocess.PIPE, text=True)
