@@ -16,6 +16,7 @@ from sandbox.connection import Request, Route, exchange
 from sandbox.control import ControlError
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.control import ApiRemote, of_api
+from sandbox.conversation.plants import Field
 from sandbox.faults import Fault
 from sandbox.state import State
 from tests.sinch_samples import bearer, send, send_body, token
@@ -155,6 +156,20 @@ def test_the_sent_command_shows_what_came_and_what_became_of_it(api, run):
     assert "text_message: [red]words" in shown
     assert "QUEUED_ON_CHANNEL, DELIVERED" in shown
     assert api.sends == ()
+
+
+def test_the_app_is_spoiled_and_its_webhooks_are_shown_in_whole(api, place):
+    field = Field(api)
+    target = "https://gateway.example.test:44321/api/whatsapp/accounts/7/notify"
+    with of_api(api, field) as running:
+        field.settle(target=target, secret="s", motion="https://motion.example.test/")
+        place.write_text(place.read_text().replace(json.loads(place.read_text())["sinch_control_url"], running.url))
+        typed = [["sinch", *words, "--state", str(place)] for words in (["plant", "no-secret"], ["webhooks"])]
+        told, shown = (CliRunner().invoke(main, words, env={"COLUMNS": "80"}).output for words in typed)
+    [webhook] = api.webhooks.of(api.accounts[0].app.app_id)
+    assert (told, webhook.secret) == ("From now on at Sinch: the webhook has no secret.\n", "")
+    assert webhook.webhook_id in shown
+    assert target in "".join(cells[3].strip() for line in shown.splitlines() if len(cells := line.split("│")) > 3)
 
 
 def test_the_other_commands_do_what_they_say(api, run):

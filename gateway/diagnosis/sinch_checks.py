@@ -5,12 +5,13 @@ Sinch is asked with the gateway's own keys. Where it does not answer, that is sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
+from gateway import clock
 from gateway.config import Account, Settings
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.sinch import SinchError, Trouble, webhooks
@@ -38,14 +39,14 @@ class _Asked:
     failure: SinchError | Objection | None = None
 
 
-def sinch(context: Context) -> Iterator[Complaint]:
+def sinch(context: Context, *, pause: Callable[[float], None] = clock.pause) -> Iterator[Complaint]:
     """Ask Sinch about every account that has a key."""
     accounts = [*_known(context, "region", "project_id", "app_id", "key_id", "key_secret")]
     for account in accounts:
         if not account.key_secret:
             yield complain("sinch.no_key", about=account.connector_id)
     keyed = [account for account in accounts if account.key_secret]
-    management = Management(context.settings.sinch, deadline_seconds=DEADLINE_SECONDS)
+    management = Management(context.settings.sinch, deadline_seconds=DEADLINE_SECONDS, pause=pause)
     with closing(management), ThreadPoolExecutor(AT_ONCE, thread_name_prefix="doctor") as pool:
         asked = list(pool.map(partial(_ask, management, context.settings), keyed))
     yield from _failures(asked, context.settings)

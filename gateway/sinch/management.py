@@ -6,11 +6,12 @@ What is read is believed as far as it has the form that Sinch documents; all els
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from gateway import clock as clocks
 from gateway import printable
 from gateway.clock import SteadyClock
 from gateway.config import Account
@@ -54,10 +55,16 @@ class SinchApp:
 class Management:
     """Looks at apps and changes webhooks. Making one opens no connection. All of it raises SinchError and Objection."""
 
-    def __init__(self, settings: SinchSettings, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        self._sinch = Sinch(
-            settings, clock=SteadyClock(), deadline_seconds=deadline_seconds, total_seconds=deadline_seconds
-        )
+    def __init__(
+        self,
+        settings: SinchSettings,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        pause: Callable[[float], None] = clocks.pause,
+    ) -> None:
+        """`deadline_seconds`: of each call, tries and pauses together; and of one for a token before it."""
+        seconds, clock = deadline_seconds, SteadyClock()
+        self._sinch = Sinch(settings, clock=clock, pause=pause, deadline_seconds=seconds, total_seconds=seconds)
 
     def app(self, account: Account, *, region: str = "") -> SinchApp:
         """Ask for the account's app; in another region than its own where one is named."""

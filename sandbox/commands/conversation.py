@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from sandbox import state
 from sandbox.commands.options import FORGET, STATE, failing, moment, tell
@@ -108,7 +108,7 @@ plant.help = "\n".join(
 @_speaking
 def webhooks(remote: ApiRemote) -> None:
     """The webhooks of the app."""
-    shown = Table("id", "type", "target", "secret", "OAuth2", "triggers")
+    shown = Table(Column("id", no_wrap=True), "type", Column("target", overflow="fold"), "secret", "OAuth2", "triggers")
     for one in remote.webhooks():
         secret, oauth = ("yes" if one[name] else "no" for name in ("secret", "client_credentials"))
         shown.add_row(one["id"], one["target_type"], escape(one["target"]), secret, oauth, str(len(one["triggers"])))
