@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway import paths
 from gateway.config import validation
 from gateway.diagnosis import sinch_checks
 from gateway.diagnosis.complaint import Complaint, Context, Level
-from gateway.ingress import intake
-from gateway.outbound import record
 from sandbox import faults
 from sandbox.callbacks import APP
 from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import OTHER_SECRET, TABLE, Field
-from tests import spool_samples
 from tests.config_samples import account, document
 from tests.service_samples import NOW
 from tests.sinch_samples import SECRET, spoilable
-from tests.spool_samples import accept, draft, reported
 
 OURS = {"project_id": APP.project_id, "app_id": APP.app_id, "webhook_secrets": [SECRET]}
 KEYED = {"key_id": KEY.key_id, "key_secret": KEY.key_secret}
@@ -147,48 +141,3 @@ def test_what_sinch_objects_to_is_told_in_its_words_without_what_a_terminal_woul
     api.eu.set_fault(faults.status(400, body=said))
     [complaint] = told(sinch_checks.sinch(context(api)))
     assert (complaint.id, "\x1b" in complaint.sentence, len(complaint.sentence) < 350) == ("sinch.refused", False, True)
-
-
-@pytest.fixture
-def kept(tmp_path: Path, api: ConversationApi) -> Context:
-    """A gateway with a third door, and a spool."""
-    spool_samples.migrate(tmp_path / paths.SPOOL)
-    return context(api, **DOOR | {"server": DOOR["server"] | {"state_dir": str(tmp_path)}})
-
-
-def ids(found: Iterator[Complaint]) -> list[tuple[str, Level]]:
-    return [(each.id, each.level) for each in found]
-
-
-def test_motion_that_calls_sinch_directly_is_told_by_the_reports_on_what_never_came_by(kept: Context) -> None:
-    assert ids(sinch_checks.calls(kept)) == []
-    accept(kept.spool, nonce="n1", now=NOW - 3600)
-    assert ids(sinch_checks.calls(kept)) == [("sinch.no_calls", Level.NOTE)]
-    intake.accept(kept.spool, reported("m1"), now=NOW - 3600)
-    assert ids(sinch_checks.calls(kept)) == [("sinch.motion_direct", Level.WARNING)]
-    record.begin(kept.spool, draft(), now=NOW - 60)
-    assert ids(sinch_checks.calls(kept)) == []
-
-
-HOUR, WEEK = sinch_checks.HOUR_SECONDS, sinch_checks.WEEK_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "said"),
-    [
-        ((), (), []),
-        ((1.0,), (), [("sinch.silent", Level.NOTE)]),
-        ((1.0, 2.0, HOUR), (), [("sinch.silent", Level.WARNING)]),
-        ((1.0, 2.0, 3.0), (HOUR,), []),
-        ((1.0, 2.0, 3.0), (HOUR + 1,), [("sinch.silent", Level.WARNING)]),
-        ((0.0, HOUR + 1), (), []),
-    ],
-    ids=["nothing ever", "one", "several", "something now", "just too long ago", "in other hours"],
-)
-def test_silence_is_told_where_a_week_ago_there_was_none(
-    kept: Context, before: tuple[float, ...], now: tuple[float, ...], said: list[tuple[str, Level]]
-) -> None:
-    moments = [*(NOW - WEEK - ago for ago in before), *(NOW - ago for ago in now)]
-    for number, moment in enumerate(moments):
-        accept(kept.spool, nonce=f"n{number}", now=moment)
-    assert ids(sinch_checks.silence(kept)) == said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.delivery import claims
-from gateway.diagnosis import sinch_checks
+from gateway.diagnosis import traffic
 from gateway.errors import CommandError
 from gateway.ingress import intake
 from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
@@ -52,7 +52,7 @@ def test_what_is_pending_is_never_purged(spool: Database) -> None:
 @pytest.mark.parametrize(("extra", "known"), [(-1, True), (0, True), (1, False)], ids=["younger", "just", "older"])
 def test_nonces_are_kept_two_hours_longer_than_delivered_events(spool: Database, extra: int, *, known: bool) -> None:
     accept(spool, nonce="n1")
-    assert max(FUTURE_TOLERANCE_SECONDS, sinch_checks.HOUR_SECONDS) < retention.NONCES_LONGER_SECONDS
+    assert max(FUTURE_TOLERANCE_SECONDS, traffic.HOUR_SECONDS) < retention.NONCES_LONGER_SECONDS
     retention.purge(spool, RETENTION, now=NOW + 100 + retention.NONCES_LONGER_SECONDS + extra)
     assert bool(rows(spool, schema.nonce)) is known
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway import clock, telemetry
 from gateway.certs import inventory
-from gateway.diagnosis import complaint, experience, provision, readiness, sinch_checks, surroundings
+from gateway.diagnosis import complaint, experience, provision, readiness, sinch_checks, surroundings, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.errors import GatewayError, SpoolUnavailable, told
 from gateway.phrases import Line
@@ -146,7 +146,8 @@ CHECKS = (
     *map(_of, provision.LOOKS),
     Probe("secrets", "secrets", (), surroundings.secrets),
     Probe("processes", "the processes", _OFFICE, processes),
-    *sinch_checks.PROBES,
+    sinch_checks.PROBE,
+    *traffic.PROBES,
     Probe("nginx.other_configuration", "the nginx that runs", (), surroundings.nginx),
     Probe("names.public", "the public name", ("server.public_url",), surroundings.public_name),
     Probe("limits", "where limits are counted", ("limits.storage",), surroundings.counters),

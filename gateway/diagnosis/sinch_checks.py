@@ -1,4 +1,4 @@
-"""What doctor sees of Sinch: the app and its webhook at each account, and what the spool tells of both ways.
+"""What doctor sees of Sinch: the app of each account and its webhooks.
 
 Sinch is asked with the gateway's own keys. Where it does not answer, that is said once, for all accounts.
 """
@@ -17,17 +17,12 @@ from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, compla
 from gateway.sinch import SinchError, Trouble, webhooks
 from gateway.sinch.management import REGIONS, Management, Objection, SinchApp
 from gateway.sinch.webhooks import Wanted, Webhook
-from gateway.store.sqlite import Run
 
 DEADLINE_SECONDS = 2.5  # of one try: for a token, the app and its webhooks there is time three times
 SECONDS = 9.0
 AT_ONCE = 32  # accounts; of one region no more are let in
 CONVERSATION, ACTIVE = "CONVERSATION", "ACTIVE"
 MOST_NAMED = 5
-MOST_REPORTS = 100  # that are counted
-
-HOUR_SECONDS, DAY_SECONDS, WEEK_SECONDS = 3600.0, 86_400.0, 7 * 86_400.0
-BUSY = 3  # callbacks in an hour: with fewer a silent one is not much to tell of
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class _Asked:
 
 def sinch(context: Context, *, pause: Callable[[float], None] = clock.pause) -> Iterator[Complaint]:
     """Ask Sinch about every account that has a key."""
-    accounts = [*_known(context, "region", "project_id", "app_id", "key_id", "key_secret")]
+    accounts = [*accounts_known(context, "region", "project_id", "app_id", "key_id", "key_secret")]
     for account in accounts:
         if not account.key_secret:
             yield complain("sinch.no_key", about=account.connector_id)
@@ -160,52 +155,7 @@ _OF_KEYS = {Trouble.NO_KEY: "sinch.no_key", Trouble.KEY_REFUSED: "sinch.key_refu
 _OF_STATUS = {401: "sinch.key_refused", 403: "sinch.key_foreign"}
 
 
-def calls(context: Context) -> Iterator[Complaint]:
-    """Tell of accounts whose callbacks come, and of whose messages none has come to the third door for a day."""
-    if not context.settings.server.has_outbound:
-        return
-    since = context.now - DAY_SECONDS
-    for account in _known(context, "connector_id"):
-        sent, reports = context.spool.ask(partial(_sent, connector_id=account.connector_id, since=since))
-        if sent:
-            continue
-        if reports:
-            yield complain("sinch.motion_direct", about=account.connector_id, count=reports)
-        elif _heard(context, account, seconds=DAY_SECONDS):
-            yield complain("sinch.no_calls", about=account.connector_id)
-
-
-def silence(context: Context) -> Iterator[Complaint]:
-    """Tell of accounts that nothing has come for in an hour in which something did a week ago."""
-    for account in _known(context, "connector_id"):
-        now, before = (_heard(context, account, ago=ago) for ago in (0.0, WEEK_SECONDS))
-        if before and not now:
-            level = Level.WARNING if before >= BUSY else Level.NOTE
-            yield complain("sinch.silent", about=account.connector_id, level=level, count=_at_least(before))
-
-
-def _heard(context: Context, account: Account, *, seconds: float = HOUR_SECONDS, ago: float = 0.0) -> int:
-    """Count the callbacks of a time that ended so long ago, as far as it matters."""
-    until = context.now - ago
-    hour = {"since": until - seconds, "until": until, "most": BUSY}
-    [[count]] = context.spool.ask(lambda run: run("came_in", connector_id=account.connector_id, **hour))
-    return int(count)
-
-
-def _at_least(count: int) -> str:
-    return f"{count} or more" if count >= BUSY else str(count)
-
-
-def _sent(run: Run, *, connector_id: int, since: float) -> tuple[bool, int]:
-    """Say whether there were messages of that account since then, and how many were told of that are not ours."""
-    asked = {"connector_id": connector_id, "since": since}
-    if run("sent_since", **asked):
-        return True, 0
-    [[count]] = run("reports_on_others", most=MOST_REPORTS, **asked)
-    return False, int(count)
-
-
-def _known(context: Context, *keys: str) -> Iterator[Account]:
+def accounts_known(context: Context, *keys: str) -> Iterator[Account]:
     """List the accounts of which these keys are understood."""
     for index, account in enumerate(context.settings.accounts):
         if context.part.knows(*(f"account[{index}].{key}" for key in keys)):
@@ -213,8 +163,4 @@ def _known(context: Context, *keys: str) -> Iterator[Account]:
 
 
 _CALLED = ("sinch.eu", "sinch.us", "sinch.auth", "sinch.ca_file", "sinch.proxy", "server.public_url", "motion.url")
-PROBES = (
-    Probe("sinch", "the apps and webhooks at Sinch", _CALLED, sinch, seconds=SECONDS),
-    Probe("calls", "Motion's way to Sinch", ("server.state_dir", "server.outbound_clients"), calls),
-    Probe("silence", "whether callbacks come", ("server.state_dir",), silence),
-)
+PROBE = Probe("sinch", "the apps and webhooks at Sinch", _CALLED, sinch, seconds=SECONDS)

@@ -495,6 +495,14 @@ SELECT count(*) FROM (
 -- Whether Motion has sent anything for an account by way of the gateway.
 SELECT 1 FROM send WHERE started_at >= :since AND connector_id = :connector_id LIMIT 1
 
+-- name: sent_between
+-- As many as matter of those that ended so.
+SELECT count(*) FROM (
+    SELECT 1 FROM send
+    WHERE started_at >= :since AND started_at < :until AND connector_id = :connector_id AND outcome = :outcome
+    LIMIT :most
+)
+
 -- name: reports_on_others
 -- Messages that were reported on and did not go through the gateway.
 SELECT count(*) FROM (

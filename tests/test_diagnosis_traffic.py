@@ -1,0 +1,107 @@
+"""What doctor says of the ways to and from Sinch by what the spool holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import paths
+from gateway.config import validation
+from gateway.diagnosis import traffic
+from gateway.diagnosis.complaint import Complaint, Context, Level
+from gateway.ingress import events, intake
+from gateway.outbound import record
+from tests import spool_samples
+from tests.config_samples import account, document
+from tests.service_samples import NOW
+from tests.spool_samples import accept, callback, draft, reported
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Context:
+    """A gateway with a third door, and a spool."""
+    spool_samples.migrate(tmp_path / paths.SPOOL)
+    server = {"outbound_clients": ["192.0.2.5"], "outbound_address": "192.0.2.4", "state_dir": str(tmp_path)}
+    keys = {"token_keys": ["a key of the tests, which is long enough"]}
+    part = validation.validate(document(server=server, attachments=keys), {})
+    assert part.problems == ()
+    return Context(part, NOW)
+
+
+def ids(found: Iterator[Complaint]) -> list[tuple[str, Level]]:
+    return [(each.id, each.level) for each in found]
+
+
+def test_motion_that_calls_sinch_directly_is_told_by_the_reports_on_what_never_came_by(kept: Context) -> None:
+    assert ids(traffic.calls(kept)) == []
+    accept(kept.spool, nonce="n1", now=NOW - 3600)
+    assert ids(traffic.calls(kept)) == [("sinch.no_calls", Level.NOTE)]
+    intake.accept(kept.spool, reported("m1"), now=NOW - 3600)
+    assert ids(traffic.calls(kept)) == [("sinch.motion_direct", Level.WARNING)]
+    record.begin(kept.spool, draft(), now=NOW - 60)
+    assert ids(traffic.calls(kept)) == []
+
+
+HOUR, WEEK = traffic.HOUR_SECONDS, traffic.WEEK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ((), (), []),
+        ((1.0,), (), [("sinch.silent", Level.NOTE)]),
+        ((1.0, 2.0, HOUR), (), [("sinch.silent", Level.WARNING)]),
+        ((1.0, 2.0, 3.0), (HOUR,), []),
+        ((1.0, 2.0, 3.0), (HOUR + 1,), [("sinch.silent", Level.WARNING)]),
+        ((0.0, HOUR + 1), (), []),
+    ],
+    ids=["nothing ever", "one", "several", "something now", "just too long ago", "in other hours"],
+)
+def test_silence_is_told_where_a_week_ago_there_was_none(
+    kept: Context, before: tuple[float, ...], now: tuple[float, ...], said: list[tuple[str, Level]]
+) -> None:
+    moments = [*(NOW - WEEK - ago for ago in before), *(NOW - ago for ago in now)]
+    for number, moment in enumerate(moments):
+        accept(kept.spool, nonce=f"n{number}", now=moment)
+    assert ids(traffic.silence(kept)) == said
+
+
+def other(context: Context, number: int, key: str) -> None:
+    """Take in a callback of another kind."""
+    body = f'{{"{key}": {{"conversation": {{"id": "{number}"}}}}}}'.encode()
+    given = callback(f"other {number}", body=body, event=events.read(body, connector_id=7), nonce=f"nonce {number}")
+    intake.accept(context.spool, given, now=NOW - 60)
+
+
+def test_a_trigger_that_is_missing_for_messages_is_told_by_what_comes_without_them(kept: Context) -> None:
+    for number in range(2):
+        other(kept, number, "conversation_stop_notification")
+    assert ids(traffic.triggers(kept)) == []
+    other(kept, 2, "conversation_stop_notification")
+    assert ids(traffic.triggers(kept)) == [("sinch.no_messages_come", Level.NOTE)]
+    other(kept, 3, "conversation_start_notification")
+    assert ids(traffic.triggers(kept)) == [("sinch.no_messages_come", Level.WARNING)]
+    accept(kept.spool, nonce="n1", now=NOW - 30)
+    assert ids(traffic.triggers(kept)) == []
+
+
+def test_a_trigger_that_is_missing_for_reports_is_told_by_messages_of_which_nothing_is_heard(kept: Context) -> None:
+    accept(kept.spool, nonce="n1", now=NOW - 30)
+    for number in range(3):
+        assert ids(traffic.triggers(kept)) == []
+        record.begin(kept.spool, draft(number), now=NOW - traffic.REPORTED_SECONDS - 60)
+        record.settle(kept.spool, number + 1, outcome=record.ACCEPTED, message_id=f"m{number}", now=NOW - 60)
+    assert ids(traffic.triggers(kept)) == [("sinch.no_reports_come", Level.WARNING)]
+    intake.accept(kept.spool, reported("m1"), now=NOW - 30)
+    assert ids(traffic.triggers(kept)) == []
+
+
+def test_of_an_account_that_sinch_is_asked_about_no_trigger_is_guessed(kept: Context) -> None:
+    for number in range(4):
+        other(kept, number, "conversation_start_notification")
+    keyed = document(
+        account=[account(key_id="key", key_secret="secret")], server={"state_dir": str(kept.settings.server.state_dir)}
+    )
+    assert ids(traffic.triggers(Context(validation.validate(keyed, {}), NOW))) == []
