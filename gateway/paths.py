@@ -15,7 +15,7 @@ import pwd
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway import config
@@ -24,7 +24,6 @@ from gateway.errors import CommandError, NotOurs
 
 SPOOL = "spool.sqlite3"
 SUDO_USER = "SUDO_USER"  # in the environment: who has become another account
-KEPT_BYTES = 2**18  # for a start: 32 KiB of the index of the spool's log, a configuration of some 40 KiB, an id
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's
 # Programs of the system that we run, with the packages that bring them; found whatever PATH says, for that of an
 # ordinary user leads to none of root's.
@@ -161,24 +160,11 @@ def prepare(settings: Settings) -> None:
             _put_right(vault(settings), mode=0o750 | setgid, group=group)
 
 
-def make_room(settings: Settings) -> None:
-    """Give a start on a full disk the room that was kept for it: for the spool's index, and for nginx's files."""
-    with _of_ours(settings):
-        disk = os.statvfs(run(settings))
-        if disk.f_bavail * disk.f_frsize < KEPT_BYTES:
-            (run(settings) / "room").unlink(missing_ok=True)
-
-
-def keep_room(settings: Settings) -> None:
-    """Keep it for the next start, where there is as much."""
-    kept = run(settings) / "room"
-    with suppress(OSError):
-        if not kept.exists():
-            try:
-                with kept.open("wb") as file:
-                    os.posix_fallocate(file.fileno(), 0, KEPT_BYTES)
-            except OSError:
-                kept.unlink(missing_ok=True)
+def lacks_room(folder: Path, size_bytes: int, files: int) -> bool:
+    """Tell whether its disk has no room for so much in so many new files. Raises OSError."""
+    disk = os.statvfs(folder)
+    # Some file systems have as many files as there is room for, and say 0.
+    return disk.f_bavail * disk.f_frsize < size_bytes or (disk.f_files > 0 and disk.f_favail < files)
 
 
 def clear(settings: Settings, door: str) -> None:

@@ -35,13 +35,13 @@ def serve(invocation: Invocation) -> None:
 @click.pass_obj
 def web(invocation: Invocation, door: str) -> None:
     """Run one DOOR on its Unix socket, for nginx to pass requests to."""
-    from gateway.serving import web as process
+    from gateway.serving import process, web
 
     read = partial(invocation.settings_of, door)
     settings = read()
     paths.prepare(settings)
-    paths.make_room(settings)
-    process.run(door, read)
+    process.make_room(settings)
+    web.run(door, read)
 
 
 @click.command()

@@ -21,11 +21,12 @@ from gateway.store.engines import Database
 @unfinished("The spool has its old schema or the new one, and is whole: run `motion-gateway migrate` again.")
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
-    from gateway.store import migrations  # not above: it loads Alembic
+    from gateway.serving import process  # not above: no other command here needs it
+    from gateway.store import migrations  # as above: it loads Alembic
 
     settings = invocation.settings_of("migrate")
     paths.prepare(settings)
-    paths.make_room(settings)
+    process.make_room(settings)
     click.echo(f"The spool is at schema {migrations.migrate(paths.spool(settings))}.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -20,6 +19,7 @@ from gateway.store import anchor
 
 OK = "ok"
 ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
+ROOM_FILES = 32  # more than is kept for a start; nginx keeps what is longer than 16 kB in one
 Check = Callable[[Services], None]
 
 
@@ -68,7 +68,7 @@ def _check_spool(services: Services) -> None:
     """Prove that callbacks can be kept: by writing what is there already, and by room for more than that takes."""
     services.spool.require_in_place()
     services.spool.require_latest()
-    if shutil.disk_usage(services.spool.path.parent).free < ROOM_BYTES:
+    if paths.lacks_room(services.spool.path.parent, ROOM_BYTES, ROOM_FILES):
         raise SpoolUnavailable(Reason.SPOOL_FULL)
     services.spool.tell(lambda run: run("prove_writable"))
 

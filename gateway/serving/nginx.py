@@ -208,12 +208,12 @@ def run(read: Callable[[], Settings]) -> None:
     settings = read()
     paths.prepare(settings)
     with lock.only_one(paths.lock(settings, "serve"), "gateway"):
-        paths.make_room(settings)
+        process.make_room(settings)
         prepare(settings)
         running = start(settings)
         telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
         relays = relay(running, lambda: settings)
-        paths.keep_room(settings)
+        process.keep_room(settings)
         try:
             while signals.next(lambda: _require_alive(running)) == signal.SIGHUP:
                 if changed := process.reread(settings, read, prepare=partial(reload, running)):

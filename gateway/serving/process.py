@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import queue
+import shutil
 import signal
 import socket
 import struct
@@ -29,6 +30,9 @@ from gateway.serving import descriptors
 TICK_SECONDS = 0.1
 PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS})
 PIPE_BYTES = 2**20  # as much as Linux lets everybody have: some 3,500 lines of nginx's
+KEPT = "kept"  # for a start on a full disk, in run/
+KEPT_BYTES = 2**18  # 32 KiB of the index of the spool's log, a configuration of some 40 KiB, an id
+KEPT_FILES = 24  # sockets, the spool's log and its index, a configuration, what each process counts
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -103,6 +107,27 @@ def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[
         telemetry.note(Line.RELOAD_REFUSED, problems=errors.told(error))
         return None
     return settings
+
+
+def make_room(settings: Settings) -> None:
+    """Give a start on a full disk the room that was kept for it: for the spool's index, and for nginx's files."""
+    run = paths.run(settings)
+    with paths.in_our_words(run):
+        if paths.lacks_room(run, KEPT_BYTES, KEPT_FILES):
+            shutil.rmtree(run / KEPT, ignore_errors=True)
+
+
+def keep_room(settings: Settings) -> None:
+    """Keep it for the next start, where there is as much."""
+    kept = paths.run(settings) / KEPT
+    try:
+        kept.mkdir(exist_ok=True)
+        for number in range(KEPT_FILES):
+            (kept / f"{number}").touch()
+        with (kept / "0").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, KEPT_BYTES)
+    except OSError:
+        shutil.rmtree(kept, ignore_errors=True)
 
 
 @contextmanager

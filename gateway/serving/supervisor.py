@@ -76,13 +76,13 @@ class Supervisor:
         descriptors.allow()
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
-            paths.make_room(self._settings)
+            process.make_room(self._settings)
             with process.unless_it_passes():
                 migrations.migrate(paths.spool(self._settings))
             nginx.prepare(self._settings)
             try:
                 self._start_all(signals)
-                paths.keep_room(self._settings)
+                process.keep_room(self._settings)
                 while signals.next(self._look_after_all) == signal.SIGHUP:
                     self._reload()
             finally:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -176,12 +179,12 @@ def reload_refused(house: House, count: int = 1) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def small_disk_house() -> Iterator[House]:
-    """A gateway whose state is on a disk of its own, of 8 MB."""
+def small_disk_house(files: int = 0) -> Iterator[House]:
+    """A gateway whose state is on a disk of its own, of 8 MB, and for so many files."""
     with opened(started=False, attachments=LINKS, server={"min_free": "1MB"}) as house:
         state = house.folder / "state"
         state.mkdir(mode=0o711)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=711", "tmpfs", state], check=True)
+        mount(state, f"size=8m,mode=711,nr_inodes={files}")
         try:
             yield house
             house.stop()
@@ -271,6 +274,44 @@ def test_a_start_on_a_full_disk_serves_what_can_be_served() -> None:
             assert (answer.status, answer.body) == (200, PHOTO) or not kept, house.log[-2000:]
         ballast.unlink()
         house.wait_for(lambda: works(house))
+
+
+@as_root
+def test_a_disk_that_has_room_and_no_more_files_loses_nothing_and_is_told() -> None:
+    with small_disk_house(files=500) as house:
+        house.start()
+        files = Files(house, house.archive.put(NAME, PHOTO))
+        link = files.minted()
+        state = house.folder / "state"
+
+        def fill_up() -> None:
+            (state / "ballast").mkdir(exist_ok=True)
+            with contextlib.suppress(OSError):
+                for number in itertools.count(time.time_ns()):
+                    (state / "ballast" / str(number)).touch()
+
+        assert files.ask(link).status == 200
+        fill_up()
+        sinch = house.sinch()
+        assert sinch.send(callbacks.text("short")).status == 200
+        assert sinch.send(callbacks.text("x" * 50_000)).status == 503  # which nginx keeps in a file; Sinch comes again
+        assert files.ask(link).body == PHOTO
+        another = Files(house, house.archive.put("b.jpg", PHOTO + b"\0"))
+        assert another.ask(another.minted()).status == 503
+        assert house.decisions("attachments", finding="vault-full")
+        assert b"spool disk full" in house.ops("/readyz").body
+        add_eight(house)
+        assert "No space left on device" in str(reload_refused(house)["problems"])
+        house.stop()
+        fill_up()
+        house.children.append(Child(serve_command(house.config), house.folder / "gateway.log"))
+        house.wait_for(lambda: house.decisions("serve", event="started", part="nginx")[1:] or house.ended())
+        assert not house.ended(), house.log[-2000:]
+        house.wait_for(lambda: b"spool disk full" in house.ops("/readyz").body)
+        assert files.ask(link).body == PHOTO
+        shutil.rmtree(state / "ballast")
+        house.wait_for(lambda: works(house))
+        house.settle()
 
 
 ON_THE_SPOOL = (
