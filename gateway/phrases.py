@@ -184,6 +184,9 @@ class Reason(StrEnum):
     NOWHERE = "the link opens nothing here"
     KEY_WRONG = "gateway key wrong"
 
+    # Of Sinch's answer to Motion, which is handed on.
+    MOTIONS_KEY = "Sinch refuses Motion's key"
+
 
 # What a command says beside a reason of the spool.
 REMEDIES = {

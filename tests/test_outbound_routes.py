@@ -166,6 +166,15 @@ def test_motions_own_token_request_passes_as_it_is(door: CallDoor) -> None:
     assert door.sinch.requests == []
 
 
+def test_a_key_of_motions_that_sinch_refuses_is_kept_with_what_to_do(door: CallDoor, spool: Database) -> None:
+    door.auth.behaviour = answers(b'{"error":"invalid_client"}', status="401 Unauthorized")
+    assert door.call("/oauth2/token", body=b"grant_type=client_credentials").status_code == 401
+    door.services.turned_away.write()
+    [row] = turned_away.listed(spool)
+    assert row.kind == ("outbound", "Sinch refuses Motion's key")
+    assert "Key Secret" in turned_away.kinds()[row.kind].remedy
+
+
 @pytest.mark.parametrize(
     "target", ["/oauth2/token?x=1", "/oauth2/token/", "/eu/oauth2/token", "/oauth2", "/oauth2/Token"]
 )

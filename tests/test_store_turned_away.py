@@ -178,7 +178,7 @@ def test_old_rows_go_with_what_was_rejected(ring: Ring, spool: Database, clock: 
 def test_every_kind_is_a_reason_that_there_is_and_has_one_remedy(kind: tuple[str, str]) -> None:
     door, reason = kind
     row = turned_away.kinds()[kind]
-    if door == "outbound":
+    if door == "outbound" and reason in refusals.rows():
         assert not row.remedy
         assert "{" not in refusals.rows()[reason].remedy
     else:

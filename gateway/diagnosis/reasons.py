@@ -31,6 +31,7 @@ _TURNED_AWAY = {
     "ingress": "A callback was turned away",
     "edge": "nginx turned a request away before the public door",
     "attachments": "A request for a file was turned away",
+    "outbound": "A call of Motion's came to nothing",
     "ops": "A request to the ops door was turned away",
 }
 Words = Annotated[str, Field(min_length=1)]

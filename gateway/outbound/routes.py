@@ -35,6 +35,8 @@ HANDED_ON = ("Content-Type", "Content-Encoding", "Content-Language", "Retry-Afte
 # Sinch sends JSON. Where it does not say so, nobody shall guess.
 UNTOLD = "application/octet-stream"
 
+KEY_REFUSED = 401  # what Sinch answers to a key that is none of its own: RFC 6749, 5.2
+
 _PROJECT = re.compile(r"/projects/([0-9A-Za-z_-]{1,64})(?:/|$)")
 _VALUE = re.compile("[ -~\x80-\xff]{0,1000}")  # nginx has room for a few such
 
@@ -148,7 +150,10 @@ def _sinchs_token(services: Services, links: Links) -> Response:
     headers, body = [*_given(PASSED_ON), *_given(("Authorization",))], request.get_data(cache=False)
     files.require_clear_headers(links, headers)
     files.require_clear(links, body)
-    return _handed_on(forward.ask_for_token(services, headers, body=body))
+    answer = forward.ask_for_token(services, headers, body=body)
+    if answer.status == KEY_REFUSED:
+        g.turned_away = Reason.MOTIONS_KEY
+    return _handed_on(answer)
 
 
 def _headers(services: Services) -> list[tuple[str, str]]:

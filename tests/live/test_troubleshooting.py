@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from gateway.cli import group
 from sandbox import callbacks
 from sandbox.callbacks import Customer
-from sandbox.conversation.account import Account
+from sandbox.conversation.account import Account, Key
 from tests.live.call_house import CallHouse, opened, text
 from tests.seed_samples import SEED
 from tests.spool_samples import until
@@ -99,6 +99,7 @@ LOOKED_AT: dict[str, Callable[[CallHouse], object]] = {
     "wrong region": lambda c: called(c, region="us"),
     "wrong project": lambda c: called(c, project_id="another"),
     "wrong app": lambda c: called(c, app_id="another"),
+    "wrong key in Motion's account": lambda c: c.agent(Account(key=Key(key_secret="another"))).reply("01X", "x"),
 }
 WITHOUT_A_KEY = {"callbacks.elsewhere", "calls.refused"}  # of Sinch's; what it tells with one, test_webhook.py plants
 
