@@ -29,7 +29,7 @@ REGIONS = ("eu", "us")
 class Objection(GatewayError):
     """Sinch has answered, and not what was asked for. `answered`: the status."""
 
-    def __init__(self, words: str, *, answered: int) -> None:
+    def __init__(self, words: str, *, answered: int = 0) -> None:
         super().__init__(words)
         self.answered = answered
 
