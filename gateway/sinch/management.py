@@ -143,15 +143,17 @@ def _app(said: Mapping[str, Any]) -> SinchApp:
         state = state if isinstance(state, dict) else {}
         told = {name: printable.text(_text(state, name))[:LONGEST_WORDS] for name in ("status", "description")}
         channels.append(Channel(name=_text(one, "channel"), **told))
-    return SinchApp(app_id=_text(said, "id"), mode=_text(said, "processing_mode"), channels=tuple(channels))
+    return SinchApp(
+        app_id=_text(said, "id"), mode=printable.text(_text(said, "processing_mode")), channels=tuple(channels)
+    )
 
 
 def _webhook(said: Mapping[str, Any]) -> Webhook:
     triggers = said.get("triggers")
     return Webhook(
-        webhook_id=_text(said, "id"),
+        webhook_id=printable.text(_text(said, "id")),
         target=printable.text(_text(said, "target")),
-        target_type=_text(said, "target_type"),
+        target_type=printable.text(_text(said, "target_type")),
         secret=_text(said, "secret"),
         triggers=frozenset(one for one in (triggers if isinstance(triggers, list) else ()) if isinstance(one, str)),
         oauth=bool(said.get("client_credentials")),
