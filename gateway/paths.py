@@ -4,7 +4,7 @@ state_dir/
   spool.sqlite3   events, and the register of attachments, sends and reports
   vault/          the files of attachments; nginx's workers may read what is in it
   run/            the doors' sockets, nginx's configuration, pid and temporary files, and what is counted (metrics/)
-  edge.log        what an nginx writes that includes us
+  edge.log        what an nginx writes that includes us; `notices.json`: what doctor has told
   *.lock          each held by a process for as long as it lives; `writers.lock` by the first door while it waits
 """
 
@@ -15,7 +15,7 @@ import pwd
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway import config
@@ -23,6 +23,7 @@ from gateway.config import Settings
 from gateway.errors import CommandError, NotOurs
 
 SPOOL = "spool.sqlite3"
+NOTICES = "notices.json"
 SUDO_USER = "SUDO_USER"  # in the environment: who has become another account
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's
 # Programs of the system that we run, with the packages that bring them; found whatever PATH says, for that of an
@@ -131,10 +132,9 @@ def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
 
 
 def _found(path: Path) -> os.stat_result | None:
-    try:
+    with suppress(OSError):  # not there; or on a disk that lets root not look
         return path.stat()
-    except OSError:  # not there; or on a disk that lets root not look
-        return None
+    return None
 
 
 def prepare(settings: Settings) -> None:

@@ -171,6 +171,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "proxy_username": "",
             "proxy_password": "",
         },
+        "notify": {"command": "", "url": "", "ping_url": ""},
         "account": [
             {
                 "connector_id": 7,

@@ -80,7 +80,15 @@ def test_the_table_of_secrets_is_whole() -> None:
         for key in config.keys(model)
         if key.endswith("_file") and key != "ca_file"
     }
-    assert known == {(table, key) for table, key, _ in SECRETS}
+    assert known == {(table, key) for table, key, _ in SECRETS} | {("notify", key) for key in ("url", "ping_url")}
+
+
+@pytest.mark.parametrize("key", ["url", "ping_url"])
+def test_a_url_that_somebody_waits_at_is_a_secret(tmp_path: Path, key: str) -> None:
+    file = private(tmp_path / "url", f"https://hooks.example.com/{PLANTED}?x=1\n".encode())
+    found = settings(notify={f"{key}_file": str(file)})
+    assert held(found, "notify", key) == [f"https://hooks.example.com/{PLANTED}?x=1"]
+    assert PLANTED not in config.rendered(found) + repr(found) + refusal(notify={key: f"{PLANTED}.example.com"})
 
 
 @pytest.mark.parametrize(("table", "key", "many"), SECRETS)

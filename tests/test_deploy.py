@@ -77,20 +77,20 @@ def test_systemd_reads_what_all_have_in_common_with_each_of_them(tmp_path: Path)
 
 
 def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_them_all() -> None:
-    assert set(SERVICES) == {"migrate", "courier", "nginx", "ready", *DOORS}
+    assert set(SERVICES) == {"migrate", "courier", "nginx", "ready", "doctor", *DOORS}
     files = {unit.path.name for unit in SERVICES.values()}
-    ready, migrate = (f"motion-gateway-{name}.service" for name in ("ready", "migrate"))
+    ready, migrate, doctor = (f"motion-gateway-{name}.service" for name in ("ready", "migrate", "doctor"))
     assert TARGET.all("Requires") == [ready]
-    assert set(TARGET.all("Wants")) == files - {ready}
-    assert set(TARGET.all("PropagatesReloadTo")) == files - {migrate, ready}
+    assert set(TARGET.all("Wants")) == files - {ready, doctor} | {"motion-gateway-doctor.timer"}
+    assert set(TARGET.all("PropagatesReloadTo")) == files - {migrate, ready, doctor}
 
 
 @each
 def test_a_unit_goes_with_the_target_and_never_gives_up(unit: Unit) -> None:
     assert unit.one("PartOf") == "motion-gateway.target"
     assert unit.one("StartLimitIntervalSec") == "0"
-    # Migrating is begun again by those who want it; who looks whether all are ready looks once.
-    assert unit.all("Restart") == ([] if unit.name in ("migrate", "ready") else ["always"])
+    # Migrating is begun again by those who want it; whether all are ready is looked at once; doctor has a timer.
+    assert unit.all("Restart") == ([] if unit.name in ("migrate", "ready", "doctor") else ["always"])
     assert unit.all("RestartPreventExitStatus") == ["77"]  # of what only root can put right
 
 
@@ -101,6 +101,7 @@ def test_who_is_stopped_while_it_waits_has_not_failed_and_what_is_killed_otherwi
     } == {
         "migrate": [],
         "ready": ["SIGTERM"],
+        "doctor": ["1 2 SIGTERM"],
     }
 
 
@@ -114,8 +115,8 @@ def test_the_reload_that_tells_whether_it_came_off_names_every_service_that_take
 def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
     names = [unit.name for unit in in_order()]
     assert names[:2] == ["migrate", "courier"]
-    assert set(names[2:-2]) == set(DOORS)
-    assert names[-2:] == ["nginx", "ready"]
+    assert set(names[2:-3]) == set(DOORS)
+    assert names[-3:] == ["nginx", "ready", "doctor"]
 
 
 @each
@@ -141,14 +142,14 @@ def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: 
     granted = "CAP_NET_BIND_SERVICE" if unit.name == "nginx" else ""
     assert unit.one("CapabilityBoundingSet") == granted
     assert unit.all("AmbientCapabilities") == ([granted] if granted else [])
-    networked = unit.name in ("courier", "attachments", "outbound", "nginx", "ready")
+    networked = unit.name in ("courier", "attachments", "outbound", "nginx", "ready", "doctor")
     assert unit.all("PrivateNetwork") == ([] if networked else ["yes"])
     assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
 
 
 # Who calls out may need a CA that lies beside the keys.
 KEYS = " ".join(f"-/etc/motion-gateway/tls/{name}privkey.pem" for name in ("", "outbound-"))
-KEPT_FROM = {"courier": [], "nginx": [], "attachments": [KEYS], "outbound": [KEYS], "ready": [KEYS]}
+KEPT_FROM = {"courier": [], "nginx": [], "doctor": [], "attachments": [KEYS], "outbound": [KEYS], "ready": [KEYS]}
 
 
 @each
@@ -176,17 +177,20 @@ def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file
 def test_a_reload_proves_the_settings_first() -> None:
     for unit in SERVICES.values():
         look = "--nginx" if unit.name == "nginx" else "--settings"
-        assert unit.name in ("migrate", "ready") or unit.all("ExecReload")[0] == f"{PROGRAM} config check {look}"
+        assert (
+            unit.name in ("migrate", "ready", "doctor") or unit.all("ExecReload")[0] == f"{PROGRAM} config check {look}"
+        )
 
 
+@pytest.mark.parametrize("name", ["ready", "doctor"])
 @pytest.mark.parametrize("status", [0, 1, 2, 126, 127])
-def test_a_release_that_does_not_know_ready_is_passed_over_and_one_that_is_broken_is_not(
-    tmp_path: Path, status: int
+def test_a_release_that_does_not_know_a_command_is_passed_over_and_one_that_is_broken_is_not(
+    tmp_path: Path, status: int, name: str
 ) -> None:
     program = tmp_path / "motion-gateway"
     program.write_text(f"#!/bin/sh\nexit {status}\n")
     program.chmod(0o755)
-    condition = SERVICES["ready"].one("ExecCondition").replace("$$", "$").replace(PROGRAM, str(program))
+    condition = SERVICES[name].one("ExecCondition").replace("$$", "$").replace(PROGRAM, str(program))
     assert subprocess.run(shlex.split(condition)).returncode == (status == 2)
 
 

@@ -7,41 +7,82 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.config.validation import PartialSettings
 
 from gateway import clock, printable, telemetry
 from gateway.cli import UNCUT, Invocation, options, print_json
 from gateway.diagnosis import doctor as physician
 from gateway.diagnosis.complaint import Complaint, Context, Level
+from gateway.errors import CommandError
 
+UNDELIVERED = 3  # the exit status where somebody could not be told
+NOBODY = ("command", "url", "ping_url")
 WIDEST = 100  # columns: longer lines are hard to read
 INDENT = " " * 10  # below the level
 
 
 @click.command()
+@click.option(
+    "--notify", is_flag=True, help="Tell whom notify.command and notify.url name what is new and what is over."
+)
 @options("json")
 @click.pass_obj
-def doctor(invocation: Invocation, *, as_json: bool) -> None:
+def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     """Look at all that decides whether messages arrive; say what is wrong and what to do.
 
     It looks at the settings, this machine, the processes, the spool, Motion and Sinch, side by side and for some
     seconds, and changes nothing. It works while the gateway is down. What is worst comes first. The exit status is 0 if
-    all is well, 1 if there are warnings, 2 if something is at fault.
+    all is well, 1 if there are warnings, 2 if something is at fault, 3 if with --notify somebody could not be told.
     """
     telemetry.configure("doctor")
     begun = clock.steady()
-    context = Context(invocation.part(), clock.WallClock().now())
+    part = invocation.part()
+    if notify and not _may_tell(part):
+        return
     with _progress(len(physician.CHECKS)) as tell:
-        looked = physician.examine(context, tell=tell)
-    said = physician.complaints(looked)
+        looked = physician.examine(Context(part, clock.WallClock().now()), tell=tell)
+    said, status = physician.complaints(looked), physician.STATUSES[physician.worst(physician.complaints(looked))]
     if as_json:
         print_json(_for_programs(looked, said))
-    else:
+    elif not notify:
         for complaint in said:
             click.echo("\n".join(_told(complaint)))
         click.echo(_summary(looked, said, seconds=clock.steady() - begun))
-    click.get_current_context().exit(physician.STATUSES[physician.worst(said)])
+    undelivered = notify and _notified(part.settings, looked)
+    click.get_current_context().exit(UNDELIVERED if undelivered else status)
+
+
+def _may_tell(part: PartialSettings) -> bool:
+    """Whether somebody is named. Raises CommandError where that is not understood, or could not be kept."""
+    from gateway.diagnosis import notices
+
+    if not part.knows("server.state_dir", *(f"notify.{key}" for key in NOBODY)):
+        raise CommandError("the settings are wrong; nobody was told. `motion-gateway doctor` says how")
+    if not notices.is_wanted(part.settings):
+        click.echo("Nobody is told: neither notify.command nor notify.url nor notify.ping_url is set.")
+        return False
+    return True
+
+
+def _notified(settings: Settings, looked: Sequence[physician.Looked]) -> bool:
+    """Tell whom the settings name; returns whether somebody could not be told."""
+    from gateway.diagnosis import notices
+
+    telling = notices.tell(settings, looked)
+    failures = dict(telling.failures)
+    if failure := notices.ping(settings, looked, failed=bool(failures)):
+        failures["notify.ping_url"] = failure
+    for name, notice in telling.notices.items():
+        click.echo(f"{name} was told: {notice.subject}", err=True)
+    for name, failure in failures.items():
+        click.echo(f"{name} could not be told: {failure}; the next run tries again.", err=True)
+    return bool(failures)
 
 
 def _for_programs(looked: Sequence[physician.Looked], said: Sequence[Complaint]) -> dict[str, object]:

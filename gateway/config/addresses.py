@@ -22,6 +22,7 @@ _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.-]{1,253})"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[0-9A-Za-z._~%-]*)*)"
 )
+_HOOK = re.compile(r"(?P<origin>https?://[^/?#@\s]+)(?P<target>/[!-\"$-~]*)?")
 _LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
 _STORAGE = re.compile(
@@ -37,6 +38,7 @@ _NETWORK_REMEDY = 'write an address or a network such as "192.0.2.10" or "10.20.
 _FILE_REMEDY = "write the whole path, beginning with /"
 _LINK_REMEDY = 'write a path that holds {id} once, such as "/api/attachments/{id}/download"'
 _PUBLIC_PATH_REMEDY = 'write the path of Motion\'s links, such as "/api/attachments/{id}/download"'
+_HOOK_REMEDY = 'write one such as "https://hooks.example.com/services/…"'
 _PROXY_REMEDY = "write http://proxy.example.com:3128; its user and password are proxy_username and proxy_password_file"
 _STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such as "redis://127.0.0.1:6379"'
 
@@ -68,6 +70,21 @@ def public_url(value: object) -> str:
     if _parts(found)["scheme"] != "https":
         raise malformed("must begin with https://", "write https:// and the public host name")
     return found
+
+
+def hook(value: object) -> str:
+    """Read an http or https URL with path and query: where somebody waits to be told."""
+    found = _HOOK.fullmatch(text(value, remedy=_HOOK_REMEDY))
+    if not found:
+        raise malformed("must be an http or https URL without user and fragment", _HOOK_REMEDY)
+    url("hooks")(found["origin"])
+    return found[0]
+
+
+def split(valid_url: str) -> tuple[str, str]:
+    """Take origin and target, which begins with a slash, out of a URL that `hook` has read."""
+    found = _HOOK.fullmatch(valid_url)
+    return (found["origin"], found["target"] or "/") if found else (valid_url, "/")
 
 
 def proxy(value: object) -> str:

@@ -7,6 +7,7 @@ one error of `malformed`, which holds our words alone and never the value.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
 _DURATION_REMEDY = 'write a number and one of s, m, h, d in quotes, such as "30s" or "7d"'
 _SIZE_REMEDY = 'write a number and one of kB, MB, GB, KiB, MiB, GiB in quotes, such as "25MB"'
 _RATE_REMEDY = 'write a number per second, minute, hour or day such as "30/minute", or "off"'
+
+_COMMAND_REMEDY = 'write one such as "/usr/local/bin/tell-somebody night"'
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -49,6 +52,17 @@ def text(value: object, *, remedy: str) -> str:
     if not value.isprintable():
         raise malformed("must hold printable characters alone", remedy)
     return str(value)
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Read a command line into its words, as a shell would: a program by its whole path, and what it is given."""
+    try:
+        words = tuple(shlex.split(text(value, remedy=_COMMAND_REMEDY)))
+    except ValueError as error:
+        raise malformed("has a quote without its end", _COMMAND_REMEDY) from error
+    if words and not words[0].startswith("/"):
+        raise malformed("must begin with the whole path of a program", _COMMAND_REMEDY)
+    return words
 
 
 def matching(pattern: str, complaint: str, remedy: str) -> Callable[[object], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class Hidden:
     """Marks a setting whose value is never shown and may come as `<key>_file`; `many` in a list."""
 
     many: bool = False
+
+
+def hook(value: object) -> SecretStr:
+    """Read the URL that somebody else waits at, path and query and all."""
+    return SecretStr(addresses.hook(secret()(value).get_secret_value()))
 
 
 def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
@@ -152,6 +158,8 @@ Key = Annotated[
     _Stars,
     Hidden(),
 ]
+Command = Annotated[tuple[str, ...], PlainValidator(fields.command), PlainSerializer(shlex.join)]
+Hook = Annotated[SecretStr | None, PlainValidator(fields.optional(hook)), _Stars, Hidden()]  # it may hold a token
 _AllStars = PlainSerializer(stars_for_each)
 Secrets = Annotated[tuple[_ASecret, ...], BeforeValidator(fields.sequence), _AllStars, Hidden(many=True)]
 Keys = Annotated[tuple[_AKey, ...], BeforeValidator(fields.sequence), _AllStars, Hidden(many=True)]

@@ -30,12 +30,7 @@ class Table(BaseModel):
     """What all tables share: nothing unknown, nothing converted, nothing changed later."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        validate_default=True,
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=True,
+        extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True
     )
 
 
@@ -177,6 +172,12 @@ class SinchSettings(Table):
     proxy_password: kinds.Secret = _default(None)
 
 
+class NotifySettings(Table):
+    command: kinds.Command = _default("")
+    url: kinds.Hook = _default(None)
+    ping_url: kinds.Hook = _default(None)
+
+
 def receive_path(connector: object) -> str:
     """Say the path of Motion's Receive URL, at the gateway and at Motion alike."""
     return f"/api/whatsapp/accounts/{connector}/notify"
@@ -211,6 +212,7 @@ class Settings(Table):
     outbound: OutboundSettings = _table(OutboundSettings)
     ops: OpsSettings = _table(OpsSettings)
     sinch: SinchSettings = _table(SinchSettings)
+    notify: NotifySettings = _table(NotifySettings)
     warnings: tuple[str, ...] = ()
 
 
@@ -225,17 +227,15 @@ TABLES: dict[str, type[Table]] = {
     "outbound": OutboundSettings,
     "ops": OpsSettings,
     "sinch": SinchSettings,
+    "notify": NotifySettings,
     "account": Account,
 }
 
 
 def hidden(table: type[Table]) -> dict[str, kinds.Hidden]:
     """List the secrets of a table, by key."""
-    marks = {
-        name: [mark for mark in field.metadata if isinstance(mark, kinds.Hidden)]
-        for name, field in table.model_fields.items()
-    }
-    return {name: found[0] for name, found in marks.items() if found}
+    marks = ((name, mark) for name, field in table.model_fields.items() for mark in field.metadata)
+    return {name: mark for name, mark in marks if isinstance(mark, kinds.Hidden)}
 
 
 def keys(table: type[Table]) -> tuple[str, ...]:

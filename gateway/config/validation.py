@@ -118,10 +118,12 @@ def _of_file(where: str, raw: Mapping[str, object]) -> dict[str, Written]:
 def _overridden(
     written: dict[str, Written], replacing: Mapping[str, Written], model: type[tables.Table]
 ) -> dict[str, Written]:
-    """Lay the environment on top of the file; a secret there replaces both of its spellings here."""
-    spellings = {key: {key, f"{key}_file"} for key in tables.hidden(model)}
+    """Lay the environment on top of the file; a secret there replaces both of its spellings here. None is shown."""
+    hidden = tables.hidden(model)
+    spellings = {key: {key, f"{key}_file"} for key in hidden}
     replaced = {key for pair in spellings.values() if pair & replacing.keys() for key in pair}
-    return {key: entry for key, entry in written.items() if key not in replaced} | dict(replacing)
+    merged = {key: entry for key, entry in written.items() if key not in replaced} | dict(replacing)
+    return {key: replace(entry, shown=None) if key in hidden else entry for key, entry in merged.items()}
 
 
 def _file_keys(model: type[tables.Table]) -> set[str]:

@@ -342,3 +342,19 @@ def test_why_motions_certificate_is_refused_is_told() -> None:
         house.write_settings()
         found = complaints(house)
     assert "certificate has expired" in found["motion.certificate_refused"].sentence
+
+
+def test_whoever_is_named_is_told_of_motion_once_and_when_it_is_back(house: House) -> None:
+    heard = house.folder / "heard"
+    program = house.folder / "tell"
+    program.write_text(f'#!/bin/sh\ncat >>"{heard}"\n')
+    program.chmod(0o755)
+    with written(house, "notify", command=str(program)):
+        house.command("doctor", "--notify")
+        assert not heard.exists()
+        with away(house):
+            for _ in range(2):
+                house.command("doctor", "--notify", status=2)
+            assert heard.read_text().count("fault: Motion gives no answer") == 1
+        assert "notify.command was told" in house.command("doctor", "--notify")
+    assert heard.read_text().count("over: Motion gives no answer") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -351,13 +352,21 @@ def test_the_unit_that_waits_for_readiness_fails_where_a_door_is_shut(units: Uni
     assert (done.returncode, "the ingress door is shut" in done.stdout) == (1, True)
 
 
+def test_doctor_sees_as_its_unit_what_it_sees_as_an_operator(units: Units) -> None:
+    looks = SERVICES["doctor"].one("ExecStart").replace("--notify", "--json")
+    commands = units.command(SERVICES["doctor"], looks), units.house.typed("doctor", "--json")
+    confined, free = (json.loads(subprocess.run(command, capture_output=True).stdout) for command in commands)
+    assert [each["id"] for each in confined["complaints"]] == [each["id"] for each in free["complaints"]]
+    assert "doctor.failed" not in {each["id"] for each in free["complaints"]}
+
+
 def test_reloading_each_takes_up_a_new_account(units: Units) -> None:
     house = units.house
     eight = {**ACCOUNT, "connector_id": 8, "app_id": "01JQ8V4M2Z7T5X9C3N6B1K0EIG", "webhook_secrets": ["of number 8"]}
     house.tables["account"].append(eight)
     house.write_settings()
     courier = units.running["courier"]
-    assert [units.reload(unit) for unit in in_order() if unit.all("ExecReload")] == [0] * (len(SERVICES) - 2)
+    assert [units.reload(unit) for unit in in_order() if unit.all("ExecReload")] == [0] * (len(SERVICES) - 3)
     house.wait_for(lambda: courier.exit_status == 0)
     house.children.remove(courier)
     units.start(SERVICES["courier"])  # as Restart=always does
