@@ -27,7 +27,7 @@ from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
 from tests.config_samples import settings
 from tests.service_samples import HandClock
-from tests.spool_samples import accept, callback, draft, reported
+from tests.spool_samples import accept, callback, draft, meddle, reported
 from tests.together import together
 
 NOW = 1_700_000_000.0
@@ -311,6 +311,12 @@ def test_of_an_answer_that_comes_too_late_that_is_told_where_it_is_sent(spool: D
         "sees that it comes too late",
     )
     assert len(in_time) == len(late) - 1
+
+
+def test_a_report_that_an_older_release_has_taken_in_is_read_from_its_body(spool: Database) -> None:
+    report(spool, code="RATE_LIMITED")
+    meddle(spool, "DELETE FROM report")
+    assert told(spool, "S1").code == "RATE_LIMITED"
 
 
 def test_what_went_well_since_is_told_before_what_went_wrong(spool: Database) -> None:

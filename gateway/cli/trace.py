@@ -111,8 +111,8 @@ class _Telling:
             for moment in of_day:
                 head = f" {cli.written(moment.at)[11:19]}  {moment.who:<{WHO}}"
                 yield from _wrapped(moment.says, head=head)
-        yield ""
         for one in conclusion.conclude(about, now=self.now):
+            yield ""
             yield from _concluded(one, dated=about.kind in material.GO_ON)
 
     def _title(self, about: material.Material) -> str:

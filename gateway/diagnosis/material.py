@@ -13,6 +13,7 @@ from typing import Any
 from gateway import printable
 from gateway.attachments.decision import KnownAttachment
 from gateway.delivery.records import EventRecord
+from gateway.ingress import events
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.outbound.record import Sent
@@ -36,14 +37,7 @@ class Kept:
     message_id: str = ""  # of the message that it brings, or tells of
     conversation_id: str = ""
     content: str = ""  # what kind of message: text, media …
-
-    @property
-    def filed(self) -> Filed | None:
-        """What it reports of a message."""
-        told = self.record.told
-        if told is None:
-            return None
-        return Filed(**vars(told), event_id=self.record.event_id, reported_at=self.record.accepted_at)
+    filed: Filed | None = None  # what it reports of a message
 
 
 @dataclass(frozen=True)
@@ -124,19 +118,23 @@ class Material:
 
 
 def content(record: EventRecord, body: bytes) -> Kept:
-    """Tell what the body of an event says of itself. Never raises."""
+    """Tell what the body of an event says of itself. Never raises.
+
+    What it reports is read from the body where it is filed nowhere: an older release has taken it in.
+    """
+    report = record.told or events.read(body, connector_id=record.connector_id).report
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
         envelope = None
     inner = [value for value in envelope.values() if isinstance(value, dict)] if isinstance(envelope, dict) else []
-    told = record.told.message_id if record.told else ""
     found = {name: _text(inner, name) for name in ("id", "message_id", "conversation_id")}
     said = [value[name] for value in inner for name in SAID if isinstance(value.get(name), dict)]
     return Kept(
         record=record,
-        message_id=told or found["id" if record.kind in MESSAGES else "message_id"],
+        message_id=report.message_id if report else found["id" if record.kind in MESSAGES else "message_id"],
         conversation_id=found["conversation_id"],
+        filed=Filed(**vars(report), event_id=record.event_id, reported_at=record.accepted_at) if report else None,
         content=next((kind[1] for one in said for name in one if (kind := _CONTENT.fullmatch(name))), ""),
     )
 

@@ -80,7 +80,7 @@ def _of_event(kept: Kept) -> Iterator[Moment]:
 
 
 def _what(kept: Kept) -> str:
-    told, record = kept.record.told, kept.record
+    told, record = kept.filed, kept.record
     if told is not None:
         codes = " ".join(filter(None, (told.code, told.sub_code, told.channel_code)))
         why = ": ".join(filter(None, (codes, told.description)))
@@ -105,7 +105,7 @@ def _of_send(sent: Sent, material: Material) -> Iterator[Moment]:
         yield Moment(
             sent.started_at, GATEWAY, f"sees that {window.late(sent.started_at - sent.heard_at)}; send {sent.send_id}"
         )
-    said = ": ".join(filter(None, (" ".join(filter(None, (str(sent.status or ""), sent.code))), sent.words)))
+    said = ": ".join(filter(None, (f"{sent.status or ''} {sent.code}".strip(), sent.words.rstrip("."))))
     ends = {
         "accepted": (SINCH, f"takes it: message {sent.message_id}"),
         "rejected": (SINCH, f"does not take it: {said}"),
@@ -129,8 +129,8 @@ def _of_file(shelved: Shelved) -> Iterator[Moment]:
     if record.first_fetched_at is not None:
         yield Moment(record.first_fetched_at, FETCH, f"of {name}, the first by Motion's own link")
     if record.last_fetched_at not in (None, record.first_fetched_at):
-        times = printable.counted(record.fetches, "time")
-        yield Moment(record.last_fetched_at or 0.0, FETCH, f"of {name}, the last one; {times} in all")
+        often = f", the last of {record.fetches}" if record.fetches > 1 else ""
+        yield Moment(record.last_fetched_at or 0.0, FETCH, f"of {name}{often}")
     if record.failure:
         yield Moment(record.failure.at, GATEWAY, f"cannot have {name}: {record.failure.reason}")
     if record.revoked_before:
