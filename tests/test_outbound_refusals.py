@@ -44,7 +44,7 @@ def test_every_refusal_has_the_form_of_sinchs_errors(code: str) -> None:
     assert error["message"].startswith(f"{code}: ")
     [info] = error["details"]
     assert info["reason"] == code
-    assert info["metadata"] == {"says": refused.says, "remedy": refused.remedy}
+    assert info["metadata"] == {"says": refused.says, "remedy": refused.remedy, "who": refused.refusal.who}
     assert refused.headers[refusals.HEADER] == code
     assert ("Retry-After" in refused.headers) == (refused.status in (429, 503))
 

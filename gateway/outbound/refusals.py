@@ -97,7 +97,9 @@ class Refused(GatewayError):
     @property
     def body(self) -> bytes:
         """That of its answer, in Sinch's form."""
-        told = {"says": self.says, "remedy": self.remedy} | ({"field": self.field} if self.field else {})
+        told = {"says": self.says, "remedy": self.remedy, "who": self.refusal.who} | (
+            {"field": self.field} if self.field else {}
+        )
         info = {"@type": f"{_TYPE}ErrorInfo", "reason": self.code, "domain": DOMAIN, "metadata": told}
         violation = {"field": self.field, "description": self.says}
         field = {"@type": f"{_TYPE}BadRequest", "field_violations": [violation]}
