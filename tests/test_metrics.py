@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -171,3 +173,20 @@ def test_names_and_units_are_those_of_prometheus() -> None:
         assert not row.name.endswith("_total")  # it is added to counters
         assert row.told.endswith(".")
     assert len({row.name for row in metrics.TABLE}) == len(metrics.TABLE)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real disk of 8 MiB."""
+    (tmp_path / "disk").mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", tmp_path / "disk"], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("we may not mount a disk here")
+    yield tmp_path / "disk"
+    subprocess.run(["umount", tmp_path / "disk"], check=True)
+
+
+def test_what_little_room_a_disk_has_is_left_to_the_spool(small_disk: Path) -> None:
+    process = kept(small_disk / "metrics", "ingress")
+    process.count(ANSWERS, "ingress", "200")
+    assert list(small_disk.iterdir()) == []

@@ -28,6 +28,7 @@ from gateway.metrics import BOUNDS, COUNTER, GAUGE, HISTOGRAM, SHAPE, Measure, N
 
 MOST_PROCESSES = 1000  # of a part, at the same time
 FILE_BYTES = 2**18  # some 1,500 numbers
+LEAST_FREE_BYTES, LEAST_FREE_FILES = 2**24, 100  # or none is made: a start on a full disk needs what is left for more
 # How a file's name begins; of a gauge that several have said, the last counts.
 _PREFIXES = {COUNTER: "counter", HISTOGRAM: "histogram", GAUGE: "gauge_mostrecent"}
 _BROKEN = (OSError, ValueError, RuntimeError, struct.error)  # of a file that is none, or has lost a part
@@ -92,6 +93,8 @@ class Meter:
 def opened(folder: Path, part: str) -> Meter | None:
     """Take up the counts of a part in `folder`; None where the disk does not let us. Other releases' go."""
     try:
+        if not (_path(folder / SHAPE, COUNTER, f"{part}-0").exists() or _has_room(folder)):
+            return None
         (folder / SHAPE).mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in folder.iterdir():
             if other.name != SHAPE:
@@ -131,11 +134,19 @@ def _keys(metric: Measure, labels: Sequence[str]) -> Iterator[str]:
         yield mmap_key(family, family + ("_total" if metric.kind == COUNTER else ""), names, values, "")
 
 
+def _has_room(folder: Path) -> bool:
+    disk = os.statvfs(next(part for part in (folder, *folder.parents) if part.exists()))
+    files = disk.f_files == 0 or disk.f_favail >= LEAST_FREE_FILES
+    return files and disk.f_bavail * disk.f_frsize >= LEAST_FREE_BYTES
+
+
 def _opened(path: Path) -> _File | None:
     """Open a file, begun anew where it is none yet, or broken; None where there is no room for it."""
     try:
         with path.open("ab") as file:
             if file.tell() != FILE_BYTES or not _is_whole(str(path)):
+                if not _has_room(path.parent):
+                    return None
                 file.truncate(0)  # and not removed: whoever has its number holds the lock on it
                 os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
         return _File(str(path))

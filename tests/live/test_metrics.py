@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -147,6 +148,22 @@ def test_the_counts_are_what_was_sent_and_go_on_after_deaths_and_a_restart(calls
         *("counter_ingress-0.db", "counter_ingress-1.db", "counter_nginx-0.db", "counter_ops-0.db"),
         *("counter_outbound-0.db", "counter_outbound-1.db"),
     ]
+
+
+def test_the_gauges_tell_how_it_stands(calls: CallHouse) -> None:
+    load(calls)
+    found, now = scraped(calls.house), time.time()
+    checks = {name.split('"')[1] for name in found if name.startswith("check_ok") and found[name] == 1}
+    assert checks == {"spool", "courier", "ingress", "attachments", "outbound"}
+    assert (found['events{state="pending"}'], found["oldest_pending_seconds"]) == (0, 0)
+    assert [found[f'motion_up{{connector="{connector}"}}'] for connector in (7, 8)] == [1, 1]
+    assert -1 < found["clock_drift_seconds"] < 3
+    assert now - 60 < found["last_callback_timestamp_seconds"] <= now
+    assert found['certificate_ends_timestamp_seconds{setting="server.certificate"}'] > now
+    assert found['certificate_ends_timestamp_seconds{setting="server.outbound_certificate"}'] > now
+    assert len(PHOTO) <= found["vault_bytes"] < found["vault_limit_bytes"]
+    assert found['processes{part="ingress"}'] == found['processes{part="outbound"}'] == 2
+    assert found["state_free_bytes"] > 0
 
 
 def test_what_is_told_is_of_prometheus_and_names_nobody(calls: CallHouse) -> None:
