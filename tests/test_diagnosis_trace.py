@@ -319,6 +319,13 @@ def test_a_report_that_an_older_release_has_taken_in_is_read_from_its_body(spool
     assert told(spool, "S1").code == "RATE_LIMITED"
 
 
+def test_a_contact_to_whom_was_only_sent_is_one_story(spool: Database) -> None:
+    sent(spool, message="S1")
+    record.begin(spool, draft(2), now=NOW)
+    [material] = find(spool, "c1")
+    assert (material.kind, len(material.sends)) == ("contact", 2)
+
+
 def test_what_went_well_since_is_told_before_what_went_wrong(spool: Database) -> None:
     report(spool, message="S1", at=NOW, code="RATE_LIMITED")
     report(spool, "DELIVERED", message="S2", at=NOW + 5)
@@ -356,7 +363,10 @@ def test_a_number_with_two_contacts_is_two_stories(spool: Database) -> None:
 def test_a_conversation_is_found_in_the_bodies(spool: Database) -> None:
     body = json.dumps({"message": {"id": "M1", "contact_id": "c1", "conversation_id": "V1"}}).encode()
     accept(spool, body=body, event=events.read(body, connector_id=7))
-    assert [(material.kind, material.name) for material in find(spool, "V1")] == [("conversation", "V1")]
+    sent(spool, message="S1")
+    [material] = find(spool, "V1")
+    assert (material.kind, material.name) == ("conversation", "V1")
+    assert [one.message_id for one in material.sends] == ["S1"]
     assert find(spool, "V") == []
 
 

@@ -142,7 +142,7 @@ def _of_its_file(began: str, fate: Filed, files: Sequence[Shelved], material: Ma
     """Why its file could not be had, or was not taken; None where nothing is wrong with it here."""
     if files is not material.suspects:
         return next(filter(None, (_of_file(began, fate, shelved) for shelved in files)), None)
-    likely = [shelved for shelved in files if _fits(shelved, fate.code)]
+    likely = [one for one in files if _fits(one, fate.code) and one.was_just_troubled(fate.reported_at)]
     shelved = max(likely, key=lambda one: one.troubled_at, default=None)
     refused = [row for row in material.refusals if row.door == "attachments" and row.first_at <= fate.reported_at]
     row = max(refused, key=lambda one: one.last_at, default=None)

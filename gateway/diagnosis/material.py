@@ -61,6 +61,10 @@ class Shelved:
         failed = self.record.failure.at if self.record.failure else 0.0
         return max(failed, (self.record.acquired_at or 0.0) if self.refused else 0.0)
 
+    def was_just_troubled(self, at: float) -> bool:
+        """Whether that was so close before a moment that what happened then may come of it."""
+        return 0 <= at - self.troubled_at <= BESIDE_SECONDS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
@@ -96,11 +100,11 @@ class Material:
         return min(moments, default=None)
 
     @property
-    def blames_a_file_at(self) -> float | None:
-        """When it was last reported that a message failed for what may be its file, which is not known."""
+    def blame_files_at(self) -> list[float]:
+        """When it was reported that a message failed for what may be its file, which is not known."""
         known = {sent.message_id for sent in self.sends if sent.attachments}
         filed = [kept.filed for kept in self.events if kept.filed and kept.filed.message_id not in known]
-        return max((told.reported_at for told in filed if blames_file(told)), default=None)
+        return [told.reported_at for told in filed if blames_file(told)]
 
     @property
     def refusals(self) -> list[Turned]:
@@ -108,7 +112,7 @@ class Material:
         accounts, goes_on = {str(number) for number in self.connectors}, self.kind in GO_ON
         ended_at = max((kept.record.accepted_at for kept in self.events), default=float("inf"))
         doors = {"outbound"} if goes_on else set()
-        doors |= {"attachments"} if self.kind in ("attachment", "link") or self.blames_a_file_at else set()
+        doors |= {"attachments"} if self.kind in ("attachment", "link") or self.blame_files_at else set()
         return [
             row
             for row in self.turned

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from gateway.attachments.register import Register
 from gateway.config import Settings
 from gateway.delivery import records
 from gateway.diagnosis import asked
-from gateway.diagnosis.material import BESIDE_SECONDS, Kept, Material, Shelved, content
+from gateway.diagnosis.material import BESIDE_SECONDS, GO_ON, Kept, Material, Shelved, content
 from gateway.inspection import verdicts
 from gateway.outbound import record
 from gateway.phrases import Reason
@@ -29,12 +30,13 @@ from gateway.store.schema import attachment, event, send
 MOST_STORIES = 5
 MOST_SENDS = 1000  # of one contact that are read
 INBOUND = "MESSAGE_INBOUND"
+_WHOM = (send.c.contact_id, send.c.identity)
 BY_WORD = ("message", "contact", "conversation", "request", "reference", "phone")
 
 Rows = Sequence[Any]  # of the database: id and contact of events
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Searched:
     """How much there is to look through, and since when."""
 
@@ -66,11 +68,10 @@ class Tracer:
         """Count what was looked through."""
 
         def work(connection: sa.Connection) -> Searched:
-            counted = [connection.scalar(sa.select(sa.func.count()).select_from(t)) for t in (event, send, attachment)]
+            number = sa.select(sa.func.count())
+            told = [connection.execute(number.select_from(of)).scalar_one() for of in (event, send, attachment)]
             oldest = connection.scalar(sa.select(event.c.accepted_at).order_by(event.c.id).limit(1))
-            return Searched(
-                events=counted[0] or 0, sends=counted[1] or 0, attachments=counted[2] or 0, oldest_at=oldest
-            )
+            return Searched(told[0], told[1], told[2], oldest)
 
         return self._spool.read(work)
 
@@ -105,11 +106,13 @@ class Tracer:
         if any(word in (account.app_id, account.project_id) for account in self._settings.accounts):
             return []  # of all of them
         rows, sends = self._naming(word), self._sends(*_named(word))
-        if sends and not rows:
-            found = [self._of_sent(sent) for sent in sends[:MOST_STORIES]]
-        else:
-            found = [self._material("", word, rows, sends)] if rows else []
-        return [replace(material, kind=kind or _kind(word, material), name=word) for material in found]
+        if not (rows or sends):
+            return []
+        material = self._of_sent(sends[0]) if len(sends) == 1 and not rows else self._material("", word, rows, sends)
+        kind = kind or _kind(word, material)
+        if kind in GO_ON:
+            material = self._material("", word, rows, self._sends(*_to(material)))
+        return [replace(material, kind=kind, name=word)]
 
     def _of_phone(self, phone: asked.Phone) -> list[Material]:
         rows = self._rows(event.c.identity.in_(phone.whole))
@@ -150,9 +153,9 @@ class Tracer:
         says, *as_id = (sa.func.instr(event.c.body, part) > 0 for part in (value, b'id":' + value, b'id": ' + value))
         return self._rows((event.c.request_id == word) | (event.c.contact_id == word) | (says & sa.or_(*as_id)))
 
-    def _rows(self, condition: sa.ColumnElement[bool]) -> Rows:
-        """The events for which it holds, in the order of acceptance; no bodies."""
-        query = sa.select(event.c.id, event.c.contact_id).where(condition, event.c.accepted_at >= self._since)
+    def _rows(self, *conditions: sa.ColumnElement[bool] | sa.TextClause) -> Rows:
+        """The events for which all of these hold, in the order of acceptance; no bodies."""
+        query = sa.select(event.c.id, event.c.contact_id).where(*conditions, event.c.accepted_at >= self._since)
         return self._spool.read(lambda connection: connection.execute(query.order_by(event.c.id)).all())
 
     def _sends(self, *conditions: sa.ColumnElement[bool]) -> list[record.Sent]:
@@ -177,13 +180,13 @@ class Tracer:
 
     def _surrounded(self, material: Material) -> Material:
         """Add what happened beside it: files that a report may be about, who was turned away, what it waits behind."""
-        blamed = material.blames_a_file_at
-        suspects = self._shelved(among=None, since=blamed - BESIDE_SECONDS) if blamed else []
+        blamed = material.blame_files_at
+        suspects = self._shelved(among=None, since=min(blamed) - BESIDE_SECONDS) if blamed else []
         since = material.began_at - BESIDE_SECONDS if material.began_at else self._now
         waiting = [kept.record for kept in material.events if kept.record.state == "pending"]
         return replace(
             material,
-            suspects=tuple(one for one in suspects if blamed and 0 <= blamed - one.troubled_at <= BESIDE_SECONDS),
+            suspects=tuple(one for one in suspects if any(map(one.was_just_troubled, blamed))),
             turned=tuple(self.turned_away(since=since)),
             ahead=self._ahead(waiting[-1].event_id) if waiting else None,
             wrote_at=self._wrote_at(material),
@@ -198,20 +201,15 @@ class Tracer:
 
     def _shelved(self, *, among: Sequence[str] | None, since: float) -> list[Shelved]:
         profile, limits = self._settings.attachments.profile, verdicts.limits_of(self._settings)
+        judge = partial(verdicts.judge, profile=profile, limits=limits)
         found = Register(self._spool).listed(most=self._most, among=among, since=since)
-        return [
-            Shelved(
-                known, verdicts.judge(known.inspection, profile=profile, limits=limits) if known.inspection else None
-            )
-            for known in found
-        ]
+        return [Shelved(known, judge(known.inspection) if known.inspection else None) for known in found]
 
     def _ahead(self, event_id: int) -> int | None:
         """The first of its contact's that waits."""
         lane = sa.select(event.c.lane).where(event.c.id == event_id).scalar_subquery()
-        first = sa.select(sa.func.min(event.c.id)).where(event.c.lane == lane, sa.text("state = 'pending'"))
-        found: int | None = self._spool.read(lambda connection: connection.scalar(first))
-        return found
+        waiting = self._rows(event.c.lane == lane, sa.text("state = 'pending'"))
+        return waiting[0].id if waiting else None
 
     def _wrote_at(self, material: Material) -> float | None:
         """When the one contact wrote last before what was sent last."""
@@ -231,6 +229,12 @@ def _named(word: str) -> Iterable[sa.ColumnElement[bool]]:
         return (sa.false(),)
     columns = (send.c.message_id, send.c.reference, send.c.correlation_id, send.c.request_id, send.c.contact_id)
     return (*(column == word for column in columns), send.c.id.in_(reports.unanswered_about(word)))
+
+
+def _to(material: Material) -> Iterable[sa.ColumnElement[bool]]:
+    """What makes a send go to the contacts of a story, by whichever of their names."""
+    names = [*zip(*material.contacts, strict=True)] or [(), ()]
+    return [column.in_([one for one in told if one]) for column, told in zip(_WHOM, names, strict=True)]
 
 
 def _kind(word: str, material: Material) -> str:
