@@ -46,7 +46,8 @@ class Outlet:
     def put(self, line: str, kind: str) -> None:
         """Write it, now or later, or count that it is lost."""
         with self._guard:
-            if self._size < self._room_bytes:
+            # Once some are lost, all are until half of the room is free: else each line would tell of a few others.
+            if self._size < (self._room_bytes // 2 if self._lost else self._room_bytes):
                 self._keep_lost()
                 self._keep(line)
             else:

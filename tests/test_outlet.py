@@ -79,12 +79,13 @@ def test_what_has_no_room_is_counted_by_kind_and_told_in_its_place(reader: Reade
         out.put(LINE, "a")
     for kind in ("a", "b", "b"):
         out.put(LINE, kind)
-    reader.room = 1000
-    until(lambda: not reader.room, "some bytes are read")
-    out.put("after", "a")
+    for room, line in ((1000, "before half of it has room"), (ROOM // 2, "after")):
+        reader.room = room
+        until(lambda: not reader.room, "some bytes are read")
+        out.put(line, "b")
     reader.room = float("inf")
     until(lambda: "after" in reader.lines, "the last line")
-    assert reader.lines == [LINE] * fit + ["lost a:1 b:2", "after"]
+    assert reader.lines == [LINE] * fit + ["lost a:1 b:3", "after"]
 
 
 def test_what_was_lost_is_told_though_nothing_follows(reader: Reader) -> None:
