@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import validation
-from gateway.diagnosis import complaint, doctor
+from gateway.diagnosis import complaint, doctor, provision
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.diagnosis.doctor import Looked
 from gateway.errors import CommandError
@@ -90,3 +90,12 @@ def test_words_are_filled_with_facts_that_are_fit_to_print() -> None:
     said = complain("state.room_short", about="server.min_free", sentence="too\x1b[31m little.")
     assert said.sentence == "Too\N{REPLACEMENT CHARACTER}[31m little."
     assert said.level is Level.WARNING
+
+
+def test_every_complaint_was_seen_in_a_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.rglob("*.py"))
+    # `config check` has its own plants, and a log grows large in the tests of the store.
+    elsewhere = {name for look in provision.LOOKS for name in (look.id, look.warns)} | {"spool.log_large"}
+    seen = {name for name in complaint.rows() if f'"{name}"' in tests or f'"{name.partition(".")[2]}"' in tests}
+    assert complaint.rows().keys() - elsewhere - seen == set()
+    assert elsewhere - {"", "certificates"} <= complaint.rows().keys()

@@ -11,8 +11,8 @@ import pytest
 from gateway.config import validation
 from gateway.delivery import claims, trouble
 from gateway.delivery.trouble import MotionTrouble
-from gateway.diagnosis import experience
-from gateway.diagnosis.complaint import Complaint, Context
+from gateway.diagnosis import doctor, experience
+from gateway.diagnosis.complaint import Complaint, Context, Probe
 from gateway.phrases import Finding
 from gateway.store import schema
 from gateway.store.engines import Database
@@ -86,3 +86,13 @@ def test_a_vault_that_is_full_or_cannot_be_written_is_told(
     small = KEYS | {"vault_max_bytes": "1MB", "max_bytes": "1MB"}
     assert ids(experience.files(context(attachments=small))) == ["vault.unusable", "vault.full"]
     assert ids(experience.files(context())) == []
+
+
+def test_a_spool_that_cannot_be_read_is_told_once_by_all_who_would(
+    context: Callable[..., Context], spool: Database
+) -> None:
+    spool.path.write_bytes(b"this was a spool once" * 500)
+    reading = (experience.spool, experience.parked, experience.origins)
+    looks = [Probe(find.__name__, "the spool", (), find) for find in reading]
+    [told] = doctor.complaints(doctor.examine(context(), looks))
+    assert (told.id, "restore a backup" in told.remedy) == ("spool.unavailable", True)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from gateway.config.validation import PartialSettings
 
 from gateway import clock, printable, telemetry
-from gateway.cli import UNCUT, Invocation, options, print_json
+from gateway.cli import UNCUT, WRONG, Invocation, options, print_json
 from gateway.diagnosis import doctor as physician
 from gateway.diagnosis.complaint import Complaint, Context, Level
-from gateway.errors import CommandError
+from gateway.errors import CommandError, SettingsError
 
 UNDELIVERED = 3  # the exit status where somebody could not be told
 NOBODY = ("command", "url", "ping_url")
@@ -42,7 +42,13 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     """
     telemetry.configure("doctor")
     begun = clock.steady()
-    part = invocation.part()
+    try:
+        part = invocation.part()
+    except SettingsError as error:
+        if not as_json:
+            raise
+        print_json(_for_programs([], [*map(physician.of_problem, error.problems)]))
+        click.get_current_context().exit(WRONG)
     if notify and not _may_tell(part):
         return
     with _progress(len(physician.CHECKS)) as tell:

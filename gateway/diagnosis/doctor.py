@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway import clock, telemetry
@@ -88,14 +88,18 @@ def _look(check: Probe, context: Context, begun: float) -> Looked:
     return Looked(check, found, clock.steady() - begun)
 
 
+def of_problem(problem: Mapping[str, str | None]) -> Complaint:
+    """Make a complaint of what is wrong with the settings, by the names of its fields."""
+    key, shown = problem["key"], problem["shown"]
+    named = f"{key}" if shown is None else f"{key} = {shown}"
+    facts = {"key": named, "complaint": problem["complaint"], "remedy": problem["remedy"]}
+    return complain("settings.wrong", about=key, level=None, **facts)
+
+
 def settings(context: Context) -> Iterator[Complaint]:
     """Tell what is wrong with the settings, and what deserves a warning."""
     for problem in context.part.problems:
-        shown = "" if problem.shown is None else f" = {problem.shown}"
-        words = f"{problem.complaint}"
-        yield complain(
-            "settings.wrong", about=problem.key, key=problem.key + shown, problem=words, remedy=problem.remedy
-        )
+        yield of_problem(vars(problem))
     for warning in context.part.warnings:
         yield complain("settings.risky", about=warning.partition(" ")[0].rstrip(":"), sentence=warning)
 

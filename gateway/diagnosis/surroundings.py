@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
@@ -22,6 +23,9 @@ from gateway.upstream import against_certificate
 NO_FILE = "999999999999"  # an id of an attachment that there will never be
 ASKED_SECONDS = 6.0
 MANY_KEYS = 3
+SOON_DAYS = 14  # whoever renews Motion's certificate has a week or two
+DAY_SECONDS = 86_400.0
+LOOKUP_SECONDS = 4.0
 
 
 def motion(context: Context) -> Iterator[Complaint]:
@@ -32,13 +36,15 @@ def motion(context: Context) -> Iterator[Complaint]:
         known = [row[0] for row in context.ask("latest_attachments", among=None, since=0.0, most=1)]
     with closing(Source(settings.motion, settings.attachments)) as source:
         try:
-            status, kind = source.answer((*known, NO_FILE)[0], deadline_seconds=ASKED_SECONDS)
+            status, kind, ends_at = source.answer((*known, NO_FILE)[0], deadline_seconds=ASKED_SECONDS)
         except UpstreamError as error:
             if against := against_certificate(error):
                 yield complain("motion.certificate_refused", url=url, reason=against)
             else:
                 yield complain("motion.unreachable", url=url, reason=error.reason)
             return
+    if ends_at is not None and (left := ends_at - context.now) < SOON_DAYS * DAY_SECONDS:
+        yield complain("motion.certificate_ends", url=url, days=max(0, int(left // DAY_SECONDS)))
     if status >= 500:
         yield complain("motion.down", reason=f"it answers {status}")
     elif settings.attachments.has_links:
@@ -61,12 +67,18 @@ def public_name(context: Context) -> Iterator[Complaint]:
     host = context.settings.server.public_host.strip("[]")
     if FOR_TRIALS.fullmatch(context.settings.server.public_host):
         return
-    try:
-        found = sorted({str(row[4][0]) for row in socket.getaddrinfo(host, None)})
-    except (OSError, UnicodeError):
+    found: list[str] = []
+
+    def ask() -> None:
+        with suppress(OSError, UnicodeError):
+            found.extend(sorted({str(row[4][0]) for row in socket.getaddrinfo(host, None)}))
+
+    asking = threading.Thread(target=ask, daemon=True)  # a resolver that gives no answer takes its time
+    asking.start()
+    asking.join(LOOKUP_SECONDS)
+    if not found:
         yield complain("names.public_unknown", host=host)
-        return
-    if not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found):
+    elif not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found):
         yield complain("names.public_private", host=host, address=", ".join(found))
 
 

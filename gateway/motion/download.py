@@ -65,14 +65,15 @@ class Source:
         except UpstreamError as error:
             raise Unavailable(error.reason) from error
 
-    def answer(self, attachment_id: str, *, deadline_seconds: float) -> tuple[int, str]:
-        """Ask as `fetch` does and hand back the status, and what type Motion gives; no body is read.
+    def answer(self, attachment_id: str, *, deadline_seconds: float) -> tuple[int, str, float | None]:
+        """Ask as `fetch` does; hand back the status, the type that Motion gives, and when its certificate ends, in
+        epoch seconds. No body is read.
 
         Raises NotFound for what is no id, and UpstreamError.
         """
         target, headers = attachment_target(self._motion, attachment_id), self._headers()
         with self._upstream.get(target, headers=headers, deadline_seconds=deadline_seconds) as answer:
-            return answer.status, answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            return answer.status, _declared(answer), answer.certificate_ends_at
 
     def close(self) -> None:
         self._upstream.close()
@@ -90,7 +91,7 @@ class Source:
             digest=hashed.digest(),
             size_bytes=size,
             promise=content_disposition.read(answer.headers.get("Content-Disposition", "")),
-            declared=answer.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+            declared=_declared(answer),
         )
 
     def _headers(self) -> list[tuple[str, str]]:
@@ -117,6 +118,10 @@ def require_no_page(download: Download, inspection: Inspection) -> None:
         page, declared = page and called is not None and called.no_page, False
     if page or declared:
         raise NotFound(Reason.NO_FILE)
+
+
+def _declared(answer: upstream.Stream) -> str:
+    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _require_file(status: int) -> None:

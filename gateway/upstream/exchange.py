@@ -81,6 +81,7 @@ class Exchange:
     sent: bool = False  # the first byte of the request is about to leave
     most_wait_seconds: float = math.inf  # for what comes next
     answer: client.HTTPResponse = field(init=False)  # once its head is read
+    certificate_ends_at: float | None = None  # epoch seconds; of the one that a new connection was shown
 
     @property
     def expired(self) -> bool:

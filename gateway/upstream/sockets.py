@@ -59,6 +59,8 @@ class PunctualTlsSocket(PunctualSocket, ssl.SSLSocket):
     def do_handshake(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
         self.settimeout(min(exchange.current().left_seconds(), CONNECT_SECONDS))
         super().do_handshake(*args, **options)
+        if ends := (self.getpeercert() or {}).get("notAfter"):
+            exchange.current().certificate_ends_at = float(ssl.cert_time_to_seconds(str(ends)))
 
 
 def connected(found: Iterable[tuple[int, int, int, str, Any]]) -> PunctualSocket:

@@ -26,6 +26,11 @@ class Stream:
     _response: urllib3.BaseHTTPResponse
     _exchange: Exchange
 
+    @property
+    def certificate_ends_at(self) -> float | None:
+        """When the certificate of a new connection ends, in epoch seconds; None without TLS."""
+        return self._exchange.certificate_ends_at
+
     def chunks(self, *, most_bytes: int) -> Iterator[bytes]:
         """Hand on the body, once. Whoever got it to the end got all of it.
 

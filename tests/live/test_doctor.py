@@ -22,9 +22,9 @@ from gateway import config
 from gateway.diagnosis import doctor
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from sandbox import callbacks, certificates
-from sandbox.archive import Credentials
+from sandbox.archive import Archive, Credentials
 from sandbox.callbacks import App
-from sandbox.faults import NONE, status
+from sandbox.faults import NONE, Fault, status
 from sandbox.motion import Motion
 from tests.live.house import ACCOUNT, HOST, MOTION_PASSWORD, SECRET, House, opened
 from tests.live.test_provision import mounted
@@ -180,6 +180,19 @@ def written(house: House, table: str, **keys: object) -> Iterator[None]:
         house.write_settings()
 
 
+@contextmanager
+def logging_in(house: House) -> Iterator[None]:
+    """A Motion that shows its page to log in where a file should be."""
+    file = house.archive.put("b.txt", b"words")
+    house.archive.set_fault(Fault(name="login"))
+    link = f"/api/attachments/{file.attachment_id}/download?token={PROXY_TOKEN.replace(' ', '%20')}"
+    assert house.ask(link, method="GET").status == 404
+    try:
+        yield
+    finally:
+        house.archive.set_fault(NONE)
+
+
 RUNNING: dict[str, tuple[str, str, Plant]] = {
     "a wrong secret": (
         "callbacks.refused",
@@ -202,6 +215,7 @@ RUNNING: dict[str, tuple[str, str, Plant]] = {
     "Motion is away": ("motion.unreachable", "curl -v", away),
     "Motion refuses our credentials": ("motion.credentials_refused", "API key", refusing_files),
     "a wrong proxy token": ("links.refused", "proxy_token", wrong_token),
+    "a page where a file should be": ("motion.no_file", "attachment_path", logging_in),
     "a deleted socket": ("gateway.process_away", "journalctl", shut),
     "other settings than nginx has": (
         "nginx.other_configuration",
@@ -280,6 +294,19 @@ def unknown_name(house: House) -> None:
     pair(house, "gateway.example.org")
 
 
+def everybody(house: House) -> None:
+    house.tables["server"]["trusted_proxies"] = ["0.0.0.0/0"]
+
+
+def example_name(house: House) -> None:
+    house.tables["server"]["public_url"] = "https://gateway.example.com"
+    pair(house, "gateway.example.com")
+
+
+def motion_unknown(house: House) -> None:
+    house.tables["motion"]["url"] = "http://motion.nowhere.test"
+
+
 def broken_settings(house: House) -> None:
     house.tables["server"]["public_port"] = "many"
 
@@ -293,6 +320,9 @@ STOPPED: dict[str, tuple[str, str, Callable[[House], None]]] = {
     "one secret in two places": ("secrets.reused", "openssl rand", reused),
     "an account without a secret": ("account.unsigned", "Secret token", unsigned),
     "no credentials for files": ("motion.no_credentials", "Api Key Manager", no_credentials),
+    "a network of every address": ("settings.risky", "config check", everybody),
+    "a name for examples": ("settings.example_name", "public name", example_name),
+    "a name that is called and that nobody knows": ("names.unknown", "getent hosts", motion_unknown),
     "a name that nobody knows": ("names.public_unknown", "DNS", unknown_name),
 }
 
@@ -329,27 +359,33 @@ def test_a_port_that_another_holds_and_a_disk_that_is_full_are_told() -> None:
     assert f"pid {os.getpid()}" in found["ports.taken"]
 
 
-def test_why_motions_certificate_is_refused_is_told() -> None:
+@pytest.mark.parametrize(
+    ("begins", "ends", "identifier", "said"),
+    [
+        (-9, -1, "motion.certificate_refused", "certificate has expired"),
+        (-9, 5, "motion.certificate_ends", "in 4 days"),
+    ],
+    ids=["expired", "ends soon"],
+)
+def test_what_is_wrong_with_motions_certificate_is_told(begins: int, ends: int, identifier: str, said: str) -> None:
     now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
     with opened(started=False) as house, contextlib.ExitStack() as stack:
         folder = house.folder / "motion"
         folder.mkdir()
-        files = certificates.issue(folder, "localhost", begins=now - 9 * day, ends=now - day)
+        files = certificates.issue(folder, "localhost", begins=now + begins * day, ends=now + ends * day)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(files.certificate, files.private_key)
-        motion = stack.enter_context(Motion(tls=tls))
+        archive = Archive(folder, credentials=house.archive.credentials)
+        motion = stack.enter_context(Motion(tls=tls, archive=archive))
         house.tables["motion"] |= {"url": f"https://localhost:{motion.address[1]}", "ca_file": str(files.ca)}
         house.write_settings()
         found = complaints(house)
-    assert "certificate has expired" in found["motion.certificate_refused"].sentence
+    assert said in found[identifier].sentence
 
 
-def test_whoever_is_named_is_told_of_motion_once_and_when_it_is_back(house: House) -> None:
-    heard = house.folder / "heard"
-    program = house.folder / "tell"
-    program.write_text(f'#!/bin/sh\ncat >>"{heard}"\n')
-    program.chmod(0o755)
-    with written(house, "notify", command=str(program)):
+def test_whoever_is_named_is_told_of_motion_once_and_when_it_is_back() -> None:
+    with opened(**TABLES) as house, written(house, "notify", command=str(told_to(house.folder / "heard"))):
+        heard = house.folder / "heard"
         house.command("doctor", "--notify")
         assert not heard.exists()
         with away(house):
@@ -357,4 +393,12 @@ def test_whoever_is_named_is_told_of_motion_once_and_when_it_is_back(house: Hous
                 house.command("doctor", "--notify", status=2)
             assert heard.read_text().count("fault: Motion gives no answer") == 1
         assert "notify.command was told" in house.command("doctor", "--notify")
-    assert heard.read_text().count("over: Motion gives no answer") == 1
+        assert heard.read_text().count("over: Motion gives no answer") == 1
+
+
+def told_to(heard: Path) -> Path:
+    """A program that appends what it is told to a file."""
+    program = heard.with_name("tell")
+    program.write_text(f'#!/bin/sh\ncat >>"{heard}"\n')
+    program.chmod(0o755)
+    return program
