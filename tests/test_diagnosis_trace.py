@@ -114,6 +114,12 @@ CAUSES: dict[str, Row] = {
         "parked",
         "replay 1",
     ),
+    "Motion hangs": (
+        lambda s: (wrote(s), claims.claim(s, due_by=NOW + 9, now=NOW + 9, most=1, lease_seconds=90)),
+        "M1",
+        "Motion was given it, and has not answered yet",
+        "Motion hangs",
+    ),
     "nobody tried yet": (wrote, "M1", "not tried yet", "motion-gateway ready"),
     "another of the contact's is first": (
         lambda s: (failed(s, "503"), wrote(s, "M2")),
@@ -179,6 +185,12 @@ CAUSES: dict[str, Row] = {
         "S1",
         "did not get message S1, probably report.doc: A Word document in the old format",
         "PDF",
+    ),
+    "an account that Meta has locked, while others were sent files": (
+        lambda s: (has_file(s), report(s, code="CHANNEL_FAILURE", channel_code="131031")),
+        "S1",
+        "did not get message S1: Meta has locked the WhatsApp Business account",
+        "WhatsApp Manager",
     ),
     "file deleted at Motion": (
         lambda s: (has_none(s, Reason.GONE), sent(s, "MEDIA_NOT_REACHABLE", files=ATTACHED)),

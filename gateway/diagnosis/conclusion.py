@@ -121,9 +121,12 @@ def _of_waiting(kept: Kept, material: Material) -> Conclusion:
         remedy = f"`motion-gateway trace event {material.ahead}` tells why that one waits."
         sentence = f"{began}: it waits behind event {material.ahead} of the same contact."
         return Conclusion(at=record.accepted_at, sentence=sentence, remedy=remedy, who="operator", code="waits behind")
+    code, sentence = "not tried yet", f"{began}: it was not tried yet."
     remedy = "See whether the courier runs, and whether Motion is up: `motion-gateway ready`."
-    sentence = f"{began}: it was not tried yet."
-    return Conclusion(at=record.accepted_at, sentence=sentence, remedy=remedy, who="operator", code="not tried yet")
+    if record.tries:
+        code, sentence = "under way", f"{began}: Motion was given it, and has not answered yet."
+        remedy = "If it stays so for some seconds, Motion hangs: look at its load and its log. The gateway tries again."
+    return Conclusion(at=record.accepted_at, sentence=sentence, remedy=remedy, who="operator", code=code)
 
 
 def _of_file(shelved: Shelved, now: float) -> Conclusion:

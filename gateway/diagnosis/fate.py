@@ -97,9 +97,10 @@ def of_fate(
         sentence = f"{capital(what)} is on its way: {fate.status}, {when(at)}."
         return Conclusion(at=at, sentence=sentence, remedy=WAIT, who="wait", fine=True)
     began, codes = f"The customer did not get {what}", _codes(fate)
-    if blames_file(fate) and (nearer := _of_its_file(began, fate, files, material)):
-        return nearer
     meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
+    is_precise = meaning is not None and meaning.code == fate.channel_code  # WhatsApp's own word: it is no file
+    if blames_file(fate) and not is_precise and (nearer := _of_its_file(began, fate, files, material)):
+        return nearer
     said = meaning.sentence if meaning else ": ".join(filter(None, (codes, fate.description)))
     heard = f" {_window(heard_at or material.wrote_at, at)}" if fate.code == WINDOW else ""
     return meant(at, ended(f"{began}: {said}") + heard, meaning, codes)
