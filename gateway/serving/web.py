@@ -21,7 +21,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 import wsgi
-from gateway import app, clock, doors, lock, paths, services, telemetry
+from gateway import app, clock, doors, lock, metrics, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
@@ -63,6 +63,7 @@ class Refusing:
             telemetry.failure(Line.UNEXPECTED, error)
             return
         telemetry.note(Line.GUNICORN, message="request refused", fault=type(error).__name__)
+        metrics.count(metrics.ANSWERS, self.app.door, self.app.malformed.split(maxsplit=2)[1].decode())
         with suppress(OSError):
             client.sendall(self.app.malformed)
 
@@ -84,10 +85,11 @@ class Threads(Refusing, ThreadWorker):
 class Server(BaseApplication):
     """One door. A worker that is started again reads the settings anew."""
 
+    door: str
     malformed: bytes  # the answer to what cannot be read
 
     def __init__(self, door: str, read: Callable[[], Settings]) -> None:
-        self._door = DOORS[door]
+        self.door, self._door = door, DOORS[door]
         self._read = read
         self._settings = read()
         super().__init__()

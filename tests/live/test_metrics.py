@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -148,6 +149,15 @@ def test_the_counts_are_what_was_sent_and_go_on_after_deaths_and_a_restart(calls
         *("counter_ingress-0.db", "counter_ingress-1.db", "counter_nginx-0.db", "counter_ops-0.db"),
         *("counter_outbound-0.db", "counter_outbound-1.db"),
     ]
+
+
+def test_what_a_door_cannot_read_is_counted_with_its_answer(calls: CallHouse) -> None:
+    before, name = scraped(calls.house), 'answers_total{door="ingress",status="404"}'
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(str(calls.house.folder / "state" / "run" / "ingress.sock"))
+        door.sendall(b"what is no HTTP\r\n\r\n")
+        assert door.recv(1000).startswith(b"HTTP/1.1 404 ")
+    assert counted(calls.house, before) == {name: 1}
 
 
 def test_the_gauges_tell_how_it_stands(calls: CallHouse) -> None:
