@@ -193,3 +193,8 @@ def test_what_is_no_command_and_no_url_is_refused_and_not_shown(table: dict[str,
     refusal = config_samples.refusal(notify=table)
     assert said in refusal
     assert "password" not in refusal
+
+
+@pytest.mark.parametrize(("url", "warned"), [("http://hooks.example.com/x", 1), ("http://127.0.0.1/x", 0)])
+def test_a_url_that_is_told_in_clear_is_a_warning(settings: Callable[..., Settings], url: str, warned: int) -> None:
+    assert len(settings(url=url).warnings) == warned

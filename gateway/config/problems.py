@@ -143,6 +143,14 @@ def sinch_in_clear(settings: Settings) -> Iterator[str]:
             yield f"sinch.{key} begins with http://: messages and credentials cross the network unencrypted"
 
 
+def notices_in_clear(settings: Settings) -> Iterator[str]:
+    for key in ("url", "ping_url"):
+        told = getattr(settings.notify, key)
+        origin = addresses.split(told.get_secret_value())[0] if told else ""
+        if origin.startswith("http://") and not addresses.is_loopback(addresses.host(origin)):
+            yield f"notify.{key} begins with http://: it crosses the network unencrypted, and what is told does"
+
+
 def proxy_password_in_clear(settings: Settings) -> Iterator[str]:
     for name in ("sinch", "motion"):
         table = getattr(settings, name)
@@ -183,6 +191,7 @@ def missing_vault_keys(settings: Settings) -> Iterator[str]:
 WARNINGS = (
     motion_in_clear,
     sinch_in_clear,
+    notices_in_clear,
     proxy_password_in_clear,
     proxy_to_this_machine,
     short_webhook_secrets,

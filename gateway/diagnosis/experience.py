@@ -96,7 +96,7 @@ def waiting(context: Context) -> Iterator[Complaint]:
 def _refused(connector: int, said: str, count: int) -> Complaint:
     if said == "404":
         return complain("motion.connector_unknown", about=connector)
-    if said.isdecimal() and int(said) < 500 and said not in ("408", "425", "429"):
+    if said.startswith("4") and said not in ("408", "425", "429"):
         return complain("motion.callbacks_refused", about=connector, status=said)
     return complain("motion.fails", about=connector, reason=said, count=count)
 

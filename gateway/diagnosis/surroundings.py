@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
-from gateway import limits, paths
+from gateway import paths
 from gateway.config import Settings, tables
 from gateway.diagnosis.complaint import FOR_TRIALS, Complaint, Context, complain
 from gateway.errors import SpoolUnavailable, UpstreamError
@@ -91,6 +91,8 @@ def nginx(context: Context) -> Iterator[Complaint]:
 
 def counters(context: Context) -> Iterator[Complaint]:
     """Ask Redis or Valkey, where limits are counted there."""
+    from gateway import limits  # it loads Flask, which nobody else here needs
+
     storage = context.settings.limits.storage
     if storage != "memory://" and not limits.is_there(storage):
         yield complain("limits.storage_away")
