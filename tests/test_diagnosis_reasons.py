@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.diagnosis import reasons
-from gateway.outbound import refusals
+from gateway.outbound import record, refusals
 from gateway.phrases import Finding, Reason
 from gateway.store import turned_away
 
@@ -107,3 +107,22 @@ def test_what_was_refused_here_is_explained_by_who_acts_on_a_refusal_and_in_its_
     told = reasons.of_refusal("CHANNEL_FAILURE", sentence="Meta does not support GIF.", remedy="Save it as PNG.")
     assert told
     assert (told.who, told.sentence, told.remedy) == ("agent", "Meta does not support GIF.", "Save it as PNG.")
+
+
+OUTCOMES = {
+    "an error of Sinch's on a message that may have been sent": ("INTERNAL_ERROR", record.UNKNOWN, "SEND_FATE_UNKNOWN"),
+    "no answer at all": ("SEND_FATE_UNKNOWN", record.UNKNOWN, "SEND_FATE_UNKNOWN"),
+    "a no of Sinch's": ("NOT_FOUND", record.REJECTED, "NOT_FOUND"),
+    "one that went well": ("", record.ACCEPTED, None),
+}
+
+
+@pytest.mark.parametrize(("code", "outcome", "told"), OUTCOMES.values(), ids=OUTCOMES)
+def test_nobody_is_told_to_send_again_what_may_have_been_sent(code: str, outcome: str, told: str | None) -> None:
+    meaning = reasons.of_outcome(code, outcome)
+    assert (meaning.code if meaning else None) == told
+    assert outcome != record.UNKNOWN or (meaning and meaning.retry == "no")
+
+
+def test_a_refusal_is_told_by_who_acts_on_it() -> None:
+    assert reasons.of_outcome("CHANNEL_FAILURE", record.REFUSED) == reasons.of_refusal("CHANNEL_FAILURE")

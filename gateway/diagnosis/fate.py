@@ -68,7 +68,7 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
     if sent.outcome in BEGAN:
         words = ": ".join(filter(None, (f"({sent.code or sent.status or sent.outcome})", sent.words)))
         sentence = BEGAN[sent.outcome].format(what=what, words=words)
-        return meant(at, sentence, reasons.explain(sent.code), sent.code)
+        return meant(at, sentence, reasons.of_outcome(sent.code, sent.outcome), sent.code)
     if sent.evidence.doubtful:
         sentence = f"Nobody can tell what became of {what}: several messages without an answer have its correlation id."
         return Conclusion(at=at, sentence=sentence, remedy=DOUBT, who="sinch", code="in doubt")

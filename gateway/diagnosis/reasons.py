@@ -19,8 +19,10 @@ from pydantic import Field
 from gateway import rules
 from gateway.outbound import refusals
 from gateway.phrases import REMEDIES
+from gateway.sinch import Effect
 
 FILE = "reasons.toml"
+FATE_UNKNOWN = refusals.UNKNOWN_FATES[Effect.SEND]  # whatever Sinch said: it may have been sent
 NOTHING_FINER = "UNSPECIFIED_SUB_CODE"
 MOST_NEAR = 3
 ALIKE = 0.8  # as difflib counts
@@ -71,6 +73,13 @@ def of_refusal(code: str, *, sentence: str = "", remedy: str = "") -> Meaning | 
         return meaning
     said = {"sentence": sentence or meaning.sentence, "remedy": remedy or meaning.remedy}
     return meaning.model_copy(update={"who": row.who, "retry": row.retry, **said})
+
+
+def of_outcome(code: str, outcome: str) -> Meaning | None:
+    """Explain the code of a message to Sinch with such an outcome: where its fate is unknown, that comes first."""
+    if outcome == "refused":
+        return of_refusal(code)
+    return explain(FATE_UNKNOWN if outcome == "unknown" else code)
 
 
 def facts(meaning: Meaning) -> Iterator[tuple[str, str]]:
