@@ -331,6 +331,23 @@ def test_a_report_that_an_older_release_has_taken_in_is_read_from_its_body(spool
     assert told(spool, "S1").code == "RATE_LIMITED"
 
 
+def troubled(spool: Database, attachment_id: str, *, at: float) -> None:
+    Register(spool).failed(attachment_id, NotFound(Reason.GONE), digest=None, now=at)
+
+
+def test_of_several_files_the_nearest_is_told_that_fits_the_code(spool: Database) -> None:
+    for attachment_id, at in (("41", NOW - 60), ("43", NOW + 3), ("44", NOW + 60)):
+        troubled(spool, attachment_id, at=at)
+    has_file(spool)
+    report(spool, message="S1", code="MEDIA_NOT_REACHABLE")
+    report(spool, message="S2", code="CHANNEL_FAILURE")
+    report(spool, message="S3", at=NOW + 70, code="MEDIA_TOO_LARGE")
+    [material] = find(spool, "c1")
+    told_of_each = [one.sentence for one in conclusion.conclude(material, now=NOW + 600)]
+    for guess in ("S1, probably attachment 43:", "S2, probably report.doc:", "S3, probably attachment 44:"):
+        assert any(guess in sentence for sentence in told_of_each), told_of_each
+
+
 def test_a_contact_to_whom_was_only_sent_is_one_story(spool: Database) -> None:
     sent(spool, message="S1")
     record.begin(spool, draft(2), now=NOW)
