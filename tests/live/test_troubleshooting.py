@@ -6,17 +6,20 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli import group
+from gateway.diagnosis import reasons
 from sandbox import callbacks
 from sandbox.callbacks import Customer
 from sandbox.conversation.account import Account, Key
 from tests.live.call_house import CallHouse, opened, text
 from tests.seed_samples import SEED
 from tests.spool_samples import until
+from tests.test_diagnosis_reasons import LISTED, MANUAL
 from tests.test_docs_troubleshooting import CAUSES
 
 PAGE = {cause: (command, re.findall(r"`([^`]+)`", prints)) for cause, command, prints in CAUSES}
@@ -61,6 +64,16 @@ def reported(calls: CallHouse, code: str, channel_code: str = "") -> Told:
     one, reason = customer(calls), {"code": code, "sub_code": "UNSPECIFIED_SUB_CODE", "channel_code": channel_code}
     assert calls.house.sinch().send(callbacks.report("FAILED-window", reason=reason, by=one)).accepted
     return one.phone
+
+
+@pytest.mark.parametrize("code", sorted({*chain.from_iterable(MANUAL.values()), *LISTED["sinch"]}))
+def test_every_code_of_the_manual_and_of_sinch_is_traced_to_what_it_means(calls: CallHouse, code: str) -> None:
+    meaning = reasons.explain(code)
+    assert meaning
+    told = " ".join(printed(calls, "trace", reported(calls, code)).split())
+    assert "The customer did not get message" in told
+    assert f": {meaning.sentence}" in told
+    assert f" Do {meaning.remedy} Who " in told
 
 
 TEMPLATE = {"template_message": {"omni_template": {"template_id": "welcome", "version": "1"}}}
