@@ -13,6 +13,7 @@ from gateway.diagnosis.scrape import GAUGES, Scrape
 from gateway.ingress import intake, signature
 from gateway.metrics import Counts, meter
 from gateway.outbound import record
+from gateway.sinch import Trouble
 from gateway.store.engines import Database
 from tests.service_samples import NOW, services
 from tests.spool_samples import callback
@@ -67,6 +68,7 @@ def test_counts_of_all_processes_are_told_and_those_that_are_known_beforehand_be
 
 def test_outcomes_that_are_told_from_the_start_are_those_there_are() -> None:
     assert {record.SENDING, *scrape.OF_SENDS} == {*record.OUTCOMES}
+    assert {*scrape.OF_TOKENS} - {"renewed"} <= {*Trouble}
 
 
 def test_motion_is_up_but_for_the_account_that_it_is_away_for(spool: Database) -> None:

@@ -29,6 +29,7 @@ from gateway.services import Services
 MIME = "text/plain; version=0.0.4; charset=utf-8"
 MOST_SECONDS = 15.0  # as often as Prometheus asks where nobody says otherwise
 TIMES = 100.0
+OF_TOKENS = ("renewed", "SINCH_REFUSES_KEY", "SINCH_GIVES_NO_TOKEN", "SINCH_UNREACHABLE")
 OF_SENDS = ("accepted", "rejected", "refused", "unsent", "unknown")  # `outbound.record`, which this door does not load
 
 _built = functools.cache(build)  # it asks git, or reads all files
@@ -168,6 +169,7 @@ def _from_the_start(services: Services) -> dict[Measure, Iterable[tuple[str, ...
         metrics.LIMIT_HITS: (sorted({*metrics.OF_LIMITS.values()}),),
         metrics.DELIVERIES: (connectors, ("delivered", "again", "parked")),
         metrics.SENDS: (connectors if settings.server.has_outbound else (), OF_SENDS),
+        metrics.TOKENS: (OF_TOKENS if settings.outbound.vault_credentials else (),),
         metrics.FINDINGS: (Finding,),
     }
     return {row: _crossed(*values) for row, values in known.items()}
