@@ -101,3 +101,11 @@ def test_of_what_nobody_knows_it_says_where_it_looked_and_what_was_turned_away(
     assert "5550100" not in run("+1 212 555 01 00").output
     found = json.loads(run("nobody", "--json").output)
     assert (found["stories"], found["searched"]["events"]) == ([], 2)
+
+
+def test_what_is_asked_may_come_from_standard_input(file: Path, spool: Database) -> None:
+    assert spool
+    read = CliRunner().invoke(group, ["--config", str(file), "trace"], input="+49 170 1234567\n")
+    assert read.output.startswith("Contact c1")
+    nothing = CliRunner().invoke(group, ["--config", str(file), "trace"], input="\n")
+    assert "say what to trace" in str(nothing.exception)

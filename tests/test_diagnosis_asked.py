@@ -89,6 +89,7 @@ LINKS = {
     "the path of Motion's own": (OWN, 1500, "42", ""),
     "a whole one": (f"{GATEWAY}{OWN}?token={TOKEN.replace(' ', '%20')}", 1500, "42", ""),
     "one with another token": (f"{GATEWAY}{OWN}?token=wrong", 1500, "42", "token refused"),
+    "one that names its port": (f"{GATEWAY}:443{OWN}", 1500, "42", ""),
     "one to another host": (f"https://motion.example.org{OWN}?token=wrong", 1500, "42", "wrong host"),
     "a minted one": (f"{GATEWAY}{minted()}", 1500, "42", ""),
     "the path of a minted one": (minted(), 1500, "42", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from gateway.cli.spool import look, opened_spool
 from gateway.clock import WallClock
 from gateway.diagnosis import asked, conclusion, fate, material, reasons, story
 from gateway.diagnosis.trace import Searched, Tracer
+from gateway.errors import CommandError
 from gateway.store.turned_away import Turned
 
 UNKNOWN = 1  # the exit status
@@ -24,7 +26,7 @@ WHO = max(map(len, (story.CUSTOMER, story.TURNED_AWAY))) + printable.GAP
 
 
 @click.command()
-@click.argument("what", metavar="WHAT...", nargs=-1, required=True)
+@click.argument("what", metavar="[WHAT]...", nargs=-1)
 @click.option("--reveal", is_flag=True, help="Show phone numbers whole. That is recorded.")
 @cli.options("since", "most", "json")
 @click.pass_obj
@@ -37,8 +39,12 @@ def trace(
     to an attachment; a request id; a reference of ours; or a customer's number in any spelling. Where one number is
     several things, all are told: `trace event 17` says which. It works while the gateway is down. The exit status is 1
     if nothing is known of WHAT.
+
+    Without WHAT it is read from standard input: what stands in a command, others on this machine may see.
     """
-    settings, question = invocation.settings(), asked.read(" ".join(what))
+    settings, question = invocation.settings(), asked.read(" ".join(what) or sys.stdin.readline())
+    if not question.word:
+        raise CommandError("say what to trace: an id, a link or a number; `motion-gateway trace --help` lists them")
     telling = _Telling(now=WallClock().now(), most=most, reveal=reveal)
     with opened_spool(invocation) as spool:
         if reveal:

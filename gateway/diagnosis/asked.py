@@ -118,7 +118,7 @@ def forms(number: str) -> tuple[str, ...]:
 def lead(link: Link, settings: Settings, *, now: float) -> Led:
     """Read Motion's own link by its path, and a minted one by what its token grants, also one that is over."""
     server = settings.server
-    hosts = {"", server.public_host, server.public_origin.partition("//")[2]}
+    hosts = ("", server.public_host)
     paths = (settings.attachments.public_path, settings.motion.attachment_path)
     own = re.compile("|".join(re.escape(path).replace(re.escape("{id}"), f"({NUMBER})") for path in paths))
     if found := own.fullmatch(link.path):
@@ -131,9 +131,10 @@ def lead(link: Link, settings: Settings, *, now: float) -> Led:
 def _link(word: str) -> Link:
     try:
         split = urlsplit(word if "//" in word else f"//{word}" if not word.startswith("/") else word)
+        host = split.hostname or ""
     except ValueError:  # what stands for an address is none
         return Link(host="", path="", query="")
-    return Link(host=split.netloc.lower(), path=unquote(split.path), query=split.query)
+    return Link(host=host, path=unquote(split.path), query=split.query)
 
 
 def _phone(word: str) -> Phone | None:
