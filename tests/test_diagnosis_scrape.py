@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gateway import metrics, paths
 from gateway.delivery import claims
@@ -14,6 +17,7 @@ from gateway.ingress import intake, signature
 from gateway.metrics import Counts, meter
 from gateway.outbound import record
 from gateway.sinch import Trouble
+from gateway.store import sqlite
 from gateway.store.engines import Database
 from tests.service_samples import NOW, services
 from tests.spool_samples import callback
@@ -75,9 +79,11 @@ def test_motion_is_up_but_for_the_account_that_it_is_away_for(spool: Database) -
     made = services(spool)
     scraped = Scrape(made, steady=lambda: 0.0)
     assert told(scraped)['motion_up{connector="7"}'] == 1
-    for about in ("7 CONTACT_CREATE", "7", ""):
+    for about in ("7 CONTACT_CREATE", "7 CONTACT_MERGE", "7", "server.certificate", "motion.ca_file", ""):
         found = {"finding": "motion-down", "about": about, "reason": "503", "since": NOW}
         spool.tell(lambda run, found=found: run("keep_trouble", **found))
+    samples = [name for name, _ in SAMPLE.findall(Scrape(made).text({}).decode())]
+    assert len(samples) == len({*samples})  # Prometheus takes nothing of a scrape that says one twice
     found = asked(spool)
     assert found['motion_up{connector="7"}'] == 0
     assert found['finding_active{connector="7",finding="motion-down"}'] == 1
@@ -111,3 +117,29 @@ def test_without_a_spool_all_else_is_told(tmp_path: Path) -> None:
     found = asked(Database(tmp_path / "spool.sqlite3", patience_seconds=0.1))
     assert found["state_free_bytes"] > 0
     assert 'events{state="pending"}' not in found
+
+
+ASKED = {
+    "count_waiting": {},
+    "oldest_pending": {},
+    "newest_accepted": {},
+    "signed_ago": {"since": NOW, "header": signature.TIMESTAMP},
+    "stored_bytes": {},
+    "troubles": {},
+}
+
+
+@pytest.mark.parametrize(("name", "values"), ASKED.items(), ids=ASKED)
+def test_what_is_asked_at_each_look_is_answered_by_an_index(
+    spool: Database, name: str, values: dict[str, object]
+) -> None:
+    with contextlib.closing(sqlite.connect(spool.path, patience_seconds=1)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite.statements()[name]}", values).fetchall()
+    steps = [step for *_, step in plan]
+    assert [step for step in steps if re.match(r"SCAN (event|nonce|report|send)\b", step)] == []
+    assert [step for step in steps if re.match(r"SCAN attachment(?! USING INDEX attachment_stored)", step)] == []
+
+
+def test_nothing_else_is_asked_of_the_database(spool: Database) -> None:
+    text = Path(scrape.__file__).read_text("utf-8")
+    assert set(re.findall(r'run\("(\w+)"', text)) <= {*ASKED}

@@ -64,9 +64,8 @@ def _motion_up(services: Services) -> Found:
 
 def _active(services: Services) -> Found:
     """Each finding that is so, once for an account: of which kind or file, `ready` tells."""
-    for each in trouble.known(services.spool):
-        about = each.about.partition(" ")[0]
-        yield (each.finding, about if about.isdigit() else ""), 1.0
+    so = {(each.finding, each.about.partition(" ")[0]) for each in trouble.known(services.spool)}
+    return dict.fromkeys(((finding, about if about.isdigit() else "") for finding, about in sorted(so)), 1.0).items()
 
 
 def _vault(services: Services) -> Found:
