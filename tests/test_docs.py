@@ -15,9 +15,9 @@ from gateway.config import tables
 from gateway.diagnosis import complaint
 from gateway.doors import DOORS
 from gateway.ingress import intake
-from gateway.outbound import record
+from gateway.outbound import record, window
 from gateway.phrases import Reason
-from gateway.store import reports, turned_away
+from gateway.store import audit, reports, turned_away
 from tests import command_list
 from tests.command_list import commands
 from tests.together import together
@@ -143,6 +143,18 @@ def test_every_state_of_an_event_is_explained(state: str) -> None:
 def test_every_outcome_and_every_fate_of_what_was_sent_is_explained(word: str) -> None:
     section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was sent\n")[2]
     assert stands(f"`{word}`", section.partition("\n## ")[0])
+
+
+@together("action", [*audit.Action])
+def test_every_action_that_is_recorded_is_explained(action: str) -> None:
+    section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## Who did what\n")[2]
+    assert stands(f"`{action}`", section.partition("\n## ")[0])
+
+
+@pytest.mark.parametrize("standing", [window.OPEN, window.CLOSED, window.UNKNOWN])
+def test_however_the_window_for_answers_stands_is_explained(standing: str) -> None:
+    section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## What was sent\n")[2]
+    assert f"`{standing}`" in section.partition("\n## ")[0]
 
 
 @together("line", [*phrases.Line, *DOORS])
