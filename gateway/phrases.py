@@ -152,6 +152,9 @@ class Reason(StrEnum):
     ANSWER_FOREIGN = "answer is none of Sinch's"
     OURS = "the gateway itself failed under way"
 
+    # Of an answer of Motion's that takes an event, and does not look like Motion's.
+    ANSWER_PAGE = "answered with a page"
+
     # Of deliveries that are given up.
     RETRIED_TOO_LONG = "retry_for is over"
     OTHERS_ARRIVED = "tries failed while others arrived"  # after their number

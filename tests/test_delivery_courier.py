@@ -280,6 +280,14 @@ def test_the_request_id_is_the_same_on_every_try(scene: Scene) -> None:
     assert [(row.state, row.tries, row.outcome) for row in scene.rows()] == [(store.DELIVERED, 4, "200")]
 
 
+def test_a_page_that_takes_an_event_is_told_with_it(scene: Scene) -> None:
+    scene.motion.script(Fault(name="login"))
+    scene.accept("a1", "b1")
+    scene.wait_until_settled()
+    assert {row.outcome for row in scene.rows()} == {"200: answered with a page", "200"}
+    assert {row.state for row in scene.rows()} == {store.DELIVERED}
+
+
 # Motion is away
 
 DISAPPOINTMENTS = {

@@ -114,6 +114,12 @@ CAUSES: dict[str, Row] = {
         "parked",
         "replay 1",
     ),
+    "another server where Motion should be": (
+        lambda s: (wrote(s), delivered(s, "200: answered with a page")),
+        "M1",
+        "Nobody knows whether Motion has event 1",
+        "motion.url",
+    ),
     "Motion hangs": (
         lambda s: (wrote(s), claims.claim(s, due_by=NOW + 9, now=NOW + 9, most=1, lease_seconds=90)),
         "M1",
@@ -233,10 +239,10 @@ CAUSES: dict[str, Row] = {
 }
 
 
-def delivered(spool: Database) -> None:
+def delivered(spool: Database, outcome: str = "200") -> None:
     while claimed := claims.claim(spool, due_by=NOW + 9, now=NOW + 9, most=1, lease_seconds=90):
         [taken] = claimed
-        claims.delivered(spool, taken, outcome="200", now=taken.accepted_at)
+        claims.delivered(spool, taken, outcome=outcome, now=taken.accepted_at)
 
 
 @pytest.mark.parametrize(("plant", "words", "says", "remedy"), CAUSES.values(), ids=CAUSES)

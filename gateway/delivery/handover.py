@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Reason
 from gateway.store.engines import Database
 
+_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 MOST_IN_VAIN = 5  # of those behind an event, in a row, before its contact is left alone
 
 
@@ -229,7 +231,8 @@ class Handover:
         except UpstreamError as error:
             return Try(None, error.reason)
         wait = answer.retry_after_seconds(now=self._now()) or 0.0
-        return Try(answer.status, str(answer.status), retry_after_seconds=wait)
+        odd = f": {Reason.ANSWER_PAGE}" if answer.status < 300 and _PAGE.match(answer.body) else ""
+        return Try(answer.status, f"{answer.status}{odd}", retry_after_seconds=wait)
 
     def _postpone(self, taken: Claim, step: Again, outcome: str) -> None:
         record, now = vars(step.record), self._now()

@@ -96,6 +96,10 @@ def _of_delivered(kept: Kept) -> Conclusion:
     late = at - record.accepted_at
     after = f", {_span(late)} after it came" if late >= 1 else ""
     before = f"; before that: {record.history[-1].outcome}" if record.history else ""
+    if odd := reasons.explain(record.outcome):
+        return meant(
+            at, f"Nobody knows whether Motion has event {record.event_id}: {odd.sentence}", odd, record.outcome
+        )
     sentence = f"Motion has event {record.event_id} since {when(at)}{after}{before}."
     return Conclusion(at=at, sentence=sentence, remedy=MOTION_HAS_IT, fine=True)
 

@@ -133,8 +133,8 @@ def _table() -> _Table:
 
 def _row(code: str) -> Meaning | None:
     """Find the row of a code; of an outcome such as "404: retry_for is over" that of what came first."""
-    first, phrase = code.rpartition(": ")[0], code.partition(";")[0]
-    tried = (spelled(phrase), spelled(f"status {code}"), spelled(first), spelled(f"status {first}"))
+    (first, _, last), phrase = code.rpartition(": "), code.partition(";")[0]
+    tried = (*map(spelled, (phrase, f"status {code}", first, f"status {first}", last)),)
     return next((known()[name] for name in tried if name in known()), None)
 
 

@@ -16,6 +16,7 @@ from gateway.diagnosis import reasons
 from sandbox import callbacks
 from sandbox.callbacks import Customer
 from sandbox.conversation.account import Account, Key
+from sandbox.faults import NONE, Fault
 from tests.live.call_house import CallHouse, opened, text
 from tests.seed_samples import SEED
 from tests.spool_samples import until
@@ -77,7 +78,19 @@ def test_every_code_of_the_manual_and_of_sinch_is_traced_to_what_it_means(calls:
 
 
 TEMPLATE = {"template_message": {"omni_template": {"template_id": "welcome", "version": "1"}}}
+
+
+def paged(calls: CallHouse) -> Told:
+    """What one wrote while a page of another server stood before Motion."""
+    calls.house.motion.set_fault(Fault(name="login"))
+    one = customer(calls)
+    calls.house.settle()
+    calls.house.motion.set_fault(NONE)
+    return one.phone
+
+
 TRACED: dict[str, Callable[[CallHouse], Told]] = {
+    "another server where Motion should be": paged,
     "file deleted at Motion": lambda c: sent_file(c, "offer.pdf", b"%PDF-1.4", deleted=True),
     "type that WhatsApp does not take": lambda c: sent_file(c, SEED["GIF"].name, SEED["GIF"].make()),
     "file too large": lambda c: sent_file(c, "film.mp4", bytes(LARGE)),
