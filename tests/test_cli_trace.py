@@ -66,7 +66,9 @@ def test_the_number_is_whole_where_that_is_asked_for_and_that_is_recorded(
 ) -> None:
     assert NUMBER not in run("c1").output
     assert audit.listed(spool, most=9) == []
-    assert f"Contact c1 ({NUMBER})" in run("c1", "--reveal").output
+    revealed = run("c1", "--reveal", "--json")
+    assert NUMBER in json.loads(revealed.stdout)["stories"][0]["contacts"][0]
+    assert json.loads(revealed.stderr)["process"] == "trace"
     [deed] = audit.listed(spool, most=9)
     assert (deed.action, deed.about) == (audit.Action.LOOK, "the phone numbers of a trace")
 

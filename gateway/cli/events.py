@@ -58,7 +58,7 @@ def show(invocation: Invocation, event_id: int, *, body: bool, as_json: bool) ->
     with opened_spool(invocation) as spool:
         record = records.shown(spool, event_id)
         if body:
-            look(spool, f"event {event_id}: its body")
+            look(spool, f"event {event_id}: its body", process="events")
             content = records.body(spool, event_id)
     if body:
         sys.stdout.buffer.write(content)

@@ -47,11 +47,10 @@ def spool() -> None:
 @unfinished("There is no copy, or a whole one: if the file is not there, run this again.")
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
-    telemetry.configure("spool")
     settings = invocation.settings()
     revision = back_up(paths.spool(settings), file)
     with closing(services.build(settings).spool) as spool:
-        look(spool, "every event: a copy of the spool")
+        look(spool, "every event: a copy of the spool", process="spool")
     click.echo(f"Wrote {file}: {file.stat().st_size} bytes, schema {revision}.")
 
 
@@ -66,7 +65,11 @@ def opened_spool(invocation: Invocation) -> Iterator[Database]:
         spool.close()
 
 
-def look(spool: Database, about: str) -> None:
-    """Record that somebody looks at what people wrote, or at who they are; where that cannot be kept, say so."""
+def look(spool: Database, about: str, *, process: str) -> None:
+    """Record that somebody looks at what people wrote, or at who they are; where that cannot be kept, say so.
+
+    `process`: whose line it is.
+    """
+    telemetry.configure(process)
     if not audit.kept_look(spool, audit.deed(audit.Action.LOOK, about, now=WallClock().now())):
         click.echo("This look could not be kept in the spool: the line above tells of it, and why.", err=True)

@@ -48,7 +48,7 @@ def trace(
     telling = _Telling(now=WallClock().now(), most=most, reveal=reveal)
     with opened_spool(invocation) as spool:
         if reveal:
-            look(spool, "the phone numbers of a trace")
+            look(spool, "the phone numbers of a trace", process="trace")
         tracer = Tracer(settings, spool, now=telling.now, since=since or 0.0, most=most)
         found = tracer.find(question)
         searched = None if found else tracer.searched()
