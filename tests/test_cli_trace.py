@@ -109,5 +109,6 @@ def test_what_is_asked_may_come_from_standard_input(file: Path, spool: Database)
     assert spool
     read = CliRunner().invoke(group, ["--config", str(file), "trace"], input="+49 170 1234567\n")
     assert read.output.startswith("Contact c1")
-    nothing = CliRunner().invoke(group, ["--config", str(file), "trace"], input="\n")
-    assert "say what to trace" in str(nothing.exception)
+    for words, typed in (((), "\n"), (("",), "+49 170 1234567\n")):
+        nothing = CliRunner().invoke(group, ["--config", str(file), "trace", *words], input=typed)
+        assert "say what to trace" in str(nothing.exception)

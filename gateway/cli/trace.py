@@ -42,7 +42,7 @@ def trace(
 
     Without WHAT it is read from standard input: what stands in a command, others on this machine may see.
     """
-    settings, question = invocation.settings(), asked.read(" ".join(what) or sys.stdin.readline())
+    settings, question = invocation.settings(), asked.read(" ".join(what) if what else sys.stdin.readline())
     if not question.word:
         raise CommandError("say what to trace: an id, a link or a number; `motion-gateway trace --help` lists them")
     telling = _Telling(now=WallClock().now(), most=most, reveal=reveal)
