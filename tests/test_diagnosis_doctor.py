@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from gateway.diagnosis import complaint, doctor, provision
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.diagnosis.doctor import Looked
 from gateway.errors import CommandError
+from gateway.store.engines import Database
 from tests.config_samples import ABSENT, account, document
 from tests.service_samples import NOW
 
@@ -99,3 +102,23 @@ def test_every_complaint_was_seen_in_a_test() -> None:
     seen = {name for name in complaint.rows() if f'"{name}"' in tests or f'"{name.partition(".")[2]}"' in tests}
     assert complaint.rows().keys() - elsewhere - seen == set()
     assert elsewhere - {"", "certificates"} <= complaint.rows().keys()
+
+
+LOADED = """
+import sys
+from gateway.config import validation
+from gateway.diagnosis import doctor
+from gateway.diagnosis.complaint import Context
+from tests.config_samples import account, document
+keyed = account(key_id="key-1", key_secret="a secret of some length")
+tables = document(server={"state_dir": sys.argv[1]}, account=[keyed], motion={"url": "http://127.0.0.1:1"},
+    sinch={name: "http://127.0.0.1:1" for name in ("eu", "us", "auth")}, ops={"username": "x", "password": "y"})
+before = {*sys.modules}
+doctor.examine(Context(validation.validate(tables, {}), 0.0))
+print(sorted({name.partition(".")[0] for name in {*sys.modules} - before} - sys.stdlib_module_names))
+"""
+
+
+def test_no_check_imports_what_another_may_be_importing(spool: Database) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED, spool.path.parent], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n", done.stderr

@@ -94,7 +94,7 @@ def test_each_is_told_once_and_once_more_when_it_is_over(somebody: Somebody) -> 
 
 def test_a_check_that_could_not_look_ends_nothing(somebody: Somebody) -> None:
     somebody.hears(motion=[], spool=[PARKED])
-    assert "over" not in somebody.hears(motion=[], spool=[BLIND])
+    assert somebody.hears(motion=[], spool=[BLIND]) == ""
     assert somebody.hears(motion=[]).count("over: It took") == 0  # it was not asked at all
     assert "over: 3 are parked." in somebody.hears(motion=[], spool=[])
 

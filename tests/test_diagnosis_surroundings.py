@@ -38,3 +38,9 @@ def test_the_accounts_of_a_project_share_their_key() -> None:
 def test_a_public_name_that_is_not_public_is_told(host: str, expected: list[str]) -> None:
     found = surroundings.public_name(context(server={"public_url": f"https://{host}"}))
     assert [each.id for each in found] == expected
+
+
+def test_nothing_is_said_of_what_is_not_understood() -> None:
+    broken = context(server={"state_dir": "nowhere"}, account=[account(webhook_secrets=["x\ny"])])
+    assert broken.part.problems
+    assert [*surroundings.secrets(broken), *surroundings.nginx(broken)] == []

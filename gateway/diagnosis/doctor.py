@@ -1,5 +1,7 @@
 """Looks at everything that decides whether messages arrive, side by side, and says what is wrong and what mends it.
 
+What checks need is imported before they begin: packages whose modules import each other do not bear two threads there.
+
 To have it look at one more thing, write a row of CHECKS, its function, and what it says: `rules/complaints.toml`.
 """
 
@@ -145,6 +147,8 @@ def _of(look: provision.Look) -> Probe:
 
 _OFFICE = ("server.ops_address", "server.ops_port", "server.certificate", "ops.username", "ops.password")
 _STATE = ("server.state_dir",)
+_OF_MOTION = ("url", "ca_file", "proxy", "username", "password", "api_key", "attachment_path")
+_MOTION = tuple(f"motion.{key}" for key in _OF_MOTION)
 CHECKS = (
     Probe("settings", "the settings", (), settings),
     *map(_of, provision.LOOKS),
@@ -155,7 +159,7 @@ CHECKS = (
     Probe("nginx.other_configuration", "the nginx that runs", (), surroundings.nginx),
     Probe("names.public", "the public name", ("server.public_url",), surroundings.public_name),
     Probe("limits", "where limits are counted", ("limits.storage",), surroundings.counters),
-    Probe("motion", "Motion", ("motion.url", "motion.ca_file", "motion.proxy"), surroundings.motion),
+    Probe("motion", "Motion", _MOTION, surroundings.motion),
     Probe("spool", "the spool", _STATE, experience.spool),
     Probe("waiting", "what waits for Motion", _STATE, experience.waiting),
     Probe("parked", "what is parked", _STATE, experience.parked),

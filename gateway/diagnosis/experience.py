@@ -86,7 +86,8 @@ def waiting(context: Context) -> Iterator[Complaint]:
             yield _refused(connector, said, count)
     for found in trouble.known(context.spool):
         if identifier := TROUBLES.get(Finding(found.finding)):
-            yield complain(identifier, about=found.about, reason=found.reason)
+            reason = f"it answers {found.reason}" if found.reason.isdecimal() else found.reason
+            yield complain(identifier, about=found.about, reason=reason)
     oldest = claims.oldest_pending_at(context.spool)
     if oldest is not None and context.now - oldest > LONG_SECONDS:
         count = claims.waiting(context.spool).get(store.PENDING, 0)

@@ -28,7 +28,8 @@ SECONDS = 20.0  # that a command, or a call, may take
 PATIENCE_SECONDS = 30.0  # with another run that is telling
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOLD = (Level.WARNING, Level.FAULT)
-# With one of these a check has not looked: what it has said before is neither so nor over.
+# With one of these a check has not looked: what it has said before is neither so nor over. The first is told to nobody:
+# this machine was busy for a moment, and who waits for the ping hears when it is for good.
 BLIND = ("doctor.unfinished", "doctor.failed", "spool.unavailable", "spool.missing")
 
 Told = dict[str, dict[str, str]]  # what somebody knows, by complaint and what it is about
@@ -120,7 +121,7 @@ def is_wanted(settings: Settings) -> bool:
 
 def _news(settings: Settings, looked: Sequence[Looked], known: Told) -> tuple[Notice, Told]:
     """What somebody does not know yet who was told what is `known`, and what they know once they have heard it."""
-    said = {_named(each): each for each in complaints(looked) if each.level in TOLD}
+    said = {_named(each): each for each in complaints(looked) if each.level in TOLD and each.id != BLIND[0]}
     held = {_named(each) for one in looked for each in one.complaints if each.level in TOLD}
     seeing = {one.check.id for one in looked if not any(each.id in BLIND for each in one.complaints)}
     whose = {_named(each): one.check.id for one in looked for each in one.complaints}

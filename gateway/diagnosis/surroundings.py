@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
-from gateway import paths
+from gateway import limits, paths
 from gateway.config import Settings, tables
 from gateway.diagnosis.complaint import FOR_TRIALS, Complaint, Context, complain
 from gateway.errors import SpoolUnavailable, UpstreamError
@@ -83,7 +83,9 @@ def public_name(context: Context) -> Iterator[Complaint]:
 
 
 def nginx(context: Context) -> Iterator[Complaint]:
-    """Hold the configuration with which nginx runs against what the settings make."""
+    """Hold the configuration with which nginx runs against what the settings make, where all of them are understood."""
+    if context.part.problems:
+        return
     with suppress(FileNotFoundError):
         if paths.nginx_conf(context.settings).read_text("utf-8") != nginx_conf.configuration(context.settings):
             yield complain("nginx.other_configuration")
@@ -91,8 +93,6 @@ def nginx(context: Context) -> Iterator[Complaint]:
 
 def counters(context: Context) -> Iterator[Complaint]:
     """Ask Redis or Valkey, where limits are counted there."""
-    from gateway import limits  # it loads Flask, which nobody else here needs
-
     storage = context.settings.limits.storage
     if storage != "memory://" and not limits.is_there(storage):
         yield complain("limits.storage_away")
@@ -106,8 +106,8 @@ def secrets(context: Context) -> Iterator[Complaint]:
             yield complain("secrets.reused", about=setting, one=setting, other=other)
     if (count := len(context.settings.attachments.token_keys)) > MANY_KEYS:
         yield complain("secrets.many_token_keys", count=count)
-    for account in context.settings.accounts:
-        if not account.webhook_secrets:
+    for index, account in enumerate(context.settings.accounts):
+        if not account.webhook_secrets and context.part.knows(f"account[{index}].webhook_secrets"):
             yield complain("account.unsigned", about=account.connector_id)
 
 
