@@ -82,7 +82,7 @@ def test_a_histogram_has_all_its_buckets_added_up_from_below(folder: Path) -> No
 
 def test_a_gauge_is_what_was_said_last_and_ends_with_its_process(folder: Path) -> None:
     process = kept(folder, "nginx")
-    for value in (20.0, 10.0):
+    for value in (20.0, float("nan"), 10.0):
         process.put(CERTIFICATE_ENDS, value, "server.certificate")
     name = "motion_gateway_certificate_ends_timestamp_seconds setting=server.certificate"
     assert told(folder)[name] == 10.0

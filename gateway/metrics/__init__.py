@@ -113,8 +113,11 @@ class Number:
         self.value, self.write = value, write
 
     def add(self, amount: float) -> None:
-        self.value += amount
-        self.write(self.value)
+        self.put(self.value + amount)
+
+    def put(self, value: float) -> None:
+        self.value = value
+        self.write(value)
 
 
 class Keeper(Protocol):
@@ -161,7 +164,7 @@ class Counts:
         """Say what a gauge is. It is so until this process says otherwise, or ends."""
         with self._guard:
             [number] = self._of(metric, labels)
-            number.add(value - number.value)
+            number.put(value)
 
     def _of(self, metric: Measure, labels: tuple[str, ...]) -> list[Number]:
         found = self._numbers.get((metric.name, *labels))
