@@ -74,6 +74,12 @@ def test_it_lists(run: Callable[..., Result], options: list[str], found: list[st
     assert [row["about"] for row in json.loads(run("--json", *options).stdout)] == found
 
 
+def test_a_row_says_who_acts(run: Callable[..., Result]) -> None:
+    told = {row["reason"]: row["who"] for row in json.loads(run("--json").stdout)}
+    assert (told["signature wrong"], told["PROJECT_NOT_CONFIGURED"]) == ("operator", "operator")
+    assert told["a reason that is new"] == ""
+
+
 def test_every_row_has_its_remedy_and_a_call_to_sinch_that_of_its_answer(run: Callable[..., Result]) -> None:
     remedies = {row["reason"]: row["remedy"] for row in json.loads(run("--json").stdout)}
     assert remedies.pop("a reason that is new") == ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table
+from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons
 from gateway.cli.spool import opened_spool
 from gateway.diagnosis import experience, readiness
 from gateway.diagnosis import exposure as reachable
@@ -70,12 +70,17 @@ def list_(invocation: Invocation, *, connector_id: int | None, since: float | No
         found = ring.listed(spool, since=since or 0.0)
     if connector_id is not None:
         found = [row for row in found if row.door == "ingress" and row.about == str(connector_id)]
-    told = [for_programs(row) | {"remedy": experience.remedy(row)} for row in found[:most]]
+    told = [for_programs(row) | {"remedy": experience.remedy(row), "who": _who(row)} for row in found[:most]]
     if as_json:
         print_json(told)
         return
-    titles = ("count", "door", "reason", "about", "last", "first", "address", "remedy")
-    print_table(titles, [[str(row[title if title in row else f"{title}_at"]) for title in titles] for row in told])
+    columns = {"last": "last_at", "first": "first_at", "who acts": "who"}
+    titles = ("count", "door", "reason", "about", "last", "first", "address", "who acts", "remedy")
+    print_table(titles, [[str(row[columns.get(title, title)]) for title in titles] for row in told])
+
+
+def _who(row: ring.Turned) -> str:
+    return reasons.short([reasons.explain(row.reason)])
 
 
 def _readiness(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
