@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from gateway.cli import group
+from gateway.config import tables
 from gateway.diagnosis import reasons
 from gateway.outbound import record, refusals
 from gateway.phrases import Finding, Reason
 from gateway.store import turned_away
+from tests.command_list import commands
+
+ROOT = Path(__file__).parent.parent
 
 # Copied from XCALLY's manual, by its own headings, and from Sinch's and Meta's lists.
 LISTED = json.loads((Path(__file__).parent / "data" / "reason_codes.json").read_text("utf-8"))
@@ -126,3 +132,15 @@ def test_nobody_is_told_to_send_again_what_may_have_been_sent(code: str, outcome
 
 def test_a_refusal_is_told_by_who_acts_on_it() -> None:
     assert reasons.of_outcome("CHANNEL_FAILURE", record.REFUSED) == reasons.of_refusal("CHANNEL_FAILURE")
+
+
+def test_whatever_a_remedy_names_is_there() -> None:
+    typed = {words for words, _ in commands()} | {f"motion-gateway {name}" for name in group.commands}
+    known = {f"{table}.{key}" for table, model in tables.TABLES.items() for key in tables.keys(model)}
+    for row in reasons.known().values():
+        for command in re.findall(r"`(motion-gateway [a-z-]+(?: [a-z]+)?)", row.remedy):
+            assert command in typed, row.code
+        for setting in re.findall(rf"(?<![\w.])(?:{'|'.join(tables.TABLES)})\.(?!com|md|sqlite)[a-z_]+", row.remedy):
+            assert setting in known, row.code
+        for page in re.findall(r"docs/[a-z-]+\.md", row.remedy):
+            assert (ROOT / page).is_file(), row.code
