@@ -49,16 +49,21 @@ def test_what_waits_is_told_once_it_is_long_and_what_is_parked_with_why(
     assert (waits.id, "10 minutes" in waits.sentence) == ("spool.waiting", True)
     settle(spool, event, "parked")
     [parked] = experience.parked(context())
-    assert (parked.id, parked.about, "1 events" in parked.sentence) == ("spool.parked", "7", True)
+    assert (parked.id, parked.about, "parked: 1 (" in parked.sentence) == ("spool.parked", "7", True)
 
 
-def test_what_motion_said_to_those_who_wait_names_the_cause(context: Callable[..., Context], spool: Database) -> None:
+def test_what_motion_said_to_those_who_wait_names_the_cause_and_what_mends_it(
+    context: Callable[..., Context], spool: Database
+) -> None:
     said = {
-        "404": "motion.connector_unknown",
-        "403": "motion.callbacks_refused",
-        "429": "motion.fails",
-        "500": "motion.fails",
-        "no answer": "motion.fails",
+        "404": ("motion.connector_unknown", "account.connector_id"),
+        "403": ("motion.callbacks_refused", "allows this machine's address"),
+        "401": ("motion.callbacks_refused", "webhook token"),
+        "413": ("motion.callbacks_refused", "client_max_body_size"),
+        "302": ("motion.fails", "Correct motion.url"),
+        "429": ("motion.fails", "raise the limit of the proxy"),
+        "500": ("motion.fails", "/var/log/xcally/"),
+        "answer is not HTTP": ("motion.fails", "scheme, host and port of motion.url"),
     }
 
     for number, outcome in enumerate([*said, "connection broken"]):
@@ -66,7 +71,9 @@ def test_what_motion_said_to_those_who_wait_names_the_cause(context: Callable[..
         [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
         since = NOW if outcome == "connection broken" else NOW - 60  # a moment ago: it is tried again at once
         claims.postpone(spool, taken, outcome=outcome, due_at=NOW + 90, failures=1, failing_since=since, now=NOW)
-    assert sorted(ids(experience.waiting(context()))) == sorted(said.values())
+    found = [*experience.waiting(context())]
+    assert sorted(each.id for each in found) == sorted(identifier for identifier, _ in said.values())
+    assert [word for _, word in said.values() if not any(word in each.remedy for each in found)] == []
 
 
 def test_what_the_courier_and_the_doors_have_found_is_told(context: Callable[..., Context], spool: Database) -> None:

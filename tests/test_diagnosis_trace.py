@@ -105,7 +105,13 @@ Row = tuple[Callable[[Database], object], str, str, str]
 CAUSES: dict[str, Row] = {
     "Motion answers 404": (lambda s: failed(s, "404"), "M1", "answered 404", "account.connector_id"),
     "Motion answers 401": (lambda s: failed(s, "401"), "M1", "answered 401", "Receive URL"),
-    "Motion answers what nobody knows": (lambda s: failed(s, "418"), NUMBER, "Motion answered 418", "Motion's log"),
+    "Motion answers what nobody knows": (
+        lambda s: failed(s, "418"),
+        NUMBER,
+        "(418): Motion, or a proxy",
+        "Motion's log",
+    ),
+    "Motion sends it elsewhere": (lambda s: failed(s, "308"), NUMBER, "sends the gateway elsewhere", "motion.url"),
     "Motion is down": (lambda s: failed(s, "connection refused"), NUMBER, "Nothing listens", "motion.url"),
     "Motion's certificate expired": (lambda s: failed(s, Reason.TLS_REFUSED), NUMBER, "expired", "Renew"),
     "an event is parked": (

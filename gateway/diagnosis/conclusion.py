@@ -108,8 +108,9 @@ def _of_parked(kept: Kept) -> Conclusion:
     record = kept.record
     by_hand = record.outcome == Reason.PARKED_BY_HAND and record.history
     outcome = record.history[-1].outcome if by_hand else record.outcome
-    sentence = f"Motion did not get event {record.event_id}, it is parked ({record.outcome}): {_answered(outcome)}"
-    found = meant(record.settled_at or record.accepted_at, sentence, _meaning(outcome), outcome)
+    meaning = reasons.of_motion(outcome)
+    sentence = f"Motion did not get event {record.event_id}, it is parked ({record.outcome}): {meaning.sentence}"
+    found = meant(record.settled_at or record.accepted_at, sentence, meaning, outcome)
     again = f"Then deliver it: `motion-gateway events replay {record.event_id}`"
     return replace(found, remedy=f"{found.remedy} {again}")
 
@@ -119,8 +120,9 @@ def _of_waiting(kept: Kept, material: Material) -> Conclusion:
     if record.history:
         outcome = record.history[-1].outcome
         tries = "1 try" if record.tries == 1 else f"{record.tries} tries"
-        sentence = f"{began}, after {tries} ({outcome}): {_answered(outcome)}"
-        return meant(record.history[-1].at, sentence, _meaning(outcome), outcome)
+        meaning = reasons.of_motion(outcome)
+        sentence = f"{began}, after {tries} ({outcome}): {meaning.sentence}"
+        return meant(record.history[-1].at, sentence, meaning, outcome)
     if material.ahead is not None and material.ahead < record.event_id:
         remedy = f"`motion-gateway trace event {material.ahead}` tells why that one waits."
         sentence = f"{began}: it waits behind event {material.ahead} of the same contact."
@@ -161,17 +163,6 @@ def _of_turned(material: Material) -> Iterator[Conclusion]:
             times = printable.counted(row.count, "time")
             sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}."
             yield meant(row.last_at, sentence, reasons.explain(row.reason), row.reason)
-
-
-def _meaning(outcome: str) -> reasons.Meaning | None:
-    """What an answer of Motion's means; one without a row is a refusal, or a failure, as the commonest of its kind."""
-    alike = {"4": "status 400", "5": "status 500"}.get(outcome[:1]) if outcome[:3].isdecimal() else None
-    return reasons.explain(outcome) or reasons.explain(alike or Reason.CONNECTION_BROKEN)
-
-
-def _answered(outcome: str) -> str:
-    meaning = reasons.explain(outcome)
-    return meaning.sentence if meaning else f"Motion answered {outcome}"
 
 
 def _span(seconds: float) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gateway import clock, paths, store
 from gateway.delivery import claims, trouble
+from gateway.diagnosis import reasons
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
 from gateway.ingress import signature
 from gateway.outbound import refusals
@@ -27,6 +28,7 @@ MANY = 20  # of the last events of an account, that tell whose they are
 # Sinch needs a moment to come here, and its first try may have failed; nothing comes before it was signed.
 FAST_SECONDS, SLOW_SECONDS = 60.0, 5.0
 FULL_PARTS = 0.98
+MOST_NAMED = 3  # of those that were turned away for one reason
 
 # Of what the courier and the doors have found: what doctor says of it. The others it looks for itself.
 TROUBLES = {
@@ -97,9 +99,16 @@ def waiting(context: Context) -> Iterator[Complaint]:
 def _refused(connector: int, said: str, count: int) -> Complaint:
     if said == "404":
         return complain("motion.connector_unknown", about=connector)
-    if said.startswith("4") and said not in ("408", "425", "429"):
-        return complain("motion.callbacks_refused", about=connector, status=said)
-    return complain("motion.fails", about=connector, reason=said, count=count)
+    refuses = said.startswith("4") and said not in ("408", "425", "429")
+    meaning = reasons.of_motion(said)
+    return complain(
+        "motion.callbacks_refused" if refuses else "motion.fails",
+        about=connector,
+        reason=said,
+        count=count,
+        meaning=meaning.sentence,
+        remedy=meaning.remedy,
+    )
 
 
 def parked(context: Context) -> Iterator[Complaint]:
@@ -153,6 +162,8 @@ def _is_over(context: Context, until: str, last_at: float, newest: float) -> boo
 
 def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
     last, count = found[0], sum(row.count for row in found)
+    named = list(dict.fromkeys(row.about for row in found if row.about))
+    whom = ", ".join(named[:MOST_NAMED]) + (" and others" if len(named) > MOST_NAMED else "")
     return complain(
         DOORS[last.door],
         about=about,
@@ -160,7 +171,8 @@ def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
         count=count,
         at=f"{datetime.datetime.fromtimestamp(last.last_at, datetime.UTC).astimezone():%H:%M}",
         reason=last.reason,
-        whom=last.about,
+        whom=whom,
+        named=f": {whom}" if whom else "",
         remedy=remedy(last),
     )
 

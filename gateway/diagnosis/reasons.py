@@ -18,7 +18,7 @@ from pydantic import Field
 
 from gateway import rules
 from gateway.outbound import refusals
-from gateway.phrases import REMEDIES
+from gateway.phrases import REMEDIES, Reason
 from gateway.sinch import Effect
 
 FILE = "reasons.toml"
@@ -80,6 +80,12 @@ def of_outcome(code: str, outcome: str) -> Meaning | None:
     if outcome == "refused":
         return of_refusal(code)
     return explain(FATE_UNKNOWN if outcome == "unknown" else code)
+
+
+def of_motion(outcome: str) -> Meaning:
+    """Explain what Motion made of a callback: its status, or why there was none; one without a row as its kind."""
+    kind = f"status {outcome[0]}xx" if outcome[:3].isdecimal() else Reason.CONNECTION_BROKEN
+    return explain(outcome) or known().get(spelled(kind)) or known()[spelled(Reason.CONNECTION_BROKEN)]
 
 
 def facts(meaning: Meaning) -> Iterator[tuple[str, str]]:
