@@ -37,8 +37,10 @@ def refuse_malformed(app: Flask, *, door: str) -> Response:
 
 
 def _start(services: Services, door: Door) -> Callable[[], None]:
+    calls = door.calls
+
     def start() -> None:
-        if door.calls:
+        if calls:
             telemetry.begin(request.headers.get("X-Request-Id", ""))
         g.started_at = services.clock.now()
         g.decision = {}
