@@ -248,6 +248,10 @@ def test_a_reload_on_a_disk_that_became_read_only_or_that_went_is_refused_in_wor
         assert "Not a directory" in str(reload_refused(house, 2)["problems"])
         (state / "run").unlink()
         (state / "elsewhere").rename(state / "run")
+        for options in ("--bind", "--options=remount,bind,ro"):
+            subprocess.run(["mount", options, state / "run", state / "run"], check=True)
+        assert "Read-only file system" in str(reload_refused(house, 3)["problems"])
+        subprocess.run(["umount", "-l", state / "run"], check=True)
         assert configuration(house) == before
         assert works(house)
 
