@@ -16,6 +16,7 @@ from gateway.errors import CommandError, NotOurs
 PATIENCE_SECONDS = 10.0  # the one before us may still be finishing
 POLL_SECONDS = 0.05
 LISTENING_SECONDS = 5.0  # with a door that has more connections waiting than it takes
+LOOKS, LOOK_SECONDS = 20, 0.001
 MODE = 0o600  # whoever may open it may hold it
 
 
@@ -76,6 +77,62 @@ class RightOfWay:
         if self._file < 0:
             self._file = _open(self._path, MODE)
         return self._file
+
+
+class Company:
+    """Several processes that all say the same: what the first of them has said, until the last has gone.
+
+    Where that cannot be written or read, on a full disk for instance, everybody may join.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, -1
+
+    def has_room(self, word: str) -> bool:
+        """Tell whether whoever says this could join."""
+        try:
+            with self._path.open("rb") as file:
+                return self._agreed(file.fileno(), word, joins=False)
+        except OSError:
+            return True
+
+    def join(self, word: str) -> bool:
+        """Say this from here on, for as long as we live; False where they say something else."""
+        with suppress(OSError):
+            if self._file < 0:
+                self._file = _open(self._path, MODE)
+            if not self._agreed(self._file, word, joins=True):
+                self.leave()
+                return False
+        return True
+
+    def close(self) -> None:
+        """Let nobody join any more until all have gone."""
+        with suppress(OSError):
+            os.pwrite(self._file, b"closed ", 0)
+
+    def leave(self) -> None:
+        """Go; the last one lets whoever comes next say something else."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _agreed(self, file: int, word: str, *, joins: bool) -> bool:
+        for _ in range(LOOKS):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if joins:  # nobody is there
+                    os.ftruncate(file, 0)
+                    os.pwrite(file, word.encode(), 0)
+                    fcntl.flock(file, fcntl.LOCK_SH)
+                return True
+            except BlockingIOError:
+                if joins:
+                    fcntl.flock(file, fcntl.LOCK_SH)
+                if os.pread(file, len(word) + 1, 0) == word.encode():
+                    return True
+            clock.pause(LOOK_SECONDS)  # it may have been somebody who looked
+        return False
 
 
 @contextmanager

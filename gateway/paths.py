@@ -5,7 +5,7 @@ state_dir/
   vault/          the files of attachments; nginx's workers may read what is in it
   run/            the doors' sockets, nginx's configuration, pid and temporary files, and what is counted (metrics/)
   edge.log        what an nginx writes that includes us; `notices.json`: what doctor has told
-  *.lock          each held by a process for as long as it lives; `writers.lock` by the first door while it waits
+  *.lock          each held by a process for as long as it lives; `together.lock` by all, `writers.lock` while it waits
 """
 
 from __future__ import annotations

@@ -61,6 +61,56 @@ def test_nothing_is_read_or_told_as_written_once_another_file_is_in_its_place(sp
 
 
 @OF_MISHAPS
+def test_who_comes_later_begins_with_no_other_file_until_all_have_gone_who_work_with_the_first(
+    spool: Database, mishap: Mishap
+) -> None:
+    spool.hold()
+    mishap.do(spool.path)
+    with pytest.raises(SpoolUnavailable):
+        spool.ask(lambda run: run("count_events"))
+    before = seen(spool.path)
+    with closing(Database(spool.path, patience_seconds=0.5)) as other:
+        for _ in range(2):
+            with pytest.raises(SpoolUnavailable):
+                accept(other, "second")
+    assert seen(spool.path) == before
+
+
+def seen(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.parent.glob(f"{path.name}*") if file.is_file()}
+
+
+def test_who_comes_later_begins_with_the_file_that_was_put_back(spool: Database) -> None:
+    spool.hold()
+    mishaps.move(spool.path)
+    with closing(Database(spool.path, patience_seconds=0.5)) as other:
+        with pytest.raises(SpoolUnavailable):
+            accept(other, "second")
+        spool.path.with_name(mishaps.ASIDE).joinpath(spool.path.name).rename(spool.path)
+        accept(other, "second")
+    assert sorted(bodies(spool.path)) == ["request-first", "request-second"]
+
+
+def test_a_command_that_is_left_open_keeps_nobody_from_a_copy_that_was_restored_and_who_stays_does(
+    spool: Database,
+) -> None:
+    with (
+        closing(Database(spool.path, patience_seconds=0.5)) as gateway,
+        closing(Database(spool.path, patience_seconds=0.5)) as restarted,
+    ):
+        gateway.hold()
+        mishaps.copied(spool.path, spool.path.with_name("copy"))
+        mishaps.move_with_log(spool.path)
+        spool.path.with_name("copy").rename(spool.path)
+        with pytest.raises(SpoolUnavailable, match=r"^spool file was replaced$"):
+            restarted.hold()
+        gateway.close()
+        accept(restarted, "second")
+        with pytest.raises(SpoolUnavailable, match=r"^spool file was replaced$"):
+            accept(spool, "third")
+
+
+@OF_MISHAPS
 def test_a_write_that_was_on_its_way_is_not_told_as_written(spool: Database, mishap: Mishap) -> None:
     def work(run: object) -> None:
         mishap.do(spool.path)

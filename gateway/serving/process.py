@@ -28,7 +28,7 @@ from gateway.phrases import Finding, Line, Reason
 from gateway.serving import descriptors
 
 TICK_SECONDS = 0.1
-PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS})
+PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS, Reason.SPOOL_REPLACED})
 PIPE_BYTES = 2**20  # as much as Linux lets everybody have: some 3,500 lines of nginx's
 KEPT = "kept"  # for a start on a full disk, in run/
 KEPT_BYTES = 2**18  # 32 KiB of the index of the spool's log, a configuration of some 40 KiB, an id
@@ -233,6 +233,8 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     shared = services.build(settings)
     with unless_it_passes():
         shared.spool.require_latest()
+    with suppress(SpoolUnavailable):  # it may be there later
+        shared.spool.hold()
     motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
         metrics.keep(meter.opened(paths.counts(settings), "courier"))

@@ -28,8 +28,10 @@ from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.phrases import Line
 from gateway.serving import descriptors, process
 from gateway.serving.descriptors import Teller
+from gateway.strangers import Crowd
 
 ACCEPT_AGAIN_SECONDS = 0.05
+REFUSED = "request refused"  # what cannot be read
 
 
 class Quiet(Logger):
@@ -56,13 +58,15 @@ class Refusing:
     """Mixed into gunicorn's workers: refuses what cannot be read as the door itself refuses."""
 
     app: Server  # gunicorn's attribute
+    crowd = Crowd(clock.SteadyClock())
 
     def handle_error(self, _request: object, client: socket, _address: object, error: Exception) -> None:
         """Answer what cannot be read. Of all else nobody knows what came of it: nginx, without an answer, says so."""
         if not isinstance(error, ParseException):
             telemetry.failure(Line.UNEXPECTED, error)
             return
-        telemetry.note(Line.GUNICORN, message="request refused", fault=type(error).__name__)
+        if self.crowd.lets_write(self.app.door, REFUSED, address=""):  # all come by way of nginx
+            telemetry.note(Line.GUNICORN, message=REFUSED, fault=type(error).__name__)
         metrics.count(metrics.ANSWERS, self.app.door, self.app.malformed.split(maxsplit=2)[1].decode())
         with suppress(OSError):
             client.sendall(self.app.malformed)

@@ -138,8 +138,9 @@ class Database:
     def hold(self) -> None:
         """Open the file now, so that it is noticed from here on if another one takes its place.
 
-        Raises SpoolUnavailable.
+        Whoever comes later works with this one, too, or not at all, while this process lives. Raises SpoolUnavailable.
         """
+        self._pool.stay()
         with sqlite.translated(self.path), self._pool.reader():
             pass
 

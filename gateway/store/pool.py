@@ -27,16 +27,25 @@ class Connections:
         self._opened: list[Connection] = []  # all of them
         self._idle: list[Connection] = []  # those of readers that nobody uses
         self._anchor: Anchor | None = None
+        self._company, self._stays = sqlite.company(path), False
         self._looking = threading.Lock()
         self._log_is_large = False
         self.trouble: Reason | None = None  # what was told last of where the file is
 
+    def stay(self) -> None:
+        """From here on no process begins to work with another file as long as this one works with its own."""
+        with self._looking:
+            self._stays = True
+            if self._anchor is not None:
+                self._join()
+
     def require_in_place(self) -> None:
         """Raises SpoolUnavailable where the file that is open is not the one at its path."""
         with self._looking:
+            if self._anchor is None:
+                return
             try:
-                if self._anchor is not None:
-                    self._anchor.require()
+                self._anchor.require()
             except SpoolUnavailable as error:
                 self._tell_of(error.reason)
                 raise
@@ -68,10 +77,12 @@ class Connections:
         """One more connection. Raises SpoolUnavailable, and the driver's errors."""
         with self._looking:
             held = anchor.found(self._path)
-            driver = sqlite.connect(self._path, patience_seconds=self._patience_seconds)
+            driver = self._connect()
             try:
                 if self._anchor is None:
                     self._anchor = Anchor(self._path, held)
+                    self._join()
+                    self._tell_of(None)
                 else:
                     self._anchor.require()
             except SpoolUnavailable:
@@ -79,6 +90,18 @@ class Connections:
                 raise
             self._opened.append(driver)
             return driver
+
+    def _connect(self) -> Connection:
+        try:
+            return sqlite.connect(self._path, patience_seconds=self._patience_seconds)
+        except SpoolUnavailable as error:
+            self._tell_of(error.reason)
+            raise
+
+    def _join(self) -> None:
+        """Raises SpoolUnavailable where others have another file open, this very moment."""
+        if self._stays and not self._company.join(sqlite.identity(self._path)):
+            raise SpoolUnavailable(Reason.SPOOL_REPLACED)
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
@@ -101,6 +124,7 @@ class Connections:
             driver.close()
         if self._anchor is not None and opened:
             self._anchor.let_go()
+        self._company.leave()
         self._anchor = None
 
     def _tell_of(self, trouble: Reason | None) -> None:
@@ -111,6 +135,7 @@ class Connections:
             for driver in self._opened:
                 sqlite.abandon(driver)
             self._opened = []
+            self._company.close()
         self.trouble = trouble
         if trouble is None:
             telemetry.note(Line.SPOOL_IS_BACK)

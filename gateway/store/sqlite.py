@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from gateway.errors import SpoolUnavailable
+from gateway.lock import Company
 from gateway.phrases import Reason
 
 Connection = sqlite3.Connection
@@ -51,9 +52,9 @@ BY_NUMBER = {
 ASKED_OF_THE_DISK = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_AUTH")
 LOOK_SECONDS = 5.0  # how long to wait for who uses the spool while its schema is looked at
 
+COMPANY = "together.lock"
 LOG_BYTES = 40_000_000  # somewhat more than is copied back at once
-# The cache and when to copy back are for speed: indexes of digests are written all over, in pages that shall be found
-# in memory and be copied from the log into the file not too often.
+# The cache and when to copy back are for speed: indexes of digests are written all over, in pages that are in memory.
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -74,8 +75,11 @@ class Run(Protocol):
 def connect(path: Path, *, patience_seconds: float) -> Connection:
     """Open the file: what was committed is on the disk, and transactions begin where we say so, and nowhere else.
 
-    `patience_seconds`: with who has it locked. Raises Error, also where there is no file: none is made.
+    `patience_seconds`: with who has it locked. Raises Error, also where there is no file: none is made; and, where the
+    gateway's processes have another file open, which SQLite would mix with it, SpoolUnavailable.
     """
+    if not company(path).has_room(identity(path)):
+        raise SpoolUnavailable(Reason.SPOOL_REPLACED)
     place = f"file:{quote(str(path))}?mode=rw"
     opened = sqlite3.connect(place, uri=True, timeout=patience_seconds, isolation_level=None, check_same_thread=False)
     try:
@@ -86,6 +90,19 @@ def connect(path: Path, *, patience_seconds: float) -> Connection:
         opened.close()
         raise
     return opened
+
+
+def company(path: Path) -> Company:
+    """Those who work with this spool for as long as they live: they say what files it is."""
+    return Company(path.with_name(COMPANY))
+
+
+def identity(path: Path) -> str:
+    """What tells the files that stand there from all others: the spool's, its log, and that log's index."""
+    with suppress(OSError):
+        found = [path.with_name(f"{path.name}{end}").stat() for end in ("", "-wal", "-shm")]
+        return " ".join(f"{each.st_dev}:{each.st_ino}" for each in found)
+    return ""  # nobody has it open
 
 
 def empty_log(connection: Connection) -> None:

@@ -149,6 +149,23 @@ def test_a_restored_copy_is_taken_up_by_a_restart_and_the_moved_file_has_the_res
     assert load.accepted() <= found_in(path) | found_in(alone(aside))
 
 
+def test_a_door_that_is_started_again_works_with_no_other_file_than_the_rest(house: House) -> None:
+    path = house.spool().path
+    sinch = house.sinch()
+    assert sinch.send(callbacks.text("before it")).status == 200
+    MISHAPS["replaced by a copy"].do(path)
+    house.kill("ingress")
+    house.wait_for(lambda: len(house.decisions("serve", event="started", part="ingress")) > 1)
+    house.wait_for(lambda: house.decisions("ingress", finding="spool-displaced", reason="spool file was replaced"))
+    assert sinch.send(callbacks.text("meanwhile")).status == 503
+    assert ready(house)[0] == 503
+    path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
+    house.wait_for(lambda: ready(house)[0] == 200)
+    assert sinch.send(callbacks.text("after it")).status == 200
+    house.settle()
+    assert len(house.motion.accepted) == 2
+
+
 def test_what_motion_was_given_is_settled_once_the_spool_is_back(house: House) -> None:
     path = house.spool().path
     held, let_go = threading.Event(), threading.Event()

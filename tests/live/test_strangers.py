@@ -124,3 +124,15 @@ def test_who_resets_what_he_has_asked_for_is_counted_as_long_as_a_door_is_at_it(
         over.set()
         for flood in floods:
             flood.join()
+
+
+def test_what_a_door_cannot_read_is_counted_above_a_rate() -> None:
+    with opened() as house:
+        for _ in range(150):
+            with contextlib.closing(socket.socket(socket.AF_UNIX)) as made:
+                made.connect(str(house.folder / "state/run/ingress.sock"))
+                made.sendall(b"no HTTP\r\n\r\n")
+                assert made.recv(4096).startswith(b"HTTP/1.1 404 ")
+        assert house.children.pop().stop() == 0
+        told = [line["count"] for line in house.lines if line.get("reason") == "request refused"]
+        assert (len(house.decisions("ingress", message="request refused")), sum(told)) == (100, 50)
