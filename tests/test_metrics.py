@@ -11,6 +11,8 @@ import pytest
 from gateway import metrics
 from gateway.metrics import ANSWERS, CALLBACKS, CERTIFICATE_ENDS, COMMIT_SECONDS, FINDINGS, SHAPE, Counts, meter
 from gateway.phrases import Finding
+from gateway.store.engines import Database
+from tests.door_samples import message, opened, signed
 
 
 @pytest.fixture
@@ -190,3 +192,33 @@ def test_what_little_room_a_disk_has_is_left_to_the_spool(small_disk: Path) -> N
     process = kept(small_disk / "metrics", "ingress")
     process.count(ANSWERS, "ingress", "200")
     assert list(small_disk.iterdir()) == []
+
+
+def test_a_door_counts_its_answers_by_what_they_are(spool: Database, folder: Path) -> None:
+    metrics.keep(meter.opened(folder, "ingress"))
+    with opened(spool, limits={"webhooks_per_account": "2/minute"}) as door:
+        headers = signed(message("m1"))
+        assert [door.post(message("m1"), headers).status_code for _ in range(2)] == [200, 200]
+        assert door.post(message("m2"), signed(message("m2"), secret="another")).status_code == 401
+        assert [door.post(message(name)).status_code for name in ("m3", "m4")] == [200, 429]
+        assert door.post(path="/api/whatsapp/accounts/4916012345/notify").status_code == 404
+    metrics.keep(None)
+    found = told(folder)
+    assert {name: value for name, value in found.items() if "_total" in name} == {
+        f"motion_gateway_{name}": value
+        for name, value in {
+            "answers_total door=ingress status=200": 3.0,
+            "answers_total door=ingress status=401": 1.0,
+            "answers_total door=ingress status=404": 1.0,
+            "answers_total door=ingress status=429": 1.0,
+            "callbacks_total connector=7 outcome=accepted": 2.0,
+            "callbacks_total connector=7 outcome=repeat": 1.0,
+            "limit_hits_total limit=webhooks_per_account": 1.0,
+            "refusals_total door=ingress reason=limit of webhooks per account": 1.0,
+            "refusals_total door=ingress reason=signature wrong": 1.0,
+            "refusals_total door=ingress reason=unknown connector": 1.0,
+            "signatures_refused_total connector=7 reason=signature wrong": 1.0,
+        }.items()
+    }
+    assert found["motion_gateway_answer_seconds_count door=ingress"] == 6.0
+    assert found["motion_gateway_commit_seconds_count"] >= 3.0
