@@ -96,6 +96,24 @@ def test_a_command_has_its_own_help(name: str) -> None:
     assert result.stdout.startswith(f"Usage: motion-gateway {name} [OPTIONS]")
 
 
+# For programs and on terminals
+
+
+def test_every_command_that_lists_or_shows_tells_programs_too() -> None:
+    found = {
+        f"{words} ".partition(" ")[2]: {name for one in each.params for name in one.opts} for words, each in commands()
+    }
+    telling = {words for words in found if any(f"{one} ".startswith(words) for one in (*READING, "reasons"))}
+    assert len(telling) == len(READING) + 1
+    assert {words for words in telling if "--json" not in found[words]} == set()
+
+
+def test_what_programs_read_is_written_in_one_place() -> None:
+    """So that it has one form everywhere: ASCII, indented, and nothing beside it."""
+    writers = {module for module in MODULES if "json.dump" in (Path(cli.__file__).parent / f"{module}.py").read_text()}
+    assert writers == set()
+
+
 # Ctrl-C
 
 

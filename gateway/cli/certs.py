@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from gateway import certs as certificates
 from gateway import printable
 from gateway.certs import Checked, Target, findings, inventory, private_ca
 from gateway.certs.private_ca import Issued
-from gateway.cli import Invocation, unfinished
+from gateway.cli import Invocation, options, print_json, unfinished
 
 
 @click.group()
@@ -25,7 +24,7 @@ def certs() -> None:
 
 
 @certs.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs: one object with a row for each check.")
+@options("json")
 @click.option("--outbound", is_flag=True, help="The one that the private door shows to Motion, instead.")
 @click.pass_obj
 def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
@@ -36,7 +35,7 @@ def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
     server = invocation.settings().server
     target = (inventory.private if outbound else inventory.public)(server, now=datetime.datetime.now(datetime.UTC))
     rows = certificates.check(target)
-    click.echo(_as_json(target, rows) if as_json else _as_text(rows))
+    print_json(_for_programs(target, rows)) if as_json else click.echo(_as_text(rows))
     click.get_current_context().exit(findings.exit_status(row.finding for row in rows))
 
 
@@ -75,14 +74,13 @@ def sign(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FB
     click.echo(_made(folder.absolute(), issued))
 
 
-def _as_json(target: Target, rows: Sequence[Checked]) -> str:
-    said = {
+def _for_programs(target: Target, rows: Sequence[Checked]) -> dict[str, object]:
+    return {
         "host": target.host,
         "certificate": str(target.certificate),
         "private_key": str(target.private_key),
         "checks": [{"check": row.check, **dataclasses.asdict(row.finding)} for row in rows],
     }
-    return json.dumps(said, indent=2, ensure_ascii=False)
 
 
 def _as_text(rows: Sequence[Checked]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 
 from gateway import printable
-from gateway.cli import Invocation, options, print_table
+from gateway.cli import Invocation, options, print_json, print_table
 from gateway.config import fields, tables
 from gateway.errors import SettingsError
 from gateway.inspection import content, inspector, rulebook, structure, verdicts
@@ -40,7 +39,7 @@ def inspect(invocation: Invocation, paths: tuple[Path, ...], *, as_json: bool) -
     Needs no settings; where there are some, their size limits count. The exit status is 1 if a FILE cannot be read.
     """
     files = [*_inspected(paths, _limits(invocation))]
-    click.echo(_as_json(files)) if as_json else _print(files)
+    print_json(_for_programs(files)) if as_json else _print(files)
     if len(files) < len(paths):
         click.get_current_context().exit(SOME_UNREAD)
 
@@ -83,8 +82,8 @@ def _inspected(paths: Sequence[Path], limits: verdicts.Limits) -> Iterator[_Insp
         yield _Inspected(path, found, {name: verdicts.judge(found, profile=name, limits=limits) for name in profiles})
 
 
-def _as_json(files: Sequence[_Inspected]) -> str:
-    said = [
+def _for_programs(files: Sequence[_Inspected]) -> list[dict[str, object]]:
+    return [
         {
             "path": str(file.path),
             "mime": file.inspection.mime,
@@ -96,7 +95,6 @@ def _as_json(files: Sequence[_Inspected]) -> str:
         }
         for file in files
     ]
-    return json.dumps(said, indent=2)
 
 
 def _print(files: Sequence[_Inspected]) -> None:
