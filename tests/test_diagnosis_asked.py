@@ -25,10 +25,12 @@ GRANT = Grant(
     issued_at=1000,
     expires_at=2000,
 )
-GERMAN = ("+49 170 1234567", "0049 170 1234567", "+49 (0)170 / 123 45 67", "+49.170.123-45-67", "tel:+491701234567")
+GERMAN = ("+49 170 1234567", "0049 170 1234567", "+49 (0)170 / 123 45 67", "+49.170.123-45-67", "(+49)(0)170 123-4567")
 
 
-@pytest.mark.parametrize("spelled", [*GERMAN, "\u202a+49\u00a0170\u00a01234567\u202c", "+49\u2011170\u20131234567"])
+@pytest.mark.parametrize(
+    "spelled", [*GERMAN, "tel:+491701234567", "\u202a+49\u00a0170\u00a01234567\u202c", "+49\u2011170\u20131234567"]
+)
 def test_a_number_is_known_in_any_spelling(spelled: str) -> None:
     found = asked.read(spelled).phone
     assert found

@@ -93,6 +93,10 @@ def test_words_are_filled_with_facts_that_are_fit_to_print() -> None:
     said = complain("state.room_short", about="server.min_free", sentence="too\x1b[31m little.")
     assert said.sentence == "Too\N{REPLACEMENT CHARACTER}[31m little."
     assert said.level is Level.WARNING
+    question = complain(
+        "settings.wrong", key="server.opsport", complaint="is not known", remedy="did you mean ops_port?"
+    )
+    assert question.remedy == "Did you mean ops_port?"
 
 
 def test_every_complaint_was_seen_in_a_test() -> None:

@@ -40,6 +40,14 @@ def test_a_public_name_that_is_not_public_is_told(host: str, expected: list[str]
     assert [each.id for each in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("url", "mends"), [("http://127.0.0.1:1", "See whether Motion runs"), ("http://motion.invalid", "Check the host")]
+)
+def test_who_cannot_reach_motion_is_told_what_mends_that_very_trouble(url: str, mends: str) -> None:
+    [told] = surroundings.motion(context(motion={"url": url}))
+    assert (told.id, mends in told.remedy, f"`curl -v {url}`" in told.remedy) == ("motion.unreachable", True, True)
+
+
 def test_nothing_is_said_of_what_is_not_understood() -> None:
     broken = context(server={"state_dir": "nowhere"}, account=[account(webhook_secrets=["x\ny"])])
     assert broken.part.problems

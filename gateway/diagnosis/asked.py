@@ -38,10 +38,10 @@ LINKS: dict[str, str] = {
 LONGEST = 4096  # of what may be asked: a link has its token
 FEWEST_DIGITS, MOST_DIGITS = 6, 20  # of a phone number, and of an identity on another channel
 
-_SPELLED = re.compile(r"\+?[0-9 ()./\[\]\u2010-\u2015-]+")
+_SPELLED = re.compile(r"[(\[ ]*\+?[0-9 ()./\[\]\u2010-\u2015-]+")
 _SCHEME = re.compile(r"(?:tel|whatsapp|sms):", re.IGNORECASE)
 _COUNTED = re.compile(r"#?([0-9]{1,18})")
-_TRUNK = re.compile(r"(?<=[0-9 ])\(0\)")  # +49 (0)170: not dialled from abroad
+_TRUNK = re.compile(r"(?<=[0-9 )])\(0\)")  # +49 (0)170: not dialled from abroad
 _ULID = re.compile(r"[0-9a-z]{26}")
 _REQUEST = re.compile(r"[0-9a-f]{32}")
 
@@ -142,8 +142,9 @@ def _phone(word: str) -> Phone | None:
     if not _SPELLED.fullmatch(spelled):
         return None
     digits = re.sub(r"[^0-9]", "", spelled)
-    abroad = spelled.startswith("+") or digits.startswith("00")
-    digits = digits.removeprefix("00") if not spelled.startswith("+") else digits
+    plus = "+" in spelled
+    abroad = plus or digits.startswith("00")
+    digits = digits if plus else digits.removeprefix("00")
     if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS:
         return None
     if abroad:

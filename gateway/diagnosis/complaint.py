@@ -128,6 +128,6 @@ class Probe:
 
 
 def _begun(sentence: str) -> str:
-    """Begin it as sentences begin, but for a name."""
-    word = sentence.partition(" ")[0]
+    """Begin it as sentences begin, but for a name, and end a question as one."""
+    word, sentence = sentence.partition(" ")[0], sentence.replace("?.", "?")
     return sentence if "." in word or "_" in word else sentence[:1].upper() + sentence[1:]

@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 
 from gateway import limits, paths
 from gateway.config import Settings, tables
+from gateway.diagnosis import reasons
 from gateway.diagnosis.complaint import FOR_TRIALS, Complaint, Context, complain
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.download import Source
@@ -41,7 +42,9 @@ def motion(context: Context) -> Iterator[Complaint]:
             if against := against_certificate(error):
                 yield complain("motion.certificate_refused", url=url, reason=against)
             else:
-                yield complain("motion.unreachable", url=url, reason=error.reason)
+                yield complain(
+                    "motion.unreachable", url=url, reason=error.reason, remedy=reasons.of_motion(error.reason).remedy
+                )
             return
     if ends_at is not None and (left := ends_at - context.now) < SOON_DAYS * DAY_SECONDS:
         yield complain("motion.certificate_ends", url=url, days=max(0, int(left // DAY_SECONDS)))
