@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 import pytest
@@ -131,6 +132,23 @@ TRAITS: dict[str, tuple[bytes, frozenset[Trait]]] = {
     "a mail with a mail with a script": (
         compound([Node("__properties_version1.0", b"x"), storage("__substg1.0_3701000D", *attached("a.lnk"))]),
         frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with an archive with a script": (
+        mail("a.zip", data=pack([("a/b.js", b"x")])),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with an archive with a page": (
+        mail("a.zip", data=pack([("b.htm", b"x")])),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with a large archive with a script": (
+        mail("a.zip", data=pack([("a.bin", random.Random(1).randbytes(100_000)), ("a/b.js", b"x")])),
+        frozenset({Trait.PROGRAM_WITHIN}),
+    ),
+    "a mail with an archive with photos": (mail("a.zip", data=pack([("a.jpg", b"x")])), frozenset()),
+    "a mail with a new document": (
+        mail("a.docx", data=pack([("[Content_Types].xml", b"x"), ("word/document.xml", b"x")])),
+        frozenset(),
     ),
     "a mail with a photo": (mail("photo.jpg", data=b"\xff\xd8\xff\xe0"), frozenset()),
     "a mail about a script": (mail("photo.jpg", of="0037001F"), frozenset()),

@@ -30,6 +30,8 @@ STREAMS = {
     "visiodocument": "application/vnd.visio",
 }
 PACKAGE = "\1ole10native"  # a file of any kind, put into a document
+PACKED = b"PK\3\4"
+PACKED_BYTES = 4 * 2**20  # of an archive that came with a mail
 MOST_PACKAGES = 16
 PACKAGE_BYTES = 64 * 1024
 MOST_NAMES = 4  # of what is packaged: its label, where it was, and where it is put
@@ -124,9 +126,7 @@ def _program_within(file: Sectors) -> bool:
     packages = [entry for entry in file.entries if entry.name.lower() == PACKAGE and entry.kind == STREAM]
     if any(runs(file.beginning(package, most_bytes=PACKAGE_BYTES)) for package in packages[:MOST_PACKAGES]):
         return True
-    return any(_would_run(name) for name in _attached(file)) or any(
-        program.read(of_bytes(data)) is not None or packages_program(data) for data in _attachments(file)
-    )
+    return any(_would_run(name) for name in _attached(file)) or any(carries(data) for data in _attachments(file))
 
 
 def _attached(file: Sectors) -> Iterator[str]:
@@ -139,7 +139,25 @@ def _attached(file: Sectors) -> Iterator[str]:
 
 def _attachments(file: Sectors) -> Iterator[bytes]:
     named = [entry for entry in file.entries if entry.kind == STREAM and entry.name.lower() == DATA_OF_ATTACHED]
-    return (file.beginning(entry, most_bytes=PACKAGE_BYTES) for entry in named[:MOST_PACKAGES])
+    for entry in named[:MOST_PACKAGES]:
+        data = file.beginning(entry, most_bytes=PACKAGE_BYTES)
+        if data.startswith(PACKED) and entry.size_bytes > PACKAGE_BYTES:  # its directory stands at its end
+            if entry.size_bytes > PACKED_BYTES:
+                raise TooCostly
+            data = file.beginning(entry, most_bytes=PACKED_BYTES)
+        yield data
+
+
+def carries(data: bytes) -> bool:
+    """Tell of a file that came in another one whether it would run, or holds what would. Raises TooCostly."""
+    return program.read(of_bytes(data)) is not None or packages_program(data) or _packs_program(data)
+
+
+def _packs_program(data: bytes) -> bool:
+    archive = zip_directory.walk(of_bytes(data)) if data.startswith(PACKED) else None
+    called = [filetypes.called(member.name) for member in archive.members] if archive else []
+    document = archive is not None and archive.named("[Content_Types].xml")  # which is made of markup
+    return any(row is not None and row.runnable and not (document and row.family == filetypes.MARKUP) for row in called)
 
 
 def _would_run(name: str) -> bool:
