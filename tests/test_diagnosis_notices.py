@@ -198,3 +198,15 @@ def test_what_is_no_command_and_no_url_is_refused_and_not_shown(table: dict[str,
 @pytest.mark.parametrize(("url", "warned"), [("http://hooks.example.com/x", 1), ("http://127.0.0.1/x", 0)])
 def test_a_url_that_is_told_in_clear_is_a_warning(settings: Callable[..., Settings], url: str, warned: int) -> None:
     assert len(settings(url=url).warnings) == warned
+
+
+def test_everybody_is_told_where_that_cannot_be_kept(
+    tmp_path: Path, settings: Callable[..., Settings], start: Callable[..., Peer]
+) -> None:
+    url = f"http://127.0.0.1:{start().port}/"
+    told = settings(command=f"{program(tmp_path, 'cat >/dev/null')}", url=url)
+    gone = told.model_copy(update={"server": told.server.model_copy(update={"state_dir": tmp_path / "gone"})})
+    for _ in range(2):
+        telling = notices.tell(gone, looked(motion=[DOWN]))
+        assert [*telling.notices] == ["notify.command", "notify.url"]
+        assert telling.failures == {"notices.json": "No such file or directory"}

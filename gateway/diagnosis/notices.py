@@ -1,6 +1,6 @@
 """Tells somebody what doctor finds: each complaint once, and once more when it is over; and that it looks at all.
 
-Rule 1. What was told to whom is kept in `state_dir`. What could not be told is told by the next run.
+Rule 1. What was told to whom is kept in `state_dir`. What could not be told, or not be kept, is told by the next run.
 Rule 2. A complaint is over once its check has come to its end without it; a check that could not look says nothing.
 Rule 3. A command gets the words by its standard input, and nothing of the gateway's by its environment.
 Rule 4. Who waits for the ping hears of each run that came to its end, and of a fault as a failure.
@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +79,13 @@ class Telling:
 
 
 def tell(settings: Settings, looked: Sequence[Looked]) -> Telling:
-    """Tell everybody whom the settings name what is new to them. Raises CommandError where that cannot be kept."""
-    telling, path = Telling(), settings.server.state_dir / paths.NOTICES
-    with paths.in_our_words(path), lock.held(paths.lock(settings, "doctor"), patience_seconds=PATIENCE_SECONDS):
+    """Tell everybody whom the settings name what is new to them; where that cannot be kept, they hear it again."""
+    telling = Telling()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held(paths.lock(settings, "doctor"), patience_seconds=PATIENCE_SECONDS))
+        except OSError as error:
+            telling.failures[paths.NOTICES] = f"{error.strerror}"
         known = _read(settings)
         for name, deliver in _channels(settings):
             notice, left = _news(settings, looked, known.get(name, {}))
@@ -89,11 +93,12 @@ def tell(settings: Settings, looked: Sequence[Looked]) -> Telling:
                 continue
             try:
                 deliver(notice)
-            except Undelivered as failure:
-                telling.failures[name] = str(failure)
-            else:
                 telling.notices[name], known[name] = notice, left
                 _keep(settings, known)
+            except Undelivered as failure:
+                telling.failures[name] = str(failure)
+            except OSError as error:
+                telling.failures[paths.NOTICES] = f"{error.strerror}"
     return telling
 
 
@@ -136,7 +141,8 @@ def _news(settings: Settings, looked: Sequence[Looked], known: Told) -> tuple[No
 
 def _complaint(kept: Mapping[str, str]) -> Complaint:
     words = {name: str(kept.get(name, "")) for name in ("id", "sentence", "remedy", "about")}
-    return Complaint(level=Level(kept.get("level", Level.WARNING)), **words)
+    level = next((each for each in Level if each == kept.get("level")), Level.WARNING)
+    return Complaint(level=level, **words)
 
 
 def _named(complaint: Complaint) -> str:
