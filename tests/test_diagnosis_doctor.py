@@ -115,8 +115,14 @@ from gateway.diagnosis import doctor
 from gateway.diagnosis.complaint import Context
 from tests.config_samples import account, document
 keyed = account(key_id="key-1", key_secret="a secret of some length")
-tables = document(server={"state_dir": sys.argv[1]}, account=[keyed], motion={"url": "http://127.0.0.1:1"},
-    sinch={name: "http://127.0.0.1:1" for name in ("eu", "us", "auth")}, ops={"username": "x", "password": "y"})
+here = "http://127.0.0.1:1"
+tables = document(
+    server={"state_dir": sys.argv[1], "public_url": "https://gateway.test"},
+    account=[keyed],
+    motion={"url": here},
+    sinch={name: here for name in ("eu", "us", "auth")},
+    ops={"username": "x", "password": "y"},
+)
 before = {*sys.modules}
 doctor.examine(Context(validation.validate(tables, {}), 0.0))
 print(sorted({name.partition(".")[0] for name in {*sys.modules} - before} - sys.stdlib_module_names))
