@@ -316,7 +316,7 @@ def test_motion_gets_what_sinch_sent_and_nothing_else_of_the_clients(house: Hous
     assert heard.query == query
     names = {name.lower() for name, _ in heard.headers}
     own = {"host", "accept-encoding", "content-length", "user-agent", "x-request-id", "x-forwarded-for"}
-    own |= {"x-forwarded-proto", "x-forwarded-host"}
+    own |= {"x-forwarded-proto", "x-forwarded-host", "traceparent"}
     assert names == own | {"content-type", "content-encoding"} | set(signing.HEADERS)
     assert heard.header("x-forwarded-host") == HOST
     assert heard.header("x-forwarded-proto") == "https"

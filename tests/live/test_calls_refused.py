@@ -406,12 +406,14 @@ def test_what_sinch_says_of_an_answer_is_handed_on(calls: CallHouse, agent: Agen
 def test_sinch_hears_what_is_needed_and_nothing_else(calls: CallHouse, agent: Agent) -> None:
     passed = {"accept": "application/json", "accept-language": "es", "user-agent": "axios/1"}
     kept = ("cookie", "x-forwarded-for", "x-real-ip", "x-request-id", "forwarded", "x-api-key", "idempotency-key", "te")
+    kept += ("traceparent", "tracestate")
     headers = (*passed.items(), *((name, "kept") for name in kept), ("via", "1.1 proxy"), ("accept-encoding", "br"))
     assert ask(calls, f"/eu{SEND}", headers=headers).status == 200
     [call] = calls.api.calls
     heard = {name.lower(): value for name, value in call.heard.headers}
     expected = {"accept-encoding": "identity", "via": "1.1 motion-gateway", "authorization": agent._basic, **passed}
     assert {name: heard.pop(name) for name in expected} == expected
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", heard.pop("traceparent"))
     assert heard.keys() == {"host", "content-type", "content-length"}
 
 
