@@ -24,9 +24,10 @@ from sandbox import callbacks
 from tests import hogs, mishaps
 from tests.live.house import House, opened
 from tests.mishaps import MISHAPS, Mishap
-from tests.spool_samples import accept, migrate, rows, until
+from tests.spool_samples import accept, meddle, migrate, rows, until
 
 SENDERS = 4
+MANY_EVENTS = 20_000
 UNLIMITED = {"webhooks_per_account": "off", "failed_signatures_per_address": "off"}
 
 
@@ -228,3 +229,23 @@ def _spool_in(folder: Path) -> Database:
     spool = Database(folder / "spool.sqlite3", patience_seconds=0.5)
     accept(spool, "first")
     return spool
+
+
+def test_callbacks_are_taken_in_while_a_contact_with_many_events_is_erased_to_the_last_byte(house: House) -> None:
+    assert house.sinch().send(callbacks.text("the first")).status == 200
+    house.settle()
+    told = ", ".join(name for name in schema.event.c.keys() if name not in ("id", "original", "contact_id", "body"))  # noqa: SIM118
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY_EVENTS}) SELECT i FROM n"
+    body = "CAST('a secret of the erased' || printf('%.1000c', 'x') AS BLOB)"
+    with loaded(house) as load:
+        meddle(
+            house.spool(),
+            f"INSERT INTO event (original, contact_id, body, {told}) "
+            f"SELECT 0, 'the erased', {body}, {told} FROM (SELECT * FROM event WHERE id = 1), ({numbers})",
+        )
+        said = house.command("events", "erase", "--contact", "the erased", "--pending", "--yes")
+    assert f"{MANY_EVENTS} erased." in said
+    assert {status for _, _, status in load.answers} == {200}
+    assert b"a secret of the erased" not in house.spool().path.read_bytes()
+    house.settle()
+    assert load.accepted() <= {item.body for item in house.motion.accepted}
