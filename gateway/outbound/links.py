@@ -12,6 +12,7 @@ Rule 4. Whatever is looked at costs time by its length, and no more; and no link
 from __future__ import annotations
 
 import functools
+import html
 import ipaddress
 import posixpath
 import re
@@ -46,7 +47,8 @@ _SIGNS = "[0-9A-Za-z%._~=&+/:@!$'()*,;?-]*"
 _REST = rf"/?(?![0-9A-Za-z_%/-])(?:\?{_SIGNS})?(?:#{_SIGNS})?(?<![.,:;!?)'*_~])"
 
 _DECODINGS = 3  # an escape may hold an escape
-_ESCAPED = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
+_ESCAPED = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_REFERENCES = re.compile(r"(?:&(?:#[0-9]{1,7}+|#[xX][0-9a-fA-F]{1,6}+|[A-Za-z]{2,31}+);?)+")  # HTML, 13.2.5.72
 _PERCENT = re.compile("(?:%[0-9a-fA-F]{2})+")  # `unquote` takes ten times as long for a long run of them
 _GAP = re.compile(r"[\x00-\x1f\x7f]+|(?<!\\)\\++[tnr]")  # browsers leave these out of a link
 
@@ -164,7 +166,8 @@ def _seen(text: str, *, keep: str) -> str:
 
 def _unescaped(text: str) -> str:
     for _ in range(_DECODINGS):
-        before, text = text, _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+        before, text = text, _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
+        text = _REFERENCES.sub(lambda found: html.unescape(found[0]), text)
         text = _PERCENT.sub(lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"), text)
         if text == before:
             break
