@@ -18,7 +18,7 @@ from gateway.certs import inventory
 from gateway.diagnosis import complaint, experience, provision, readiness, sinch_checks, surroundings, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.errors import GatewayError, SpoolUnavailable, told
-from gateway.phrases import Line
+from gateway.phrases import Line, Reason
 
 STATUSES = {Level.FINE: 0, Level.NOTE: 0, Level.WARNING: 1, Level.FAULT: 2}
 
@@ -125,7 +125,8 @@ def processes(context: Context) -> Iterator[Complaint]:
         if name == "spool" and name in said["remedies"]:
             yield complaint.unusable(outcome)
         elif remedy := said["remedies"].get(name):
-            identifier = "gateway.down" if name == "ops" else "gateway.process_away"
+            asked = "gateway.down" if outcome == Reason.CONNECTION_REFUSED else "gateway.unasked"
+            identifier = asked if name == "ops" else "gateway.process_away"
             yield complain(identifier, about=name, outcome=outcome, remedy=remedy)
 
 

@@ -222,6 +222,11 @@ RUNNING: dict[str, tuple[str, str, Plant]] = {
         "reload",
         lambda h: written(h, "ingress", max_body="2MiB"),
     ),
+    "another password than the office knows": (
+        "gateway.unasked",
+        "Reload the gateway",
+        lambda h: written(h, "ops", password="another password of the office"),
+    ),
     "Redis is away": (
         "limits.storage_away",
         "systemctl status redis-server",
