@@ -92,8 +92,8 @@ def has_none(spool: Database, reason: Reason, error: type[GatewayError] = NotFou
     Register(spool).failed("42", error(reason), digest=None, now=NOW)
 
 
-def turned(spool: Database, door: str, reason: str, about: str = "7") -> None:
-    ring = Ring(spool, clock=HandClock(NOW + 4), later=lambda _seconds, _work: None)
+def turned(spool: Database, door: str, reason: str, about: str = "7", *, at: float = NOW + 4) -> None:
+    ring = Ring(spool, clock=HandClock(at), later=lambda _seconds, _work: None)
     ring.note(door, reason, about=about)
     ring.write()
 
@@ -384,6 +384,20 @@ def test_who_was_turned_away_before_others_came_through_is_no_cause(
     turned(spool, "ingress", Reason.SIGNATURE_WRONG)
     [material] = find(spool, NUMBER)
     assert [one.fine for one in conclusion.conclude(material, now=NOW)] == fine
+
+
+def test_what_was_turned_away_before_a_message_was_sent_is_no_report_of_it(spool: Database) -> None:
+    turned(spool, "ingress", Reason.SIGNATURE_WRONG, at=NOW - 60)
+    sent(spool, "MESSAGE_SPLIT_REQUIRED")
+    [material] = find(spool, "send 1")
+    assert [one.code for one in conclusion.conclude(material, now=NOW)] == ["MESSAGE_SPLIT_REQUIRED"]
+
+
+def test_a_file_that_nobody_is_known_to_have_sent_is_told_by_its_name_as_it_is_spelled(spool: Database) -> None:
+    Register(spool).acquired("42", digest=bytes(32), name="picture.jpg", seen=replace(WORD, mime="image/jpeg"), now=NOW)
+    [material] = find(spool, "attachment 42")
+    [found] = conclusion.conclude(material, now=NOW)
+    assert found.sentence.startswith("WhatsApp takes picture.jpg as it is; ")
 
 
 def test_the_same_cause_is_told_once_with_how_often(spool: Database) -> None:

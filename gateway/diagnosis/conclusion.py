@@ -11,8 +11,9 @@ from dataclasses import replace
 from gateway import printable, store
 from gateway.diagnosis import asked, fate, reasons
 from gateway.diagnosis.fate import Conclusion, meant
-from gateway.diagnosis.material import Kept, Material, Shelved
+from gateway.diagnosis.material import GO_ON, Kept, Material, Shelved
 from gateway.diagnosis.story import when
+from gateway.inspection.rulebook import VerdictKind
 from gateway.phrases import Reason
 from gateway.store import reports
 from gateway.store.reports import Filed
@@ -20,6 +21,11 @@ from gateway.store.reports import Filed
 MOST = 5
 TWICE = "Nothing. If it happens often, the app at Sinch has two webhooks that lead here: keep one."
 SPANS = (("day", 86400), ("hour", 3600), ("minute", 60))
+AS_WHAT = {
+    VerdictKind.NATIVE: "WhatsApp takes {name} as it is",
+    VerdictKind.LINK: "The customer gets a link to {name}",
+    VerdictKind.REFUSED: "The customer does not get {name}",
+}
 MOTION_HAS_IT = (
     "If no agent sees it, look at Motion: open interactions (as admin), the agents and the queue of the account."
 )
@@ -146,14 +152,20 @@ def _of_file(shelved: Shelved, now: float) -> Conclusion:
         return fate.judged(at, f"The customer does not get {shelved.name}", shelved)
     links = f"links to it live until {when(record.live_until)}" if record.live_until > now else "no link to it lives"
     fetched = f"fetched {printable.counted(record.fetches, 'time')}" if record.fetches else "nobody has fetched it"
-    as_what = f"goes out as {shelved.verdict.kind}" if shelved.verdict else "was not looked at yet"
-    return Conclusion(at=at, sentence=f"{fate.capital(shelved.name)} {as_what}; {fetched}; {links}.", fine=True)
+    becomes = (
+        AS_WHAT[shelved.verdict.kind] if shelved.verdict else "Nobody has looked yet what WhatsApp makes of {name}"
+    )
+    return Conclusion(at=at, sentence=f"{becomes.format(name=shelved.name)}; {fetched}; {links}.", fine=True)
 
 
 def _of_turned(material: Material) -> Iterator[Conclusion]:
-    """Of whom the doors turned away; but not where others of theirs have come through since."""
+    """Of whom the doors turned away; but not where others of theirs have come through since.
+
+    What was refused before a message was there is none of its reports.
+    """
+    began = () if material.kind in GO_ON or material.began_at is None else (material.began_at,)
     through = {
-        "ingress": [kept.record.accepted_at for kept in material.events],
+        "ingress": [*began, *(kept.record.accepted_at for kept in material.events)],
         "outbound": [sent.started_at for sent in material.sends],
         "attachments": [shelved.record.last_fetched_at or 0.0 for shelved in material.files],
     }

@@ -73,7 +73,7 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
         sentence = f"Nobody can tell what became of {what}: several messages without an answer have its correlation id."
         return Conclusion(at=at, sentence=sentence, remedy=DOUBT, who="sinch", code="in doubt")
     if sent.outcome == record.SENDING:
-        return Conclusion(at=at, sentence=f"{capital(what)} is on its way to Sinch.", fine=True)
+        return Conclusion(at=at, sentence=f"Sinch was given {what} and has not answered yet.", fine=True)
     if sent.window == window.CLOSED and sent.heard_at is not None:
         sentence = f"The customer will not get {what}: {window.late(sent.started_at - sent.heard_at)}."
         return meant(at, sentence, reasons.explain(WINDOW), WINDOW)
@@ -94,7 +94,7 @@ def of_fate(
         has = "has read" if fate.status == "READ" else "has"
         return Conclusion(at=at, sentence=f"The customer {has} {what}: {fate.status}, {when(at)}.", fine=True)
     if fate.status != "FAILED":
-        sentence = f"{capital(what)} is on its way: {fate.status}, {when(at)}."
+        sentence = f"The customer does not have {what} yet: it is on its way ({fate.status}, {when(at)})."
         return Conclusion(at=at, sentence=sentence, remedy=WAIT, who="wait", fine=True)
     began, codes = f"The customer did not get {what}", _codes(fate)
     meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
@@ -113,11 +113,6 @@ def judged(at: float, began: str, shelved: Shelved, *, code: str = "") -> Conclu
         return Conclusion(at=at, sentence=f"{began}.", code=code)
     sentence = ended(f"{began}: {verdict.reason}")
     return Conclusion(at=at, sentence=sentence, remedy=verdict.remedy, who="agent", code=code or verdict.code or "")
-
-
-def capital(words: str) -> str:
-    """Begin a sentence with them."""
-    return words[:1].upper() + words[1:]
 
 
 def _named(sent: record.Sent, files: Sequence[Shelved]) -> str:

@@ -69,6 +69,8 @@ def late(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Say a time in whole hours, or in days from two on."""
+    """Say a time in whole hours, below one in minutes, and in days from two on."""
     hours = int(seconds // 3600)
+    if hours < 1:
+        return counted(max(1, int(seconds // 60)), "minute")
     return counted(hours, "hour") if hours < 48 else counted(hours // 24, "day")
