@@ -94,9 +94,18 @@ def _running(console: Console, command: Command) -> Iterator[House]:
         api.reports.fetcher = state.fetcher("head")
         stack.callback(_end, console)
         began = time.monotonic()
-        gateway.wait_until_ready(state.ready_route())
+        with _shown("Starting the gateway: its spool, the doors, nginx and the courier.", console):
+            gateway.wait_until_ready(state.ready_route())
         console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
         yield House(motion=motion, archive=archive, api=api, setup=built, gateway=gateway)
+
+
+def _shown(what: str, console: Console) -> contextlib.AbstractContextManager[object]:
+    """Show that it is being done: on a terminal as long as it takes, by a line where there is none."""
+    if console.is_interactive:
+        return console.status(what)
+    console.print(what)
+    return contextlib.nullcontext()
 
 
 def _end(console: Console) -> None:

@@ -147,6 +147,7 @@ def test_played_once_everything_ends_as_it_should_and_nothing_is_left(tmp_path):
     status, output = finish(start_play(tmp_path, width=80))
     assert status == 0, output
     assert output.count("✓") == 12
+    assert re.search(r"\nStarting the gateway: its spool, .*\nThe gateway is ready after", output)
     assert "…" not in output.partition("Stopping")[0]  # nothing was cut to make it fit
     assert re.search(r"✓ +EVENT_INBOUND/reaction +\d+ bytes +200 in \d+ ms +\d+ ms later +yes", output)
     for name, status, outcome in (

@@ -156,3 +156,26 @@ def test_a_restored_copy_goes_on_where_it_was_taken(spool: Database, to: Path, t
     with closing(Database(restored, patience_seconds=1)) as again:
         assert intake.accept(again, callback("before", nonce="n1"), now=3.0).outcome.value == "repeat"
         assert intake.accept(again, callback("after", nonce="n2"), now=3.0).outcome.value == "accepted"
+
+
+def test_it_says_how_far_it_is_and_what_comes_in_meanwhile_neither_begins_it_anew_nor_is_in_the_copy(
+    spool: Database, to: Path
+) -> None:
+    with spool.path.open("rb") as file:
+        pages = int.from_bytes(file.read(32)[28:32], "big")
+    told: list[tuple[int, int]] = []
+
+    def hear(done: int, whole: int) -> None:
+        intake.accept(spool, callback(f"m{len(told)}", nonce=f"nonce-{len(told)}"), now=1.0)
+        told.append((done, whole))
+
+    with closing(sqlite3.connect(spool.path)) as driver:
+        driver.execute("CREATE TABLE filler AS SELECT zeroblob(9000000)")
+    backup.back_up(spool.path, to, tell=hear)
+    dones = [done for done, _ in told]
+    assert dones == sorted({*dones})
+    assert len(dones) > 2
+    assert {whole for _, whole in told} == {dones[-1]}
+    assert dones[-1] > pages
+    with closing(sqlite3.connect(to)) as copy:
+        assert copy.execute("SELECT count(*) FROM event").fetchone() == (0,)

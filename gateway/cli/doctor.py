@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.config.validation import PartialSettings
 
 from gateway import clock, printable, telemetry
-from gateway.cli import UNCUT, WRONG, Invocation, options, print_json
+from gateway.cli import UNCUT, WRONG, Invocation, options, print_json, progress
 from gateway.diagnosis import doctor as physician
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from gateway.errors import CommandError, SettingsError
@@ -51,8 +51,9 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
         click.get_current_context().exit(WRONG)
     if notify and not _may_tell(part):
         return
-    with _progress(len(physician.CHECKS)) as tell:
-        looked = physician.examine(Context(part, clock.WallClock().now()), tell=tell)
+    # A timer, which tells others, has nobody who watches.
+    with progress.shown("Looking", wanted=not as_json and (not notify or sys.stderr.isatty())) as tell:
+        looked = physician.examine(Context(part, clock.WallClock().now()), tell=_telling(tell))
     said, status = physician.complaints(looked), physician.STATUSES[physician.worst(physician.complaints(looked))]
     if as_json:
         print_json(_for_programs(looked, said))
@@ -124,15 +125,7 @@ def _summary(looked: Sequence[physician.Looked], said: Sequence[Complaint], *, s
     return f"{'. '.join([*(['All is well'] if well else []), *([', '.join(told)] if told else []), checks])}."
 
 
-@contextmanager
-def _progress(checks: int) -> Iterator[Callable[[physician.Looked], object]]:
-    """Show on a terminal how far it is; for a program, nothing."""
-    if not sys.stderr.isatty():
-        yield lambda _looked: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking at …", total=checks)
-        yield lambda looked: bar.update(task, advance=1, description=f"looked at {looked.check.what}")
+def _telling(tell: progress.Tell) -> Callable[[physician.Looked], None]:
+    """Make what says how far it is, at the end of each check."""
+    done = count(1)
+    return lambda looked: tell(f"Looked at {looked.check.what}", next(done), len(physician.CHECKS))

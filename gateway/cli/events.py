@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gateway import cli, printable, store, telemetry
-from gateway.cli import NUMBER, Invocation, options, reasons, unfinished, written
+from gateway.cli import NUMBER, Invocation, options, progress, reasons, unfinished, written
 from gateway.cli.spool import look, opened_spool
 from gateway.clock import WallClock
 from gateway.delivery import claims, records
@@ -21,9 +21,6 @@ _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
     *("report", "code", "description", "findings", "who acts"),
 )
-
-
-_LONG_MEGABYTES = 20.0
 
 
 @click.group()
@@ -81,7 +78,8 @@ def replay(invocation: Invocation, event_ids: tuple[int, ...], parked: bool) -> 
         chosen = records.parked_ids(spool) if parked else list(dict.fromkeys(event_ids))
         if chosen:
             deed = audit.deed(audit.Action.REPLAY, audit.of_events(chosen), now=WallClock().now())
-            records.replay(spool, chosen, deed)
+            with progress.shown(f"Putting {printable.counted(len(chosen), 'event')} back in line"):
+                records.replay(spool, chosen, deed)
             audit.tell(deed, events=chosen)
     click.echo(f"{len(chosen)} to be delivered again." if chosen else "Nothing is parked.")
 
@@ -110,12 +108,14 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
     with opened_spool(invocation) as spool:
         found = retention.found(spool, contact)
         click.echo(_inventory(found, pending_too=pending))
-        if not yes and found.goes(pending_too=pending):
+        if not yes and found.going(pending_too=pending):
             _require_consent()
         # Asked for is written down even where it breaks off: rows may be gone by then.
         deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
         audit.tell(deed, pending_too=pending)
-        erased = retention.erase(spool, contact, deed, pending_too=pending, tell=_progress(spool.path))
+        with progress.shown("Erasing") as tell:
+            telling = _telling(tell, found.going(pending_too=pending), spool.path)
+            erased = retention.erase(spool, contact, deed, pending_too=pending, tell=telling)
     audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
     click.echo(f"{erased.events} erased.")
     if erased.sends:
@@ -133,17 +133,16 @@ def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:
     return told + (" Motion will never get what is pending." if pending_too and waiting else "")
 
 
-def _progress(spool: Path) -> Callable[[retention.Erased | None], None]:
-    """Make what says at a terminal how far an erasure is, where it takes its time."""
+def _telling(tell: progress.Tell, going: int, spool: Path) -> Callable[[retention.Erased | None], None]:
+    """Make what says how far an erasure of so many rows is."""
 
-    def tell(gone: retention.Erased | None) -> None:
-        megabytes = spool.stat().st_size / 1e6
-        if gone and gone.events + gone.sends >= retention.PURGE_CHUNK:
-            click.echo(f"\r{gone} erased so far. ", err=True, nl=False)
-        elif gone is None and megabytes >= _LONG_MEGABYTES:
-            click.echo(f"\rWriting the spool anew, {megabytes:,.0f} MB; whoever writes to it waits.", err=True)
+    def told(gone: retention.Erased | None) -> None:
+        if gone:
+            tell(f"Erased {gone}", gone.events + gone.sends, going)
+        else:
+            tell(f"Writing the spool anew, {spool.stat().st_size / 1e6:,.0f} MB; whoever writes to it waits")
 
-    return tell if sys.stderr.isatty() else lambda _gone: None
+    return told
 
 
 def _require_consent() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
 from gateway import paths, services, telemetry
-from gateway.cli import Invocation, unfinished
+from gateway.cli import Invocation, progress, unfinished
 from gateway.clock import WallClock
 from gateway.store import audit
 from gateway.store.backup import back_up
@@ -48,10 +49,15 @@ def spool() -> None:
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
     settings = invocation.settings()
-    revision = back_up(paths.spool(settings), file)
+    with progress.shown("Copying the spool") as tell:
+        revision = back_up(paths.spool(settings), file, tell=partial(_tell_copied, tell))
     with closing(services.build(settings).spool) as spool:
         look(spool, "every event: a copy of the spool", process="spool")
     click.echo(f"Wrote {file}: {file.stat().st_size} bytes, schema {revision}.")
+
+
+def _tell_copied(tell: progress.Tell, done: int, whole: int) -> None:
+    tell("Copying the spool", done, whole) if done < whole else tell("Proving the copy")
 
 
 @contextmanager

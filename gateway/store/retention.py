@@ -44,9 +44,9 @@ class Inventory:
     events: Mapping[str, int]
     sends: int
 
-    def goes(self, *, pending_too: bool) -> bool:
-        """Whether anything of it would be erased."""
-        return self.sends > 0 or any(pending_too or state != store.PENDING for state in self.events)
+    def going(self, *, pending_too: bool) -> int:
+        """How much of it would be erased."""
+        return self.sends + sum(count for state, count in self.events.items() if pending_too or state != store.PENDING)
 
 
 @dataclass(frozen=True, kw_only=True)

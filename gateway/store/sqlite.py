@@ -188,23 +188,6 @@ def latest() -> str:
     return max(revisions())
 
 
-def copy(path: Path, to: Path, *, patience_seconds: float) -> str | None:
-    """Copy the database at `path`, as it is at one instant, into the empty file `to`.
-
-    Returns the revision of a copy that is whole, None for one that is damaged. Raises SpoolUnavailable.
-    """
-    with closing(sqlite3.connect(to)) as made:
-        with translated(path), closing(connect(path, patience_seconds=patience_seconds)) as driver:
-            driver.backup(made)
-        try:
-            # As it came it would want a log beside it, also where it is only to be read.
-            made.execute("PRAGMA journal_mode=DELETE")
-            whole = made.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            return revision(runner(made)) if whole else None
-        except Error:
-            return None
-
-
 def _named(name: str, told: Mapping[str, Reason]) -> Reason | None:
     return next((reason for prefix, reason in told.items() if name.startswith(prefix)), None)
 
