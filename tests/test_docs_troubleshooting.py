@@ -59,3 +59,18 @@ def test_every_column_of_the_manuals_table_has_its_section(cell: str) -> None:
 def test_every_statement_of_the_manual_is_said_where_it_belongs(statement: dict[str, str]) -> None:
     said = " ".join((ROOT / statement["where"]).read_text("utf-8").split())
     assert statement["words"] in said
+
+
+TABLES = [row for row in re.findall(r"^\|.*\|$", PAGE, re.MULTILINE) if not row.startswith("|---")]
+SAID = ("cannot answer", "never shown as delivered or read", "shows an error", "comes twice", "message is missing")
+
+
+def test_who_reads_one_row_alone_knows_what_to_look_at() -> None:
+    assert [row for row in TABLES if any(not cell.strip() for cell in row.strip("|").split("|"))] == []
+
+
+def test_what_people_say_leads_on_and_one_thing_has_one_name() -> None:
+    symptoms = PAGE.partition("| what people say |")[2].partition("\n\n")[0]
+    assert [words for words in SAID if words not in symptoms] == []
+    assert PAGE.count("third door") == 1, "where it is said what the private door is"
+    assert PAGE.index("`motion-gateway webhook show`") < PAGE.index("Sinch's console, ")
