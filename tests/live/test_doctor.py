@@ -295,8 +295,8 @@ def no_credentials(house: House) -> None:
 
 
 def unknown_name(house: House) -> None:
-    house.tables["server"]["public_url"] = "https://gateway.example.org"
-    pair(house, "gateway.example.org")
+    house.tables["server"]["public_url"] = "https://gateway-that-nobody-knows"
+    pair(house, "gateway-that-nobody-knows")
 
 
 def everybody(house: House) -> None:
