@@ -216,6 +216,15 @@ def _of_ours(settings: Settings) -> Iterator[None]:
         raise CommandError(f"server.state_dir {state} cannot be prepared: {error.strerror}{where}") from error
 
 
+def other_owner(settings: Settings, *, caller: int) -> str:
+    """Name the account that `state_dir` belongs to where `caller`, a user id, is neither that one nor root; else "".
+
+    One that belongs to root is nobody's: it was made so by mistake.
+    """
+    found = _found(settings.server.state_dir)
+    return "" if found is None or 0 in (caller, found.st_uid) or caller == found.st_uid else account(found.st_uid)[0]
+
+
 def whoami() -> str:
     """Name the account as which we run."""
     return account(os.geteuid())[0]

@@ -51,6 +51,11 @@ def test_the_worst_comes_first_and_what_two_have_found_is_said_once() -> None:
     assert [doctor.STATUSES[level] for level in Level] == [0, 0, 1, 2]
 
 
+def test_to_whom_the_gateways_files_are_closed_is_told_nothing_else() -> None:
+    stranger = complain("doctor.other_account", caller="ana", owner="motion-gateway")
+    assert doctor.complaints(doctor.examine(context(), [saying(BAD, ODD), saying(stranger, name="two")])) == [stranger]
+
+
 def test_a_check_that_takes_too_long_is_left_behind_and_told() -> None:
     for_ever = threading.Event()
     stuck = Probe("stuck", "what never ends", (), lambda _context: iter([BAD] if for_ever.wait() else []), 0.01)

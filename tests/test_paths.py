@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,23 @@ def test_the_state_can_be_reached_and_not_listed(settings_file: File) -> None:
     paths.prepare(settings)
     modes = [oct(path.stat().st_mode & 0o7777) for path in (settings.server.state_dir, paths.run(settings))]
     assert modes == (["0o711", "0o2750"] if paths.worker_user() else ["0o711", "0o750"])
+
+
+@pytest.mark.parametrize(
+    ("caller", "expected"), [(0, False), (65534, True), (None, False)], ids=["root", "a stranger", "its own account"]
+)
+def test_whose_the_state_is_is_told_to_who_may_not_look_into_it(
+    tmp_path: Path, caller: int | None, *, expected: bool
+) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 65533, -1)
+    understood, owner = settings(server={"state_dir": str(tmp_path)}), tmp_path.stat().st_uid
+    told = paths.other_owner(understood, caller=owner if caller is None else caller)
+    assert told == (paths.account(owner)[0] if expected else "")
+
+
+def test_a_state_of_roots_is_nobodys() -> None:
+    assert paths.other_owner(settings(server={"state_dir": "/"}), caller=65534) == ""
 
 
 def test_a_state_that_cannot_be_prepared_is_told(settings_file: File, tmp_path: Path) -> None:

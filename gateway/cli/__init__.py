@@ -68,7 +68,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
     envvar="MOTION_GATEWAY_CONFIG",
     default=DEFAULT_CONFIG,
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
     help="The settings file; MOTION_GATEWAY_CONFIG names it too.",
 )
 @click.pass_context

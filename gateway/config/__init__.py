@@ -169,7 +169,11 @@ def _text(path: Path) -> str:
             "write the settings there, or name another file with --config or MOTION_GATEWAY_CONFIG",
         ) from error
     except (OSError, ValueError) as error:
-        raise _unusable(path, "cannot be read", "check its owner, mode and disk") from error
+        raise _unusable(
+            path,
+            "cannot be read",
+            "type `sudo` before the command; if that changes nothing, check its owner, mode and disk",
+        ) from error
 
 
 def _unusable(path: Path, complaint: str, remedy: str) -> SettingsError:

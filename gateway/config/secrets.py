@@ -152,7 +152,10 @@ def _unreadable(error: OSError) -> PydanticCustomError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return malformed("names a file that does not exist", "write the secret into that file, or correct the path")
     if isinstance(error, PermissionError):
-        return malformed("names a file we may not read", "give it to the account the gateway runs as, with mode 600")
+        return malformed(
+            "names a file we may not read",
+            "give it to the account the gateway runs as, with mode 600; to look, type `sudo` before the command",
+        )
     return malformed("names a file that cannot be read", "check that file and the disk it lies on")
 
 

@@ -63,9 +63,14 @@ def examine(
 
 
 def complaints(looked: Sequence[Looked]) -> list[Complaint]:
-    """List what was complained of, the worst first, each once; what another explains is left out."""
+    """List what was complained of, the worst first, each once; what another explains is left out.
+
+    Where one of them says that nothing can be seen, it is the only one.
+    """
     said = dict.fromkeys(one for each in looked for one in each.complaints)
     ids = {each.id for each in said}
+    if blinding := [each for each in said if each.id in complaint.BLINDING]:
+        return blinding
     left = [
         each for each in said if each.id not in complaint.rows() or ids.isdisjoint(complaint.rows()[each.id].behind)
     ]
@@ -151,6 +156,7 @@ _STATE = ("server.state_dir",)
 _OF_MOTION = ("url", "ca_file", "proxy", "username", "password", "api_key", "attachment_path")
 _MOTION = tuple(f"motion.{key}" for key in _OF_MOTION)
 CHECKS = (
+    Probe("account", "as whom this runs", ("server.state_dir",), surroundings.caller),
     Probe("settings", "the settings", (), settings),
     *map(_of, provision.LOOKS),
     Probe("secrets", "secrets", (), surroundings.secrets),

@@ -7,6 +7,7 @@ beside that is not known for certain.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,12 @@ MANY_KEYS = 3
 SOON_DAYS = 14  # whoever renews Motion's certificate has a week or two
 DAY_SECONDS = 86_400.0
 LOOKUP_SECONDS = 4.0
+
+
+def caller(context: Context) -> Iterator[Complaint]:
+    """Tell who is neither root nor the account of the gateway: most of what is looked at is closed to him."""
+    if owner := paths.other_owner(context.settings, caller=os.geteuid()):
+        yield complain("doctor.other_account", caller=paths.whoami(), owner=owner)
 
 
 def motion(context: Context) -> Iterator[Complaint]:
