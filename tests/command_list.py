@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from gateway.cli import Later, group
+from gateway.cli.manual import commands as commands
 from gateway.diagnosis import complaint
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"
 BEGIN, END = "<!-- made by `make commands` -->\n", "<!-- end of what is made -->\n"
 OF_LISTS = ("--connector", "--contact", "--message", "--since", "--most")
-NAME = "motion-gateway"
-
-
-def commands(command: click.Command = group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command that can be typed, by its words."""
-    command = command.loaded() if isinstance(command, Later) else command
-    if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from commands(below, (*path, name))
-    else:
-        yield " ".join((NAME, *path)), command
 
 
 def table() -> str:

@@ -216,6 +216,13 @@ SYSTEM = "/usr/local/lib/systemd/system"
 PLACED = {f"{SYSTEM}/{path.relative_to(FOLDER)}" for path in FOLDER.rglob("*") if path.is_file()}
 PLACED |= {f"/usr/local/lib/{kind}.d/motion-gateway.conf" for kind in ("sysusers", "tmpfiles")}
 PLACED |= {"/etc/logrotate.d/motion-gateway"}
+MADE = (
+    "share/bash-completion/completions/motion-gateway",
+    "share/fish/vendor_completions.d/motion-gateway.fish",
+    "share/man/man1/motion-gateway.1",
+    "share/zsh/site-functions/_motion-gateway",
+)
+PLACED |= {f"/usr/local/{file}" for file in MADE}
 
 
 def test_the_files_of_another_release_go_with_ours_and_nobody_elses(tmp_path: Path) -> None:

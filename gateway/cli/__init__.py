@@ -166,7 +166,9 @@ class _Moment(click.ParamType[float]):
 MOST = 10_000  # that a list shows at once
 NUMBER = click.IntRange(0, 2**63 - 1)  # what the database can hold
 _OPTIONS: dict[str, Callable[[Command], Command]] = {
-    "connector": click.option("--connector", "connector_id", type=NUMBER, help="Only those of this connector."),
+    "connector": click.option(
+        "--connector", "connector_id", metavar="NUMBER", type=NUMBER, help="Only those of this connector."
+    ),
     "contact": click.option(
         "--contact", metavar="ID", help="Only those of this contact: its id, or the channel identity (the number)."
     ),
@@ -179,7 +181,12 @@ _OPTIONS: dict[str, Callable[[Command], Command]] = {
         help='Only what came later: "2h" (s, m, h, d) ago, or a date, with a time or without.',
     ),
     "most": click.option(
-        "--most", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many, newest first."
+        "--most",
+        metavar="NUMBER",
+        type=click.IntRange(1, MOST),
+        default=50,
+        show_default=True,
+        help="How many, newest first.",
     ),
     "json": click.option("--json", "as_json", is_flag=True, help="For programs."),
 }

@@ -24,7 +24,7 @@ from sandbox.connection import Request, Route, exchange
 from tests.live.house import ACCOUNT, House, opened
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
-from tests.test_deploy import PLACED, strangers
+from tests.test_deploy import MADE, PLACED, strangers
 from tests.units import COMMON, FOLDER, PROGRAM, ROOT, SERVICES, Unit, in_order
 
 AS_ROOT = os.geteuid() == 0
@@ -92,6 +92,20 @@ def test_what_is_installed_is_a_release_its_units_and_an_example_of_the_settings
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     found = {re.sub(r"[_.]", "-", re.split(r"==| @ ", line)[0].lower()) for line in told.stdout.splitlines()}
     assert found <= pinned | {"pip", "motion-gateway"}
+
+
+def test_a_release_brings_completion_for_each_shell_and_a_page_of_the_manual(root: Path) -> None:
+    release = (root / "opt/motion-gateway/current").resolve()
+    for file in MADE:
+        assert (root / "usr/local" / file).readlink() == Path("/opt/motion-gateway/current", file)
+    bash, _fish, page, _zsh = (release / file for file in MADE)
+    assert [file for file in MADE if "motion" not in (release / file).read_text()] == []
+    said = subprocess.run(
+        ["bash", "-c", f". {bash}; complete -p motion-gateway"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert said.stdout == "complete -o nosort -F _motion_gateway_completion motion-gateway\n"
+    done = subprocess.run(["groff", "-ww", "-man", "-Tascii", "-z", page], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_nginx_is_told_the_same_by_what_is_installed_and_by_the_checkout(
