@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 GONE = "\N{REPLACEMENT CHARACTER}"
 GAP = 2  # blanks between columns
 BELOW = " " * 8  # before what stands below a row
+SPANS = (("day", 86400), ("hour", 3600), ("minute", 60))  # in seconds
 
 
 def text(given: str, *, instead: str = GONE) -> str:
@@ -27,6 +28,17 @@ def whom(contact_id: str, identity: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Count in words: "no errors", "1 error", "2 errors"."""
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """Say a time in the largest unit that it fills."""
+    unit, size = next((known for known in SPANS if seconds >= known[1]), ("second", 1))
+    return counted(round(seconds / size), unit)
+
+
+def ago(seconds: float) -> str:
+    """Say how long ago something was; of another clock it may be yet to come."""
+    return f"{span(seconds)} ago" if seconds >= 1 else "just now"
 
 
 def table(

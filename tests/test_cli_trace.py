@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway import printable
 from gateway.cli import group, written
 from gateway.clock import WallClock
 from gateway.delivery import claims
@@ -49,13 +50,15 @@ def run(file: Path, spool: Database) -> Callable[..., Result]:
 def test_a_story_is_told_line_by_line_and_ends_with_why_and_what_to_do(run: Callable[..., Result]) -> None:
     said = run("+49 170", "123 45 67")
     assert said.exit_code == 0
+    old = printable.ago(WallClock().now() - NOW)
     assert said.output.splitlines() == [
         "Contact c1 (+49…67), connector 7",
+        f"The newest is of {written(NOW)}, {old}.",
         "",
         f"{written(NOW)[:10]} (UTC{written(NOW)[19:]})",
         f" {written(NOW)[11:19]}  customer     writes (a message): message M1; event 1; Motion has it (200)",
         "",
-        f" Result  Motion has event 1 since {written(NOW)}.",
+        f" Result  Motion has event 1 since {written(NOW)}. ({old})",
         " Do      If no agent sees it, look at Motion: open interactions (as admin), the agents and the queue of the "
         "account.",
     ]
@@ -98,11 +101,30 @@ def test_of_what_nobody_knows_it_says_where_it_looked_and_what_was_turned_away(
     said = run("event", "99")
     assert said.exit_code == 1
     assert said.output.startswith("Nothing is known of 99 as event.\nLooked through 2 events, the oldest of ")
-    assert " conversation  Sinch's id of a conversation\n" in said.output
+    assert "What can be asked for" not in said.output
+    assert " conversation  Sinch's id of a conversation\n" in run("nobody").output
     assert "1 time, door ingress: signature wrong (7). Type the same secret" in said.output
     assert "5550100" not in run("+1 212 555 01 00").output
     found = json.loads(run("nobody", "--json").output)
     assert (found["stories"], found["searched"]["events"]) == ([], 2)
+
+
+def test_where_nothing_was_turned_away_it_says_so_and_what_to_look_at_next(run: Callable[..., Result]) -> None:
+    assert "\nNothing was turned away in the last day. If a customer wrote it, " in run("event", "99").output
+    told = run("https://gateway.example.com/a/1", "--since", "2h").output
+    assert "\nNothing was turned away since 20" in told
+    assert told.endswith("Motion's account with `motion-gateway config show`.\n")
+
+
+def test_of_what_is_older_than_asked_for_it_says_how_much_and_how_old(run: Callable[..., Result]) -> None:
+    said = run(NUMBER, "--since", "2m")
+    assert said.exit_code == 1
+    assert said.output.startswith("Nothing of +49…67 since 20")
+    assert f"; before that 1 event, the last at {written(NOW)}. Leave out --since.\n" in said.output
+    assert json.loads(run(NUMBER, "--since", "2m", "--json").output)["before"] == {
+        "stories": 1,
+        "last_at": written(NOW),
+    }
 
 
 def test_what_is_asked_may_come_from_standard_input(file: Path, spool: Database) -> None:

@@ -49,15 +49,15 @@ def trace(
     with opened_spool(invocation) as spool:
         if reveal:
             look(spool, "the phone numbers of a trace", process="trace")
-        tracer = Tracer(settings, spool, now=telling.now, since=since or 0.0, most=most)
-        found = tracer.find(question)
-        searched = None if found else tracer.searched()
-        refused = [] if found else tracer.turned_away(since=telling.now - LATELY_SECONDS)
+        lately, ever = (Tracer(settings, spool, now=telling.now, since=of, most=most) for of in (since or 0.0, 0.0))
+        found = lately.find(question)
+        before = ever.find(question) if since and not found else []
+        nothing = None if found else _look_around(question, lately, before, now=telling.now, since=since)
     if as_json:
-        unknown = {} if searched is None else _unknown_for_programs(searched, refused)
+        unknown = nothing.for_programs() if nothing else {}
         cli.print_json({"stories": [telling.for_programs(about) for about in found]} | unknown)
     else:
-        lines = telling.stories(found) if searched is None else _unknown(question, searched, refused)
+        lines = nothing.lines() if nothing else telling.stories(found)
         click.echo("\n".join(telling.shown(line) for line in lines))
     click.get_current_context().exit(0 if found else UNKNOWN)
 
@@ -112,6 +112,8 @@ class _Telling:
                 f"--most {earlier + self.most} tells all" if earlier + self.most <= cli.MOST else "--since tells more"
             )
             yield from _wrapped(f"The newest part; {earlier} more before it: {more}.")
+        if about.kind in material.GO_ON and about.newest_at:
+            yield from _wrapped(f"The newest is of {cli.written(about.newest_at)}, {self._ago(about.newest_at)}.")
         for day, of_day in groupby(newest, key=lambda moment: _day(moment.at)):
             yield from ("", day)
             for moment in of_day:
@@ -119,7 +121,22 @@ class _Telling:
                 yield from _wrapped(moment.says, head=head)
         for one in conclusion.conclude(about, now=self.now):
             yield ""
-            yield from _concluded(one, dated=about.kind in material.GO_ON)
+            yield from self._concluded(one, dated=about.kind in material.GO_ON)
+
+    def _concluded(self, one: fate.Conclusion, *, dated: bool) -> Iterator[str]:
+        beside = [f"{one.times} times, the last {cli.written(one.at)}"] if one.times > 1 else []
+        if dated and not beside and cli.written(one.at) not in one.sentence:
+            beside = [cli.written(one.at)]
+        told = ", ".join((*beside, self._ago(one.at)))
+        yield from _wrapped(f"{one.sentence} ({told})", head=" Result  " if one.fine else " Why     ")
+        if one.remedy:
+            yield from _wrapped(one.remedy, head=" Do      ")
+        if one.who and not one.fine:
+            code = f"; code {one.code}" if one.code else ""
+            yield from _wrapped(f"{reasons.who(one.who)}{code}", head=" Who     ")
+
+    def _ago(self, at: float) -> str:
+        return printable.ago(self.now - at)
 
     def _title(self, about: material.Material) -> str:
         whom, accounts = self._contacts(about), [f"connector {number}" for number in about.connectors]
@@ -135,18 +152,6 @@ class _Telling:
             for contact_id, identity in about.contacts
             for told in [(identity if self.reveal else story.number(identity)) if identity else ""]
         ]
-
-
-def _concluded(one: fate.Conclusion, *, dated: bool) -> Iterator[str]:
-    times = f" ({one.times} times, the last {cli.written(one.at)})" if one.times > 1 else ""
-    if dated and not times and cli.written(one.at) not in one.sentence:
-        times = f" ({cli.written(one.at)})"
-    yield from _wrapped(f"{one.sentence}{times}", head=" Result  " if one.fine else " Why     ")
-    if one.remedy:
-        yield from _wrapped(one.remedy, head=" Do      ")
-    if one.who and not one.fine:
-        code = f"; code {one.code}" if one.code else ""
-        yield from _wrapped(f"{reasons.who(one.who)}{code}", head=" Who     ")
 
 
 def _day(at: float) -> str:
@@ -166,34 +171,77 @@ def _wrapped(text: str, *, head: str = "") -> list[str]:
     return lines or [head.rstrip()]
 
 
-def _unknown(question: asked.Question, searched: Searched, refused: Sequence[Turned]) -> Iterator[str]:
-    since = f", the oldest of {cli.written(searched.oldest_at)}" if searched.oldest_at else ""
-    word = "this link" if question.link else story.number(question.phone.whole[0]) if question.phone else question.word
-    events = printable.counted(searched.events, "event")
-    sends, files = printable.counted(searched.sends, "send"), printable.counted(searched.attachments, "attachment")
-    yield from _wrapped(f"Nothing is known of {word}{f' as {question.kind}' if question.kind else ''}.")
-    yield from _wrapped(
-        f"Looked through {events}{since}, {sends} and {files}, by ids, numbers, contacts, requests and references, and "
-        "through the bodies of callbacks. What was turned away is no event."
-    )
-    if question.may_be_logged:
-        yield from _wrapped(f"Of other requests the log alone tells: `journalctl -u 'motion-gateway*' -g {word}`")
-    yield from ("", "What can be asked for:")
-    for name, says in asked.KINDS.items():
-        yield from _wrapped(says, head=f" {name:<14}")
-    if refused:
-        yield from ("", "Turned away in the last day, the latest first; it may be among these:")
-    for row in refused[: conclusion.MOST]:
-        about, times = f" ({row.about})" if row.about else "", printable.counted(row.count, "time")
-        says = f"{times}, door {row.door}: {row.reason}{about}. {_remedy(row)}"
-        yield from _wrapped(says, head=f" {cli.written(row.last_at)}  ")
+@dataclass(frozen=True)
+class _Nothing:
+    """What is told where nothing was found: what there is from before, who was turned away, and what to do next."""
+
+    question: asked.Question
+    since: float | None
+    searched: Searched
+    refused: Sequence[Turned]
+    refused_since: float
+    before: Sequence[material.Material]
+
+    def lines(self) -> Iterator[str]:
+        phone = self.question.phone
+        word = "this link" if self.question.link else story.number(phone.whole[0]) if phone else self.question.word
+        if self.before and self.since:
+            counts = " and ".join(about.counted for about in self.before)
+            last = f", the last at {self._last_before}" if self._last_before else ""
+            began = f"Nothing of {word} since {cli.written(self.since)}"
+            yield from _wrapped(f"{began}; before that {counts}{last}. Leave out --since.")
+        else:
+            yield from self._unknown(word)
+        yield from self._turned_away()
+
+    def for_programs(self) -> dict[str, object]:
+        rows = [cli.for_programs(row) | {"remedy": _remedy(row)} for row in self.refused]
+        before = {"stories": len(self.before), "last_at": self._last_before}
+        return {"searched": cli.for_programs(self.searched), "turned_away": rows, "before": before}
+
+    @property
+    def _last_before(self) -> str | None:
+        last = max((about.newest_at or 0.0 for about in self.before), default=0.0)
+        return cli.written(last) if last else None
+
+    def _unknown(self, word: str) -> Iterator[str]:
+        searched, kind = self.searched, self.question.kind
+        since = f", the oldest of {cli.written(searched.oldest_at)}" if searched.oldest_at else ""
+        events = printable.counted(searched.events, "event")
+        sends, files = printable.counted(searched.sends, "send"), printable.counted(searched.attachments, "attachment")
+        yield from _wrapped(f"Nothing is known of {word}{f' as {kind}' if kind else ''}.")
+        yield from _wrapped(
+            f"Looked through {events}{since}, {sends} and {files}, by ids, numbers, contacts, requests and references, "
+            "and through the bodies of callbacks. What was turned away is no event."
+        )
+        if self.question.may_be_logged:
+            yield from _wrapped(f"Of other requests the log alone tells: `journalctl -u 'motion-gateway*' -g {word}`")
+        if not self.question.is_understood:
+            yield from ("", "What can be asked for:")
+            for name, says in asked.KINDS.items():
+                yield from _wrapped(says, head=f" {name:<14}")
+
+    def _turned_away(self) -> Iterator[str]:
+        when = f"since {cli.written(self.refused_since)}" if self.since == self.refused_since else "in the last day"
+        yield ""
+        if self.refused:
+            yield from _wrapped(f"Turned away {when}, the latest first; it may be among these:")
+        else:
+            yield from _wrapped(f"Nothing was turned away {when}. {self.question.next_step}")
+        for row in self.refused[: conclusion.MOST]:
+            about, times = f" ({row.about})" if row.about else "", printable.counted(row.count, "time")
+            says = f"{times}, door {row.door}: {row.reason}{about}. {_remedy(row)}"
+            yield from _wrapped(says, head=f" {cli.written(row.last_at)}  ")
+
+
+def _look_around(
+    question: asked.Question, tracer: Tracer, before: Sequence[material.Material], *, now: float, since: float | None
+) -> _Nothing:
+    """Look for who was turned away lately."""
+    day = max(now - LATELY_SECONDS, since or 0.0)
+    return _Nothing(question, since, tracer.searched(), tracer.turned_away(since=day), day, before)
 
 
 def _remedy(row: Turned) -> str:
     meaning = reasons.explain(row.reason)
     return meaning.remedy if meaning else ""
-
-
-def _unknown_for_programs(searched: Searched, refused: Sequence[Turned]) -> dict[str, object]:
-    rows = [cli.for_programs(row) | {"remedy": _remedy(row)} for row in refused]
-    return {"searched": cli.for_programs(searched), "turned_away": rows}

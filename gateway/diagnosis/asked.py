@@ -35,6 +35,11 @@ LINKS: dict[str, str] = {
     Reason.LINK_EXPIRED: "This link has ended",
     Reason.LINK_REVOKED: "This link was revoked",
 }
+NOT_ASKED_FOR = (
+    "Motion did not ask the gateway for it: compare Base URL and proxy URL in Motion's account with "
+    "`motion-gateway config show`."
+)
+NOT_BROUGHT = "If a customer wrote it, see whether Sinch is to bring messages here: `motion-gateway webhook show`."
 LONGEST = 4096  # of what may be asked: a link has its token
 FEWEST_DIGITS, MOST_DIGITS = 6, 20  # of a phone number, and of an identity on another channel
 
@@ -87,6 +92,17 @@ class Question:
     def may_be_logged(self) -> bool:
         """Whether it looks like a request id: of what is neither an event nor a send the log alone tells."""
         return self.kind == "request" or _REQUEST.fullmatch(self.word) is not None
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether it was said what it is, or its spelling tells what it may be."""
+        spelled = _ULID.fullmatch(self.word.lower()) or self.may_be_logged or self.word.startswith("mg-")
+        return bool(self.kind or self.number is not None or self.phone or self.link or spelled)
+
+    @property
+    def next_step(self) -> str:
+        """Say what to look at where nothing is known of it, nor of anybody who was turned away."""
+        return NOT_ASKED_FOR if self.link or self.kind == "attachment" else NOT_BROUGHT
 
     def may_be(self, *kinds: str) -> bool:
         """Whether it may be one of these, by what was said."""

@@ -20,7 +20,6 @@ from gateway.store.reports import Filed
 
 MOST = 5
 TWICE = "Nothing. If it happens often, the app at Sinch has two webhooks that lead here: keep one."
-SPANS = (("day", 86400), ("hour", 3600), ("minute", 60))
 AS_WHAT = {
     VerdictKind.NATIVE: "WhatsApp takes {name} as it is",
     VerdictKind.LINK: "The customer gets a link to {name}",
@@ -100,7 +99,7 @@ def _of_event(kept: Kept, material: Material) -> Iterator[Conclusion]:
 def _of_delivered(kept: Kept) -> Conclusion:
     record, at = kept.record, kept.record.settled_at or kept.record.accepted_at
     late = at - record.accepted_at
-    after = f", {_span(late)} after it came" if late >= 1 else ""
+    after = f", {printable.span(late)} after it came" if late >= 1 else ""
     before = f"; before that: {record.history[-1].outcome}" if record.history else ""
     if odd := reasons.explain(record.outcome):
         return meant(
@@ -175,8 +174,3 @@ def _of_turned(material: Material) -> Iterator[Conclusion]:
             times = printable.counted(row.count, "time")
             sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}."
             yield meant(row.last_at, sentence, reasons.explain(row.reason), row.reason)
-
-
-def _span(seconds: float) -> str:
-    unit, size = next((span for span in SPANS if seconds >= span[1]), ("second", 1))
-    return printable.counted(round(seconds / size), unit)

@@ -100,6 +100,18 @@ class Material:
         return min(moments, default=None)
 
     @property
+    def newest_at(self) -> float | None:
+        """When the last of it came, or was sent."""
+        moments = [*(kept.record.accepted_at for kept in self.events), *(sent.started_at for sent in self.sends)]
+        return max(moments, default=None)
+
+    @property
+    def counted(self) -> str:
+        """Say of how much it is the material."""
+        number = len(self.events) + len(self.sends) + self.earlier
+        return f"{number} events and sends" if self.sends else printable.counted(number, "event")
+
+    @property
     def blame_files_at(self) -> list[float]:
         """When it was reported that a message failed for what may be its file, which is not known."""
         known = {sent.message_id for sent in self.sends if sent.attachments}
