@@ -180,6 +180,14 @@ def test_a_run_that_is_to_tell_nobody_does_not_look(settings_file: Callable[...,
     assert (done.exit_code, done.output.startswith("Nobody is told")) == (0, True)
 
 
+@pytest.mark.parametrize("broken", ["[server", '[notify]\ncommand = "mail"\n'], ids=["no TOML", "a wrong setting"])
+def test_the_unit_fails_where_the_settings_let_nobody_be_told(tmp_path: Path, broken: str) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(broken)
+    done = CliRunner().invoke(group, ["--config", str(file), "doctor", "--notify"])
+    assert done.exit_code == 3, "systemd takes 1 and 2 for a run that went well"
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a command without its path": ({"command": "mail -s x root"}, "the whole path"),
     "a quote without its end": ({"command": "/bin/x 'y"}, "without its end"),

@@ -19,7 +19,7 @@ from gateway import clock, printable, telemetry
 from gateway.cli import UNCUT, WRONG, Invocation, options, print_json, progress
 from gateway.diagnosis import doctor as physician
 from gateway.diagnosis.complaint import Complaint, Context, Level
-from gateway.errors import CommandError, SettingsError
+from gateway.errors import SettingsError, told
 
 UNDELIVERED = 3  # the exit status where somebody could not be told
 NOBODY = ("command", "url", "ping_url")
@@ -45,10 +45,11 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     try:
         part = invocation.part()
     except SettingsError as error:
-        if not as_json:
-            raise
-        print_json(_for_programs([], [*map(physician.of_problem, error.problems)]))
-        click.get_current_context().exit(WRONG)
+        if as_json:
+            print_json(_for_programs([], [*map(physician.of_problem, error.problems)]))
+        else:
+            click.echo(told(error), err=True)
+        click.get_current_context().exit(UNDELIVERED if notify else WRONG)
     if notify and not _may_tell(part):
         return
     # A timer, which tells others, has nobody who watches.
@@ -66,11 +67,12 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
 
 
 def _may_tell(part: PartialSettings) -> bool:
-    """Whether somebody is named. Raises CommandError where that is not understood, or could not be kept."""
+    """Whether somebody is named. Leaves with UNDELIVERED where that is not understood, or could not be kept."""
     from gateway.diagnosis import notices
 
     if not part.knows("server.state_dir", *(f"notify.{key}" for key in NOBODY)):
-        raise CommandError("the settings are wrong; nobody was told. `motion-gateway doctor` says how")
+        click.echo("Nobody was told, for the settings are wrong: `motion-gateway doctor` says how.", err=True)
+        click.get_current_context().exit(UNDELIVERED)
     if not notices.is_wanted(part.settings):
         click.echo("Nobody is told: neither notify.command nor notify.url nor notify.ping_url is set.")
         return False
