@@ -107,14 +107,15 @@ for command in (
     group.add_command(command)
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their titles: on a screen as wide as that is, for a program a line for each row."""
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, none: str = "") -> None:
+    """Print rows under their titles, on a screen as wide as that is, for a program a line for each; or say `none`."""
     from rich.cells import cell_len
 
     from gateway import printable
 
     told = [[printable.text(cell) for cell in row] for row in rows]
-    for line in printable.table(titles, told, columns=columns(), measure=cell_len):
+    table = printable.table(titles, told, columns=columns(), measure=cell_len)
+    for line in table if told or not none else [none]:
         click.echo(line)
 
 

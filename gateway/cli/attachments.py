@@ -12,7 +12,7 @@ import click
 from gateway import services, telemetry
 from gateway.attachments import decision, fetch
 from gateway.cli import Invocation, options, print_facts, print_json, print_table, reasons, unfinished, written
-from gateway.cli.spool import opened_spool
+from gateway.cli.spool import nothing, opened_spool
 from gateway.clock import WallClock
 from gateway.config import Settings
 from gateway.errors import CommandError
@@ -45,7 +45,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
         print_json([_all_of(record, verdict) for record, verdict in found])
         return
     titles = ("attachment", "type", "size", "verdict", "file", "fetches", "links until", "trouble", "who acts")
-    print_table(titles, [_row(record, verdict) for record, verdict in found])
+    print_table(titles, [_row(record, verdict) for record, verdict in found], none=nothing("attachments", **chosen))
 
 
 @attachments.command()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gateway.cli import Invocation, for_programs, options, print_json, print_table, written
-from gateway.cli.spool import opened_spool
+from gateway.cli.spool import nothing, opened_spool
 from gateway.store import audit as deeds
 
 
@@ -25,14 +25,15 @@ def audit() -> None:
 @click.option("--who", metavar="NAME", help="Only what was done by, or as, this account of the machine.")
 @options("since", "most", "json")
 @click.pass_obj
-def list_(invocation: Invocation, /, *, since: float | None, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of `listed`
+def list_(invocation: Invocation, /, *, since: float | None, most: int, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of `listed`
     """Show what was done, the newest first: when, by whom behind sudo, as which account, and to what."""
     with opened_spool(invocation) as spool:
-        found = deeds.listed(spool, since=since or 0.0, **chosen)
+        found = deeds.listed(spool, since=since or 0.0, most=most, **chosen)
     if as_json:
         print_json([for_programs(deed, at=written(deed.at)) for deed in found])
         return
-    print_table(("at", "who", "as", "action", "about"), [_row(deed) for deed in found])
+    titles = ("at", "who", "as", "action", "about")
+    print_table(titles, [_row(deed) for deed in found], none=nothing("records", since=since, **chosen))
 
 
 def _row(deed: deeds.Deed) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons
-from gateway.cli.spool import opened_spool
+from gateway.cli.spool import from_when, opened_spool
 from gateway.diagnosis import experience, readiness
 from gateway.diagnosis import exposure as reachable
 from gateway.store import turned_away as ring
@@ -76,7 +76,9 @@ def list_(invocation: Invocation, *, connector_id: int | None, since: float | No
         return
     columns = {"last": "last_at", "first": "first_at", "who acts": "who"}
     titles = ("count", "door", "reason", "about", "last", "first", "address", "who acts", "remedy")
-    print_table(titles, [[str(row[columns.get(title, title)]) for title in titles] for row in told])
+    whom = "" if connector_id is None else f" about connector {connector_id}"
+    none = f"Nothing{whom} was turned away{from_when(since)}."
+    print_table(titles, [[str(row[columns.get(title, title)]) for title in titles] for row in told], none=none)
 
 
 def _who(row: ring.Turned) -> str:

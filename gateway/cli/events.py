@@ -11,7 +11,7 @@ import click
 
 from gateway import cli, printable, store, telemetry
 from gateway.cli import NUMBER, Invocation, options, progress, reasons, unfinished, written
-from gateway.cli.spool import look, opened_spool
+from gateway.cli.spool import look, nothing, opened_spool
 from gateway.clock import WallClock
 from gateway.delivery import claims, records
 from gateway.errors import CommandError
@@ -41,7 +41,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     if as_json:
         cli.print_json({"events": [_all_of(record) for record in found], "counts": counts})
         return
-    cli.print_table(_TITLES, [_row(record) for record in found])
+    cli.print_table(_TITLES, [_row(record) for record in found], none=nothing("events", **chosen))
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 

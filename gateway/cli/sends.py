@@ -9,7 +9,7 @@ import click
 
 from gateway import printable
 from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons, written
-from gateway.cli.spool import opened_spool
+from gateway.cli.spool import nothing, opened_spool
 from gateway.clock import WallClock
 from gateway.outbound import record, window
 from gateway.store import Choice, reports
@@ -34,7 +34,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
         print_json([_all_of(sent) for sent in found])
         return
     titles = ("send", "started", "connector", "kind", "outcome", "code", "window", "fate", "who acts", "message id")
-    print_table(titles, [_row(sent) for sent in found])
+    print_table(titles, [_row(sent) for sent in found], none=nothing("sends", **chosen))
 
 
 @sends.command()

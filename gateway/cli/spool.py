@@ -1,4 +1,4 @@
-"""`migrate` and `spool backup`: the spool as a file; and the way to it for all commands."""
+"""`migrate` and `spool backup`: the spool as a file; for all, the way to it, and what an empty list says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gateway import paths, services, telemetry
-from gateway.cli import Invocation, progress, unfinished
+from gateway.cli import Invocation, progress, unfinished, written
 from gateway.clock import WallClock
 from gateway.store import audit
 from gateway.store.backup import back_up
@@ -79,3 +79,14 @@ def look(spool: Database, about: str, *, process: str) -> None:
     telemetry.configure(process)
     if not audit.kept_look(spool, audit.deed(audit.Action.LOOK, about, now=WallClock().now())):
         click.echo("This look could not be kept in the spool: the line above tells of it, and why.", err=True)
+
+
+def nothing(noun: str, *, since: float | None = None, **chosen: object) -> str:
+    """Say that a list of these is empty, or what was chosen of it, and since when."""
+    such = "such " if any(value is not None for value in chosen.values()) else ""
+    return f"No {such}{noun}{from_when(since)}."
+
+
+def from_when(since: float | None) -> str:
+    """Say what --since has chosen; "" where it was not used."""
+    return f" since {written(since)}" if since else ""
