@@ -23,6 +23,8 @@ def seen_on_a_terminal(*, wanted: bool = True) -> str:
     with open(theirs, "w") as terminal, redirect_stderr(terminal):  # noqa: PTH123 - a descriptor
         with progress.shown("Copying", wanted=wanted) as tell:
             tell("Copying the spool", 50, 100)
+            tell("Copying the spool", 100, 100)
+            tell("Proving the copy")
         terminal.write("(end)")
         terminal.flush()
         said = ""
@@ -46,14 +48,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 def test_on_a_terminal_a_bar_says_what_is_done_and_goes(terminal: Callable[..., str]) -> None:
     said = terminal()
-    assert "Copying the spool" in said
+    assert re.search(r"[\u2801-\u28ff]\x1b\[0m Proving the copy", said)  # it goes on turning
     assert COLOUR.search(said)
     assert said.endswith("\x1b[2K")  # the line is empty again
 
 
 def test_no_colour_where_none_is_wanted_and_no_bar_where_nothing_can_move(terminal: Callable[..., str]) -> None:
     plain = terminal(NO_COLOR="1")
-    assert ("Copying the spool" in plain, COLOUR.search(plain)) == (True, None)
+    assert ("Proving the copy" in plain, COLOUR.search(plain)) == (True, None)
     assert terminal(TERM="dumb") == ""
     assert terminal(wanted=False) == ""
 

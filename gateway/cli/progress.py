@@ -10,9 +10,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 FIRST_SECONDS, NEXT_SECONDS = 2.0, 10.0  # before the first line, and between two
 
@@ -33,8 +37,8 @@ def shown(what: str, *, wanted: bool = True) -> Iterator[Tell]:
         if screen.is_interactive:
             words = (progress.SpinnerColumn(), progress.TextColumn("{task.description}", markup=False))
             with progress.Progress(*words, progress.BarColumn(), console=screen, transient=True) as bar:
-                task = bar.add_task(what, total=None)
-                yield lambda what, done=0, whole=None: bar.update(task, description=what, completed=done, total=whole)
+                bar.add_task(what, total=None)
+                yield partial(_move, bar)
             return
     lines, ended = Lines(what), threading.Event()
     if wanted:
@@ -43,6 +47,16 @@ def shown(what: str, *, wanted: bool = True) -> Iterator[Tell]:
         yield lines.tell
     finally:
         ended.set()
+
+
+def _move(bar: Progress, what: str, done: float = 0, whole: float | None = None) -> None:
+    """Bring the bar to where the work is; a bar that had an end never loses it, so another one takes its place."""
+    [task] = bar.task_ids
+    if whole is not None:
+        bar.update(task, description=what, completed=done, total=whole)
+    else:
+        bar.remove_task(task)
+        bar.add_task(what, total=None)
 
 
 class Lines:
