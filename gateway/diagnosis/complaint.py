@@ -89,8 +89,9 @@ def of_certificate(finding: CertificateFinding, *, setting: str, level: Level) -
 
 def unusable(reason: str) -> Complaint:
     """Say why the spool cannot be used, for a reason that the store gives."""
-    remedy = REMEDIES.get(reason, "look it up in docs/logs.md, among the reasons of the spool")  # type: ignore[call-overload]
-    return complain("spool.unavailable", reason=reason, remedy=remedy)
+    said, _, mends = reason.partition("; ")  # some have their remedy with them
+    remedy = REMEDIES.get(reason, mends)  # type: ignore[call-overload]
+    return complain("spool.unavailable", reason=said, remedy=remedy or "look it up in docs/logs.md")
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,10 @@ class Context:
 
     @functools.cached_property
     def spool(self) -> Database:
-        """Give the spool; nothing is opened before it is asked."""
-        return Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
+        """Give the spool. Raises SpoolUnavailable where its schema is not that of this release: nobody need ask it."""
+        spool = Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
+        spool.require_latest()
+        return spool
 
     def ask(self, statement: str, **values: object) -> list[Any]:
         """Ask the spool, by the name of a statement. Raises SpoolUnavailable."""

@@ -73,7 +73,6 @@ def spool(context: Context) -> Iterator[Complaint]:
     if not path.exists():
         yield complain("spool.missing", path=path)
         return
-    context.spool.require_latest()
     context.spool.hold()
     context.spool.require_in_place()
     if large := context.spool.large_log_bytes:
