@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway import paths
+from gateway.cli import written
+from gateway.cli.doctor import PAGE, last
 from gateway.config import validation
-from gateway.diagnosis import traffic
+from gateway.diagnosis import experience, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from gateway.ingress import events, intake
 from gateway.outbound import record
@@ -17,6 +19,8 @@ from tests import spool_samples
 from tests.config_samples import account, document
 from tests.service_samples import NOW
 from tests.spool_samples import accept, callback, draft, reported
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture
@@ -42,6 +46,25 @@ def test_motion_that_calls_sinch_directly_is_told_by_the_reports_on_what_never_c
     assert ids(traffic.calls(kept)) == [("sinch.motion_direct", Level.WARNING)]
     record.begin(kept.spool, draft(), now=NOW - 60)
     assert ids(traffic.calls(kept)) == []
+
+
+def test_all_may_be_well_and_nobody_come_so_it_is_told_when_each_came_last(kept: Context) -> None:
+    def said() -> str:
+        return last(experience.heard(kept), kept.settings, now=NOW)
+
+    assert said().startswith("Last from Sinch: nothing is kept; last from Motion: nothing is kept. Too long")
+    accept(kept.spool, nonce="n1", now=NOW - 180)
+    record.begin(kept.spool, draft(), now=NOW - 7200)
+    assert said() == (
+        f"Last from Sinch {written(NOW - 180)}, 3 minutes ago; last from Motion {written(NOW - 7200)}, 2 hours ago. "
+        f"Too long ago? {PAGE}"
+    )
+    assert "## Messages do not reach Motion\n" in (DOCS / "troubleshooting.md").read_text("utf-8")
+
+
+def test_of_motion_nothing_is_told_where_its_calls_do_not_come_by() -> None:
+    closed = validation.validate(document(), {}).settings
+    assert last(experience.Heard(NOW), closed, now=NOW).count("last from") == 0
 
 
 HOUR, WEEK = traffic.HOUR_SECONDS, traffic.WEEK_SECONDS

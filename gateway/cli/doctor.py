@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from gateway.config.validation import PartialSettings
 
 from gateway import clock, printable, telemetry
-from gateway.cli import UNCUT, WRONG, Invocation, options, print_json, progress
+from gateway.cli import UNCUT, WRONG, Invocation, options, print_json, progress, written
 from gateway.diagnosis import doctor as physician
+from gateway.diagnosis import experience
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from gateway.errors import SettingsError, told
 
 UNDELIVERED = 3  # the exit status where somebody could not be told
 NOBODY = ("command", "url", "ping_url")
+PAGE = "docs/troubleshooting.md, Messages do not reach Motion."
 WIDEST = 100  # columns: longer lines are hard to read
 INDENT = " " * 10  # below the level
 
@@ -46,22 +48,24 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
         part = invocation.part()
     except SettingsError as error:
         if as_json:
-            print_json(_for_programs([], [*map(physician.of_problem, error.problems)]))
+            print_json(_for_programs([], [*map(physician.of_problem, error.problems)], experience.Heard()))
         else:
             click.echo(told(error), err=True)
         click.get_current_context().exit(UNDELIVERED if notify else WRONG)
     if notify and not _may_tell(part):
         return
+    context = Context(part, clock.WallClock().now())
     # A timer, which tells others, has nobody who watches.
     with progress.shown("Looking", wanted=not as_json and (not notify or sys.stderr.isatty())) as tell:
-        looked = physician.examine(Context(part, clock.WallClock().now()), tell=_telling(tell))
+        looked = physician.examine(context, tell=_telling(tell))
     said, status = physician.complaints(looked), physician.STATUSES[physician.worst(physician.complaints(looked))]
     if as_json:
-        print_json(_for_programs(looked, said))
+        print_json(_for_programs(looked, said, experience.heard(context)))
     elif not notify:
         for complaint in said:
             click.echo("\n".join(_told(complaint)))
         click.echo(_summary(looked, said, seconds=clock.steady() - begun))
+        click.echo("\n".join(_lines(last(experience.heard(context), part.settings, now=context.now))))
     undelivered = notify and _notified(part.settings, looked)
     click.get_current_context().exit(UNDELIVERED if undelivered else status)
 
@@ -94,29 +98,42 @@ def _notified(settings: Settings, looked: Sequence[physician.Looked]) -> bool:
     return bool(failures)
 
 
-def _for_programs(looked: Sequence[physician.Looked], said: Sequence[Complaint]) -> dict[str, object]:
+def _for_programs(
+    looked: Sequence[physician.Looked], said: Sequence[Complaint], heard: experience.Heard
+) -> dict[str, object]:
     level = physician.worst(said)
     checks = [
         {"id": each.check.id, "what": each.check.what, "level": each.level, "seconds": round(each.seconds, 3)}
         for each in looked
     ]
     complaints = [vars(complaint) for complaint in said]
-    return {"fine": physician.STATUSES[level] == 0, "level": level, "complaints": complaints, "checks": checks}
+    last = {f"last_from_{name[:-3]}_at": at and written(at) for name, at in vars(heard).items()}
+    return {"fine": physician.STATUSES[level] == 0, "level": level, "complaints": complaints, "checks": checks} | last
 
 
 def _told(complaint: Complaint) -> Iterator[str]:
     """Write it on lines that a screen has room for; for a program the sentence is on one line, and so is the remedy."""
-    columns = min(WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else UNCUT
     yield f"{complaint.level:<{len(INDENT)}}{complaint.id}"
     for text in (complaint.sentence, f"do: {complaint.remedy}"):
-        yield from textwrap.wrap(
-            text,
-            columns,
-            initial_indent=INDENT,
-            subsequent_indent=INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from _lines(text, indent=INDENT)
+
+
+def _lines(text: str, *, indent: str = "") -> list[str]:
+    columns = min(WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else UNCUT
+    return textwrap.wrap(
+        text, columns, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def last(heard: experience.Heard, settings: Settings, *, now: float) -> str:
+    """Say when Sinch and Motion came here last: all may be well, and nobody come."""
+
+    def when(name: str, at: float | None) -> str:
+        return f"from {name} {written(at)}, {printable.ago(now - at)}" if at else f"from {name}: nothing is kept"
+
+    motion = when("Motion", heard.motion_at) if heard.motion_at or settings.server.has_outbound else ""
+    came = "; last ".join(filter(None, (when("Sinch", heard.sinch_at), motion)))
+    return f"Last {came}. Too long ago? {PAGE}"
 
 
 def _summary(looked: Sequence[physician.Looked], said: Sequence[Complaint], *, seconds: float) -> str:

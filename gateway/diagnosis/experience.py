@@ -14,6 +14,7 @@ from gateway import clock, paths, store
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import reasons
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
+from gateway.errors import SpoolUnavailable
 from gateway.ingress import signature
 from gateway.outbound import refusals
 from gateway.phrases import Finding, Reason
@@ -59,6 +60,25 @@ class Lately:
     state: str
     accepted_at: float
     findings: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """When Sinch called back last, and when Motion last asked at the private door to send; None: none is kept."""
+
+    sinch_at: float | None = None
+    motion_at: float | None = None
+
+
+def heard(context: Context) -> Heard:
+    """Tell when the others came here last; nothing of it where the spool cannot be asked."""
+    if not context.part.knows("server.state_dir"):
+        return Heard()
+    try:
+        found = (context.ask(name) for name in ("newest_accepted", "newest_sent"))
+        return Heard(*(rows[0][0] if rows else None for rows in found))
+    except SpoolUnavailable:  # which is complained of
+        return Heard()
 
 
 def lately(context: Context) -> list[Lately]:

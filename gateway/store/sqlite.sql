@@ -483,6 +483,10 @@ WHERE json_extract(header.value, '$[0]') = :header
 -- Where nothing is signed.
 SELECT accepted_at FROM event WHERE id = (SELECT max(id) FROM event)
 
+-- name: newest_sent
+-- Of what Motion asked to send.
+SELECT started_at FROM send WHERE id = (SELECT max(id) FROM send)
+
 -- name: came_in
 -- Of an account, in a time: as many as matter. Nonces are the only thing that is there by the time at which it came.
 SELECT count(*) FROM (
