@@ -53,7 +53,7 @@ TOLD = {
     "wrong-host": "sinch.webhook_elsewhere",
     "http": "sinch.webhook_astray",
     "two": "sinch.webhook_twice",
-    "full": "sinch.webhook_missing",
+    "full": "sinch.webhooks_full",
 }
 
 

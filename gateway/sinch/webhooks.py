@@ -27,6 +27,7 @@ TRIGGERS = (
     *("CONTACT_CREATE", "CONTACT_UPDATE", "CONTACT_DELETE", "CONTACT_MERGE", "CONTACT_IDENTITIES_DUPLICATION"),
     "RECORD_NOTIFICATION",
 )
+MOST = 5  # of one app (Sinch: Conversation API, callbacks)
 _MASKS = frozenset("*•")
 
 
@@ -154,7 +155,8 @@ def ranked(webhooks: Sequence[Webhook], want: Wanted) -> list[tuple[Aim, Webhook
 def wrongs(webhooks: Sequence[Webhook], want: Wanted) -> Iterator[Wrong]:
     """Find all that is wrong with the webhooks of an account's app."""
     if not (found := ranked(webhooks, want)):
-        yield Wrong(id="sinch.webhook_missing")
+        full = len(webhooks) >= MOST
+        yield Wrong(id="sinch.webhooks_full" if full else "sinch.webhook_missing", detail=str(len(webhooks)))
         return
     [(aim, main), *more] = found
     if aim is not Aim.OURS:
