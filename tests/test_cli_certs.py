@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway import certs
+from gateway import certs, config
 from gateway.certs import findings
 from gateway.cli import group
+from gateway.clock import WallClock
+from gateway.diagnosis import doctor, provision
+from gateway.diagnosis.complaint import Context, Level
 from gateway.errors import CommandError
 
 Settings = Callable[..., Path]
+LOCAL = ("gateway.test", "localhost")
 
 
 def run(config: Path, *arguments: str) -> Result:
@@ -34,6 +38,23 @@ def test_check_tells_warnings_with_status_1(settings_file: Settings) -> None:
     assert f"certs.self_signed: {findings.FINDINGS['certs.self_signed'].hint}\n" in found.stdout
     assert "fine     pair         the key belongs to the certificate\n" in found.stdout
     assert found.stdout.endswith("no errors, 1 warning.\n")
+
+
+TRIALS = {"gateway.test": [Level.NOTE], "localhost": [Level.NOTE], "gateway.example.com": [Level.WARNING]}
+
+
+@pytest.mark.parametrize(("host", "levels"), TRIALS.items())
+def test_of_one_of_ones_own_all_three_commands_say_the_same(
+    settings_file: Settings, host: str, levels: list[Level]
+) -> None:
+    path = settings_file(server={"public_url": f"https://{host}"})
+    run(path, "self-signed")
+    found = run(path, "check")
+    assert f"{levels[0]:<9}trust  " in found.stdout
+    assert (findings.IN_A_TRIAL in found.stdout, found.exit_code) == ((True, 0) if host in LOCAL else (False, 1))
+    context = Context(config.read(path, {}), WallClock().now())
+    assert [each.level for each in doctor.certificates(context)] == levels
+    assert len([*provision.certificates(context.settings)]) == (host not in LOCAL)
 
 
 def test_check_tells_errors_with_status_2(settings_file: Settings) -> None:

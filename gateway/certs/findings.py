@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-# `unknown`: it could not be judged, for a reason that is an error by itself.
-Level = Literal["fine", "unknown", "warning", "error"]
+# `unknown`: it could not be judged, for a reason that is an error by itself. `note`: nothing has to be done.
+Level = Literal["fine", "unknown", "note", "warning", "error"]
 
-EXIT_STATUSES: dict[Level, int] = {"fine": 0, "unknown": 0, "warning": 1, "error": 2}
+EXIT_STATUSES: dict[Level, int] = {"fine": 0, "unknown": 0, "note": 0, "warning": 1, "error": 2}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ _FOLDER = "Let nobody but its owner write there: chmod go-w."
 _FOR_TRIES = (
     "Sinch will not trust it. Good for trying things out; for Sinch get one from a public CA, such as certbot's."
 )
+
+IN_A_TRIAL = "In a trial this is as it should be. Sinch will not trust it: for Sinch get one from a public CA."
 
 FINDINGS: dict[str, Advice] = {
     "certs.certificate_unreadable": Advice(
@@ -103,6 +105,11 @@ def found(identifier: str, sentence: str) -> CertificateFinding:
     """Say what is wrong: `identifier` is one of FINDINGS, `sentence` what was seen."""
     advice = FINDINGS[identifier]
     return CertificateFinding(advice.level, sentence, identifier, advice.hint)
+
+
+def tried(finding: CertificateFinding) -> CertificateFinding:
+    """Say of what is wrong that it is right where things are tried out."""
+    return replace(finding, level="note", hint=IN_A_TRIAL)
 
 
 def fine(sentence: str) -> CertificateFinding:

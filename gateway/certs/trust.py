@@ -24,6 +24,7 @@ _SELF_SIGNED_LEAF = 18
 _SELF_SIGNED_IN_CHAIN = 19
 _ISSUER_NOT_FOUND = {2, 20, 21}
 
+FOR_TRIALS = ("certs.private_ca", "certs.self_signed")  # what nobody but Sinch minds
 _ANY_STRENGTH = "ALL:@SECLEVEL=0"
 _MOST_ROUNDS = 10  # a handshake has two
 
@@ -55,7 +56,8 @@ def root(asked: Subject) -> CertificateFinding:
     try:
         _shake_hands(asked, asked.target.roots)
     except ssl.SSLCertVerificationError as error:
-        return _finding(asked, error)
+        found = _finding(asked, error)
+        return findings.tried(found) if asked.target.is_for_trials and found.id in FOR_TRIALS else found
     except ssl.SSLError as error:
         return _refused(str(error.reason))
     return findings.fine("a client that trusts what this system trusts accepts the chain")

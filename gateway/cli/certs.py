@@ -90,8 +90,9 @@ def _as_text(rows: Sequence[Checked]) -> str:
         if row.finding.id:
             lines.append(f"{'':<22}{row.finding.id}: {row.finding.hint}")
     counts = Counter(row.finding.level for row in rows)
-    told = ", ".join(printable.counted(counts[level], level) for level in ("error", "warning"))
-    return "\n".join([*lines, f"{told}."])
+    told = [printable.counted(counts["error"], "error"), printable.counted(counts["warning"], "warning")]
+    told += [printable.counted(counts["note"], "note")] if counts["note"] else []
+    return "\n".join([*lines, f"{', '.join(told)}."])
 
 
 def _made(folder: Path, issued: Issued) -> str:

@@ -114,12 +114,10 @@ def settings(context: Context) -> Iterator[Complaint]:
 def certificates(context: Context) -> Iterator[Complaint]:
     """Judge every certificate, key and CA that the settings name."""
     now = datetime.datetime.fromtimestamp(context.now, datetime.UTC)
-    trial = bool(complaint.FOR_TRIALS.fullmatch(context.settings.server.public_host))
     for entry in inventory.judge(context.settings, now=now):
         if entry.finding.id:
-            level = Level.FAULT if entry.is_in_the_way else Level.WARNING
-            if trial and entry.finding.id in ("certs.private_ca", "certs.self_signed"):
-                level = Level.NOTE
+            level = Level.NOTE if entry.finding.level == "note" else Level.WARNING
+            level = Level.FAULT if entry.is_in_the_way else level
             yield complaint.of_certificate(entry.finding, setting=entry.setting, level=level)
 
 

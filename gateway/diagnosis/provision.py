@@ -113,7 +113,7 @@ def certificates(settings: Settings) -> Found:
         complaint = "does not exist, nor does its key"
         yield Problem("server.certificate", complaint, remedy, f'"{server.certificate}"')
     for entry in inventory.judge(settings, now=datetime.datetime.now(datetime.UTC)):
-        if (entry.finding.level == "fine" and not entry.soon) or (
+        if (entry.finding.level in ("fine", "note") and not entry.soon) or (
             nothing and entry.path in (server.certificate, server.private_key)
         ):
             continue

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 from gateway import limits, paths
+from gateway.certs import subject
 from gateway.config import Settings, tables
 from gateway.diagnosis import reasons
-from gateway.diagnosis.complaint import FOR_TRIALS, Complaint, Context, complain
+from gateway.diagnosis.complaint import Complaint, Context, complain
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.download import Source
 from gateway.serving import nginx_conf
@@ -75,7 +76,7 @@ def _files(settings: Settings, status: int, kind: str) -> Iterator[Complaint]:
 def public_name(context: Context) -> Iterator[Complaint]:
     """Ask for the address of `server.public_url`, as far as it can be seen from here."""
     host = context.settings.server.public_host.strip("[]")
-    if FOR_TRIALS.fullmatch(context.settings.server.public_host):
+    if subject.FOR_TRIALS.fullmatch(context.settings.server.public_host):
         return
     found: list[str] = []
 
