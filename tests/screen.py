@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -57,6 +58,7 @@ def started(*arguments: str, output: str, errors: str = "") -> ForkServerProcess
 def _run(arguments: tuple[str, ...], output: str, errors: str) -> None:
     from gateway.cli import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background ignores it
     os.setsid()  # a terminal that is opened from now on is the command's own: Ctrl-C reaches it
     for standard, path in enumerate((output, output, errors)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), standard)
