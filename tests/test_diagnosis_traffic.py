@@ -9,7 +9,7 @@ import pytest
 
 from gateway import paths
 from gateway.cli import written
-from gateway.cli.doctor import PAGE, last
+from gateway.cli.doctor import PAGE, last, way
 from gateway.config import validation
 from gateway.diagnosis import experience, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level
@@ -52,19 +52,22 @@ def test_all_may_be_well_and_nobody_come_so_it_is_told_when_each_came_last(kept:
     def said() -> str:
         return last(experience.heard(kept), kept.settings, now=NOW)
 
-    assert said().startswith("Last from Sinch: nothing is kept; last from Motion: nothing is kept. Too long")
+    assert said().startswith("Last accepted from Sinch: nothing is kept; last from Motion: nothing is kept. Too long")
     accept(kept.spool, nonce="n1", now=NOW - 180)
     record.begin(kept.spool, draft(), now=NOW - 7200)
     assert said() == (
-        f"Last from Sinch {written(NOW - 180)}, 3 minutes ago; last from Motion {written(NOW - 7200)}, 2 hours ago. "
+        f"Last accepted from Sinch {written(NOW - 180)}, 3 minutes ago; "
+        f"last from Motion {written(NOW - 7200)}, 2 hours ago. "
         f"Too long ago? {PAGE}"
     )
+    assert way(kept.settings).startswith("The private door is open: ")
     assert "## Messages do not reach Motion\n" in (DOCS / "troubleshooting.md").read_text("utf-8")
 
 
 def test_of_motion_nothing_is_told_where_its_calls_do_not_come_by() -> None:
     closed = validation.validate(document(), {}).settings
     assert last(experience.Heard(NOW), closed, now=NOW).count("last from") == 0
+    assert way(closed).startswith("The private door is closed: ")
 
 
 HOUR, WEEK = traffic.HOUR_SECONDS, traffic.WEEK_SECONDS

@@ -74,3 +74,23 @@ def test_what_people_say_leads_on_and_one_thing_has_one_name() -> None:
     assert [words for words in SAID if words not in symptoms] == []
     assert PAGE.count("third door") == 1, "where it is said what the private door is"
     assert PAGE.index("`motion-gateway webhook show`") < PAGE.index("Sinch's console, ")
+
+
+LEADS = {
+    "We see it and cannot answer": "`sinch.dispatch_mode`",
+    "Everything comes twice": "`motion-gateway webhook sync` deletes it",
+    "One customer's message is missing": "`motion-gateway doctor` first",
+    "Motion shows an error when I answer": "`motion-gateway sends show ID`",
+    "`sinch.trigger_messages`; or": "later than the time you noted",
+    "`sinch.trigger_reports`; or": "no report later than the last answer",
+}
+
+
+@together(("row", "leads_to"), LEADS.items(), ids=LEADS)
+def test_a_row_names_the_command_that_tells_and_what_would_mislead(row: str, leads_to: str) -> None:
+    assert [leads_to in line for line in TABLES if row in line] == [True]
+
+
+def test_what_changes_something_is_named_before_the_first_command() -> None:
+    before = PAGE.partition("\n1. ")[0]
+    assert [name for name in ("webhook sync", "events replay") if f"`{name}`" not in before] == []

@@ -65,6 +65,8 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
         for complaint in said:
             click.echo("\n".join(_told(complaint)))
         click.echo(_summary(looked, said, seconds=clock.steady() - begun))
+        if part.knows("server.outbound_clients"):
+            click.echo("\n".join(_lines(way(part.settings))))
         click.echo("\n".join(_lines(last(experience.heard(context), part.settings, now=context.now))))
     undelivered = notify and _notified(part.settings, looked)
     click.get_current_context().exit(UNDELIVERED if undelivered else status)
@@ -133,7 +135,14 @@ def last(heard: experience.Heard, settings: Settings, *, now: float) -> str:
 
     motion = when("Motion", heard.motion_at) if heard.motion_at or settings.server.has_outbound else ""
     came = "; last ".join(filter(None, (when("Sinch", heard.sinch_at), motion)))
-    return f"Last {came}. Too long ago? {PAGE}"
+    return f"Last accepted {came}. Too long ago? {PAGE}"
+
+
+def way(settings: Settings) -> str:
+    """Say how Motion's answers go to Sinch."""
+    if settings.server.has_outbound:
+        return "The private door is open: Motion's answers come by the gateway."
+    return "The private door is closed: Motion sends its answers straight to Sinch."
 
 
 def _summary(looked: Sequence[physician.Looked], said: Sequence[Complaint], *, seconds: float) -> str:
