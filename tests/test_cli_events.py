@@ -140,7 +140,7 @@ def test_show_tells_what_a_delivery_report_says(run: Callable[..., Result], fail
     for title, value in {"status": "FAILED", "findings": "foreign-app", "message id": MESSAGE, **WINDOW}.items():
         assert re.search(rf"^{title.replace('_', ' ')} +{re.escape(value)}$", told, re.MULTILINE)
     assert re.findall(r"^reason +(.*)$", told, re.MULTILINE) == ["foreign-app", WINDOW["code"]]
-    assert re.findall(r"^what to do +(\w+)", told, re.MULTILINE) == ["Correct", "Wait"]
+    assert re.findall(r"^what to do +(\w+)", told, re.MULTILINE) == ["Correct", "It"]
 
 
 def test_programs_read_the_same_as_people(run: Callable[..., Result], failed: int) -> None:

@@ -56,4 +56,4 @@ def test_on_a_narrow_screen_nothing_is_cut(columns: int, tmp_path: Path) -> None
     told = seen(tmp_path / "none.toml", "reasons", "OUTSIDE_ALLOWED_SENDING_WINDOW", columns=columns)
     assert max(map(len, told.splitlines())) <= max(columns, 42)
     assert "OUTSIDE_ALLOWED_SENDING_WINDOW" in told
-    assert "answer within 24 hours; or use another channel such as email." in " ".join(told.split())
+    assert "answers within 24 hours; or uses another channel such as email." in " ".join(told.split())

@@ -50,7 +50,8 @@ SAID = {
     "the code": (("MEDIA_TOO_LARGE", "UNSPECIFIED_SUB_CODE", "131053"), "MEDIA_TOO_LARGE"),
     "its sub code, which says more": (("CHANNEL_FAILURE", "INACTIVE_SENDER", "131053"), "INACTIVE_SENDER"),
     "the channel code beside a vague code": (("CHANNEL_FAILURE", "UNSPECIFIED_SUB_CODE", "131026"), "131026"),
-    "the code, where all are vague": (("CHANNEL_FAILURE", "UNSPECIFIED_SUB_CODE", "131053"), "CHANNEL_FAILURE"),
+    "the code, where all are vague": (("CHANNEL_FAILURE", "UNSPECIFIED_SUB_CODE", "131000"), "CHANNEL_FAILURE"),
+    "a file that WhatsApp does not take": (("CHANNEL_FAILURE", "UNSPECIFIED_SUB_CODE", "131053"), "131053"),
     "the channel code beside an unknown one": (("NEW_CODE", "", "131047"), "131047"),
     "a code alone, as somebody types it": ((" media-not-reachable ",), "MEDIA_NOT_REACHABLE"),
     "a refusal of ours": (("APP_NOT_CONFIGURED",), "APP_NOT_CONFIGURED"),
@@ -113,6 +114,25 @@ def test_what_was_refused_here_is_explained_by_who_acts_on_a_refusal_and_in_its_
     told = reasons.of_refusal("CHANNEL_FAILURE", sentence="Meta does not support GIF.", remedy="Save it as PNG.")
     assert told
     assert (told.who, told.sentence, told.remedy) == ("agent", "Meta does not support GIF.", "Save it as PNG.")
+
+
+REFUSED = {
+    "a file that is gone": ("MEDIA_NOT_REACHABLE", str(Reason.GONE)),
+    "a file that Motion cannot give now": ("MEDIA_NOT_NOW", "Motion failed"),
+    "a link that leads nowhere": ("MEDIA_NOT_REACHABLE", str(Reason.NOWHERE)),
+}
+
+
+@pytest.mark.parametrize(("code", "cause"), REFUSED.values(), ids=REFUSED)
+def test_who_acts_on_a_file_that_could_not_be_had_is_told_by_the_cause_everywhere(code: str, cause: str) -> None:
+    refused = refusals.Refused(code, reason=cause.rpartition(": ")[2])
+    assert reasons.of_outcome(code, record.REFUSED, refused.says) == reasons.explain(cause)
+
+
+def test_where_the_cause_is_not_known_the_refusal_tells() -> None:
+    told = reasons.of_outcome("MEDIA_NOT_NOW", record.REFUSED, refusals.Refused("MEDIA_NOT_NOW", reason="so").says)
+    assert told
+    assert told.who == "wait"
 
 
 OUTCOMES = {

@@ -176,6 +176,12 @@ CAUSES: dict[str, Row] = {
         "had written last at",
         "until the customer writes again",
     ),
+    "outside the window, as WhatsApp counts": (
+        lambda s: (wrote(s, now=NOW + 3), delivered(s), report(s, code="CHANNEL_FAILURE", channel_code="131047")),
+        "S1",
+        ", 2 seconds before.",
+        "another number of this customer",
+    ),
     "outside the window, and nothing was reported yet": (
         lambda s: record.begin(s, draft(1, window="closed", heard_at=NOW - 90_000), now=NOW) and settled(s),
         "mg-1",
@@ -194,6 +200,12 @@ CAUSES: dict[str, Row] = {
     ),
     "the same with the private door closed": (
         lambda s: (has_file(s), report(s, code="CHANNEL_FAILURE")),
+        "S1",
+        "did not get message S1, probably report.doc: A Word document in the old format",
+        "PDF",
+    ),
+    "the same with WhatsApp's own number of it": (
+        lambda s: (has_file(s), report(s, code="CHANNEL_FAILURE", channel_code="131053")),
         "S1",
         "did not get message S1, probably report.doc: A Word document in the old format",
         "PDF",

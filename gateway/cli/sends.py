@@ -68,7 +68,7 @@ def _meanings(sent: record.Sent) -> list[reasons.Meaning]:
     if sent.fate:
         meaning = reasons.explain(sent.fate.code, sent.fate.sub_code, sent.fate.channel_code)
     else:
-        meaning = reasons.of_outcome(sent.code, sent.outcome)
+        meaning = reasons.of_outcome(sent.code, sent.outcome, sent.words)
     return [meaning] if meaning else []
 
 

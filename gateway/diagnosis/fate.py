@@ -17,6 +17,12 @@ from gateway.store.reports import Filed
 
 SOON_SECONDS = 60.0  # so long nothing needs to have been reported
 WINDOW = "OUTSIDE_ALLOWED_SENDING_WINDOW"
+WINDOWS = (WINDOW, "131047")
+ODD_WINDOW = (
+    "Was the answer written to another number of this customer, or before that message? Else ask Sinch's support, "
+    "with the message id."
+)
+FILE = "131053"  # WhatsApp's number where it could not take a file: it does not say which
 GONE, TOO_LARGE = "MEDIA_NOT_REACHABLE", "MEDIA_TOO_LARGE"
 WAIT = "Wait: the customer's phone may be off. WhatsApp reports it when it is delivered."
 NO_REPORTS = (
@@ -98,12 +104,13 @@ def of_fate(
         return Conclusion(at=at, sentence=sentence, remedy=WAIT, who="wait", fine=True)
     began, codes = f"The customer did not get {what}", _codes(fate)
     meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
-    is_precise = meaning is not None and meaning.code == fate.channel_code  # WhatsApp's own word: it is no file
+    is_precise = meaning is not None and meaning.code == fate.channel_code != FILE  # WhatsApp's own word: it is no file
     if blames_file(fate) and not is_precise and (nearer := _of_its_file(began, fate, files, material)):
         return nearer
+    if meaning and meaning.code in WINDOWS:
+        return _too_late(began, meaning, codes, heard_at or material.wrote_at, at=at)
     said = meaning.sentence if meaning else ": ".join(filter(None, (codes, fate.description)))
-    heard = f" {_window(heard_at or material.wrote_at, at)}" if fate.code == WINDOW else ""
-    return meant(at, ended(f"{began}: {said}") + heard, meaning, codes)
+    return meant(at, f"{began}: {said}", meaning, codes)
 
 
 def judged(at: float, began: str, shelved: Shelved, *, code: str = "") -> Conclusion:
@@ -169,7 +176,18 @@ def _codes(fate: Filed) -> str:
     return " ".join(filter(None, (fate.code, fate.sub_code, fate.channel_code)))
 
 
-def _window(heard_at: float | None, at: float) -> str:
-    if heard_at is None:
-        return "No message of the customer's is kept from before it."
-    return f"The customer had written last at {when(heard_at)}, {window.ago(at - heard_at)} before."
+def _too_late(began: str, meaning: reasons.Meaning, codes: str, heard_at: float | None, *, at: float) -> Conclusion:
+    """What WhatsApp says of its window, and when the customer wrote last by what is kept here: the two may differ."""
+    if heard_at is None or heard_at > at:
+        heard = "No message of the customer's is kept from before it."
+        return meant(at, f"{began}: {meaning.sentence} {heard}", meaning, codes)
+    wrote = f"{when(heard_at)}, {window.ago(at - heard_at)} before"
+    if at - heard_at > window.SECONDS:
+        return meant(at, f"{began}: {meaning.sentence} The customer had written last at {wrote}.", meaning, codes)
+    odd = f"though a message of the customer's came here at {wrote}."
+    return meant(
+        at,
+        f"{began}: WhatsApp says that its 24 hours for answers are over, {odd}",
+        meaning.model_copy(update={"remedy": ODD_WINDOW}),
+        codes,
+    )

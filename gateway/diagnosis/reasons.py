@@ -67,7 +67,13 @@ def explain(code: str, sub_code: str | None = None, channel_code: str | None = N
 
 
 def of_refusal(code: str, *, sentence: str = "", remedy: str = "") -> Meaning | None:
-    """Explain a code with which this gateway has refused: by its own row who acts, by what it said the rest."""
+    """Explain a code with which this gateway has refused: by its own row who acts, by what it said the rest.
+
+    Where a file could not be had, and the sentence ends with the cause, by that.
+    """
+    cause = sentence.rstrip(".").rpartition(": ")[2] if code.startswith("MEDIA_NOT_") else ""
+    if nearer := known().get(spelled(f"{code}: {cause}" if cause else ""), known().get(spelled(cause))):
+        return nearer
     meaning, row = explain(code), refusals.rows().get(code)
     if meaning is None or row is None:
         return meaning
@@ -75,10 +81,13 @@ def of_refusal(code: str, *, sentence: str = "", remedy: str = "") -> Meaning | 
     return meaning.model_copy(update={"who": row.who, "retry": row.retry, **said})
 
 
-def of_outcome(code: str, outcome: str) -> Meaning | None:
-    """Explain the code of a message to Sinch with such an outcome: where its fate is unknown, that comes first."""
+def of_outcome(code: str, outcome: str, words: str = "") -> Meaning | None:
+    """Explain the code of a message to Sinch with such an outcome: where its fate is unknown, that comes first.
+
+    `words`: what was said of it.
+    """
     if outcome == "refused":
-        return of_refusal(code)
+        return of_refusal(code, sentence=words)
     return explain(FATE_UNKNOWN if outcome == "unknown" else code)
 
 

@@ -69,8 +69,10 @@ def late(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Say a time in whole hours, below one in minutes, and in days from two on."""
+    """Say a time in whole hours, below one in minutes or seconds, and in days from two on."""
+    if seconds < 60:
+        return counted(max(1, int(seconds)), "second")
     hours = int(seconds // 3600)
     if hours < 1:
-        return counted(max(1, int(seconds // 60)), "minute")
+        return counted(int(seconds // 60), "minute")
     return counted(hours, "hour") if hours < 48 else counted(hours // 24, "day")
