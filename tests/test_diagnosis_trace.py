@@ -160,14 +160,14 @@ CAUSES: dict[str, Row] = {
     "file too large": (
         lambda s: (has_none(s, Reason.OVER_OURS, TooLarge), sent(s, "MEDIA_TOO_LARGE", files=ATTACHED)),
         "42",
-        "did not get attachment 42: The file",
+        "did not get attachment 42 (its name was never learnt): The file",
         "smaller",
     ),
     "DISPATCH mode": (lambda s: wrote(s, findings=(Finding.DISPATCH_MODE,)), "M1", "DISPATCH", "Conversation"),
     "a signature that is wrong": (
         lambda s: (wrote(s), delivered(s), turned(s, "ingress", Reason.SIGNATURE_WRONG)),
         NUMBER,
-        "signature wrong",
+        "signature wrong; not known whose.",
         "webhook_secrets",
     ),
     "outside the 24-hour window": (
@@ -219,13 +219,13 @@ CAUSES: dict[str, Row] = {
     "file deleted at Motion": (
         lambda s: (has_none(s, Reason.GONE), sent(s, "MEDIA_NOT_REACHABLE", files=ATTACHED)),
         "mg-1",
-        "did not get attachment 42: Motion has no such file",
+        "did not get attachment 42 (its name was never learnt): Motion has no such file",
         "the agent sends it again",
     ),
     "a file that was deleted, with the private door closed": (
         lambda s: (has_none(s, Reason.GONE), report(s, code="MEDIA_NOT_REACHABLE")),
         "S1",
-        "probably attachment 42: Motion has no such file",
+        "probably attachment 42 (its name was never learnt): Motion has no such file",
         "the agent sends it again",
     ),
     "credentials that Motion refuses": (
@@ -368,7 +368,7 @@ def test_of_several_files_the_nearest_is_told_that_fits_the_code(spool: Database
     report(spool, message="S3", at=NOW + 70, code="MEDIA_TOO_LARGE")
     [material] = find(spool, "c1")
     told_of_each = [one.sentence for one in conclusion.conclude(material, now=NOW + 600)]
-    for guess in ("S1, probably attachment 43:", "S2, probably report.doc:", "S3, probably attachment 44:"):
+    for guess in ("S1, probably attachment 43 (", "S2, probably report.doc:", "S3, probably attachment 44 ("):
         assert any(guess in sentence for sentence in told_of_each), told_of_each
 
 
@@ -396,6 +396,8 @@ def test_who_was_turned_away_before_others_came_through_is_no_cause(
     turned(spool, "ingress", Reason.SIGNATURE_WRONG)
     [material] = find(spool, NUMBER)
     assert [one.fine for one in conclusion.conclude(material, now=NOW)] == fine
+    [row] = [moment for moment in story.moments(material) if moment.who == story.TURNED_AWAY]
+    assert row.says.endswith(": signature wrong (7); not known whose")
 
 
 def test_what_was_turned_away_before_a_message_was_sent_is_no_report_of_it(spool: Database) -> None:
@@ -419,6 +421,37 @@ def test_the_same_cause_is_told_once_with_how_often(spool: Database) -> None:
     [material] = find(spool, "c1")
     [found] = conclusion.conclude(material, now=NOW)
     assert (found.times, found.at) == (3, NOW + 2)
+
+
+def test_how_often_is_counted_for_each_file(spool: Database) -> None:
+    for number, attachment_id in enumerate(("42", "43", "42"), 1):
+        Register(spool).acquired(attachment_id, digest=bytes(32), name=f"{attachment_id}.doc", seen=WORD, now=NOW)
+        files = (replace(ATTACHED[0], attachment_id=attachment_id),)
+        made = draft(number, attachments=files)
+        record.refuse(spool, made, status=400, code="CHANNEL_FAILURE", now=NOW + number)
+    [material] = find(spool, "c1")
+    found = conclusion.conclude(material, now=NOW)
+    assert [(one.sentence.partition(".doc")[0][-2:], one.times, one.files) for one in found] == [
+        ("42", 2, ("42",)),
+        ("43", 1, ("43",)),
+    ]
+
+
+def test_of_an_answer_that_did_not_come_by_the_private_door_it_says_so_where_that_is_open(spool: Database) -> None:
+    report(spool, "DELIVERED", message="S2")
+    sent(spool, message="S1")
+    report(spool, "READ", message="S1", at=NOW + 4)
+    delivered(spool)
+    told = {}
+    for name, clients in (("closed", []), ("open", ["127.0.0.1"])):
+        server = settings(
+            server={"outbound_clients": clients}, attachments={"token_keys": ["a key of the tests, long enough"]}
+        )
+        for message in ("S1", "S2"):
+            [material] = Tracer(server, spool, now=NOW, since=0.0, most=50).find(asked.read(message))
+            [found] = conclusion.conclude(material, now=NOW)
+            told[name, message] = conclusion.PASSED_BY in found.sentence
+    assert [place for place, is_said in told.items() if is_said] == [("open", "S2")]
 
 
 def test_a_number_with_two_contacts_is_two_stories(spool: Database) -> None:

@@ -1,6 +1,6 @@
 """Why it did not arrive, or that it did, and what to do: what a story ends with. Nothing is looked up.
 
-What went wrong is told, the newest first and each cause once; before it, what went well since.
+What went wrong is told, the newest first and each cause once, of each file; before it, what went well since.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from gateway import printable, store
 from gateway.diagnosis import asked, fate, reasons
 from gateway.diagnosis.fate import Conclusion, meant
-from gateway.diagnosis.material import GO_ON, Kept, Material, Shelved
+from gateway.diagnosis.material import GO_ON, WHOSE, Kept, Material, Shelved
 from gateway.diagnosis.story import when
 from gateway.inspection.rulebook import VerdictKind
 from gateway.phrases import Reason
@@ -25,6 +25,7 @@ AS_WHAT = {
     VerdictKind.LINK: "The customer gets a link to {name}",
     VerdictKind.REFUSED: "The customer does not get {name}",
 }
+PASSED_BY = "It did not come by the private door, which is open now: it went straight to Sinch."
 MOTION_HAS_IT = (
     "If no agent sees it, look at Motion: open interactions (as admin), the agents and the queue of the account."
 )
@@ -35,11 +36,11 @@ def conclude(material: Material, *, now: float) -> list[Conclusion]:
     # That Motion lacks a report says nothing of what is reported.
     asides = [found for kept in material.events if kept.filed for found in _of_event(kept, material)]
     found = [*sorted(_all(material, now), key=_newest), *sorted(asides, key=_newest)]
-    troubles: dict[tuple[str, str], Conclusion] = {}
+    troubles: dict[tuple[object, ...], Conclusion] = {}
     for one in found:
         if not one.fine:
-            before = troubles.get((one.code, one.remedy))
-            troubles[one.code, one.remedy] = replace(before, times=before.times + 1) if before else one
+            before = troubles.get(cause := (one.code, one.remedy, one.files))
+            troubles[cause] = replace(before, times=before.times + 1) if before else one
     since = max((one.at for one in troubles.values()), default=0.0)
     return [*(one for one in _of_each_way(found) if one.at > since), *[*troubles.values()][:MOST]]
 
@@ -57,7 +58,9 @@ def _of_each_way(found: list[Conclusion]) -> Iterator[Conclusion]:
 def _all(material: Material, now: float) -> Iterator[Conclusion]:
     if material.link:
         yield meant(now, asked.LINKS[material.link], reasons.explain(material.link), material.link)
-    yield from (fate.of_send(sent, material, now=now) for sent in material.sends)
+    for sent in material.sends:
+        files = tuple(one.attachment_id for one in sent.attachments)
+        yield replace(fate.of_send(sent, material, now=now), files=files)
     yield from _of_others(material)
     yield from (found for kept in material.events if not kept.filed for found in _of_event(kept, material))
     if material.kind == "attachment" and not material.sends:
@@ -74,7 +77,8 @@ def _of_others(material: Material) -> Iterator[Conclusion]:
             filed.setdefault(told.message_id, []).append(told)
     for message_id, told_of_it in filed.items():
         if last := reports.fate(told_of_it):
-            yield fate.of_fate(f"message {message_id}", last, material.suspects, material)
+            found = fate.of_fate(f"message {message_id}", last, material.suspects, material)
+            yield replace(found, sentence=f"{found.sentence} {PASSED_BY}") if material.passed_by else found
 
 
 def _of_event(kept: Kept, material: Material) -> Iterator[Conclusion]:
@@ -172,5 +176,6 @@ def _of_turned(material: Material) -> Iterator[Conclusion]:
         if row.last_at > max(through.get(row.door, ()), default=0.0):
             about = f" ({row.about})" if row.about else ""
             times = printable.counted(row.count, "time")
-            sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}."
+            sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}"
+            sentence += f"{WHOSE.get(row.door, '')}."
             yield meant(row.last_at, sentence, reasons.explain(row.reason), row.reason)

@@ -6,7 +6,7 @@ The nearest cause counts: what is known of its file outweighs what was reported 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway import rules
 from gateway.diagnosis import reasons
@@ -40,7 +40,10 @@ BEGAN = {
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """One cause, who acts, and what to do. `fine`: nothing went wrong. `times`: how often, the last `at`."""
+    """One cause, who acts, and what to do. `fine`: nothing went wrong. `times`: how often, the last `at`.
+
+    `files`: the ids of those that it is about.
+    """
 
     at: float  # epoch seconds
     sentence: str
@@ -49,6 +52,7 @@ class Conclusion:
     code: str = ""
     fine: bool = False
     times: int = 1
+    files: tuple[str, ...] = ()
 
 
 def meant(at: float, sentence: str, meaning: reasons.Meaning | None, code: str) -> Conclusion:
@@ -152,7 +156,8 @@ def _of_its_file(began: str, fate: Filed, files: Sequence[Shelved], material: Ma
     if row and fate.code.startswith(GONE) and (shelved is None or row.last_at > shelved.troubled_at):
         words = f"links to files were turned away, {row.count} until {when(row.last_at)}: {row.reason}"
         return meant(fate.reported_at, f"{began}: {words}", reasons.explain(row.reason), _codes(fate))
-    return _of_file(f"{began}, probably {shelved.name}", fate, shelved) if shelved else None
+    found = _of_file(f"{began}, probably {shelved.name}", fate, shelved) if shelved else None
+    return replace(found, files=(shelved.record.attachment_id,)) if found and shelved else None
 
 
 def _of_file(began: str, fate: Filed, shelved: Shelved) -> Conclusion | None:

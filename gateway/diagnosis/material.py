@@ -24,6 +24,9 @@ from gateway.store.turned_away import Turned
 BLAMES_FILE = re.compile(r"MEDIA_|ATTACHMENT_|CHANNEL_FAILURE$|BAD_REQUEST$")
 GO_ON = ("contact", "conversation")  # kinds of stories that are never at their end
 BESIDE_SECONDS = 900.0  # so long before or after something else may belong to it
+# Who is turned away says nothing that could be believed of whom it is about.
+WHOSE = {"ingress": "; not known whose", "attachments": "; not known of which file"}  # by door
+NAMELESS = "its name was never learnt"
 SAID = ("contact_message", "contact_event", "contact_message_event")  # where a callback has what was said
 _CONTENT = re.compile(r"(\w+)_(?:message|event)")
 MESSAGES = ("MESSAGE_INBOUND", "MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION")  # named by their own id
@@ -49,7 +52,12 @@ class Shelved:
 
     @property
     def name(self) -> str:
-        return self.record.name or f"attachment {self.record.attachment_id}"
+        return self.record.name or f"attachment {self.record.attachment_id} ({NAMELESS})"
+
+    @property
+    def named(self) -> str:
+        """Its name with its id."""
+        return f"{self.record.name} ({self.record.attachment_id})" if self.record.name else self.name
 
     @property
     def refused(self) -> bool:
@@ -81,6 +89,7 @@ class Material:
     link: str = ""  # what is wrong with the link that was asked about
     ahead: int | None = None  # the event that the newest one that waits is waiting for
     wrote_at: float | None = None  # when the customer wrote last before what was sent last
+    door_open: bool = False  # the private one
 
     @property
     def connectors(self) -> tuple[int, ...]:
@@ -110,6 +119,11 @@ class Material:
         """Say of how much it is the material."""
         number = len(self.events) + len(self.sends) + self.earlier
         return f"{number} events and sends" if self.sends else printable.counted(number, "event")
+
+    @property
+    def passed_by(self) -> bool:
+        """Whether a message that is none of `sends` did not come by the private door, though that is open."""
+        return self.door_open and not self.earlier and not any(sent.evidence.doubtful for sent in self.sends)
 
     @property
     def blame_files_at(self) -> list[float]:

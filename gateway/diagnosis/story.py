@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 
 from gateway import printable
-from gateway.diagnosis.material import MESSAGES, Kept, Material, Shelved
+from gateway.diagnosis.material import MESSAGES, WHOSE, Kept, Material, Shelved
 from gateway.outbound import window
 from gateway.outbound.record import Sent
 from gateway.store.turned_away import Turned
@@ -97,8 +97,8 @@ def _answer(outcome: str) -> str:
 
 
 def _of_send(sent: Sent, material: Material) -> Iterator[Moment]:
-    names = {shelved.record.attachment_id: shelved.name for shelved in material.files}
-    files = [f"{names.get(one.attachment_id, 'attachment')} ({one.attachment_id})" for one in sent.attachments]
+    names = {shelved.record.attachment_id: shelved.named for shelved in material.files}
+    files = [names.get(one.attachment_id, f"attachment {one.attachment_id}") for one in sent.attachments]
     with_files = f" with {', '.join(files)}" if files else ""
     yield Moment(sent.started_at, MOTION, f"sends a message ({sent.kind}){with_files}; send {sent.send_id}")
     if sent.window == window.CLOSED and sent.heard_at is not None:
@@ -140,4 +140,6 @@ def _of_file(shelved: Shelved) -> Iterator[Moment]:
 def _of_turned(row: Turned) -> Moment:
     about = f" ({row.about})" if row.about else ""
     times = f"{printable.counted(row.count, 'time')} since {when(row.first_at)}"
-    return Moment(row.last_at, TURNED_AWAY, f"at the door {row.door}, {times}: {row.reason}{about}")
+    return Moment(
+        row.last_at, TURNED_AWAY, f"at the door {row.door}, {times}: {row.reason}{about}{WHOSE.get(row.door, '')}"
+    )

@@ -136,8 +136,7 @@ class Tracer:
         found = [*self._of_attachment(led.attachment_id)] if led.attachment_id else []
         revoked = [one.record.revoked_before or 0 for material in found for one in material.files]
         why = Reason.LINK_REVOKED if led.issued_at and led.issued_at < max(revoked, default=0) else led.why
-        if not found and why:
-            found = [Material(kind="link", name="")]
+        found = found or ([Material(kind="link", name="")] if why else [])
         return [replace(material, link=why) for material in found]
 
     def _of_attachment(self, attachment_id: str) -> Iterable[Material]:
@@ -174,6 +173,7 @@ class Tracer:
             events=tuple(events),
             sends=tuple(sends[: self._most]),
             files=tuple(self._shelved(among=sorted(named), since=0.0)) if named else (),
+            door_open=self._settings.server.has_outbound,
             earlier=len(rows) - len(newest) + max(len(sends) - self._most, 0),
         )
         return self._surrounded(material)

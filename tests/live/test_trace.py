@@ -170,7 +170,7 @@ FILES: dict[str, tuple[Callable[[House], str], str, str, str]] = {
     "it was deleted at Motion": (
         lambda house: link(NOBODY),
         "MEDIA_NOT_REACHABLE",
-        f"probably attachment {NOBODY}: Motion has no such file",
+        f"probably attachment {NOBODY} (its name was never learnt): Motion has no such file",
         "sends it again",
     ),
     "the proxy token is wrong": (
@@ -244,7 +244,7 @@ SENT: dict[str, tuple[Sending, str, str]] = {
     ),
     "a file that was deleted at Motion": (
         lambda calls, to: calls.agent().send_file(to.contact_id, NOBODY),
-        f"The customer did not get attachment {NOBODY}: Motion has no such file",
+        f"The customer did not get attachment {NOBODY} (its name was never learnt): Motion has no such file",
         "sends it again",
     ),
     "a text that is too long": (
