@@ -182,6 +182,15 @@ CAUSES: dict[str, Row] = {
         ", 2 seconds before.",
         "another number of this customer",
     ),
+    "outside the window, as WhatsApp counts, by the private door": (
+        lambda s: (
+            record.begin(s, draft(1, window="open", heard_at=NOW - 9), now=NOW) and settled(s),
+            report(s, code="OUTSIDE_ALLOWED_SENDING_WINDOW"),
+        ),
+        "mg-1",
+        ", 9 seconds before.",
+        "another number of this customer",
+    ),
     "outside the window, and nothing was reported yet": (
         lambda s: record.begin(s, draft(1, window="closed", heard_at=NOW - 90_000), now=NOW) and settled(s),
         "mg-1",

@@ -141,7 +141,7 @@ def last(heard: experience.Heard, settings: Settings, *, now: float) -> str:
 def way(settings: Settings) -> str:
     """Say how Motion's answers go to Sinch."""
     if settings.server.has_outbound:
-        return "The private door is open: Motion's answers come by the gateway."
+        return "The private door is open: Motion's answers should come by it."
     return "The private door is closed: Motion sends its answers straight to Sinch."
 
 

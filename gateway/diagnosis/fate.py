@@ -72,7 +72,7 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
     files = [known[one.attachment_id] for one in sent.attachments if one.attachment_id in known]
     what, at = _named(sent, files), sent.ended_at or sent.started_at
     if sent.fate is not None:
-        return of_fate(what, sent.fate, files, material, heard_at=sent.heard_at)
+        return of_fate(what, sent.fate, files, material, sent=sent)
     if sent.outcome == record.REFUSED:
         return _of_refusal(f"The customer did not get {what}", sent, files, at)
     if sent.outcome in BEGAN:
@@ -93,11 +93,11 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
 
 
 def of_fate(
-    what: str, fate: Filed, files: Sequence[Shelved], material: Material, *, heard_at: float | None = None
+    what: str, fate: Filed, files: Sequence[Shelved], material: Material, *, sent: record.Sent | None = None
 ) -> Conclusion:
     """Conclude from the report that decides; `files`: those of the message, or those that may be.
 
-    `heard_at`: when the customer had written last before the message, where that is recorded.
+    `sent`: the message, where it came through the private door.
     """
     at = fate.reported_at
     if fate.status in ("DELIVERED", "READ"):
@@ -112,7 +112,8 @@ def of_fate(
     if blames_file(fate) and not is_precise and (nearer := _of_its_file(began, fate, files, material)):
         return nearer
     if meaning and meaning.code in WINDOWS:
-        return _too_late(began, meaning, codes, heard_at or material.wrote_at, at=at)
+        heard_at, until = (sent.heard_at, sent.started_at) if sent and sent.heard_at else (material.wrote_at, at)
+        return meant(at, *_too_late(began, meaning, heard_at, until=until), codes)
     said = meaning.sentence if meaning else ": ".join(filter(None, (codes, fate.description)))
     return meant(at, f"{began}: {said}", meaning, codes)
 
@@ -181,18 +182,17 @@ def _codes(fate: Filed) -> str:
     return " ".join(filter(None, (fate.code, fate.sub_code, fate.channel_code)))
 
 
-def _too_late(began: str, meaning: reasons.Meaning, codes: str, heard_at: float | None, *, at: float) -> Conclusion:
+def _too_late(
+    began: str, meaning: reasons.Meaning, heard_at: float | None, *, until: float
+) -> tuple[str, reasons.Meaning]:
     """What WhatsApp says of its window, and when the customer wrote last by what is kept here: the two may differ."""
-    if heard_at is None or heard_at > at:
-        heard = "No message of the customer's is kept from before it."
-        return meant(at, f"{began}: {meaning.sentence} {heard}", meaning, codes)
-    wrote = f"{when(heard_at)}, {window.ago(at - heard_at)} before"
-    if at - heard_at > window.SECONDS:
-        return meant(at, f"{began}: {meaning.sentence} The customer had written last at {wrote}.", meaning, codes)
+    if heard_at is None:
+        return f"{began}: {meaning.sentence} No message of the customer's is kept from before it.", meaning
+    if heard_at > until:
+        return f"{began}: {meaning.sentence}", meaning
+    wrote = f"{when(heard_at)}, {window.ago(until - heard_at)} before"
+    if until - heard_at > window.SECONDS:
+        return f"{began}: {meaning.sentence} The customer had written last at {wrote}.", meaning
     odd = f"though a message of the customer's came here at {wrote}."
-    return meant(
-        at,
-        f"{began}: WhatsApp says that its 24 hours for answers are over, {odd}",
-        meaning.model_copy(update={"remedy": ODD_WINDOW}),
-        codes,
-    )
+    odd_meaning = meaning.model_copy(update={"remedy": ODD_WINDOW})
+    return f"{began}: WhatsApp says that its 24 hours for answers are over, {odd}", odd_meaning
