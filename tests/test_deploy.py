@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import re
@@ -239,6 +240,23 @@ def test_the_files_of_another_release_go_with_ours_and_nobody_elses(tmp_path: Pa
     run("make", "-C", ROOT, "uninstall", f"DESTDIR={tmp_path}")
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == others
     assert theirs
+
+
+def test_who_runs_without_systemd_is_stopped_before_the_release_is_taken_from_him(tmp_path: Path) -> None:
+    release, lock = (
+        tmp_path / "opt/motion-gateway/releases/one/bin/motion-gateway",
+        tmp_path / "var/lib/motion-gateway/serve.lock",
+    )
+    for file in (release, lock):
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told = run("make", "-C", ROOT, "uninstall", f"DESTDIR={tmp_path}", status=2)
+        assert "stop it first, with sudo pkill -TERM -f 'motion-gateway serve$'" in told
+        assert release.exists()
+    run("make", "-C", ROOT, "uninstall", f"DESTDIR={tmp_path}")
+    assert not release.exists()
 
 
 @with_packages

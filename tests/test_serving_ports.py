@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from gateway import config, paths
+from gateway.config import listeners
 from gateway.serving import ports
+from gateway.serving.ports import Holder
 
 LISTEN = {
     "IPv4": (("192.0.2.1", 443), ("192.0.2.1:443",)),
@@ -20,3 +27,38 @@ LISTEN = {
 @pytest.mark.parametrize(("place", "written"), LISTEN.values(), ids=LISTEN)
 def test_listen_is(place: tuple[str, int], written: tuple[str, ...]) -> None:
     assert ports.listen(*place) == written
+
+
+HOLDERS = {
+    "ours, which may open low ports, and nobody else's": (os.geteuid(), [], True),
+    "ours, but there is an nginx that we do see": (
+        os.geteuid(),
+        [(1, b"nginx: master process nginx -c /other ")],
+        False,
+    ),
+    "another account's": (os.geteuid() + 1, [], False),
+}
+
+
+@pytest.mark.parametrize(("user", "seen", "fine"), HOLDERS.values(), ids=HOLDERS)
+def test_an_nginx_that_a_unit_may_not_see_is_ours_by_its_account_and_by_our_configuration(
+    user: int,
+    seen: list[tuple[int, bytes]],
+    fine: bool,  # noqa: FBT001
+    settings_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = config.load(settings_file(), {})
+    monkeypatch.setattr(ports, "holder", lambda _place: Holder(user))
+    monkeypatch.setattr(ports, "_masters", lambda: seen)
+    written = paths.nginx_conf(settings)
+    assert list(ports.in_the_way(settings))  # nothing was ever started here
+    written.parent.mkdir(parents=True)
+    server = settings.server
+    places = [
+        place
+        for endpoint in listeners.opened(server)
+        for place in ports.listen(getattr(server, endpoint.address), endpoint.port(server))
+    ]
+    written.write_text("".join(f"listen {place};\n" for place in places))
+    assert (not list(ports.in_the_way(settings))) == fine

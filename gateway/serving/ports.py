@@ -134,23 +134,24 @@ def _is_ours(settings: Settings, found: Holder, place: str) -> bool:
     """Whether it is the nginx that runs here, or one that includes our servers."""
     if paths.edge_log(settings).exists() and found.name in ("nginx", ""):
         return True
-    configuration = paths.nginx_conf(settings)
+    configuration, running = paths.nginx_conf(settings), dict(_masters())
     with suppress(OSError):
-        if (pid := _running(configuration)) is not None:
-            if found.pid is not None:
-                return os.getpgid(found.pid) == os.getpgid(pid)
-            return f" {place} " in configuration.read_text("utf-8").replace(";", " ")  # whose it is we may not see
+        pid = next((pid for pid, words in running.items() if b" -c %b " % os.fsencode(configuration) in words), None)
+        if pid is not None and found.pid is not None:
+            return os.getpgid(found.pid) == os.getpgid(pid)
+        # We may not see whose it is; nor, in a unit (ProtectProc=invisible), an nginx that may open low ports.
+        if pid is not None or (not running and found == Holder(os.geteuid())):
+            return f" {place} " in configuration.read_text("utf-8").replace(";", " ")
     return False
 
 
-def _running(configuration: Path) -> int | None:
-    """The process of the nginx that runs with it."""
+def _masters() -> Iterator[tuple[int, bytes]]:
+    """Every nginx that runs, of those that we may see: its process, and the words with which it was started."""
     for line in _PROC.glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = line.read_bytes().replace(b"\0", b" ") + b" "
-            if words.startswith(b"nginx: master ") and b" -c %b " % os.fsencode(configuration) in words:
-                return int(line.parent.name)
-    return None
+            if words.startswith(b"nginx: master "):
+                yield int(line.parent.name), words
 
 
 def _listening() -> Iterator[tuple[str, int, int, str]]:
