@@ -223,3 +223,13 @@ def test_asking_for_the_schema_takes_no_lock_from_who_has_the_spool_open(spool: 
     subprocess.run([sys.executable, "-c", OTHERS_WORK, spool.path, "accept(spool, 'theirs')"], check=True)
     accept(spool, "ours")  # else the other one, as the last to close it, has taken the log away
     assert sorted(bodies(spool.path)) == ["request-first", "request-ours", "request-theirs"]
+
+
+def test_who_only_reads_and_notices_first_lets_the_file_that_was_moved_have_what_its_log_has(spool: Database) -> None:
+    spool.ask(lambda run: run("count_events"))
+    mishaps.move(spool.path)
+    with pytest.raises(SpoolUnavailable):
+        spool.ask(lambda run: run("count_events"))
+    alone = spool.path.with_name("alone")
+    alone.write_bytes(spool.path.with_name(mishaps.ASIDE).joinpath(spool.path.name).read_bytes())
+    assert bodies(alone) == ["request-first"]

@@ -48,6 +48,7 @@ class Connections:
                 self._anchor.require()
             except SpoolUnavailable as error:
                 self._tell_of(error.reason)
+                self._empty_log(error.reason)
                 raise
             self._tell_of(None)
             large = self.log_bytes > LARGE_LOG_BYTES and not compaction.is_under_way(self._path)
@@ -126,6 +127,15 @@ class Connections:
             self._anchor.let_go()
         self._company.leave()
         self._anchor = None
+
+    def _empty_log(self, trouble: Reason) -> None:
+        """Let the file that was moved have what its log has: who only reads may be the one who notices."""
+        if trouble not in anchor.LOSSES and self._idle:
+            driver = self._idle.pop()
+            driver.execute("PRAGMA busy_timeout=0")  # at the next look, then
+            sqlite.empty_log(driver)
+            driver.execute(f"PRAGMA busy_timeout={round(self._patience_seconds * 1000)}")
+            self._idle.append(driver)
 
     def _tell_of(self, trouble: Reason | None) -> None:
         """Tell it once, and what to do."""

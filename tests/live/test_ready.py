@@ -23,7 +23,10 @@ def test_who_waits_for_a_start_hears_when_it_is_ready() -> None:
     with opened(started=False, ops=LOCKED) as house:
         house.write_settings()
         house.run(house.typed("serve"))
-        assert ready(house, "--wait", "60") == (0, "Ready.\ncourier  ok\ningress  ok\nspool    ok\n")
+        assert ready(house, "--wait", "60") == (
+            0,
+            "Ready.\ncourier  ok\ningress  ok\nspool    ok\nevents   0 parked, 0 pending\n",
+        )
 
 
 def test_what_is_missing_is_told_until_nothing_answers_any_more() -> None:

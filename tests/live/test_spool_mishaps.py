@@ -126,7 +126,7 @@ def test_a_spool_that_is_put_back_goes_on_and_everything_arrives(house: House) -
     path = house.spool().path
     with loaded(house) as load:
         mishaps.move(path)
-        house.wait_for(lambda: ready(house)[0] == 503)
+        house.wait_for(lambda: ready(house)[0] == 503 and house.decisions("ingress", finding="spool-displaced"))
         path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
         house.wait_for(lambda: ready(house)[0] == 200)
         moment = time.monotonic()
