@@ -236,6 +236,10 @@ def opened(*, started: bool = True, **tables: dict[str, Any] | list[Any]) -> Ite
             finally:
                 house.stop()
     finally:
+        for path, folders, _files in os.walk(folder):  # from the top: what was hidden is seen before it is gone into
+            for name in folders:
+                with contextlib.suppress(OSError):
+                    Path(path, name).chmod(0o700)
         shutil.rmtree(folder)
 
 

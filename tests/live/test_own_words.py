@@ -197,10 +197,12 @@ def included() -> Iterator[House]:
         theirs = f"server {{ listen 127.0.0.1:{house.public_port} ssl default_server; {theirs} }}"
         (house.folder / "ours.conf").write_text(nginx_conf.configuration(settings, whole=False))
         written = house.folder / "nginx.conf"
+        kept = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")  # elsewhere only root may
+        kept_here = " ".join(f"{what}_temp_path {house.folder}/{what};" for what in kept)
         written.write_text(f"""
             daemon off; {module} error_log stderr; pid {house.folder}/nginx.pid;
             user {paths.worker_user() or "nobody"};
-            events {{}} http {{ {theirs} include {house.folder}/ours.conf; }}
+            events {{}} http {{ access_log off; {kept_here} {theirs} include {house.folder}/ours.conf; }}
         """)
         command = (paths.program("nginx"), "-e", "stderr", "-p", str(house.folder), "-c", str(written))
         house.start_parts({"nginx": command})
