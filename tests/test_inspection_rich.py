@@ -68,6 +68,7 @@ CALM = {
     "words about objects": b"{\\rtf1 objdata \\objdatas invoice.js}",
     "a workbook": document(written(old_sheet(), kind=b"Excel.Sheet.8")),
     "a file that is only read": document(written(package("photo.jpg"))),
+    "a sign of which nothing is left": b"{\\rtf1\\objdata 0\\",
     "digits that are cut": document(written(package("photo.jpg"))[:-1]),
 }
 

@@ -20,7 +20,7 @@ OBJECT_BYTES = 256 * 1024  # of one, as it is written
 
 _OBJECT = re.compile(rb"\\objdata(?![A-Za-z])")
 # What readers pass over between the digits: words with their numbers, signs, groups, blanks.
-_BETWEEN = re.compile(rb"\\(?:[A-Za-z]{1,32}(?:-?[0-9]{1,10})?[ ]?|'[0-9A-Fa-f]{2}|.)|[^\\0-9A-Fa-f]+", re.DOTALL)
+_BETWEEN = re.compile(rb"\\(?:[A-Za-z]{1,32}(?:-?[0-9]{1,10})?[ ]?|'[0-9A-Fa-f]{2}|.)?|[^\\0-9A-Fa-f]+", re.DOTALL)
 _RAW = re.compile(rb"\\bin([0-9]{1,9})[ ]?")
 _LINKS = re.compile(rb"\\(?:objautlink|objlink|objocx)(?![A-Za-z])")  # to what is fetched elsewhere, or runs in it
 _MONIKER = bytes.fromhex("e0c9ea79f9bace118c8200aa004ba90b")  # a link to the web
