@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType
 from typing import Protocol
 
+HOUR_SECONDS, DAY_SECONDS = 3600.0, 86_400.0
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGO = re.compile(r"([0-9]{1,9})([smhd])")
 

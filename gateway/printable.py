@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 GONE = "\N{REPLACEMENT CHARACTER}"
 GAP = 2  # blanks between columns
 BELOW = " " * 8  # before what stands below a row
-SPANS = (("day", 86400), ("hour", 3600), ("minute", 60))  # in seconds
+# From how many seconds on a time is said in it, and how many it has: "1 day" would say too little.
+SPANS = (("day", 2 * 86400, 86400), ("hour", 3600, 3600), ("minute", 60, 60), ("second", 0, 1))
 
 
 def text(given: str, *, instead: str = GONE) -> str:
@@ -31,9 +32,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """Say a time in the largest unit that it fills."""
-    unit, size = next((known for known in SPANS if seconds >= known[1]), ("second", 1))
-    return counted(round(seconds / size), unit)
+    """Say a time in whole units: in days from two on, else in the largest that it fills."""
+    unit, size = next((unit, size) for unit, least, size in SPANS if max(seconds, 0) >= least)
+    return counted(int(max(seconds, 1) // size), unit)
 
 
 def ago(seconds: float) -> str:

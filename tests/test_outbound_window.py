@@ -92,23 +92,6 @@ def test_what_is_no_number_stays_as_it_is(name: str) -> None:
     assert window.number(name) == name
 
 
-@pytest.mark.parametrize(
-    ("hours", "told"),
-    [
-        (0, "1 second"),
-        (2 / 3600, "2 seconds"),
-        (1 / 60, "1 minute"),
-        (0.7, "42 minutes"),
-        (1.5, "1 hour"),
-        (25, "25 hours"),
-        (47.9, "47 hours"),
-        (48, "2 days"),
-    ],
-)
-def test_how_long_ago_is_said_in_words(hours: float, told: str) -> None:
-    assert window.ago(hours * HOUR) == told
-
-
 @pytest.mark.parametrize("whom", [{"contact_id": "contact-1"}, BY_NUMBER], ids=["by contact", "by number"])
 def test_by_default_a_message_that_comes_too_late_is_sent_and_told(
     door: CallDoor, whom: dict[str, Any], capfd: pytest.CaptureFixture[str]

@@ -100,3 +100,23 @@ def test_facts_stand_behind_their_titles_and_go_on_below_without_cutting_a_word(
         "            customer writes",
         "said",
     ]
+
+
+SPANS = {
+    "nothing": (0.0, "1 second"),
+    "less than two seconds": (1.9, "1 second"),
+    "two seconds": (2.0, "2 seconds"),
+    "nearly a minute": (59.9, "59 seconds"),
+    "a minute": (60.0, "1 minute"),
+    "nearly an hour": (3599.0, "59 minutes"),
+    "an hour and a half": (5400.0, "1 hour"),
+    "a day and an hour": (25 * 3600.0, "25 hours"),
+    "nearly two days": (47.9 * 3600, "47 hours"),
+    "two days": (48 * 3600.0, "2 days"),
+    "a clock that went back": (-5.0, "1 second"),
+}
+
+
+@pytest.mark.parametrize(("seconds", "told"), SPANS.values(), ids=SPANS)
+def test_a_time_is_said_in_the_largest_unit_that_tells_enough(seconds: float, told: str) -> None:
+    assert printable.span(seconds) == told

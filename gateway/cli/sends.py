@@ -111,7 +111,7 @@ def _all_of(sent: record.Sent) -> dict[str, object]:
 def _window(sent: record.Sent) -> str:
     if sent.heard_at is None:
         return f"{sent.window}: nobody here has heard of the customer"
-    return f"{sent.window}: the customer had written {window.ago(sent.started_at - sent.heard_at)} before"
+    return f"{sent.window}: the customer had written {printable.span(sent.started_at - sent.heard_at)} before"
 
 
 def _fate(sent: record.Sent) -> str:

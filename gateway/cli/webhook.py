@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gateway import telemetry
+from gateway import config, telemetry
 from gateway.cli import Command, Invocation, options, print_facts, print_json, unfinished, written
 from gateway.cli.spool import opened_spool
 from gateway.config import Account
@@ -136,7 +136,7 @@ def _guide(invocation: Invocation, keeper: Upkeep, account: Account, *, done: in
     steps: tuple[tuple[str, list[str]], ...] = (
         (
             "A new secret stands in front of the old one in account.webhook_secrets.",
-            _renewal(keeper.secret_file(account)),
+            _renewal(config.secrets_file(keeper.config, account)),
         ),
         ("The gateway has taken it up and believes both.", [RELOAD, again]),
         ("Sinch signs with the new one.", [again]),

@@ -33,6 +33,7 @@ __all__ = [
     "read",
     "refused",
     "rendered",
+    "secrets_file",
     "understand",
 ]
 
@@ -65,6 +66,16 @@ def read(path: Path, environ: Mapping[str, str]) -> PartialSettings:
     Raises SettingsError where the file cannot be read at all.
     """
     return _part(_document(path), environ)
+
+
+def secrets_file(path: Path, account: Account) -> Path | None:
+    """Name the file that an account's webhook secrets come from; None where they stand in the settings at `path`.
+
+    Raises SettingsError where these cannot be read.
+    """
+    written: Any = _document(path).get("account", [])  # they were understood before
+    named = [each.get("webhook_secrets_file") for each in written if each.get("connector_id") == account.connector_id]
+    return Path(named[0]) if named and named[0] else None
 
 
 def refused(found: Sequence[Problem], *, whose: str = OF_SETTINGS) -> SettingsError:

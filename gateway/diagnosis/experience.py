@@ -10,18 +10,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway import clock, paths, store
+from gateway import paths, store
+from gateway.clock import DAY_SECONDS, HOUR_SECONDS
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import reasons
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
 from gateway.errors import SpoolUnavailable
-from gateway.ingress import signature
+from gateway.ingress import timekeeper
 from gateway.outbound import refusals
 from gateway.phrases import Finding, Reason
 from gateway.store import anchor, turned_away
 from gateway.store.turned_away import Turned
 
-HOUR, DAY = float(clock.UNIT_SECONDS["h"]), float(clock.UNIT_SECONDS["d"])
 LATEST = 2_000  # events that are looked at
 BROKEN_SECONDS = 10.0  # a connection that broke is tried again within seconds
 LONG_SECONDS = 300.0  # that a callback waits
@@ -139,8 +139,7 @@ def parked(context: Context) -> Iterator[Complaint]:
 
 def timekeeping(context: Context) -> Iterator[Complaint]:
     """Hold this machine's clock against what Sinch has signed: the least delay of the last callbacks."""
-    since = context.now - DAY
-    [[delay]] = context.ask("signed_ago", header=signature.TIMESTAMP, since=since)
+    delay = timekeeper.drift_seconds(context.spool, now=context.now, within_seconds=DAY_SECONDS)
     if delay is not None and not -SLOW_SECONDS <= delay <= FAST_SECONDS:
         yield complain("clock.off", seconds=abs(round(delay)), direction="fast" if delay > 0 else "slow")
 
@@ -150,7 +149,7 @@ def origins(context: Context) -> Iterator[Complaint]:
     seen: dict[int, int] = {}
     for event in lately(context):
         seen[event.connector_id] = seen.get(event.connector_id, 0) + 1
-        if seen[event.connector_id] <= MANY and event.accepted_at > context.now - DAY:
+        if seen[event.connector_id] <= MANY and event.accepted_at > context.now - DAY_SECONDS:
             for finding in event.findings.split():
                 if identifier := FOREIGN.get(Finding(finding)):
                     yield complain(identifier, about=event.connector_id)
@@ -160,7 +159,7 @@ def turned(context: Context) -> Iterator[Complaint]:
     """Tell what was turned away and was none of a stranger's: nothing has come the right way since."""
     configured = {str(account.connector_id) for account in context.settings.accounts}
     groups: dict[tuple[str, str, str], list[Turned]] = {}
-    for row in turned_away.listed(context.spool, since=context.now - DAY):
+    for row in turned_away.listed(context.spool, since=context.now - DAY_SECONDS):
         about = row.about if row.about in configured else ""
         groups.setdefault((row.door, row.reason, about), []).append(row)
     newest: dict[str, float] = {}
@@ -176,7 +175,7 @@ def _is_over(context: Context, until: str, last_at: float, newest: float) -> boo
     """Whether it has gone well since; `newest`: when the last callback was taken in."""
     if until == "fetch":
         return bool(context.ask("any_fetched_since", since=last_at))
-    return newest > last_at if until == "callback" else last_at < context.now - HOUR
+    return newest > last_at if until == "callback" else last_at < context.now - HOUR_SECONDS
 
 
 def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
@@ -218,6 +217,6 @@ def files(context: Context) -> Iterator[Complaint]:
     [[held]] = context.ask("stored_bytes")
     if held > most * FULL_PARTS:
         yield complain("vault.full", bytes=held, most=most)
-    [[fetched]] = context.ask("motions_links_since", since=context.now - 7 * DAY)
+    [[fetched]] = context.ask("motions_links_since", since=context.now - 7 * DAY_SECONDS)
     if fetched and not context.settings.server.has_outbound:
         yield complain("links.of_motion", count=fetched)

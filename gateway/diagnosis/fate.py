@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway import rules
+from gateway import printable, rules
 from gateway.diagnosis import reasons
 from gateway.diagnosis.material import Material, Shelved, blames_file
 from gateway.diagnosis.story import when
@@ -190,7 +190,7 @@ def _too_late(
         return f"{began}: {meaning.sentence} No message of the customer's is kept from before it.", meaning
     if heard_at > until:
         return f"{began}: {meaning.sentence}", meaning
-    wrote = f"{when(heard_at)}, {window.ago(until - heard_at)} before"
+    wrote = f"{when(heard_at)}, {printable.span(until - heard_at)} before"
     if until - heard_at > window.SECONDS:
         return f"{began}: {meaning.sentence} The customer had written last at {wrote}.", meaning
     odd = f"though a message of the customer's came here at {wrote}."

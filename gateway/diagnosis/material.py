@@ -29,7 +29,7 @@ WHOSE = {"ingress": "; not known whose", "attachments": "; not known of which fi
 NAMELESS = "its name was never learnt"
 SAID = ("contact_message", "contact_event", "contact_message_event")  # where a callback has what was said
 _CONTENT = re.compile(r"(\w+)_(?:message|event)")
-MESSAGES = ("MESSAGE_INBOUND", "MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION")  # named by their own id
+MESSAGES = (events.INBOUND, "MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION")  # named by their own id
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,24 +10,22 @@ import errno
 import os
 import re
 import shutil
-import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import clock, paths
+from gateway import paths
 from gateway.certs import inventory
 from gateway.config import Settings, addresses, listeners, tables
 from gateway.config.problems import Problem
 from gateway.config.validation import PartialSettings
+from gateway.diagnosis import resolver
 from gateway.errors import CommandError
 from gateway.serving import nginx, nginx_conf, ports
 
 ROOM_BYTES = 2 * 2**20  # for a callback and the pages around it, as `/readyz` wants it
-LOOKUP_SECONDS = 3.0
 
 _RESERVED = re.compile(r"(.*\.)?example(\.(com|net|org))?")  # RFC 2606
 
@@ -164,19 +162,8 @@ def doors(settings: Settings) -> Found:
 
 def names(settings: Settings) -> Found:
     """Ask for the addresses of those that are called, all at once."""
-    called, known = dict(_called(settings)), set[str]()
-
-    def ask(host: str) -> None:
-        with suppress(OSError, UnicodeError):
-            socket.getaddrinfo(host.strip("[]"), None)
-            known.add(host)
-
-    asking = [threading.Thread(target=ask, args=(host,), daemon=True) for host in {*called.values()}]
-    for thread in asking:
-        thread.start()
-    until = clock.steady() + LOOKUP_SECONDS
-    for thread in asking:
-        thread.join(max(0.0, until - clock.steady()))
+    called = dict(_called(settings))
+    known = resolver.ask(called.values())
     for key, host in called.items():
         if host not in known:
             yield f"{key}: nobody tells the address of {host}; look at DNS, or write it into /etc/hosts"

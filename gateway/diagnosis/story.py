@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from gateway import printable
+from gateway import printable, store
 from gateway.diagnosis.material import MESSAGES, WHOSE, Kept, Material, Shelved
-from gateway.outbound import window
-from gateway.outbound.record import Sent
+from gateway.outbound import record, window
 from gateway.store.turned_away import Turned
 
 CUSTOMER, MOTION, SINCH, GATEWAY, FETCH, OPERATOR = "customer", "Motion", "Sinch", "gateway", "fetch", "operator"
@@ -58,24 +57,24 @@ def when(at: float) -> str:
 
 def _of_event(kept: Kept) -> Iterator[Moment]:
     record = kept.record
-    at_once = record.state == "delivered" and record.tries == 1 and not record.history
+    at_once = record.state == store.DELIVERED and record.tries == 1 and not record.history
     whole = [_what(kept), f"event {record.event_id}", *record.findings]
     if record.repeats:
         whole.append(f"came {printable.counted(record.repeats, 'time')} more")
     if at_once:
         whole.append(f"Motion has it ({record.outcome})")
-    if record.state in ("rejected", "duplicate"):
+    if record.state in (store.REJECTED, store.DUPLICATE):
         whole.append(f"kept and not delivered: {record.outcome}")
     yield Moment(record.accepted_at, CUSTOMER if record.kind.endswith("_INBOUND") else SINCH, "; ".join(whole))
     for outcome, tries in groupby(record.history, key=lambda tried: tried.outcome):
         same = [tried.at for tried in tries]
         often = f", {len(same)} times until {when(same[-1])[11:19]}" if len(same) > 1 else ""
         yield Moment(same[0], MOTION, f"{_answer(outcome)}{often}; event {record.event_id}")
-    if record.settled_at and record.state == "delivered" and not at_once:
+    if record.settled_at and record.state == store.DELIVERED and not at_once:
         yield Moment(
             record.settled_at, MOTION, f"has event {record.event_id} ({record.outcome}), at try {record.tries}"
         )
-    if record.settled_at and record.state == "parked":
+    if record.settled_at and record.state == store.PARKED:
         yield Moment(record.settled_at, GATEWAY, f"gives event {record.event_id} up, parked: {record.outcome}")
 
 
@@ -96,7 +95,7 @@ def _answer(outcome: str) -> str:
     return f"answers {outcome}" if outcome[:3].isdecimal() else outcome
 
 
-def _of_send(sent: Sent, material: Material) -> Iterator[Moment]:
+def _of_send(sent: record.Sent, material: Material) -> Iterator[Moment]:
     names = {shelved.record.attachment_id: shelved.named for shelved in material.files}
     files = [names.get(one.attachment_id, f"attachment {one.attachment_id}") for one in sent.attachments]
     with_files = f" with {', '.join(files)}" if files else ""
@@ -107,11 +106,11 @@ def _of_send(sent: Sent, material: Material) -> Iterator[Moment]:
         )
     said = ": ".join(filter(None, (f"{sent.status or ''} {sent.code}".strip(), sent.words.rstrip("."))))
     ends = {
-        "accepted": (SINCH, f"takes it: message {sent.message_id}"),
-        "rejected": (SINCH, f"does not take it: {said}"),
-        "refused": (GATEWAY, f"refuses it: {said}"),
-        "unsent": (GATEWAY, f"could not hand it over to Sinch: {said}"),
-        "unknown": (GATEWAY, f"has sent it and got no answer: {said}"),
+        record.ACCEPTED: (SINCH, f"takes it: message {sent.message_id}"),
+        record.REJECTED: (SINCH, f"does not take it: {said}"),
+        record.REFUSED: (GATEWAY, f"refuses it: {said}"),
+        record.UNSENT: (GATEWAY, f"could not hand it over to Sinch: {said}"),
+        record.UNKNOWN: (GATEWAY, f"has sent it and got no answer: {said}"),
     }
     if sent.outcome in ends:
         who, says = ends[sent.outcome]

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
 from gateway import limits, paths
 from gateway.certs import subject
+from gateway.clock import DAY_SECONDS
 from gateway.config import Settings, tables
-from gateway.diagnosis import reasons
+from gateway.diagnosis import reasons, resolver
 from gateway.diagnosis.complaint import Complaint, Context, complain
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.download import Source
@@ -27,8 +26,6 @@ NO_FILE = "999999999999"  # an id of an attachment that there will never be
 ASKED_SECONDS = 6.0
 MANY_KEYS = 3
 SOON_DAYS = 14  # whoever renews Motion's certificate has a week or two
-DAY_SECONDS = 86_400.0
-LOOKUP_SECONDS = 4.0
 
 
 def caller(context: Context) -> Iterator[Complaint]:
@@ -75,18 +72,10 @@ def _files(settings: Settings, status: int, kind: str) -> Iterator[Complaint]:
 
 def public_name(context: Context) -> Iterator[Complaint]:
     """Ask for the address of `server.public_url`, as far as it can be seen from here."""
-    host = context.settings.server.public_host.strip("[]")
-    if subject.FOR_TRIALS.fullmatch(context.settings.server.public_host):
+    host = context.settings.server.public_host
+    if subject.FOR_TRIALS.fullmatch(host):
         return
-    found: list[str] = []
-
-    def ask() -> None:
-        with suppress(OSError, UnicodeError):
-            found.extend(sorted({str(row[4][0]) for row in socket.getaddrinfo(host, None)}))
-
-    asking = threading.Thread(target=ask, daemon=True)  # a resolver that gives no answer takes its time
-    asking.start()
-    asking.join(LOOKUP_SECONDS)
+    found = resolver.ask([host]).get(host)
     if not found:
         yield complain("names.public_unknown", host=host)
     elif not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found):

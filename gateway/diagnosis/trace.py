@@ -11,15 +11,17 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
+from gateway import store
 from gateway.attachments.register import Register
 from gateway.config import Settings
 from gateway.delivery import records
 from gateway.diagnosis import asked
 from gateway.diagnosis.material import BESIDE_SECONDS, GO_ON, Kept, Material, Shelved, content
+from gateway.ingress import events
 from gateway.inspection import verdicts
 from gateway.outbound import record
 from gateway.phrases import Reason
@@ -29,7 +31,6 @@ from gateway.store.schema import attachment, event, send
 
 MOST_STORIES = 5
 MOST_SENDS = 1000  # of one contact that are read
-INBOUND = "MESSAGE_INBOUND"
 _WHOM = (send.c.contact_id, send.c.identity)
 BY_WORD = ("message", "contact", "conversation", "request", "reference", "phone")
 
@@ -183,7 +184,7 @@ class Tracer:
         blamed = material.blame_files_at
         suspects = self._shelved(among=None, since=min(blamed) - BESIDE_SECONDS) if blamed else []
         since = material.began_at - BESIDE_SECONDS if material.began_at else self._now
-        waiting = [kept.record for kept in material.events if kept.record.state == "pending"]
+        waiting = [kept.record for kept in material.events if kept.record.state == store.PENDING]
         return replace(
             material,
             suspects=tuple(one for one in suspects if any(map(one.was_just_troubled, blamed))),
@@ -213,14 +214,13 @@ class Tracer:
 
     def _wrote_at(self, material: Material) -> float | None:
         """When the one contact wrote last before what was sent last."""
-        told = [kept.filed.reported_at for kept in material.events if kept.filed and kept.filed.status == "FAILED"]
-        before = max(told, default=None)
+        filed = (kept.filed for kept in material.events if kept.filed)
+        before = max((told.reported_at for told in filed if told.status == "FAILED"), default=None)
         if before is None or len(material.contacts) != 1 or not material.contacts[0][0]:
             return None
-        theirs = (event.c.contact_id == material.contacts[0][0], event.c.kind == INBOUND, event.c.accepted_at < before)
-        last = sa.select(sa.func.max(event.c.accepted_at)).where(*theirs)
-        found: float | None = self._spool.read(lambda connection: connection.scalar(last))
-        return found
+        written = (event.c.contact_id == material.contacts[0][0], event.c.kind == events.INBOUND)
+        last = sa.select(sa.func.max(event.c.accepted_at)).where(*written, event.c.accepted_at < before)
+        return cast("float | None", self._spool.read(lambda connection: connection.scalar(last)))
 
 
 def _named(word: str) -> Iterable[sa.ColumnElement[bool]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from gateway.clock import DAY_SECONDS, HOUR_SECONDS
 from gateway.config import Account
 from gateway.diagnosis import experience
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
@@ -13,7 +14,7 @@ from gateway.ingress import events
 from gateway.outbound import record
 from gateway.sinch import webhooks
 
-HOUR_SECONDS, DAY_SECONDS, WEEK_SECONDS = 3600.0, 86_400.0, 7 * 86_400.0
+WEEK_SECONDS = 7 * DAY_SECONDS
 REPORTED_SECONDS = 600.0  # after which a message should have been reported on
 BUSY = 3  # callbacks or messages: from fewer there is not much to tell
 MOST_REPORTS = 100  # that are counted

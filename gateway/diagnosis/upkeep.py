@@ -6,11 +6,11 @@ Rule 2. Sinch is given no secret that the gateway, as it runs, may not know: it 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import config
 from gateway.clock import WallClock
 from gateway.config import Account, Settings
 from gateway.diagnosis import sinch_checks
@@ -142,14 +142,8 @@ class Upkeep:
     def is_stale(self, account: Account) -> bool:
         """Tell whether callbacks are proved with settings from before their last change."""
         since = process.taken_up_at(self.settings, "ingress")
-        files = filter(None, (self.config, self.secret_file(account)))
+        files = filter(None, (self.config, config.secrets_file(self.config, account)))
         return since is not None and any(path.stat().st_mtime > since for path in files)
-
-    def secret_file(self, account: Account) -> Path | None:
-        """Name the file that the account's webhook secrets come from; None where they stand in the settings."""
-        written = tomllib.loads(self.config.read_text("utf-8-sig")).get("account", [])
-        named = [one.get("webhook_secrets_file") for one in written if one.get("connector_id") == account.connector_id]
-        return Path(named[0]) if named and named[0] else None
 
 
 def given_at(spool: Database, account: Account) -> float | None:

@@ -17,6 +17,7 @@ from typing import Any
 from gateway import printable
 
 UNKNOWN = "UNKNOWN"
+INBOUND = "MESSAGE_INBOUND"
 DELIVERY, SUBMIT, EVENT_DELIVERY = "MESSAGE_DELIVERY", "MESSAGE_SUBMIT", "EVENT_DELIVERY"
 SUBMITTED = "SUBMITTED"  # the status of a SUBMIT, which itself names none
 LONGEST_ID = 256  # of an identifier we file under; Sinch's own are ULIDs of 26 characters
@@ -40,7 +41,7 @@ class Trigger:
 
 
 TRIGGERS = (
-    Trigger("MESSAGE_INBOUND", "message", ("id",), words=True),
+    Trigger(INBOUND, "message", ("id",), words=True),
     Trigger("MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION", "message_redaction", ("id",), words=True),
     Trigger(SUBMIT, "message_submit_notification", ("message_id", "channel_identity.channel")),
     Trigger(DELIVERY, "message_delivery_report", ("message_id", "status", "channel_identity.channel")),

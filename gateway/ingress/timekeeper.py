@@ -22,12 +22,12 @@ FRESH_SECONDS = 600.0
 JUMP_SECONDS = 60.0  # more than a clock that is merely put right little by little
 
 
-def drift_seconds(database: Database, *, now: float) -> float | None:
-    """How far this machine's clock is ahead of Sinch's, by what was taken in these minutes; less than 0 where behind.
+def drift_seconds(database: Database, *, now: float, within_seconds: float = FRESH_SECONDS) -> float | None:
+    """How far this machine's clock is ahead of Sinch's, by what was taken in lately; less than 0 where behind.
 
     None where nothing was. The way from there to here is in it, a second at most. Raises SpoolUnavailable.
     """
-    [[ago]] = database.ask(lambda run: run("signed_ago", since=now - FRESH_SECONDS, header=signature.TIMESTAMP))
+    [[ago]] = database.ask(lambda run: run("signed_ago", since=now - within_seconds, header=signature.TIMESTAMP))
     return None if ago is None else float(ago)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from gateway.errors import SpoolUnavailable
 from gateway.outbound import message, message_fields, record, refusals
-from gateway.printable import counted
+from gateway.printable import span
 from gateway.store.engines import Database
 
 OPEN, CLOSED, UNKNOWN = "open", "closed", "not known"
@@ -55,7 +55,7 @@ def judged(heard_at: float | None, *, now: float) -> Standing:
 def require_open(draft: record.Draft, *, now: float) -> None:
     """Raises Refused where it is closed: OUTSIDE_ALLOWED_SENDING_WINDOW."""
     if draft.window == CLOSED and draft.heard_at is not None:
-        raise refusals.Refused("OUTSIDE_ALLOWED_SENDING_WINDOW", field="recipient", ago=ago(now - draft.heard_at))
+        raise refusals.Refused("OUTSIDE_ALLOWED_SENDING_WINDOW", field="recipient", ago=span(now - draft.heard_at))
 
 
 def number(identity: str) -> str:
@@ -65,14 +65,4 @@ def number(identity: str) -> str:
 
 def late(seconds: float) -> str:
     """Say what is wrong with an answer that comes so long after what it answers."""
-    return f"it comes too late: the customer wrote last {ago(seconds)} before, and WhatsApp takes answers for 24 hours"
-
-
-def ago(seconds: float) -> str:
-    """Say a time in whole hours, below one in minutes or seconds, and in days from two on."""
-    if seconds < 60:
-        return counted(max(1, int(seconds)), "second")
-    hours = int(seconds // 3600)
-    if hours < 1:
-        return counted(int(seconds // 60), "minute")
-    return counted(hours, "hour") if hours < 48 else counted(hours // 24, "day")
+    return f"it comes too late: the customer wrote last {span(seconds)} before, and WhatsApp takes answers for 24 hours"

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from gateway import clock, lock
+from gateway.store import sqlite
 from gateway.store.sqlite import Connection
 
 LOCK = "rewrite.lock"
@@ -46,16 +47,12 @@ def run(spool: Path, driver: Connection, way: lock.RightOfWay, *, gives_way_seco
 def _log_is_empty(driver: Connection) -> bool:
     """Copy back what is in the log and empty it: between others, as soon as none of them is at it."""
     driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # most of it, while they write
-    [before], deadline = driver.execute("PRAGMA busy_timeout").fetchone(), clock.steady() + EMPTYING_SECONDS
-    driver.execute("PRAGMA busy_timeout=0")  # SQLite's own waiting looks ever more seldom
-    try:
-        while driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-            if clock.steady() >= deadline:
-                return False
-            clock.pause(TRY_SECONDS)
-        return True
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={before}")
+    deadline = clock.steady() + EMPTYING_SECONDS
+    while not sqlite.empty_log(driver):  # SQLite's own waiting looks ever more seldom
+        if clock.steady() >= deadline:
+            return False
+        clock.pause(TRY_SECONDS)
+    return True
 
 
 def _give_way(driver: Connection, way: lock.RightOfWay, done: threading.Event, patience_seconds: float) -> None:

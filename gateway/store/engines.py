@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -216,7 +216,8 @@ class Database:
             self._pool.require_in_place()
         except SpoolUnavailable as error:
             if self._writing is not None and error.reason not in anchor.LOSSES:
-                sqlite.empty_log(self._writing)
+                with suppress(sqlite.Error):  # at the next try, then
+                    sqlite.empty_log(self._writing)
             raise
 
     def _begin(self, driver: Connection) -> None:

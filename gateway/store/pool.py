@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway import telemetry
@@ -132,9 +132,8 @@ class Connections:
         """Let the file that was moved have what its log has: who only reads may be the one who notices."""
         if trouble not in anchor.LOSSES and self._idle:
             driver = self._idle.pop()
-            driver.execute("PRAGMA busy_timeout=0")  # at the next look, then
-            sqlite.empty_log(driver)
-            driver.execute(f"PRAGMA busy_timeout={round(self._patience_seconds * 1000)}")
+            with suppress(sqlite.Error):  # at the next look, then
+                sqlite.empty_log(driver)
             self._idle.append(driver)
 
     def _tell_of(self, trouble: Reason | None) -> None:

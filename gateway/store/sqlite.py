@@ -105,10 +105,18 @@ def identity(path: Path) -> str:
     return ""  # nobody has it open
 
 
-def empty_log(connection: Connection) -> None:
-    """Copy into the file what stands in its log alone, and empty that; not while others are at it."""
-    with suppress(Error):
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def empty_log(connection: Connection) -> bool:
+    """Copy into the file what stands in its log alone, and empty that; False while others are at it. Waits for nobody.
+
+    Raises Error.
+    """
+    [patience_milliseconds] = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        [blocked, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not blocked
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={patience_milliseconds}")
 
 
 def abandon(connection: Connection) -> None:
