@@ -97,6 +97,7 @@ def test_of_what_nobody_knows_it_says_where_it_looked_and_what_was_turned_away(
 ) -> None:
     ring = Ring(spool, clock=WallClock(), later=lambda _seconds, _work: None)
     ring.note("ingress", "signature wrong", about="7", address="192.0.2.1")
+    ring.note("edge", "body too large", about="", address="192.0.2.1")
     ring.write()
     said = run("event", "99")
     assert said.exit_code == 1
@@ -104,6 +105,7 @@ def test_of_what_nobody_knows_it_says_where_it_looked_and_what_was_turned_away(
     assert "What can be asked for" not in said.output
     assert " conversation  Sinch's id of a conversation\n" in run("nobody").output
     assert "1 time, door ingress: signature wrong (7). Type the same secret" in said.output
+    assert "1 time, door edge: body too large. Raise ingress.max_body if it was Sinch." in said.output
     assert "5550100" not in run("+1 212 555 01 00").output
     found = json.loads(run("nobody", "--json").output)
     assert (found["stories"], found["searched"]["events"]) == ([], 2)

@@ -100,6 +100,22 @@ def test_it_explains_what_this_gateway_says_itself(given: str, told: str) -> Non
     assert meaning.code == told
 
 
+TURNED_AWAY = {
+    "a callback": ("ingress", "body too large", "operator", "Raise ingress.max_body if it was Sinch."),
+    "a call of Motion's": ("outbound", "BODY_TOO_LARGE", "xcally", "Send less at once: media travels as links"),
+    "what another release counts": ("another", "Signature wrong", "operator", "Type the same secret"),
+}
+
+
+@pytest.mark.parametrize(("door", "reason", "who", "remedy"), TURNED_AWAY.values(), ids=TURNED_AWAY)
+def test_what_was_turned_away_is_explained_by_the_door_that_did_it(
+    door: str, reason: str, who: str, remedy: str
+) -> None:
+    meaning = reasons.of_turned_away(door, reason)
+    assert meaning
+    assert (meaning.who, meaning.remedy[: len(remedy)]) == (who, remedy)
+
+
 def test_every_finding_every_reason_of_the_log_and_all_that_is_turned_away_is_explained() -> None:
     turned = [reason for _door, reason in turned_away.kinds()]
     assert [code for code in (*Finding, *Reason, *turned) if reasons.explain(code) is None] == []

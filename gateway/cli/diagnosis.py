@@ -82,7 +82,7 @@ def list_(invocation: Invocation, *, connector_id: int | None, since: float | No
 
 
 def _who(row: ring.Turned) -> str:
-    return reasons.short([reasons.explain(row.reason)])
+    return reasons.short([reasons.of_turned_away(*row.kind)])
 
 
 def _readiness(said: dict[str, Any]) -> Iterator[tuple[str, object]]:

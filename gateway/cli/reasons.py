@@ -10,7 +10,8 @@ from gateway.cli import UNCUT, columns, options, print_facts, print_json
 from gateway.diagnosis import reasons as meanings
 
 Meaning = meanings.Meaning
-explain, of_outcome, of_refusal = meanings.explain, meanings.of_outcome, meanings.of_refusal
+explain, of_turned_away = meanings.explain, meanings.of_turned_away
+of_outcome, of_refusal = meanings.of_outcome, meanings.of_refusal
 
 SOME_UNKNOWN = 1  # the exit status
 WIDEST = 30  # characters of a code that has its meaning beside it

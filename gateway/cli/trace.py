@@ -14,7 +14,7 @@ import click
 from gateway import cli, printable
 from gateway.cli.spool import look, opened_spool
 from gateway.clock import WallClock
-from gateway.diagnosis import asked, conclusion, fate, material, reasons, story
+from gateway.diagnosis import asked, conclusion, experience, fate, material, reasons, story
 from gateway.diagnosis.trace import Searched, Tracer
 from gateway.errors import CommandError
 from gateway.store.turned_away import Turned
@@ -195,7 +195,7 @@ class _Nothing:
         yield from self._turned_away()
 
     def for_programs(self) -> dict[str, object]:
-        rows = [cli.for_programs(row) | {"remedy": _remedy(row)} for row in self.refused]
+        rows = [cli.for_programs(row) | {"remedy": experience.remedy(row)} for row in self.refused]
         before = {"stories": len(self.before), "last_at": self._last_before}
         return {"searched": cli.for_programs(self.searched), "turned_away": rows, "before": before}
 
@@ -230,7 +230,7 @@ class _Nothing:
             yield from _wrapped(f"Nothing was turned away {when}. {self.question.next_step}")
         for row in self.refused[: conclusion.MOST]:
             about, times = f" ({row.about})" if row.about else "", printable.counted(row.count, "time")
-            says = f"{times}, door {row.door}: {row.reason}{about}. {_remedy(row)}"
+            says = f"{times}, door {row.door}: {row.reason}{about}. {experience.remedy(row)}"
             yield from _wrapped(says, head=f" {cli.written(row.last_at)}  ")
 
 
@@ -240,8 +240,3 @@ def _look_around(
     """Look for who was turned away lately."""
     day = max(now - LATELY_SECONDS, since or 0.0)
     return _Nothing(question, since, tracer.searched(), tracer.turned_away(since=day), day, before)
-
-
-def _remedy(row: Turned) -> str:
-    meaning = reasons.explain(row.reason)
-    return meaning.remedy if meaning else ""

@@ -178,4 +178,4 @@ def _of_turned(material: Material) -> Iterator[Conclusion]:
             times = printable.counted(row.count, "time")
             sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}"
             sentence += f"{WHOSE.get(row.door, '')}."
-            yield meant(row.last_at, sentence, reasons.explain(row.reason), row.reason)
+            yield meant(row.last_at, sentence, reasons.of_turned_away(*row.kind), row.reason)

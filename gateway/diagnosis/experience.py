@@ -17,7 +17,6 @@ from gateway.diagnosis import reasons
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import timekeeper
-from gateway.outbound import refusals
 from gateway.phrases import Finding, Reason
 from gateway.store import anchor, turned_away
 from gateway.store.turned_away import Turned
@@ -196,11 +195,9 @@ def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
 
 
 def remedy(row: Turned) -> str:
-    """Say what to do; of a call to Sinch as it was answered. "" for a kind of another release."""
-    if row.door == "outbound" and row.reason in refusals.rows():
-        return refusals.rows()[row.reason].remedy
-    kind = turned_away.kinds().get(row.kind)
-    return kind.remedy if kind else ""
+    """Say what to do; "" for a kind of another release."""
+    meaning = reasons.of_turned_away(*row.kind)
+    return meaning.remedy if meaning else ""
 
 
 def files(context: Context) -> Iterator[Complaint]:

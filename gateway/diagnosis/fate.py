@@ -156,7 +156,7 @@ def _of_its_file(began: str, fate: Filed, files: Sequence[Shelved], material: Ma
     row = max(refused, key=lambda one: one.last_at, default=None)
     if row and fate.code.startswith(GONE) and (shelved is None or row.last_at > shelved.troubled_at):
         words = f"links to files were turned away, {row.count} until {when(row.last_at)}: {row.reason}"
-        return meant(fate.reported_at, f"{began}: {words}", reasons.explain(row.reason), _codes(fate))
+        return meant(fate.reported_at, f"{began}: {words}", reasons.of_turned_away(*row.kind), _codes(fate))
     found = _of_file(f"{began}, probably {shelved.name}", fate, shelved) if shelved else None
     return replace(found, files=(shelved.record.attachment_id,)) if found and shelved else None
 

@@ -97,6 +97,11 @@ def of_motion(outcome: str) -> Meaning:
     return explain(outcome) or known().get(spelled(kind)) or known()[spelled(Reason.CONNECTION_BROKEN)]
 
 
+def of_turned_away(door: str, reason: str) -> Meaning | None:
+    """Explain why a door turned somebody away: by its own row, for another one may say the same of something else."""
+    return _turned_away().get((door, reason)) or explain(reason)
+
+
 def facts(meaning: Meaning) -> Iterator[tuple[str, str]]:
     """Tell it in words, each with its title."""
     table = _table()
@@ -136,7 +141,7 @@ def spelled(code: str) -> str:
 def known() -> dict[str, Meaning]:
     """Every code that is known, by its spelling. Raises SettingsError if a table is wrong."""
     told: dict[str, Meaning] = {}
-    for row in (*_table().reason, *_refused(), *_turned_away(), *_of_the_spool()):
+    for row in (*_table().reason, *_refused(), *_turned_away().values(), *_of_the_spool()):
         told.setdefault(spelled(row.code), row)
     return told
 
@@ -161,10 +166,15 @@ def _refused() -> Iterator[Meaning]:
         yield Meaning(code=code, sentence=says, who=row.who, remedy=remedy, retry=row.retry, source="gateway")
 
 
-def _turned_away() -> Iterator[Meaning]:
-    for row in rules.read("turned_away.toml")["turned_away"]:
-        if remedy := row.get("remedy"):
-            yield _ours(row["reason"], f"{_TURNED_AWAY[row['door']]}: {row['reason']}.", remedy, "turned_away")
+@functools.cache
+def _turned_away() -> dict[tuple[str, str], Meaning]:
+    """What has a remedy there, by its door and reason."""
+    rows = rules.read("turned_away.toml")["turned_away"]
+    told = ((row["door"], row["reason"], row["remedy"]) for row in rows if "remedy" in row)
+    return {
+        (door, reason): _ours(reason, f"{_TURNED_AWAY[door]}: {reason}.", remedy, "turned_away")
+        for door, reason, remedy in told
+    }
 
 
 def _of_the_spool() -> Iterator[Meaning]:
