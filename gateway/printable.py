@@ -42,6 +42,15 @@ def ago(seconds: float) -> str:
     return f"{span(seconds)} ago" if seconds >= 1 else "just now"
 
 
+def wrapped(given: str, columns: int, *, head: str = "") -> list[str]:
+    """Break it into lines of so many columns, the first behind `head` and all below its end; no word is cut."""
+    below = " " * len(head)
+    lines = textwrap.wrap(
+        given, columns, initial_indent=head, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
+    )
+    return lines or [head.rstrip()]
+
+
 def table(
     titles: Sequence[str], rows: Sequence[Sequence[str]], *, columns: int, measure: Callable[[str], int] = len
 ) -> Iterator[str]:
@@ -59,25 +68,15 @@ def table(
     for row in rows:
         yield _line(row, beside, widths, measure)
         below = [f"{titles[place]} {cell}" for place, cell in enumerate(row) if place not in beside and cell]
-        yield from textwrap.wrap(
-            ", ".join(below),
-            columns,
-            initial_indent=BELOW,
-            subsequent_indent=BELOW,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        if below:
+            yield from wrapped(", ".join(below), columns, head=BELOW)
 
 
 def facts(told: Sequence[tuple[str, str]], *, columns: int) -> Iterator[str]:
     """Lay facts out behind their titles, on so many columns and without cutting a word."""
     width = max(len(title) for title, _ in told) + GAP
     for title, value in told:
-        beside = max(columns - width, width)
-        lines = textwrap.wrap(value, beside, break_long_words=False, break_on_hyphens=False) or [""]
-        yield from (
-            f"{name:<{width}}{line}".rstrip() for name, line in zip((title, *[""] * len(lines)), lines, strict=False)
-        )
+        yield from wrapped(value, max(columns, 2 * width), head=f"{title:<{width}}")
 
 
 def _line(row: Sequence[str], places: Sequence[int], widths: Sequence[int], measure: Callable[[str], int]) -> str:

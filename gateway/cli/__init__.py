@@ -128,11 +128,11 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
         click.echo(line)
 
 
-def columns() -> int:
-    """How wide a line may be: as a screen is, or as long as it is for a program."""
+def columns(*, most: int = UNCUT) -> int:
+    """How wide a line may be: as a screen is, but for `most`, or as long as it is for a program."""
     from rich.console import Console
 
-    return Console().width if sys.stdout.isatty() else UNCUT
+    return min(most, Console().width) if sys.stdout.isatty() else UNCUT
 
 
 def for_programs(thing: Any, **changes: object) -> dict[str, object]:  # noqa: ANN401 - any of our dataclasses

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.config.validation import PartialSettings
 
 from gateway import clock, printable, telemetry
-from gateway.cli import UNCUT, WRONG, Invocation, options, print_json, progress, written
+from gateway.cli import WRONG, Invocation, columns, options, print_json, progress, written
 from gateway.diagnosis import doctor as physician
 from gateway.diagnosis import experience
 from gateway.diagnosis.complaint import Complaint, Context, Level
@@ -121,10 +119,7 @@ def _told(complaint: Complaint) -> Iterator[str]:
 
 
 def _lines(text: str, *, indent: str = "") -> list[str]:
-    columns = min(WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else UNCUT
-    return textwrap.wrap(
-        text, columns, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    return printable.wrapped(text, columns(most=WIDEST), head=indent)
 
 
 def last(heard: experience.Heard, settings: Settings, *, now: float) -> str:

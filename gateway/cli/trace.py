@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -160,15 +159,7 @@ def _day(at: float) -> str:
 
 def _wrapped(text: str, *, head: str = "") -> list[str]:
     """On a screen as wide as that is, for a program one line. Nothing is cut: ids are whole."""
-    lines = textwrap.wrap(
-        printable.text(text),
-        cli.columns(),
-        initial_indent=head,
-        subsequent_indent=" " * len(head),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return lines or [head.rstrip()]
+    return printable.wrapped(printable.text(text), cli.columns(), head=head)
 
 
 @dataclass(frozen=True)
