@@ -56,7 +56,7 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     # A timer, which tells others, has nobody who watches.
     with progress.shown("Looking", wanted=not as_json and (not notify or sys.stderr.isatty())) as tell:
         looked = physician.examine(context, tell=_telling(tell))
-    said, status = physician.complaints(looked), physician.STATUSES[physician.worst(physician.complaints(looked))]
+    said = physician.complaints(looked)
     if as_json:
         print_json(_for_programs(looked, said, experience.heard(context)))
     elif not notify:
@@ -67,7 +67,7 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
             click.echo("\n".join(_lines(way(part.settings))))
         click.echo("\n".join(_lines(last(experience.heard(context), part.settings, now=context.now))))
     undelivered = notify and _notified(part.settings, looked)
-    click.get_current_context().exit(UNDELIVERED if undelivered else status)
+    click.get_current_context().exit(UNDELIVERED if undelivered else physician.STATUSES[physician.worst(said)])
 
 
 def _may_tell(part: PartialSettings) -> bool:
@@ -107,7 +107,7 @@ def _for_programs(
         for each in looked
     ]
     complaints = [vars(complaint) for complaint in said]
-    last = {f"last_from_{name[:-3]}_at": at and written(at) for name, at in vars(heard).items()}
+    last = {f"last_from_{name}": at and written(at) for name, at in vars(heard).items()}
     return {"fine": physician.STATUSES[level] == 0, "level": level, "complaints": complaints, "checks": checks} | last
 
 
@@ -144,8 +144,8 @@ def _summary(looked: Sequence[physician.Looked], said: Sequence[Complaint], *, s
     checks = f"{printable.counted(len(looked), 'check')} in {seconds:.1f} s"
     counts = [sum(complaint.level == level for complaint in said) for level in reversed(Level)]
     told = [printable.counted(count, level) for count, level in zip(counts, reversed(Level), strict=True) if count]
-    well = physician.STATUSES[physician.worst(said)] == 0
-    return f"{'. '.join([*(['All is well'] if well else []), *([', '.join(told)] if told else []), checks])}."
+    well = "" if physician.STATUSES[physician.worst(said)] else "All is well"
+    return f"{'. '.join(filter(None, (well, ', '.join(told), checks)))}."
 
 
 def _telling(tell: progress.Tell) -> Callable[[physician.Looked], None]:

@@ -48,9 +48,9 @@ def told(explained: Iterable[Meaning | None]) -> Iterator[tuple[str, str]]:
             yield from meanings.facts(meaning)
 
 
-def of_unknown(code: str) -> Iterator[tuple[str, str]]:
+def of_unknown(code: str, *, title: str = "reason") -> Iterator[tuple[str, str]]:
     """What is said of a code that nobody here knows."""
-    yield "reason", code
+    yield title, code
     yield "meaning", UNKNOWN
     yield "what to do", LOOK_BESIDE
 
@@ -88,8 +88,7 @@ def _facts(code: str) -> Iterator[tuple[str, str]]:
         yield "code", meaning.code
         yield from meanings.facts(meaning)
         return
-    yield "code", code
-    yield from [*of_unknown(code)][1:]
+    yield from of_unknown(code, title="code")
     if near := meanings.near(code):
         yield "did you mean", ", ".join(near)
 

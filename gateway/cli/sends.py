@@ -95,8 +95,8 @@ def _facts(sent: record.Sent) -> Iterator[tuple[str, object]]:
     yield "took", "" if sent.ended_at is None else f"{sent.ended_at - sent.started_at:.3f} s"
     yield from (("attachment", _attached(attached)) for attached in sent.attachments)
     yield from (("report", _reported(told)) for told in sent.evidence.reports)
-    code = sent.fate.code if sent.fate else sent.code
-    yield from reasons.told(_meanings(sent)) if _meanings(sent) or not code else reasons.of_unknown(code)
+    code, meanings = sent.fate.code if sent.fate else sent.code, _meanings(sent)
+    yield from reasons.told(meanings) if meanings or not code else reasons.of_unknown(code)
 
 
 def _all_of(sent: record.Sent) -> dict[str, object]:

@@ -26,10 +26,10 @@ def parts(url: str) -> SplitResult | None:
     """Take a URL of http or https apart; None where it is none."""
     try:
         found = urlsplit(url)
-        port = found.port or 0  # read now: it may be none
+        _ = found.port  # read now: it may be none
     except ValueError:
         return None
-    return found if found.scheme in _PORTS and found.hostname and port >= 0 else None
+    return found if found.scheme in _PORTS and found.hostname else None
 
 
 def place(found: SplitResult) -> tuple[object, ...]:
