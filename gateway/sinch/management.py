@@ -47,7 +47,6 @@ class Channel:
 class SinchApp:
     """An app as Sinch tells it."""
 
-    app_id: str
     mode: str
     channels: tuple[Channel, ...]
 
@@ -143,9 +142,7 @@ def _app(said: Mapping[str, Any]) -> SinchApp:
         state = state if isinstance(state, dict) else {}
         told = {name: printable.text(_text(state, name))[:LONGEST_WORDS] for name in ("status", "description")}
         channels.append(Channel(name=_text(one, "channel"), **told))
-    return SinchApp(
-        app_id=_text(said, "id"), mode=printable.text(_text(said, "processing_mode")), channels=tuple(channels)
-    )
+    return SinchApp(mode=printable.text(_text(said, "processing_mode")), channels=tuple(channels))
 
 
 def _webhook(said: Mapping[str, Any]) -> Webhook:
