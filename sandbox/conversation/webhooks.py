@@ -105,9 +105,8 @@ class Webhooks:
         """Have these of the app; `alone`: and none else."""
         with self._guard:
             self._known.add(app_id)
-            kept = {} if alone else {one.webhook_id: one for one in self._all.values() if one.app_id == app_id}
-            others = {one.webhook_id: one for one in self._all.values() if one.app_id != app_id}
-            self._all = others | kept | {one.webhook_id: one for one in webhooks}
+            kept = [one for one in self._all.values() if not (alone and one.app_id == app_id)]
+            self._all = {one.webhook_id: one for one in (*kept, *webhooks)}
 
     def follow(self, sinch: Sinch, callback: Callback) -> Sinch | None:
         """The sender as the webhook at its URL has it, None where no webhook there gets this callback.
@@ -130,7 +129,7 @@ class Webhooks:
         match = _ID.fullmatch(path)
         if match is None:
             return None
-        found = next((one for one in self._all.values() if one.webhook_id == match[1] and one.app_id in apps), None)
+        found = next((one for app_id in apps for one in self.of(app_id) if one.webhook_id == match[1]), None)
         if found is None:
             return refusal.absent("WEBHOOK", match[1])
         return self._one(found, heard)
