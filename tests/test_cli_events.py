@@ -276,7 +276,7 @@ def test_erase_says_what_it_has_found_and_erases_nothing_where_nobody_can_be_ask
     before = states(spool)
     result = run("erase", "--contact", NUMBER)
     assert isinstance(result.exception, CommandError)
-    assert str(result.exception) == "nobody is there to be asked: say --yes to erase this; nothing was erased"
+    assert str(result.exception) == "nobody is there to be asked: say --yes to erase this for good; nothing was erased"
     assert (result.stdout, result.stderr) == (FOUND, "")
     assert states(spool) == before
 

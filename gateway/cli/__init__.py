@@ -21,7 +21,7 @@ import click
 from gateway import __version__, build
 from gateway.cli.invocation import DEFAULT_CONFIG as DEFAULT_CONFIG
 from gateway.cli.invocation import Invocation as Invocation
-from gateway.errors import BrokenOff, GatewayError, is_anothers, told
+from gateway.errors import BrokenOff, CommandError, GatewayError, is_anothers, told
 
 Command = Callable[..., Any]  # what click's decorators take, and hand back
 
@@ -115,8 +115,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, none: s
 
     told = [[printable.text(cell) for cell in row] for row in rows]
     table = printable.table(titles, told, columns=columns(), measure=cell_len)
-    for line in table if told or not none else [none]:
-        click.echo(line)
+    click.echo("\n".join(table if told or not none else [none]))
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -124,8 +123,7 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     from gateway import printable
 
     told = [(title, printable.text(str(value))) for title, value in facts]
-    for line in printable.facts(told, columns=columns()):
-        click.echo(line)
+    click.echo("\n".join(printable.facts(told, columns=columns())))
 
 
 def columns(*, most: int = UNCUT) -> int:
@@ -150,6 +148,14 @@ def for_programs(thing: Any, **changes: object) -> dict[str, object]:  # noqa: A
 def print_json(value: object) -> None:
     """Print for programs, in ASCII."""
     click.echo(json.dumps(value, indent=2))
+
+
+def require_consent(to: str, *, left: str) -> None:
+    """Ask whether `to` do it. Raises CommandError, with what is `left`, unless somebody is there who says yes."""
+    if not sys.stdin.isatty():
+        raise CommandError(f"nobody is there to be asked: say --yes to {to}; {left}")
+    if not click.confirm(f"{to[:1].upper()}{to[1:]}?", err=True):
+        raise CommandError(left)
 
 
 class _Moment(click.ParamType[float]):

@@ -109,7 +109,7 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
         found = retention.found(spool, contact)
         click.echo(_inventory(found, pending_too=pending))
         if not yes and found.going(pending_too=pending):
-            _require_consent()
+            cli.require_consent("erase this for good", left="nothing was erased")
         # Asked for is written down even where it breaks off: rows may be gone by then.
         deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
         audit.tell(deed, pending_too=pending)
@@ -143,14 +143,6 @@ def _telling(tell: progress.Tell, going: int, spool: Path) -> Callable[[retentio
             tell(f"Writing the spool anew, {spool.stat().st_size / 1e6:,.0f} MB; whoever writes to it waits")
 
     return told
-
-
-def _require_consent() -> None:
-    """Raises CommandError unless somebody is there who says yes."""
-    if not sys.stdin.isatty():
-        raise CommandError("nobody is there to be asked: say --yes to erase this; nothing was erased")
-    if not click.confirm("Erase this for good?", err=True):
-        raise CommandError("nothing was erased")
 
 
 def _row(record: records.EventRecord) -> tuple[str, ...]:

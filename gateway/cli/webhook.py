@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from gateway import config, telemetry
-from gateway.cli import Command, Invocation, options, print_facts, print_json, unfinished, written
+from gateway.cli import Command, Invocation, options, print_facts, print_json, require_consent, unfinished, written
 from gateway.cli.spool import opened_spool
 from gateway.config import Account
 from gateway.config.fields import write_duration
@@ -199,12 +198,8 @@ def _agreed(seen: Seen, steps: Sequence[Step], *, yes: bool) -> bool:
     click.echo(f"{_title(seen)}:")
     for step in steps:
         click.echo(f"  {seen.words(step)}")
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise CommandError("nobody is there to be asked: say --yes to do this at Sinch; nothing was changed")
-    if not click.confirm("Do this at Sinch?", err=True):
-        raise CommandError("nothing was changed")
+    if not yes:
+        require_consent("do this at Sinch", left="nothing was changed")
     return True
 
 
