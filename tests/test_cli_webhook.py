@@ -153,7 +153,7 @@ def test_what_sinch_did_not_answer_may_be_done_and_is_told_so(api: ConversationA
 def test_an_account_without_a_key_is_told_which_settings_give_it_one(run: Run) -> None:
     result = run("webhook", "show", key_id="", key_secret=ABSENT)
     assert "account.key_id and account.key_secret_file" in str(result.exception)
-    assert "there are 7" in str(run("webhook", "show", "--connector", "8").exception)
+    assert "the settings have connector 7" in str(run("webhook", "show", "--connector", "8").exception)
 
 
 def test_a_secret_is_replaced_step_by_step_and_sinch_is_given_the_new_one_last(
@@ -185,3 +185,8 @@ def test_a_secret_is_replaced_step_by_step_and_sinch_is_given_the_new_one_last(
 def test_a_webhook_that_has_none_of_our_secrets_is_put_right_before_another_is_taken(field: Field, run: Run) -> None:
     field.plant("other-secret")
     assert "webhook sync --connector 7" in str(run("webhook", "rotate", "--connector", "7").exception)
+
+
+def test_an_account_without_a_secret_has_none_to_change(run: Run) -> None:
+    unsigned = {"webhook_secrets": ABSENT, "unsigned": "allow", "receive_token": "a token of many letters"}
+    assert "no webhook secret to change" in str(run("webhook", "rotate", **unsigned).exception)

@@ -110,7 +110,9 @@ def rotate(invocation: Invocation, keeper: Upkeep, *, connector_id: int | None, 
     """
     account, *others = _accounts(keeper, connector_id)
     if others:
-        raise CommandError(f"say with --connector of which account; there are {_known(keeper)}")
+        raise CommandError(f"say with --connector of which account; the settings have {_known(keeper)}")
+    if not account.webhook_secrets:
+        raise CommandError(f"connector {account.connector_id} has no webhook secret to change: account.unsigned")
     seen = keeper.see(account)
     if seen.held not in (Held.FIRST, Held.OLDER, Held.UNTOLD):
         raise CommandError(
@@ -175,7 +177,7 @@ def _accounts(keeper: Upkeep, connector_id: int | None) -> list[Account]:
     if connector_id is not None:
         chosen = [account for account in every if account.connector_id == connector_id]
         if not chosen:
-            raise CommandError(f"there is no account of connector {connector_id}; there are {_known(keeper)}")
+            raise CommandError(f"there is no account of connector {connector_id}; the settings have {_known(keeper)}")
         return chosen
     keyed = [account for account in every if account.key_secret]
     for account in every if keyed else ():
@@ -185,7 +187,8 @@ def _accounts(keeper: Upkeep, connector_id: int | None) -> list[Account]:
 
 
 def _known(keeper: Upkeep) -> str:
-    return ", ".join(str(account.connector_id) for account in keeper.settings.accounts)
+    known = [str(account.connector_id) for account in keeper.settings.accounts]
+    return f"connector {' and '.join(known)}"
 
 
 def _carried_out(invocation: Invocation, keeper: Upkeep, seen: Seen, steps: Sequence[Step]) -> Seen:
