@@ -78,7 +78,7 @@ def _may_tell(part: PartialSettings) -> bool:
         click.echo("Nobody was told, for the settings are wrong: `motion-gateway doctor` says how.", err=True)
         click.get_current_context().exit(UNDELIVERED)
     if not notices.is_wanted(part.settings):
-        click.echo("Nobody is told: neither notify.command nor notify.url nor notify.ping_url is set.")
+        click.echo("Nobody is told: neither notify.command nor notify.url nor notify.ping_url is set.", err=True)
         return False
     return True
 
