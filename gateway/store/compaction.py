@@ -18,7 +18,7 @@ LOCK = "rewrite.lock"
 WAIT_SECONDS = 15.0  # nginx waits for a door for 20
 GIVES_WAY_SECONDS = 5.0
 LOOK_SECONDS = 0.05
-EMPTYING_SECONDS = 5.0
+EMPTYING_SECONDS = 5.0  # at the most
 TRY_SECONDS = 0.001
 
 
@@ -27,8 +27,15 @@ def is_under_way(spool: Path) -> bool:
     return lock.is_held(spool.with_name(LOCK))
 
 
-def run(spool: Path, driver: Connection, way: lock.RightOfWay, *, gives_way_seconds: float = GIVES_WAY_SECONDS) -> bool:
-    """Write it anew and empty its log; False where somebody who reads keeps it from that.
+def run(
+    spool: Path,
+    driver: Connection,
+    way: lock.RightOfWay,
+    *,
+    patience_seconds: float = EMPTYING_SECONDS,
+    gives_way_seconds: float = GIVES_WAY_SECONDS,
+) -> bool:
+    """Write it anew and empty its log; False where somebody who reads keeps it from that for longer than our patience.
 
     Raises the driver's errors, that of an interruption where it has given way; and OSError.
     """
@@ -41,13 +48,13 @@ def run(spool: Path, driver: Connection, way: lock.RightOfWay, *, gives_way_seco
         finally:
             done.set()
             watch.join()
-        return _log_is_empty(driver)
+        return _log_is_empty(driver, min(patience_seconds, EMPTYING_SECONDS))
 
 
-def _log_is_empty(driver: Connection) -> bool:
+def _log_is_empty(driver: Connection, patience_seconds: float) -> bool:
     """Copy back what is in the log and empty it: between others, as soon as none of them is at it."""
     driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # most of it, while they write
-    deadline = clock.steady() + EMPTYING_SECONDS
+    deadline = clock.steady() + patience_seconds
     while not sqlite.empty_log(driver):  # SQLite's own waiting looks ever more seldom
         if clock.steady() >= deadline:
             return False

@@ -132,8 +132,8 @@ class Database:
         Writers wait as long as that takes, if they can (`compaction`). Raises SpoolUnavailable.
         """
         with sqlite.translated(self.path, OSError), self._writer, self._pool.reader() as driver:
-            if not compaction.run(self.path, driver, self._way):
-                raise SpoolUnavailable(Reason.SPOOL_LOCKED)  # a reader held on to the log for longer than our patience
+            if not compaction.run(self.path, driver, self._way, patience_seconds=self._patience_seconds):
+                raise SpoolUnavailable(Reason.SPOOL_LOCKED)  # by who reads
 
     def hold(self) -> None:
         """Open the file now, so that it is noticed from here on if another one takes its place.
