@@ -18,6 +18,7 @@ from gateway.upstream import Upstream
 from tests.config_samples import ABSENT
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import HandClock
+from tests.spool_samples import until
 from tests.together import together
 from tests.token_samples import LIFE, Auth, account
 
@@ -74,17 +75,24 @@ def test_a_renewal_that_fails_early_leaves_the_token_that_still_lives() -> None:
 
 
 def test_two_hundred_who_come_when_it_has_ended_cause_one_request() -> None:
-    clock = HandClock()
-    with opened(Auth(), clock) as (held, peer), ThreadPoolExecutor(200) as pool:
+    clock, auth, all_wait = HandClock(), Auth(), threading.Event()
+
+    def late(wire: Wire) -> None:
+        assert all_wait.wait(10)
+        auth.behaviour = None
+        auth(wire)
+
+    with opened(auth, clock) as (held, peer), ThreadPoolExecutor(200) as pool:
         held.of(account())
         clock.advance(LIFE)
-        together = threading.Barrier(200)
-
-        def ask(_number: int) -> str:
-            together.wait()
-            return held.of(account())
-
-        assert set(pool.map(ask, range(200))) == {"token-2"}
+        auth.behaviour = late
+        first = pool.submit(held.of, account())
+        until(lambda: len(peer.requests) == 2, "the request of the first")
+        looks = clock.asked  # each of the others looks once, and waits
+        others = [pool.submit(held.of, account()) for _ in range(199)]
+        until(lambda: clock.asked == looks + 199, "all others wait")
+        all_wait.set()
+        assert {one.result(10) for one in (first, *others)} == {"token-2"}
         assert len(peer.requests) == 2
 
 
