@@ -274,7 +274,10 @@ def test_another_process_that_writes_nearly_all_the_time_keeps_nobody_out(databa
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A real disk of one megabyte; the limit on a file's size, below, stands in where nobody may mount one."""
+    """A real disk of one megabyte: nothing else has no room at all for whoever writes to it, at any moment.
+
+    Where nobody may mount one the limit on a file's size, below, stands in.
+    """
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)

@@ -23,7 +23,7 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.utils import floatToGoString
 
-from gateway import clock, lock
+from gateway import clock, lock, paths
 from gateway.metrics import BOUNDS, COUNTER, GAUGE, HISTOGRAM, SHAPE, Measure, Number
 
 MOST_PROCESSES = 1000  # of a part, at the same time
@@ -90,10 +90,13 @@ class Meter:
         return Number(value, partial(_put, file, key) if kind == GAUGE else partial(_write, file, key))
 
 
-def opened(folder: Path, part: str) -> Meter | None:
-    """Take up the counts of a part in `folder`; None where the disk does not let us. Other releases' go."""
+def opened(folder: Path, part: str, *, least_bytes: int = LEAST_FREE_BYTES) -> Meter | None:
+    """Take up the counts of a part in `folder`; None where the disk does not let us. Other releases' go.
+
+    `least_bytes`: how much room must be left for others where there are none of that part yet.
+    """
     try:
-        if not (_path(folder / SHAPE, COUNTER, f"{part}-0").exists() or _has_room(folder)):
+        if not (_path(folder / SHAPE, COUNTER, f"{part}-0").exists() or _has_room(folder, least_bytes)):
             return None
         (folder / SHAPE).mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in folder.iterdir():
@@ -134,10 +137,9 @@ def _keys(metric: Measure, labels: Sequence[str]) -> Iterator[str]:
         yield mmap_key(family, family + ("_total" if metric.kind == COUNTER else ""), names, values, "")
 
 
-def _has_room(folder: Path) -> bool:
-    disk = os.statvfs(next(part for part in (folder, *folder.parents) if part.exists()))
-    files = disk.f_files == 0 or disk.f_favail >= LEAST_FREE_FILES
-    return files and disk.f_bavail * disk.f_frsize >= LEAST_FREE_BYTES
+def _has_room(folder: Path, least_bytes: int = LEAST_FREE_BYTES) -> bool:
+    there = next(part for part in (folder, *folder.parents) if part.exists())
+    return not paths.lacks_room(there, least_bytes, LEAST_FREE_FILES)
 
 
 def _opened(path: Path) -> _File | None:
