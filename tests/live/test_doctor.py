@@ -29,6 +29,7 @@ from sandbox.motion import Motion
 from tests.live.house import ACCOUNT, HOST, MOTION_PASSWORD, SECRET, House, opened
 from tests.live.test_provision import mounted
 from tests.spool_samples import until
+from tests.test_diagnosis_notices import program
 
 PROXY_TOKEN, TOKEN_KEY, OPS = (
     "the proxy token of the tests",
@@ -294,18 +295,14 @@ def no_credentials(house: House) -> None:
     house.tables["attachments"] = {"proxy_token": PROXY_TOKEN}
 
 
-def unknown_name(house: House) -> None:
-    house.tables["server"]["public_url"] = "https://gateway-that-nobody-knows"
-    pair(house, "gateway-that-nobody-knows")
+def named(house: House, name: str) -> None:
+    """The public name is that, and the certificate is its own."""
+    house.tables["server"]["public_url"] = f"https://{name}"
+    pair(house, name)
 
 
 def everybody(house: House) -> None:
     house.tables["server"]["trusted_proxies"] = ["0.0.0.0/0"]
-
-
-def example_name(house: House) -> None:
-    house.tables["server"]["public_url"] = "https://gateway.example.com"
-    pair(house, "gateway.example.com")
 
 
 def motion_unknown(house: House) -> None:
@@ -326,9 +323,9 @@ STOPPED: dict[str, tuple[str, str, Callable[[House], None]]] = {
     "an account without a secret": ("account.unsigned", "Secret token", unsigned),
     "no credentials for files": ("motion.no_credentials", "Api Key Manager", no_credentials),
     "a network of every address": ("settings.risky", "config check", everybody),
-    "a name for examples": ("settings.example_name", "public name", example_name),
+    "a name for examples": ("settings.example_name", "public name", lambda h: named(h, "gateway.example.com")),
     "a name that is called and that nobody knows": ("names.unknown", "getent hosts", motion_unknown),
-    "a name that nobody knows": ("names.public_unknown", "DNS", unknown_name),
+    "a name that nobody knows": ("names.public_unknown", "DNS", lambda h: named(h, "gateway-that-nobody-knows")),
 }
 
 
@@ -390,21 +387,15 @@ def test_what_is_wrong_with_motions_certificate_is_told(begins: int, ends: int, 
 
 
 def test_whoever_is_named_is_told_of_motion_once_and_when_it_is_back() -> None:
-    with opened(**TABLES) as house, written(house, "notify", command=str(told_to(house.folder / "heard"))):
+    with opened(**TABLES) as house:
         heard = house.folder / "heard"
-        house.command("doctor", "--notify")
-        assert not heard.exists()
-        with away(house):
-            for _ in range(2):
-                house.command("doctor", "--notify", status=2)
-            assert heard.read_text().count("fault: Motion gives no answer") == 1
-        assert "notify.command was told" in house.command("doctor", "--notify")
-        assert heard.read_text().count("over: Motion gives no answer") == 1
-
-
-def told_to(heard: Path) -> Path:
-    """A program that appends what it is told to a file."""
-    program = heard.with_name("tell")
-    program.write_text(f'#!/bin/sh\ncat >>"{heard}"\n')
-    program.chmod(0o755)
-    return program
+        tell = program(house.folder, f'cat >>"{heard}"')
+        with written(house, "notify", command=str(tell)):
+            house.command("doctor", "--notify")
+            assert not heard.exists()
+            with away(house):
+                for _ in range(2):
+                    house.command("doctor", "--notify", status=2)
+                assert heard.read_text().count("fault: Motion gives no answer") == 1
+            assert "notify.command was told" in house.command("doctor", "--notify")
+            assert heard.read_text().count("over: Motion gives no answer") == 1
