@@ -53,6 +53,12 @@ def settings_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def file(settings_file: Callable[..., Path]) -> Path:
+    """The smallest settings that are right."""
+    return settings_file()
+
+
+@pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Database]:
     """A spool of this release, with nothing in it. It waits half a second for others."""
     path = tmp_path / paths.SPOOL

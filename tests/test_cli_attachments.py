@@ -18,11 +18,12 @@ from gateway.attachments.decision import LinkClaim
 from gateway.attachments.fetch import Shelf
 from gateway.cli import group
 from gateway.clock import WallClock
-from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable
+from gateway.errors import CommandError, NotFound, SpoolUnavailable
 from gateway.outbound import record
 from gateway.outbound.record import Attached
 from gateway.phrases import Reason
 from tests import spool_samples
+from tests.command_samples import refusal
 from tests.peer_samples import Peer, Wire, answers
 from tests.screen import seen
 
@@ -79,12 +80,6 @@ def audits(result: Result, process: str) -> list[dict[str, Any]]:
     told = [line for line in lines if line["event"] == "audit"]
     assert all(line.pop("who") and line.pop("account") for line in told)
     return told
-
-
-def refusal(result: Result) -> GatewayError:
-    assert isinstance(result.exception, GatewayError)
-    assert result.stdout == ""
-    return result.exception
 
 
 def stored(shelf: Shelf) -> dict[str, bool]:

@@ -17,20 +17,16 @@ from click.testing import CliRunner, Result
 from gateway.cli import group
 from gateway.delivery import claims, records
 from gateway.diagnosis import reasons
-from gateway.errors import CommandError, GatewayError, SpoolUnavailable
+from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.store import schema
 from gateway.store.engines import Database
+from tests.command_samples import refusal
 from tests.screen import seen
 from tests.spool_samples import callback, draft, of_settings, reported, rows
 
 NUMBER = "+393331234567"
-
-
-@pytest.fixture
-def file(settings_file: Callable[..., Path]) -> Path:
-    return settings_file()
 
 
 @pytest.fixture
@@ -59,12 +55,6 @@ def audits(result: Result) -> list[dict[str, Any]]:
     assert all(line.pop("at") and line.pop("process") == "events" and line.pop("account") for line in lines)
     assert all(line.pop("who") == "ana" and line.pop("login", True) for line in lines)
     return lines
-
-
-def refusal(result: Result) -> GatewayError:
-    assert isinstance(result.exception, GatewayError)
-    assert result.stdout == ""
-    return result.exception
 
 
 def states(spool: Database) -> dict[int, str]:

@@ -14,11 +14,12 @@ from click.testing import CliRunner, Result
 from gateway.cli import group
 from gateway.clock import WallClock
 from gateway.diagnosis import reasons as meanings
-from gateway.errors import CommandError, GatewayError, SpoolUnavailable
+from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.outbound.record import Attached
 from gateway.store.engines import Database
+from tests.command_samples import refusal
 from tests.screen import seen
 from tests.spool_samples import draft, of_settings, reported
 
@@ -31,11 +32,6 @@ FILES = (
 )
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def file(settings_file: Callable[..., Path]) -> Path:
-    return settings_file()
 
 
 @pytest.fixture
@@ -64,12 +60,6 @@ def run(file: Path, spool: Database) -> Run:
         return CliRunner().invoke(group, ["--config", str(file), "sends", *arguments])
 
     return typed
-
-
-def refusal(result: Result) -> GatewayError:
-    assert isinstance(result.exception, GatewayError)
-    assert result.stdout == ""
-    return result.exception
 
 
 def listed(result: Result) -> list[list[str]]:

@@ -26,11 +26,6 @@ LONG = "01JQ8VB3F6A8C0E2G4J6M8P0RD-01JQ8VB3F6A8C0E2G4J6M8P0RD-01JQ8VB3F6A8C0E2G4
 
 
 @pytest.fixture
-def file(settings_file: Callable[..., Path]) -> Path:
-    return settings_file()
-
-
-@pytest.fixture
 def spool(file: Path) -> Iterator[Database]:
     """The spool of `file`: a customer wrote, which Motion has; an answer failed."""
     with of_settings(file) as opened:

@@ -20,11 +20,6 @@ SECOND = 1.0
 
 
 @pytest.fixture
-def file(settings_file: Callable[..., Path]) -> Path:
-    return settings_file()
-
-
-@pytest.fixture
 def spool(file: Path) -> Iterator[Database]:
     """The spool of `file`, in which four were counted, one after another."""
     clock = HandClock()
