@@ -1,4 +1,4 @@
-"""What tests of several modules share: a settings file, a migrated spool, a simulated Motion."""
+"""What tests of several modules share: a settings file, a migrated spool, a simulated Motion and Sinch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from hypothesis import settings
 from gateway import paths
 from gateway.store.engines import Database
 from sandbox.archive import Archive, Credentials
+from sandbox.conversation.api import ConversationApi
+from sandbox.conversation.plants import Field
 from sandbox.motion import Motion
 from tests import spool_samples
 from tests.config_samples import document
+from tests.sinch_samples import RECEIVE_PATH, SECRET, TARGET
 
 # Some programs that tests run are root's: nginx, logrotate, systemd's. An ordinary user's PATH does not lead there.
 os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
@@ -79,6 +82,21 @@ def motion(archive: Archive) -> Iterator[Motion]:
     """A simulated Motion that runs."""
     with Motion(archive=archive) as running:
         yield running
+
+
+@pytest.fixture
+def api() -> Iterator[ConversationApi]:
+    """A simulated Conversation API that runs."""
+    with ConversationApi() as running:
+        yield running
+
+
+@pytest.fixture
+def field(api: ConversationApi) -> Field:
+    """What can spoil it, once its app and its webhook are right for the gateway of `config_samples`."""
+    made = Field(api)
+    made.settle(target=TARGET, secret=SECRET, motion=f"https://motion.internal{RECEIVE_PATH}")
+    return made
 
 
 def _toml(tables: dict[str, Any]) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sandbox.callbacks import ANA, APP
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.conversation.account import KEY, Key
 from sandbox.conversation.api import ConversationApi
-from sandbox.conversation.plants import Field
 
 PROJECT = f"/v1/projects/{APP.project_id}"
 SEND = f"{PROJECT}/messages:send"
@@ -20,15 +17,6 @@ TOKEN = "/oauth2/token"
 SECRET = "the webhook secret of these tests"
 RECEIVE_PATH = "/api/whatsapp/accounts/7/notify"
 TARGET = f"https://gateway.example.com{RECEIVE_PATH}"
-
-
-@contextmanager
-def spoilable() -> Iterator[tuple[ConversationApi, Field]]:
-    """A Sinch whose app and webhook are right for the gateway of `config_samples`, and what can spoil them."""
-    with ConversationApi() as api:
-        field = Field(api)
-        field.settle(target=TARGET, secret=SECRET, motion=f"https://motion.internal{RECEIVE_PATH}")
-        yield api, field
 
 
 def basic(key: Key = KEY) -> str:

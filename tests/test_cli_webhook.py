@@ -17,7 +17,7 @@ from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import FOREIGN, OTHER_SECRET, TABLE, Field
 from tests.config_samples import ABSENT, account
-from tests.sinch_samples import SECRET, TARGET, spoilable
+from tests.sinch_samples import SECRET, TARGET
 from tests.spool_samples import of_settings
 
 NEW = "the next webhook secret of them"
@@ -28,25 +28,7 @@ MENDED_ELSEWHERE = {  # at Sinch's console, or in the settings: no webhook is to
 }
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[ConversationApi, Field]]:
-    with spoilable() as made:
-        yield made
-
-
-@pytest.fixture
-def field(running: tuple[ConversationApi, Field]) -> Iterator[Field]:
-    api, field = running
-    yield field
-    api.set_fault(faults.NONE)
-    field.plant("fine")
-
-
-@pytest.fixture
-def api(running: tuple[ConversationApi, Field], field: Field) -> ConversationApi:
-    return running[0]
-
-
+pytestmark = pytest.mark.usefixtures("field")
 Run = Callable[..., Result]
 
 
@@ -54,12 +36,10 @@ Run = Callable[..., Result]
 def run(api: ConversationApi, settings_file: Callable[..., Path]) -> Iterator[Run]:
     origins = {name: origin.url for name, origin in api.origins.items()}
 
-    def typed(*arguments: str, said: str = "", **changes: Any) -> Result:
-        secrets = (
-            {"webhook_secrets": [SECRET]} if "webhook_secrets_file" not in changes else {"webhook_secrets": ABSENT}
-        )
-        path = settings_file(account=[account(**OURS | secrets | changes)], sinch=origins)
-        result = CliRunner(env={"SUDO_USER": "ana"}).invoke(group, ["--config", str(path), *arguments], input=said)
+    def typed(*arguments: str, **changes: Any) -> Result:
+        ours = account(**OURS | {"webhook_secrets": [SECRET]} | changes)
+        path = settings_file(account=[ours], sinch=origins)
+        result = CliRunner(env={"SUDO_USER": "ana"}).invoke(group, ["--config", str(path), *arguments])
         for secret in (SECRET, NEW, OTHER_SECRET, KEY.key_secret):
             assert secret not in result.output
         return result

@@ -18,10 +18,11 @@ from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import OTHER_SECRET, TABLE, Field
 from tests.config_samples import account, document
 from tests.service_samples import NOW
-from tests.sinch_samples import SECRET, spoilable
+from tests.sinch_samples import SECRET
 
 OURS = {"project_id": APP.project_id, "app_id": APP.app_id, "webhook_secrets": [SECRET]}
 KEYED = {"key_id": KEY.key_id, "key_secret": KEY.key_secret}
+pytestmark = pytest.mark.usefixtures("field")
 
 # What doctor says of each row of sandbox/conversation/plants.py.
 TOLD = {
@@ -57,20 +58,6 @@ TOLD = {
 }
 
 
-@pytest.fixture(scope="module")
-def field() -> Iterator[tuple[ConversationApi, Field]]:
-    with spoilable() as made:
-        yield made
-
-
-@pytest.fixture
-def api(field: tuple[ConversationApi, Field]) -> Iterator[ConversationApi]:
-    running, made = field
-    yield running
-    running.set_fault(faults.NONE)
-    made.plant("fine")
-
-
 def context(api: ConversationApi, *accounts: dict[str, Any], **tables: Any) -> Context:
     origins = {name: origin.url for name, origin in api.origins.items()}
     known = [*accounts] or [account(**OURS, **KEYED)]
@@ -86,12 +73,10 @@ def told(found: Iterator[Complaint]) -> list[Complaint]:
     return said
 
 
-def test_every_wrong_state_of_sinch_is_told_by_its_name_with_what_mends_it(
-    api: ConversationApi, field: tuple[ConversationApi, Field]
-) -> None:
+def test_every_wrong_state_of_sinch_is_told_by_its_name_with_what_mends_it(api: ConversationApi, field: Field) -> None:
     assert set(TOLD) == set(TABLE)
     for name, expected in TOLD.items():
-        field[1].plant(name)
+        field.plant(name)
         said = told(sinch_checks.sinch(context(api)))
         assert [each.id for each in said] == ([expected] if expected else []), name
         assert all(each.about == "7" and each.remedy.endswith(".") for each in said)

@@ -14,18 +14,11 @@ from sandbox.callbacks import ANA
 from sandbox.commands import main
 from sandbox.connection import Request, Route, exchange
 from sandbox.control import ControlError
-from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.control import ApiRemote, of_api
 from sandbox.conversation.plants import Field
 from sandbox.faults import Fault
 from sandbox.state import State
 from tests.sinch_samples import bearer, send, send_body, token
-
-
-@pytest.fixture
-def api():
-    with ConversationApi() as running:
-        yield running
 
 
 @pytest.fixture

@@ -11,27 +11,13 @@ from sandbox import callbacks, signing
 from sandbox.callbacks import ANA, APP
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.control import ApiRemote, of_api
-from sandbox.conversation.plants import TABLE, Field
+from sandbox.conversation.plants import TABLE
 from sandbox.conversation.webhooks import TRIGGERS
 from sandbox.sinch import Sinch
-from tests.sinch_samples import PROJECT, call, send, violations
+from tests.sinch_samples import PROJECT, SECRET, TARGET, call, send, violations
 
-TARGET, SECRET = "https://gateway.example.test/api/whatsapp/accounts/7/notify", "a secret of the webhook"
 OF_APP = f"{PROJECT}/apps/{APP.app_id}/webhooks"
 RIGHT = {"app_id": APP.app_id, "target": TARGET, "target_type": "HTTP", "secret": SECRET, "triggers": [*TRIGGERS]}
-
-
-@pytest.fixture
-def api():
-    with ConversationApi() as running:
-        yield running
-
-
-@pytest.fixture
-def field(api):
-    made = Field(api)
-    made.settle(target=TARGET, secret=SECRET, motion="https://motion.example.test/api/whatsapp/accounts/7/notify")
-    return made
 
 
 def asked(api: ConversationApi, method: str, target: str, content: object = None) -> Any:

@@ -21,12 +21,6 @@ from tests.together import together
 BODY = json.dumps(send_body()).encode()
 
 
-@pytest.fixture
-def api():
-    with ConversationApi() as running:
-        yield running
-
-
 def raw(api: ConversationApi, target: str = SEND) -> bytes:
     """All that comes back for a send until the connection ends, a reset being an end."""
     lines = (f"POST {target} HTTP/1.1", "host: x", f"authorization: {basic()}", "content-type: application/json")

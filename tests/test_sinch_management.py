@@ -16,13 +16,9 @@ from sandbox.callbacks import APP
 from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from tests import config_samples
-from tests.sinch_samples import SECRET, TARGET, spoilable
+from tests.sinch_samples import SECRET, TARGET
 
-
-@pytest.fixture
-def api() -> Iterator[ConversationApi]:
-    with spoilable() as (running, _field):
-        yield running
+pytestmark = pytest.mark.usefixtures("field")
 
 
 @pytest.fixture
