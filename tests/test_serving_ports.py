@@ -29,36 +29,33 @@ def test_listen_is(place: tuple[str, int], written: tuple[str, ...]) -> None:
     assert ports.listen(*place) == written
 
 
-HOLDERS = {
-    "ours, which may open low ports, and nobody else's": (os.geteuid(), [], True),
+HOLDERS: dict[str, tuple[int, dict[int, bytes], bool]] = {
+    "ours, which may open low ports, and nobody else's": (os.geteuid(), {}, True),
     "ours, but there is an nginx that we do see": (
         os.geteuid(),
-        [(1, b"nginx: master process nginx -c /other ")],
+        {1: b"nginx: master process nginx -c /other "},
         False,
     ),
-    "another account's": (os.geteuid() + 1, [], False),
+    "another account's": (os.geteuid() + 1, {}, False),
 }
 
 
-@pytest.mark.parametrize(("user", "seen", "fine"), HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize(("user", "running", "fine"), HOLDERS.values(), ids=HOLDERS)
 def test_an_nginx_that_a_unit_may_not_see_is_ours_by_its_account_and_by_our_configuration(
-    user: int,
-    seen: list[tuple[int, bytes]],
-    fine: bool,  # noqa: FBT001
-    settings_file: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    user: int, running: dict[int, bytes], settings_file: Callable[..., Path], *, fine: bool
 ) -> None:
     settings = config.load(settings_file(), {})
-    monkeypatch.setattr(ports, "holder", lambda _place: Holder(user))
-    monkeypatch.setattr(ports, "_masters", lambda: seen)
-    written = paths.nginx_conf(settings)
-    assert list(ports.in_the_way(settings))  # nothing was ever started here
-    written.parent.mkdir(parents=True)
-    server = settings.server
+    server, written = settings.server, paths.nginx_conf(settings)
     places = [
         place
         for endpoint in listeners.opened(server)
         for place in ports.listen(getattr(server, endpoint.address), endpoint.port(server))
     ]
+
+    def ours() -> set[bool]:
+        return {ports.is_ours(settings, Holder(user), place, running=running) for place in places}
+
+    assert ours() == {False}  # nothing was ever started here
+    written.parent.mkdir(parents=True)
     written.write_text("".join(f"listen {place};\n" for place in places))
-    assert (not list(ports.in_the_way(settings))) == fine
+    assert ours() == {fine}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,8 @@ def _obstacle(settings: Settings, endpoint: Endpoint, place: str) -> Problem | N
     """What keeps us from listening at `place`; nothing where it is our own nginx that does."""
     key, shown = endpoint.key, "true" if endpoint.key == "server.sinch_names" else place.rpartition(":")[2]
     if found := holder(place):
-        return None if _is_ours(settings, found, place) else Problem(key, *_held(found, place), shown)
+        ours = is_ours(settings, found, place, running=dict(_masters()))
+        return None if ours else Problem(key, *_held(found, place), shown)
     number, address = refusal(place), f'"{getattr(settings.server, endpoint.address)}"'
     if number in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         complaint = (
@@ -130,11 +131,14 @@ def _held(found: Holder, place: str) -> tuple[str, str]:
     return f"is held at {place} by {found.name} (pid {found.pid}, of {who})", f"{stop}, or write another port"
 
 
-def _is_ours(settings: Settings, found: Holder, place: str) -> bool:
-    """Whether it is the nginx that runs here, or one that includes our servers."""
+def is_ours(settings: Settings, found: Holder, place: str, *, running: Mapping[int, bytes]) -> bool:
+    """Tell whether it is the nginx that runs here, or one that includes our servers.
+
+    `running`: every nginx that we may see, by its process, with the words with which it was started.
+    """
     if paths.edge_log(settings).exists() and found.name in ("nginx", ""):
         return True
-    configuration, running = paths.nginx_conf(settings), dict(_masters())
+    configuration = paths.nginx_conf(settings)
     with suppress(OSError):
         pid = next((pid for pid, words in running.items() if b" -c %b " % os.fsencode(configuration) in words), None)
         if pid is not None and found.pid is not None:
