@@ -12,7 +12,6 @@ import click
 from gateway import __version__, cli
 
 NAME = "motion-gateway"
-HELP = ["-h", "--help"]
 ENDS = (
     ("0", "Done."),
     ("1", "What was looked at is not well, or not known: each command says so where it has this status."),
@@ -79,7 +78,7 @@ def _row(name: str, says: str) -> Iterator[str]:
 
 
 def _context(command: click.Command) -> click.Context:
-    return click.Context(command, info_name=NAME, help_option_names=HELP)
+    return click.Context(command, info_name=NAME, **cli.group.context_settings)
 
 
 def _text(words: str) -> str:
