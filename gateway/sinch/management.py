@@ -21,7 +21,7 @@ from gateway.sinch import Effect
 from gateway.sinch.client import Request, Sinch
 from gateway.sinch.webhooks import Doing, Step, Webhook
 
-DEADLINE_SECONDS = 10.0  # of one try, for who waits at a terminal
+DEADLINE_SECONDS = 10.0  # of one call, for who waits at a terminal
 LONGEST_WORDS = 200
 REGIONS = ("eu", "us")
 
