@@ -15,7 +15,6 @@ from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.errors import SettingsError
 from gateway.sinch import TOKEN_PATH, receive_urls
 
-REGIONS = {"eu": "EU", "us": "US"}
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
 
 
@@ -83,7 +82,7 @@ def show(invocation: Invocation, *, reveal: bool, letters: bool, as_json: bool) 
 
 def _letters(account: Account, *, reveal: bool) -> Iterator[dict[str, object]]:
     """Fill in the letters to Sinch's account manager."""
-    known = {"app_id": account.app_id, "project_id": account.project_id, "region": REGIONS[account.region]}
+    known = {"app_id": account.app_id, "project_id": account.project_id, "region": account.region.upper()}
     phone = account.phone if reveal and account.phone else f"{kinds.ending(account.phone)} (--reveal writes it out)"
     facts = known | {"phone": phone if account.phone else "(account.phone is not set: write it here)"}
     for row in rules.read("letters.toml")["letter"]:
