@@ -1,4 +1,4 @@
-"""Bodies of sends and ways to post them, for the tests of the simulated Conversation API."""
+"""The simulated Conversation API: what settings say of it, bodies of sends, and ways to post them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ TOKEN = "/oauth2/token"
 SECRET = "the webhook secret of these tests"
 RECEIVE_PATH = "/api/whatsapp/accounts/7/notify"
 TARGET = f"https://gateway.example.com{RECEIVE_PATH}"
+# What settings say of its first account, and of that one's key.
+OURS = {"project_id": APP.project_id, "app_id": APP.app_id}
+KEYED = {"key_id": KEY.key_id, "key_secret": KEY.key_secret}
+
+
+def origins(api: ConversationApi) -> dict[str, str]:
+    """What settings say of where it is."""
+    return {name: origin.url for name, origin in api.origins.items()}
 
 
 def basic(key: Key = KEY) -> str:

@@ -17,11 +17,10 @@ from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import FOREIGN, OTHER_SECRET, TABLE, Field
 from tests.config_samples import ABSENT, account
-from tests.sinch_samples import SECRET, TARGET
+from tests.sinch_samples import KEYED, OURS, SECRET, TARGET, origins
 from tests.spool_samples import of_settings
 
 NEW = "the next webhook secret of them"
-OURS = {"project_id": APP.project_id, "app_id": APP.app_id, "key_id": KEY.key_id, "key_secret": KEY.key_secret}
 MENDED_ELSEWHERE = {  # at Sinch's console, or in the settings: no webhook is to blame
     *("wrong-key", "foreign-key", "wrong-project", "wrong-region", "no-app", "dispatch", "no-channel", "inactive"),
     *("pending", "full"),
@@ -34,11 +33,9 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(api: ConversationApi, settings_file: Callable[..., Path]) -> Iterator[Run]:
-    origins = {name: origin.url for name, origin in api.origins.items()}
-
     def typed(*arguments: str, **changes: Any) -> Result:
-        ours = account(**OURS | {"webhook_secrets": [SECRET]} | changes)
-        path = settings_file(account=[ours], sinch=origins)
+        ours = account(**OURS | KEYED | {"webhook_secrets": [SECRET]} | changes)
+        path = settings_file(account=[ours], sinch=origins(api))
         result = CliRunner(env={"SUDO_USER": "ana"}).invoke(group, ["--config", str(path), *arguments])
         for secret in (SECRET, NEW, OTHER_SECRET, KEY.key_secret):
             assert secret not in result.output

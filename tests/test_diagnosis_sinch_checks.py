@@ -12,16 +12,14 @@ from gateway.config import validation
 from gateway.diagnosis import sinch_checks
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from sandbox import faults
-from sandbox.callbacks import APP
 from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import OTHER_SECRET, TABLE, Field
 from tests.config_samples import account, document
 from tests.service_samples import NOW
-from tests.sinch_samples import SECRET
+from tests.sinch_samples import KEYED, OURS, SECRET, origins
 
-OURS = {"project_id": APP.project_id, "app_id": APP.app_id, "webhook_secrets": [SECRET]}
-KEYED = {"key_id": KEY.key_id, "key_secret": KEY.key_secret}
+SIGNED = OURS | {"webhook_secrets": [SECRET]}
 pytestmark = pytest.mark.usefixtures("field")
 
 # What doctor says of each row of sandbox/conversation/plants.py.
@@ -59,9 +57,8 @@ TOLD = {
 
 
 def context(api: ConversationApi, *accounts: dict[str, Any], **tables: Any) -> Context:
-    origins = {name: origin.url for name, origin in api.origins.items()}
-    known = [*accounts] or [account(**OURS, **KEYED)]
-    part = validation.validate(document(account=known, sinch=origins, **tables), {})
+    known = [*accounts] or [account(**SIGNED, **KEYED)]
+    part = validation.validate(document(account=known, sinch=origins(api), **tables), {})
     assert part.problems == ()
     return Context(part, NOW)
 
@@ -108,7 +105,7 @@ def test_a_sinch_in_trouble_makes_one_complaint_however_many_accounts_there_are(
 
 def test_an_account_without_a_key_is_noted_with_the_settings_that_give_it_one(api: ConversationApi) -> None:
     api.forget()
-    [said] = sinch_checks.sinch(context(api, account(**OURS)))
+    [said] = sinch_checks.sinch(context(api, account(**SIGNED)))
     assert (said.id, said.level, api.calls) == ("sinch.no_key", Level.NOTE, ())
     assert "account.key_id and account.key_secret_file" in said.remedy
 

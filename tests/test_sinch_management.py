@@ -13,24 +13,21 @@ from gateway.sinch.management import Management, Objection
 from gateway.sinch.webhooks import TRIGGERS, Doing, Step
 from sandbox import faults
 from sandbox.callbacks import APP
-from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from tests import config_samples
-from tests.sinch_samples import SECRET, TARGET
+from tests.sinch_samples import KEYED, OURS, SECRET, TARGET, origins
 
 pytestmark = pytest.mark.usefixtures("field")
 
 
 @pytest.fixture
 def account() -> Account:
-    known = {"project_id": APP.project_id, "app_id": APP.app_id, "key_id": KEY.key_id, "key_secret": KEY.key_secret}
-    return config_samples.settings(account=[config_samples.account(**known)]).accounts[0]
+    return config_samples.settings(account=[config_samples.account(**OURS | KEYED)]).accounts[0]
 
 
 @pytest.fixture
 def management(api: ConversationApi) -> Iterator[Management]:
-    origins = {name: origin.url for name, origin in api.origins.items()}
-    made = Management(config_samples.settings(sinch=origins).sinch, pause=lambda _seconds: None)
+    made = Management(config_samples.settings(sinch=origins(api)).sinch, pause=lambda _seconds: None)
     yield made
     made.close()
 

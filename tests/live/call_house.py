@@ -30,6 +30,7 @@ from sandbox.conversation.tokens import Life
 from sandbox.listener import Listener
 from tests.live.house import ACCOUNT, LOG, House
 from tests.live.private_edge import MOTION, NAME, PORT, furnished, sinch_port
+from tests.sinch_samples import origins
 
 PROXY_TOKEN = "planted-proxy-token-of-the-calls"
 GATEWAY_KEY = "planted-gateway-key-of-the-calls"
@@ -227,7 +228,7 @@ def opened(
 
 def _furnish(house: House, api: ConversationApi, ca: Path, tables: dict[str, dict[str, Any]], *, vaulted: bool) -> None:
     own: dict[str, Any] = {
-        "sinch": {name: origin.url for name, origin in api.origins.items()} | {"ca_file": str(ca)},
+        "sinch": origins(api) | {"ca_file": str(ca)},
         "attachments": house.tables["attachments"] | {"proxy_token": PROXY_TOKEN},
         "outbound": {"vault_credentials": True, "gateway_key": GATEWAY_KEY} if vaulted else {},
         "limits": {"webhooks_per_account": "off", "fetches_per_attachment": "off", "calls_per_project": "off"},

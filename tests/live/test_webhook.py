@@ -20,7 +20,7 @@ from sandbox.conversation.account import KEY
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import TABLE, Field
 from tests.live.house import ACCOUNT, House, opened
-from tests.sinch_samples import RECEIVE_PATH, SECRET
+from tests.sinch_samples import KEYED, RECEIVE_PATH, SECRET, origins
 from tests.test_cli_webhook import NEW
 from tests.test_diagnosis_sinch_checks import TOLD
 
@@ -50,9 +50,8 @@ def standing() -> Iterator[Place]:
     with contextlib.ExitStack() as stack:
         api = stack.enter_context(ConversationApi())
         known = {name: value for name, value in ACCOUNT.items() if name != "webhook_secrets"}
-        known |= {"key_id": KEY.key_id, "key_secret": KEY.key_secret}
-        origins = {name: origin.url for name, origin in api.origins.items()}
-        house = stack.enter_context(opened(started=False, account=[known], sinch=origins))
+        known |= KEYED
+        house = stack.enter_context(opened(started=False, account=[known], sinch=origins(api)))
         secrets = house.folder / "secrets"
         secrets.write_text(SECRET)
         secrets.chmod(0o600)
