@@ -29,6 +29,7 @@ from gateway.store.sqlite import Run
 
 NOW = 1_000_000.0
 DEED = Deed(at=NOW, action=Action.REPLAY, who="ana", login="ana", account="motion-gateway", about="event 1")
+REFUSE_DEEDS = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"  # to meddle with
 
 
 def callback(

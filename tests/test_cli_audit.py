@@ -15,9 +15,7 @@ from gateway.cli import group
 from gateway.store import audit
 from tests import released_spool
 from tests.screen import seen
-from tests.spool_samples import DEED, accept, meddle, of_settings
-
-REFUSE = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+from tests.spool_samples import DEED, REFUSE_DEEDS, accept, meddle, of_settings
 
 
 @pytest.fixture
@@ -61,7 +59,7 @@ def test_it_lists_who_did_what_the_newest_first(run: Callable[..., Result]) -> N
 
 def test_who_looks_where_nothing_can_be_kept_sees_it_and_is_told(file: Path, run: Callable[..., Result]) -> None:
     with of_settings(file) as spool:
-        meddle(spool, REFUSE)
+        meddle(spool, REFUSE_DEEDS)
     result = run("events", "show", "1", "--body")
     assert (result.exit_code, result.stdout[:1]) == (0, "{")
     line, sentence = result.stderr.splitlines()

@@ -16,11 +16,10 @@ from gateway.store.audit import Action, Caller
 from gateway.store.engines import Database
 from gateway.store.retention import Retention
 from tests.service_samples import services
-from tests.spool_samples import DEED, NOW, accept, meddle, rows, settle, states
+from tests.spool_samples import DEED, NOW, REFUSE_DEEDS, accept, meddle, rows, settle, states
 
 ACCOUNT = getpass.getuser()
 ROOT, DAEMON = (pwd.getpwuid(number).pw_name for number in (0, 1))
-REFUSE = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 CALLERS = {
     "sudo, of who logged in": ("ana", "0\n", Caller(who="ana", login=ROOT, account=ACCOUNT)),
@@ -40,7 +39,6 @@ def test_who_did_it_is_the_login_behind_sudo_or_the_next_best_name(sudo: str, nu
 
 
 NAMED = {
-    "none": ([], "no events: "),
     "one": ([7], "event 7"),
     "some": ([9, 7], "2 events: 9, 7"),
 }
@@ -48,7 +46,7 @@ NAMED = {
 
 @pytest.mark.parametrize(("event_ids", "told"), NAMED.values(), ids=NAMED)
 def test_events_are_named_by_their_ids(event_ids: Sequence[int], told: str) -> None:
-    assert audit.of_events(event_ids) in (told, "event ")
+    assert audit.of_events(event_ids) == told
 
 
 @pytest.mark.parametrize("count", [40, 400, 40_000])
@@ -87,7 +85,7 @@ def test_what_is_done_is_recorded(busy: Database, do: Callable[[Database], objec
 
 @pytest.mark.parametrize("do", DOINGS.values(), ids=DOINGS)
 def test_what_cannot_be_recorded_is_not_done(busy: Database, do: Callable[[Database], object]) -> None:
-    meddle(busy, REFUSE)
+    meddle(busy, REFUSE_DEEDS)
     with pytest.raises(SpoolUnavailable):
         do(busy)
     assert states(busy) == {1: "delivered", 2: "pending"}
@@ -101,7 +99,7 @@ def test_what_was_refused_is_not_recorded(busy: Database) -> None:
 
 
 def test_a_look_that_cannot_be_recorded_is_told_in_the_log(busy: Database) -> None:
-    meddle(busy, REFUSE)
+    meddle(busy, REFUSE_DEEDS)
     with structlog.testing.capture_logs() as lines:
         assert not audit.kept_look(busy, DEED)
     [line] = lines
