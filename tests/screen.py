@@ -15,25 +15,14 @@ from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from gateway import cli
+
 HEARS_SECONDS = 5.0  # who is silent for so long has not heard what was typed
 
 # What commands load is loaded once, by a process that forks for each of them.
 _FORKS = multiprocessing.get_context("forkserver")
-_LOADED = (
-    "spool",
-    "sends",
-    "attachments",
-    "diagnosis",
-    "certs",
-    "config",
-    "token",
-    "serving",
-    "reasons",
-    "events",
-    "inspection",
-    "audit",
-)
-_FORKS.set_forkserver_preload(["tests.screen", "rich.console", *(f"gateway.cli.{name}" for name in _LOADED)])
+_LOADED = (f"gateway.cli.{path.stem}" for path in Path(cli.__file__).parent.glob("[a-z]*.py"))
+_FORKS.set_forkserver_preload(["tests.screen", "rich.console", *_LOADED])
 
 
 def seen(file: Path, *arguments: str, columns: int = 80, status: int = 0, typed: str = "", after: str = "") -> str:
@@ -56,8 +45,6 @@ def started(*arguments: str, output: str, errors: str = "") -> ForkServerProcess
 
 
 def _run(arguments: tuple[str, ...], output: str, errors: str) -> None:
-    from gateway.cli import main
-
     signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background ignores it
     os.setsid()  # a terminal that is opened from now on is the command's own: Ctrl-C reaches it
     for standard, path in enumerate((output, output, errors)):
@@ -67,7 +54,7 @@ def _run(arguments: tuple[str, ...], output: str, errors: str) -> None:
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm"  # a dumb one would have 80 columns whatever it says
     sys.argv = ["motion-gateway", *arguments]
-    main()
+    cli.main()
 
 
 def _read(terminal: int, running: ForkServerProcess, *, typed: bytes, after: bytes) -> Iterator[bytes]:
