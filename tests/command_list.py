@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.manual import commands as commands
+from gateway.cli.manual import commands
 from gateway.diagnosis import complaint
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"

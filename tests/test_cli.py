@@ -19,7 +19,7 @@ from click.testing import CliRunner
 import gateway
 from gateway import cli, clock
 from gateway.cli import Later, group
-from tests.command_list import commands
+from gateway.cli.manual import commands
 from tests.examples import some
 from tests.screen import started
 from tests.together import together

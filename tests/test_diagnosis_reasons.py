@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import group
+from gateway.cli.manual import commands
 from gateway.config import tables
 from gateway.diagnosis import reasons
 from gateway.outbound import record, refusals
 from gateway.phrases import Finding, Reason
 from gateway.store import turned_away
-from tests.command_list import commands
 
 ROOT = Path(__file__).parent.parent
 

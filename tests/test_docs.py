@@ -11,6 +11,7 @@ import pytest
 
 from gateway import config, errors, phrases, store
 from gateway.cli import group
+from gateway.cli.manual import commands
 from gateway.config import tables
 from gateway.diagnosis import complaint
 from gateway.doors import DOORS
@@ -19,7 +20,6 @@ from gateway.outbound import record, window
 from gateway.phrases import Reason
 from gateway.store import audit, reports, turned_away
 from tests import command_list
-from tests.command_list import commands
 from tests.together import together
 
 ROOT = Path(__file__).parent.parent

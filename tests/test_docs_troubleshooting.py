@@ -10,8 +10,8 @@ import pytest
 
 from gateway import rules
 from gateway.certs import findings
+from gateway.cli.manual import commands
 from gateway.diagnosis import reasons
-from tests.command_list import commands
 from tests.together import together
 
 ROOT = Path(__file__).parent.parent

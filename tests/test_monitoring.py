@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.manual import commands
 from gateway.diagnosis import scrape
 from gateway.metrics import COUNTER, HISTOGRAM, Measure
-from tests.command_list import commands
 from tests.test_deploy import run, with_packages
 from tests.together import together
 
