@@ -21,10 +21,13 @@ from bench import report
 
 HERE = Path(__file__).resolve().parent.parent
 PROBE = HERE / "bench" / "store_probe.py"
+ROUNDS = {"statements": 5, "door": 3, "catch-up": 1}
 UNITS = {
     "taken in, one by one": "µs of CPU",
     "taken in, 16 at once": "µs of CPU",
     "claimed and delivered": "µs of CPU",
+    "at the door, one by one": "µs of CPU",
+    "at the door, 16 at once": "µs of CPU",
     "catching up": "s",
     "the courier's CPU": "µs an event",
     "the courier's memory": "MiB (RSS)",
@@ -34,7 +37,11 @@ UNITS = {
 def main() -> int:
     options = _options()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in UNITS}
-    for what, rounds in (("statements", 5 * options.rounds), ("catch-up", options.rounds)):
+    for what, rounds in (
+        ("statements", 5 * options.rounds),
+        ("door", 3 * options.rounds),
+        ("catch-up", options.rounds),
+    ):
         for _ in range(rounds):
             theirs, ours = (_measured(what, checkout) for checkout in (options.beside.resolve(), HERE))
             for name in theirs:

@@ -1,6 +1,6 @@
 """What an event costs the checkout that this runs in: `bench.store` starts it in two of them in turn.
 
-    python -P bench/store_probe.py statements | catch-up
+    python -P bench/store_probe.py statements | door | catch-up
 
 It knows the names of release 38b58b6 beside today's, and prints what it found as JSON.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import re
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from typing import Any
 EVENTS = 4000  # of the statements
 LANES = 100
 AT_ONCE = 16  # claims, as a courier takes them by default
+DOOR_SECONDS = 3.0
 BACKLOG = 20_000
 MOST_SECONDS = 300.0
 
@@ -73,6 +75,28 @@ def statements() -> dict[str, float]:
     }
 
 
+def door() -> dict[str, float]:
+    """Microseconds of CPU of the first door a callback, from its socket to its 200: alone, and 16 at a time."""
+    from bench import letters, load, site
+    from sandbox.listener import reserve
+
+    found = {}
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(reserve()).getsockname()[1]
+        gateway = stack.enter_context(site.built(motion_port=port))
+        stack.enter_context(gateway.running("ops", "ingress", "nginx"))
+        gateway.wait_until_open()
+        for name, connections in (("at the door, one by one", 1), ("at the door, 16 at once", AT_ONCE)):
+            written = letters.written(gateway.folder / "letters", letters.genuine(gateway.sinch, 12_000))
+            before = sum(_cpu_of(process) for process in _processes("ingress", str(gateway.folder)))
+            told = load.finish(load.start(gateway.webhook_url, written, seconds=DOOR_SECONDS, connections=connections))
+            used = sum(_cpu_of(process) for process in _processes("ingress", str(gateway.folder))) - before
+            if told.refused or told.broken:
+                sys.exit(f"{told.refused} refused, {told.broken} broken of {told.sent}")
+            found[name] = used / told.answered * 1e6
+    return found
+
+
 def catch_up() -> dict[str, float]:
     """Seconds of a courier that delivers a backlog, its CPU an event, and its memory, in MiB."""
     from bench import backlog, site
@@ -119,6 +143,22 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
+def _processes(command: str, mark: str) -> list[Path]:
+    """Those that run this part of the gateway with that folder, in /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_text("utf-8", errors="replace").rstrip("\0").split("\0")
+            if words[-1] == command and any(mark in word for word in words):
+                found.append(process)
+    return found
+
+
+def _cpu_of(process: Path) -> float:
+    """Seconds that a process has used so far. Raises OSError."""
+    return sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
 def _watched(mark: str) -> Iterator[dict[str, float]]:
     """What the courier with that folder has used so far, looked at until the block ends."""
@@ -126,15 +166,11 @@ def _watched(mark: str) -> Iterator[dict[str, float]]:
 
     def watch() -> None:
         while not over.wait(0.2):
-            for process in Path("/proc").glob("[0-9]*"):
+            for process in _processes("courier", mark):
                 with contextlib.suppress(OSError):
-                    words = (process / "cmdline").read_text("utf-8", errors="replace").rstrip("\0").split("\0")
-                    if words[-1] == "courier" and any(mark in word for word in words):
-                        seen["cpu"] = (
-                            sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13])) / 100
-                        )
-                        sizes = dict(_SIZES.findall((process / "smaps_rollup").read_text()))
-                        seen["rss"] = max(seen["rss"], int(sizes["Rss"]) / 1024)
+                    seen["cpu"] = _cpu_of(process)
+                    sizes = dict(_SIZES.findall((process / "smaps_rollup").read_text()))
+                    seen["rss"] = max(seen["rss"], int(sizes["Rss"]) / 1024)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -146,4 +182,4 @@ def _watched(mark: str) -> Iterator[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"statements": statements, "catch-up": catch_up}[sys.argv[1]]()))  # noqa: T201 - it is the answer
+    print(json.dumps({"statements": statements, "door": door, "catch-up": catch_up}[sys.argv[1]]()))  # noqa: T201 - it is the answer
