@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from gateway.store.turned_away import Ring
 from tests.config_samples import settings
 from tests.service_samples import HandClock
 from tests.spool_samples import accept, callback, draft, meddle, reported
+from tests.test_docs_troubleshooting import CAUSES as PROMISED
 from tests.together import together
 
 NOW = 1_700_000_000.0
@@ -283,8 +283,7 @@ def test_the_cause_is_named_with_its_remedy(
     assert not found.fine
 
 
-PAGE = (Path(__file__).parent.parent / "docs" / "troubleshooting.md").read_text("utf-8")
-ROWS = re.findall(r"^\| ([^|]+) \| `motion-gateway trace \w+` \| ([^|]+) \|", PAGE, re.MULTILINE)
+ROWS = [(cause, prints) for cause, command, prints in PROMISED if command == "trace"]
 
 
 @pytest.mark.parametrize(("cause", "says"), ROWS, ids=[cause for cause, _ in ROWS])
