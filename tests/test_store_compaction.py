@@ -34,20 +34,23 @@ def write(run: Run) -> str:
     return "written"
 
 
-@pytest.mark.parametrize("under_way", [True, False], ids=["written anew", "held by somebody else"])
-def test_who_writes_waits_longer_for_a_file_that_is(writer: Database, under_way: bool) -> None:  # noqa: FBT001 - a row
+def test_who_writes_waits_longer_for_a_file_that_is_written_anew(writer: Database) -> None:
     assert not compaction.is_under_way(writer.path)
-    path = writer.path.with_name(compaction.LOCK if under_way else "another.lock")
-    with ThreadPoolExecutor(1) as pool, lock.held(path, patience_seconds=0):
+    with ThreadPoolExecutor(1) as pool, lock.held(writer.path.with_name(compaction.LOCK), patience_seconds=0):
         with locked(writer.path):
             began, writing = time.monotonic(), pool.submit(writer.tell, write)
-            until(lambda: writing.done() or time.monotonic() - began > 4 * PATIENCE_SECONDS, "it has waited")
-            assert writing.done() is not under_way
-        if under_way:
-            assert writing.result(10) == "written"
-        else:
-            with pytest.raises(SpoolUnavailable, match=r"^spool locked$"):
-                writing.result(10)
+            until(lambda: time.monotonic() - began > 4 * PATIENCE_SECONDS, "it has waited")
+            assert not writing.done()
+        assert writing.result(10) == "written"
+
+
+def test_and_no_longer_for_what_somebody_else_holds(writer: Database) -> None:
+    with (
+        lock.held(writer.path.with_name("another.lock"), patience_seconds=0),
+        locked(writer.path),
+        pytest.raises(SpoolUnavailable, match=r"^spool locked$"),
+    ):
+        writer.tell(write)
 
 
 class Slow:
