@@ -140,4 +140,6 @@ def test_lines_go_on_when_who_stands_between_is_killed() -> None:
         os.waitid(os.P_PID, between, os.WEXITED | os.WNOWAIT)
         writer.write(b"two\n")
         assert next(lines) == b"two\n"
+        [another] = process.children(os.getpid()) - others
+        assert another != between
     assert list(lines) == []

@@ -46,11 +46,12 @@ def test_who_writes_waits_longer_for_a_file_that_is_written_anew(writer: Databas
 
 def test_and_no_longer_for_what_somebody_else_holds(writer: Database) -> None:
     with (
+        ThreadPoolExecutor(1) as pool,
         lock.held(writer.path.with_name("another.lock"), patience_seconds=0),
         locked(writer.path),
         pytest.raises(SpoolUnavailable, match=r"^spool locked$"),
     ):
-        writer.tell(write)
+        pool.submit(writer.tell, write).result(compaction.WAIT_SECONDS / 3)
 
 
 class Slow:
