@@ -20,7 +20,7 @@ from gateway.sinch import Trouble
 from gateway.store import sqlite
 from gateway.store.engines import Database
 from tests.service_samples import NOW, services
-from tests.spool_samples import callback
+from tests.spool_samples import WatchedSpool, callback
 
 SAMPLE = re.compile(r"^motion_gateway_([a-z_]+(?:\{.*\})?) (\S+)$", re.MULTILINE)
 
@@ -141,5 +141,6 @@ def test_what_is_asked_at_each_look_is_answered_by_an_index(
 
 
 def test_nothing_else_is_asked_of_the_database(spool: Database) -> None:
-    text = Path(scrape.__file__).read_text("utf-8")
-    assert set(re.findall(r'run\("(\w+)"', text)) <= {*ASKED}
+    with contextlib.closing(WatchedSpool(spool.path)) as watched:
+        asked(watched, attachments={"token_keys": ["a key of the tests, which is long enough"]})
+        assert ({name for names in watched.asked for name in names}, watched.told) == ({*ASKED}, [])
