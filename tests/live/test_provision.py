@@ -341,8 +341,11 @@ def test_a_name_that_nobody_knows_is_a_warning_and_no_more(machine: Machine) -> 
 
 
 def _files(house: House) -> dict[Path, int]:
-    """When each was written; without what the processes count, which they begin to when they are asked first."""
-    found = (path for path in (house.folder / "state").rglob("*") if "metrics" not in path.parts)
+    """When each was written; without what the gateway makes by itself once it is up.
+
+    That is what the processes count, from when they are asked first, and the room kept for a start on a full disk.
+    """
+    found = (path for path in (house.folder / "state").rglob("*") if not {"metrics", "kept"} & {*path.parts})
     return {path: path.stat().st_mtime_ns for path in found if path.is_file()}
 
 
