@@ -53,6 +53,11 @@ def booted() -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def written(moment: float) -> str:
+    """Write `moment`, in epoch seconds, in the time of this machine: day, time and zone."""
+    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
 def pause(seconds: float) -> None:
     """Wait, where there is nothing better to wait for."""
     time.sleep(seconds)

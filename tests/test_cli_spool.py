@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gateway.cli import group, written
-from gateway.clock import parse
+from gateway.cli import group
+from gateway.clock import parse, written
 from tests.screen import seen
 from tests.spool_samples import of_settings
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import printable
-from gateway.cli import group, written
-from gateway.clock import WallClock
+from gateway.cli import group
+from gateway.clock import WallClock, written
 from gateway.delivery import claims
 from gateway.ingress import intake
 from gateway.store import audit

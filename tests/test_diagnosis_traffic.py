@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway import paths
-from gateway.cli import written
 from gateway.cli.doctor import PAGE, last, way
+from gateway.clock import written
 from gateway.config import validation
 from gateway.diagnosis import experience, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level

@@ -7,7 +7,6 @@ and each process what it needs.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
 import importlib
 import json
@@ -136,6 +135,7 @@ def columns(*, most: int = UNCUT) -> int:
 def for_programs(thing: Any, **changes: object) -> dict[str, object]:  # noqa: ANN401 - any of our dataclasses
     """What is known of a thing by the names of its fields: times written, a contact as people see it."""
     from gateway import printable
+    from gateway.clock import written
 
     fields = dataclasses.asdict(thing) | changes
     if "identity" in fields:
@@ -208,11 +208,6 @@ def options(*names: str) -> Callable[[Command], Command]:
         return command
 
     return decorate
-
-
-def written(moment: float) -> str:
-    """Write `moment`, in seconds since the epoch, in the time of this machine."""
-    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def unfinished(left: str) -> Callable[[Command], Command]:

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from gateway import services, telemetry
-from gateway.attachments import decision, fetch
-from gateway.cli import Invocation, options, print_facts, print_json, print_table, reasons, unfinished, written
+from gateway.attachments import fetch
+from gateway.cli import Invocation, options, print_facts, print_json, print_table, reasons, unfinished
 from gateway.cli.spool import nothing, opened_spool
-from gateway.clock import WallClock
+from gateway.clock import WallClock, written
 from gateway.config import Settings
+from gateway.diagnosis import facts
+from gateway.diagnosis.material import Shelved
 from gateway.errors import CommandError
-from gateway.inspection import verdicts
 from gateway.outbound import record as messages
 from gateway.store import Choice, audit
 
@@ -40,12 +41,12 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     among = _attached(invocation, choice) if choice.contact is not None or choice.message_id is not None else None
     with opened_shelf(settings) as shelf:
         listed = shelf.listed(most=most, among=among, since=choice.since or 0.0)
-        found = [(record, _verdict(record, settings)) for record in listed]
+    found = [facts.shelved(record, settings) for record in listed]
     if as_json:
-        print_json([_all_of(record, verdict) for record, verdict in found])
+        print_json([_all_of(shelved) for shelved in found])
         return
     titles = ("attachment", "type", "size", "verdict", "file", "fetches", "links until", "trouble", "who acts")
-    print_table(titles, [_row(record, verdict) for record, verdict in found], none=nothing("attachments", **chosen))
+    print_table(titles, [_row(shelved) for shelved in found], none=nothing("attachments", **chosen))
 
 
 @attachments.command()
@@ -59,8 +60,11 @@ def show(invocation: Invocation, attachment_id: str, *, as_json: bool) -> None:
         record = shelf.known(attachment_id)
     if record is None:
         raise CommandError(f"nobody has asked for attachment {attachment_id}; `attachments list` shows what there is")
-    verdict = _verdict(record, settings)
-    print_json(_all_of(record, verdict)) if as_json else print_facts(_facts(record, verdict))
+    shelved = facts.shelved(record, settings)
+    if as_json:
+        print_json(_all_of(shelved))
+    else:
+        print_facts((*facts.of_file(shelved), *reasons.told(facts.meanings_of_file(shelved))))
 
 
 @attachments.command()
@@ -100,73 +104,29 @@ def _attached(invocation: Invocation, choice: Choice) -> set[str]:
     return {attached.attachment_id for message in sent for attached in message.attachments}
 
 
-def _verdict(record: decision.KnownAttachment, settings: Settings) -> verdicts.Verdict | None:
-    limits = verdicts.limits_of(settings)
-    if record.inspection is None:
-        return None
-    return verdicts.judge(record.inspection, profile=settings.attachments.profile, limits=limits)
-
-
-def _row(record: decision.KnownAttachment, verdict: verdicts.Verdict | None) -> tuple[str, ...]:
+def _row(shelved: Shelved) -> tuple[str, ...]:
+    record = shelved.record
     return (
         record.attachment_id,
-        record.inspection.mime if record.inspection else "",
+        facts.mime(record),
         f"{record.size_bytes:,}" if record.digest else "",
-        " ".join(filter(None, (verdict.kind, verdict.code))) if verdict else "",
-        _file(record),
+        facts.verdict_in_words(shelved.verdict),
+        facts.place_of(record),
         str(record.fetches),
-        _time(record.live_until or None) or "",
-        _trouble(record),
-        reasons.short(_meanings(record, verdict)),
+        facts.moment(record.live_until or None),
+        facts.trouble(record),
+        reasons.short(facts.meanings_of_file(shelved)),
     )
 
 
-def _meanings(record: decision.KnownAttachment, verdict: verdicts.Verdict | None) -> list[reasons.Meaning]:
-    """What its refusal and its failure mean."""
-    code, failure = verdict.code if verdict else None, record.failure
-    refused = reasons.of_refusal(code, sentence=verdict.reason, remedy=verdict.remedy) if verdict and code else None
-    failed = reasons.explain(failure.reason) if failure else None
-    return [meaning for meaning in (refused, failed) if meaning]
-
-
-def _facts(record: decision.KnownAttachment, verdict: verdicts.Verdict | None) -> Iterator[tuple[str, object]]:
-    yield "attachment", record.attachment_id
-    yield "name", record.name
-    yield "type", record.inspection.mime if record.inspection else ""
-    yield "size", f"{record.size_bytes:,} bytes" if record.digest else ""
-    yield "digest", record.digest.hex() if record.digest else ""
-    yield "verdict", " ".join(filter(None, (verdict.kind, verdict.code))) if verdict else ""
-    if verdict and not verdict.code:
-        yield "why", f"{verdict.reason} {verdict.remedy}".rstrip()
-    yield "file", _file(record)
-    yield "acquired", _time(record.acquired_at) or ""
-    yield "fetches", record.fetches
-    yield "last fetched", _time(record.last_fetched_at) or ""
-    yield "links until", _time(record.live_until or None) or ""
-    yield "trouble", _trouble(record)
-    yield from reasons.told(_meanings(record, verdict))
-
-
-def _file(record: decision.KnownAttachment) -> str:
-    if record.stored:
-        return "in the vault"
-    return "evicted" if record.digest else "none"
-
-
-def _trouble(record: decision.KnownAttachment) -> str:
-    failure = f"{record.failure.reason}, {_time(record.failure.at)}" if record.failure else ""
-    revoked = f"links revoked, {_time(record.revoked_before)}" if record.revoked_before else ""
-    return "; ".join(filter(None, (failure, revoked)))
-
-
-def _all_of(record: decision.KnownAttachment, verdict: verdicts.Verdict | None) -> dict[str, object]:
-    failure = record.failure
+def _all_of(shelved: Shelved) -> dict[str, object]:
+    record, verdict, failure = shelved.record, shelved.verdict, shelved.record.failure
     return {
         "attachment_id": record.attachment_id,
         "digest": record.digest.hex() if record.digest else None,
         "size": record.size_bytes,
         "name": record.name,
-        "mime": record.inspection.mime if record.inspection else None,
+        "mime": facts.mime(record) or None,
         "verdict": {"verdict": verdict.kind, "code": verdict.code, "reason": verdict.reason} if verdict else None,
         "in_vault": record.stored,
         "acquired_at": _time(record.acquired_at),
@@ -176,7 +136,7 @@ def _all_of(record: decision.KnownAttachment, verdict: verdicts.Verdict | None) 
         "live_until": _time(record.live_until or None),
         "revoked_before": _time(record.revoked_before),
         "failure": {"reason": failure.reason, "status": failure.status, "at": _time(failure.at)} if failure else None,
-        "meanings": [reasons.for_programs(meaning) for meaning in _meanings(record, verdict)],
+        "meanings": [reasons.for_programs(meaning) for meaning in facts.meanings_of_file(shelved)],
     }
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from gateway.cli import Invocation, for_programs, options, print_json, print_table, written
+from gateway.cli import Invocation, for_programs, options, print_json, print_table
 from gateway.cli.spool import nothing, opened_spool
+from gateway.clock import written
 from gateway.store import audit as deeds
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gateway.config.validation import PartialSettings
 
 from gateway import clock, printable, telemetry
-from gateway.cli import WRONG, Invocation, columns, options, print_json, progress, written
+from gateway.cli import WRONG, Invocation, columns, options, print_json, progress
+from gateway.clock import written
 from gateway.diagnosis import doctor as physician
 from gateway.diagnosis import experience
 from gateway.diagnosis.complaint import Complaint, Context, Level

@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from gateway import cli, printable, store, telemetry
-from gateway.cli import NUMBER, Invocation, options, progress, reasons, unfinished, written
+from gateway.cli import NUMBER, Invocation, options, progress, reasons, unfinished
 from gateway.cli.spool import look, nothing, opened_spool
-from gateway.clock import WallClock
+from gateway.clock import WallClock, written
 from gateway.delivery import claims, records
+from gateway.diagnosis import facts
+from gateway.diagnosis.reasons import of_unknown
 from gateway.errors import CommandError
 from gateway.store import Choice, audit, retention
 
@@ -161,44 +163,15 @@ def _row(record: records.EventRecord) -> tuple[str, ...]:
         " ".join(filter(None, (told.code, told.sub_code, told.channel_code))) if told else "",
         told.description if told else "",
         " ".join(record.findings),
-        reasons.short(_meanings(record)),
+        reasons.short(facts.meanings_of_event(record)),
     )
 
 
-def _meanings(record: records.EventRecord) -> list[reasons.Meaning]:
-    """What its codes mean: that of a report, that of Motion's answer, and its findings."""
-    told = [*map(reasons.explain, (record.outcome, *record.findings)), _of_report(record)]
-    again = {"retry": "changed"} if record.state == store.PARKED else {}
-    return [meaning.model_copy(update=again) for meaning in told if meaning]
-
-
-def _of_report(record: records.EventRecord) -> reasons.Meaning | None:
-    told = record.told
-    return reasons.explain(told.code, told.sub_code, told.channel_code) if told else None
-
-
 def _facts(record: records.EventRecord) -> Iterator[tuple[str, object]]:
-    yield "event", record.event_id
-    yield "connector", record.connector_id
-    yield "kind", record.kind
-    yield "contact", printable.whom(record.contact_id, record.identity)
-    yield "state", record.state
-    yield "outcome", record.outcome
-    yield "tries", record.tries
-    yield "repeats", record.repeats
-    yield "accepted", written(record.accepted_at)
-    yield from (("earlier try", f"{written(tried.at)}, {tried.outcome}") for tried in record.history)
-    yield "settled", "" if record.settled_at is None else written(record.settled_at)
-    yield "request id", record.request_id
-    yield "body", f"{record.size_bytes} bytes"
-    yield "headers", ", ".join(record.header_names)
-    if record.findings:
-        yield "findings", ", ".join(record.findings)
-    if record.told:
-        yield from ((name.replace("_", " "), value) for name, value in vars(record.told).items() if value)
-    yield from reasons.told(_meanings(record))
-    if record.told and record.told.code and not _of_report(record):
-        yield from reasons.of_unknown(record.told.code)
+    yield from facts.of_event(record)
+    yield from reasons.told(facts.meanings_of_event(record))
+    if record.told and record.told.code and not facts.of_report(record):
+        yield from of_unknown(record.told.code)
     if record.state == store.PARKED:
         yield "then", f"`motion-gateway events replay {record.event_id}` delivers it once more"
 
@@ -208,5 +181,5 @@ def _all_of(record: records.EventRecord) -> dict[str, object]:
     known["history"] = [{"at": written(tried.at), "outcome": tried.outcome} for tried in record.history]
     return known | {
         "report": known.pop("told"),
-        "meanings": [reasons.for_programs(meaning) for meaning in _meanings(record)],
+        "meanings": [reasons.for_programs(meaning) for meaning in facts.meanings_of_event(record)],
     }

@@ -10,13 +10,10 @@ from gateway.cli import UNCUT, columns, options, print_facts, print_json
 from gateway.diagnosis import reasons as meanings
 
 Meaning = meanings.Meaning
-explain, of_turned_away = meanings.explain, meanings.of_turned_away
-of_outcome, of_refusal = meanings.of_outcome, meanings.of_refusal
+of_turned_away = meanings.of_turned_away
 
 SOME_UNKNOWN = 1  # the exit status
 WIDEST = 30  # characters of a code that has its meaning beside it
-UNKNOWN = "not known here: neither XCALLY's, Sinch's nor Meta's list has it, nor is it this gateway's own"
-LOOK_BESIDE = "read the description beside it, and the other codes; else give Sinch's support the message id"
 
 
 @click.command()
@@ -46,13 +43,6 @@ def told(explained: Iterable[Meaning | None]) -> Iterator[tuple[str, str]]:
         if meaning:
             yield "reason", meaning.code
             yield from meanings.facts(meaning)
-
-
-def of_unknown(code: str, *, title: str = "reason") -> Iterator[tuple[str, str]]:
-    """What is said of a code that nobody here knows."""
-    yield title, code
-    yield "meaning", UNKNOWN
-    yield "what to do", LOOK_BESIDE
 
 
 def short(explained: Iterable[Meaning | None]) -> str:
@@ -88,7 +78,7 @@ def _facts(code: str) -> Iterator[tuple[str, str]]:
         yield "code", meaning.code
         yield from meanings.facts(meaning)
         return
-    yield from of_unknown(code, title="code")
+    yield from meanings.of_unknown(code, title="code")
     if near := meanings.near(code):
         yield "did you mean", ", ".join(near)
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import click
 
-from gateway import printable
-from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons, written
+from gateway.cli import Invocation, for_programs, options, print_facts, print_json, print_table, reasons
 from gateway.cli.spool import nothing, opened_spool
-from gateway.clock import WallClock
+from gateway.clock import WallClock, written
+from gateway.diagnosis import facts
+from gateway.diagnosis.reasons import of_unknown
 from gateway.outbound import record, window
-from gateway.store import Choice, reports
-
-DOUBTFUL = "in doubt"
+from gateway.store import Choice
 
 
 @click.group()
@@ -57,46 +56,16 @@ def _row(sent: record.Sent) -> tuple[str, ...]:
         sent.outcome,
         sent.code,
         sent.window if sent.window == window.CLOSED else "",
-        DOUBTFUL if sent.evidence.doubtful else _result(sent.fate) if sent.fate else "",
-        reasons.short(_meanings(sent)),
+        facts.fate(sent),
+        reasons.short(facts.meanings_of_send(sent)),
         sent.message_id,
     )
 
 
-def _meanings(sent: record.Sent) -> list[reasons.Meaning]:
-    """What the code means that decides: that of its fate, else that of the answer."""
-    if sent.fate:
-        meaning = reasons.explain(sent.fate.code, sent.fate.sub_code, sent.fate.channel_code)
-    else:
-        meaning = reasons.of_outcome(sent.code, sent.outcome, sent.words)
-    return [meaning] if meaning else []
-
-
 def _facts(sent: record.Sent) -> Iterator[tuple[str, object]]:
-    yield "send", sent.send_id
-    yield "connector", sent.connector_id
-    yield "app id", sent.app_id
-    yield "kind", sent.kind
-    yield "contact", printable.whom(sent.contact_id, sent.identity)
-    yield "outcome", sent.outcome
-    yield "status", "" if sent.status is None else sent.status
-    yield "code", sent.code
-    yield "said", sent.words
-    if sent.window:
-        yield "window", _window(sent)
-    yield "fate", _fate(sent)
-    yield "message id", sent.message_id
-    yield "reference", sent.reference
-    yield "correlation id", sent.correlation_id
-    yield "request id", sent.request_id
-    yield "tries", sent.tries
-    yield "started", written(sent.started_at)
-    yield "ended", "" if sent.ended_at is None else written(sent.ended_at)
-    yield "took", "" if sent.ended_at is None else f"{sent.ended_at - sent.started_at:.3f} s"
-    yield from (("attachment", _attached(attached)) for attached in sent.attachments)
-    yield from (("report", _reported(told)) for told in sent.evidence.reports)
-    code, meanings = sent.fate.code if sent.fate else sent.code, _meanings(sent)
-    yield from reasons.told(meanings) if meanings or not code else reasons.of_unknown(code)
+    yield from facts.of_send(sent)
+    code, meanings = sent.fate.code if sent.fate else sent.code, facts.meanings_of_send(sent)
+    yield from reasons.told(meanings) if meanings or not code else of_unknown(code)
 
 
 def _all_of(sent: record.Sent) -> dict[str, object]:
@@ -104,31 +73,5 @@ def _all_of(sent: record.Sent) -> dict[str, object]:
     del known["evidence"]
     reports = [for_programs(told) for told in sent.evidence.reports]
     fate = for_programs(sent.fate) if sent.fate else None
-    told = {"meanings": [reasons.for_programs(meaning) for meaning in _meanings(sent)]}
+    told = {"meanings": [reasons.for_programs(meaning) for meaning in facts.meanings_of_send(sent)]}
     return known | {"reports": reports, "fate": fate, "in_doubt": sent.evidence.doubtful} | told
-
-
-def _window(sent: record.Sent) -> str:
-    if sent.heard_at is None:
-        return f"{sent.window}: nobody here has heard of the customer"
-    return f"{sent.window}: the customer had written {printable.span(sent.started_at - sent.heard_at)} before"
-
-
-def _fate(sent: record.Sent) -> str:
-    if not sent.evidence.doubtful:
-        return _result(sent.fate) if sent.fate else ""
-    return f"{DOUBTFUL}: several messages have this correlation id, and the reports may be on another one"
-
-
-def _attached(attached: record.Attached) -> str:
-    verdict = " ".join(filter(None, (attached.verdict, attached.code)))
-    return ", ".join(filter(None, (attached.attachment_id, verdict, attached.digest, attached.field)))
-
-
-def _reported(told: reports.Filed) -> str:
-    parts = (_result(told), told.sub_code, told.channel_code, told.channel, f"event {told.event_id}", told.description)
-    return ", ".join((written(told.reported_at), *filter(None, parts)))
-
-
-def _result(told: reports.Filed) -> str:
-    return f"{told.status} {told.code}".strip()

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from gateway import paths, services, telemetry
-from gateway.cli import Invocation, progress, unfinished, written
-from gateway.clock import WallClock
+from gateway.cli import Invocation, progress, unfinished
+from gateway.clock import WallClock, written
 from gateway.store import audit
 from gateway.store.backup import back_up
 from gateway.store.engines import Database

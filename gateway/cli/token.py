@@ -13,10 +13,10 @@ from pydantic_core import PydanticCustomError
 from gateway import telemetry
 from gateway.attachments import content_disposition, tokens
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.cli import Invocation, options, print_facts, print_json, unfinished, written
+from gateway.cli import Invocation, options, print_facts, print_json, unfinished
 from gateway.cli.attachments import opened_shelf
 from gateway.cli.inspection import inspected
-from gateway.clock import WallClock
+from gateway.clock import WallClock, written
 from gateway.config import Settings, fields
 from gateway.errors import CommandError, NotFound
 from gateway.inspection import verdicts

@@ -12,7 +12,7 @@ import click
 
 from gateway import cli, printable
 from gateway.cli.spool import look, opened_spool
-from gateway.clock import WallClock
+from gateway.clock import WallClock, written
 from gateway.diagnosis import asked, conclusion, experience, fate, material, reasons, story
 from gateway.diagnosis.trace import Searched, Tracer
 from gateway.errors import CommandError
@@ -92,11 +92,11 @@ class _Telling:
             "connectors": list(about.connectors),
             "earlier": about.earlier + max(len(moments) - self.most, 0),
             "moments": [
-                dataclasses.asdict(moment) | {"at": cli.written(moment.at), "says": self.shown(moment.says)}
+                dataclasses.asdict(moment) | {"at": written(moment.at), "says": self.shown(moment.says)}
                 for moment in moments[-self.most :]
             ],
             "conclusions": [
-                dataclasses.asdict(one) | {"at": cli.written(one.at), "sentence": self.shown(one.sentence)}
+                dataclasses.asdict(one) | {"at": written(one.at), "sentence": self.shown(one.sentence)}
                 for one in concluded
             ],
         }
@@ -112,20 +112,20 @@ class _Telling:
             )
             yield from _wrapped(f"The newest part; {earlier} more before it: {more}.")
         if about.kind in material.GO_ON and about.newest_at:
-            yield from _wrapped(f"The newest is of {cli.written(about.newest_at)}, {self._ago(about.newest_at)}.")
+            yield from _wrapped(f"The newest is of {written(about.newest_at)}, {self._ago(about.newest_at)}.")
         for day, of_day in groupby(newest, key=lambda moment: _day(moment.at)):
             yield from ("", day)
             for moment in of_day:
-                head = f" {cli.written(moment.at)[11:19]}  {moment.who:<{WHO}}"
+                head = f" {written(moment.at)[11:19]}  {moment.who:<{WHO}}"
                 yield from _wrapped(moment.says, head=head)
         for one in conclusion.conclude(about, now=self.now):
             yield ""
             yield from self._concluded(one, dated=about.kind in material.GO_ON)
 
     def _concluded(self, one: fate.Conclusion, *, dated: bool) -> Iterator[str]:
-        beside = [f"{one.times} times, the last {cli.written(one.at)}"] if one.times > 1 else []
-        if dated and not beside and cli.written(one.at) not in one.sentence:
-            beside = [cli.written(one.at)]
+        beside = [f"{one.times} times, the last {written(one.at)}"] if one.times > 1 else []
+        if dated and not beside and written(one.at) not in one.sentence:
+            beside = [written(one.at)]
         told = ", ".join((*beside, self._ago(one.at)))
         yield from _wrapped(f"{one.sentence} ({told})", head=" Result  " if one.fine else " Why     ")
         if one.remedy:
@@ -154,7 +154,7 @@ class _Telling:
 
 
 def _day(at: float) -> str:
-    return f"{cli.written(at)[:10]} (UTC{cli.written(at)[19:]})"
+    return f"{written(at)[:10]} (UTC{written(at)[19:]})"
 
 
 def _wrapped(text: str, *, head: str = "") -> list[str]:
@@ -179,7 +179,7 @@ class _Nothing:
         if self.before and self.since:
             counts = " and ".join(about.counted for about in self.before)
             last = f", the last at {self._last_before}" if self._last_before else ""
-            began = f"Nothing of {word} since {cli.written(self.since)}"
+            began = f"Nothing of {word} since {written(self.since)}"
             yield from _wrapped(f"{began}; before that {counts}{last}. Leave out --since.")
         else:
             yield from self._unknown(word)
@@ -193,11 +193,11 @@ class _Nothing:
     @property
     def _last_before(self) -> str | None:
         last = max((about.newest_at or 0.0 for about in self.before), default=0.0)
-        return cli.written(last) if last else None
+        return written(last) if last else None
 
     def _unknown(self, word: str) -> Iterator[str]:
         searched, kind = self.searched, self.question.kind
-        since = f", the oldest of {cli.written(searched.oldest_at)}" if searched.oldest_at else ""
+        since = f", the oldest of {written(searched.oldest_at)}" if searched.oldest_at else ""
         events = printable.counted(searched.events, "event")
         sends, files = printable.counted(searched.sends, "send"), printable.counted(searched.attachments, "attachment")
         yield from _wrapped(f"Nothing is known of {word}{f' as {kind}' if kind else ''}.")
@@ -213,7 +213,7 @@ class _Nothing:
                 yield from _wrapped(says, head=f" {name:<14}")
 
     def _turned_away(self) -> Iterator[str]:
-        when = f"since {cli.written(self.refused_since)}" if self.since == self.refused_since else "in the last day"
+        when = f"since {written(self.refused_since)}" if self.since == self.refused_since else "in the last day"
         yield ""
         if self.refused:
             yield from _wrapped(f"Turned away {when}, the latest first; it may be among these:")
@@ -222,7 +222,7 @@ class _Nothing:
         for row in self.refused[: conclusion.MOST]:
             about, times = f" ({row.about})" if row.about else "", printable.counted(row.count, "time")
             says = f"{times}, door {row.door}: {row.reason}{about}. {experience.remedy(row)}"
-            yield from _wrapped(says, head=f" {cli.written(row.last_at)}  ")
+            yield from _wrapped(says, head=f" {written(row.last_at)}  ")
 
 
 def _look_around(

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from gateway import config, telemetry
-from gateway.cli import Command, Invocation, options, print_facts, print_json, require_consent, unfinished, written
+from gateway.cli import Command, Invocation, options, print_facts, print_json, require_consent, unfinished
 from gateway.cli.spool import opened_spool
+from gateway.clock import written
 from gateway.config import Account
 from gateway.config.fields import write_duration
 from gateway.diagnosis import upkeep

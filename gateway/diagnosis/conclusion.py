@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway import printable, store
+from gateway.clock import written
 from gateway.diagnosis import asked, fate, reasons
 from gateway.diagnosis.fate import Conclusion, meant
 from gateway.diagnosis.material import GO_ON, WHOSE, Kept, Material, Shelved
-from gateway.diagnosis.story import when
 from gateway.inspection.rulebook import VerdictKind
 from gateway.phrases import Reason
 from gateway.store import reports
@@ -109,7 +109,7 @@ def _of_delivered(kept: Kept) -> Conclusion:
         return meant(
             at, f"Nobody knows whether Motion has event {record.event_id}: {odd.sentence}", odd, record.outcome
         )
-    sentence = f"Motion has event {record.event_id} since {when(at)}{after}{before}."
+    sentence = f"Motion has event {record.event_id} since {written(at)}{after}{before}."
     return Conclusion(at=at, sentence=sentence, remedy=MOTION_HAS_IT, fine=True)
 
 
@@ -153,7 +153,7 @@ def _of_file(shelved: Shelved, now: float) -> Conclusion:
         return meant(record.failure.at, sentence, meaning, record.failure.reason)
     if shelved.refused:
         return fate.judged(at, f"The customer does not get {shelved.name}", shelved)
-    links = f"links to it live until {when(record.live_until)}" if record.live_until > now else "no link to it lives"
+    links = f"links to it live until {written(record.live_until)}" if record.live_until > now else "no link to it lives"
     fetched = f"fetched {printable.counted(record.fetches, 'time')}" if record.fetches else "nobody has fetched it"
     becomes = (
         AS_WHAT[shelved.verdict.kind] if shelved.verdict else "Nobody has looked yet what WhatsApp makes of {name}"
@@ -176,6 +176,6 @@ def _of_turned(material: Material) -> Iterator[Conclusion]:
         if row.last_at > max(through.get(row.door, ()), default=0.0):
             about = f" ({row.about})" if row.about else ""
             times = printable.counted(row.count, "time")
-            sentence = f"Turned away at the door {row.door}{about}, {times} until {when(row.last_at)}: {row.reason}"
+            sentence = f"Turned away at the door {row.door}{about}, {times} until {written(row.last_at)}: {row.reason}"
             sentence += f"{WHOSE.get(row.door, '')}."
             yield meant(row.last_at, sentence, reasons.of_turned_away(*row.kind), row.reason)

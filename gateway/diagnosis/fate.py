@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway import printable, rules
+from gateway.clock import written
 from gateway.diagnosis import reasons
 from gateway.diagnosis.material import Material, Shelved, blames_file
-from gateway.diagnosis.story import when
 from gateway.outbound import record, window
 from gateway.store.reports import Filed
 
@@ -87,7 +87,7 @@ def of_send(sent: record.Sent, material: Material, *, now: float) -> Conclusion:
     if sent.window == window.CLOSED and sent.heard_at is not None:
         sentence = f"The customer will not get {what}: {window.late(sent.started_at - sent.heard_at)}."
         return meant(at, sentence, reasons.explain(WINDOW), WINDOW)
-    sentence = f"Sinch took {what} at {when(at)}, and has reported nothing of it since."
+    sentence = f"Sinch took {what} at {written(at)}, and has reported nothing of it since."
     late = now - at > SOON_SECONDS
     return Conclusion(at=at, sentence=sentence, remedy=NO_REPORTS, who="sinch", code="no report", fine=not late)
 
@@ -102,9 +102,9 @@ def of_fate(
     at = fate.reported_at
     if fate.status in ("DELIVERED", "READ"):
         has = "has read" if fate.status == "READ" else "has"
-        return Conclusion(at=at, sentence=f"The customer {has} {what}: {fate.status}, {when(at)}.", fine=True)
+        return Conclusion(at=at, sentence=f"The customer {has} {what}: {fate.status}, {written(at)}.", fine=True)
     if fate.status != "FAILED":
-        sentence = f"The customer does not have {what} yet: it is on its way ({fate.status}, {when(at)})."
+        sentence = f"The customer does not have {what} yet: it is on its way ({fate.status}, {written(at)})."
         return Conclusion(at=at, sentence=sentence, remedy=WAIT, who="wait", fine=True)
     began, codes = f"The customer did not get {what}", _codes(fate)
     meaning = reasons.explain(fate.code, fate.sub_code, fate.channel_code)
@@ -155,7 +155,7 @@ def _of_its_file(began: str, fate: Filed, files: Sequence[Shelved], material: Ma
     refused = [row for row in material.refusals if row.door == "attachments" and row.first_at <= fate.reported_at]
     row = max(refused, key=lambda one: one.last_at, default=None)
     if row and fate.code.startswith(GONE) and (shelved is None or row.last_at > shelved.troubled_at):
-        words = f"links to files were turned away, {row.count} until {when(row.last_at)}: {row.reason}"
+        words = f"links to files were turned away, {row.count} until {written(row.last_at)}: {row.reason}"
         return meant(fate.reported_at, f"{began}: {words}", reasons.of_turned_away(*row.kind), _codes(fate))
     found = _of_file(f"{began}, probably {shelved.name}", fate, shelved) if shelved else None
     return replace(found, files=(shelved.record.attachment_id,)) if found and shelved else None
@@ -190,7 +190,7 @@ def _too_late(
         return f"{began}: {meaning.sentence} No message of the customer's is kept from before it.", meaning
     if heard_at > until:
         return f"{began}: {meaning.sentence}", meaning
-    wrote = f"{when(heard_at)}, {printable.span(until - heard_at)} before"
+    wrote = f"{written(heard_at)}, {printable.span(until - heard_at)} before"
     if until - heard_at > window.SECONDS:
         return f"{began}: {meaning.sentence} The customer had written last at {wrote}.", meaning
     odd = f"though a message of the customer's came here at {wrote}."

@@ -25,6 +25,8 @@ FILE = "reasons.toml"
 FATE_UNKNOWN = refusals.UNKNOWN_FATES[Effect.SEND]  # whatever Sinch said: it may have been sent
 NOTHING_FINER = "UNSPECIFIED_SUB_CODE"
 MOST_NEAR = 3
+UNKNOWN = "not known here: neither XCALLY's, Sinch's nor Meta's list has it, nor is it this gateway's own"
+LOOK_BESIDE = "read the description beside it, and the other codes; else give Sinch's support the message id"
 ALIKE = 0.8  # as difflib counts
 
 # Of the case, in a refusal's words, and what stands for it where no case is told.
@@ -110,6 +112,13 @@ def facts(meaning: Meaning) -> Iterator[tuple[str, str]]:
     yield "what to do", meaning.remedy
     yield "try again", table.retry[meaning.retry]
     yield "source", table.sources[meaning.source]
+
+
+def of_unknown(code: str, *, title: str = "reason") -> Iterator[tuple[str, str]]:
+    """Tell what is said of a code that nobody here knows."""
+    yield title, code
+    yield "meaning", UNKNOWN
+    yield "what to do", LOOK_BESIDE
 
 
 def who(name: rules.Who) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 
 from gateway import printable, store
+from gateway.clock import written
 from gateway.diagnosis.material import MESSAGES, WHOSE, Kept, Material, Shelved
 from gateway.outbound import record, window
 from gateway.store.turned_away import Turned
@@ -50,11 +50,6 @@ def number(identity: str) -> str:
     return f"+{digits[:2]}…{digits[-2:]}" if digits.isdecimal() and len(digits) > 6 else f"…{digits[-2:]}"
 
 
-def when(at: float) -> str:
-    """Write a moment in the time of this machine: day, time and zone."""
-    return datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec="seconds")
-
-
 def _of_event(kept: Kept) -> Iterator[Moment]:
     record = kept.record
     at_once = record.state == store.DELIVERED and record.tries == 1 and not record.history
@@ -68,7 +63,7 @@ def _of_event(kept: Kept) -> Iterator[Moment]:
     yield Moment(record.accepted_at, CUSTOMER if record.kind.endswith("_INBOUND") else SINCH, "; ".join(whole))
     for outcome, tries in groupby(record.history, key=lambda tried: tried.outcome):
         same = [tried.at for tried in tries]
-        often = f", {len(same)} times until {when(same[-1])[11:19]}" if len(same) > 1 else ""
+        often = f", {len(same)} times until {written(same[-1])[11:19]}" if len(same) > 1 else ""
         yield Moment(same[0], MOTION, f"{_answer(outcome)}{often}; event {record.event_id}")
     if record.settled_at and record.state == store.DELIVERED and not at_once:
         yield Moment(
@@ -138,7 +133,7 @@ def _of_file(shelved: Shelved) -> Iterator[Moment]:
 
 def _of_turned(row: Turned) -> Moment:
     about = f" ({row.about})" if row.about else ""
-    times = f"{printable.counted(row.count, 'time')} since {when(row.first_at)}"
+    times = f"{printable.counted(row.count, 'time')} since {written(row.first_at)}"
     return Moment(
         row.last_at, TURNED_AWAY, f"at the door {row.door}, {times}: {row.reason}{about}{WHOSE.get(row.door, '')}"
     )
