@@ -11,7 +11,7 @@ PACKAGES := /etc/ssl/certs/ca-certificates.crt:ca-certificates /usr/sbin/nginx:n
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 TEST_PACKAGES := /bin/ip:iproute2 /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base
 
-.PHONY: help setup install uninstall withdraw run test no-loss bench check format commands requirements clean
+.PHONY: help setup install uninstall withdraw run test no-loss bench check format commands docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,15 @@ format: $(VENV)/.installed-tests ## format the code
 
 commands: $(VENV)/.installed-tests ## make the lists of commands and complaints in docs/operations.md
 	$(PYTHON) -m tests.command_list
+
+# Laid out as they lie here, so that each link leads where it leads in the checkout.
+SITE_PAGES := README.md CHANGELOG.md CONTRIBUTING.md LICENSE certs/README.md nginx/README.md docs
+
+docs: $(VENV)/.installed-tests ## make one site of all pages, in build/site: for a browser, without a server
+	rm -rf build/pages build/site && mkdir -p build/pages && cp --parents -r $(SITE_PAGES) build/pages
+	@# Its generator reports on itself at each start; who keeps this project reads that when he pins it anew.
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo 'Open build/site/index.html.'
 
 requirements: ## pin requirements*.in again, with hashes; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt

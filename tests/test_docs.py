@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,15 +28,19 @@ ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [README, ROOT / "CHANGELOG.md", *DOCS]
+BESIDE = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "certs/README.md", "nginx/README.md")]
+PAGES = [README, *BESIDE, *DOCS]
 TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
 
 # What stands in `code`, block or inline, is what an operator types and reads.
 _CODE = re.compile(r"```.*?```|``.+?``|`[^`\n]+`", re.DOTALL)
 CODE = "\n".join(_CODE.findall(TEXT))
 
-# A command as it is typed: at the start of a line or of inline code, after a prompt, or after `sudo -u`.
-TYPED = re.compile(r"(?:^|`|\$ |-u motion-gateway )motion-gateway ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", re.MULTILINE)
+# A command as it is typed: at the start of a line or of inline code, after a prompt, or after what runs it; up to what
+# the shell does with it, or to what is said of it.
+TYPED = re.compile(
+    r"(?:^|`|\$ |sudo |exec |-u motion-gateway )(motion-gateway -?[a-z](?:(?!   )[^\n`|>#;&)…])*)", re.MULTILINE
+)
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -185,12 +191,15 @@ def test_no_page_tells_of_a_setting_that_does_not_exist() -> None:
     assert told <= {*settings(), *complaint.rows()}
 
 
-def test_no_page_tells_of_a_command_that_does_not_exist() -> None:
-    told = {" ".join(filter(None, words)) for words in TYPED.findall(CODE)}
-    known = {words.removeprefix("motion-gateway ") for words, _ in commands()}
-    groups = {name for name in group.commands if f"motion-gateway {name}" not in dict(commands())}
-    assert told
-    assert {words for words in told if words not in known | groups and words.split()[0] not in known} == set()
+@together("line", sorted(set(TYPED.findall(CODE.replace("\\|", "|").replace("\\\n", " ")))))
+def test_every_command_that_a_page_shows_can_be_typed(line: str) -> None:
+    words, known = shlex.split(line), dict(commands())
+    for count in range(2, len(words) + 1):
+        if command := known.get(" ".join(words[:count])):
+            _, left, _ = command.make_parser(click.Context(command)).parse_args(words[count:])
+            assert not left
+            return
+    assert any(name.startswith(" ".join(words) + " ") for name in known), "neither a command nor a group of them"
 
 
 def test_no_page_tells_of_a_make_target_that_does_not_exist() -> None:
@@ -212,9 +221,29 @@ def test_the_readme_leads_to_every_page() -> None:
     assert {str(page.relative_to(ROOT)) for page in DOCS} <= told
 
 
+def test_the_site_leads_to_every_page() -> None:
+    led_to = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    assert led_to == {str(page.relative_to(ROOT)) for page in PAGES}
+
+
 @together("page", PAGES, ids=lambda page: page.name)
 def test_no_page_names_a_folder_of_whoever_wrote_it(page: Path) -> None:
     assert not PLACE_OF_THE_WRITER.findall(page.read_text("utf-8"))
+
+
+def test_every_setting_in_an_example_exists() -> None:
+    shown = [
+        tomllib.loads(block)
+        for page in PAGES
+        for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    ]
+    rows = [
+        (table, row)
+        for tables_in in shown
+        for table, told in tables_in.items()
+        for row in (told if isinstance(told, list) else [told])
+    ]
+    assert {f"{table}.{key}" for table, row in rows for key in row} <= set(settings())
 
 
 @pytest.mark.parametrize(

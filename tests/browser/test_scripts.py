@@ -13,28 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from sandbox.reply import Reply
 from sandbox.server import Server
 from sandbox.wire import Heard, Wire
+from tests.browser import chromium
 from tests.live.house import HOST, House, opened
 from tests.picture_samples import picture, written
 
 pytestmark = pytest.mark.live
 
 TOKEN = "the proxy token of the browser's tests"
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
-]
 # Nothing tells that something will not happen, so it is given time.
 SECONDS_TO_RUN = 0.7  # in the counter-test all of them have run after a tenth of it
 
@@ -109,10 +99,8 @@ def stranger() -> Iterator[Stranger]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
+    with chromium.started(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
