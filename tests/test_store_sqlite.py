@@ -78,7 +78,6 @@ WHOLE = {
     "purge_attachments": "attachment",
     "stored_bytes": "(subquery-1)",
     "drop_empty_lanes": "lane",
-    "deeds": "audit",
     "old_heard": "heard",
     "came_in": "(subquery-1)",
     "sent_between": "(subquery-1)",

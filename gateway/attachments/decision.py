@@ -60,6 +60,12 @@ class KnownAttachment:
     revoked_before: int | None = None  # what was minted before that second opens nothing
     failure: Failure | None = None
 
+    @property
+    def used_at(self) -> float:
+        """When something happened to it last; 0.0 where nothing ever did."""
+        failed_at = self.failure.at if self.failure else 0.0
+        return max(self.acquired_at or 0.0, self.last_fetched_at or 0.0, failed_at)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Item:

@@ -23,7 +23,7 @@ from gateway import __version__
 from gateway.attachments.decision import Failure, KnownAttachment
 from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.inspection.structure import Inspection, Trait
-from gateway.store import audit
+from gateway.store import TOP, Place, audit
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
@@ -74,10 +74,13 @@ class Register:
         rows = self.database.ask(lambda run: run("attachment", attachment_id=attachment_id))
         return _record(rows[0]) if rows else None
 
-    def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[KnownAttachment]:
-        """List those that something happened to last, the last one first; of `among` alone, and since that moment."""
-        told = {"most": most, "among": None if among is None else json.dumps([*among]), "since": since}
-        return [_record(row) for row in self.database.ask(lambda run: run("latest_attachments", **told))]
+    def listed(
+        self, *, most: int, among: Collection[str] | None = None, since: float = 0.0, only: str = "", place: Place = TOP
+    ) -> list[KnownAttachment]:
+        """List the last used, the latest first: `among` these ids, since then, `only` those "stored" or "failed"."""
+        told = {"most": most, "among": None if among is None else json.dumps([*among]), "since": since, "only": only}
+        rows = self.database.ask(lambda run: run("latest_attachments", **told, **vars(place)))
+        return [_record(row) for row in rows[:: place.way]]
 
     def acquired(
         self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float

@@ -15,7 +15,7 @@ from gateway.errors import CommandError
 from gateway.ingress import events
 from gateway.ingress.events import Report
 from gateway.phrases import Reason
-from gateway.store import EVERY, Choice, audit
+from gateway.store import EVERY, TOP, Choice, Place, audit, schema
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
 from gateway.store.sqlite import Run
@@ -76,14 +76,20 @@ _RECORD = sa.select(
 ).select_from(event.outerjoin(report, report.c.event_id == event.c.id))
 
 
-def listed(database: Database, chosen: Choice = EVERY, *, most: int) -> list[EventRecord]:
-    """The newest `most` of the chosen events, newest first."""
-    return meeting(database, *_conditions(database, chosen), most=most)
+def listed(database: Database, chosen: Choice = EVERY, *, most: int, place: Place = TOP) -> list[EventRecord]:
+    """The newest `most` of the chosen events, newest first; or those next to a place, below it or above."""
+    return meeting(database, *_conditions(database, chosen), most=most, place=place)
 
 
-def meeting(database: Database, *conditions: sa.ColumnElement[bool], most: int) -> list[EventRecord]:
-    """The newest `most` events for which all of these hold, newest first."""
-    query = _RECORD.where(*conditions).order_by(event.c.id.desc()).limit(most)
+def meeting(
+    database: Database, *conditions: sa.ColumnElement[bool], most: int, place: Place = TOP
+) -> list[EventRecord]:
+    """The newest `most` events for which all of these hold, newest first; or those next to a place.
+
+    Their ids are looked for first, which an index on states has: else whole rows would be sorted, with their bodies.
+    """
+    ids = schema.part(sa.select(event.c.id).where(*conditions), place, most=most)
+    query = _RECORD.where(event.c.id.in_(ids)).order_by(event.c.id.desc())
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 from gateway import limits, paths
+from gateway.attachments.register import Register
 from gateway.certs import subject
 from gateway.clock import DAY_SECONDS
 from gateway.config import Settings, tables
@@ -39,7 +40,7 @@ def motion(context: Context) -> Iterator[Complaint]:
     settings, url = context.settings, context.settings.motion.url
     known = []
     with suppress(SpoolUnavailable):
-        known = [row[0] for row in context.ask("latest_attachments", among=None, since=0.0, most=1)]
+        known = [one.attachment_id for one in Register(context.spool).listed(most=1)]
     with closing(Source(settings.motion, settings.attachments)) as source:
         try:
             status, kind, ends_at = source.answer((*known, NO_FILE)[0], deadline_seconds=ASKED_SECONDS)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from gateway import printable
 from gateway.errors import CommandError
-from gateway.store import EVERY, Choice, reports
+from gateway.store import EVERY, TOP, Choice, Place, reports, schema
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence, Filed
 from gateway.store.schema import send
@@ -120,14 +120,16 @@ def settle(
     database.tell(lambda run: run("settle_send", send_id=send_id, outcome=outcome, now=now, **told, **counted))
 
 
-def listed(database: Database, chosen: Choice = EVERY, *, most: int, now: float) -> list[Sent]:
-    """The newest `most` of the chosen ones, newest first."""
-    return meeting(database, *_conditions(chosen, now), most=most, now=now)
+def listed(database: Database, chosen: Choice = EVERY, *, most: int, now: float, place: Place = TOP) -> list[Sent]:
+    """The newest `most` of the chosen ones, newest first; or those next to a place, below it or above."""
+    return meeting(database, *_conditions(chosen, now), most=most, now=now, place=place)
 
 
-def meeting(database: Database, *conditions: sa.ColumnElement[bool], most: int, now: float) -> list[Sent]:
-    """The newest `most` for which all of these hold, newest first."""
-    ids = sa.select(send.c.id).where(*conditions).order_by(send.c.id.desc()).limit(most)
+def meeting(
+    database: Database, *conditions: sa.ColumnElement[bool], most: int, now: float, place: Place = TOP
+) -> list[Sent]:
+    """The newest `most` for which all of these hold, newest first; or those next to a place."""
+    ids = schema.part(sa.select(send.c.id).where(*conditions), place, most=most)
     return database.read(lambda connection: _joined(connection, ids, now))
 
 

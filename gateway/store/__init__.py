@@ -9,6 +9,7 @@ their own part: `ingress.intake`, `delivery.claims` and `records`, `attachments.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 # What an event can be.
 PENDING = "pending"  # to be delivered; it waits for its lane's turn
@@ -35,4 +36,16 @@ class Choice:
         return (self.contact or "").removeprefix("+") or None
 
 
-EVERY = Choice()
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a part of a list begins: below the row of that id, or above it with a `way` of -1; without one at the top.
+
+    `at`: the time of that row, where it is times that put the list in order.
+    """
+
+    id: int | None = None
+    at: float = 0.0
+    way: Literal[1, -1] = 1
+
+
+EVERY, TOP = Choice(), Place()

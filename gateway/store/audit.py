@@ -19,6 +19,7 @@ from pathlib import Path
 from gateway import config, paths, printable, telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Line
+from gateway.store import TOP, Place
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
@@ -135,10 +136,15 @@ def listed(
     database: Database, *, action: str | None = None, who: str | None = None, since: float = 0.0, most: int
 ) -> list[Deed]:
     """Read the newest `most` that were done then or later, newest first; `who` is one by any of the names."""
-    chosen = {"action": action, "who": who, "since": since, "most": most}
-    rows = database.ask(lambda run: run("deeds", **chosen))
+    return [*numbered(database, action=action, who=who, since=since, most=most).values()]
+
+
+def numbered(database: Database, *, most: int, place: Place = TOP, **chosen: object) -> dict[int, Deed]:
+    """As `listed`, by their ids; or those next to a place."""
+    asked: dict[str, object] = {"action": None, "who": None, "since": 0.0} | chosen
+    rows = database.ask(lambda run: run("deeds", most=most, id=place.id, way=place.way, **asked))[:: place.way]
     names = ("at", "action", "who", "login", "account", "about")
-    return [Deed(**dict(zip(names, row, strict=True))) for row in rows]
+    return {row[-1]: Deed(**dict(zip(names, row, strict=False))) for row in rows}
 
 
 def _name(number: int) -> str:

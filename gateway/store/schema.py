@@ -7,12 +7,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway import store
+
 ERROR = sa.exc.SQLAlchemyError
 
 
 def engine(connect: Callable[[], Any]) -> sa.Engine:
     """SQLAlchemy on connections that `connect` opens, for who puts statements together."""
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
+
+
+def part(ids: sa.Select[Any], place: store.Place, *, most: int) -> sa.Select[Any]:
+    """Of a selection of ids the highest `most` below that place, or the lowest above it."""
+    [id_of] = ids.selected_columns
+    if place.id is not None:
+        ids = ids.where(id_of < place.id if place.way > 0 else id_of > place.id)
+    return ids.order_by(id_of.desc() if place.way > 0 else id_of).limit(most)
 
 
 metadata = sa.MetaData()

@@ -291,13 +291,19 @@ SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquir
 FROM attachment WHERE attachment_id = :attachment_id
 
 -- name: latest_attachments
--- Those that something happened to last, or since then; of these alone where `among` is a list of ids in JSON.
+-- Those that something happened to last, or since then; of these alone where `among` is a list of ids in JSON; of a
+-- list in parts those behind the one with that `id` and that last use `at`, downwards or, where `way` is -1, upwards.
 SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
-FROM attachment
-WHERE (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among)))
-    AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) >= :since
-ORDER BY max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) DESC, attachment_id
+FROM (
+    SELECT *, :way * max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
+        :way * CAST(attachment_id AS INTEGER) AS number
+    FROM attachment
+)
+WHERE (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among))) AND :way * used >= :since
+    AND (:id IS NULL OR (used, number) < (:way * :at, :way * :id))
+    AND (:only = '' OR (:only = 'stored' AND stored) OR (:only = 'failed' AND failure != ''))
+ORDER BY used DESC, number DESC
 LIMIT :most
 
 -- name: know_attachment
@@ -453,10 +459,12 @@ INSERT INTO audit (at, action, who, login, account, about) VALUES (:at, :action,
 UPDATE audit SET about = :about WHERE id = (SELECT max(id) FROM audit WHERE at = :at AND action = :action)
 
 -- name: deeds
--- The newest first, whatever the clock said. Somebody goes by any of his names.
-SELECT at, action, who, login, account, about FROM audit
+-- The newest first, whatever the clock said. Somebody goes by any of his names. Of a list in parts those behind `id`,
+-- downwards or, where `way` is -1, upwards.
+SELECT at, action, who, login, account, about, id FROM audit
 WHERE (:action IS NULL OR action = :action) AND (:who IS NULL OR :who IN (who, login, account)) AND at >= :since
-ORDER BY id DESC LIMIT :most
+    AND (:id IS NULL OR :way * id < :way * :id)
+ORDER BY :way * id DESC LIMIT :most
 
 -- name: purge_deeds
 -- Nothing but time takes one away.
