@@ -42,6 +42,10 @@ TYPED = re.compile(
     r"(?:^|`|\$ |sudo |exec |-u motion-gateway )(motion-gateway -?[a-z](?:(?!   )[^\n`|>#;&)…])*)", re.MULTILINE
 )
 
+# A file or a folder of tests, and perhaps one test in it.
+PROOF = re.compile(r"(?<![\w/])(tests/[\w/]*\w(?:\.py)?)(?:::(test_\w+))?")
+PROOFS = sorted(set(PROOF.findall(TEXT)))
+
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Folders of whoever wrote a page; an operator has them too, but never means them.
@@ -181,8 +185,8 @@ def test_the_example_of_the_environment_is_a_setting() -> None:
 
 
 @together("target", targets())
-def test_every_make_target_stands_in_the_readme(target: str) -> None:
-    assert stands(f"make {target}", README.read_text("utf-8"))
+def test_every_make_target_is_explained_to_developers(target: str) -> None:
+    assert stands(f"make {target}", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
 
 
 def test_no_page_tells_of_a_setting_that_does_not_exist() -> None:
@@ -214,6 +218,33 @@ def test_every_link_leads_somewhere(page: Path, target: str) -> None:
     there = page.parent / file if file else page
     assert there.is_file()
     assert not anchor or anchor in anchors(there)
+
+
+@together("proof", PROOFS, ids="::".join)
+def test_every_proof_that_is_named_is_there(proof: tuple[str, str]) -> None:
+    file, test = proof
+    assert f"\ndef {test}(" in (ROOT / file).read_text("utf-8") if test else (ROOT / file).exists()
+
+
+def test_each_line_of_what_makes_it_different_has_its_proof() -> None:
+    section = README.read_text("utf-8").partition("\n## What makes it different\n")[2].partition("\n## ")[0]
+    lines = re.split(r"^\d+\. ", section, flags=re.MULTILINE)[1:]
+    assert [line for line in lines if not PROOF.search(line) and "](docs/performance.md#" not in line] == []
+
+
+def test_what_the_readme_tells_of_the_flood_was_measured() -> None:
+    told = re.search(
+        r"flood of forgeries.*: ([\d,]+) of them a second under it, ([\d,]+) after", README.read_text("utf-8")
+    )
+    assert told
+    measured = " ".join((ROOT / "docs" / "performance.md").read_text("utf-8").split())
+    assert f"{told[1]}/s under the flood and {told[2]}/s after it" in measured
+
+
+def test_every_picture_is_there() -> None:
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", README.read_text("utf-8"))
+    assert shown
+    assert [name for names in shown for name in names if name and not (ROOT / name).is_file()] == []
 
 
 def test_the_readme_leads_to_every_page() -> None:
