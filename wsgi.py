@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from gateway import app, config, metrics, paths, services, telemetry
+from gateway import app, config, doors, metrics, paths, services, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
@@ -28,7 +28,10 @@ def door(name: str, settings: Settings | None = None) -> Flask:
         shared.spool.require_latest()
     with suppress(SpoolUnavailable):  # it may be there later
         shared.spool.hold()
-    return app.create_app(shared, door=name)
+    made = app.create_app(shared, door=name)
+    if row.chore:
+        doors.load(row.chore)(shared)
+    return made
 
 
 def _settings(name: str) -> Settings:

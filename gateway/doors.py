@@ -52,6 +52,7 @@ class Door:
     sends_files: bool = False  # nginx sends the files that its answers name
     challenge: str = ""  # with its 401, where people open it: RFC 9110, 11.6.1
     wanted: str = ""  # the setting without which it stays shut; "": it is always open
+    chore: str = ""  # what its process does beside, given the services
     secrets: frozenset[str] = frozenset()  # the secret settings that its process keeps
     needs: frozenset[str] = frozenset()  # the services that are built for it, beside settings, spool and clock
 
@@ -86,6 +87,7 @@ _ROWS = (
         per_client=64,
         threads=16,
         challenge='Basic realm="Motion Gateway", charset="UTF-8"',
+        chore="gateway.diagnosis.history:keep",
         secrets=frozenset({"ops.password"}),
     ),
     Door(

@@ -203,6 +203,16 @@ trouble = sa.Table(
     sa.Column("since", sa.Float, nullable=False),
 )
 
+# How it went lately, about a minute from row to row (`diagnosis.history`).
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),  # the order, whatever the clock said
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("oldest_seconds", sa.Float),  # how long the oldest event had waited by then; empty where none did
+    sa.Column("counts", sa.Text, nullable=False),  # in JSON: what all processes had counted by then, since ever
+)
+
 # Who did what by a command (`audit`).
 audit = sa.Table(
     "audit",

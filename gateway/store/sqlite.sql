@@ -448,6 +448,24 @@ DELETE FROM turned_away WHERE door = :door AND reason = :reason AND about = :abo
 DELETE FROM turned_away WHERE last_at < :before
 
 
+-- How it went lately: gateway/diagnosis/history.py
+
+-- name: keep_sample
+-- One a minute, however many processes try, and however often they are started anew.
+INSERT INTO history (at, oldest_seconds, counts) SELECT :at, :oldest_seconds, :counts
+WHERE NOT EXISTS (
+    SELECT 1 FROM history WHERE id = (SELECT max(id) FROM history) AND at > :at - :apart AND at <= :at
+)
+
+-- name: forget_samples
+-- By their number: a clock that jumps takes none away.
+DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - :most
+
+-- name: samples
+-- In the order in which they were taken.
+SELECT at, oldest_seconds, counts FROM history ORDER BY id
+
+
 -- Who did what: gateway/store/audit.py
 
 -- name: insert_deed
