@@ -40,7 +40,7 @@ def made(spool: Database, clock: HandClock) -> Services:
 
 
 def ages(made: Services) -> list[float | None]:
-    return [sample.oldest_seconds for sample in history.samples(made.spool)]
+    return [sample.oldest_seconds for sample in history.samples(made)]
 
 
 def test_counts_of_all_processes_are_kept_without_accounts_and_statuses_by_their_class(made: Services) -> None:
@@ -53,7 +53,7 @@ def test_counts_of_all_processes_are_kept_without_accounts_and_statuses_by_their
         process.keep(None)
     intake.accept(made.spool, callback("m1"), now=NOW - 90)
     history.take(made)
-    [sample] = history.samples(made.spool)
+    [sample] = history.samples(made)
     assert (sample.at, sample.oldest_seconds) == (NOW, 90)
     assert sample.counts == {
         "callbacks accepted": 4,
@@ -70,18 +70,18 @@ def test_one_is_kept_a_minute_however_many_look_and_however_often_they_start(mad
         history.take(made)
         history.take(made)
         clock.advance(20)
-    assert [sample.at - NOW for sample in history.samples(made.spool)] == [0, 60, 120, 180]
+    assert [sample.at - NOW for sample in history.samples(made)] == [0, 60, 120, 180]
 
 
 def test_the_last_are_kept_whatever_the_clock_says(made: Services, clock: HandClock) -> None:
     for seconds in (60, 365 * 86400, 60, -365 * 86400, 60):
         history.take(made)
         clock.advance(seconds)
-    assert len(history.samples(made.spool)) == 5
+    assert len(history.samples(made)) == 5
     for _ in range(9):
         history.take(made, most=8)
         clock.advance(60)
-    kept = history.samples(made.spool)
+    kept = history.samples(made)
     assert [later.at - before.at for before, later in pairwise(kept)] == [60] * 7
 
 

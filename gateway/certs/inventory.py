@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gateway import certs
 from gateway.certs import findings, judging, subject
-from gateway.certs.findings import CertificateFinding
 from gateway.certs.subject import Target
 from gateway.config.listeners import SINCH_NAMES
 from gateway.config.tables import ServerSettings, Settings
@@ -42,7 +41,7 @@ class Judgement:
 
     setting: str
     path: Path
-    finding: CertificateFinding
+    finding: findings.CertificateFinding
     soon: bool = False
 
     @property

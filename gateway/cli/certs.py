@@ -14,7 +14,6 @@ from cryptography import x509
 from gateway import certs as certificates
 from gateway import printable
 from gateway.certs import Checked, Target, findings, inventory, private_ca
-from gateway.certs.private_ca import Issued
 from gateway.cli import Invocation, options, print_json, unfinished
 
 
@@ -95,7 +94,7 @@ def _as_text(rows: Sequence[Checked]) -> str:
     return "\n".join([*lines, f"{', '.join(told)}."])
 
 
-def _made(folder: Path, issued: Issued) -> str:
+def _made(folder: Path, issued: private_ca.Issued) -> str:
     ca, key = private_ca.certificate_path(folder), private_ca.key_path(folder)
     made = [f"Made a CA that can sign for these names and no others, until {_day(issued.authority)}."]
     uses = {

@@ -16,7 +16,6 @@ from gateway.diagnosis.material import GO_ON, WHOSE, Kept, Material, Shelved
 from gateway.inspection.rulebook import VerdictKind
 from gateway.phrases import Reason
 from gateway.store import reports
-from gateway.store.reports import Filed
 
 MOST = 5
 TWICE = "Nothing. If it happens often, the app at Sinch has two webhooks that lead here: keep one."
@@ -71,7 +70,7 @@ def _all(material: Material, now: float) -> Iterator[Conclusion]:
 def _of_others(material: Material) -> Iterator[Conclusion]:
     """Of messages that did not come through the private door: what was reported of them."""
     ours = {sent.message_id for sent in material.sends}
-    filed: dict[str, list[Filed]] = {}
+    filed: dict[str, list[reports.Filed]] = {}
     for told in filter(None, (kept.filed for kept in material.events)):
         if told.message_id not in ours:
             filed.setdefault(told.message_id, []).append(told)

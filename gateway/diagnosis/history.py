@@ -11,7 +11,6 @@ Rule 4. The last `MOST` are kept, by their number: a clock that jumps takes none
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from gateway.errors import SpoolUnavailable
 from gateway.metrics import Measure, meter
 from gateway.phrases import Line
 from gateway.services import Services
-from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
 EVERY_SECONDS = 60.0
@@ -51,17 +49,16 @@ class Sample:
 
 
 def keep(services: Services) -> None:
-    """Look once a minute, in a thread of its own that keeps no process alive."""
+    """Look now and once a minute, in threads that keep no process alive."""
 
     def look() -> None:
-        while True:
-            try:
-                take(services)
-            except Exception as error:  # noqa: BLE001 - a thread's last word; it looks again
-                telemetry.failure(Line.UNEXPECTED, error)
-            clock.pause(EVERY_SECONDS)
+        try:
+            take(services)
+        except Exception as error:  # noqa: BLE001 - a thread's last word; another one looks again
+            telemetry.failure(Line.UNEXPECTED, error)
+        clock.later(EVERY_SECONDS, look)
 
-    threading.Thread(target=look, daemon=True, name="history").start()
+    clock.later(0.0, look)
 
 
 def take(services: Services, *, most: int = MOST, room_bytes: int = ROOM_BYTES) -> None:
@@ -97,7 +94,7 @@ def named(row: Measure, labels: Iterable[str]) -> str:
     return " ".join([row.name, *(f"{label[0]}xx" if label.isdecimal() else label for label in labels)])
 
 
-def samples(database: Database) -> list[Sample]:
+def samples(services: Services) -> list[Sample]:
     """Read all that is kept, in the order in which it was taken. Raises SpoolUnavailable."""
-    rows = database.ask(lambda run: run("samples"))
+    rows = services.spool.ask(lambda run: run("samples"))
     return [Sample(at, oldest, json.loads(counts)) for at, oldest, counts in rows]

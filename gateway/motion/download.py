@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from gateway import upstream
 from gateway.attachments import content_disposition
-from gateway.attachments.content_disposition import Promise
 from gateway.config import secrets
 from gateway.config.tables import AttachmentsSettings, MotionSettings
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
@@ -35,7 +34,7 @@ class Download:
 
     digest: bytes
     size_bytes: int
-    promise: Promise
+    promise: content_disposition.Promise
     declared: str
 
 

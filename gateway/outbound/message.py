@@ -16,7 +16,6 @@ from gateway.ingress import events
 from gateway.outbound import document, lengths, message_fields
 from gateway.outbound.allowed import APP_ID, App
 from gateway.outbound.document import Edit, Node
-from gateway.outbound.lengths import Measured
 from gateway.outbound.message_fields import WHATSAPP, Found, Holds
 from gateway.outbound.refusals import Refused
 from gateway.outbound.syntax import is_name
@@ -72,7 +71,7 @@ class Send:
     identity: str  # of the recipient's first channel, without a leading "+": on WhatsApp the phone number
     correlation_id: str
     correlation_is_free: bool  # there is none yet, so that `rewritten` will put ours in
-    lengths: tuple[Measured, ...]  # of what WhatsApp limits
+    lengths: tuple[lengths.Measured, ...]  # of what WhatsApp limits
     templates: tuple[str, ...]  # the fields where templates stand
     media: tuple[Media, ...]
     _body: Node = field(repr=False, compare=False)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from gateway import paths
 from gateway.config import Settings, listeners
-from gateway.config.listeners import Endpoint
 from gateway.config.problems import Problem
 from gateway.config.tables import ServerSettings
 
@@ -97,7 +96,7 @@ def in_the_way(settings: Settings) -> Iterator[Problem]:
         yield from [problem for place in places if (problem := _obstacle(settings, endpoint, place))][:1]
 
 
-def _obstacle(settings: Settings, endpoint: Endpoint, place: str) -> Problem | None:
+def _obstacle(settings: Settings, endpoint: listeners.Endpoint, place: str) -> Problem | None:
     """What keeps us from listening at `place`; nothing where it is our own nginx that does."""
     key, shown = endpoint.key, "true" if endpoint.key == "server.sinch_names" else place.rpartition(":")[2]
     if found := holder(place):

@@ -27,7 +27,6 @@ from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.phrases import Line
 from gateway.serving import descriptors, process
-from gateway.serving.descriptors import Teller
 from gateway.strangers import Crowd
 
 ACCEPT_AGAIN_SECONDS = 0.05
@@ -73,7 +72,7 @@ class Refusing:
 
 
 class Threads(Refusing, ThreadWorker):
-    teller = Teller()
+    teller = descriptors.Teller()
 
     def accept(self, listener: socket) -> None:
         """Take a connection; where there is no descriptor for it, it waits."""

@@ -23,7 +23,6 @@ from gateway.config.tables import SinchSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.phrases import Reason
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
-from gateway.sinch.access_tokens import Tokens
 from gateway.sinch.retry import Patience
 from gateway.upstream import Answer, Upstream, proxy_of
 
@@ -82,7 +81,7 @@ class Sinch:
         }
         self._bulkheads = {name: Bulkhead(waiting, patience_seconds=patience_seconds) for name in self._origins}
         of_token = min(deadline_seconds, access_tokens.DEADLINE_SECONDS)
-        self._tokens = Tokens(self._origins[AUTH], clock=clock, pause=pause, deadline_seconds=of_token)
+        self._tokens = access_tokens.Tokens(self._origins[AUTH], clock=clock, pause=pause, deadline_seconds=of_token)
 
     def call(self, region: str, request: Request) -> tuple[Answer, int]:
         """Make one call and hand back Sinch's answer, and after how many tries it came. Raises SinchError."""
