@@ -22,7 +22,8 @@ def create_app(services: Services, *, door: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = row.most_body_bytes(services.settings)
     app.before_request(_start(services, row))
     app.register_error_handler(Exception, doors.load(row.refuse))
-    app.register_blueprint(doors.load(row.blueprint)(services))
+    for made in filter(None, (row.blueprint, row.page)):
+        app.register_blueprint(doors.load(made)(services))
     app.after_request(_finish(services, row))
     return app
 
@@ -119,7 +120,7 @@ def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
         response.headers.update(door.headers)
         if response.status_code == 401 and door.challenge:
-            response.headers["WWW-Authenticate"] = door.challenge
+            response.headers.setdefault("WWW-Authenticate", door.challenge)
         seconds = services.clock.now() - g.started_at
         _count(door, response.status_code, seconds)
         if _is_written(crowd, door):

@@ -23,11 +23,23 @@ PUBLIC_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-site",
     "Referrer-Policy": "no-referrer",
 }
+# Of what people look at in a browser: nothing in it runs or comes from elsewhere, no other site frames it, reads it or
+# posts to it, and none learns of its paths. Browsers tell of where a form comes from because of `same-origin`.
+PAGE_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
 # How nginx sends the files that a door chooses: it asks by SENDER for a file's place instead of the file, and has the
 # vault at VAULT_LOCATION, which is for itself alone, and too short for a token.
 SENDER, NGINX = "X-Sendfile-Type", "X-Accel-Redirect"
 VAULT_LOCATION = "/media/vault"
 MOST_CALL_BYTES = 2**20  # of a call of Motion's to Sinch: a message has some kB
+MOST_FORM_BYTES = 2**16  # of a form of the operations page
 
 _THREADS = "gateway.serving.web:Threads"
 _GREENLETS = "gateway.serving.greenlets:Greenlets"
@@ -44,6 +56,7 @@ class Door:
     connections: int  # at the same time in a worker: as many writers share a commit, or wait for a thread
     per_client: int  # requests of one address at once, /64 where it is IPv6: a small part of what can wait
     threads: int = 1  # of a worker that has them
+    page: str = ""  # makes its routes for people, beside those for programs
     refuse: str = "gateway.app:refuse"  # makes of any exception the error whose body and headers are the answer
     most_body: int | str = "ingress.max_body"  # bytes of a request, or the setting that says so
     public: bool = False  # strangers may ask: the answers keep browsers out, and nginx words what goes wrong
@@ -59,6 +72,8 @@ class Door:
     @property
     def headers(self) -> Mapping[str, str]:
         """Give what every answer carries."""
+        if self.page:
+            return PAGE_HEADERS
         return PUBLIC_HEADERS if self.public else HEADERS
 
     @property
@@ -81,11 +96,14 @@ _ROWS = (
     Door(
         name="ops",
         blueprint="gateway.diagnosis.routes:blueprint",
-        audience="operators with the password",
+        audience="operators with a password",
         worker=_THREADS,
         connections=64,
         per_client=64,
         threads=16,
+        page="gateway.page.routes:blueprint",
+        refuse="gateway.page.routes:refuse",
+        most_body=MOST_FORM_BYTES,
         challenge='Basic realm="Motion Gateway", charset="UTF-8"',
         chore="gateway.diagnosis.history:keep",
         secrets=frozenset({"ops.password"}),

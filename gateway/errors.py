@@ -7,6 +7,7 @@ GatewayError                    500  a fault of ours that nobody planned for
 │   └── NotOurs                      what lies in state_dir is another account's
 ├── Unauthorized                401  the caller did not prove who it is
 │   └── StaleSignature               right, but older than is accepted
+├── Forbidden                   403  the operations page does not do that for this caller
 ├── NotFound                    404  nothing is served here
 ├── TooLarge                    413  the body, or the file, is over the limit
 ├── UnsupportedMedia            415  a file that the profile refuses
@@ -37,6 +38,7 @@ RETRY_AFTER_SECONDS = 5
 
 CODES = {
     401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
     404: "NOT_FOUND",
     413: "TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
@@ -115,6 +117,10 @@ class Unauthorized(Phrased):
 
 class StaleSignature(Unauthorized):
     """The signature is right and its timestamp is older than `signature_max_age`."""
+
+
+class Forbidden(Phrased):
+    status = 403
 
 
 class NotFound(Phrased):

@@ -77,6 +77,15 @@ class Reason(StrEnum):
     NO_PART = "no such part"
     NOBODY = "operator not authenticated"
 
+    # Of the operations page.
+    HOST_FOREIGN = "host is none of the page's"
+    CROSS_SITE = "form of another site"
+    FORM_OLD = "form of another session"
+    NOT_SIGNED_IN = "not signed in"
+    SIGN_IN_REFUSED = "name or password wrong"
+    ROLE = "not for this role"
+    NO_USERS = "no user for the page"
+
     # Of callbacks.
     UNKNOWN_CONNECTOR = "unknown connector"
     HEADER_MISSING = "signature header missing"
@@ -90,6 +99,8 @@ class Reason(StrEnum):
     NO_PROOF = "account has neither secret nor token"
 
     # Of limits: what is counted.
+    SIGN_INS_OF_ADDRESS = "limit of failed sign-ins per address"
+    SIGN_INS_OF_NAME = "limit of failed sign-ins per name"
     WEBHOOKS = "limit of webhooks per account"
     FAILED_SIGNATURES = "limit of failed signatures per address"
     REPLAYS = "limit of replays per address"

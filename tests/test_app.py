@@ -15,6 +15,7 @@ from gateway.doors import DOORS
 from gateway.errors import GatewayError
 from gateway.outbound.refusals import Refused
 from gateway.store.engines import Database
+from tests import page_samples
 from tests.door_samples import NOTIFY, Door, Log, assert_refused, logged, message, opened, signed
 from tests.file_door_samples import LINKS
 from tests.service_samples import services
@@ -38,6 +39,7 @@ SERVED = {
         ("/readyz", "HEAD"),
         ("/metrics", "GET"),
         ("/metrics", "HEAD"),
+        *page_samples.SERVED,
     },
 }
 

@@ -14,7 +14,7 @@ from tests.together import together
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 192
+MOST_MODULES = 194
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 
@@ -97,6 +97,7 @@ FLOORS = {
     "the applications": ("gateway.app",),
     "processes": ("gateway.serving",),
     "diagnosis": ("gateway.diagnosis",),
+    "the page": ("gateway.page",),
     "commands": ("gateway.cli",),
     "the entrance": ("gateway.__main__",),
 }
@@ -146,6 +147,7 @@ ONE_HOME = {
         "gateway.attachments.routes",
         "gateway.diagnosis.routes",
         "gateway.outbound.routes",
+        "gateway.page",
         "gateway.serving.web",
     },
     "gunicorn": {"gateway.serving"},

@@ -10,6 +10,7 @@ from gateway.config import Settings
 from gateway.diagnosis import exposure
 from gateway.diagnosis.exposure import Directive
 from gateway.outbound import allowed
+from tests import page_samples
 from tests.config_samples import account, settings
 
 
@@ -64,14 +65,15 @@ def test_links_are_listed_where_there_are_any_for_whoever_has_one(links: dict[st
         (
             {"ops_address": "192.0.2.9"},
             {"username": "operator", "password": "a password of ours"},
-            "operators with the password",
+            "operators with a password",
         ),
     ],
     ids=["loopback", "IPv6 loopback", "beyond"],
 )
-def test_the_office_is_for(server: dict[str, str], ops: dict[str, str], audience: str) -> None:
+def test_the_office_and_its_page_are_for(server: dict[str, str], ops: dict[str, str], audience: str) -> None:
     office = [row for row in places(settings(server=server, ops=ops)) if row[0].endswith(":9443")]
-    assert {row[2] for row in office} == {"/healthz", "/readyz", "/metrics"}
+    assert {row[2] for row in office} - page_samples.PATHS == {"/healthz", "/readyz", "/metrics"}
+    assert {row[2] for row in office} >= page_samples.PATHS
     assert {row[3] for row in office} == {audience}
 
 

@@ -32,6 +32,7 @@ def test_reading_the_table_loads_no_other_module_of_ours_and_none_of_others() ->
 def test_what_a_row_names_is_there(name: str) -> None:
     door = DOORS[name]
     assert (door.name, list(inspect.signature(doors.load(door.blueprint)).parameters)) == (name, ["services"])
+    assert not door.page or list(inspect.signature(doors.load(door.page)).parameters) == ["services"]
     assert list(inspect.signature(doors.load(door.refuse)).parameters) == ["error"]
     assert inspect.isclass(doors.load(door.worker))
     assert door.needs <= set(Services.__dataclass_fields__) - {"settings", "spool", "clock"}
@@ -60,7 +61,7 @@ def test_a_door_is_wanted_where_its_setting_says_so_in_the_order_of_their_start(
 def test_the_body_of_a_request_is_bounded_by_the_setting_and_that_of_a_call_by_its_row() -> None:
     understood = settings(ingress={"max_body": "3KiB"})
     assert {name: door.most_body_bytes(understood) for name, door in DOORS.items()} == {
-        "ops": 3072,
+        "ops": doors.MOST_FORM_BYTES,
         "ingress": 3072,
         "attachments": 3072,
         "outbound": doors.MOST_CALL_BYTES,

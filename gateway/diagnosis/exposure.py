@@ -137,7 +137,7 @@ def _example(path: str) -> str:
 
 def _written(settings: Settings, path: str) -> str:
     """Write a path as people do, with what proves that one may use it."""
-    told = re.sub("<(?:[a-z]+[_:])?([a-z]+)>", r"{\1}", path)
+    told = re.sub("<(?:[a-z]+:)?(?:[a-z]+_)?([a-z]+)>", r"{\1}", path)
     proxied = path.replace("<attachment_id>", "{id}") == settings.attachments.public_path
     return f"{told}?{settings.attachments.token_parameter}={{token}}" if proxied else told
 

@@ -28,7 +28,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @door.before_request
     def authenticate() -> None:
-        _require_operator(services)
+        require_operator(services)
 
     @door.get("/healthz", provide_automatic_options=False)
     def live() -> Response:
@@ -55,7 +55,8 @@ def blueprint(services: Services) -> Blueprint:
     return door
 
 
-def _require_operator(services: Services) -> None:
+def require_operator(services: Services) -> None:
+    """Prove the password of [ops], where there is one. Raises Unauthorized."""
     ops = services.settings.ops
     if ops.password is None:
         return

@@ -166,7 +166,8 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     telemetry.configure(door, never_waits=True)
     descriptors.allow()
     row, settings = DOORS[door], read()
-    doors.load(row.blueprint)  # before the workers are forked, which share what is loaded
+    for made in filter(None, (row.blueprint, row.page)):
+        doors.load(made)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)
     with process.unless_it_passes():
         shared.spool.require_latest()

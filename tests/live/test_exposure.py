@@ -15,6 +15,7 @@ from gateway import errors
 from gateway.doors import PUBLIC_HEADERS
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
+from tests import page_samples
 from tests.live.house import ACCOUNT, HOST, House, opened
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
@@ -184,4 +185,4 @@ def test_without_http_port_and_account_their_routes_are_not_listed(exposed: Hous
     with opened(started=False) as house:
         house.write_settings()
         paths = {route["path"] for route in listed(house)}
-    assert paths == {"/api/whatsapp/accounts/7/notify", "/healthz", "/readyz", "/metrics"}
+    assert paths == {"/api/whatsapp/accounts/7/notify", "/healthz", "/readyz", "/metrics", *page_samples.PATHS}

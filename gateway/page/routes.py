@@ -1,0 +1,190 @@
+"""The way in to the operations page: who comes, by which name and from where, is proved here before any view answers.
+
+Rule 1. The host that is asked for is one of the page's: no name of a stranger's leads a browser here (DNS rebinding).
+        What X-Forwarded-… says is not read.
+Rule 2. Where the settings have users, everybody signs in. Where they have none, whoever is on this machine sees what
+        support sees and can change nothing; beyond loopback there is no page then.
+Rule 3. What is posted is a form of ours, of this visitor's session. What browsers say of the site that asks (Fetch
+        Metadata, RFC 6454) must agree; who says nothing of it needs the form's token all the same.
+Rule 4. What goes wrong is told to people by a page, to programs as everywhere. Neither repeats anything of the request.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+from flask import Blueprint, Response, g, has_request_context, render_template, request
+from flask.sansio.app import App
+from jinja2 import StrictUndefined
+
+from gateway import app, clock, printable
+from gateway.config import Settings, addresses, secrets
+from gateway.diagnosis import routes as office
+from gateway.errors import Forbidden, NotFound, Unauthorized
+from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token
+from gateway.phrases import REMEDIES, Reason
+from gateway.services import Services
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_PORT = re.compile(r":[0-9]+$")
+
+
+def stylesheet(_services: Services) -> Response:
+    return Response(_static("page.css"), mimetype="text/css")
+
+
+def icon(_services: Services) -> Response:
+    return Response(_static("icon.svg"), mimetype="image/svg+xml")
+
+
+@functools.cache
+def _static(name: str) -> bytes:
+    return (Path(__file__).parent / "static" / name).read_bytes()
+
+
+_DRAWN = (
+    View(path="/page.css", answer=stylesheet, right=Right.NONE),
+    View(path="/icon.svg", answer=icon, right=Right.NONE),
+)
+# The rows of each module, in the order of the navigation.
+TABLES: tuple[tuple[View, ...], ...] = (_DRAWN,)
+
+# What a page says of a refusal: of its reason, or of its status.
+WORDS: dict[str | int, tuple[str, str]] = {
+    Reason.HOST_FOREIGN: (
+        "Not by this name",
+        "The page answers to localhost, to loopback addresses, to server.ops_address and to what ops.names lists in "
+        "the settings. Write the name you have typed into ops.names, or come by one of the others.",
+    ),
+    Reason.CROSS_SITE: ("Not from there", "A form of another site was sent here. Nothing was changed."),
+    Reason.FORM_OLD: (
+        "This form has grown old",
+        "You have signed in or out since it was drawn, or your browser keeps no cookies. Nothing was changed: go back, "
+        "load the page anew, and try again.",
+    ),
+    Reason.ROLE: (
+        "Not for your role",
+        "Support can look and change nothing; what customers write and their numbers are for users with reveal. "
+        "Nothing was changed. Who may do what stands in the [[user]] rows of the settings.",
+    ),
+    Reason.NO_USERS: (
+        "There is no page here yet",
+        "Beyond this machine the page is for users alone, and the settings have none. `motion-gateway users hash` "
+        "makes what a [[user]] row of the settings needs.",
+    ),
+    Reason.SIGN_INS_OF_ADDRESS: (
+        "Too many tries",
+        "Too many sign-ins from your address have failed. Wait a minute, then try again.",
+    ),
+    Reason.SIGN_INS_OF_NAME: (
+        "Too many tries",
+        "Too many sign-ins by this name have failed. Wait a minute, then try again.",
+    ),
+    401: ("Sign in", "This is for operators: sign in with the name and password of [ops] in the settings."),
+    403: ("Not allowed", "Nothing was changed."),
+    404: ("There is nothing here", "No page has this address."),
+    413: ("Too much at once", "The form is larger than any of ours."),
+    429: ("Too many tries", "Wait a minute, then try again."),
+    503: ("Out of order", "The gateway cannot answer at the moment. Try again in some seconds; its log says why."),
+}
+
+
+def blueprint(services: Services) -> Blueprint:
+    page = Blueprint("page", __name__, template_folder="templates")
+    views = {view.endpoint: view for rows in TABLES for view in rows}
+    for view in views.values():
+        methods = ["POST"] if view.posted else ["GET"]
+        answer = functools.partial(view.answer, services)
+        page.add_url_rule(view.path, view.endpoint, answer, methods=methods, provide_automatic_options=False)
+    hosts = names(services.settings)
+
+    @page.before_request
+    def prove() -> None:
+        g.view = views[str(request.endpoint).removeprefix("page.")]
+        _require_host(hosts)
+        if g.view.posted:
+            _require_own_form()
+        if g.view.right != Right.NONE:
+            g.visitor = _visitor(services)
+            if not g.visitor.may(g.view.right):
+                raise Forbidden(Reason.ROLE)
+
+    @page.after_request
+    def give_cookie(response: Response) -> Response:
+        given = g.get("cookie")
+        if given is not None and given != request.cookies.get(COOKIE):
+            response.set_cookie(COOKIE, given, secure=True, httponly=True, samesite="Lax", path="/")
+        return response
+
+    page.record(lambda state: _equip(state.app, services, views))
+    return page
+
+
+def names(settings: Settings) -> frozenset[str]:
+    """List the hosts by which the page is asked for, in lower case."""
+    return LOOPBACK_NAMES | {addresses.reached(settings.server.ops_address)}
+
+
+def _require_host(hosts: frozenset[str]) -> None:
+    if _PORT.sub("", request.host.lower()) not in hosts:
+        raise Forbidden(Reason.HOST_FOREIGN)
+
+
+def _require_own_form() -> None:
+    said, ours = request.headers, f"https://{request.host}".lower()
+    if said.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden(Reason.CROSS_SITE)
+    if said.get("Origin", ours).lower() != ours:
+        raise Forbidden(Reason.CROSS_SITE)
+    try:
+        secrets.require_equal(request.form.get(FIELD, ""), expected=form_token(), reason=Reason.FORM_OLD)
+    except Unauthorized as error:
+        raise Forbidden(Reason.FORM_OLD) from error
+
+
+def _visitor(services: Services) -> Visitor:
+    """Tell who comes. Raises Unauthorized, and NotFound where there is no page for anybody."""
+    if not addresses.is_loopback(services.settings.server.ops_address):
+        raise NotFound(Reason.NO_USERS)
+    office.require_operator(services)
+    return Visitor()
+
+
+def _equip(application: App, services: Services, views: dict[str, View]) -> None:
+    """Give templates what all of them use."""
+    entries = [view for view in views.values() if view.entry]
+
+    @application.context_processor
+    def facts() -> dict[str, object]:
+        said = views.get(request.args.get("done", "")) if has_request_context() else None
+        return {
+            "entries": entries,
+            "visitor": g.get("visitor"),
+            "said": said.said if said else "",
+            "now": services.clock.now(),
+        }
+
+    application.jinja_env.undefined = StrictUndefined
+    application.jinja_env.trim_blocks = application.jinja_env.lstrip_blocks = True
+    application.jinja_env.globals.update(Right=Right, FIELD=FIELD, form_token=form_token)
+    application.jinja_env.filters.update(written=clock.written, ago=printable.ago, plain=printable.text)
+
+
+def refuse(error: Exception) -> Response:
+    """Make an answer of any exception: a page where a browser asks for one, else what programs are told."""
+    answer = app.refuse(error)
+    if has_request_context() and _is_for_people():
+        status, reason = answer.status_code, g.refused
+        title, words = WORDS.get(reason) or WORDS[status]
+        if remedy := REMEDIES.get(reason):
+            words = f"{reason}: {remedy}."
+        answer.set_data(render_template("refused.html", title=title, words=words, status=status))
+        answer.mimetype = "text/html"
+    return answer
+
+
+def _is_for_people() -> bool:
+    return request.blueprint != "ops" and "text/html" in request.accept_mimetypes.values()
