@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.attachments import tokens
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.diagnosis import asked
+from gateway.config import secrets
+from gateway.diagnosis import asked, reasons
 from gateway.inspection.rulebook import VerdictKind
 from tests.config_samples import settings
 from tests.together import together
@@ -110,6 +111,22 @@ def test_a_link_leads_to_its_attachment_and_says_why_it_opens_nothing(
     assert link
     led = asked.lead(link, settings(attachments={"proxy_token": TOKEN, "token_keys": [KEY]}), now=now)
     assert (led.attachment_id, led.why) == (attachment, why)
+
+
+@together(
+    ("words", "attachment", "why"),
+    [(f"{GATEWAY}{OWN}?token=whatever", "42", ""), (f"{GATEWAY}{minted()}", "", asked.KEY_ELSEWHERE)],
+    ids=["Motion's own", "a minted one"],
+)
+def test_of_a_link_nothing_is_said_that_a_process_without_its_keys_cannot_know(
+    words: str, attachment: str, why: str
+) -> None:
+    link = asked.read(words).link
+    assert link
+    kept = secrets.keep(settings(attachments={"proxy_token": TOKEN, "token_keys": [KEY]}), "ops")
+    led = asked.lead(link, kept, now=1500)
+    assert (led.attachment_id, led.why) == (attachment, why)
+    assert asked.LINKS.get(led.why, "") == "" or reasons.explain(led.why)
 
 
 @given(st.text(max_size=60))

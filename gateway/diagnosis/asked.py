@@ -29,9 +29,11 @@ KINDS = {
     "phone": "a customer's number, in any spelling",
 }
 WRONG_HOST = "wrong host"
+KEY_ELSEWHERE = "key elsewhere"
 LINKS: dict[str, str] = {
     WRONG_HOST: "This link leads to another host than that of server.public_url",
     Reason.TOKEN_REFUSED: "The token in this link opens nothing",
+    KEY_ELSEWHERE: "Which attachment this link opens is not known here: the page keeps no key to links",
     Reason.LINK_EXPIRED: "This link has ended",
     Reason.LINK_REVOKED: "This link was revoked",
 }
@@ -170,6 +172,8 @@ def _phone(word: str) -> Phone | None:
 
 
 def _of_minted(token: str, settings: Settings, now: float) -> Led:
+    if _are_elsewhere(*settings.attachments.token_keys):
+        return Led(why=KEY_ELSEWHERE)
     keys = [key.get_secret_value() for key in settings.attachments.token_keys]
     try:
         grant = tokens.open(token, keys=keys, now=0.0)
@@ -180,16 +184,21 @@ def _of_minted(token: str, settings: Settings, now: float) -> Led:
 
 
 def _of_proxy_token(link: Link, settings: Settings) -> str:
-    """Why its token opens nothing; "" for a right one, and where the link was given without."""
+    """Why its token opens nothing; "" for a right one, where the link was given without, and where nobody can tell."""
     own, expected = settings.attachments, settings.attachments.proxy_token
     name, given, token = link.query.partition("=")
-    if not given or expected is None:
+    if not given or expected is None or _are_elsewhere(expected):
         return ""
     try:
         secrets.require_equal(unquote(token), expected=expected.get_secret_value(), reason=Reason.TOKEN_REFUSED)
     except Unauthorized:
         return Reason.TOKEN_REFUSED
     return "" if name == own.token_parameter else Reason.TOKEN_REFUSED
+
+
+def _are_elsewhere(*kept: object) -> bool:
+    """Tell whether another process has these secrets, and this one has not."""
+    return any(isinstance(one, secrets.Withheld) for one in kept)
 
 
 def _others(number: str) -> Iterator[str]:
