@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from sandbox.archive import Archive, Download
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.faults import Fault
+from sandbox.journal import Tries
 from sandbox.motion import Motion, Received
 from sandbox.reply import Reply
 from sandbox.server import Server
@@ -49,8 +50,9 @@ class Control(Server):
             wire.write(Reply(status=400, body=_written({"message": repr(error)})).payload)
 
 
-def of_motion(motion: Motion, *, port: int = 0) -> Control:
-    """What MotionRemote speaks to."""
+def of_motion(motion: Motion, tries: Tries | None = None, *, port: int = 0) -> Control:
+    """What MotionRemote speaks to; `tries` has what agents send, where somebody writes that down."""
+    written = tries or Tries()
 
     def archive() -> Archive:
         if motion.archive is None:
@@ -68,6 +70,7 @@ def of_motion(motion: Motion, *, port: int = 0) -> Control:
         "detach": lambda attachment_id: archive().delete(attachment_id),
         "attachments": lambda: archive().names(),
         "downloads": lambda: archive().downloads,
+        "tried": lambda contact_id, message, answer: written.ended(contact_id, message, Answer(**answer)),
         "trouble": lambda fault: archive().set_fault(Fault(**fault)),
     }
     return Control(rows, port=port)
@@ -127,6 +130,10 @@ class MotionRemote(Remote):
     def downloads(self) -> tuple[Download, ...]:
         """Everything that Motion was asked for."""
         return tuple(Download(**item) for item in self.call("downloads"))
+
+    def tried(self, contact_id: str, message: Mapping[str, Any], answer: Answer) -> None:
+        """An agent has sent this, and that came back."""
+        self.call("tried", contact_id=contact_id, message=message, answer=answer)
 
     def trouble(self, fault: Fault) -> None:
         """That of attachments alone."""

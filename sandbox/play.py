@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,19 +17,18 @@ from rich.console import Console
 from sandbox import callbacks, child, control, setup
 from sandbox.archive import Archive
 from sandbox.callbacks import Callback
-from sandbox.child import Child
 from sandbox.conversation import control as api_controls
 from sandbox.conversation.account import Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import Field
+from sandbox.house import House
+from sandbox.journal import Desk, Journal
 from sandbox.motion import Motion
 from sandbox.retries import Retries
 from sandbox.scenarios import answer, attachment, callback
 from sandbox.scenarios.answer import AnswerScenario
 from sandbox.scenarios.attachment import AttachmentScenario
-from sandbox.setup import Setup, Vendor
-from sandbox.sinch import Sinch
-from sandbox.state import State
+from sandbox.setup import Vendor
 
 _BETWEEN_LOOKS_SECONDS = 1
 _PATIENCE = Retries(last_wait_seconds=80, speed=20)  # some 8 s in all
@@ -37,17 +36,6 @@ _PATIENCE = Retries(last_wait_seconds=80, speed=20)  # some 8 s in all
 Command = Callable[[Path], list[str]]
 
 _NEXT = Path(__file__).parent / "data" / "next.txt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class House:
-    """A running sandbox."""
-
-    motion: Motion
-    archive: Archive
-    api: ConversationApi
-    setup: Setup
-    gateway: Child
 
 
 def play(*, once: bool, console: Console, command: Command = child.serve_command) -> int:
@@ -74,13 +62,13 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
 @contextlib.contextmanager
 def _running(console: Console, command: Command) -> Iterator[House]:
     with contextlib.ExitStack() as stack:
-        motion = stack.enter_context(Motion())
-        motion_control = stack.enter_context(control.of_motion(motion))
+        motion, journal = stack.enter_context(Motion()), Journal()
+        motion_control = stack.enter_context(control.of_motion(motion, journal.tries))
         key = Key(key_secret=secrets.token_urlsafe(24))
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # Its certificate comes with the setup.
         api = ConversationApi(Account(key=key), tls=tls)
         field = Field(api)
-        api_control = stack.enter_context(api_controls.of_api(api, field))
+        api_control = stack.enter_context(api_controls.of_api(api, field, journal.posts))
         urls = {origin.name: origin.url for origin in api.origins.values()}
         vendor = Vendor(**urls, control_url=api_control.url, key=key)
         built = stack.enter_context(setup.built(motion_url=motion.url, control_url=motion_control.url, sinch=vendor))
@@ -90,14 +78,24 @@ def _running(console: Console, command: Command) -> Iterator[House]:
         gateway = stack.enter_context(child.running(command(state.config_file), state.log_file))
         stack.enter_context(api)
         field.settle(target=state.webhook_url, secret=state.secret, motion=state.motion_notify_url)
-        api.reports.sinch = _sinch(state)
+        sinch = api.reports.sinch = replace(state.sinch(), retries=_PATIENCE, told=journal.posts.heard)
         api.reports.fetcher = state.fetcher("head")
         stack.callback(_end, console)
         began = time.monotonic()
         with _shown("Starting the gateway: its spool, the doors, nginx and the courier.", console):
             gateway.wait_until_ready(state.ready_route())
         console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
-        yield House(motion=motion, archive=archive, api=api, setup=built, gateway=gateway)
+        yield House(
+            motion=motion,
+            archive=archive,
+            api=api,
+            field=field,
+            setup=built,
+            gateway=gateway,
+            journal=journal,
+            sinch=sinch,
+            agent=Desk(state.agent(), journal.tries),
+        )
 
 
 def _shown(what: str, console: Console) -> contextlib.AbstractContextManager[object]:
@@ -115,8 +113,8 @@ def _end(console: Console) -> None:
 
 
 def _converse(house: House, console: Console) -> bool:
-    state = house.setup.state
-    receipts = [_sinch(state).send(callback) for callback in _conversation(state)]
+    state = house.state
+    receipts = [house.sinch.send(callback) for callback in _conversation(house)]
     results = callback.follow(receipts, house.motion, connector_id=state.connector_id)
     console.print(callback.table(results))
     console.print("As sent: every byte of the body, the query, the content type and the four signature headers, once.")
@@ -124,12 +122,12 @@ def _converse(house: House, console: Console) -> bool:
 
 
 def _attach(house: House, console: Console) -> bool:
-    state = house.setup.state
+    state = house.state
     results = AttachmentScenario(
         motion=house.motion,
         archive=house.archive,
         fetcher=state.fetcher("head"),
-        sinch=_sinch(state),
+        sinch=house.sinch,
         app=state.app,
         connector_id=state.connector_id,
         link=state.link,
@@ -140,12 +138,12 @@ def _attach(house: House, console: Console) -> bool:
 
 
 def _answer(house: House, console: Console) -> bool:
-    state = house.setup.state
+    state = house.state
     results = AnswerScenario(
         motion=house.motion,
         archive=house.archive,
         api=house.api,
-        agent=state.agent(),
+        agent=house.agent,
         connector_id=state.connector_id,
         secret=state.proxy_token,
     ).run()
@@ -155,10 +153,6 @@ def _answer(house: House, console: Console) -> bool:
         if result.told.reason:
             console.print(f"  {result.errand.name}: {result.told.message}", markup=False, highlight=False)
     return _all_fine(((result.errand.name, result.problems) for result in results), console)
-
-
-def _sinch(state: State) -> Sinch:
-    return replace(state.sinch(), retries=_PATIENCE)
 
 
 def _hears_nothing_else(house: House, console: Console) -> bool:
@@ -174,14 +168,15 @@ def _all_fine(plays: Iterable[tuple[str, Sequence[str]]], console: Console) -> b
     return not found
 
 
-def _conversation(state: State) -> list[Callback]:
-    words = callbacks.text("Hola, ¿me ayudan? 👋", app=state.app)
-    reaction = callbacks.reaction("❤️", app=state.app)
-    return [words, reaction, callbacks.report("DELIVERED", app=state.app)]
+def _conversation(house: House) -> list[Callback]:
+    words, app = house.api.wrote(words="Hola, ¿me ayudan? 👋"), house.state.app
+    return [words, callbacks.reaction("❤️", app=app), callbacks.report("DELIVERED", app=app)]
 
 
 def _stay(house: House, console: Console) -> None:
-    state = house.setup.state
+    from sandbox.page import server  # The other commands do without it, and are quick.
+
+    state = house.state
     known = min(house.archive.names())
     host = state.public_url.removeprefix("https://")
     hint = (
@@ -190,7 +185,9 @@ def _stay(house: House, console: Console) -> None:
         .format(state=state, state_file=house.setup.state_file, host=host, link=state.link(known))
     )
     console.print(hint, markup=False, highlight=False, soft_wrap=True)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), server.serving(house) as url:
+        console.print(f"\n[bold]Look at it: {url}[/]", highlight=False, soft_wrap=True)
+        server.open_browser(url)
         while house.gateway.exit_status is None:
             threading.Event().wait(_BETWEEN_LOOKS_SECONDS)
         status = house.gateway.exit_status

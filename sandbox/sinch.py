@@ -76,8 +76,9 @@ class Receipt:
 class Sinch(Line):
     """A sender with one webhook: its URL, its secret (None sends unsigned callbacks) and its habits.
 
-    `clock` gives the time that signatures carry, in Unix seconds. `seed` decides the order of shuffled sending; nonces
-    and ids are always fresh. Use `dataclasses.replace` for a variant, e.g. with another `source_address`.
+    `clock` gives the time that signatures carry, in Unix seconds; `told` hears of each try. `seed` decides the order of
+    shuffled sending; nonces and ids are always fresh. Use `dataclasses.replace` for a variant, e.g. with another
+    `source_address`.
     """
 
     url: str
@@ -86,6 +87,7 @@ class Sinch(Line):
     retries: Retries = patience.DEFAULT
     seed: int = 0
     clock: Callable[[], float] = time.time
+    told: Callable[[Letter, Answer], None] = field(default=lambda *_: None, repr=False)
     stopped: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @functools.cached_property
@@ -107,7 +109,9 @@ class Sinch(Line):
 
     def post(self, letter: Letter) -> Answer:
         """One try."""
-        return self.request(Request(headers=letter.headers, body=letter.body, chunked=letter.chunked))
+        answer = self.request(Request(headers=letter.headers, body=letter.body, chunked=letter.chunked))
+        self.told(letter, answer)
+        return answer
 
     def request(self, request: Request) -> Answer:
         """Any request at all over the same route, for what Sinch itself would never send."""

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from sandbox import child, setup, state
 from sandbox.child import Child, ChildError
 from sandbox.commands import main
-from sandbox.connection import Route
+from sandbox.connection import Request, Route, exchange
 from sandbox.conversation.account import Key
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -216,6 +216,8 @@ def test_it_stays_until_it_is_told_to_stop_and_its_commands_find_it(tmp_path):
         shown = read_until(process, "removes its folder")
         found = str(state.newest(tmp_path))
         assert found in shown
+        page = re.search(r"Look at it: (http://127\.0\.0\.1:\d+/)", read_until(process, "Look at it"))[1]
+        assert "Could you send me the papers?" in exchange(Route(url=page), Request(method="GET")).body.decode()
         sinch = ["sinch", "text", "[Hello]", "--state", found, "--pretty", "--ending", "lf", "--contact", "bea"]
         assert CliRunner().invoke(main, sinch).exit_code == 0
         assert "message: [Hello]" in CliRunner().invoke(main, ["motion", "--state", found, "received"]).output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from sandbox import callbacks, state
 from sandbox.agent import Told
 from sandbox.commands.options import FILE, STATE
 from sandbox.control import MotionRemote
+from sandbox.state import State
 
 _CONTACT = click.option("--contact", default="ana", show_default=True, help="The customer who is answered.")
 
@@ -26,7 +28,7 @@ def agent() -> None:
 def reply(*, text: str, contact: str, state_file: Path | None) -> None:
     """Answer with TEXT."""
     place = state.read(state_file)
-    _show(place.agent().reply(callbacks.customer(contact).contact_id, text))
+    _send(place, contact, {"text_message": {"text": text}})
 
 
 @agent.command()
@@ -38,7 +40,14 @@ def send(*, file: Path, contact: str, state_file: Path | None) -> None:
     place = state.read(state_file)
     attachment_id = MotionRemote(place.control_url).attach(file.name, file.read_bytes())
     click.echo(f"At Motion it is attachment {attachment_id}.")
-    _show(place.agent().send_file(callbacks.customer(contact).contact_id, attachment_id))
+    _send(place, contact, {"media_message": {"url": place.link(attachment_id)}})
+
+
+def _send(place: State, contact: str, message: dict[str, Any]) -> None:
+    contact_id = callbacks.customer(contact).contact_id
+    told = place.agent().send(contact_id, message)
+    MotionRemote(place.control_url).tried(contact_id, message, told.answer)
+    _show(told)
 
 
 def _show(told: Told) -> None:

@@ -24,6 +24,8 @@ from sandbox.style import Style
 
 _ENDINGS = {"none": b"", "lf": b"\n", "crlf": b"\r\n"}
 
+_MOST_TOLD = 50  # of a flood, to the sandbox: its page shows no more
+
 _OPTIONS = (
     STATE,
     click.option("--contact", default="ana", show_default=True, help="The customer; each name has its own phone."),
@@ -54,7 +56,11 @@ class Sender:
         written = [callback for callback in sent if "message" in callback.content]
         if written and not self.forged and self.api.url:  # From now on the customer may be answered.
             self.api.wrote(written[-1], self.who["by"])
-        return self._followed(sent[0]).send_all(sent, **self.how)
+        receipts = self._followed(sent[0]).send_all(sent, **self.how)
+        if self.api.url:
+            for receipt in receipts[-_MOST_TOLD:]:
+                self.api.posted(receipt, pretending="with a secret of its own" if self.forged else "")
+        return receipts
 
     def _followed(self, callback: Callback) -> Sinch:
         """As the webhook has it, unless somebody else pretends to be Sinch."""

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox import callbacks
 from sandbox.callbacks import Callback, Customer
+from sandbox.connection import Answer
 from sandbox.control import Control, Remote, Rows
 from sandbox.conversation import shape
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
 from sandbox.conversation.plants import Field
 from sandbox.faults import Fault
-from sandbox.sinch import Sinch
+from sandbox.journal import Posts
+from sandbox.sinch import Letter, Receipt, Sinch
 
 EVERYWHERE = "all"
 
 
-def of_api(api: ConversationApi, field: Field | None = None, *, port: int = 0) -> Control:
-    """What ApiRemote speaks to; what can be planted in the `field`, if there is one."""
+def of_api(api: ConversationApi, field: Field | None = None, posts: Posts | None = None, *, port: int = 0) -> Control:
+    """What ApiRemote speaks to; what can be planted in the `field`, and who else posts is written down, if they are."""
+    written = posts or Posts()
 
     def set_fault(origin: str, fault: Mapping[str, Any]) -> None:
         for one in api.origins.values() if origin == EVERYWHERE else (api.origins[origin],):
@@ -31,7 +34,13 @@ def of_api(api: ConversationApi, field: Field | None = None, *, port: int = 0) -
         sinch = api.webhooks.follow(Sinch(url=url, secret=secret), Callback(name, content))
         return {"posts": sinch is not None, "secret": sinch.secret if sinch else None}
 
+    def posted(letter: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], pretending: str) -> None:
+        callback = Callback(**letter["callback"])
+        for answer in answers:
+            written.heard(Letter(**{**letter, "callback": callback}), Answer(**answer), pretending=pretending)
+
     rows: Rows = {
+        "posted": posted,
         "plant": (field or Field(api)).plant,
         "follow": follow,
         "webhooks": lambda: [one.resource() for one in api.webhooks.of(api.accounts[0].app.app_id)],
@@ -85,6 +94,10 @@ class ApiRemote(Remote):
     def sent(self) -> tuple[Sent, ...]:
         """Every send that Sinch has heard."""
         return tuple(Sent(**item) for item in self.call("sent"))
+
+    def posted(self, receipt: Receipt, *, pretending: str = "") -> None:
+        """Somebody else has posted that; `pretending` says how, where it was not Sinch."""
+        self.call("posted", letter=receipt.letter, answers=receipt.answers, pretending=pretending)
 
     def wrote(self, callback: Callback, customer: Customer) -> None:
         """That customer has written what the callback says: the window is open."""

@@ -38,6 +38,7 @@ class Field:
     def __init__(self, api: ConversationApi) -> None:
         self._api = api
         self._fine: State | None = None
+        self.name = "fine"  # of what is planted
 
     def settle(self, *, target: str, secret: str, motion: str) -> None:
         """Have the app's webhook lead there, signed so; `motion` is where it must not lead."""
@@ -61,6 +62,7 @@ class Field:
         self._api.set_accounts(state.account, *state.others)
         self._api.webhooks.masked = state.masked
         self._api.webhooks.put(self._fine.account.app.app_id, *state.webhooks, alone=True)
+        self.name = name
 
 
 @dataclass(frozen=True)

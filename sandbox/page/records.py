@@ -1,0 +1,143 @@
+"""What is known of a running sandbox at one moment, in the form in which the page wants it: looked up by message."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.archive import Download
+from sandbox.conversation.contacts import Message
+from sandbox.conversation.ledger import Call
+from sandbox.conversation.outcome import Outcome
+from sandbox.house import House
+from sandbox.journal import Posted, Tried
+from sandbox.motion import Received
+
+INBOUND, REPORT = "MESSAGE_INBOUND", "MESSAGE_DELIVERY"
+_ATTACHMENT = re.compile(r"/api/attachments/([0-9]{1,12})/download")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """A look at everything; the newest of each kind come last."""
+
+    messages: Sequence[Message]
+    posts: Sequence[Posted]
+    tries: Sequence[Tried]
+    received: Sequence[Received]
+    sends: Sequence[Call]
+    outcomes: Mapping[str, Outcome]
+    files: Mapping[int, str]
+    downloads: Sequence[Download]
+
+    @functools.cached_property
+    def arrivals(self) -> Mapping[str, Sequence[Received]]:
+        """What Motion heard, by the event that it tells."""
+        return _grouped((event(read(one.body)), one) for one in self.received)
+
+    @functools.cached_property
+    def genuine(self) -> Mapping[str, Sequence[Posted]]:
+        """What Sinch posted, by the event that it tells."""
+        return _grouped((event(one.letter.callback.content), one) for one in self.posts if not one.pretending)
+
+    @functools.cached_property
+    def reports(self) -> Mapping[str, Sequence[Posted]]:
+        """Delivery reports that Sinch posted, by the message they are about."""
+        pairs = ((one.letter.callback.content.get("message_delivery_report"), one) for one in self.posts)
+        return _grouped((about["message_id"], one) for about, one in pairs if about and not one.pretending)
+
+    @functools.cached_property
+    def told(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Delivery reports that Motion has, by the message they are about."""
+        heard = (read(one.body).get("message_delivery_report") for one in self.received if one.accepted)
+        return _grouped((str(about.get("message_id")), about) for about in heard if isinstance(about, dict))
+
+    @functools.cached_property
+    def waiting(self) -> int:
+        """How many events the gateway has taken that Motion does not have yet."""
+        has = {about for about, heard in self.arrivals.items() if any(one.accepted for one in heard)}
+        return sum(about not in has for about, posts in self.genuine.items() if any(one.accepted for one in posts))
+
+    def call_of(self, tried: Tried) -> Call | None:
+        """The send that this try became at Sinch: by the message's id, else by its words and its time."""
+        made = tried.told.message_id if tried.told else ""
+        if made:
+            return next((call for call in self.sends if call.made == made), None)
+        ended = tried.told.answer.sent_at + tried.told.answer.seconds if tried.told else float("inf")
+        near = (call for call in self.sends if tried.at <= call.at <= ended)
+        return next((call for call in near if _recipient(read(call.body)) == tried.contact_id), None)
+
+
+def of(house: House) -> Records:
+    """The records as they are now."""
+    api, messages = house.api, tuple(reversed(house.api.contacts.messages()))
+    ids = (message.message_id for message in messages if message.direction == "TO_CONTACT")
+    return Records(
+        messages=messages,
+        posts=house.journal.posts.items,
+        tries=house.journal.tries.items,
+        received=house.motion.received,
+        sends=api.sends,
+        outcomes={number: found for number in ids if (found := api.reports.outcome(number))},
+        files=house.archive.names(),
+        downloads=house.archive.downloads,
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def read(body: bytes) -> Mapping[str, Any]:
+    """The object in a body, empty where it is none."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def event(content: Mapping[str, Any]) -> str:
+    """What tells one event from another; the same event may be posted by several letters."""
+    for name, about in content.items():
+        if isinstance(about, Mapping) and (number := about.get("id") or about.get("message_id")):
+            return f"{name} {number} {about.get('status', '')}"
+    return ""
+
+
+def contact_id(content: Mapping[str, Any]) -> str:
+    """Whom a callback is about, empty where it does not say."""
+    return next((str(about["contact_id"]) for about in content.values() if _has_contact(about)), "")
+
+
+def attachment_id(link: str) -> int | None:
+    """The attachment that a link leads to, None where it leads elsewhere."""
+    found = _ATTACHMENT.search(link)
+    return int(found[1]) if found else None
+
+
+def links(message: Mapping[str, Any]) -> Iterator[str]:
+    """The media of a message that an agent sends."""
+    for kind in ("media_message", "card_message"):
+        about = message.get(kind) or {}
+        url = (about.get("media_message") or about).get("url")
+        if url:
+            yield str(url)
+
+
+def _has_contact(about: object) -> bool:
+    return isinstance(about, Mapping) and "contact_id" in about
+
+
+def _recipient(content: Mapping[str, Any]) -> str:
+    recipient = content.get("recipient")
+    return str(recipient.get("contact_id", "")) if isinstance(recipient, dict) else ""
+
+
+def _grouped(pairs: Iterator[tuple[str, Any]]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for name, one in pairs:
+        found[name].append(one)
+    return dict(found)
