@@ -11,7 +11,7 @@ PACKAGES := /etc/ssl/certs/ca-certificates.crt:ca-certificates /usr/sbin/nginx:n
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 TEST_PACKAGES := /bin/ip:iproute2 /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base
 
-.PHONY: help setup install uninstall withdraw run test no-loss bench check format commands docs requirements clean
+.PHONY: help setup install uninstall withdraw run test no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,13 @@ docs: $(VENV)/.installed-tests ## make one site of all pages, in build/site: for
 	@# Its generator reports on itself at each start; who keeps this project reads that when he pins it anew.
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo 'Open build/site/index.html.'
+
+# With fonts of their own, as everybody's pictures shall look alike.
+SCREEN_PACKAGES := /usr/bin/chromium:chromium /usr/share/fonts/opentype/inter/Inter-Regular.otf:fonts-inter /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:fonts-noto-color-emoji
+
+screenshots: setup $(VENV)/.installed-tests ## take the pictures of both pages anew, docs/images/*.png, where they look otherwise
+	@deploy/install-packages $(SCREEN_PACKAGES)
+	$(PYTHON) -m tests.browser.screenshots
 
 requirements: ## pin requirements*.in again, with hashes; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt

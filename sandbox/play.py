@@ -46,8 +46,8 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Both ways to end it take the same way out.
     console.print("[bold]Sandbox[/]: Sinch and Motion are simulated, the gateway between them is the real one.")
     try:
-        with _running(console, command) as house:
-            succeeded = [scene(house, console) for scene in (_converse, _attach, _answer, _hears_nothing_else)]
+        with running(console, command) as house:
+            succeeded = [scene(house, console) for scene in SCENES]
             if not once:
                 _stay(house, console)
             return 0 if all(succeeded) else 1
@@ -60,7 +60,8 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
 
 
 @contextlib.contextmanager
-def _running(console: Console, command: Command) -> Iterator[House]:
+def running(console: Console, command: Command = child.serve_command) -> Iterator[House]:
+    """A sandbox that is ready, until the end. Raises ChildError where its gateway is not."""
     with contextlib.ExitStack() as stack:
         motion, journal = stack.enter_context(Motion()), Journal()
         motion_control = stack.enter_context(control.of_motion(motion, journal.tries))
@@ -171,6 +172,9 @@ def _all_fine(plays: Iterable[tuple[str, Sequence[str]]], console: Console) -> b
 def _conversation(house: House) -> list[Callback]:
     words, app = house.api.wrote(words="Hola, ¿me ayudan? 👋"), house.state.app
     return [words, callbacks.reaction("❤️", app=app), callbacks.report("DELIVERED", app=app)]
+
+
+SCENES = (_converse, _attach, _answer, _hears_nothing_else)
 
 
 def _stay(house: House, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,9 +25,11 @@ THIS_MACHINE = {"127.0.0.1", "localhost", ""}
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[Browser]:
+def started(*arguments: str, **environment: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *arguments])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*QUIET, *arguments], env={**os.environ, **environment}
+        )
         yield browser
         browser.close()
 
