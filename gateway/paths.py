@@ -4,7 +4,8 @@ state_dir/
   spool.sqlite3   events, and the register of attachments, sends and reports
   vault/          the files of attachments; nginx's workers may read what is in it
   run/            the doors' sockets, nginx's configuration, pid and temporary files, and what is counted (metrics/)
-  edge.log        what an nginx writes that includes us; `notices.json`: what doctor has told
+  edge.log        what an nginx writes that includes us
+  notices.json    what doctor has told; `checkup.json`: what it has found the last time
   *.lock          each held by a process for as long as it lives; `together.lock` by all, `writers.lock` while it waits
 """
 
@@ -23,7 +24,7 @@ from gateway.config import Settings
 from gateway.errors import CommandError, NotOurs
 
 SPOOL = "spool.sqlite3"
-NOTICES = "notices.json"
+NOTICES, CHECKUP = "notices.json", "checkup.json"
 SUDO_USER = "SUDO_USER"  # in the environment: who has become another account
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's
 # Programs of the system that we run, with the packages that bring them; found whatever PATH says, for that of an

@@ -220,3 +220,22 @@ REMEDIES = {
     Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
 }
 REWORDED = frozenset({Reason.SENDS, Reason.CALLS, Reason.NOWHERE, Reason.KEY_WRONG})  # by `rules/refusals.toml`
+
+OPS_SHUT = "the ops door is shut"
+# What `ready` and the operations page say beside a check of `/readyz` that fails: by its outcome, or else by its name.
+_OF_CHECKS = REMEDIES | {
+    Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
+    Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
+    "if it is no gateway that listens there, end that or change server.ops_port",
+    "answered 401": "reload the gateway, which knows another password than the settings have",
+    "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
+    OPS_SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
+    "spool": "look it up in docs/logs.md, among the reasons of the spool",
+    "ops": "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door",
+}
+_OF_A_DOOR = "wait some seconds; if it does not come back, the log of this door says why"
+
+
+def remedy_of_check(check: str, outcome: str) -> str:
+    """Say what to do where a check of `/readyz` comes to that."""
+    return _OF_CHECKS.get(outcome) or _OF_CHECKS.get(check, _OF_A_DOOR)

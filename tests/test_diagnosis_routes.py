@@ -83,7 +83,7 @@ def test_without_a_password_in_the_settings_everybody_who_reaches_it_is_let_in(s
         assert ask(door, "/healthz", "Basic !!!").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/healthz/", "/readyz/x", "/api/whatsapp/accounts/7/notify"])
+@pytest.mark.parametrize("path", ["/metrics/", "/healthz/", "/readyz/x", "/api/whatsapp/accounts/7/notify"])
 def test_all_else_is_not_there(spool: Database, path: str) -> None:
     with opened(spool, door="ops", ops=OPS) as door:
         assert_refused(ask(door, path, RIGHT), 404, door="ops")

@@ -42,7 +42,7 @@ def test_by_any_other_name_there_is_no_page_and_programs_are_answered_all_the_sa
 
 
 @pytest.mark.parametrize(
-    "path", ["/no-such", "/page.css/", "//page.css", "/static/page.css", "/../page.css", "/templates/base.html"]
+    "path", ["/no-such", "/page.css/", "/x//page.css", "/static/page.css", "/../page.css", "/templates/base.html"]
 )
 def test_what_is_not_there_is_told_to_people_by_a_page_and_to_programs_as_everywhere(
     spool: Database, path: str

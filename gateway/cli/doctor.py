@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 from gateway import clock, printable, telemetry
 from gateway.cli import WRONG, Invocation, columns, options, print_json, progress
 from gateway.clock import written
+from gateway.diagnosis import checkup, experience
 from gateway.diagnosis import doctor as physician
-from gateway.diagnosis import experience
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from gateway.errors import SettingsError, told
 
@@ -38,8 +38,9 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     """Look at all that decides whether messages arrive; say what is wrong and what to do.
 
     It looks at the settings, this machine, the processes, the spool, Motion and Sinch, side by side and for some
-    seconds, and changes nothing. It works while the gateway is down. What is worst comes first. The exit status is 0 if
-    all is well, 1 if there are warnings, 2 if something is at fault, 3 if with --notify somebody could not be told.
+    seconds, and changes nothing; the operations page shows what it found. It works while the gateway is down. What is
+    worst comes first. The exit status is 0 if all is well, 1 if there are warnings, 2 if something is at fault, 3 if
+    with --notify somebody could not be told.
     """
     telemetry.configure("doctor")
     begun = clock.steady()
@@ -58,6 +59,9 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     with progress.shown("Looking", wanted=not as_json and (not notify or sys.stderr.isatty())) as tell:
         looked = physician.examine(context, tell=_telling(tell))
     said = physician.complaints(looked)
+    if part.knows("server.state_dir"):
+        found = {each.check.id: each.complaints for each in looked}
+        checkup.keep(part.settings, found, said, at=context.now, seconds=clock.steady() - begun)
     if as_json:
         print_json(_for_programs(looked, said, experience.heard(context)))
     elif not notify:

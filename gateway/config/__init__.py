@@ -49,7 +49,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
     Raises SettingsError, whose message lists every problem with its remedy.
     """
-    return understand(_document(path), environ)
+    return understand(_document(path), environ).model_copy(update={"file": str(path)})
 
 
 def understand(document: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -100,7 +100,7 @@ def environment() -> Mapping[str, str]:
 
 def masked(settings: Settings) -> dict[str, Any]:
     """Show the settings by table and key as in the file, with units, and with stars for secrets."""
-    dumped = settings.model_dump(exclude={"warnings"})
+    dumped = settings.model_dump(exclude={"warnings", "file"})
     accounts = [dict(account) for account in dumped.pop("accounts")]
     return dumped | {"account": accounts}
 

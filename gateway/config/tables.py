@@ -1,7 +1,7 @@
 """The settings: one frozen model per table of `gateway.toml`, named as the keys there.
 
-A field's kind holds how its value is read and how it is written; its default is spelled as in
-the file; the example of a required key is what the remedy shows.
+A field's kind holds how its value is read and how it is written; its default is spelled as in the file; the example of
+a required key is what the remedy shows.
 """
 
 from __future__ import annotations
@@ -106,8 +106,7 @@ class SpoolSettings(Table):
 
 
 class LimitsSettings(Table):
-    # A Redis address may hold a password: kept out of the representation as the secrets are.
-    storage: kinds.Storage = Field("memory://", repr=False)
+    storage: kinds.Storage = Field("memory://", repr=False)  # a Redis address may hold a password
     webhooks_per_account: kinds.Rate = _default("200/second")
     failed_signatures_per_address: kinds.Rate = _default("30/minute")
     fetches_per_attachment: kinds.Rate = _default("120/minute")
@@ -214,6 +213,7 @@ class Settings(Table):
     sinch: SinchSettings = _table(SinchSettings)
     notify: NotifySettings = _table(NotifySettings)
     warnings: tuple[str, ...] = ()
+    file: str = ""  # that holds it; "" where none does
 
 
 TABLES: dict[str, type[Table]] = {

@@ -7,18 +7,20 @@ secret, a body or a phone number.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway import paths, printable, rules
-from gateway.certs.findings import CertificateFinding
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
 from gateway.phrases import REMEDIES
 from gateway.rules import StrictTable
 from gateway.store.engines import Database
+
+if TYPE_CHECKING:  # the operations page words complaints, and looks at no certificate
+    from gateway.certs.findings import CertificateFinding
 
 FILE = "complaints.toml"
 SECONDS = 8.0  # that a check may take where its row says nothing else
@@ -91,12 +93,20 @@ def unusable(reason: str) -> Complaint:
     return complain("spool.unavailable", reason=said, remedy=remedy or "look it up in docs/logs.md")
 
 
+def unexplained(said: Collection[Complaint]) -> list[Complaint]:
+    """Leave out what others of them explain; the worst first."""
+    ids = {each.id for each in said}
+    left = [each for each in said if each.id not in rows() or ids.isdisjoint(rows()[each.id].behind)]
+    return sorted(left, key=lambda each: -each.level.weight)
+
+
 @dataclass(frozen=True)
 class Context:
     """What checks look at: the settings as far as they are understood, the spool, and what time it is."""
 
     part: PartialSettings
     now: float  # epoch seconds
+    opened: Database | None = None  # by whoever looks
 
     @property
     def settings(self) -> Settings:
@@ -105,7 +115,7 @@ class Context:
     @functools.cached_property
     def spool(self) -> Database:
         """Give the spool. Raises SpoolUnavailable where its schema is not that of this release: nobody need ask it."""
-        spool = Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
+        spool = self.opened or Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
         spool.require_latest()
         return spool
 

@@ -68,13 +68,9 @@ def complaints(looked: Sequence[Looked]) -> list[Complaint]:
     Where one of them says that nothing can be seen, it is the only one.
     """
     said = dict.fromkeys(one for each in looked for one in each.complaints)
-    ids = {each.id for each in said}
     if blinding := [each for each in said if each.id in complaint.BLINDING]:
         return blinding
-    left = [
-        each for each in said if each.id not in complaint.rows() or ids.isdisjoint(complaint.rows()[each.id].behind)
-    ]
-    return sorted(left, key=lambda each: -each.level.weight)
+    return complaint.unexplained(said)
 
 
 def worst(said: Sequence[Complaint]) -> Level:

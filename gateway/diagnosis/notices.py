@@ -19,6 +19,7 @@ from typing import Any
 
 from gateway import PROGRAM, lock, paths, printable
 from gateway.config import Settings, addresses
+from gateway.diagnosis import checkup
 from gateway.diagnosis.complaint import Complaint, Level
 from gateway.diagnosis.doctor import Looked, complaints, worst
 from gateway.errors import UpstreamError
@@ -203,8 +204,4 @@ def _read(settings: Settings) -> dict[str, Told]:
 
 def _keep(settings: Settings, known: Mapping[str, Told]) -> None:
     """Write it down whole, or not at all. Raises OSError."""
-    path = settings.server.state_dir / paths.NOTICES
-    written = path.with_suffix(".new")
-    written.write_bytes(_json(known))
-    written.chmod(0o600)
-    written.replace(path)
+    checkup.put(settings.server.state_dir / paths.NOTICES, known)

@@ -14,24 +14,11 @@ from gateway import clock, phrases
 from gateway.certs import subject
 from gateway.config import Settings, addresses, secrets
 from gateway.errors import UpstreamError
-from gateway.phrases import Reason
 from gateway.upstream import Answer, Upstream
 
 ANSWER_SECONDS = 15.0  # each check of the office may take some
 PAUSE_SECONDS = 0.5
 MOST_BYTES = 2**20
-SHUT = "the ops door is shut"
-_REMEDIES = phrases.REMEDIES | {
-    Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
-    Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
-    "if it is no gateway that listens there, end that or change server.ops_port",
-    "answered 401": "reload the gateway, which knows another password than the settings have",
-    "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
-    SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
-}
-OF_A_DOOR = "wait some seconds; if it does not come back, the log of this door says why"
-OF_THE_SPOOL = "look it up in docs/logs.md, among the reasons of the spool"
-ELSEWHERE = "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door"
 
 
 def wait(settings: Settings, *, patience_seconds: float) -> dict[str, Any]:
@@ -52,7 +39,7 @@ def ask(settings: Settings) -> dict[str, Any]:
     except UpstreamError as error:
         said = _unheard(error.reason)
     wrong = {name: outcome for name, outcome in said["checks"].items() if outcome != "ok"}
-    return said | {"remedies": {name: _remedy(name, outcome) for name, outcome in wrong.items()}}
+    return said | {"remedies": {name: phrases.remedy_of_check(name, outcome) for name, outcome in wrong.items()}}
 
 
 def _call(settings: Settings) -> Answer:
@@ -74,13 +61,8 @@ def _read(answer: Answer) -> dict[str, Any]:
         said = None
     if isinstance(said, dict) and isinstance(said.get("checks"), dict) and isinstance(said.get("ready"), bool):
         return said
-    return _unheard(SHUT if answer.status == 503 else f"answered {answer.status}")
+    return _unheard(phrases.OPS_SHUT if answer.status == 503 else f"answered {answer.status}")
 
 
 def _unheard(outcome: str) -> dict[str, Any]:
     return {"ready": False, "checks": {"ops": outcome}}
-
-
-def _remedy(check: str, outcome: str) -> str:
-    by_check = {"spool": OF_THE_SPOOL, "ops": ELSEWHERE}
-    return _REMEDIES.get(outcome) or by_check.get(check, OF_A_DOOR)

@@ -38,17 +38,17 @@ def blueprint(services: Services) -> Blueprint:
 
     @door.get("/metrics", provide_automatic_options=False)
     def scrape() -> Response:
-        well = {name: outcome == OK for name, outcome in _outcomes(services).items()}
+        well = {name: outcome == OK for name, outcome in outcomes(services).items()}
         return Response(scraped.text(well), content_type=MIME)
 
     @door.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
-        outcomes = _outcomes(services)
-        faults = [f"{name}: {outcome}" for name, outcome in outcomes.items() if outcome != OK]
+        said = outcomes(services)
+        faults = [f"{name}: {outcome}" for name, outcome in said.items() if outcome != OK]
         fine = not faults
         g.decision[telemetry.REASON] = "; ".join(faults)
-        told = _waiting(services) if fine else _displaced(outcomes["spool"])
-        response = jsonify(ready=fine, checks=outcomes, **told)
+        told = _waiting(services) if fine else _displaced(said["spool"])
+        response = jsonify(ready=fine, checks=said, **told)
         response.status_code = 200 if fine else 503
         return response
 
@@ -94,7 +94,8 @@ def checks(settings: Settings) -> dict[str, Check]:
     }
 
 
-def _outcomes(services: Services) -> dict[str, str]:
+def outcomes(services: Services) -> dict[str, str]:
+    """Make every check, and say what it came to: OK, or why not."""
     return {name: _outcome(check, services) for name, check in checks(services.settings).items()}
 
 

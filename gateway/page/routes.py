@@ -23,7 +23,7 @@ from gateway import app, clock, printable
 from gateway.config import Settings, addresses, secrets
 from gateway.diagnosis import routes as office
 from gateway.errors import Forbidden, NotFound, Unauthorized
-from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token
+from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token, overview
 from gateway.phrases import REMEDIES, Reason
 from gateway.services import Services
 
@@ -50,7 +50,7 @@ _DRAWN = (
     View(path="/icon.svg", answer=icon, right=Right.NONE),
 )
 # The rows of each module, in the order of the navigation.
-TABLES: tuple[tuple[View, ...], ...] = (_DRAWN,)
+TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, _DRAWN)
 
 # What a page says of a refusal: of its reason, or of its status.
 WORDS: dict[str | int, tuple[str, str]] = {

@@ -232,6 +232,26 @@ SELECT version_num FROM alembic_version
 -- What came last, without what it weighs.
 SELECT connector_id, kind, state, accepted_at, findings FROM event ORDER BY id DESC LIMIT :most
 
+-- name: last_accepted
+-- Of each account of which there is one among the latest.
+SELECT connector_id, max(accepted_at)
+FROM (SELECT connector_id, accepted_at, state FROM event ORDER BY id DESC LIMIT :most)
+WHERE state != 'rejected' GROUP BY connector_id
+
+-- name: last_delivered
+-- As above.
+SELECT connector_id, max(settled_at)
+FROM (SELECT connector_id, settled_at FROM event WHERE state = 'delivered' ORDER BY settled_at DESC LIMIT :most)
+GROUP BY connector_id
+
+-- name: waiting_of_accounts
+-- What waits for Motion and what for an operator: of so many of each.
+SELECT 'pending', connector_id, count(*)
+FROM (SELECT connector_id FROM event WHERE state = 'pending' LIMIT :most) GROUP BY connector_id
+UNION ALL
+SELECT 'parked', connector_id, count(*)
+FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) GROUP BY connector_id
+
 -- name: heads_in_wait
 -- Those that have been tried in vain, one of each contact, the oldest first: which connector, what Motion said, and since when.
 SELECT event.connector_id, event.outcome, count(*), min(event.failing_since)

@@ -1,0 +1,102 @@
+"""The first view: whether all is well, and if not, what is wrong and what to do; doors, accounts, and the last day.
+
+Of a customer nothing is shown here.
+"""
+
+from __future__ import annotations
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from gateway import clock
+from gateway.diagnosis import checkup, history
+from gateway.errors import SpoolUnavailable
+from gateway.page import Right, View, charts, condition, done, figures
+from gateway.page.charts import Chart, Series
+from gateway.services import Services
+
+PATIENCE_SECONDS = 10.0  # that a visitor waits for doctor, before he is shown that it looks
+LOOK_SECONDS = 0.1
+
+# What is drawn of each part.
+STATUSES = {
+    "2xx": ("fine", "done (2xx)"),
+    "3xx": ("note", "unchanged (3xx)"),
+    "4xx": ("warning", "refused (4xx)"),
+    "5xx": ("fault", "failed (5xx)"),
+}
+TRIES = (
+    Series("fine", "delivered", "deliveries delivered"),
+    Series("warning", "to be tried again", "deliveries again"),
+    Series("fault", "parked", "deliveries parked"),
+)
+TRAFFIC = (Series("area", "callbacks", "callbacks "), Series("line", "deliveries", "deliveries delivered"))
+OLDEST = Series("area", "the oldest that waits")
+VERDICTS = (
+    Series("fine", "native", "verdicts native"),
+    Series("note", "as a link", "verdicts link"),
+    Series("fault", "refused", "verdicts refused"),
+)
+SENDS = (
+    Series("fine", "accepted", "sends accepted"),
+    Series("warning", "refused here", "sends refused"),
+    Series("fault", "rejected by Sinch", "sends rejected"),
+    Series("note", "not sent", "sends unsent"),
+    Series("muted", "of unknown fate", "sends unknown"),
+)
+
+
+def look(services: Services) -> ResponseReturnValue:
+    found = condition.examine(services)
+    of = _day(services)
+    return render_template(
+        "overview.html",
+        found=found,
+        charts=_charts(of) if of.seen else [],
+        of_parts=_of_parts(of),
+        nothing_yet=charts.NOTHING,
+        may_look=bool(services.settings.file),
+    )
+
+
+def look_now(services: Services) -> ResponseReturnValue:
+    """Have doctor look, and wait for it as long as people wait for a page."""
+    checkup.begin(services.settings)
+    ends_at = clock.steady() + PATIENCE_SECONDS
+    while checkup.is_under_way(services.settings) and clock.steady() < ends_at:
+        clock.pause(LOOK_SECONDS)
+    return done("/")
+
+
+def _day(services: Services) -> figures.Day:
+    try:
+        samples = history.samples(services)
+    except SpoolUnavailable:  # which the view complains of
+        samples = []
+    return figures.day(samples, until=services.clock.now())
+
+
+def _charts(of: figures.Day) -> list[Chart]:
+    return [
+        charts.rates(of, "traffic", "Callbacks and deliveries, a minute", TRAFFIC),
+        charts.ages(of, "oldest", "Age of the oldest callback that waits", OLDEST),
+        charts.bars(of, "sends", "Messages of Motion's, by fate", SENDS),
+        charts.bars(of, "verdicts", "Files, by verdict", VERDICTS),
+        charts.bars(of, "edge", "Answers of nginx by itself, to strangers mostly", _answers("edge")),
+    ]
+
+
+def _of_parts(of: figures.Day) -> dict[str, Chart]:
+    doors = (name for name in condition.PARTS if name != "courier")
+    answers = {name: charts.bars(of, name, "Answers", _answers(name)) for name in doors}
+    return answers | {"courier": charts.bars(of, "courier", "Tries", TRIES)}
+
+
+def _answers(door: str) -> tuple[Series, ...]:
+    return tuple(Series(style, name, f"answers {door} {status}") for status, (style, name) in STATUSES.items())
+
+
+VIEWS = (
+    View(path="/", answer=look, entry="Overview"),
+    View(path="/doctor", answer=look_now, right=Right.CHANGE, posted=True, said="Doctor has been asked to look."),
+)

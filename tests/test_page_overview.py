@@ -1,0 +1,153 @@
+"""The first view: it says plainly whether all is well, and if not, what is wrong, since when, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import lock, paths
+from gateway.diagnosis import checkup
+from gateway.diagnosis.complaint import complain
+from gateway.page.charts import NOTHING
+from gateway.store.engines import Database
+from tests import config_samples
+from tests.door_samples import Door, opened
+from tests.page_samples import visit
+from tests.service_samples import NOW
+from tests.spool_samples import accept, settle
+
+ELSEWHERE = complain("sinch.webhook_elsewhere", about="7", url="https://other.example/x")
+REUSED = complain("secrets.reused", one="a", other="b")
+
+
+@pytest.fixture
+def door(spool: Database) -> Iterator[Door]:
+    """The office of a house in which the courier runs and the first door is open."""
+    with contextlib.ExitStack() as stack:
+        made = stack.enter_context(opened(spool, door="ops"))
+        settings = made.services.settings
+        paths.run(settings).mkdir()
+        stack.enter_context(lock.only_one(paths.lock(settings, "courier"), "courier"))
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(str(paths.socket(settings, "ingress")))
+        listening.listen()
+        yield made
+
+
+def read(door: Door) -> str:
+    """What people read on the page, without what it is drawn with."""
+    answer = visit(door, "/")
+    assert answer.status_code == 200
+    main = answer.text.partition("<main")[2].partition("</main>")[0]
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", main)))
+
+
+def test_a_house_in_which_all_is_well_says_so_and_what_has_not_been_looked_at(door: Door) -> None:
+    told = read(door)
+    assert "Everything is well" in told
+    assert "Doctor has not looked yet" in told
+    assert NOTHING in told
+    assert "Callbacks from Sinch open" in told
+    assert "Courier callbacks to Motion at work" in told
+    assert "Files to Sinch and to phones not wanted" in told
+    assert "none lately" in told
+
+
+def test_what_is_wrong_stands_first_with_what_to_do(spool: Database) -> None:
+    with opened(spool, door="ops") as door:
+        told = read(door)
+    assert "Something is at fault 2 complaints" in told
+    assert "No courier is running." in told
+    assert "The ingress door is shut." in told
+    assert "Wait some seconds; if it does not come back, the log of the courier says why." in told
+    assert told.index("No courier is running") < told.index("Doors")
+
+
+def test_an_account_is_told_with_its_last_callback_its_last_delivery_and_what_waits(door: Door) -> None:
+    spool = door.services.spool
+    settle(spool, accept(spool, "m1", now=NOW - 7200), "delivered", now=NOW - 3600)
+    settle(spool, accept(spool, "m2", contact="c2", now=NOW - 1800), "parked", now=NOW - 1700)
+    accept(spool, "m3", contact="c3", now=NOW - 60)
+    found = {"finding": "motion-down", "about": "7", "reason": "503", "since": NOW - 90}
+    spool.tell(lambda run: run("keep_trouble", **found))
+    told = read(door)
+    row = told.partition("Webhook at Sinch")[2].partition("The last day")[0]
+    assert re.findall(r"away \(503\)|1 minute ago|1 hour ago|doctor has not looked", row) == [
+        "away (503)",
+        "1 minute ago",
+        "1 hour ago",
+        "doctor has not looked",
+    ]
+    assert "1 callback waits for Motion, the oldest for 1 minute." in told
+    assert "1 event is parked." in told
+    assert "Motion is away: it answers 503." in told
+
+
+def test_doctors_last_look_is_shown_with_its_age_but_for_what_the_gateway_sees_by_itself(door: Door) -> None:
+    old = complain("spool.parked", about=7, count=3, reason="400")
+    found = {"sinch": [ELSEWHERE], "secrets": [REUSED], "parked": [old]}
+    checkup.keep(door.services.settings, found, [ELSEWHERE, REUSED, old], at=NOW - 240, seconds=2.3)
+    told = read(door)
+    assert "Doctor looked 4 minutes ago" in told
+    assert "3 checks in 2.3 s" in told
+    assert f"sinch.webhook_elsewhere as doctor saw it 4 minutes ago {ELSEWHERE.sentence}" in told
+    assert REUSED.sentence in told
+    assert old.sentence not in told  # nothing is parked any more
+    checkup.keep(door.services.settings, {"sinch": []}, [], at=NOW, seconds=2.3)
+    told = read(door)
+    assert "Everything is well" in told
+    assert "as it must be" in told
+
+
+def test_the_last_day_is_drawn_and_stands_there_in_words(door: Door) -> None:
+    counts = (
+        {},
+        {"callbacks accepted": 30, "deliveries delivered": 29, "answers ingress 2xx": 30, "verdicts refused": 2},
+    )
+    for place, counted in enumerate(counts):
+        values = {"at": NOW - 60 + place * 60, "oldest_seconds": None, "counts": json.dumps(counted), "apart": 1}
+        door.services.spool.tell(lambda run, values=values: run("keep_sample", **values))
+    told = read(door)
+    assert "30 callbacks, at most 30 a minute" in told
+    assert "Last day: 30 done (2xx)." in told
+    assert "2 refused." in told
+    text = visit(door, "/").text
+    assert len(re.findall(r'<svg [^>]*role="img" aria-labelledby="(\w+)-title \1-told"', text)) == 7
+    assert not re.search(r"style=|<script|<style", text)
+
+
+def test_without_a_spool_the_page_says_so(tmp_path: Path) -> None:
+    with opened(Database(tmp_path / "none.sqlite3", patience_seconds=0.1), door="ops") as door:
+        told = read(door)
+    assert "There is no spool at" in told
+    assert "nothing is known of accounts" in told
+
+
+def test_what_others_wrote_is_text(spool: Database) -> None:
+    name = "<script>alert(1)</script>"
+    with opened(spool, door="ops", account=[config_samples.account(name=name)]) as door:
+        text = visit(door, "/").text
+    assert name not in text
+    assert html.escape(name) in text
+
+
+def test_no_more_than_the_latest_is_read_for_accounts(door: Door) -> None:
+    """What lies deeper is said to be none of the latest, so that the page is there however much is kept."""
+    spool = door.services.spool
+    for number, connector in enumerate((8, 7, 7, 7)):
+        event = accept(spool, f"m{number}", contact=f"c{number}", connector=connector, now=NOW - 90 + number)
+        settle(spool, event, "delivered" if number % 2 else "parked", now=NOW - 50 + number)
+        accept(spool, f"w{number}", contact=f"w{number}", connector=connector, now=NOW - 200)
+    found = {name: spool.ask(lambda run, name=name: run(name, most=3)) for name in ("last_accepted", "last_delivered")}
+    assert [connector for connector, _ in found["last_accepted"]] == [7]
+    assert found["last_delivered"] == [(7, NOW - 47)]
+    counted = spool.ask(lambda run: run("waiting_of_accounts", most=3))
+    assert sum(count for state, _, count in counted if state == "pending") == 3
+    assert ("parked", 8, 1) in counted
