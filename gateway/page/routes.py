@@ -21,9 +21,10 @@ from jinja2 import StrictUndefined
 
 from gateway import app, clock, printable
 from gateway.config import Settings, addresses, secrets
+from gateway.diagnosis import reasons
 from gateway.diagnosis import routes as office
-from gateway.errors import Forbidden, NotFound, Unauthorized
-from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token, overview
+from gateway.errors import CommandError, Forbidden, NotFound, Unauthorized
+from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token, lists, overview, things, words
 from gateway.phrases import REMEDIES, Reason
 from gateway.services import Services
 
@@ -50,7 +51,7 @@ _DRAWN = (
     View(path="/icon.svg", answer=icon, right=Right.NONE),
 )
 # The rows of each module, in the order of the navigation.
-TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, _DRAWN)
+TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, lists.VIEWS, things.VIEWS, _DRAWN)
 
 # What a page says of a refusal: of its reason, or of its status.
 WORDS: dict[str | int, tuple[str, str]] = {
@@ -119,6 +120,7 @@ def blueprint(services: Services) -> Blueprint:
             response.set_cookie(COOKIE, given, secure=True, httponly=True, samesite="Lax", path="/")
         return response
 
+    page.register_error_handler(CommandError, _decline)
     page.record(lambda state: _equip(state.app, services, views))
     return page
 
@@ -169,8 +171,11 @@ def _equip(application: App, services: Services, views: dict[str, View]) -> None
 
     application.jinja_env.undefined = StrictUndefined
     application.jinja_env.trim_blocks = application.jinja_env.lstrip_blocks = True
-    application.jinja_env.globals.update(Right=Right, FIELD=FIELD, form_token=form_token)
+    application.jinja_env.globals.update(Right=Right, FIELD=FIELD, form_token=form_token, whom=printable.whom)
     application.jinja_env.filters.update(written=clock.written, ago=printable.ago, plain=printable.text)
+    application.jinja_env.filters.update(
+        prose=words.prose, theirs=words.theirs, meant=reasons.facts, unknown=reasons.of_unknown
+    )
 
 
 def refuse(error: Exception) -> Response:
@@ -184,6 +189,13 @@ def refuse(error: Exception) -> Response:
         answer.set_data(render_template("refused.html", title=title, words=words, status=status))
         answer.mimetype = "text/html"
     return answer
+
+
+def _decline(error: CommandError) -> tuple[str, int]:
+    """Say why it was not done, as the command would; or that there is no such thing."""
+    status, title = (409, "Not done") if g.view.posted else (404, "There is nothing here")
+    says = f"{error.reason[:1].upper()}{error.reason[1:]}."
+    return render_template("refused.html", title=title, words=says, status=status), status
 
 
 def _is_for_people() -> bool:
