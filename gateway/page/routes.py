@@ -182,7 +182,7 @@ def refuse(error: Exception) -> Response:
     """Make an answer of any exception: a page where a browser asks for one, else what programs are told."""
     answer = app.refuse(error)
     if has_request_context() and _is_for_people():
-        status, reason = answer.status_code, g.refused
+        status, reason = answer.status_code, g.entry.refused
         title, words = WORDS.get(reason) or WORDS[status]
         if remedy := REMEDIES.get(reason):
             words = f"{reason}: {remedy}."
