@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import config
-from gateway.config import tables
+from gateway.config import addresses
 from gateway.errors import SettingsError
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
 from tests.together import together
@@ -128,6 +128,8 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "unknown_tokens_per_address": "30/minute",
             "sends_per_app": "off",
             "calls_per_project": "800/second",
+            "failed_sign_ins_per_address": "20/minute",
+            "failed_sign_ins_per_name": "10/minute",
         },
         "motion": {
             "url": "https://motion.internal",
@@ -161,7 +163,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "allow_templates": False,
             "allow_management": False,
         },
-        "ops": {"username": "", "password": ""},
+        "ops": {"username": "", "password": "", "names": [], "session_idle": "1h", "session_ttl": "12h"},
         "sinch": {
             "eu": "https://eu.conversation.api.sinch.com",
             "us": "https://us.conversation.api.sinch.com",
@@ -188,6 +190,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
                 "channels": ["WHATSAPP"],
             }
         ],
+        "user": [],
     }
 
 
@@ -223,7 +226,7 @@ def test_the_public_url_has_one_canonical_spelling(url: str, host: str, origin: 
 
 
 def test_the_receive_path_holds_the_connector_id() -> None:
-    assert tables.receive_path(settings().accounts[0].connector_id) == "/api/whatsapp/accounts/7/notify"
+    assert addresses.receive_path(settings().accounts[0].connector_id) == "/api/whatsapp/accounts/7/notify"
 
 
 def test_settings_cannot_be_changed() -> None:

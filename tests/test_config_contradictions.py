@@ -15,6 +15,7 @@ REDIS = {"storage": "redis://127.0.0.1:6379"}
 CLIENTS = {"outbound_clients": ["192.0.2.7"]}
 LINKS = {"token_keys": [KEY]}
 PAIR = {"outbound_certificate": "/tls/private.pem", "outbound_private_key": "/tls/private-key.pem"}
+ANNA = {"name": "anna", "password_hash": f"scrypt:32768:8:1${'salt' * 4}${'0' * 128}"}
 
 # what, tables, the keys that are told
 CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -37,6 +38,8 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
     ],
     ("operators beyond loopback", {"server": {"ops_address": "192.0.2.1"}}, ["server.ops_address"]),
     ("operators on every address", {"server": {"ops_address": "0.0.0.0"}}, ["server.ops_address"]),
+    ("two users of a name", {"user": [ANNA, ANNA | {"name": "ANNA"}]}, ["user[1].name"]),
+    ("a user without password", {"user": [ANNA, {"name": "bob"}]}, ["user[1].password_hash"]),
     ("an operator without password", {"ops": {"username": "operator"}}, ["ops.username"]),
     ("a password without operator", {"ops": {"password": "x"}}, ["ops.password"]),
     ("a user at Motion without password", {"motion": {"username": "gateway"}}, ["motion.username"]),

@@ -73,6 +73,9 @@ def private(path: Path, content: bytes) -> Path:
     return path
 
 
+NOTIFY = {("notify", "url"), ("notify", "ping_url")}
+
+
 def test_the_table_of_secrets_is_whole() -> None:
     known = {
         (name, key.removesuffix("_file"))
@@ -80,7 +83,7 @@ def test_the_table_of_secrets_is_whole() -> None:
         for key in config.keys(model)
         if key.endswith("_file") and key != "ca_file"
     }
-    assert known == {(table, key) for table, key, _ in SECRETS} | {("notify", key) for key in ("url", "ping_url")}
+    assert known == {(table, key) for table, key, _ in SECRETS} | {*NOTIFY, ("user", "password_hash")}
 
 
 @pytest.mark.parametrize("key", ["url", "ping_url"])

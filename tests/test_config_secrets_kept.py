@@ -37,7 +37,8 @@ HOLDERS: dict[str, set[str]] = {
     "motion.proxy_password": {"attachments", "outbound", "courier"},
     "sinch.proxy_password": {"outbound"},
     "ops.password": {"ops"},
-    "limits.storage": {"ingress", "attachments", "outbound"},
+    "limits.storage": {"ops", "ingress", "attachments", "outbound"},
+    "user.password_hash": {"ops"},
     "notify.url": set(),  # of no process that stays: doctor comes and goes
     "notify.ping_url": set(),
 }
@@ -67,6 +68,7 @@ def everything(*, by_key: bool) -> config.Settings:
         ops={"username": "operator", "password": planted("ops.password")},
         limits={"storage": STORAGE},
         notify={key: f"https://hooks.example.com/{planted(f'notify.{key}')}" for key in ("url", "ping_url")},
+        user=[{"name": "anna", "password_hash": f"scrypt:32768:8:1${planted('user.password_hash')}${'0' * 128}"}],
         account=[
             account(key_id="key-1", **secrets_of(1)),
             account(connector_id=8, app_id="app-2", key_id="key-2", **secrets_of(2)),

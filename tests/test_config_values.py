@@ -254,3 +254,33 @@ def test_a_wrong_value_of_an_account_is_refused(key: str, written: object) -> No
 
 def test_an_unknown_channel_is_refused_by_its_place() -> None:
     assert "account[0].channels[1]" in refusal(account=[account(channels=["WHATSAPP", "SMS"])])
+
+
+HASH = f"scrypt:32768:8:1${'salt' * 4}${'0' * 128}"
+WRONG_OF_A_USER = {
+    "no name": ("name", ""),
+    "a name with a blank": ("name", "an na"),
+    "a name that begins with a sign": ("name", "-anna"),
+    "a long name": ("name", "a" * 65),
+    "markup": ("name", "<b>"),
+    "another role": ("role", "admin"),
+    "the password": ("password_hash", "correct horse battery"),
+    "another method": ("password_hash", HASH.replace("scrypt:32768:8:1", "pbkdf2:sha256:1000000")),
+    "cheaper": ("password_hash", HASH.replace("32768", "16384")),
+    "dearer than memory is": ("password_hash", HASH.replace("32768", "1048576")),
+    "cut": ("password_hash", HASH[:-1]),
+    "a text for a switch": ("reveal", "yes"),
+}
+
+
+@pytest.mark.parametrize(("key", "written"), WRONG_OF_A_USER.values(), ids=WRONG_OF_A_USER)
+def test_a_wrong_value_of_a_user_is_refused_and_a_hash_is_not_shown(key: str, written: object) -> None:
+    said = refusal(user=[{"name": "anna", "password_hash": HASH, key: written}])
+    assert f"user[0].{key}" in said
+    assert key != "password_hash" or (str(written) not in said and "motion-gateway users hash" in said)
+
+
+def test_a_user_looks_and_changes_nothing_where_nothing_else_is_said_and_his_hash_is_a_secret() -> None:
+    found = settings(user=[{"name": "anna", "password_hash": HASH}])
+    assert [(user.name, user.role, user.reveal) for user in found.users] == [("anna", "support", False)]
+    assert "salt" not in config.rendered(found) + repr(found)

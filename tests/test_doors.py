@@ -32,7 +32,6 @@ def test_reading_the_table_loads_no_other_module_of_ours_and_none_of_others() ->
 def test_what_a_row_names_is_there(name: str) -> None:
     door = DOORS[name]
     assert (door.name, list(inspect.signature(doors.load(door.blueprint)).parameters)) == (name, ["services"])
-    assert not door.direct or list(inspect.signature(doors.load(door.direct)).parameters) == ["services"]
     assert not door.page or list(inspect.signature(doors.load(door.page)).parameters) == ["services"]
     assert list(inspect.signature(doors.load(door.refuse)).parameters) == ["error"]
     assert inspect.isclass(doors.load(door.worker))
@@ -102,7 +101,7 @@ CALLS = {"requests", "urllib3", "gateway.sinch.client", "gateway.motion.download
 WEB = {"flask", "gunicorn", "gevent", "limits", "flask_limiter"}
 # What a process has no use for. It costs memory in each of them, some of it tens of MiB.
 SPARED = {
-    "ops": FILES | CALLS | {"gateway.inspection", "alembic", "sqlalchemy", "gevent", "limits", "flask_limiter"},
+    "ops": FILES | CALLS | {"gateway.inspection", "alembic", "sqlalchemy", "gevent"},
     "ingress": FILES | CALLS | {"gateway.inspection", "alembic", "sqlalchemy"},
     "attachments": {"alembic", "sqlalchemy", "gevent", "gateway.sinch.client"},
     "outbound": {"alembic", "gevent"},

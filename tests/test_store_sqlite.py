@@ -91,6 +91,16 @@ WHOLE = {
     "free_lanes": "lane",
     "has_revisions": "sqlite_master",
     "revision": "alembic_version",
+    # Of the last day, or of the latest events, as many and no more.
+    "keep_sample": "CONSTANT",
+    "samples": "history",
+    "last_accepted": "event (subquery-1)",
+    "last_delivered": "(subquery-1)",
+    "waiting_of_accounts": "(subquery-1) (subquery-3)",
+    # Of users who have signed in: a handful.
+    "sessions_of": "session",
+    "drop_sessions_of": "session",
+    "purge_sessions": "session",
     # Doctor's: no more than the latest, but for what is known of attachments.
     "lately": "event",
     "heads_in_wait": "head",

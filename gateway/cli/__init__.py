@@ -89,6 +89,7 @@ for command in (
     Later("attachment", "inspection", "Files, and what becomes of them at WhatsApp."),
     Later("attachments", "attachments", "The attachments that were asked for, and their files in the vault."),
     Later("token", "token", "Minted links to attachments."),
+    Later("users", "users", "Users of the operations page, who stand in the settings."),
     Later("config", "config", "Check the settings, and show what was understood."),
     Later("certs", "certs", "Certificates."),
     Later("reasons", "reasons", "Say what each CODE means, who acts, what to do, and whether to try again."),

@@ -18,7 +18,7 @@ from typing import Any
 from gateway.config import contradictions, problems, validation
 from gateway.config.fields import EnvironmentText
 from gateway.config.problems import Problem, Written
-from gateway.config.tables import TABLES, Account, Settings, keys
+from gateway.config.tables import MANY, TABLES, Account, Settings, keys
 from gateway.config.validation import PartialSettings
 from gateway.errors import SettingsError
 
@@ -101,16 +101,15 @@ def environment() -> Mapping[str, str]:
 def masked(settings: Settings) -> dict[str, Any]:
     """Show the settings by table and key as in the file, with units, and with stars for secrets."""
     dumped = settings.model_dump(exclude={"warnings", "file"})
-    accounts = [dict(account) for account in dumped.pop("accounts")]
-    return dumped | {"account": accounts}
+    return dumped | {name: [dict(row) for row in dumped.pop(field)] for name, field in MANY.items()}
 
 
 def rendered(settings: Settings) -> str:
     """Write the masked settings as TOML."""
     tables = masked(settings)
-    accounts = tables.pop("account")
+    several = {name: tables.pop(name) for name in MANY}
     parts = [_table(f"[{name}]", table) for name, table in tables.items()]
-    return "\n".join(parts + [_table("[[account]]", account) for account in accounts])
+    return "\n".join(parts + [_table(f"[[{name}]]", row) for name, rows in several.items() for row in rows])
 
 
 def _table(header: str, table: dict[str, Any]) -> str:
@@ -137,11 +136,12 @@ def _variables(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Written]
 
 def _misnamed(name: str) -> Problem | None:
     table, key = _named(name)
-    if table == "account":
-        return Problem(problems.name(name), "sets an account", "write accounts into the settings file")
+    if table in MANY:
+        wrong = f"sets {'an' if table == 'account' else 'a'} {table}"
+        return Problem(problems.name(name), wrong, f"write {MANY[table]} into the settings file")
     if name == name.upper() and table in TABLES and key in keys(TABLES[table]):
         return None
-    single = {table: model for table, model in TABLES.items() if table != "account"}
+    single = {table: model for table, model in TABLES.items() if table not in MANY}
     known = [f"{VARIABLE_PREFIX}{table}__{key}".upper() for table, model in single.items() for key in keys(model)]
     return Problem(problems.name(name), "names no setting", problems.remedy_for_variable(name, known))
 

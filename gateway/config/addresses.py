@@ -131,6 +131,11 @@ def address(value: object) -> str:
     return f"[{found}]"
 
 
+def receive_path(connector: object) -> str:
+    """Say the path of Motion's Receive URL, at the gateway and at Motion alike."""
+    return f"/api/whatsapp/accounts/{connector}/notify"
+
+
 def reached(valid_address: str) -> str:
     """Say where to find from here what listens on an address that was read here: on a wildcard, at loopback."""
     return "127.0.0.1" if ipaddress.ip_address(valid_address.strip("[]")).is_unspecified else valid_address

@@ -9,30 +9,30 @@ import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gateway.config import addresses, fields, listeners, problems
 from gateway.config.problems import Problem
-from gateway.config.tables import Account, Settings, Table
+from gateway.config.tables import MANY, Account, Settings, Table, User
 from gateway.config.validation import PartialSettings
 
-T = TypeVar("T", Settings, Account)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Rule(Generic[T]):
-    """A check on the settings or on one account, and the keys there that it relies on and names."""
+    """A check on the settings or on one row of a table, and the keys there that it relies on and names."""
 
     needs: tuple[str, ...]
     check: Callable[[T], Iterator[Problem]]
 
 
 def find(found: PartialSettings) -> tuple[Problem, ...]:
-    """Find every contradiction between settings that were understood: in general, within accounts, between them."""
+    """Find every contradiction between settings that were understood: in general, within rows, between them."""
     return (
         *(problem for rule in RULES if found.knows(*rule.needs) for problem in rule.check(found.settings)),
-        *_within_accounts(found),
-        *(problem for key in UNIQUE for problem in _shared(found, key)),
+        *_within_rows(found),
+        *(problem for name, key in UNIQUE for problem in _shared(found, name, key)),
     )
 
 
@@ -171,6 +171,11 @@ def proof_of_unsigned(account: Account) -> Iterator[Problem]:
         )
 
 
+def proof_of_user(user: User) -> Iterator[Problem]:
+    if not user.password_hash:
+        yield Problem("password_hash", "is missing", "write one made by: motion-gateway users hash")
+
+
 PROXY_KEYS = ("proxy", "proxy_username", "proxy_password")
 RULES: tuple[Rule[Settings], ...] = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
@@ -198,45 +203,43 @@ RULES: tuple[Rule[Settings], ...] = (
     ),
 )
 
-ACCOUNT_RULES: tuple[Rule[Account], ...] = (
-    Rule(("unsigned", "webhook_secrets"), proof_of_origin),
-    Rule(("unsigned", "receive_token"), proof_of_unsigned),
-    Rule((KEY_ID.key, KEY_SECRET.key), lambda account: apart(account, KEY_ID, KEY_SECRET)),
-)
+ROW_RULES: Mapping[str, tuple[Rule[Any], ...]] = {
+    "account": (
+        Rule(("unsigned", "webhook_secrets"), proof_of_origin),
+        Rule(("unsigned", "receive_token"), proof_of_unsigned),
+        Rule((KEY_ID.key, KEY_SECRET.key), lambda account: apart(account, KEY_ID, KEY_SECRET)),
+    ),
+    "user": (Rule(("password_hash",), proof_of_user),),
+}
 
-# What may stand in one account only, and how the values of a key are compared.
-UNIQUE: Mapping[str, Callable[[Account], set[Hashable]]] = {
-    "connector_id": lambda account: {account.connector_id},
-    "app_id": lambda account: {account.app_id},
-    "phone": lambda account: {account.phone.removeprefix("+")} if account.phone else set(),
-    "webhook_secrets": lambda account: {secret.get_secret_value() for secret in account.webhook_secrets},
+# What may stand in one row of a table only, and how the values of a key are compared.
+UNIQUE: Mapping[tuple[str, str], Callable[[Any], set[Hashable]]] = {
+    ("account", "connector_id"): lambda account: {account.connector_id},
+    ("account", "app_id"): lambda account: {account.app_id},
+    ("account", "phone"): lambda account: {account.phone.removeprefix("+")} if account.phone else set(),
+    ("account", "webhook_secrets"): lambda account: {secret.get_secret_value() for secret in account.webhook_secrets},
+    ("user", "name"): lambda user: {user.name.lower()},
 }
 
 
-def _within_accounts(found: PartialSettings) -> Iterator[Problem]:
-    for index, account in enumerate(found.settings.accounts):
-        where = f"account[{index}]"
-        for rule in ACCOUNT_RULES:
-            if found.knows(*(f"{where}.{key}" for key in rule.needs)):
-                yield from (replace(problem, key=f"{where}.{problem.key}") for problem in rule.check(account))
+def _within_rows(found: PartialSettings) -> Iterator[Problem]:
+    for name, rules in ROW_RULES.items():
+        for index, row in enumerate(getattr(found.settings, MANY[name])):
+            where = f"{name}[{index}]"
+            for rule in rules:
+                if found.knows(*(f"{where}.{key}" for key in rule.needs)):
+                    yield from (replace(problem, key=f"{where}.{problem.key}") for problem in rule.check(row))
 
 
-def _shared(found: PartialSettings, key: str) -> Iterator[Problem]:
-    """Yield a problem for each account that repeats what an earlier one has under `key`."""
+def _shared(found: PartialSettings, name: str, key: str) -> Iterator[Problem]:
+    """Yield a problem for each row that repeats what an earlier one has under `key`."""
     owners: dict[Hashable, int] = {}
-    for index, account in enumerate(found.settings.accounts):
-        if not found.knows(f"account[{index}].{key}"):
+    for index, row in enumerate(getattr(found.settings, MANY[name])):
+        if not found.knows(f"{name}[{index}].{key}"):
             continue
-        values = UNIQUE[key](account)
-        repeated = {owners[value] for value in values if value in owners}
-        yield from (_repeated(account, index, key, owner) for owner in sorted(repeated))
+        values = UNIQUE[name, key](row)
+        for owner in sorted({owners[value] for value in values if value in owners}):
+            shown = problems.shown(key, getattr(row, key))
+            told = f"is that of {name}[{owner}] as well"
+            yield Problem(f"{name}[{index}].{key}", told, f"give each {name} its own", shown)
         owners |= {value: index for value in values if value not in owners}
-
-
-def _repeated(account: Account, index: int, key: str, owner: int) -> Problem:
-    return Problem(
-        f"account[{index}].{key}",
-        f"is that of account[{owner}] as well",
-        "give each account its own",
-        problems.shown(key, getattr(account, key)),
-    )

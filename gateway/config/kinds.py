@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Callable
@@ -18,11 +19,14 @@ SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
 
 _PORT_REMEDY = "write a port such as 443"
 _NAME_REMEDY = "write a name without colons and without blanks around it"
+_USER_REMEDY = 'write letters, digits and . _ @ - alone, such as "anna"'
+_HASH_REMEDY = "write one made by: motion-gateway users hash"
 _ID_REMEDY = "copy the id from Sinch's console, without blanks around it"
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories that nobody sees on a screen
 _TYPED_REMEDY = "copy it again, without blanks or line breaks around it"
 _KEY_REMEDY = "write one made by: openssl rand -base64 33 | tr '+/' '-_'"
 _PLAIN_ID = fields.matching(r"[0-9A-Za-z_-]{1,64}", "must be an id of Sinch", _ID_REMEDY)
+_HASH = re.compile(r"scrypt:(32768|65536|131072):8:[1-4]\$[!-#%-~]{16,64}\$[0-9a-f]{128}")
 _USER = fields.matching(r"[^\s:]([^:]{0,126}[^\s:])?", "must be a user name without colons", _NAME_REMEDY)
 
 
@@ -55,6 +59,14 @@ def secret(shortest: int = 1) -> Callable[[object], SecretStr]:
         return SecretStr(str(value))
 
     return read
+
+
+def password_hash(value: object) -> SecretStr:
+    """Read what `motion-gateway users hash` makes; a stronger scrypt than its own is taken too."""
+    hashed = secret()(value)
+    if not _HASH.fullmatch(hashed.get_secret_value()):
+        raise malformed("must be the hash of a password, not the password", _HASH_REMEDY)
+    return hashed
 
 
 def stars(value: SecretStr | None) -> str:
@@ -158,6 +170,7 @@ Key = Annotated[
     _Stars,
     Hidden(),
 ]
+PasswordHash = Annotated[SecretStr | None, PlainValidator(fields.optional(password_hash)), _Stars, Hidden()]
 Command = Annotated[tuple[str, ...], PlainValidator(fields.command), PlainSerializer(shlex.join)]
 Hook = Annotated[SecretStr | None, PlainValidator(fields.optional(hook)), _Stars, Hidden()]  # it may hold a token
 _AllStars = PlainSerializer(stars_for_each)
@@ -172,6 +185,13 @@ Channels = Annotated[
     tuple[Annotated[Literal["WHATSAPP", "INSTAGRAM"], PlainValidator(fields.choice("WHATSAPP", "INSTAGRAM"))], ...],
     BeforeValidator(fields.filled),
     PlainSerializer(list),
+]
+Role = Annotated[Literal["operator", "support"], PlainValidator(fields.choice("operator", "support"))]
+UserName = Annotated[
+    str,
+    PlainValidator(
+        fields.matching(r"[0-9A-Za-z][0-9A-Za-z._@-]{0,63}", "must be a user name of 1 to 64 letters", _USER_REMEDY)
+    ),
 ]
 Profile = Annotated[
     Literal["xcally-observed", "meta-cloud", "strict"],

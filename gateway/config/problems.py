@@ -123,7 +123,7 @@ def _close(unknown: str, known: Iterable[str]) -> str:
 
 
 def _header(name: str) -> str:
-    return "[[account]]" if name == "account" else f"[{name}]"
+    return f"[[{name}]]" if name in tables.MANY else f"[{name}]"
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:

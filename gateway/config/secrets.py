@@ -28,6 +28,8 @@ from gateway.errors import GatewayError, Unauthorized
 from gateway.phrases import Reason
 
 LARGEST_FILE_BYTES = 65536
+_SCRYPT = "scrypt:32768:8:1"  # 32 MiB, as OWASP advises with this block size
+NOBODYS = f"{_SCRYPT}${'nobody' * 3}${'0' * 128}"
 
 # Process → the secret settings that it needs. The address of the counters may hold a password: the doors that count
 # have it, and who counts nothing has the default.
@@ -105,6 +107,20 @@ def require_one_of(given: str, *, expected: Iterable[str], reason: Reason) -> No
         raise Unauthorized(reason)
 
 
+def hashed(password: str) -> str:
+    """Make of a password what the settings hold of it: scrypt, with a salt of its own."""
+    from werkzeug.security import generate_password_hash
+
+    return generate_password_hash(password, _SCRYPT)
+
+
+def is_password(shown: str, *, hashed: SecretStr | None) -> bool:
+    """Tell whether `shown` is the password of that hash; it takes as long where there is none."""
+    from werkzeug.security import check_password_hash
+
+    return check_password_hash(hashed.get_secret_value() if hashed else NOBODYS, shown)
+
+
 def open_file(path: Path) -> SecretFile:
     """Read the file at `path`. Raises the error of `malformed` where that is no secret."""
     content, mode = _bytes(path)
@@ -131,10 +147,13 @@ def keep(settings: Settings, process: str) -> Settings:
     """Copy the settings without the secrets that `process`, one of NEEDS, does not need."""
     others = secret_settings() - NEEDS[process]
     kept: dict[str, Any] = {
-        name: _without(getattr(settings, name), name, others, process) for name in tables.TABLES if name != "account"
+        name: _without(getattr(settings, name), name, others, process)
+        for name in tables.TABLES
+        if name not in tables.MANY
     }
-    accounts = tuple(_without(account, "account", others, process) for account in settings.accounts)
-    return settings.model_copy(update={**kept, "accounts": accounts})
+    for name, rows in tables.MANY.items():
+        kept[rows] = tuple(_without(row, name, others, process) for row in getattr(settings, rows))
+    return settings.model_copy(update=kept)
 
 
 def _bytes(path: Path) -> tuple[bytes, int]:

@@ -22,10 +22,6 @@ def _default(written: object) -> Any:  # noqa: ANN401 — as above
     return Field(default=written)
 
 
-def _table(table: type[Table]) -> Any:  # noqa: ANN401 — as above
-    return Field(default_factory=table)
-
-
 class Table(BaseModel):
     """What all tables share: nothing unknown, nothing converted, nothing changed later."""
 
@@ -106,7 +102,7 @@ class SpoolSettings(Table):
 
 
 class LimitsSettings(Table):
-    storage: kinds.Storage = Field("memory://", repr=False)  # a Redis address may hold a password
+    storage: kinds.Storage = Field(default="memory://", repr=False)  # a Redis address may hold a password
     webhooks_per_account: kinds.Rate = _default("200/second")
     failed_signatures_per_address: kinds.Rate = _default("30/minute")
     fetches_per_attachment: kinds.Rate = _default("120/minute")
@@ -114,6 +110,8 @@ class LimitsSettings(Table):
     unknown_tokens_per_address: kinds.Rate = _default("30/minute")
     sends_per_app: kinds.Rate = _default("off")
     calls_per_project: kinds.Rate = _default("800/second")
+    failed_sign_ins_per_address: kinds.Rate = _default("20/minute")
+    failed_sign_ins_per_name: kinds.Rate = _default("10/minute")
 
 
 class MotionSettings(Table):
@@ -159,6 +157,9 @@ class OutboundSettings(Table):
 class OpsSettings(Table):
     username: kinds.User = _default(None)
     password: kinds.Secret = _default(None)
+    names: kinds.HostNames = _default(())
+    session_idle: kinds.Duration = _default("1h")
+    session_ttl: kinds.Duration = _default("12h")
 
 
 class SinchSettings(Table):
@@ -177,11 +178,6 @@ class NotifySettings(Table):
     ping_url: kinds.Hook = _default(None)
 
 
-def receive_path(connector: object) -> str:
-    """Say the path of Motion's Receive URL, at the gateway and at Motion alike."""
-    return f"/api/whatsapp/accounts/{connector}/notify"
-
-
 class Account(Table):
     connector_id: kinds.ConnectorId = _required(7)
     name: kinds.Name = _required("Support")
@@ -197,38 +193,40 @@ class Account(Table):
     channels: kinds.Channels = _default(("WHATSAPP",))
 
 
+class User(Table):
+    name: kinds.UserName = _required("anna")
+    role: kinds.Role = _default("support")
+    password_hash: kinds.PasswordHash = _default(None)
+    reveal: kinds.Switch = _default(written=False)
+
+
 class Settings(Table):
     """Everything the gateway was told, proved by `load`; `warnings` are sentences for the operator."""
 
     server: ServerSettings
     motion: MotionSettings
     accounts: tuple[Account, ...]
-    workers: WorkersSettings = _table(WorkersSettings)
-    ingress: IngressSettings = _table(IngressSettings)
-    spool: SpoolSettings = _table(SpoolSettings)
-    limits: LimitsSettings = _table(LimitsSettings)
-    attachments: AttachmentsSettings = _table(AttachmentsSettings)
-    outbound: OutboundSettings = _table(OutboundSettings)
-    ops: OpsSettings = _table(OpsSettings)
-    sinch: SinchSettings = _table(SinchSettings)
-    notify: NotifySettings = _table(NotifySettings)
+    workers: WorkersSettings = WorkersSettings()
+    ingress: IngressSettings = IngressSettings()
+    spool: SpoolSettings = SpoolSettings()
+    limits: LimitsSettings = LimitsSettings()
+    attachments: AttachmentsSettings = AttachmentsSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    ops: OpsSettings = OpsSettings()
+    sinch: SinchSettings = SinchSettings()
+    notify: NotifySettings = NotifySettings()
+    users: tuple[User, ...] = ()
     warnings: tuple[str, ...] = ()
     file: str = ""  # that holds it; "" where none does
 
 
+MANY = {"account": "accounts", "user": "users"}  # that come once for each, and the fields that hold them all
 TABLES: dict[str, type[Table]] = {
     "server": ServerSettings,
-    "workers": WorkersSettings,
-    "ingress": IngressSettings,
-    "spool": SpoolSettings,
-    "limits": LimitsSettings,
     "motion": MotionSettings,
-    "attachments": AttachmentsSettings,
-    "outbound": OutboundSettings,
-    "ops": OpsSettings,
-    "sinch": SinchSettings,
-    "notify": NotifySettings,
+    **{name: type(field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Table)},
     "account": Account,
+    "user": User,
 }
 
 

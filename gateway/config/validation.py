@@ -60,12 +60,13 @@ def validate(document: Mapping[str, object], variables: Mapping[str, Mapping[str
     singles = {
         name: _part(name, name, document.get(name, {}), variables.get(name, {}))
         for name in tables.TABLES
-        if name != "account"
+        if name not in tables.MANY
     }
-    accounts, account_problems = _accounts(document.get("account", []))
-    parts = (*singles.values(), *accounts)
+    many = {name: _rows(name, document.get(name, [])) for name in tables.MANY}
+    parts = (*singles.values(), *(part for rows, _ in many.values() for part in rows))
     found = tables.Settings.model_validate(
-        {name: part.table for name, part in singles.items()} | {"accounts": tuple(part.table for part in accounts)}
+        {name: part.table for name, part in singles.items()}
+        | {tables.MANY[name]: tuple(part.table for part in rows) for name, (rows, _) in many.items()}
     )
     return PartialSettings(
         settings=found,
@@ -74,7 +75,7 @@ def validate(document: Mapping[str, object], variables: Mapping[str, Mapping[str
         problems=(
             *_unknown_tables(document),
             *(problem for part in parts for problem in part.problems),
-            *account_problems,
+            *(problem for _, problems_ in many.values() for problem in problems_),
         ),
         warnings=tuple(warning for part in parts for warning in part.warnings),
     )
@@ -88,12 +89,12 @@ def _unknown_tables(document: Iterable[str]) -> list[Problem]:
     ]
 
 
-def _accounts(raw: object) -> tuple[list[_Part], list[Problem]]:
+def _rows(name: str, raw: object) -> tuple[list[_Part], list[Problem]]:
     if not isinstance(raw, list):
-        return [], [Problem("account", "must be a list of tables", "write [[account]] with two brackets")]
-    if not raw:
+        return [], [Problem(name, "must be a list of tables", f"write [[{name}]] with two brackets")]
+    if name == "account" and not raw:
         return [], [Problem("account", "is missing", "write [[account]] for each WhatsApp account of Motion")]
-    return [_part("account", f"account[{index}]", item, {}) for index, item in enumerate(raw)], []
+    return [_part(name, f"{name}[{index}]", item, {}) for index, item in enumerate(raw)], []
 
 
 def _part(name: str, where: str, raw: object, replacing: Mapping[str, Written]) -> _Part:

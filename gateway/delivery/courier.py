@@ -188,8 +188,8 @@ class Courier:
         if now < self._purge_at:
             return
         self._purge_at = now + PURGE_SECONDS
-        spool = self._settings.spool
-        keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked)
+        spool, session = self._settings.spool, self._settings.ops.session_ttl
+        keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked, session)
         deleted = retention.purge(self._spool, keep, now=self._pace.late(self._spool, now=now))
         if deleted:
             telemetry.note(Line.PURGED, events=deleted)

@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 from gateway import PROGRAM
-from gateway.config.tables import MotionSettings, receive_path
+from gateway.config import addresses, tables
 from gateway.errors import NotFound
 from gateway.phrases import Reason
 
@@ -26,10 +26,10 @@ def require_id(attachment_id: str) -> None:
 
 def notify_target(connector_id: int, query: str) -> str:
     """Say where events of a connector go; `query`: that of the callback, byte for byte, or empty."""
-    return receive_path(connector_id) + (f"?{query}" if query else "")
+    return addresses.receive_path(connector_id) + (f"?{query}" if query else "")
 
 
-def attachment_target(motion: MotionSettings, attachment_id: str) -> str:
+def attachment_target(motion: tables.MotionSettings, attachment_id: str) -> str:
     """Say where the bytes of an attachment are, with the key that opens it. Raises NotFound for what is no id."""
     require_id(attachment_id)
     path = motion.attachment_path.replace("{id}", attachment_id)

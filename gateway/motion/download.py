@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from gateway import upstream
 from gateway.attachments import content_disposition
-from gateway.config import secrets
-from gateway.config.tables import AttachmentsSettings, MotionSettings
+from gateway.config import secrets, tables
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError
 from gateway.inspection import filetypes
 from gateway.inspection.structure import Inspection, Trait
@@ -41,7 +40,7 @@ class Download:
 class Source:
     """Downloads attachments. Safe to use from several threads. Making one opens no connection and no secret."""
 
-    def __init__(self, motion: MotionSettings, attachments: AttachmentsSettings) -> None:
+    def __init__(self, motion: tables.MotionSettings, attachments: tables.AttachmentsSettings) -> None:
         self._motion = motion
         self._most_bytes = min(motion.max_attachment, attachments.max_bytes)
         self._upstream = upstream.Upstream(

@@ -26,8 +26,10 @@ from flask.typing import ResponseReturnValue
 from gateway.services import Services
 from gateway.store import audit
 
+Answer = ResponseReturnValue  # what a view hands back
 COOKIE = "__Host-motion-gateway"  # RFC 6265bis: by TLS alone, of this host alone, for all of its paths
 FIELD = "form"  # that holds the token of a form
+AS = "page"  # as which a deed is done, where the commands name an account of the machine
 OPERATOR, SUPPORT = "operator", "support"
 
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
@@ -64,7 +66,7 @@ class View:
     """
 
     path: str
-    answer: Callable[..., ResponseReturnValue]
+    answer: Callable[..., Answer]
     right: Right = Right.SEE
     posted: bool = False  # by a form; whatever changes or reveals something is
     entry: str = ""  # how the navigation calls it, in the order of the rows; "" leaves it out
@@ -76,30 +78,32 @@ class View:
         return f"{self.answer.__module__.rpartition('.')[2]}-{self.answer.__name__}"
 
 
-def deed(action: audit.Action, about: str = "", *, services: Services) -> audit.Deed:
+def deed(action: audit.Action, about: str = "", *, services: Services, who: str | None = None) -> audit.Deed:
     """What the visitor does now, for `audit.note` in the transaction of the change, or `audit.kept_look` before a look.
 
-    `about` names ids of ours and numbers of things; never a contact.
+    `about` names ids of ours and numbers of things; never a contact. Made before the transaction, which may run in
+    another's thread.
     """
-    return audit.Deed(at=services.clock.now(), action=action, about=about, who=g.visitor.name, login="", account="page")
+    name = g.visitor.name if who is None else who
+    return audit.Deed(at=services.clock.now(), action=action, about=about, who=name, login="", account=AS)
 
 
-def done(path: str) -> ResponseReturnValue:
+def done(path: str) -> Answer:
     """Lead back to a page after a change, which says there what was done: the view's own `said`."""
     return redirect(f"{path}?done={g.view.endpoint}", 303)
+
+
+def new_token() -> str:
+    """Make a token that nobody had before: 256 random bits."""
+    return secrets.token_urlsafe(32)
 
 
 def token() -> str:
     """Give the visitor's token: that of his cookie, or one that he is given with this answer."""
     shown = request.cookies.get(COOKIE, "")
     if "cookie" not in g:
-        g.cookie = shown if _TOKEN.fullmatch(shown) else secrets.token_urlsafe(32)
+        g.cookie = shown if _TOKEN.fullmatch(shown) else new_token()
     return str(g.cookie)
-
-
-def digest(of_token: str) -> bytes:
-    """Make of a token that by which its session is known: the store holds no token."""
-    return hashlib.sha256(of_token.encode()).digest()
 
 
 def form_token() -> str:

@@ -21,10 +21,9 @@ from jinja2 import StrictUndefined
 
 from gateway import app, clock, printable
 from gateway.config import Settings, addresses, secrets
-from gateway.diagnosis import reasons
 from gateway.diagnosis import routes as office
-from gateway.errors import CommandError, Forbidden, NotFound, Unauthorized
-from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token, lists, overview, things, words
+from gateway.errors import Forbidden, NotFound, Unauthorized
+from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token, overview, sessions, sign_in
 from gateway.phrases import REMEDIES, Reason
 from gateway.services import Services
 
@@ -51,8 +50,13 @@ _DRAWN = (
     View(path="/icon.svg", answer=icon, right=Right.NONE),
 )
 # The rows of each module, in the order of the navigation.
-TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, lists.VIEWS, things.VIEWS, _DRAWN)
+TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, sign_in.VIEWS, _DRAWN)
 
+# What the form says of why it is shown.
+SIGN_IN: dict[str, str] = {
+    Reason.NOT_SIGNED_IN: "",
+    Reason.SIGN_IN_REFUSED: "That name and that password do not go together.",
+}
 # What a page says of a refusal: of its reason, or of its status.
 WORDS: dict[str | int, tuple[str, str]] = {
     Reason.HOST_FOREIGN: (
@@ -72,8 +76,8 @@ WORDS: dict[str | int, tuple[str, str]] = {
         "Nothing was changed. Who may do what stands in the [[user]] rows of the settings.",
     ),
     Reason.NO_USERS: (
-        "There is no page here yet",
-        "Beyond this machine the page is for users alone, and the settings have none. `motion-gateway users hash` "
+        "There is nobody to sign in",
+        "The settings have no users, and beyond this machine the page is for users alone. `motion-gateway users hash` "
         "makes what a [[user]] row of the settings needs.",
     ),
     Reason.SIGN_INS_OF_ADDRESS: (
@@ -116,18 +120,17 @@ def blueprint(services: Services) -> Blueprint:
     @page.after_request
     def give_cookie(response: Response) -> Response:
         given = g.get("cookie")
-        if given is not None and given != request.cookies.get(COOKIE):
-            response.set_cookie(COOKIE, given, secure=True, httponly=True, samesite="Lax", path="/")
+        if given is not None and given != request.cookies.get(COOKIE, ""):
+            response.set_cookie(COOKIE, given, 0 if not given else None, secure=True, httponly=True, samesite="Lax")
         return response
 
-    page.register_error_handler(CommandError, _decline)
     page.record(lambda state: _equip(state.app, services, views))
     return page
 
 
 def names(settings: Settings) -> frozenset[str]:
     """List the hosts by which the page is asked for, in lower case."""
-    return LOOPBACK_NAMES | {addresses.reached(settings.server.ops_address)}
+    return LOOPBACK_NAMES | {addresses.reached(settings.server.ops_address), *settings.ops.names}
 
 
 def _require_host(hosts: frozenset[str]) -> None:
@@ -149,6 +152,11 @@ def _require_own_form() -> None:
 
 def _visitor(services: Services) -> Visitor:
     """Tell who comes. Raises Unauthorized, and NotFound where there is no page for anybody."""
+    if services.settings.users:
+        user = sessions.user_of(request.cookies.get(COOKIE, ""), services)
+        if user is None:
+            raise Unauthorized(Reason.NOT_SIGNED_IN)
+        return Visitor(name=user.name, role=user.role, reveal=user.reveal)
     if not addresses.is_loopback(services.settings.server.ops_address):
         raise NotFound(Reason.NO_USERS)
     office.require_operator(services)
@@ -171,31 +179,31 @@ def _equip(application: App, services: Services, views: dict[str, View]) -> None
 
     application.jinja_env.undefined = StrictUndefined
     application.jinja_env.trim_blocks = application.jinja_env.lstrip_blocks = True
-    application.jinja_env.globals.update(Right=Right, FIELD=FIELD, form_token=form_token, whom=printable.whom)
+    application.jinja_env.globals.update(Right=Right, FIELD=FIELD, form_token=form_token)
     application.jinja_env.filters.update(written=clock.written, ago=printable.ago, plain=printable.text)
-    application.jinja_env.filters.update(
-        prose=words.prose, theirs=words.theirs, meant=reasons.facts, unknown=reasons.of_unknown
-    )
 
 
 def refuse(error: Exception) -> Response:
     """Make an answer of any exception: a page where a browser asks for one, else what programs are told."""
     answer = app.refuse(error)
-    if has_request_context() and _is_for_people():
-        status, reason = answer.status_code, g.entry.refused
-        title, words = WORDS.get(reason) or WORDS[status]
-        if remedy := REMEDIES.get(reason):
-            words = f"{reason}: {remedy}."
-        answer.set_data(render_template("refused.html", title=title, words=words, status=status))
-        answer.mimetype = "text/html"
+    if has_request_context():
+        if g.refused in SIGN_IN:
+            answer.headers["WWW-Authenticate"] = 'Form realm="Motion Gateway"'  # or a browser would ask by itself
+        if _is_for_people():
+            answer.set_data(_page(g.refused, answer.status_code))
+            answer.mimetype = "text/html"
     return answer
 
 
-def _decline(error: CommandError) -> tuple[str, int]:
-    """Say why it was not done, as the command would; or that there is no such thing."""
-    status, title = (409, "Not done") if g.view.posted else (404, "There is nothing here")
-    says = f"{error.reason[:1].upper()}{error.reason[1:]}."
-    return render_template("refused.html", title=title, words=says, status=status), status
+def _page(reason: Reason, status: int) -> str:
+    """Draw what people are told."""
+    if reason in SIGN_IN:
+        place = sign_in.onward(request.path if request.method == "GET" else request.form.get("next", ""))
+        return render_template("sign_in.html", next=place, wrong=SIGN_IN[reason])
+    title, words = WORDS.get(reason) or WORDS[status]
+    if remedy := REMEDIES.get(reason):
+        words = f"{reason}: {remedy}."
+    return render_template("refused.html", title=title, words=words, status=status)
 
 
 def _is_for_people() -> bool:

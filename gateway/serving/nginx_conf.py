@@ -11,9 +11,8 @@ import jinja2
 
 from gateway import errors, paths
 from gateway.attachments import tokens
-from gateway.config import Settings
+from gateway.config import Settings, tables
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
-from gateway.config.tables import ServerSettings
 from gateway.doors import DOORS, HEADERS, MOST_CALL_BYTES, NGINX, PUBLIC_HEADERS, SENDER, VAULT_LOCATION
 from gateway.errors import CommandError
 from gateway.motion import NUMBER
@@ -151,7 +150,7 @@ def outbound(settings: Settings) -> dict[str, object]:
     }
 
 
-def listeners(server: ServerSettings) -> tuple[Listener, ...]:
+def listeners(server: tables.ServerSettings) -> tuple[Listener, ...]:
     """List the private door's listeners; on one port both forms share one."""
     own = dict.fromkeys((server.outbound_address, *server.outbound_names))
     ports = {server.outbound_port: (Named(names=tuple(own)),)}

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import paths
-from gateway.config import Settings, listeners
+from gateway.config import Settings, listeners, tables
 from gateway.config.problems import Problem
-from gateway.config.tables import ServerSettings
 
 EVERY_ADDRESS = "[::]"
 UNIT = "motion-gateway-nginx.service"  # it gives nginx the right to open low ports
@@ -35,7 +34,7 @@ def listen(address: str, port: int) -> tuple[str, ...]:
     return (*([f"[::]:{port}"] if has_ipv6() else ()), f"0.0.0.0:{port}")
 
 
-def ipv4_alone(server: ServerSettings) -> tuple[str, ...]:
+def ipv4_alone(server: tables.ServerSettings) -> tuple[str, ...]:
     """List the settings that say every address, where the machine has those of IPv4 alone."""
     said = [key for key in ("public_address", "ops_address") if getattr(server, key) == EVERY_ADDRESS]
     return tuple(f"server.{key}" for key in said if not has_ipv6())

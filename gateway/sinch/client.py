@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from gateway import PROGRAM, metrics
 from gateway import clock as clocks
 from gateway.clock import Clock
-from gateway.config import Account
-from gateway.config.tables import SinchSettings
+from gateway.config import Account, tables
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.phrases import Reason
 from gateway.sinch import TOKEN_PATH, TOTAL_SECONDS, Effect, SinchError, Trouble, access_tokens
@@ -61,7 +60,7 @@ class Sinch:
 
     def __init__(
         self,
-        settings: SinchSettings,
+        settings: tables.SinchSettings,
         *,
         clock: Clock,
         pause: Callable[[float], None] = clocks.pause,

@@ -14,8 +14,7 @@ from urllib.parse import quote
 from gateway import clock as clocks
 from gateway import printable
 from gateway.clock import SteadyClock
-from gateway.config import Account
-from gateway.config.tables import SinchSettings
+from gateway.config import Account, tables
 from gateway.errors import GatewayError
 from gateway.sinch import Effect
 from gateway.sinch.client import Request, Sinch
@@ -56,7 +55,7 @@ class Management:
 
     def __init__(
         self,
-        settings: SinchSettings,
+        settings: tables.SinchSettings,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
         pause: Callable[[float], None] = clocks.pause,

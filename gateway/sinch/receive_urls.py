@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, quote, urlsplit
 
-from gateway.config import Account
-from gateway.config.tables import ServerSettings, receive_path
+from gateway.config import Account, addresses, tables
 
 PATH = re.compile(r"/api/whatsapp/accounts/([^/]{1,40})/notify/?")
 
 _PORTS = {"https": 443, "http": 80}
 
 
-def ours(server: ServerSettings, account: Account, *, reveal: bool) -> str:
+def ours(server: tables.ServerSettings, account: Account, *, reveal: bool) -> str:
     """Write where Sinch sends the callbacks of `account`; its token as stars unless `reveal`."""
-    url = f"{server.public_origin}{receive_path(account.connector_id)}"
+    url = f"{server.public_origin}{addresses.receive_path(account.connector_id)}"
     if not account.receive_token:
         return url
     token = quote(account.receive_token.get_secret_value(), safe="") if reveal else "***"

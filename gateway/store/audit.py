@@ -31,7 +31,7 @@ LONGEST_ABOUT = 256
 
 
 class Action(StrEnum):
-    """What is recorded, by the name of its command."""
+    """What is recorded: by the name of its command, where it is one."""
 
     REPLAY = "replay"
     PARK = "park"
@@ -39,6 +39,9 @@ class Action(StrEnum):
     MINT = "mint"
     REVOKE = "revoke"
     EVICT = "evict"
+    SIGN_IN = "sign-in"  # to the operations page, as the two that follow
+    SIGN_IN_FAILED = "sign-in-failed"
+    SIGN_OUT = "sign-out"
     SYNC = "sync"  # of the webhook at Sinch
     LOOK = "look"  # at what people wrote, or at who they are
 

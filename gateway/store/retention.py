@@ -35,6 +35,7 @@ class Retention:
     delivered_seconds: int
     rejected_seconds: int
     parked_seconds: int | None
+    session_seconds: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,7 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
     _purge(database, "purge_reports", before=before)
     _purge(database, "purge_sends", before=before)
     _purge(database, "purge_nonces", before=before - NONCES_LONGER_SECONDS)
+    database.tell(lambda run: run("purge_sessions", before=now - retention.session_seconds))
     _purge(database, "purge_deeds", before=now - audit.KEEP_SECONDS)
     _forget_heard(database, before=now - max(retention.delivered_seconds, HEARD_SECONDS))
     return deleted

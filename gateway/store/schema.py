@@ -227,3 +227,14 @@ audit = sa.Table(
     sa.Index("audit_at", "at"),
     sqlite_autoincrement=True,
 )
+
+# Who has signed in to the operations page (`page.sessions`).
+session = sa.Table(
+    "session",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),  # of the token in the visitor's cookie
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("proof", sa.LargeBinary(32), nullable=False),  # of the password with which it began
+    sa.Column("began_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+)

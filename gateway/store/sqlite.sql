@@ -509,6 +509,37 @@ ORDER BY :way * id DESC LIMIT :most
 DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < :before LIMIT :most) RETURNING 1
 
 
+-- Who has signed in to the operations page: gateway/page/sessions.py
+
+-- name: insert_session
+-- By the digest of its token; `proof` changes with the user's password.
+INSERT INTO session (digest, name, proof, began_at, seen_at) VALUES (:digest, :name, :proof, :now, :now)
+
+-- name: session
+-- At each visit.
+SELECT name, proof, began_at, seen_at FROM session WHERE digest = :digest
+
+-- name: sessions_of
+-- For who has signed in, and wonders where else he has: the newest first.
+SELECT began_at, seen_at FROM session WHERE name = :name ORDER BY began_at DESC LIMIT 100
+
+-- name: drop_sessions_of
+-- Signed out wherever he had signed in.
+DELETE FROM session WHERE name = :name RETURNING 1
+
+-- name: see_session
+-- Once a minute at most: a visit shall not be a commit.
+UPDATE session SET seen_at = :now WHERE digest = :digest
+
+-- name: drop_session
+-- Signed out: whoever has the token has nothing any more.
+DELETE FROM session WHERE digest = :digest RETURNING 1
+
+-- name: purge_sessions
+-- Ended long since, whatever their last visit was.
+DELETE FROM session WHERE began_at < :before
+
+
 -- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
 
 -- name: newest_signed

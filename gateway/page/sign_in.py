@@ -1,0 +1,131 @@
+"""Signing in and out.
+
+Rule 1. A right name with a wrong password, and a name that nobody has, are answered alike, and take alike long.
+Rule 2. What fails is counted by address and by name, and one try is made at a time: whoever guesses has few guesses,
+        and no more memory than one takes. A right password is refused too while there are too many wrong ones.
+Rule 3. Who signs in gets a token that nobody had before; the one that drew the form is no session's.
+Rule 4. What is typed stands nowhere: of names, those of the settings alone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import suppress
+
+from flask import g, redirect, render_template, request
+
+from gateway import limits
+from gateway.config import secrets, tables
+from gateway.errors import NotFound, TooManyRequests, Unauthorized
+from gateway.page import Answer, Right, View, deed, done, new_token, sessions, token
+from gateway.phrases import Reason
+from gateway.services import Services
+from gateway.store import audit
+from gateway.store.sqlite import Run
+
+RECORDED = "20/hour"  # failures that the audit keeps; `turned-away list` counts them all
+_HOME = "/"
+_PLACE = re.compile(r"/[a-z-]*(/[0-9A-Za-z_-]+)?")  # of this page, where one goes on after signing in
+_turn = threading.Lock()
+
+
+def form(services: Services) -> Answer:
+    """Show the form."""
+    if not services.settings.users:
+        raise NotFound(Reason.NO_USERS)
+    return render_template("sign_in.html", next=_HOME, wrong="")
+
+
+def enter(services: Services) -> Answer:
+    """Sign in. Raises Unauthorized, and TooManyRequests."""
+    user = _proved(services, request.form.get("name", ""), request.form.get("password", ""))
+    before, given = token(), new_token()
+    begun = deed(audit.Action.SIGN_IN, _whence(), services=services, who=user.name)
+
+    def work(run: Run) -> None:
+        sessions.end(run, before)
+        sessions.begin(run, given, user, now=begun.at)
+        audit.note(run, begun)
+
+    services.spool.tell(work)
+    g.cookie = given
+    return redirect(onward(request.form.get("next", "")), 303)
+
+
+def onward(place: str) -> str:
+    """Say where to go on after signing in: to the page that was asked for, and nowhere else."""
+    return place if _PLACE.fullmatch(place) else _HOME
+
+
+def leave(services: Services) -> Answer:
+    """Sign out: the session is over, whoever has its cookie."""
+    left, shown = deed(audit.Action.SIGN_OUT, _whence(), services=services), token()
+
+    def work(run: Run) -> None:
+        if sessions.end(run, shown):
+            audit.note(run, left)
+
+    services.spool.tell(work)
+    g.cookie = ""
+    return done("/sign-in")
+
+
+def you(services: Services) -> Answer:
+    """Show who one is here, what one may do, and where else one has signed in."""
+    named = g.visitor.name
+    lives = services.spool.ask(lambda run: run("sessions_of", name=named)) if named else ()
+    return render_template("you.html", sessions=lives, ops=services.settings.ops)
+
+
+def leave_everywhere(services: Services) -> Answer:
+    """End all sessions of a user: of a phone that was lost, for instance."""
+    named, left = g.visitor.name, deed(audit.Action.SIGN_OUT, f"everywhere, {_whence()}", services=services)
+
+    def work(run: Run) -> None:
+        run("drop_sessions_of", name=named)
+        audit.note(run, left)
+
+    if named:
+        services.spool.tell(work)
+    g.cookie = ""
+    return done("/sign-in")
+
+
+def _proved(services: Services, name: str, password: str) -> tables.User:
+    said, address = services.settings.limits, limits.counted_as(request.headers.get("X-Real-IP", ""))
+    counted = (
+        (said.failed_sign_ins_per_address, Reason.SIGN_INS_OF_ADDRESS, address),
+        (said.failed_sign_ins_per_name, Reason.SIGN_INS_OF_NAME, sessions.digest(name).hex()),
+    )
+    user = next((user for user in services.settings.users if user.name == name), None)
+    with _turn:
+        for limit in counted:
+            services.limits.require_left(*limit)
+        if secrets.is_password(password, hashed=user.password_hash if user else None) and user:
+            return user
+        for limit in counted:
+            services.limits.require(*limit)
+    _record(services, user)
+    raise Unauthorized(Reason.SIGN_IN_REFUSED)
+
+
+def _record(services: Services, user: tables.User | None) -> None:
+    """Keep a failure; of a name that nobody has, nothing but that."""
+    about = f"{'as ' + user.name if user else 'by an unknown name'}, {_whence()}"
+    with suppress(TooManyRequests):
+        services.limits.require(RECORDED, Reason.SIGN_IN_REFUSED, "all")
+        audit.keep(services.spool, deed(audit.Action.SIGN_IN_FAILED, about, services=services, who=""))
+
+
+def _whence() -> str:
+    return f"from {request.headers.get('X-Real-IP', 'nowhere')[:45]}"
+
+
+VIEWS = (
+    View(path="/sign-in", answer=form, right=Right.NONE),
+    View(path="/sign-in", answer=enter, right=Right.NONE, posted=True),
+    View(path="/sign-out", answer=leave, posted=True, said="You have signed out."),
+    View(path="/you", answer=you),
+    View(path="/you/sign-out", answer=leave_everywhere, posted=True, said="You have signed out everywhere."),
+)
