@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.attachment import Attachment
 from sandbox.faults import NONE, Fault
-from sandbox.record import Record
+from sandbox.record import DEADLINE_SECONDS, Record
 from sandbox.reply import Reply
 from sandbox.server import Plan
 from sandbox.wire import Heard, Wire
@@ -110,7 +110,7 @@ class Archive(Plan, Record[Download]):
         """Everything that was asked for, refused requests included."""
         return self.items
 
-    def wait_until_served(self, attachment_id: int, deadline_seconds: float = 10) -> tuple[Download, ...]:
+    def wait_until_served(self, attachment_id: int, deadline_seconds: float = DEADLINE_SECONDS) -> tuple[Download, ...]:
         """Wait until nobody is being answered about it any more; returns all its downloads. Raises TimeoutError."""
 
         def own(items: Sequence[Download]) -> tuple[Download, ...]:

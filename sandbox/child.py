@@ -18,8 +18,8 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 _BETWEEN_LOOKS_SECONDS = 0.1
 _DIES_WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--")
 _TAIL_LINES = 30
-READY_DEADLINE_SECONDS = 60
-STOP_DEADLINE_SECONDS = 40  # longer than a delivery may take, which is what a stopping courier waits for
+READY_DEADLINE_SECONDS = 120
+STOP_DEADLINE_SECONDS = 90  # longer than a delivery may take, which is what a stopping courier waits for
 
 
 class ChildError(Exception):

@@ -79,6 +79,11 @@ class Fault:
         """How long it waits; None stands for until it is released."""
         return None if self.name == "hang" else self.seconds
 
+    @property
+    def is_prompt(self) -> bool:
+        """Does it answer in one go, without a wait?"""
+        return TABLE[self.name].act is _send
+
     def concerns(self, heard: Heard) -> bool:
         return heard.path.endswith(self.path) and self.marker in heard.body
 

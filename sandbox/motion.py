@@ -12,11 +12,12 @@ import re
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sandbox.archive import Archive, own
-from sandbox.record import Entry, Record
+from sandbox.record import DEADLINE_SECONDS, Entry, Record
 from sandbox.reply import Reply
 from sandbox.server import Server
 from sandbox.style import Headed, Pair
@@ -81,7 +82,7 @@ class Motion(Server, Record[Received]):
         """What was answered with 2xx."""
         return tuple(item for item in self.received if item.accepted)
 
-    def wait_for_accepted(self, count: int, deadline_seconds: float = 10) -> tuple[Received, ...]:
+    def wait_for_accepted(self, count: int, deadline_seconds: float = DEADLINE_SECONDS) -> tuple[Received, ...]:
         """Wait until so many were answered with 2xx; returns `accepted`."""
         self.wait_for(lambda items: sum(item.accepted for item in items) >= count, deadline_seconds)
         return self.accepted
@@ -104,8 +105,10 @@ class Motion(Server, Record[Received]):
             entry = self._recorded(heard, connector_id)
             fault = self.pick(wire, heard, moment="answer")
         self._tell("heard", entry.item)
-        status = fault.answer(Reply(), wire, own=self.own)
-        self._tell("unanswered" if status is None else "answered", entry.update(answered=status))
+        with self.changed if fault.is_prompt else nullcontext():  # Who has our answer finds it written down.
+            status = fault.answer(Reply(), wire, own=self.own)
+            answered = entry.update(answered=status)
+        self._tell("unanswered" if status is None else "answered", answered)
 
     def _recorded(self, heard: Heard, connector_id: int) -> Entry[Received]:
         return self.add(

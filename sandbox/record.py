@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+DEADLINE_SECONDS = 60.0  # of who waits for what surely comes, on however busy a machine
+
 
 class Entry(Generic[T]):
     """One item in a record, for who writes on."""
@@ -77,7 +79,9 @@ class Record(Generic[T]):
             self._items.clear()
             self._unexpected.clear()
 
-    def wait_for(self, wanted: int | Callable[[Sequence[T]], bool], deadline_seconds: float = 20) -> tuple[T, ...]:
+    def wait_for(
+        self, wanted: int | Callable[[Sequence[T]], bool], deadline_seconds: float = DEADLINE_SECONDS
+    ) -> tuple[T, ...]:
         """Wait until there are so many, or until `wanted(items)`; returns them. Raises TimeoutError."""
         test = (lambda items: len(items) >= wanted) if isinstance(wanted, int) else wanted
         with self.changed:

@@ -31,7 +31,7 @@ def motion(archive):
         yield running
 
 
-def ask(motion: Motion, target: str, *headers: tuple[str, str], method: str = "GET", seconds: float = 5) -> Answer:
+def ask(motion: Motion, target: str, *headers: tuple[str, str], method: str = "GET", seconds: float = 60) -> Answer:
     route = Route(url=motion.url, timeout_seconds=seconds)
     return exchange(route, Request(method=method, target=target, headers=headers))
 

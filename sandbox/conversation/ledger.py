@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sandbox.conversation import refusal, tokens
 from sandbox.faults import NONE, Fault
-from sandbox.record import Entry, Record
+from sandbox.record import DEADLINE_SECONDS, Entry, Record
 from sandbox.reply import Reply
 from sandbox.server import Server
 from sandbox.wire import Heard, Wire
@@ -92,7 +92,7 @@ class Ledger(Record[Call]):
         """Every request for an access token."""
         return tuple(call for call in self.items if call.is_token)
 
-    def wait_for_sends(self, count: int, deadline_seconds: float = 10) -> tuple[Call, ...]:
+    def wait_for_sends(self, count: int, deadline_seconds: float = DEADLINE_SECONDS) -> tuple[Call, ...]:
         """Wait until so many sends have ended, one way or the other; returns `sends`. Raises TimeoutError."""
         self.wait_for(lambda calls: sum(call.is_send and call.ended for call in calls) >= count, deadline_seconds)
         return self.sends
