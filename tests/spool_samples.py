@@ -141,7 +141,7 @@ def _shape(table: sa.Table) -> tuple[Any, list[Callable[[Any], Any] | None]]:
     return namedtuple(table.name, columns.keys()), as_python
 
 
-def until(condition: Callable[[], object], what: str, deadline_seconds: float = 10) -> None:
+def until(condition: Callable[[], object], what: str, deadline_seconds: float = 60) -> None:
     """Wait for what only looking can tell. Raises AssertionError, naming `what`, at the deadline."""
     end = time.monotonic() + deadline_seconds
     pause = threading.Event()
@@ -201,7 +201,7 @@ def _noting(run: Run, names: list[str]) -> Run:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Another process writes to the spool for as long as this lasts."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")

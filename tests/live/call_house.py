@@ -7,7 +7,7 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.outbound import record, refusals
 from gateway.outbound.record import Sent
 from gateway.serving import nginx, nginx_conf, supervisor
-from sandbox import agent, attachment, callbacks, certificates, faults, fetching
+from sandbox import agent, attachment, callbacks, certificates, connection, faults, fetching
 from sandbox.agent import Agent, Told, Way
 from sandbox.callbacks import APP, App, Customer
 from sandbox.child import Child
@@ -28,7 +28,7 @@ from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.ledger import Call
 from sandbox.conversation.tokens import Life
 from sandbox.listener import Listener
-from tests.live.house import ACCOUNT, LOG, House
+from tests.live.house import ACCOUNT, LOG, PATIENCE_SECONDS, House, family_of, socket_links
 from tests.live.private_edge import MOTION, NAME, PORT, furnished, sinch_port
 from tests.sinch_samples import origins
 
@@ -40,7 +40,6 @@ AMERICAN = Account(
     region="us",
     key=Key(key_id="key-of-the-us", key_secret="planted-secret-of-the-us"),
 )
-PATIENCE_SECONDS = 60.0  # of Motion: longer than the gateway may take
 
 _numbers = itertools.count()
 
@@ -98,7 +97,8 @@ class CallHouse:
         """The way to the door by one of its names."""
         port = self.sinch_port if host in SINCH_NAMES.values() else PORT
         url = f"https://{host}:{port}/"
-        return Route(url=url, ca_file=self.ca, connect_to=(self.address, port), source_address=source)
+        way: dict[str, Any] = {"connect_to": (self.address, port), "source_address": source}
+        return Route(url=url, ca_file=self.ca, timeout_seconds=PATIENCE_SECONDS, **way)
 
     def ask(self, target: str, *, name: str = NAME, source: str = MOTION, **request: Any) -> Answer:
         """Any request over a connection for that name."""
@@ -134,6 +134,19 @@ class CallHouse:
         lines = self.house.command("sends", "show", name).splitlines()
         return {line[:16].strip(): line[16:] for line in lines}
 
+    def at_nginx(self, made: socket.socket) -> str:
+        """The link of nginx's own end of a connection to the door."""
+        ends = f":{PORT:04X}", f":{made.getsockname()[1]:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        open_ = [row for row in rows if row[3] == "01" and row[1].endswith(ends[0]) and row[2].endswith(ends[1])]
+        [inode] = [row[9] for row in open_]
+        return f"socket:[{inode}]"
+
+    def wait_until_let_go(self, end: str) -> None:
+        """Wait until nginx has closed that, and its way to the door before: from here on the door can know."""
+        family = family_of(self.house.pid("nginx"))
+        self.house.wait_for(lambda: not any(end in socket_links(pid) for pid in family))
+
     def quiet(self) -> None:
         """Let nothing go wrong any more, nobody wait, and no connection be used again; forget what was heard."""
         self.api.set_fault(faults.DOWN)
@@ -154,7 +167,7 @@ class Trap:
         self._listener.release()
 
     def _hear(self, connection: socket.socket) -> None:
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE_SECONDS)
         self.heard.append(connection.recv(65536))
 
 
@@ -184,6 +197,21 @@ def body(customer: Customer, message: dict[str, Any] | None = None, *, app: App 
 def sends_at(app: App = APP) -> str:
     """Where messages are sent, below the region."""
     return f"/v1/projects/{app.project_id}/messages:send"
+
+
+def asked(calls: CallHouse, customer: Customer, message: dict[str, Any]) -> Request:
+    """A send by Motion."""
+    headers = (("authorization", calls.agent(basic=True)._basic), ("content-type", "application/json"))
+    return Request(target=f"/eu{sends_at()}", headers=headers, body=json.dumps(body(customer, message)).encode())
+
+
+def ask_and_go(calls: CallHouse, request: Request, *, once: Callable[[], object]) -> None:
+    """Ask, and close the connection once something is so; returns when the door can know of it."""
+    with contextlib.closing(connection._connected(calls.route())) as made:
+        end = calls.at_nginx(made)
+        made.sendall(connection._spelled(calls.route(), request))
+        calls.house.wait_for(once)
+    calls.wait_until_let_go(end)
 
 
 def assert_refused(answer: Answer | Told, code: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,8 @@ ACCOUNT = {
 LOG = "gateway.log"
 ROOT = Path(__file__).parent.parent.parent
 ONCE = Retries(last_wait_seconds=0)
+LAST_LINES = 12
+PATIENCE_SECONDS = 60.0  # of whoever asks, and of who waits for a condition: what is green costs nothing of it
 MOTION_USER, MOTION_PASSWORD = "gateway", "the password of the tests at Motion"
 
 
@@ -84,7 +87,7 @@ class House:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        self.wait_for(lambda: self.ops("/readyz").status == 200 or self.ended(), seconds=60)
+        self.wait_for(lambda: self.ops("/readyz").status == 200 or self.ended(), seconds=2 * PATIENCE_SECONDS)
         assert not self.ended(), self.log
 
     def ended(self) -> bool:
@@ -121,6 +124,7 @@ class House:
         """A simulated Sinch that asks once, unless `retries` says otherwise."""
         url = f"https://{HOST}:{self.public_port}/api/whatsapp/accounts/{connector_id}/notify{query}"
         way: dict[str, Any] = {"ca_file": self.folder / "ca.pem", "connect_to": ("127.0.0.1", self.public_port)}
+        way["timeout_seconds"] = PATIENCE_SECONDS
         return Sinch(url=url, secret=secret, **(way | {"retries": ONCE} | variant))
 
     def ask(self, target: str, *, host: str | None = None, **request: Any) -> Answer:
@@ -129,7 +133,8 @@ class House:
         return exchange(route, Request(target=target, host=host, **request))
 
     def ops_route(self, path: str) -> Route:
-        return Route(url=f"https://localhost:{self.ops_port}{path}", ca_file=self.folder / "ca.pem")
+        url, ca_file = f"https://localhost:{self.ops_port}{path}", self.folder / "ca.pem"
+        return Route(url=url, ca_file=ca_file, timeout_seconds=PATIENCE_SECONDS)
 
     def ops(self, path: str) -> Answer:
         return exchange(self.ops_route(path), Request(method="GET", headers=self.ops_headers))
@@ -152,14 +157,22 @@ class House:
             if line.get("process") == process and all(line.get(name) == value for name, value in fields.items())
         ]
 
-    def wait_for(self, condition: Callable[[], object], *, seconds: float = 20.0) -> Any:
+    def wait_for(self, condition: Callable[[], object], *, seconds: float = PATIENCE_SECONDS) -> Any:
         """Wait until `condition` gives something true, and return it."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
-            assert time.monotonic() < deadline, f"it did not come true within {seconds} s\n{self.log[-3000:]}"
+            assert time.monotonic() < deadline, f"it did not come true within {seconds} s\n{self.last_words()}"
             os.sched_yield()
             _pause()
         return found
+
+    def last_words(self) -> str:
+        """The last lines of each process: those of one that says much hide no other's."""
+        said: dict[str | None, list[str]] = {}
+        for line in self.log.splitlines():
+            named = re.match(r'\{"process": ?"(\w+)"', line)
+            said.setdefault(named and named[1], []).append(line)
+        return "\n".join(line for lines in said.values() for line in lines[-LAST_LINES:])
 
     def pid(self, part: str) -> int:
         """The process id of the part that `serve` started last under that name."""
@@ -174,7 +187,8 @@ class House:
         """kill -9 a part and what it started."""
         pid = self.pid(part)
         for process in (pid, *children(pid)):
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # a worker's end came first
+                os.kill(process, signal.SIGKILL)
 
     def reload(self) -> None:
         self.children[-1].signal(signal.SIGHUP)
@@ -260,11 +274,13 @@ def family_of(pid: int) -> list[int]:
 
 
 def socket_links(pid: int) -> list[str]:
+    """What is open in it that is a socket."""
     found = []
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            found.append(str(descriptor.readlink()))
-    return found
+    with contextlib.suppress(FileNotFoundError):  # it has ended
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(str(descriptor.readlink()))
+    return [link for link in found if link.startswith("socket:")]
 
 
 def command_line(pid: int) -> bytes:

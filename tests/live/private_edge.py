@@ -18,7 +18,7 @@ from gateway.serving import nginx, nginx_conf
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import Listener, reserve
-from tests.live.house import House, opened
+from tests.live.house import PATIENCE_SECONDS, House, opened
 from tests.peer_samples import raw_request
 
 NAME = "gateway.internal"  # of the pages
@@ -101,7 +101,8 @@ class Edge:
         place, name = self.place(name), name.replace(ADDRESS, self.address)
         if request.get("host") == ADDRESS:
             request["host"] = self.address
-        route = Route(url=f"https://{name}:{place[1]}/", ca_file=self.ca, connect_to=place, source_address=source)
+        way: dict[str, Any] = {"connect_to": place, "source_address": source, "timeout_seconds": PATIENCE_SECONDS}
+        route = Route(url=f"https://{name}:{place[1]}/", ca_file=self.ca, **way)
         return exchange(route, Request(target=target, **{"method": "GET", **request}))
 
     def place(self, name: str | None) -> tuple[str, int]:
@@ -120,7 +121,8 @@ class Edge:
 
     def lines(self, **fields: object) -> list[dict[str, Any]]:
         """nginx's lines in our form that have these fields."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        whole, _end, _being_written = self.log.rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
 
 

@@ -350,7 +350,7 @@ def test_motion_being_down_changes_no_answer_and_loses_nothing(house: House) -> 
     assert [house.sinch().post(one).status for one in sent] == [200, 200, 200]
     house.wait_for(lambda: house.decisions("courier", event="delivery", reason="connection refused"))
     house.motion.set_fault(faults.NONE)
-    assert [item.body for item in house.motion.wait_for_accepted(3, 30)] == [one.body for one in sent]
+    assert [item.body for item in house.motion.wait_for_accepted(3)] == [one.body for one in sent]
 
 
 def test_a_full_disk_is_answered_503_and_accepts_again_when_there_is_room() -> None:
@@ -369,12 +369,12 @@ def test_a_full_disk_is_answered_503_and_accepts_again_when_there_is_room() -> N
         assert accepted > 3
         while sinch.post(letter(sinch, os.urandom(300))).status == 200:
             accepted += 1
-        assert b"spool disk full" in house.ops("/readyz").body
+        house.wait_for(lambda: b"spool disk full" in house.ops("/readyz").body)
         subprocess.run(["mount", "-o", "remount,size=64m", house.folder / "state"], check=True)
         sent = signed(sinch)
         house.wait_for(lambda: sinch.post(sent).status == 200)
         house.motion.set_fault(faults.NONE)
-        house.motion.wait_for_accepted(accepted + 1, 60)
+        house.motion.wait_for_accepted(accepted + 1)
 
 
 @contextlib.contextmanager
@@ -415,9 +415,9 @@ def test_a_clock_of_ours_that_is_far_ahead_asks_to_come_again_is_told_and_keeps_
         sent = signed(house.sinch())
         assert_refused(house.sinch().post(sent), 503)
         assert house.wait_for(lambda: house.decisions("ingress", findings=["clock-skew"]))
-        [found] = json.loads(house.ops("/readyz").body)["findings"]
+        [found] = house.wait_for(lambda: json.loads(house.ops("/readyz").body)["findings"])
         assert (found["finding"], found["reason"][:19]) == ("clock-skew", "signature too old: ")
-        assert abs(int(found["reason"].split()[3]) - 26 * 3600) < 60
+        assert abs(int(found["reason"].split()[3]) - 26 * 3600) < 600
         [event] = house.events("rejected")
         house.command("events", "replay", str(event.id))
         assert house.motion.wait_for_accepted(1)[0].body == sent.body

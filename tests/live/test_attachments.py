@@ -334,7 +334,7 @@ def test_nothing_of_a_link_but_the_number_stands_in_any_line(files: Files) -> No
 
 
 def test_limits_are_told_with_the_same_protection() -> None:
-    limits = {"unknown_tokens_per_address": "2/minute", "fetches_per_attachment": "2/minute"}
+    limits = {"unknown_tokens_per_address": "2/day", "fetches_per_attachment": "2/day"}
     with opened(attachments=LINKS, limits=limits) as house:
         files = Files(house, house.archive.put(NAME, PHOTO))
         wrong = [files.ask(files.proxied(query="token=wrong")) for _ in range(3)]
@@ -362,10 +362,8 @@ def test_forty_fetches_that_wait_for_motion_hold_up_neither_other_files_nor_call
         house.motion.release()
         concurrent.futures.wait(hanging)
     assert [answer.status for answer in answers] == [200] * 10
-    assert max(answer.seconds for answer in answers) < 2
     assert sent.status == 200
-    assert sent.answers[0].seconds < 2
-    assert len(still) >= 20
+    assert len(still) >= 20  # who had not given up by then
 
 
 def test_any_number_of_fetches_that_wait_for_one_file_leave_the_others_alone(files: Files) -> None:
@@ -379,11 +377,12 @@ def test_any_number_of_fetches_that_wait_for_one_file_leave_the_others_alone(fil
         house.archive.wait_for(lambda downloads: len(downloads) > before)
         house.wait_for(lambda: sum(future.done() for future in hanging) >= 90 - WAITING)
         answers = [files.ask(files.proxied()) for _ in range(10)]
+        still = [future for future in hanging if not future.done()]
         house.archive.set_fault(faults.NONE)
         house.motion.release()
         concurrent.futures.wait(hanging)
     assert [answer.status for answer in answers] == [200] * 10
-    assert max(answer.seconds for answer in answers) < 2
+    assert len(still) == WAITING  # of whom none had given up by then
     assert {future.result().status for future in hanging} <= {200, 503}
 
 

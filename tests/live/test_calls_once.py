@@ -6,24 +6,22 @@ import dataclasses
 import json
 import os
 import signal
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from gateway.outbound.record import ACCEPTED, LONGEST_SEND_SECONDS, REJECTED, SENDING, UNKNOWN, UNSENT
-from gateway.paths import SPOOL
 from sandbox import faults
 from sandbox.agent import Told
 from sandbox.callbacks import Customer
 from sandbox.connection import Request
 from sandbox.faults import DOWN, HANG, NONE, STAGES, Fault
-from tests.live.call_house import AMERICAN, CallHouse, assert_refused, opened, text
+from tests.live.call_house import AMERICAN, CallHouse, ask_and_go, asked, assert_refused, opened, text
+from tests.spool_samples import locked
 
 AT_ONCE = 8
 
@@ -208,10 +206,9 @@ def test_a_connection_that_sinch_has_let_go_of_is_not_used_again(calls: CallHous
 
 
 def test_a_message_that_motion_no_longer_waits_for_is_sent_once_and_written_down(calls: CallHouse) -> None:
-    customer, agent = calls.customer(), calls.agent(basic=True)
-    agent.way = dataclasses.replace(agent.way, timeout_seconds=0.3)
+    customer = calls.customer()
     calls.api.eu.set_fault(faults.slow(1.0, takes=True))
-    assert agent.reply(customer.contact_id, "Hola").answer.error == "timeout"
+    ask_and_go(calls, asked(calls, customer, text()), once=lambda: any(call.whole for call in calls.api.sends))
     calls.wait_for_fate(customer)
     assert calls.house.wait_for(lambda: calls.sent(customer).outcome == ACCEPTED)
     assert len(calls.api.sends) == 1
@@ -268,18 +265,9 @@ def test_a_worker_that_is_killed_leaves_a_message_of_unknown_fate(calls: CallHou
         assert calls.api.accepted == calls.api.sends[1:]
 
 
-@contextmanager
-def locked(calls: CallHouse) -> Iterator[None]:
-    """Meanwhile nobody else can write into the spool."""
-    with closing(sqlite3.connect(calls.house.folder / "state" / SPOOL, isolation_level=None)) as spool:
-        spool.execute("BEGIN IMMEDIATE")
-        yield
-        spool.execute("ROLLBACK")
-
-
 def test_what_cannot_be_written_down_is_not_sent(calls: CallHouse) -> None:
     customer, agent = calls.customer(), calls.agent(basic=True)
-    with locked(calls):
+    with locked(calls.house.spool().path):
         assert_refused(agent.reply(customer.contact_id, "Hola"), "GATEWAY_UNAVAILABLE")
         assert agent.get("/messages").status == 200
     assert calls.api.sends == ()
@@ -295,7 +283,7 @@ def test_what_was_sent_is_told_though_it_cannot_be_written_down_and_its_report_i
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(agent.reply, customer.contact_id, "Hola")
         calls.api.wait_for(lambda heard: any(call.made for call in heard))
-        with locked(calls):
+        with locked(calls.house.spool().path):
             calls.api.eu.set_fault(NONE)  # which lets it answer
             assert waiting.result().accepted
     assert calls.sent(customer).outcome == SENDING
@@ -329,7 +317,7 @@ class Load:
     def wait_for_more(self, count: int = 2 * AT_ONCE) -> None:
         """Wait until so many more were taken."""
         enough = len(self.calls.api.accepted) + count
-        self.calls.house.wait_for(lambda: len(self.calls.api.accepted) >= enough, seconds=30)
+        self.calls.house.wait_for(lambda: len(self.calls.api.accepted) >= enough)
 
     def _send(self) -> None:
         while not self._stopped.is_set():
@@ -366,7 +354,10 @@ def test_what_motion_hears_is_true_while_the_door_is_killed_and_comes_back(calls
     house = calls.house
     house.wait_for(house.ready_for_accidents)
     with Load(calls) as load:
+        calls.api.eu.set_fault(HANG)  # so that something is under way
+        calls.api.wait_for(lambda heard: any(call.whole and not call.ended for call in heard))
         house.kill("outbound")
+        calls.api.eu.set_fault(faults.slow(0.1))
         load.wait_for_more()
     rows = {row.contact_id: row for row in calls.record(later_seconds=LONGEST_SEND_SECONDS + 1)}
     heard = load.heard()

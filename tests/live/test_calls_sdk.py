@@ -18,7 +18,7 @@ from sandbox.callbacks import ANA, APP
 from sandbox.conversation.account import Key
 from tests import document_samples
 from tests.live.call_house import CallHouse, opened
-from tests.live.house import ROOT
+from tests.live.house import PATIENCE_SECONDS, ROOT
 from tests.live.private_edge import NAME
 from tests.picture_samples import picture, written
 
@@ -53,7 +53,7 @@ class Sdk:
 
     def close(self) -> None:
         self._ways()[0].close()
-        assert self._process.wait(30) == 0
+        assert self._process.wait(PATIENCE_SECONDS) == 0
         self._ways()[1].close()
 
     def call(self, name: str, *, project_id: str = APP.project_id, **arguments: Any) -> dict[str, Any]:

@@ -149,11 +149,11 @@ def test_files_that_wait_for_motion_hold_up_neither_words_nor_callbacks(calls: C
         calls.house.wait_for(lambda: sum(future.done() for future in hanging) == WAITING_FILES - WAITING)
         words = [agent.reply(customer.contact_id, "while files wait") for _ in range(5)]
         callback = calls.house.sinch().send(callbacks.text("while files wait"))
+        still = sum(not future.done() for future in hanging)
         archive.set_fault(faults.NONE)
         calls.house.motion.release()
     assert [told.status for told in words] == [200] * 5
-    assert max(told.answer.seconds for told in words) < 2
-    assert (callback.status, callback.answers[0].seconds < 2) == (200, True)
+    assert (callback.status, still) == (200, WAITING)  # of whom none had given up by then
     ended = [future.result() for future in hanging]
     assert sum(told.accepted for told in ended) == WAITING
     for told in ended:

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.certs import issuing, private_ca
 from gateway.certs.issuing import Authority
 from sandbox import callbacks
-from tests.live.house import HOST, House, opened
+from tests.live.house import HOST, PATIENCE_SECONDS, House, opened
 
 HOOK = Path(__file__).parents[2] / "deploy" / "certbot-deploy-hook"
 SENDERS = 4
@@ -93,7 +93,7 @@ def served(house: House) -> int:
     """The serial number of the certificate that a new client sees."""
     context = ssl.create_default_context(cafile=str(house.folder / "ca.pem"))
     with (
-        socket.create_connection(("127.0.0.1", house.public_port), 10) as raw,
+        socket.create_connection(("127.0.0.1", house.public_port), PATIENCE_SECONDS) as raw,
         context.wrap_socket(raw, server_hostname=HOST) as connection,
     ):
         found = connection.getpeercert(binary_form=True)
@@ -117,7 +117,7 @@ class Traffic:
 
     def wait_for_more(self, house: House) -> None:
         before = len(self.answers)
-        house.wait_for(lambda: len(self.answers) >= before + BETWEEN, seconds=60)
+        house.wait_for(lambda: len(self.answers) >= before + BETWEEN)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def test_a_certificate_that_ends_soon_or_is_foreign_is_told_and_the_gateway_stay
     assert findings(house) == {}
     reason = take_up("certificate-ends", ago=datetime.timedelta(days=355))
     assert " days left, until " in reason
-    [line] = house.decisions("serve", event="finding", finding="certificate-ends")
+    [line] = house.wait_for(lambda: house.decisions("serve", event="finding", finding="certificate-ends"))
     assert line["reason"] == reason
     house.kill("courier")
     house.wait_for(lambda: findings(house) is None)

@@ -26,7 +26,7 @@ NOTIFY = "/api/whatsapp/accounts/%d/notify"
 LENGTH, CHUNKED = "content-length: 1048576", "transfer-encoding: chunked"
 HALF, HALF_CHUNKED = b"x" * 2**18, b"80000\r\n" + b"x" * 2**18
 KB_PER_CONNECTION = 128  # TLS takes a third of that
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 AT_A_TIME = 50  # connections that are being made: nginx waits for none of them for long
 OFF = ("failed_signatures_per_address", "webhooks_per_account", "unknown_tokens_per_address")
 

@@ -57,7 +57,7 @@ def house() -> Iterator[House]:
 
 def test_a_callback_passes_the_front_and_its_client_is_known(house: House) -> None:
     assert house.sinch().send(callbacks.text("through the front")).status == 200
-    house.motion.wait_for_accepted(1, 20)
+    house.motion.wait_for_accepted(1)
     assert house.sinch(secret="another").send(callbacks.text("forged")).status == 401
     assert {line["address"] for line in house.decisions("ingress", event="ingress")} == {"127.0.0.1"}
 

@@ -16,7 +16,7 @@ from gateway.doors import PUBLIC_HEADERS
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
 from tests import page_samples
-from tests.live.house import ACCOUNT, HOST, House, opened
+from tests.live.house import ACCOUNT, HOST, PATIENCE_SECONDS, House, opened
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 
@@ -140,7 +140,7 @@ def test_any_server_name_in_the_handshake_changes_nothing(exposed: House) -> Non
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         with (
-            socket.create_connection(("127.0.0.1", exposed.public_port), 10) as raw,
+            socket.create_connection(("127.0.0.1", exposed.public_port), PATIENCE_SECONDS) as raw,
             context.wrap_socket(raw, server_hostname=name) as connection,
         ):
             connection.sendall(target.encode())

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox import callbacks
-from tests.live.house import HOST, House, opened
+from tests.live.house import HOST, PATIENCE_SECONDS, House, opened
 
 MORE_THAN_A_PIPE_HOLDS = 400  # lines
 MORE_THAN_IS_KEPT = 15_000  # lines of nginx's, in two pipes and in memory
@@ -53,7 +53,7 @@ def strangers(house: House, count: int) -> int:
     """Ask so often for nothing, over one connection; returns how often it was answered."""
     context = ssl.create_default_context(cafile=str(house.folder / "ca.pem"))
     with (
-        socket.create_connection(("127.0.0.1", house.public_port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", house.public_port), PATIENCE_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as wrapped,
     ):
         wrapped.sendall(STRANGER * count)

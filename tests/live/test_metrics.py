@@ -122,10 +122,13 @@ def lines_told(house: House) -> Counter[str]:
 
 def assert_counted(calls: CallHouse, before: Counter[str], *, rounds: int) -> None:
     """That much was counted, and as many tries and findings as the log tells of."""
-    expected = Counter({name: rounds * number for name, number in COUNTED.items()}) + lines_told(calls.house)
-    with contextlib.suppress(AssertionError):  # nginx's line of the last request may be on its way
-        calls.house.wait_for(lambda: counted(calls.house, before) == expected, seconds=2)
-    assert counted(calls.house, before) == expected
+
+    def expected() -> Counter[str]:
+        return Counter({name: rounds * number for name, number in COUNTED.items()}) + lines_told(calls.house)
+
+    with contextlib.suppress(AssertionError):  # lines of the last requests may be on their way
+        calls.house.wait_for(lambda: counted(calls.house, before) == expected())
+    assert counted(calls.house, before) == expected()
 
 
 def test_the_counts_are_what_was_sent_and_go_on_after_deaths_and_a_restart(calls: CallHouse) -> None:
@@ -157,6 +160,7 @@ def test_what_a_door_cannot_read_is_counted_with_its_answer(calls: CallHouse) ->
         door.connect(str(calls.house.folder / "state" / "run" / "ingress.sock"))
         door.sendall(b"what is no HTTP\r\n\r\n")
         assert door.recv(1000).startswith(b"HTTP/1.1 404 ")
+    calls.house.wait_for(lambda: counted(calls.house, before))
     assert counted(calls.house, before) == {name: 1}
 
 
@@ -167,8 +171,8 @@ def test_the_gauges_tell_how_it_stands(calls: CallHouse) -> None:
     assert checks == {"spool", "courier", "ingress", "attachments", "outbound"}
     assert (found['events{state="pending"}'], found["oldest_pending_seconds"]) == (0, 0)
     assert [found[f'motion_up{{connector="{connector}"}}'] for connector in (7, 8)] == [1, 1]
-    assert -1 < found["clock_drift_seconds"] < 3
-    assert now - 60 < found["last_callback_timestamp_seconds"] <= now
+    assert -1 < found["clock_drift_seconds"] < 60
+    assert now - 600 < found["last_callback_timestamp_seconds"] <= now
     assert found['certificate_ends_timestamp_seconds{setting="server.certificate"}'] > now
     assert found['certificate_ends_timestamp_seconds{setting="server.outbound_certificate"}'] > now
     assert len(PHOTO) <= found["vault_bytes"] < found["vault_limit_bytes"]

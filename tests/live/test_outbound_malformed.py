@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from tests.call_door_samples import ACCEPTED
-from tests.live.house import ACCOUNT, House
+from tests.live.house import ACCOUNT, PATIENCE_SECONDS, House
 from tests.live.private_edge import MOTION, NAME, PORT, furnished
 from tests.peer_samples import Peer
 
@@ -29,7 +29,7 @@ def raw(house: House, request: bytes) -> bytes:
     address = house.tables["server"]["outbound_address"]
     context = ssl.create_default_context(cafile=str(house.folder / "private-ca" / "ca.pem"))
     with (
-        socket.create_connection((address, PORT), 15, source_address=(MOTION, 0)) as plain,
+        socket.create_connection((address, PORT), PATIENCE_SECONDS, source_address=(MOTION, 0)) as plain,
         context.wrap_socket(plain, server_hostname=NAME) as connection,
     ):
         connection.sendall(request)

@@ -8,12 +8,13 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from gateway.config.listeners import SINCH_NAMES
 from sandbox.connection import Request, Route, exchange
-from tests.live.house import HOST, ROOT, House
+from tests.live.house import HOST, PATIENCE_SECONDS, ROOT, House
 from tests.live.private_edge import AUTH, EU, MOTION, NAME, PORT, US, Edge, answer, furnished
 
 # What /etc/hosts does on Motion's host, for the names that are told, and a port for those who may not open 443.
@@ -51,7 +52,8 @@ def node(edge: Edge, *arguments: str, trusting: bool = True, known: tuple[str, .
         **({"NODE_EXTRA_CA_CERTS": str(edge.ca)} if trusting else {}),
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NODE")} | told
-    done = subprocess.run(["/usr/bin/node", *arguments], env=environment, capture_output=True, text=True, timeout=60)
+    way: dict[str, Any] = {"env": environment, "timeout": PATIENCE_SECONDS}
+    done = subprocess.run(["/usr/bin/node", *arguments], capture_output=True, text=True, **way)
     assert done.stderr == ""
     return done.stdout.strip()
 

@@ -17,10 +17,11 @@ from gateway import config, errors, paths
 from gateway.outbound import refusals
 from gateway.serving import nginx_conf
 from sandbox import callbacks
+from sandbox.listener import reserve
 from tests.call_door_samples import ACCEPTED
 from tests.live.house import HOST, House, opened
 from tests.live.private_edge import MOTION, NAME, PORT, STRANGER, furnished
-from tests.live.test_hostile import NOTIFY, PATIENCE_SECONDS, receive
+from tests.live.test_hostile import NOTIFY, PATIENCE_SECONDS, is_whole, receive
 from tests.peer_samples import Peer
 
 CHUNKS = (
@@ -74,9 +75,7 @@ def requests(path: bytes, name: bytes) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     peer = Peer(ACCEPTED, host="127.0.0.1", tls=None)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        http_port = free.getsockname()[1]
-    with closing(peer), furnished(http_port=http_port) as made:
+    with closing(peer), reserve() as plain, furnished(http_port=plain.getsockname()[1]) as made:
         made.tables["sinch"] = dict.fromkeys(("eu", "us", "auth"), f"http://127.0.0.1:{peer.port}")
         made.tables["limits"] = {"failed_signatures_per_address": "off", "unknown_tokens_per_address": "off"}
         made.start()
@@ -123,7 +122,7 @@ def heard(house: House, listener: str, name: str | None, sent: bytes) -> bytes:
             connection = context.wrap_socket(connection, server_hostname=name or None)
         with connection:
             connection.sendall(sent)
-            while more := receive(connection, answered=bool(told)):
+            while more := receive(connection, answered=is_whole(told)):
                 told += more
     except (ConnectionError, ssl.SSLError):
         pass

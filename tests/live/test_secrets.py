@@ -64,8 +64,8 @@ def trouble(house: House) -> None:
     sinch = house.sinch(secret=SECRET, query=f"?token={TOKEN}")
     for bad in (faults.status(500), faults.status(404), faults.reset(), faults.GARBAGE, faults.CUT, faults.DOWN):
         house.motion.set_fault(bad)
-        assert sinch.send(callbacks.text(WORDS, by=callbacks.customer(bad.name))).status == 200
         count = len(house.decisions("courier", event="delivery"))
+        assert sinch.send(callbacks.text(WORDS, by=callbacks.customer(bad.name))).status == 200
         house.wait_for(lambda count=count: len(house.decisions("courier", event="delivery")) > count)
     house.kill("ingress")
     sinch.send(callbacks.text(WORDS))

@@ -34,7 +34,7 @@ def test_a_part_that_dies_is_started_again(own_house: House, part: str) -> None:
     house.wait_for(lambda: house.pid(part) != before)
     house.wait_for(lambda: house.ops("/readyz").status == 200)
     assert works(house)
-    house.motion.wait_for_accepted(1, 20)
+    house.motion.wait_for_accepted(1)
 
 
 def test_a_reload_takes_up_a_new_account_and_a_new_secret(own_house: House) -> None:
@@ -83,7 +83,7 @@ def test_a_reload_does_not_move_the_state_and_leave_behind_what_waits_there(own_
     [line] = house.wait_for(lambda: house.decisions("serve", event="reload refused; nothing was changed"))
     assert "server.state_dir" in line["problems"]
     house.motion.set_fault(faults.NONE)
-    house.motion.wait_for_accepted(1, 30)
+    house.motion.wait_for_accepted(1)
 
 
 def test_wrong_settings_of_every_kind_are_listed_at_once_and_nothing_starts() -> None:

@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
+from gateway.delivery.courier import LEASE_SECONDS
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import REMEDIES, Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from sandbox import callbacks
 from tests import hogs, mishaps
-from tests.live.house import House, opened
+from tests.live.house import PATIENCE_SECONDS, House, opened
 from tests.mishaps import MISHAPS, Mishap
 from tests.spool_samples import accept, meddle, migrate, rows, until
 
@@ -61,7 +62,7 @@ def loaded(house: House) -> Iterator[Load]:
     with ThreadPoolExecutor(SENDERS) as pool:
         try:
             sending = [pool.submit(load.send, sender) for sender in range(SENDERS)]
-            until(lambda: len(load.accepted()) > 60, "callbacks are accepted", 30)
+            until(lambda: len(load.accepted()) > 60, "callbacks are accepted")
             yield load
         finally:
             load.over.set()
@@ -78,6 +79,11 @@ def house() -> Iterator[House]:
 def ready(house: House) -> tuple[int | None, Any]:
     answer = house.ops("/readyz")
     return answer.status, json.loads(answer.body)
+
+
+def settle(house: House) -> None:
+    """Wait until Motion has everything: what was claimed as the file went may be free again only with its lease."""
+    house.wait_for(lambda: not house.events("pending"), seconds=2 * LEASE_SECONDS)
 
 
 def found_in(path: Path) -> set[bytes]:
@@ -100,9 +106,9 @@ def test_no_callback_is_answered_200_once_its_spool_is_another_one(house: House,
     with loaded(house) as load:
         mishap.do(path)
         moment = time.monotonic()
-        until(lambda: len(load.begun_after(moment)) > 5 * SENDERS, "callbacks are answered", 30)
+        until(lambda: len(load.begun_after(moment)) > 5 * SENDERS, "callbacks are answered")
         status, told = ready(house)
-        house.wait_for(lambda: house.decisions("courier", finding="spool-displaced"))
+        house.wait_for(lambda: house.decisions("courier", finding="spool-displaced"), seconds=2 * PATIENCE_SECONDS)
     assert set(load.begun_after(moment)) == {503}
     remedy = REMEDIES[mishap.said]
     assert status == 503
@@ -130,10 +136,10 @@ def test_a_spool_that_is_put_back_goes_on_and_everything_arrives(house: House) -
         path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
         house.wait_for(lambda: ready(house)[0] == 200)
         moment = time.monotonic()
-        until(lambda: len(load.begun_after(moment)) > 5 * SENDERS, "callbacks are answered", 30)
+        until(lambda: len(load.begun_after(moment)) > 5 * SENDERS, "callbacks are answered")
     assert set(load.begun_after(moment)) == {200}
     assert house.decisions("ingress", event="spool is in its place again")
-    house.settle()
+    settle(house)
     assert load.accepted() <= {item.body for item in house.motion.accepted}
 
 
@@ -145,7 +151,7 @@ def test_a_restored_copy_is_taken_up_by_a_restart_and_the_moved_file_has_the_res
     house.stop()
     house.start()
     assert house.sinch().send(callbacks.text("after it")).status == 200
-    house.settle()
+    settle(house)
     aside = path.with_name(mishaps.ASIDE) / path.name
     assert load.accepted() <= found_in(path) | found_in(alone(aside))
 
@@ -163,7 +169,7 @@ def test_a_door_that_is_started_again_works_with_no_other_file_than_the_rest(hou
     path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
     house.wait_for(lambda: ready(house)[0] == 200)
     assert sinch.send(callbacks.text("after it")).status == 200
-    house.settle()
+    settle(house)
     assert len(house.motion.accepted) == 2
 
 
@@ -174,16 +180,16 @@ def test_what_motion_was_given_is_settled_once_the_spool_is_back(house: House) -
     def hold(event: str, _received: object) -> None:
         if event == "heard":
             held.set()
-            let_go.wait(30)
+            let_go.wait(PATIENCE_SECONDS)
 
     house.motion.on_event = hold
     house.sinch().send(callbacks.text("in hand"))
-    assert held.wait(20)
+    assert held.wait(PATIENCE_SECONDS)
     mishaps.move(path)
     let_go.set()
     house.wait_for(lambda: house.decisions("courier", finding="spool-displaced"))
     path.with_name(mishaps.ASIDE).joinpath(path.name).rename(path)
-    house.settle()
+    settle(house)
     assert [row.state for row in house.events()] == ["delivered"]
     assert len(house.motion.accepted) == 1
 
@@ -192,18 +198,18 @@ def test_callbacks_are_taken_in_beside_whatever_else_writes_all_the_time(house: 
     with hogs.writing(house.spool().path):
         for number in range(12):
             assert house.sinch().send(callbacks.text(f"words {number}")).status == 200
-    house.settle()
+    settle(house)
 
 
 def test_no_command_that_lists_keeps_the_log_from_beginning_anew_while_somebody_reads_its_page(house: House) -> None:
     for number in range(40):
         assert house.sinch().send(callbacks.text(f"words {number}" + "x" * 20_000)).status == 200
-    house.settle()
+    settle(house)
     for command in ("events", "sends", "attachments", "turned-away"):
         with subprocess.Popen(house.typed(command, "list"), stdout=subprocess.PIPE) as pager:
             assert pager.stdout is not None
             pager.stdout.read(1)  # and no more, as a pager that waits for a key
-            with closing(sqlite3.connect(house.spool().path)) as other:
+            with closing(sqlite3.connect(house.spool().path, timeout=PATIENCE_SECONDS)) as other:
                 assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, command
             pager.kill()
 
@@ -211,7 +217,7 @@ def test_no_command_that_lists_keeps_the_log_from_beginning_anew_while_somebody_
 def test_a_mishap_is_noticed_in_a_folder_in_which_nothing_has_changed_for_long(tmp_path: Path) -> None:
     spools = {name: _spool_in(tmp_path / name.replace(" ", "-")) for name in MISHAPS}
     youngest = max(spool.path.parent.stat().st_ctime for spool in spools.values())
-    until(lambda: time.time() - youngest > 4.0, "the folders have rested", 10)
+    until(lambda: time.time() - youngest > 4.0, "the folders have rested")
     try:
         for name, mishap in MISHAPS.items():
             accept(spools[name], "second")  # from here on the folder is known
@@ -233,7 +239,7 @@ def _spool_in(folder: Path) -> Database:
 
 def test_callbacks_are_taken_in_while_a_contact_with_many_events_is_erased_to_the_last_byte(house: House) -> None:
     assert house.sinch().send(callbacks.text("the first")).status == 200
-    house.settle()
+    settle(house)
     told = ", ".join(name for name in schema.event.c.keys() if name not in ("id", "original", "contact_id", "body"))  # noqa: SIM118
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY_EVENTS}) SELECT i FROM n"
     body = "CAST('a secret of the erased' || printf('%.1000c', 'x') AS BLOB)"
@@ -247,5 +253,5 @@ def test_callbacks_are_taken_in_while_a_contact_with_many_events_is_erased_to_th
     assert f"{MANY_EVENTS} erased." in said
     assert {status for _, _, status in load.answers} == {200}
     assert b"a secret of the erased" not in house.spool().path.read_bytes()
-    house.settle()
+    settle(house)
     assert load.accepted() <= {item.body for item in house.motion.accepted}

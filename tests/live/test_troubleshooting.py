@@ -145,4 +145,4 @@ def test_doctor_tells_from_what_was_turned_away_what_it_cannot_ask_sinch(calls: 
         found = " ".join(each["sentence"] for each in said if each["id"] == identifier)
         return PAGE[cause][1][-1] in found
 
-    until(told, f"{cause} is told", 20)
+    until(told, f"{cause} is told")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 
 from sandbox import callbacks
 from sandbox.connection import Request, exchange
-from tests.live.house import ACCOUNT, HOST, House, opened
+from sandbox.listener import reserve
+from tests.live.house import HOST, House, opened
 
 NOTIFY = "/api/whatsapp/accounts/7/notify"
 OTHER = "another secret of some length"
@@ -20,14 +20,8 @@ OTHER = "another secret of some length"
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        http_port = free.getsockname()[1]
-    tables: dict[str, Any] = {
-        "server": {"http_port": http_port},
-        "limits": {"failed_signatures_per_address": "off", "webhooks_per_account": "off"},
-        "account": [ACCOUNT],
-    }
-    with opened(**tables) as house:
+    off = {"failed_signatures_per_address": "off", "webhooks_per_account": "off"}
+    with reserve() as plain, opened(server={"http_port": plain.getsockname()[1]}, limits=off) as house:
         yield house
 
 

@@ -21,7 +21,7 @@ import pytest
 from sandbox import callbacks
 from sandbox.child import Child
 from sandbox.connection import Request, Route, exchange
-from tests.live.house import ACCOUNT, House, opened
+from tests.live.house import ACCOUNT, PATIENCE_SECONDS, House, opened
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 from tests.test_deploy import MADE, PLACED, strangers
@@ -197,7 +197,7 @@ class Units:
         self.running: dict[str, Child] = {}
         self.ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.ready.bind(str(house.folder / "notify"))
-        self.ready.settimeout(30)
+        self.ready.settimeout(PATIENCE_SECONDS)
         (house.folder / "notify").chmod(0o777)
 
     def command(self, unit: Unit, line: str) -> list[str]:
@@ -265,7 +265,7 @@ def refused(units: Units) -> list[str]:
 
 def test_a_callback_passes_through_what_the_units_start(units: Units) -> None:
     assert works(units.house)
-    units.house.motion.wait_for_accepted(1, 20)
+    units.house.motion.wait_for_accepted(1)
     assert refused(units) == []
     if AS_ROOT:
         for name, child in units.running.items():
@@ -289,7 +289,7 @@ def test_a_call_of_motions_passes_through_what_the_units_start(units: Units) -> 
     route = Route(url=f"https://localhost:{PORT}/eu/v1/x", ca_file=house.folder / "ca.pem", connect_to=(address, PORT))
     # The certificate is for another name; that it is the door's own name is what counts here.
     assert exchange(route, Request(method="GET")).status == 421
-    with socket.create_connection((address, PORT), 10) as raw, trusting().wrap_socket(raw) as connection:
+    with socket.create_connection((address, PORT), PATIENCE_SECONDS) as raw, trusting().wrap_socket(raw) as connection:
         connection.sendall(f"GET /eu/v1/x HTTP/1.0\r\nhost: {address}\r\n\r\n".encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 ")
     assert house.wait_for(lambda: house.decisions("outbound", event="outbound"))
@@ -386,7 +386,7 @@ def test_reloading_each_takes_up_a_new_account(units: Units) -> None:
     units.start(SERVICES["courier"])  # as Restart=always does
     house.wait_for(lambda: works(house, connector_id=8, secret="of number 8"))
     house.motion.wait_for(lambda heard: 8 in {item.connector_id for item in heard})
-    assert house.decisions("nginx", event="reloaded")
+    house.wait_for(lambda: house.decisions("nginx", event="reloaded"))
     assert refused(units) == []
 
 

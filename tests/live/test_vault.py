@@ -40,7 +40,7 @@ def stored(house: House) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    with opened(attachments={"proxy_token": TOKEN}, limits=OFF, motion={"timeout": "3s"}) as started:
+    with opened(attachments={"proxy_token": TOKEN}, limits=OFF, motion={"timeout": "5s"}) as started:
         yield started
 
 
@@ -191,7 +191,7 @@ def test_a_vault_without_room_is_503_and_a_finding_and_callbacks_go_on() -> None
         assert (answer.status, answer.header("retry-after")) == (503, "5")
         assert house.wait_for(lambda: house.decisions("attachments", finding="vault-full"))
         assert house.sinch().send(callbacks.text("and callbacks?")).status == 200
-        house.motion.wait_for_accepted(1, 20)
+        house.motion.wait_for_accepted(1)
         assert stored(house) == []
 
 
