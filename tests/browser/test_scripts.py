@@ -8,12 +8,13 @@ would have.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from sandbox.reply import Reply
 from sandbox.server import Server
@@ -25,11 +26,19 @@ from tests.picture_samples import picture, written
 pytestmark = pytest.mark.live
 
 TOKEN = "the proxy token of the browser's tests"
-# Nothing tells that something will not happen, so it is given time.
-SECONDS_TO_RUN = 0.7  # in the counter-test all of them have run after a tenth of it
+PATIENCE_SECONDS = 60.0
 
-TELL = "try{(window.opener||top).postMessage('ran','*')}catch(e){};try{alert('ran')}catch(e){}"
+
+def tells(word: str) -> str:
+    """A script that tells the page, and the reader, so."""
+    return f"try{{(window.opener||top).postMessage('{word}','*')}}catch(e){{}};try{{alert('{word}')}}catch(e){{}}"
+
+
+TELL = tells("ran")
 HTML = f"<!doctype html><html><body><script>{TELL}</script></body></html>".encode()
+# Nothing tells that something will not happen: so it is given the time that this takes, which is tried in the same ways
+# right behind it, twice.
+BEHIND = HTML.replace(TELL.encode(), tells("behind").encode())
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg"><script>{TELL}</script></svg>'.encode()
 XHTML = (
     f'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head>'
@@ -82,13 +91,15 @@ class Stranger:
 
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     url: str = ""
+    asked: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def stranger() -> Iterator[Stranger]:
-    told = Stranger({"/": (STAGE.encode(), "text/html")})
+    told = Stranger({"/": (STAGE.encode(), "text/html"), "/behind": (BEHIND, "text/html")})
 
     def serve(heard: Heard, wire: Wire) -> None:
+        told.asked.append(heard.path)
         body, mime = told.files.get(heard.path, (b"", "text/plain"))
         wire.write(Reply(bare=True, headers=(("content-type", mime),)).saying(body).payload)
 
@@ -116,26 +127,40 @@ def page_at(browser: Browser, url: str) -> Iterator[tuple[Page, list[str]]]:
     context = browser.new_context(ignore_https_errors=True, accept_downloads=True)
     page, told = context.new_page(), list[str]()
 
-    def hear(dialog: object) -> None:
-        told.append("a dialog")
-        dialog.dismiss()  # type: ignore[attr-defined]
+    def hear(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        dialog.dismiss()
 
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
     page.on("dialog", hear)
     page.goto(url)
     yield page, told
     context.close()
 
 
-def what_ran(browser: Browser, stage: Stranger, link: str) -> list[str]:
-    """All that was heard of a file, embedded in the stranger's page and visited."""
+def wait_until(page: Page, condition: Callable[[], object]) -> None:
+    """Wait for what is so elsewhere, while the page goes on."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
+def what_ran(browser: Browser, stage: Stranger, link: str, *, asked: Callable[[], int]) -> set[str]:
+    """All that was heard of a file, embedded in the stranger's page and visited; and of what was tried behind it.
+
+    `asked`: how often it was asked for.
+    """
     with page_at(browser, f"{stage.url}/") as (page, told):
-        page.evaluate(f"tryAll({json.dumps(link)})")
-        page.wait_for_timeout(SECONDS_TO_RUN * 1000)
-        heard = [*page.evaluate("heard"), *told]
-        page.evaluate(f"void open({json.dumps(link)})")
-        page.wait_for_timeout(SECONDS_TO_RUN * 1000)
-        heard += [*page.evaluate("heard"), *told]
-    return heard
+        for way in ("tryAll", "void open"):
+            before = asked()
+            page.evaluate(f"{way}({json.dumps(link)})")
+            wait_until(page, lambda before=before: asked() > before)
+            for _ in range(2):
+                heard = page.evaluate("heard.length")
+                page.evaluate(f"{way}({json.dumps(f'{stage.url}/behind')})")
+                page.wait_for_function(f"heard.slice({heard}).includes('behind')")
+        return {*page.evaluate("heard"), *told}
 
 
 @pytest.mark.parametrize("name", RUNS_UNPROTECTED)
@@ -143,7 +168,8 @@ def test_without_the_gateway_it_would_run(browser: Browser, name: str) -> None:
     with stranger() as stage:
         _, content, mime = FILES[name]
         stage.files["/file"] = (content, mime)
-        assert what_ran(browser, stage, f"{stage.url}/file")
+        ran = what_ran(browser, stage, f"{stage.url}/file", asked=lambda: stage.asked.count("/file"))
+        assert ran == {"behind", "ran"}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -151,7 +177,11 @@ def test_nothing_in_a_served_file_runs(browser: Browser, house: House, name: str
     file_name, content, _ = FILES[name]
     attachment = house.archive.put(file_name, content)
     link = f"https://{HOST}:{house.public_port}/api/attachments/{attachment.attachment_id}/download?token={TOKEN}"
+
+    def statuses() -> list[int]:
+        number = str(attachment.attachment_id)
+        return [line["status"] for line in house.decisions("attachments", attachment_id=number)]
+
     with stranger() as stage:
-        assert what_ran(browser, stage, link) == []
-    statuses = {line["status"] for line in house.decisions("attachments", attachment_id=str(attachment.attachment_id))}
-    assert statuses == {NOT_SERVED.get(name, 200)}
+        assert what_ran(browser, stage, link, asked=lambda: len(statuses())) == {"behind"}
+    assert {*statuses()} == {NOT_SERVED.get(name, 200)}
