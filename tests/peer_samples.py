@@ -28,6 +28,9 @@ def raw_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+LONG_SECONDS = 15.0  # which a busy machine may take to notice a deadline; whoever drips here goes on for longer
+
+
 class Wire:
     """A connection as the peer sees it."""
 

@@ -54,7 +54,7 @@ class ForwardProxy:
     def _tunnel(self, client: socket.socket, place: str) -> None:
         host, _, port = place.rpartition(":")
         try:
-            origin = socket.create_connection(self.leads_to or (host.strip("[]"), int(port)), timeout=10)
+            origin = socket.create_connection(self.leads_to or (host.strip("[]"), int(port)), timeout=60)
         except OSError:
             client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             return
@@ -67,7 +67,7 @@ class ForwardProxy:
                     self.passed += heard
                     origin.sendall(heard)
                 origin.shutdown(socket.SHUT_WR)
-            back.join(10)
+            back.join(60)
 
 
 def _pipe(source: socket.socket, sink: socket.socket) -> None:

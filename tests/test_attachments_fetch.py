@@ -246,20 +246,20 @@ def test_who_comes_after_motion_was_asked_is_not_told_its_answer(house: Make) ->
 
     def says_so_late(wire: Wire) -> None:
         asked.set()
-        answer.wait(10)
+        answer.wait(60)
         GONE(wire)
 
     there = house(says_so_late)
     with ThreadPoolExecutor(2) as pool:
         early = pool.submit(refused, there.shelf)
-        asked.wait(10)
+        asked.wait(60)
         there.motion.behaviour = has(FILE)
         there.clock.advance(1)
         late = pool.submit(take, there.another(), "7")
         until(late.running, "the other one waits")
         answer.set()
-        assert isinstance(early.result(10), NotFound)
-        assert late.result(10).size_bytes == len(FILE)
+        assert isinstance(early.result(60), NotFound)
+        assert late.result(60).size_bytes == len(FILE)
 
 
 def test_a_failure_from_the_future_is_not_believed(house: Make) -> None:
@@ -316,7 +316,7 @@ def test_different_attachments_do_not_wait_for_each_other(house: Make) -> None:
         assert take(there.shelf, "8").size_bytes == len(FILE)
         assert not hanging.done()
         there.motion.close()
-        assert isinstance(hanging.result(10), Unavailable)
+        assert isinstance(hanging.result(60), Unavailable)
 
 
 TAKING = """
@@ -379,7 +379,7 @@ def test_a_kill_in_the_middle_leaves_nothing_half_and_the_next_fetch_works(
         waiting = pool.submit(take, there.shelf, "7")
         there.motion.behaviour = has(FILE)
         process.send_signal(signal.SIGKILL)
-        assert waiting.result(10).digest == hashlib.sha256(FILE).digest()
+        assert waiting.result(60).digest == hashlib.sha256(FILE).digest()
     assert there.left() == [shown(FILE)]
     assert there.shelf.path(take(there.shelf, "7")).read_bytes() == FILE
 
@@ -489,7 +489,7 @@ def test_who_comes_while_a_file_is_being_recorded_waits_for_that(house: Make) ->
             until(lambda: len(there.left()) == 2, "the second one has begun")
             threading.Event().wait(0.2)
             writer.execute("ROLLBACK")
-        assert first.result(10) == second.result(10)
+        assert first.result(60) == second.result(60)
     assert there.downloads == 1
 
 
@@ -500,7 +500,7 @@ def test_the_room_of_a_file_is_taken_before_it_comes(house: Make) -> None:
         hanging = pool.submit(refused, there.shelf)
         until(lambda: incoming.exists() and incoming.stat().st_blocks * 512 >= 10_000_000, "the room is taken")
         there.motion.close()
-        assert isinstance(hanging.result(10), Unavailable)
+        assert isinstance(hanging.result(60), Unavailable)
     assert there.left() == []
 
 
@@ -530,7 +530,7 @@ def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) 
             waiting = [pool.submit(refused, there.shelf) for _ in range(more)]
             until(lambda: refused(there.shelf, next(others)).reason == Reason.CROWDED, "as many wait as may")
             assert take(there.shelf, "8") == item
-        assert {one.result(10).reason for one in waiting} <= {Reason.GONE, Reason.CROWDED}
+        assert {one.result(60).reason for one in waiting} <= {Reason.GONE, Reason.CROWDED}
     assert refused(there.shelf, next(others)).reason == Reason.GONE
 
 
@@ -796,10 +796,10 @@ def test_without_its_spool_it_takes_nothing_and_leaves_nothing(house: Make, tmp_
 def test_a_warm_take_costs_little(house: Make) -> None:
     there = house(has(FILE))
     take(there.shelf, "7")
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(100):
         take(there.shelf, "7")
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
     assert eviction.stored_bytes(Register(there.spool)) == len(FILE)
 
 

@@ -253,7 +253,7 @@ def test_a_serve_that_holds_the_lock_is_signalled(machine: Machine) -> None:
         assert serve.stdout.readline() == b"ready\n"
         done = machine.deploy(GATEWAY_COMMAND=machine.satisfied())
         assert done.returncode == 0, done.stderr
-        assert serve.wait(30) == -signal.SIGHUP
+        assert serve.wait(60) == -signal.SIGHUP
 
 
 DEATHS = [(there, renames) for there in ("linked", "two files", "nothing") for renames in (1, 2, 3, 4)]

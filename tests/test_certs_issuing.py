@@ -85,7 +85,7 @@ def _shake_hands(certificate: Path, key: Path, name: str) -> str:
             return str(error.reason)
         finally:
             ours.close()
-            thread.join(10)
+            thread.join(60)
     return ""
 
 

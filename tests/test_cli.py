@@ -167,7 +167,7 @@ def test_ctrl_c_is_status_130_and_says_what_is_left_to_do(tmp_path: Path, typed:
     os.mkfifo(settings)
     file.touch()
     command = ("--config", str(settings), *typed.format(file=file).split())
-    running, ends_at = started(*command, output=str(output), errors=str(errors)), clock.steady() + 30
+    running, ends_at = started(*command, output=str(output), errors=str(errors)), clock.steady() + 120
     with settings.open("w"):  # which succeeds once the command reads it
         while running.exitcode is None and clock.steady() < ends_at:
             os.kill(running.pid or 0, signal.SIGINT)  # again where it is not heard: Python may drop it in a callback

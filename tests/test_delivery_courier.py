@@ -141,7 +141,7 @@ def carrying(
     finally:
         motion.release()
         carrier.stop()
-        thread.join(10)
+        thread.join(60)
         calls.close()
         assert not thread.is_alive()
 
@@ -562,7 +562,7 @@ def test_asked_to_stop_it_finishes_what_is_in_flight_and_takes_nothing_new(spool
         scene.thread.join(0.5)
         assert scene.thread.is_alive()
         motion.set_fault(faults.NONE)
-        scene.thread.join(10)
+        scene.thread.join(60)
         assert not scene.thread.is_alive()
         assert scene.events(store.DELIVERED) == ["a1", "b1"]
         assert scene.events(store.PENDING) == ["a2", "c1"]

@@ -56,7 +56,7 @@ class Line:
 
 @contextmanager
 def opened(
-    behaviour: Behaviour, *, deadline: float = 5, waiting: int = 4, clock: HandClock | None = None
+    behaviour: Behaviour, *, deadline: float = 60, waiting: int = 4, clock: HandClock | None = None
 ) -> Iterator[Line]:
     with ExitStack() as stack:
         peer, auth = (

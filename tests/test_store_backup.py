@@ -77,7 +77,7 @@ def test_copies_taken_while_callbacks_come_in_are_each_the_spool_of_one_instant(
                 backup.back_up(spool.path, to.with_suffix(f".{number}"))
         finally:
             enough.set()
-        told = writing.result(20)
+        told = writing.result(60)
     counts = []
     for number in range(5):
         with closing(Database(to.with_suffix(f".{number}"), patience_seconds=1)) as copy:

@@ -41,7 +41,7 @@ def test_who_writes_waits_longer_for_a_file_that_is_written_anew(writer: Databas
             began, writing = time.monotonic(), pool.submit(writer.tell, write)
             until(lambda: time.monotonic() - began > 4 * PATIENCE_SECONDS, "it has waited")
             assert not writing.done()
-        assert writing.result(10) == "written"
+        assert writing.result(60) == "written"
 
 
 def test_and_no_longer_for_what_somebody_else_holds(writer: Database) -> None:
@@ -62,7 +62,7 @@ class Slow:
 
     def execute(self, _told: str) -> None:
         self.begun.set()
-        assert self.interrupted.wait(10)
+        assert self.interrupted.wait(60)
         raise sqlite3.OperationalError
 
     def interrupt(self) -> None:
@@ -76,14 +76,14 @@ def test_it_gives_way_once_the_first_door_has_waited_for_long_and_not_to_who_cam
         running = pool.submit(
             compaction.run, spool.path, cast("Connection", slow), ours, gives_way_seconds=4 * compaction.LOOK_SECONDS
         )
-        assert slow.begun.wait(10)
+        assert slow.begun.wait(60)
         with doors.claimed():
             assert compaction.is_under_way(spool.path)
         assert not slow.interrupted.is_set()
         with doors.claimed():
-            assert slow.interrupted.wait(10)
+            assert slow.interrupted.wait(60)
         with pytest.raises(sqlite3.OperationalError):
-            running.result(10)
+            running.result(60)
     assert not compaction.is_under_way(spool.path)
 
 

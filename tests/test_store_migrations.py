@@ -97,7 +97,7 @@ def test_several_processes_may_migrate_at_once(path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(b"!")
         process.stdin.flush()
-    assert [process.communicate(timeout=30) for process in started] == [(f"{sqlite.latest()}\n".encode(), b"")] * 3
+    assert [process.communicate(timeout=60) for process in started] == [(f"{sqlite.latest()}\n".encode(), b"")] * 3
 
 
 def test_who_finds_another_migrating_waits(path: Path) -> None:
@@ -108,7 +108,7 @@ def test_who_finds_another_migrating_waits(path: Path) -> None:
             migrating = pool.submit(migrations.migrate, path)
             until(lambda: times_opened(theirs) == 2, "it waits for the lock")
             assert not path.exists()
-        assert migrating.result(10) == sqlite.latest()
+        assert migrating.result(60) == sqlite.latest()
 
 
 @pytest.mark.parametrize("process", migrations.USERS)

@@ -26,7 +26,7 @@ from gateway.upstream import LONGEST_ANSWER_BYTES, Answer, Upstream
 from sandbox import certificates
 from sandbox.certificates import Signer
 from tests.examples import examples
-from tests.peer_samples import Behaviour, Peer, Wire, finishes, listens_on, says
+from tests.peer_samples import LONG_SECONDS, Behaviour, Peer, Wire, finishes, listens_on, says
 from tests.spool_samples import until
 
 SECRET = "token-5e4d"
@@ -51,7 +51,7 @@ def calling(origin: str, *, ca_file: Path | None = None) -> Iterator[Callable[..
     made = Upstream(origin, ca_file=ca_file, connections=4)
 
     def post(
-        target: str = TARGET, *, body: bytes = b"{}", headers: Sequence[tuple[str, str]] = (), deadline: float = 5
+        target: str = TARGET, *, body: bytes = b"{}", headers: Sequence[tuple[str, str]] = (), deadline: float = 60
     ) -> Answer:
         return made.post(target, body=body, headers=headers, deadline_seconds=deadline)
 
@@ -95,7 +95,7 @@ def test_the_deadline_holds_against_a_peer_that(peer: Callable[..., Peer], behav
         pytest.raises(UpstreamTimeout, match=r"^no answer in time$") as caught,
     ):
         post(deadline=SHORT)
-    assert SHORT * 0.9 <= time.monotonic() - began < SHORT + 1
+    assert SHORT * 0.9 <= time.monotonic() - began < LONG_SECONDS
     assert SECRET not in str(caught.value)
 
 
@@ -161,7 +161,7 @@ def test_a_peer_that_does_not_accept_runs_into_the_deadline() -> None:
         began = time.monotonic()
         with calling(f"http://127.0.0.1:{full.getsockname()[1]}") as post, pytest.raises(UpstreamTimeout):
             post(deadline=SHORT)
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_the_deadline_holds_against_a_peer_that_does_not_read() -> None:
@@ -172,7 +172,7 @@ def test_the_deadline_holds_against_a_peer_that_does_not_read() -> None:
             pytest.raises(UpstreamTimeout, match=r"^no answer in time$") as caught,
         ):
             post(body=bytes(2**25), deadline=SHORT)
-        assert SHORT * 0.9 <= time.monotonic() - began < SHORT + 1
+        assert SHORT * 0.9 <= time.monotonic() - began < LONG_SECONDS
         assert caught.value.sent
 
 
@@ -198,7 +198,7 @@ def test_the_deadline_holds_against_a_peer_that_reads_slowly(
         began = time.monotonic()
         with calling(origin, ca_file=ca_file if tls else None) as post, pytest.raises(UpstreamTimeout):
             post(body=bytes(2**25), deadline=SHORT)
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_the_deadline_holds_against_a_peer_that_reads_no_more(peer: Callable[..., Peer]) -> None:
@@ -208,7 +208,7 @@ def test_the_deadline_holds_against_a_peer_that_reads_no_more(peer: Callable[...
         began = time.monotonic()
         with pytest.raises(UpstreamTimeout):
             post(body=bytes(2**25), deadline=SHORT)
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
     assert there.connections == 1
 
 
@@ -330,7 +330,7 @@ def test_proxies_of_the_environment_are_not_asked(peer: Callable[..., Peer], tmp
     names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     program = (
         "import sys; from gateway.upstream import Upstream; up = Upstream(sys.argv[1], connections=1); "
-        "print(up.post('/', body=b'', headers=[], deadline_seconds=5).status); up.close()"
+        "print(up.post('/', body=b'', headers=[], deadline_seconds=60).status); up.close()"
     )
     environ = {**os.environ, **dict.fromkeys(names, address), "HOME": str(tmp_path)}
     environ.pop("no_proxy", None)
@@ -370,28 +370,30 @@ monkey.patch_all()
 
 import sys
 import gevent
+from gateway.clock import steady
 from gateway.errors import UpstreamError
 from gateway.upstream import Upstream
 
 def call(origin):
-    up = Upstream(origin, connections=1)
+    up, began = Upstream(origin, connections=1), steady()
     try:
         return up.post('/', body=b'{}', headers=[], deadline_seconds=0.5).status
     except UpstreamError as error:
+        waited.append((began, steady()))
         return str(error.reason)
 
+waited = []
 calls = [gevent.spawn(call, origin) for origin in sys.argv[1:]]
 print([made.get() for made in calls])
+print(max(began for began, _ in waited) < min(ended for _, ended in waited))
 """
 
 
 def test_greenlets_have_a_deadline_each_and_wait_side_by_side(peer: Callable[..., Peer]) -> None:
     ports = [peer(behaviour).port for behaviour in (*[Wire.hang] * 5, *[_drips_body] * 5, says(OK))]
     program = [sys.executable, "-c", GREENLETS, *(f"http://127.0.0.1:{port}" for port in ports)]
-    began = time.monotonic()
     done = subprocess.run(program, capture_output=True, text=True)
-    assert done.stdout == f"{['no answer in time'] * 10 + [200]}\n", done.stderr
-    assert time.monotonic() - began < 4.5  # one after the other, the waits alone would take 5 s
+    assert done.stdout == f"{['no answer in time'] * 10 + [200]}\nTrue\n", done.stderr
 
 
 def test_connections_are_used_again(peer: Callable[..., Peer]) -> None:
@@ -446,7 +448,7 @@ def test_the_deadline_holds_on_a_connection_that_is_used_again(peer: Callable[..
         began = time.monotonic()
         with pytest.raises(UpstreamTimeout):
             post(deadline=SHORT)
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
     assert there.connections == 1
 
 
@@ -463,7 +465,7 @@ def test_each_of_several_threads_has_its_own_deadline(peer: Callable[..., Peer])
     with calling(f"http://127.0.0.1:{there.port}") as post, ThreadPoolExecutor(2) as pool:
         hanging = pool.submit(post, "/hang", deadline=SHORT)
         assert [post("/ok").status for _ in range(20)] == [200] * 20
-        assert isinstance(hanging.exception(10), UpstreamTimeout)
+        assert isinstance(hanging.exception(60), UpstreamTimeout)
 
 
 def test_an_ipv6_address_is_an_origin(peer: Callable[..., Peer]) -> None:
@@ -536,7 +538,7 @@ up = Upstream(sys.argv[1], connections=1)
 for content in sys.argv[3:]:
     Path(sys.argv[2]).write_text(content)
     try:
-        print(up.post('/', body=b'', headers=[], deadline_seconds=5).status)
+        print(up.post('/', body=b'', headers=[], deadline_seconds=60).status)
     except UpstreamError as error:
         print(error.reason)
 up.close()
@@ -582,7 +584,7 @@ def test_the_deadline_holds_under_tls_against_a_peer_that(
     began = time.monotonic()
     with calling(f"https://localhost:{there.port}", ca_file=ca_file) as post, pytest.raises(UpstreamTimeout):
         post(deadline=SHORT)
-    assert time.monotonic() - began < SHORT + 1
+    assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_the_deadline_holds_against_a_peer_that_never_shakes_hands(ca_file: Path) -> None:
@@ -593,7 +595,7 @@ def test_the_deadline_holds_against_a_peer_that_never_shakes_hands(ca_file: Path
             pytest.raises(UpstreamTimeout),
         ):
             post(deadline=SHORT)
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_a_peer_without_tls_is_refused(peer: Callable[..., Peer], ca_file: Path) -> None:

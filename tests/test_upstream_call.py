@@ -28,7 +28,7 @@ def start() -> Iterator[Start]:
 
 
 def call(
-    port: int, *, method: str = "POST", body: bytes | None = b"{}", deadline: float = 5, scheme: str = "http"
+    port: int, *, method: str = "POST", body: bytes | None = b"{}", deadline: float = 60, scheme: str = "http"
 ) -> Answer:
     with closing(Upstream(f"{scheme}://127.0.0.1:{port}", connections=2)) as made:
         return made.call(method, "/v1/x?y=%20z", body=body, headers=HEADERS, deadline_seconds=deadline, most_bytes=MOST)
@@ -128,7 +128,7 @@ def test_a_connection_is_used_again_but_not_after_a_rest(start: Start, kept_seco
     peer = start(lambda wire: wire.say(OK))
     with closing(Upstream(f"http://127.0.0.1:{peer.port}", connections=2, kept_seconds=kept_seconds)) as made:
         for _ in range(2):
-            made.call("POST", "/", body=b"{}", headers=HEADERS, deadline_seconds=5, most_bytes=MOST)
+            made.call("POST", "/", body=b"{}", headers=HEADERS, deadline_seconds=60, most_bytes=MOST)
     assert (peer.connections, len(peer.requests)) == (connections, 2)
 
 
@@ -137,7 +137,7 @@ def test_what_follows_an_answer_is_nobodys_answer(start: Start) -> None:
     made = Upstream(f"http://127.0.0.1:{peer.port}", connections=2)
     with closing(made):
         for _ in range(3):
-            answer = made.call("GET", "/", body=None, headers=HEADERS, deadline_seconds=5, most_bytes=MOST)
+            answer = made.call("GET", "/", body=None, headers=HEADERS, deadline_seconds=60, most_bytes=MOST)
             assert answer.body == b"{}"
 
 

@@ -18,7 +18,7 @@ from gateway import clock
 from gateway.errors import UpstreamTimeout
 from gateway.upstream import connections
 from gateway.upstream.exchange import exchanging, in_our_words
-from tests.peer_samples import Peer, listens_on, says
+from tests.peer_samples import LONG_SECONDS, Peer, listens_on, says
 
 BY_ITSELF = """
 import sys
@@ -84,7 +84,7 @@ def test_all_addresses_together_have_the_time_of_the_exchange() -> None:
         began = time.monotonic()
         with pytest.raises(UpstreamTimeout), exchanging("/", SHORT), in_our_words():
             connections.connected([found(full.getsockname()[1])] * 8)
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_a_handshake_has_what_connecting_has_left_of_the_time() -> None:
@@ -96,5 +96,5 @@ def test_a_handshake_has_what_connecting_has_left_of_the_time() -> None:
         began = time.monotonic()
         with pytest.raises(UpstreamTimeout), in_our_words():
             context.wrap_socket(sock, server_hostname="localhost")
-        assert time.monotonic() - began < SHORT + 1
+        assert time.monotonic() - began < LONG_SECONDS
         exchange.ends_at += 60

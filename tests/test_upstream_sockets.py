@@ -17,7 +17,7 @@ from gateway.upstream import Answer, Upstream, proxy_of
 from sandbox import certificates
 from sandbox.certificates import Signer
 from tests import config_samples
-from tests.peer_samples import Behaviour, Peer, listens_on, says
+from tests.peer_samples import LONG_SECONDS, Behaviour, Peer, listens_on, says
 from tests.proxy_samples import AUTHORIZATION, PASSWORD, USER, ForwardProxy
 from tests.service_samples import HandClock
 from tests.together import together
@@ -55,7 +55,7 @@ def peer(stack: ExitStack, behaviour: Behaviour = OK, **options: object) -> Peer
     return stack.enter_context(closing(Peer(behaviour, **options)))  # type: ignore[arg-type]
 
 
-def call(upstream: Upstream, seconds: float = 5) -> Answer:
+def call(upstream: Upstream, seconds: float = 60) -> Answer:
     headers = [("Authorization", "Bearer of-motion")]
     return upstream.call("POST", TARGET, body=b"{}", headers=headers, deadline_seconds=seconds, most_bytes=99)
 
@@ -131,7 +131,7 @@ def test_what_the_proxy_says_is_told_as_the_proxys_and_nothing_was_sent(
     began = time.monotonic()
     with pytest.raises(UpstreamError) as caught:
         call(through(stack, proxy, "http://192.0.2.1"), seconds=0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < LONG_SECONDS
     assert (caught.value.reason, caught.value.answered, caught.value.sent) == (words, status, False)
 
 
@@ -140,7 +140,7 @@ def test_a_proxy_that_drips_does_not_outlast_the_deadline(stack: ExitStack) -> N
     began = time.monotonic()
     with pytest.raises(UpstreamError, match=r"^proxy: no answer in time$"):
         call(through(stack, f"http://127.0.0.1:{there.port}", "http://192.0.2.1"), seconds=0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_a_proxy_that_is_not_there_is_named(stack: ExitStack) -> None:
