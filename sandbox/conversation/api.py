@@ -105,7 +105,7 @@ class ConversationApi(Ledger):
         callback = self.wrote(by, words=words)
         sinch = self.webhooks.follow(self.reports.sinch, callback)
         if sinch is None:
-            raise ValueError("no webhook gets the callback")
+            raise ValueError("Sinch posts it nowhere: no webhook gets such a callback")
         return sinch.send(callback)
 
     def read(self, message_id: str) -> None:

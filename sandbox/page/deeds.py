@@ -27,13 +27,16 @@ class Notice:
     wrong: bool = False
 
 
+_WELCOME = Notice(words="Write as the customer, answer as the agent, and watch the way in between.")
+
+
 class Deeds:
     """All of them; what takes long goes on after the answer. A row's ValueError and LookupError become a notice."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="page")
-        self.notice = Notice(words="Write as the customer, answer as the agent, and watch the way in between.")
+        self.notice = _WELCOME
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -42,23 +45,26 @@ class Deeds:
     def write(self, customer: Customer, words: str) -> None:
         """The customer writes."""
         if said := _kept(words):
-            self._do(lambda: self._house.api.write(said, by=customer), Notice(words=f"{_name(customer)} wrote."))
+            self._do(lambda: self._house.api.write(said, by=customer))
 
     def react(self, customer: Customer, emoji: str) -> None:
         """The customer reacts to what came last."""
         to, app = self._newest(customer), self._house.state.app
         callback = callbacks.reaction(emoji[:8], to=to or None, by=customer, app=app)
-        self._do(lambda: self._house.sinch.send(callback), Notice(words=f"{_name(customer)} reacted."))
+        self._do(lambda: self._house.sinch.send(callback))
 
     def read(self, customer: Customer) -> None:
         """The customer has read what came last, and Sinch reports it."""
-        self._do(lambda: self._house.api.read(self._newest(customer)), Notice(words=f"{_name(customer)} read it."))
+        newest = self._newest(customer)
+        if newest:
+            self._do(lambda: self._house.api.read(newest))
+        else:
+            self.notice = Notice(words="Nothing has arrived yet that could be read.", wrong=True)
 
     def reply(self, customer: Customer, words: str) -> None:
         """The agent answers."""
         if said := _kept(words):
-            agent = self._house.agent
-            self._do(lambda: agent.reply(customer.contact_id, said), Notice(words="The agent answered."))
+            self._do(lambda: self._house.agent.reply(customer.contact_id, said))
 
     def attach(self, customer: Customer, name: str, content: bytes) -> None:
         """The agent sends a file: Motion keeps it, and Sinch gets a link."""
@@ -68,7 +74,7 @@ class Deeds:
             made = self._house.archive.put(kept, content)
             self._house.agent.send_file(customer.contact_id, made.attachment_id)
 
-        self._do(send, Notice(words=f"The agent sent {kept}."))
+        self._do(send)
 
     def meet(self, customer: Customer) -> None:
         """There is such a customer, who has written nothing yet."""
@@ -84,8 +90,9 @@ class Deeds:
     def _newest(self, customer: Customer) -> str:
         return talk.last_from_agent(records.of(self._house), customer)
 
-    def _do(self, task: Callable[[], object], notice: Notice) -> None:
-        self.notice = notice
+    def _do(self, task: Callable[[], object], notice: Notice | None = None) -> None:
+        """What was said before stays, unless it was that something is wrong."""
+        self.notice = notice or (_WELCOME if self.notice.wrong else self.notice)
         future = self._pool.submit(task)
         future.add_done_callback(self._tell)
         with contextlib.suppress(StillGoing, LookupError, ValueError, OSError):
@@ -100,10 +107,8 @@ class Deeds:
 
     def _tell(self, done: Future[object]) -> None:
         error = None if done.cancelled() else done.exception()
-        if isinstance(error, KeyError):
-            self.notice = Notice(words="Nothing has arrived yet that could be read.", wrong=True)
-        elif error is not None:
-            self.notice = Notice(words=f"{error}.", wrong=True)
+        if error is not None:
+            self.notice = Notice(words=f"{str(error).capitalize()}.", wrong=True)
 
 
 def _kept(words: str) -> str:

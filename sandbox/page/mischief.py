@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sandbox import callbacks, faults, retries
 from sandbox.callbacks import Callback, Customer
@@ -16,7 +17,7 @@ from sandbox.faults import Fault
 from sandbox.house import House
 from sandbox.sinch import Letter, Sinch
 
-_AN_HOUR_SECONDS = 3600
+_TWO_DAYS_SECONDS = 2 * 24 * 3600  # longer than a signature is good for
 _SEND = "/messages:send"
 _PLANTED = ("no-messages", "no-reports", "other-secret", "no-channel", "wrong-key", "dispatch")
 
@@ -44,7 +45,11 @@ def _sends(fault: Fault) -> Callable[[House, Customer], None]:
 
 
 def _planted(name: str) -> Callable[[House, Customer], None]:
-    return lambda house, _: house.field.plant(name)
+    def plant(house: House, _: Customer) -> None:
+        house.field.plant(name)
+        house.api.tokens.expire()  # whoever has one would not notice for an hour
+
+    return plant
 
 
 def _post(house: House, customer: Customer, words: str, sinch: Sinch | None = None) -> None:
@@ -81,11 +86,15 @@ def _slowly(house: House, customer: Customer) -> None:
     _post(house, customer, "Byte by byte", slow)
 
 
-def _forged(house: House, customer: Customer, how: str, **habits: object) -> None:
+def _forging(how: str, **habits: Any) -> Callable[[House, Customer], None]:  # noqa: ANN401 - fields of a Sinch
     """A callback that Sinch never posted, sent once: a forger keeps to no schedule."""
-    told = functools.partial(house.journal.posts.heard, pretending=how)
-    forger = replace(house.sinch, retries=retries.NONE, told=told, **habits)  # type: ignore[arg-type]
-    forger.send(callbacks.text("Let me in", by=customer, app=house.state.app))
+
+    def forge(house: House, customer: Customer) -> None:
+        told = functools.partial(house.journal.posts.heard, pretending=how)
+        forger = replace(house.sinch, retries=retries.NONE, told=told, **habits)
+        forger.send(callbacks.text("Let me in", by=customer, app=house.state.app))
+
+    return forge
 
 
 def _changed(house: House, customer: Customer) -> None:
@@ -95,18 +104,6 @@ def _changed(house: House, customer: Customer) -> None:
     other = Letter(Callback(genuine.callback.name, content), house.sinch.style.encode(content), genuine.headers)
     told = functools.partial(house.journal.posts.heard, pretending="with a signature of other words")
     replace(house.sinch, told=told).post(other)
-
-
-def _secret(house: House, customer: Customer) -> None:
-    _forged(house, customer, "with a secret of its own", secret=secrets.token_urlsafe(32))
-
-
-def _unsigned(house: House, customer: Customer) -> None:
-    _forged(house, customer, "without a signature", secret=None)
-
-
-def _late(house: House, customer: Customer) -> None:
-    _forged(house, customer, "with a signature of an hour ago", clock=lambda: time.time() - _AN_HOUR_SECONDS)
 
 
 def _right(house: House, _: Customer) -> None:
@@ -123,7 +120,7 @@ def _of_plant(name: str) -> Mischief:
         "other-secret": "Write: each callback is 401, since the signature is that of another secret.",
         "no-channel": "Answer: Sinch takes it, and its report says why it did not go.",
         "wrong-key": "Answer: Sinch does not know the key, and the agent is told.",
-        "dispatch": "Write: a contact has no id any more. Motion cannot do with that; `doctor` tells it.",
+        "dispatch": "Write: callbacks name no contact any more, so that Motion cannot tell whose they are.",
     }[name]
     return Mischief(words=plants.MEANINGS[name], watch=watch, do=_planted(name))
 
@@ -154,10 +151,12 @@ FORGERS = {
     "forged-secret": Mischief(
         words="Sign with another secret",
         watch="401: the signature is not that of the secret which Sinch and the gateway share. Nothing reaches Motion.",
-        do=_secret,
+        do=_forging("with a secret of its own", secret=secrets.token_urlsafe(32)),
     ),
     "forged-unsigned": Mischief(
-        words="Do not sign at all", watch="401: without a signature nobody is believed.", do=_unsigned
+        words="Do not sign at all",
+        watch="401: without a signature nobody is believed.",
+        do=_forging("without a signature", secret=None),
     ),
     "forged-changed": Mischief(
         words="Change words on the way",
@@ -165,9 +164,9 @@ FORGERS = {
         do=_changed,
     ),
     "forged-late": Mischief(
-        words="Replay what was signed an hour ago",
-        watch="401: a signature is good for five minutes, so that whoever has caught one cannot use it later.",
-        do=_late,
+        words="Use a signature of two days ago",
+        watch="401: it is right, but too old. Sinch repeats a callback for a day at most; later it is somebody else.",
+        do=_forging("with a signature of two days ago", clock=lambda: time.time() - _TWO_DAYS_SECONDS),
     ),
 }
 CALLBACKS = {
@@ -200,13 +199,18 @@ SENDS = {
     ),
     "sinch-503": Mischief(
         words="Sinch answers 503",
-        watch="Answer: what is certain not to have been taken may be sent again; the agent is told how it ended.",
+        watch="Answer: the agent is told at once, and the gateway sends nothing twice by itself.",
         do=_sends(faults.status(503)),
     ),
     "sinch-slow": Mischief(
         words="Sinch takes two seconds",
         watch="Answer: it takes as long, and it goes.",
         do=_sends(faults.slow(2)),
+    ),
+    "sinch-hangs": Mischief(
+        words="Sinch takes it and says nothing",
+        watch="Answer: the gateway waits for a while, then says that its fate is unknown. A report tells it.",
+        do=_sends(replace(faults.HANG, takes=True)),
     ),
     "sinch-breaks": Mischief(
         words="Sinch takes it and breaks off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -47,6 +48,8 @@ def application(house: House, deeds: Deeds, teller: Teller) -> Flask:
     app.after_request(_protected)
     app.register_error_handler(HTTPException, _failed)
     app.template_filter("clock")(_clock)
+    app.template_filter("codes")(_codes)
+    app.template_test("search")(lambda text, words: words in text)
     views = _Views(house, deeds, teller)
     app.add_url_rule("/", view_func=views.page)
     app.add_url_rule("/live", view_func=views.live)
@@ -139,7 +142,7 @@ class _Views:
             "planted": plants.MEANINGS[house.field.name] if house.field.name != "fine" else "",
             "meanings": faults.MEANINGS,
             "notice": self._deeds.notice,
-            "operations": f"https://127.0.0.1:{house.state.ops_port}/",
+            "operations": f"https://localhost:{house.state.ops_port}/",
         }
 
 
@@ -183,3 +186,9 @@ def _clock(at: float, how: str = "milliseconds") -> Markup:
     moment = datetime.fromtimestamp(at).astimezone()
     shown = moment.strftime("%H:%M") if how == "minutes" else moment.strftime("%H:%M:%S.%f")[:-3]
     return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(timespec="milliseconds"), shown)
+
+
+def _codes(text: str) -> Markup:
+    """Words, with what stands between backticks as what one types."""
+    forms = itertools.cycle((Markup("{}"), Markup("<code>{}</code>")))
+    return Markup("").join(form.format(part) for form, part in zip(forms, text.split("`"), strict=False))

@@ -19,7 +19,8 @@ from sandbox.page import records
 from sandbox.page.records import Records
 
 Mark = Literal["fine", "note", "warning", "fault"]
-MOST = 12  # ways, the newest
+MOST = 12  # ways, those of which something was heard last
+_MOST_FORGED = 3  # a flood of them tells no more
 
 _CALLBACK = "Sinch → gateway"
 _STRANGER = "Stranger → gateway"
@@ -52,7 +53,6 @@ class Way:
     """All hops of one message; `about` is what the gateway is asked for its story."""
 
     key: str
-    at: float
     title: str
     hops: Sequence[Hop]
     about: str = ""
@@ -65,9 +65,9 @@ class Way:
 
 
 def newest(known: Records, customer: Customer) -> list[Way]:
-    """Those of this customer and of whoever pretends to be Sinch, the newest first."""
+    """Those of this customer and of whoever pretends to be Sinch; what moved last comes first."""
     found = [*_of_customer(known, customer), *_of_agent(known, customer), *_of_events(known, customer), *_forged(known)]
-    return sorted(found, key=attrgetter("at"), reverse=True)[:MOST]
+    return sorted(found, key=lambda one: one.hops[-1].at, reverse=True)[:MOST]
 
 
 def words(said: Mapping[str, Any]) -> str:
@@ -91,29 +91,30 @@ def _of_customer(known: Records, customer: Customer) -> Iterator[Way]:
     for message in known.messages:
         if message.direction == "TO_APP" and message.customer.contact_id == customer.contact_id:
             name = event(message)
-            hops = [Hop(at=message.at, way="Customer → Sinch", says="by WhatsApp"), *_posted(known, name)]
+            posted = [*_posted(known, name)] or [Hop(at=message.at, way="At Sinch", says="not posted", mark="warning")]
+            hops = [Hop(at=message.at, way="Customer → Sinch", says="by WhatsApp"), *posted]
             title = f"{customer.name.title()} writes: {words(message.said)}"
-            yield Way(key=message.message_id, at=message.at, title=title, hops=_sorted(hops), about=message.message_id)
+            yield Way(key=message.message_id, title=title, hops=_sorted(hops), about=message.message_id)
 
 
 def _of_events(known: Records, customer: Customer) -> Iterator[Way]:
     for name, posts in known.genuine.items():
-        content, at = posts[0].letter.callback.content, posts[0].answers[0].sent_at
+        content = posts[0].letter.callback.content
         if "event" in content and records.contact_id(content) == customer.contact_id:
             kind = posts[0].letter.callback.name.rpartition("/")[2]
             said = content["event"].get("contact_message_event", {}).get("reaction_event", {}).get("emoji", "")
             title = f"{customer.name.title()}: {kind} {said}".rstrip()
             number = str(content["event"]["id"])
-            yield Way(key=number, at=at, title=title, hops=_sorted([*_posted(known, name)]))
+            yield Way(key=number, title=title, hops=_sorted([*_posted(known, name)]))
 
 
 def _forged(known: Records) -> Iterator[Way]:
-    for number, post in enumerate(known.posts):
-        if post.pretending:
-            hops = [_answered(answer, way=_STRANGER) for answer in post.answers]
-            about = (post.letter.callback.content.get("message") or {}).get("id", "")
-            title = f"Somebody pretends to be Sinch, {post.pretending}"
-            yield Way(key=f"forged-{number}", at=hops[0].at, title=title, hops=hops, about=about)
+    pretended = [(number, post) for number, post in enumerate(known.posts) if post.pretending]
+    for number, post in pretended[-_MOST_FORGED:]:
+        hops = [_answered(answer, way=_STRANGER) for answer in post.answers]
+        about = (post.letter.callback.content.get("message") or {}).get("id", "")
+        title = f"Somebody pretends to be Sinch, {post.pretending}"
+        yield Way(key=f"forged-{number}", title=title, hops=hops, about=about)
 
 
 def _of_agent(known: Records, customer: Customer) -> Iterator[Way]:
@@ -125,7 +126,7 @@ def _of_agent(known: Records, customer: Customer) -> Iterator[Way]:
             about = made or (f"attachment {file}" if file else tried.contact_id)
             title = f"The agent answers: {described(tried, known.files)}"
             hops = _sorted([*_sent(tried, call), *_downloaded(known, file, tried, made), *_ended(known, made)])
-            yield Way(key=f"sent-{number}", at=tried.at, title=title, hops=hops, about=about)
+            yield Way(key=f"sent-{number}", title=title, hops=hops, about=about)
 
 
 def _sent(tried: Tried, call: Call | None) -> Iterator[Hop]:
@@ -135,18 +136,19 @@ def _sent(tried: Tried, call: Call | None) -> Iterator[Hop]:
         taken = "takes it" if call.made else "does not take it" if call.ended else "has it"
         yield Hop(at=call.at, way=_CALL, says=f"Sinch {taken}: {answered}", mark="fine" if call.made else "warning")
     if tried.told:
-        yield _told(tried.told, asked=call is not None)
+        yield _told(tried.told, call)
     else:
         yield Hop(at=tried.at, way=_BACK, says="no answer yet", mark="warning")
 
 
-def _told(told: Told, *, asked: bool) -> Hop:
+def _told(told: Told, call: Call | None) -> Hop:
     answer = told.answer
     status, took = answer.status or "no answer", f"after {_milliseconds(answer.seconds)}"
     says = f"{status} {took}" if told.accepted else f"{status} {took}: {told.reason or told.message}"
-    if not told.accepted and not asked:
+    if not told.accepted and call is None:
         says += "; Sinch is not asked"
-    return Hop(at=answer.sent_at + answer.seconds, way=_BACK, says=says, mark="fine" if told.accepted else "fault")
+    mark: Mark = "fine" if told.accepted else "warning" if call and call.made else "fault"
+    return Hop(at=answer.sent_at + answer.seconds, way=_BACK, says=says, mark=mark)
 
 
 def _downloaded(known: Records, file: int | None, tried: Tried, made: str) -> Iterator[Hop]:
@@ -200,7 +202,8 @@ def _posted(known: Records, name: str, *, prefix: str = "") -> Iterator[Hop]:
         at = max([taken, *(one.at for one in arrivals)])
         yield Hop(at=at, way="At the gateway", says=f"{prefix}it waits for Motion", mark="warning")
     elif posts and taken is None:
-        yield Hop(at=answers[-1].sent_at + 1e-6, way="At Sinch", says=f"{prefix}not taken", mark="fault")
+        last = answers[-1].sent_at + answers[-1].seconds
+        yield Hop(at=last, way="At Sinch", says=f"{prefix}not taken", mark="fault")
 
 
 def _answered(answer: Answer, *, way: str, prefix: str = "", again: bool = False) -> Hop:
