@@ -1,10 +1,15 @@
-"""Makes the WSGI application of one door: its routes, one error funnel, one line per request."""
+"""Makes the WSGI application of one door: its routes, one error funnel, one line per request.
+
+What Flask does for a request costs as much as all that is done for a callback. So a door's room may answer its busiest
+route by itself (`direct`): by the same funnel, with the same line, and everything else is Flask's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from gateway import doors, errors, metrics, telemetry
@@ -12,47 +17,70 @@ from gateway.doors import DOORS, Door
 from gateway.phrases import Line, Reason
 from gateway.services import Services
 from gateway.strangers import BROUGHT_ABOUT, Crowd
+from gateway.telemetry import LogEntry
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    Direct = Callable[[Request, LogEntry], Response]
 
 
 def create_app(services: Services, *, door: str) -> Flask:
     """Make the application of `door`, one of DOORS."""
-    row = DOORS[door]
+    row, journal = DOORS[door], _Journal(services, DOORS[door])
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # one spelling of each path; the others are not redirected, they are not there
     app.config["MAX_CONTENT_LENGTH"] = row.most_body_bytes(services.settings)
-    app.before_request(_start(services, row))
+    app.before_request(journal.begin)
     app.register_error_handler(Exception, doors.load(row.refuse))
     for made in filter(None, (row.blueprint, row.page)):
         app.register_blueprint(doors.load(made)(services))
-    app.after_request(_finish(services, row))
+    app.after_request(lambda response: journal.end(g.entry, response, of=request))
+    if row.direct:
+        _answer_directly(app, doors.load(row.direct)(services), journal)
     return app
+
+
+def _answer_directly(app: Flask, routes: Mapping[tuple[str, str], Direct], journal: _Journal) -> None:
+    """Have requests of these methods and paths answered before Flask sees them; it sees all others."""
+    most_bytes, others = app.config["MAX_CONTENT_LENGTH"], app.wsgi_app
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        view = routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if view is None:
+            return others(environ, start_response)
+        asked, entry = Request(environ), journal.entry()
+        asked.max_content_length = most_bytes
+        try:
+            response = view(asked, entry)
+        except Exception as error:  # noqa: BLE001 - the funnel, as Flask's is for its own
+            response = _refusal(error, entry)
+        return journal.end(entry, response, of=asked)(environ, start_response)
+
+    app.wsgi_app = serve  # type: ignore[method-assign] # Flask's own way to stand before it
 
 
 def refuse_malformed(app: Flask, *, door: str) -> Response:
     """Answer for the application of `door` a request that its server cannot read."""
     with app.app_context():
-        g.decision = {}
+        _open(LogEntry(began_at=0.0))
         response: Response = doors.load(DOORS[door].refuse)(BadRequest())
     response.headers.update(DOORS[door].headers)
     return response
 
 
-def _start(services: Services, door: Door) -> Callable[[], None]:
-    calls = door.calls
-
-    def start() -> None:
-        if calls:
-            telemetry.begin(request.headers.get("X-Request-Id", ""))
-        g.started_at = services.clock.now()
-        g.decision = {}
-
-    return start
+def _open(entry: LogEntry) -> None:
+    g.entry, g.decision = entry, entry.decision
 
 
 def refuse(error: Exception) -> Response:
     """Make an answer of any exception, here and nowhere else; the outbound door does so in its own room."""
+    return _refusal(error, g.entry)
+
+
+def _refusal(error: Exception, entry: LogEntry) -> Response:
     refusal = _as_ours(error)
-    g.decision[telemetry.REASON] = g.refused = refusal.reason
+    entry.decision[telemetry.REASON] = entry.refused = refusal.reason
     response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
     if refusal.status in (429, 503):
         response.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
@@ -78,55 +106,58 @@ def _ours(status: int) -> errors.GatewayError:
     return errors.NotFound(Reason.NO_ROUTE)
 
 
-def _turn_away(services: Services, door: Door) -> None:
-    """Count it, with whom it was about, where that is of a kind that is kept."""
-    told = g.decision
-    about = g.get("about") or told.get(telemetry.CONNECTOR) or told.get(telemetry.APP) or ""
-    reason = g.get("turned_away") or told.get(telemetry.REASON, "")
-    services.turned_away.note(door.name, reason, about=str(about), address=request.headers.get("X-Real-IP", ""))
+class _Journal:
+    """What is written of each request of a door, whoever answers it: a line, counts, and what was turned away."""
 
+    def __init__(self, services: Services, door: Door) -> None:
+        self._services, self._door = services, door
+        self._crowd = Crowd(services.clock)
 
-def _is_written(crowd: Crowd, door: Door) -> bool:
-    reason = g.decision.get(telemetry.REASON)
-    if reason not in BROUGHT_ABOUT or "turned_away" in g:  # which is for what was signed rightly
-        return True
-    return crowd.lets_write(door.name, reason, address=request.headers.get("X-Real-IP", ""))
+    def entry(self) -> LogEntry:
+        return LogEntry(began_at=self._services.clock.now())
 
+    def begin(self) -> None:
+        """Begin with what Flask answers."""
+        if self._door.calls:
+            telemetry.begin(request.headers.get("X-Request-Id", ""))
+        _open(self.entry())
 
-def _count(door: Door, status: int, seconds: float) -> None:
-    metrics.answered(door.name, status, seconds)
-    if reason := g.get("refused"):
-        connector = str(g.decision.get(telemetry.CONNECTOR, metrics.UNKNOWN))
-        metrics.refused(door.name, reason, connector=connector)
-
-
-def _decide(door: Door, status: int, seconds: float) -> None:
-    given = request.headers
-    telemetry.decision(
-        door.name,
-        **{
-            telemetry.STATUS: status,
-            telemetry.REQUEST_ID: given.get("X-Request-Id"),
-            telemetry.ADDRESS: given.get("X-Real-IP"),
-            telemetry.MILLISECONDS: round(seconds * 1000, 1),
-        },
-        **g.decision,
-    )
-
-
-def _finish(services: Services, door: Door) -> Callable[[Response], Response]:
-    crowd = Crowd(services.clock)
-
-    def finish(response: Response) -> Response:
+    def end(self, entry: LogEntry, response: Response, *, of: Request) -> Response:
+        door, status = self._door, response.status_code
         response.headers.update(door.headers)
-        if response.status_code == 401 and door.challenge:
+        if status == 401 and door.challenge:
             response.headers.setdefault("WWW-Authenticate", door.challenge)
-        seconds = services.clock.now() - g.started_at
-        _count(door, response.status_code, seconds)
-        if _is_written(crowd, door):
-            _decide(door, response.status_code, seconds)
-        if response.status_code >= 400:
-            _turn_away(services, door)
+        seconds = self._services.clock.now() - entry.began_at
+        self._count(entry, status, seconds)
+        address = of.headers.get("X-Real-IP", "")
+        if self._is_written(entry, address):
+            self._write(entry, status, seconds, of=of)
+        if status >= 400:
+            about = entry.about or entry.decision.get(telemetry.CONNECTOR) or entry.decision.get(telemetry.APP) or ""
+            reason = entry.turned_away or entry.decision.get(telemetry.REASON, "")
+            self._services.turned_away.note(door.name, reason, about=str(about), address=address)
         return response
 
-    return finish
+    def _count(self, entry: LogEntry, status: int, seconds: float) -> None:
+        metrics.answered(self._door.name, status, seconds)
+        if entry.refused:
+            connector = str(entry.decision.get(telemetry.CONNECTOR, metrics.UNKNOWN))
+            metrics.refused(self._door.name, entry.refused, connector=connector)
+
+    def _is_written(self, entry: LogEntry, address: str) -> bool:
+        reason = entry.decision.get(telemetry.REASON)
+        if reason not in BROUGHT_ABOUT or entry.turned_away:  # which is for what was signed rightly
+            return True
+        return self._crowd.lets_write(self._door.name, reason, address=address)
+
+    def _write(self, entry: LogEntry, status: int, seconds: float, *, of: Request) -> None:
+        telemetry.decision(
+            self._door.name,
+            **{
+                telemetry.STATUS: status,
+                telemetry.REQUEST_ID: of.headers.get("X-Request-Id"),
+                telemetry.ADDRESS: of.headers.get("X-Real-IP"),
+                telemetry.MILLISECONDS: round(seconds * 1000, 1),
+            },
+            **entry.decision,
+        )

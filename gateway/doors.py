@@ -56,6 +56,7 @@ class Door:
     connections: int  # at the same time in a worker: as many writers share a commit, or wait for a thread
     per_client: int  # requests of one address at once, /64 where it is IPv6: a small part of what can wait
     threads: int = 1  # of a worker that has them
+    direct: str = ""  # makes the routes that are answered before Flask is asked, given the services
     page: str = ""  # makes its routes for people, beside those for programs
     refuse: str = "gateway.app:refuse"  # makes of any exception the error whose body and headers are the answer
     most_body: int | str = "ingress.max_body"  # bytes of a request, or the setting that says so
@@ -112,6 +113,7 @@ _ROWS = (
     Door(
         name="ingress",
         blueprint="gateway.ingress.routes:blueprint",
+        direct="gateway.ingress.routes:direct",
         audience="everybody",
         worker=_GREENLETS,
         connections=64,

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -116,6 +117,17 @@ def traceparent() -> str:
     if not _parent.get() and _REQUEST.fullmatch(_request.get()):
         _parent.set(f"00-{_request.get()}-{uuid.uuid4().hex[:16]}-01")
     return _parent.get()
+
+
+@dataclass(slots=True, kw_only=True)
+class LogEntry:
+    """A request, as it will stand in the log and in the counts once it is answered; what is not said is not known."""
+
+    began_at: float  # epoch seconds
+    decision: dict[str, Any] = field(default_factory=dict)  # fields of its one line
+    refused: str = ""  # why, as it is counted
+    turned_away: str = ""  # why, as it is kept, where that is another reason
+    about: str = ""  # whom, as it is kept, where the line says it not or otherwise
 
 
 def decision(what: str, **fields: object) -> None:

@@ -11,6 +11,7 @@ import pytest
 from werkzeug import exceptions
 
 from gateway import app, doors, errors
+from gateway.config import addresses
 from gateway.doors import DOORS
 from gateway.errors import GatewayError
 from gateway.outbound.refusals import Refused
@@ -224,6 +225,17 @@ def test_a_line_tells_how_long_it_took_and_who_asked(spool: Database, log: Log) 
         "address": "2001:db8::1",
         "ms": 0.0,
     }
+
+
+@pytest.mark.parametrize(("connector", "status"), [(7, 200), (8, 503)], ids=["ours", "nobody's"])
+def test_callbacks_of_our_accounts_are_answered_before_flask_is_asked(
+    spool: Database, connector: int, status: int
+) -> None:
+    made = app.create_app(services(spool), door="ingress")
+    made.before_request(lambda: 1 / 0)
+    answer = made.test_client().post(addresses.receive_path(connector), data=message(), headers=signed(message()))
+    assert answer.status_code == status
+    assert DOORS["ingress"].headers.items() <= dict(answer.headers).items()
 
 
 @pytest.mark.parametrize("name", DOORS)

@@ -32,6 +32,7 @@ def test_reading_the_table_loads_no_other_module_of_ours_and_none_of_others() ->
 def test_what_a_row_names_is_there(name: str) -> None:
     door = DOORS[name]
     assert (door.name, list(inspect.signature(doors.load(door.blueprint)).parameters)) == (name, ["services"])
+    assert not door.direct or list(inspect.signature(doors.load(door.direct)).parameters) == ["services"]
     assert not door.page or list(inspect.signature(doors.load(door.page)).parameters) == ["services"]
     assert list(inspect.signature(doors.load(door.refuse)).parameters) == ["error"]
     assert inspect.isclass(doors.load(door.worker))

@@ -28,6 +28,11 @@ REMEMBERED_SECONDS = {
 _REFUSALS: dict[int, type[GatewayError]] = {error.status: error for error in (NotFound, TooLarge, Unavailable)}
 
 
+def revocation(now: float) -> int:
+    """Tell the second before which every link was made that there is: what `revoked_before` is to be."""
+    return int(now) + 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why the last try to acquire it failed. `digest`: of the bytes that were wanted; None: of any.

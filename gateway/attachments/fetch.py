@@ -107,7 +107,7 @@ class Shelf:
     def revoke(self, attachment_id: str, deed: audit.Deed) -> int:
         """Let no link of it open anything that was made until now; returns the new `revoked_before`."""
         require_id(attachment_id)
-        before = int(self._clock.now()) + 1
+        before = decision.revocation(self._clock.now())
         self._register.revoked(attachment_id, deed, before=before)
         return before
 

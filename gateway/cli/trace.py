@@ -91,7 +91,7 @@ def _nothing(nothing: telling.NothingFound) -> Iterator[str]:
         for name, says in nothing.kinds.items():
             yield from _wrapped(says, head=f" {name:<14}")
     yield ""
-    yield from _wrapped(nothing.turned_away)
+    yield from _wrapped(nothing.lately)
     for at, says in nothing.among:
         yield from _wrapped(says, head=f" {written(at)}  ")
 

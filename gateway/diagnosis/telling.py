@@ -15,8 +15,7 @@ from gateway.clock import DAY_SECONDS, written
 from gateway.config import Settings
 from gateway.diagnosis import asked, conclusion, experience, fate, reasons, story, trace
 from gateway.diagnosis.material import GO_ON, Material
-from gateway.store.engines import Database
-from gateway.store.turned_away import Turned
+from gateway.store import engines, turned_away
 
 MOST_CONTACTS = 3  # that are named at the head of a story
 
@@ -98,7 +97,7 @@ class NothingFound:
     question: asked.Question
     since: float | None
     searched: trace.Searched
-    refused: Sequence[Turned]
+    refused: Sequence[turned_away.Turned]
     refused_since: float
     before: Sequence[Material]
 
@@ -137,7 +136,7 @@ class NothingFound:
         return {} if self.question.is_understood else asked.KINDS
 
     @property
-    def turned_away(self) -> str:
+    def lately(self) -> str:
         """Say whether anybody was turned away lately, or what to look at next where nobody was."""
         when = f"since {written(self.refused_since)}" if self.since == self.refused_since else "in the last day"
         if self.refused:
@@ -158,7 +157,13 @@ class NothingFound:
 
 
 def ask(
-    question: asked.Question, settings: Settings, spool: Database, *, now: float, most: int, since: float | None = None
+    question: asked.Question,
+    settings: Settings,
+    spool: engines.Database,
+    *,
+    now: float,
+    most: int,
+    since: float | None = None,
 ) -> tuple[list[Material], NothingFound | None]:
     """Gather the stories that fit a question; where there is none, what is told instead. Raises SpoolUnavailable."""
     lately, ever = (trace.Tracer(settings, spool, now=now, since=of, most=most) for of in (since or 0.0, 0.0))

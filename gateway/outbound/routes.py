@@ -65,8 +65,8 @@ def blueprint(services: Services) -> Blueprint:
 def refuse(error: Exception) -> Response:
     """Tell any exception as a refusal, in the form of Sinch's own errors."""
     refused = _refused(error)
-    g.about = _project()
-    g.decision[telemetry.REASON] = g.refused = refused.code
+    g.entry.about = _project()
+    g.decision[telemetry.REASON] = g.entry.refused = refused.code
     g.decision[telemetry.WHY] = refused.says
     return Response(refused.body, refused.status, headers=refused.headers)
 
@@ -116,7 +116,7 @@ def _incoming(services: Services) -> IncomingCall:
         headers=headers,
         body=request.get_data(cache=False),
         request_id=request.headers.get("X-Request-Id", ""),
-        began_at=g.started_at,
+        began_at=g.entry.began_at,
         is_gone=functools.partial(_has_ended, request.environ.get("gunicorn.socket")),
     )
 
@@ -152,7 +152,7 @@ def _sinchs_token(services: Services, links: Links) -> Response:
     files.require_clear(links, body)
     answer = forward.ask_for_token(services, headers, body=body)
     if answer.status == KEY_REFUSED:
-        g.turned_away = Reason.MOTIONS_KEY
+        g.entry.turned_away = Reason.MOTIONS_KEY
     return _handed_on(answer)
 
 

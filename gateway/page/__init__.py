@@ -28,7 +28,6 @@ from gateway.store import audit
 
 Answer = ResponseReturnValue  # what a view hands back
 COOKIE = "__Host-motion-gateway"  # RFC 6265bis: by TLS alone, of this host alone, for all of its paths
-FIELD = "form"  # that holds the token of a form
 AS = "page"  # as which a deed is done, where the commands name an account of the machine
 OPERATOR, SUPPORT = "operator", "support"
 

@@ -21,9 +21,10 @@ from jinja2 import StrictUndefined
 
 from gateway import app, clock, printable
 from gateway.config import Settings, addresses, secrets
+from gateway.diagnosis import reasons
 from gateway.diagnosis import routes as office
-from gateway.errors import Forbidden, NotFound, Unauthorized
-from gateway.page import COOKIE, FIELD, Right, View, Visitor, form_token, overview, sessions, sign_in
+from gateway.errors import CommandError, Forbidden, NotFound, Unauthorized
+from gateway.page import COOKIE, Right, View, Visitor, form_token, lists, overview, sessions, sign_in, things, words
 from gateway.phrases import REMEDIES, Reason
 from gateway.services import Services
 
@@ -50,7 +51,7 @@ _DRAWN = (
     View(path="/icon.svg", answer=icon, right=Right.NONE),
 )
 # The rows of each module, in the order of the navigation.
-TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, sign_in.VIEWS, _DRAWN)
+TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, lists.VIEWS, things.VIEWS, sign_in.VIEWS, _DRAWN)
 
 # What the form says of why it is shown.
 SIGN_IN: dict[str, str] = {
@@ -124,6 +125,7 @@ def blueprint(services: Services) -> Blueprint:
             response.set_cookie(COOKIE, given, 0 if not given else None, secure=True, httponly=True, samesite="Lax")
         return response
 
+    page.register_error_handler(CommandError, _decline)
     page.record(lambda state: _equip(state.app, services, views))
     return page
 
@@ -145,7 +147,7 @@ def _require_own_form() -> None:
     if said.get("Origin", ours).lower() != ours:
         raise Forbidden(Reason.CROSS_SITE)
     try:
-        secrets.require_equal(request.form.get(FIELD, ""), expected=form_token(), reason=Reason.FORM_OLD)
+        secrets.require_equal(request.form.get("form", ""), expected=form_token(), reason=Reason.FORM_OLD)
     except Unauthorized as error:
         raise Forbidden(Reason.FORM_OLD) from error
 
@@ -179,18 +181,21 @@ def _equip(application: App, services: Services, views: dict[str, View]) -> None
 
     application.jinja_env.undefined = StrictUndefined
     application.jinja_env.trim_blocks = application.jinja_env.lstrip_blocks = True
-    application.jinja_env.globals.update(Right=Right, FIELD=FIELD, form_token=form_token)
+    application.jinja_env.globals.update(Right=Right, form_token=form_token, whom=printable.whom)
     application.jinja_env.filters.update(written=clock.written, ago=printable.ago, plain=printable.text)
+    application.jinja_env.filters.update(
+        prose=words.prose, theirs=words.theirs, meant=reasons.facts, unknown=reasons.of_unknown
+    )
 
 
 def refuse(error: Exception) -> Response:
     """Make an answer of any exception: a page where a browser asks for one, else what programs are told."""
     answer = app.refuse(error)
     if has_request_context():
-        if g.refused in SIGN_IN:
+        if g.entry.refused in SIGN_IN:
             answer.headers["WWW-Authenticate"] = 'Form realm="Motion Gateway"'  # or a browser would ask by itself
         if _is_for_people():
-            answer.set_data(_page(g.refused, answer.status_code))
+            answer.set_data(_page(g.entry.refused, answer.status_code))
             answer.mimetype = "text/html"
     return answer
 
@@ -204,6 +209,13 @@ def _page(reason: Reason, status: int) -> str:
     if remedy := REMEDIES.get(reason):
         words = f"{reason}: {remedy}."
     return render_template("refused.html", title=title, words=words, status=status)
+
+
+def _decline(error: CommandError) -> tuple[str, int]:
+    """Say why it was not done, as the command would; or that there is no such thing."""
+    status, title = (409, "Not done") if g.view.posted else (404, "There is nothing here")
+    says = f"{error.reason[:1].upper()}{error.reason[1:]}."
+    return render_template("refused.html", title=title, words=says, status=status), status
 
 
 def _is_for_people() -> bool:
