@@ -114,7 +114,6 @@ def turned(services: Services) -> str:
         account=account,
         remedy=experience.remedy,
         meaning=reasons.of_turned_away,
-        who=reasons.who,
     )
 
 

@@ -57,7 +57,7 @@ def prose(given: object) -> Markup:
 def theirs(given: object) -> Markup:
     """Draw what somebody else wrote or chose: as text, in the direction of its own letters."""
     text = escape(printable.text(str(given))).replace("_", Markup("_<wbr>"))
-    return Markup('<bdi class="theirs">{}</bdi>').format(text)
+    return Markup('<bdi class="theirs">{}</bdi>').format(text) if text else text
 
 
 def body(given: bytes) -> tuple[str, bool]:

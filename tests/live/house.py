@@ -317,10 +317,9 @@ def _furnish(folder: Path, motion: Motion, archive: Archive, ports: tuple[int, i
         "motion": {"url": motion.url, "username": MOTION_USER, "password": MOTION_PASSWORD},
         "account": [ACCOUNT],
     }
-    merged = {
-        name: own.get(name, {}) | tables.get(name, {}) if name != "account" else tables.get(name, own[name])  # type: ignore[operator]
-        for name in {**own, **tables}
-    }
+    rows = {name: table for name, table in tables.items() if isinstance(table, list)}  # instead of our own
+    merged = {name: own.get(name, {}) | table for name, table in tables.items() if isinstance(table, dict)}
+    merged = own | merged | rows
     return House(folder, folder / "gateway.toml", merged, motion, archive, public_port, ops_port)
 
 
