@@ -81,12 +81,10 @@ class Chart:
 def rates(of: figures.Day, identifier: str, title: str, series: Sequence[Series]) -> Chart:
     """Draw how many a minute; the table says how many in each hour."""
     counts = [of.counted(one.counts) for one in series]
-    minutes = [
-        [(value / one.minutes, at) for one, (value, at) in zip(of.seen, values, strict=True)] for values in counts
-    ]
-    peaks = [max(values, default=(0.0, 0.0)) for values in minutes]
+    a_minute = [[value / long for value, long in zip(values, of.minutes, strict=True)] for values in counts]
+    peaks = [max(zip(values, of.at, strict=True), default=(0.0, 0.0)) for values in a_minute]
     top = figures.end(max(peaks)[0])
-    totals = [figures.number(sum(value for value, _ in values)) for values in counts]
+    totals = [figures.number(sum(values)) for values in counts]
     told = [
         f"{total} {one.name}, at most {figures.number(most)} a minute, at {of.local(at):%H:%M}"
         if most
@@ -95,42 +93,33 @@ def rates(of: figures.Day, identifier: str, title: str, series: Sequence[Series]
     ]
     shapes = [
         Shape(one.style, one.name, total, _stairs(of, values, top))
-        for one, total, values in zip(series, totals, minutes, strict=True)
+        for one, total, values in zip(series, totals, a_minute, strict=True)
     ]
-    columns = [of.by_hour(values, sum) for values in counts]
-    return _chart(
-        of, identifier, title, told, shapes, (top, figures.number), _table(of, series, columns, figures.number)
-    )
+    table = _table(of, series, [of.by_hour(values, sum) for values in counts], figures.number)
+    return _chart(of, identifier, title, told, shapes, (top, figures.number), table)
 
 
 def bars(of: figures.Day, identifier: str, title: str, series: Sequence[Series]) -> Chart:
     """Draw how many in each hour, one series upon the other."""
     columns = [of.by_hour(of.counted(one.counts), sum) for one in series]
-    sums = [sum(column[hour] for column in columns) for hour in columns[0]]
-    top = figures.end(max(sums, default=0.0))
+    top = figures.end(max((sum(column[hour] for column in columns) for hour in columns[0]), default=0.0))
     totals = [figures.number(sum(column.values())) for column in columns]
     shapes = [
         Shape(one.style, one.name, total, "".join(_blocks(of, columns[: place + 1], top)))
         for place, (one, total) in enumerate(zip(series, totals, strict=True))
     ]
     told = [f"{total} {one.name}" for one, total in zip(series, totals, strict=True) if total != "0"] or ["none"]
-    return _chart(
-        of, identifier, title, told, shapes, (top, figures.number), _table(of, series, columns, figures.number)
-    )
+    table = _table(of, series, columns, figures.number)
+    return _chart(of, identifier, title, told, shapes, (top, figures.number), table)
 
 
 def ages(of: figures.Day, identifier: str, title: str, series: Series) -> Chart:
     """Draw how long the oldest event had waited; of what is drawn together, the longest."""
-    values = [(one.oldest_seconds, one.at) for one in of.seen]
-    longest, at = max(values, default=(0.0, 0.0))
+    longest, at = max(zip(of.oldest_seconds, of.at, strict=True), default=(0.0, 0.0))
+    told = f"at most {figures.duration(longest)}, at {of.local(at):%H:%M}" if longest >= 1 else "nothing has waited"
     top = figures.end_seconds(longest)
-    told = (
-        f"at most {figures.duration(longest)}, at {of.local(at):%H:%M}"
-        if longest >= 1
-        else "nothing has waited for long"
-    )
-    shape = Shape(series.style, series.name, figures.duration(longest), _stairs(of, values, top))
-    table = _table(of, [series], [of.by_hour(values, max)], figures.duration)
+    shape = Shape(series.style, series.name, figures.duration(longest), _stairs(of, of.oldest_seconds, top))
+    table = _table(of, [series], [of.by_hour(of.oldest_seconds, max)], figures.duration)
     return _chart(of, identifier, title, [told], [shape], (top, figures.duration), table)
 
 
@@ -143,10 +132,10 @@ def _marks(of: figures.Day) -> Iterator[Mark]:
             yield Mark(of.part(hour) * 100, text, day=not local.hour)
 
 
-def _runs(of: figures.Day, values: Iterable[figures.Value]) -> Iterator[list[tuple[float, int]]]:
+def _runs(of: figures.Day, values: Iterable[float]) -> Iterator[list[tuple[float, int]]]:
     """Give the highest of what is drawn together, with its place; a list for each time without a gap."""
     highest: dict[int, float] = {}
-    for value, at in values:
+    for value, at in zip(values, of.at, strict=True):
         place = math.ceil((at - of.since) / DAY_SECONDS * STEPS) - 1
         highest[place] = max(value, highest.get(place, 0.0))
     ordered = enumerate(sorted(highest.items()))
@@ -154,7 +143,7 @@ def _runs(of: figures.Day, values: Iterable[figures.Value]) -> Iterator[list[tup
         yield [(value, place) for _, (place, value) in run]
 
 
-def _stairs(of: figures.Day, values: Iterable[figures.Value], top: float) -> str:
+def _stairs(of: figures.Day, values: Iterable[float], top: float) -> str:
     """Draw a step for each, from the ground and back to it wherever there is a gap."""
     wide, drawn = WIDTH / STEPS, ""
     for run in _runs(of, values):
@@ -178,7 +167,7 @@ def _blocks(of: figures.Day, columns: Sequence[Mapping[int, float]], top: float)
 def _gaps(of: figures.Day) -> str:
     """Draw what nobody saw."""
     wide, last, drawn = WIDTH / STEPS, 0, ""
-    seen = [(run[0][1], run[-1][1] + 1) for run in _runs(of, ((0.0, one.at) for one in of.seen))]
+    seen = [(run[0][1], run[-1][1] + 1) for run in _runs(of, of.oldest_seconds)]
     for begin, after in [*seen, (STEPS, STEPS)]:
         if begin > last:
             drawn += f"M{_short(last * wide)} 0H{_short(begin * wide)}V{_short(HEIGHT)}H{_short(last * wide)}z"
@@ -211,5 +200,5 @@ def _chart(
     top, write = axis
     up = tuple(Mark(100 - part * 100, write(top * part)) for part in (0.0, 0.5, 1.0))
     said = "; ".join(told)
-    sentence = f"{said[:1].upper()}{said[1:]}." if of.seen else NOTHING
+    sentence = f"{said[:1].upper()}{said[1:]}." if of.at else NOTHING
     return Chart(identifier, title, sentence, tuple(shapes), _gaps(of), tuple(_marks(of)), up, table)

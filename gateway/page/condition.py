@@ -23,7 +23,7 @@ from gateway.errors import SpoolUnavailable
 from gateway.phrases import Finding, remedy_of_check
 from gateway.services import Services
 
-FEW, LATEST = 1_000, 20_000  # events among which an account's last one is looked for, at first and at most
+FEW, LATEST = 1_000, 10_000  # events among which an account's last one is looked for, at first and at most
 MOST_COUNTED = 20_000  # of an account's that wait
 SINCH = "sinch"  # doctor's check of apps and webhooks
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -22,8 +22,6 @@ SEEN_SECONDS = 150.0  # at most between two samples that belong together
 # Where an axis may end: its middle is a number that people read easily, too. Of numbers, times a power of ten.
 ENDS = (1.0, 2.0, 4.0, 10.0)
 ENDS_SECONDS = (10.0, 60.0, 120.0, 600.0, 1200.0, 3600.0, 7200.0, 21_600.0, 43_200.0, DAY_SECONDS)
-
-Value = tuple[float, float]  # and when
 
 
 class Counted(Protocol):
@@ -38,22 +36,18 @@ class Counted(Protocol):
 
 
 @dataclass(frozen=True)
-class Interval:
-    """What was added between two samples that belong together; `at` is the time of the later one."""
-
-    at: float
-    minutes: float
-    oldest_seconds: float
-    added: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Day:
-    """The 24 hours until a moment, in a zone or in that of this machine, and what was seen of them."""
+    """The 24 hours until a moment, in a zone or in that of this machine, and what was seen of them.
+
+    Each list has a value for each interval between two samples that belong together; `at` is when it ended.
+    """
 
     until: float
     zone: datetime.tzinfo | None
-    seen: Sequence[Interval]
+    at: list[float]
+    minutes: list[float]
+    oldest_seconds: list[float]
+    added: Mapping[str, list[float]]  # by the name of the count
 
     @property
     def since(self) -> float:
@@ -66,9 +60,10 @@ class Day:
         first = self.since - (self.since + offset.total_seconds()) % HOUR_SECONDS
         return [first + number * HOUR_SECONDS for number in range(math.ceil((self.until - first) / HOUR_SECONDS))]
 
-    def hour(self, moment: float) -> int:
-        """Say which of `hours` it belongs to: the one that it ends, where it ends one."""
-        return math.ceil((moment - self.hours[0]) / HOUR_SECONDS) - 1
+    @cached_property
+    def hour(self) -> list[int]:
+        """Say of each interval to which of `hours` it belongs: to the one that it ends, where it ends one."""
+        return [math.ceil((moment - self.hours[0]) / HOUR_SECONDS) - 1 for moment in self.at]
 
     def local(self, moment: float) -> datetime.datetime:
         """Give a moment as the clock on the wall has it."""
@@ -78,27 +73,35 @@ class Day:
         """Say how much of the day is over by then: from 0 to 1."""
         return min(1.0, max(0.0, (moment - self.since) / DAY_SECONDS))
 
-    def counted(self, counts: str) -> list[Value]:
-        """Add up what was added to the counts whose names begin so, from sample to sample."""
-        names = {name for one in self.seen for name in one.added if name.startswith(counts)}
-        return [(sum(one.added.get(name, 0.0) for name in names), one.at) for one in self.seen]
+    def counted(self, counts: str) -> list[float]:
+        """Add up what was added to the counts whose names begin so."""
+        columns = [values for name, values in self.added.items() if name.startswith(counts)]
+        return [sum(those) for those in zip(*columns, strict=True)] if columns else [0.0] * len(self.at)
 
-    def by_hour(self, values: Iterable[Value], of: Callable[[list[float]], float]) -> dict[int, float]:
+    def by_hour(self, values: Iterable[float], of: Callable[[list[float]], float]) -> dict[int, float]:
         """Make one of the values of each hour of which something was seen."""
         found: dict[int, list[float]] = {}
-        for value, at in values:
-            found.setdefault(self.hour(at), []).append(value)
+        for value, hour in zip(values, self.hour, strict=True):
+            found.setdefault(hour, []).append(value)
         return {hour: of(those) for hour, those in sorted(found.items())}
 
 
 def day(samples: Iterable[Counted], *, until: float, zone: datetime.tzinfo | None = None) -> Day:
     """Work out what was added from each sample to the next; `samples` in the order in which they were taken."""
-    seen = [
-        Interval(later.at, (later.at - before.at) / 60, later.oldest_seconds or 0.0, _added(before, later))
+    pairs = [
+        (before, later)
         for before, later in pairwise(samples)
         if 0 < later.at - before.at <= SEEN_SECONDS and until - DAY_SECONDS < later.at <= until
     ]
-    return Day(until, zone, seen)
+    names = {name for _, later in pairs for name in later.counts}
+    return Day(
+        until,
+        zone,
+        at=[later.at for _, later in pairs],
+        minutes=[(later.at - before.at) / 60 for before, later in pairs],
+        oldest_seconds=[later.oldest_seconds or 0.0 for _, later in pairs],
+        added={name: [_gained(before.counts, later.counts, name) for before, later in pairs] for name in sorted(names)},
+    )
 
 
 def number(value: float) -> str:
@@ -123,11 +126,9 @@ def end_seconds(value: float) -> float:
     return next((most for most in ENDS_SECONDS if most >= value), end(value / DAY_SECONDS) * DAY_SECONDS)
 
 
-def _added(before: Counted, later: Counted) -> dict[str, float]:
+def _gained(before: Mapping[str, float], later: Mapping[str, float], name: str) -> float:
     """Tell what was counted between two samples: what is less than half of what it was has begun anew."""
-    added = {}
-    for name, value in later.counts.items():
-        known = before.counts.get(name, 0.0)
-        if gained := value - known if value >= known else value if value < known / 2 else 0.0:
-            added[name] = gained
-    return added
+    known, value = before.get(name, 0.0), later.get(name, 0.0)
+    if value >= known:
+        return value - known
+    return value if value < known / 2 else 0.0

@@ -52,7 +52,7 @@ def look(services: Services) -> ResponseReturnValue:
     return render_template(
         "overview.html",
         found=found,
-        charts=_charts(of) if of.seen else [],
+        charts=_charts(of) if of.at else [],
         of_parts=_of_parts(of),
         nothing_yet=charts.NOTHING,
         may_look=bool(services.settings.file),
