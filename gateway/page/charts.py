@@ -118,7 +118,7 @@ def ages(of: figures.Day, identifier: str, title: str, series: Series) -> Chart:
     longest, at = max(zip(of.oldest_seconds, of.at, strict=True), default=(0.0, 0.0))
     told = f"at most {figures.duration(longest)}, at {of.local(at):%H:%M}" if longest >= 1 else "nothing has waited"
     top = figures.end_seconds(longest)
-    shape = Shape(series.style, series.name, figures.duration(longest), _stairs(of, of.oldest_seconds, top))
+    shape = Shape(series.style, series.name, "", _stairs(of, of.oldest_seconds, top))
     table = _table(of, [series], [of.by_hour(of.oldest_seconds, max)], figures.duration)
     return _chart(of, identifier, title, [told], [shape], (top, figures.duration), table)
 
