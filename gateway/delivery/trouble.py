@@ -9,7 +9,6 @@ from typing import Protocol
 from gateway import metrics, telemetry
 from gateway.clock import Clock
 from gateway.delivery import claims
-from gateway.delivery.claims import Claim
 from gateway.delivery.health import Change, Scope
 from gateway.delivery.schedule import Try
 from gateway.phrases import Finding, Line
@@ -104,7 +103,7 @@ class TroubleBook:
         self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
 
 
-def tell(taken: Claim, attempt: Try, *, verdict: str, milliseconds: float) -> None:
+def tell(taken: claims.Claim, attempt: Try, *, verdict: str, milliseconds: float) -> None:
     """Count a try, and log it."""
     connector = str(taken.connector_id)
     metrics.count(metrics.DELIVERIES, connector, verdict)

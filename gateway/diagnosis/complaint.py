@@ -16,7 +16,6 @@ from gateway import paths, printable, rules
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
 from gateway.phrases import REMEDIES
-from gateway.rules import StrictTable
 from gateway.store.engines import Database
 
 if TYPE_CHECKING:  # the operations page words complaints, and looks at no certificate
@@ -53,7 +52,7 @@ class Complaint:
     about: str = ""
 
 
-class Words(StrictTable):
+class Words(rules.StrictTable):
     """One row: what is said of a complaint, with names in braces for the facts of a case."""
 
     id: str
@@ -63,7 +62,7 @@ class Words(StrictTable):
     behind: tuple[str, ...] = ()
 
 
-class _Rows(StrictTable):
+class _Rows(rules.StrictTable):
     complaint: tuple[Words, ...]
 
 

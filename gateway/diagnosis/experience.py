@@ -19,7 +19,6 @@ from gateway.errors import SpoolUnavailable
 from gateway.ingress import timekeeper
 from gateway.phrases import Finding, Reason
 from gateway.store import anchor, turned_away
-from gateway.store.turned_away import Turned
 
 LATEST = 2_000  # events that are looked at
 BROKEN_SECONDS = 10.0  # a connection that broke is tried again within seconds
@@ -157,7 +156,7 @@ def origins(context: Context) -> Iterator[Complaint]:
 def turned(context: Context) -> Iterator[Complaint]:
     """Tell what was turned away and was none of a stranger's: nothing has come the right way since."""
     configured = {str(account.connector_id) for account in context.settings.accounts}
-    groups: dict[tuple[str, str, str], list[Turned]] = {}
+    groups: dict[tuple[str, str, str], list[turned_away.Turned]] = {}
     for row in turned_away.listed(context.spool, since=context.now - DAY_SECONDS):
         about = row.about if row.about in configured else ""
         groups.setdefault((row.door, row.reason, about), []).append(row)
@@ -177,7 +176,7 @@ def _is_over(context: Context, until: str, last_at: float, newest: float) -> boo
     return newest > last_at if until == "callback" else last_at < context.now - HOUR_SECONDS
 
 
-def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
+def _turned(found: Sequence[turned_away.Turned], about: str, level: Level) -> Complaint:
     last, count = found[0], sum(row.count for row in found)
     named = list(dict.fromkeys(row.about for row in found if row.about))
     whom = ", ".join(named[:MOST_NAMED]) + (" and others" if len(named) > MOST_NAMED else "")
@@ -194,7 +193,7 @@ def _turned(found: Sequence[Turned], about: str, level: Level) -> Complaint:
     )
 
 
-def remedy(row: Turned) -> str:
+def remedy(row: turned_away.Turned) -> str:
     """Say what to do; "" for a kind of another release."""
     meaning = reasons.of_turned_away(*row.kind)
     return meaning.remedy if meaning else ""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gateway.inspection import compound, filetypes, office, zip_directory
 from gateway.inspection.content import Content, of_bytes
-from gateway.inspection.filetypes import FileType
 from gateway.inspection.office import ZIP
 from gateway.inspection.structure import Structure, Trait
 from gateway.inspection.zip_directory import Directory, Member
@@ -61,11 +60,11 @@ def _program(archive: Directory) -> Structure | None:
     return next((Structure(mime=mime) for mime, needed in PACKAGES.items() if archive.named(needed)), None)
 
 
-def _named(archive: Directory) -> list[FileType]:
+def _named(archive: Directory) -> list[filetypes.FileType]:
     return [called for member in archive.members if (called := filetypes.called(member.name))]
 
 
-def _traits(content: Content, archive: Directory, named: Sequence[FileType]) -> frozenset[Trait]:
+def _traits(content: Content, archive: Directory, named: Sequence[filetypes.FileType]) -> frozenset[Trait]:
     """Tell what is dangerous about it; `named`: what its members would be, by their names."""
     members = archive.members
     inner = [*_archives_within(content, archive)]

@@ -14,13 +14,12 @@ from typing import Protocol
 
 from gateway.config import Settings, fields
 from gateway.inspection import filetypes, rulebook
-from gateway.inspection.filetypes import Category
 from gateway.inspection.rulebook import VerdictKind, VerdictRule
 from gateway.inspection.structure import Trait
 
 SMALLER = "Make the file smaller or send it in parts, or use another channel such as email."
 _MEDIA = ("image/", "video/", "audio/")
-_NOUNS: dict[Category, str] = {
+_NOUNS: dict[filetypes.Category, str] = {
     "image": "a picture",
     "video": "a video",
     "audio": "a sound",
@@ -60,7 +59,7 @@ class Verdict:
     mime: str
     extension: str  # with its dot
     kept: frozenset[str]  # endings that a name keeps instead of it
-    category: Category
+    category: filetypes.Category
     code: str | None
     reason: str  # why: a sentence
     remedy: str  # what an agent can do: sentences; "" where nothing needs to be done

@@ -21,7 +21,6 @@ from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
 from gateway.outbound import document, message
-from gateway.outbound.document import Edit, Node
 from gateway.outbound.links import Links, Mention
 from gateway.outbound.message import Media, NewLink, Send
 from gateway.outbound.message_fields import WHATSAPP
@@ -84,7 +83,7 @@ class Files:
         require_clear(self.links, changed.encode("utf-8"))
         return changed.encode("utf-8")
 
-    def _mention(self, node: Node, mention: Mention, before: float) -> Edit:
+    def _mention(self, node: document.Node, mention: Mention, before: float) -> document.Edit:
         media = Media(field=node.path, url="", channel="", ours_only=True)
         link = self._linked_as(mention.claim, media, on_whatsapp=False)
         self._require_time(media, before)

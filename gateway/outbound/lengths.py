@@ -17,7 +17,6 @@ from gateway import rules
 from gateway.outbound import message_fields
 from gateway.outbound.document import Node
 from gateway.outbound.message_fields import Holds, MessageField
-from gateway.rules import StrictTable
 
 FILE = "lengths.toml"
 LONG = 1024  # characters from which on a text can go out in parts
@@ -30,7 +29,7 @@ _PREFIXES = {
 }
 
 
-class Length(StrictTable):
+class Length(rules.StrictTable):
     """One row: a place, and how much it holds."""
 
     words: Literal["sinch", "meta", "specific"]
@@ -48,7 +47,7 @@ class Length(StrictTable):
         return "MESSAGE_SPLIT_REQUIRED" if self.most >= LONG else "TEXT_TOO_LONG"
 
 
-class Lengths(StrictTable):
+class Lengths(rules.StrictTable):
     """The file."""
 
     length: tuple[Length, ...]

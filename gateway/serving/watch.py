@@ -14,7 +14,6 @@ from gateway.certs import inventory, subject
 from gateway.clock import UNIT_SECONDS, Clock, pause
 from gateway.config import Settings
 from gateway.delivery import trouble
-from gateway.delivery.trouble import REMEDIES, MotionTrouble
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Finding, Line
 from gateway.store.engines import Database
@@ -89,14 +88,16 @@ class CertificateWatch:
         for key, reason in found.items():
             before = known.get(key)
             if before is None or before.reason != reason:
-                trouble.keep(self._spool, MotionTrouble(*key, reason, before.since if before else now))
+                trouble.keep(self._spool, trouble.MotionTrouble(*key, reason, before.since if before else now))
 
     def _tell(self, found: dict[tuple[str, str], str], now: float) -> None:
         """Let the log know, once a day."""
         for (finding, setting), reason in found.items():
             if abs(now - self._told.get((finding, setting), 0.0)) >= UNIT_SECONDS["d"]:
                 self._told[finding, setting] = now
-                telemetry.find(Finding(finding), setting=setting, reason=reason, remedy=REMEDIES[Finding(finding)])
+                telemetry.find(
+                    Finding(finding), setting=setting, reason=reason, remedy=trouble.REMEDIES[Finding(finding)]
+                )
         self._told = {key: when for key, when in self._told.items() if key in found}
 
 

@@ -14,7 +14,6 @@ from gateway import telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import REMEDIES, Finding, Line, Reason
 from gateway.store import anchor, compaction, sqlite
-from gateway.store.anchor import Anchor
 from gateway.store.sqlite import Connection
 
 LARGE_LOG_BYTES = 3 * sqlite.LOG_BYTES
@@ -26,7 +25,7 @@ class Connections:
         self._path, self._patience_seconds = path, patience_seconds
         self._opened: list[Connection] = []  # all of them
         self._idle: list[Connection] = []  # those of readers that nobody uses
-        self._anchor: Anchor | None = None
+        self._anchor: anchor.Anchor | None = None
         self._company, self._stays = sqlite.company(path), False
         self._looking = threading.Lock()
         self._log_is_large = False
@@ -81,7 +80,7 @@ class Connections:
             driver = self._connect()
             try:
                 if self._anchor is None:
-                    self._anchor = Anchor(self._path, held)
+                    self._anchor = anchor.Anchor(self._path, held)
                     self._join()
                     self._tell_of(None)
                 else:

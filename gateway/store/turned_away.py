@@ -21,7 +21,6 @@ from typing import Literal
 from gateway import rules
 from gateway.clock import Clock, later
 from gateway.errors import SpoolUnavailable
-from gateway.rules import StrictTable
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
@@ -32,7 +31,7 @@ WRITTEN_AFTER_SECONDS = 1.0
 _ABOUT = re.compile(r"[0-9A-Za-z._:\[\]-]{0,64}")  # no text of a stranger's that could say something else
 
 
-class Kind(StrictTable):
+class Kind(rules.StrictTable):
     """One row: what is turned away by a door for that reason, what to do, and how doctor takes it."""
 
     door: str
@@ -42,7 +41,7 @@ class Kind(StrictTable):
     until: Literal["callback", "fetch", "hour"] = "hour"
 
 
-class _Kinds(StrictTable):
+class _Kinds(rules.StrictTable):
     turned_away: tuple[Kind, ...]
 
 
