@@ -82,7 +82,9 @@ def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_the
     files = {unit.path.name for unit in SERVICES.values()}
     ready, migrate, doctor = (f"motion-gateway-{name}.service" for name in ("ready", "migrate", "doctor"))
     assert TARGET.all("Requires") == [ready]
-    assert set(TARGET.all("Wants")) == files - {ready, doctor} | {"motion-gateway-doctor.timer"}
+    assert set(TARGET.all("Wants")) == files - {ready, doctor} | {
+        f"motion-gateway-doctor.{kind}" for kind in ("timer", "path")
+    }
     assert set(TARGET.all("PropagatesReloadTo")) == files - {migrate, ready, doctor}
 
 

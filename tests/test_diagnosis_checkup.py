@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from gateway import lock, paths
+from gateway import paths
 from gateway.config import Settings
 from gateway.diagnosis import checkup
 from gateway.diagnosis.checkup import Checkup
 from gateway.diagnosis.complaint import Complaint, complain
+from gateway.errors import CommandError
 from tests import config_samples
 from tests.service_samples import NOW
 from tests.spool_samples import until
@@ -26,6 +27,7 @@ BLIND = complain("doctor.other_account", caller="ana", owner="motion-gateway")
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made: Settings = config_samples.settings(server={"state_dir": str(tmp_path)})
+    paths.run(made).mkdir()
     return made.model_copy(update={"file": str(tmp_path / "gateway.toml")})
 
 
@@ -39,7 +41,7 @@ def test_the_page_reads_what_was_said_with_the_check_that_found_it(settings: Set
     keep(settings, LOUD, NOTE)
     found = (("motion", LOUD), ("secrets", NOTE))
     assert checkup.last(settings) == Checkup(NOW, 1.5, ("motion", "secrets"), found)
-    assert {path.name: path.stat().st_mode & 0o777 for path in settings.server.state_dir.iterdir()} == {
+    assert {path.name: path.stat().st_mode & 0o777 for path in settings.server.state_dir.glob("*.*")} == {
         paths.CHECKUP: 0o600
     }
     keep(settings)
@@ -79,23 +81,42 @@ def test_what_is_not_understood_is_as_if_doctor_had_never_looked(settings: Setti
 
 
 def test_one_is_started_at_a_time_and_its_lock_lives_as_long_as_it_does(settings: Settings, tmp_path: Path) -> None:
-    asked = tmp_path / "asked"
-    waits = [
-        sys.executable,
-        "-c",
-        f"import sys; open({str(asked)!r}, 'a').write('x'); open({str(tmp_path / 'go')!r}).read()",
-    ]
-    subprocess.run(["mkfifo", str(tmp_path / "go")], check=True)
-    assert not checkup.is_under_way(settings)
-    assert checkup.begin(settings, waits)
+    asked, go = tmp_path / "asked", tmp_path / "go"
+    os.mkfifo(go)
+    waits = [sys.executable, "-c", f"open({str(asked)!r}, 'a').write('x'); open({str(go)!r}).read()"]
+    assert (checkup.is_under_way(settings), checkup.wanted_at(settings)) == (False, None)
+    checkup.want(settings, waits, confined=False)
     assert checkup.is_under_way(settings)
-    assert not checkup.begin(settings, waits)
-    tmp_path.joinpath("go").write_text("go")
+    assert checkup.wanted_at(settings)
+    checkup.want(settings, waits, confined=False)
+    go.write_text("go")
     until(lambda: not checkup.is_under_way(settings), "its end")
     assert asked.read_text() == "x"
 
 
-def test_who_does_not_know_the_settings_file_starts_nothing(settings: Settings) -> None:
-    assert not checkup.begin(settings.model_copy(update={"file": ""}), ["false"])
-    with lock.held(paths.lock(settings, "checkup"), patience_seconds=0):
-        assert not checkup.begin(settings, ["false"])
+def test_who_has_no_network_or_no_file_leaves_word_and_starts_nothing(settings: Settings, tmp_path: Path) -> None:
+    touches = ["touch", str(tmp_path / "started")]
+    checkup.want(settings, touches, confined=True)
+    checkup.want(settings.model_copy(update={"file": ""}), touches, confined=False)
+    assert not checkup.is_under_way(settings)
+    asked = checkup.wanted_at(settings)
+    assert asked
+    checkup.keep(settings, {}, [], at=asked - 1, seconds=0.5)
+    assert checkup.wanted_at(settings) == asked  # that one had ended before
+    with checkup.under_way(settings):
+        assert checkup.is_under_way(settings)
+        with checkup.under_way(settings):  # two that somebody types are nobody's business
+            pass
+    checkup.keep(settings, {}, [], at=asked - 1, seconds=1.5)
+    assert checkup.wanted_at(settings) is None
+    assert not (tmp_path / "started").exists()
+
+
+def test_where_it_cannot_be_started_that_is_said(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="doctor cannot be started: No such file"):
+        checkup.want(settings, [str(tmp_path / "nothing")], confined=False)
+    assert not checkup.is_under_way(settings)
+    paths.run(settings).joinpath(checkup.WANTED).unlink()
+    paths.run(settings).rmdir()
+    with pytest.raises(CommandError, match=r"checkup\.wanted cannot be written"):
+        checkup.want(settings, ["false"], confined=True)

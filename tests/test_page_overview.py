@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from gateway.page.charts import NOTHING
 from gateway.store.engines import Database
 from tests import config_samples
 from tests.door_samples import Door, opened
-from tests.page_samples import visit
+from tests.page_samples import USERS, post, sign_in, visit
 from tests.service_samples import NOW
 from tests.spool_samples import accept, settle
 
@@ -151,3 +152,22 @@ def test_no_more_than_the_latest_is_read_for_accounts(door: Door) -> None:
     counted = spool.ask(lambda run: run("waiting_of_accounts", most=3))
     assert sum(count for state, _, count in counted if state == "pending") == 3
     assert ("parked", 8, 1) in counted
+
+
+def test_operators_have_doctor_look_and_support_does_not(spool: Database) -> None:
+    with opened(spool, door="ops", user=USERS) as door:
+        settings = door.services.settings
+        paths.run(settings).mkdir()
+        sign_in(door, "bob")
+        assert post(door, "/doctor").status_code == 403
+        assert checkup.wanted_at(settings) is None
+        sign_in(door, "anna")
+        assert visit(door, "/doctor").status_code == 404  # by a link nobody starts anything
+        with lock.held(paths.lock(settings, "checkup"), patience_seconds=0):
+            assert post(door, "/doctor").headers["Location"].startswith("/?done=")
+            assert "Doctor looks at everything right now; that takes some seconds." in read(door)
+        checkup.want(settings, confined=True)
+        os.utime(paths.run(settings) / checkup.WANTED, (NOW - 5, NOW - 5))
+        assert "Doctor was asked to look 5 seconds ago." in read(door)
+        door.clock.advance(295)
+        assert "It was asked to look 5 minutes ago and did not" in read(door)

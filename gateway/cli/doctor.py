@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -56,12 +57,8 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
         return
     context = Context(part, clock.WallClock().now())
     # A timer, which tells others, has nobody who watches.
-    with progress.shown("Looking", wanted=not as_json and (not notify or sys.stderr.isatty())) as tell:
-        looked = physician.examine(context, tell=_telling(tell))
+    looked = _looked(context, shows=not as_json and (not notify or sys.stderr.isatty()))
     said = physician.complaints(looked)
-    if part.knows("server.state_dir"):
-        found = {each.check.id: each.complaints for each in looked}
-        checkup.keep(part.settings, found, said, at=context.now, seconds=clock.steady() - begun)
     if as_json:
         print_json(_for_programs(looked, said, experience.heard(context)))
     elif not notify:
@@ -75,6 +72,22 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
     click.get_current_context().exit(UNDELIVERED if undelivered else physician.STATUSES[physician.worst(said)])
 
 
+def _looked(context: Context, *, shows: bool) -> list[physician.Looked]:
+    """Look at everything, and leave what is found for the operations page; `shows` how far it is."""
+    begun = clock.steady()
+    with ExitStack() as stack:
+        leaves = context.part.knows("server.state_dir")
+        if leaves:
+            stack.enter_context(checkup.under_way(context.settings))
+        with progress.shown("Looking", wanted=shows) as tell:
+            looked = physician.examine(context, tell=_telling(tell))
+        if leaves:
+            found = {each.check.id: each.complaints for each in looked}
+            seconds = clock.steady() - begun
+            checkup.keep(context.settings, found, physician.complaints(looked), at=context.now, seconds=seconds)
+    return looked
+
+
 def _may_tell(part: PartialSettings) -> bool:
     """Whether somebody is named. Leaves with UNDELIVERED where that is not understood, or could not be kept."""
     from gateway.diagnosis import notices
@@ -82,7 +95,7 @@ def _may_tell(part: PartialSettings) -> bool:
     if not part.knows("server.state_dir", *(f"notify.{key}" for key in NOBODY)):
         click.echo("Nobody was told, for the settings are wrong: `motion-gateway doctor` says how.", err=True)
         click.get_current_context().exit(UNDELIVERED)
-    if not notices.is_wanted(part.settings):
+    if not notices.is_wanted(part.settings) and checkup.wanted_at(part.settings) is None:
         click.echo("Nobody is told: neither notify.command nor notify.url nor notify.ping_url is set.", err=True)
         return False
     return True

@@ -2,26 +2,30 @@
 
 Rule 1. Each run that comes to its end leaves what it found in `state_dir`, whole or not at all; what it says holds no
         secret, body or phone number.
-Rule 2. Who wants it to look starts the command, which reads the settings and their secrets itself.
-Rule 3. Of those that are started so there is one at a time: it holds a lock for as long as it lives, whoever dies.
+Rule 2. It is the command that looks, which reads the settings and their secrets itself. Who wants it to leaves word in
+        `run/`, which systemd starts it for (motion-gateway-doctor.path); where he has a network, he starts it himself.
+Rule 3. Of those that are wanted there is one at a time: it holds a lock for as long as it lives, whoever else dies.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import lock, paths
 from gateway.config import Settings
 from gateway.diagnosis.complaint import BLINDING, Complaint, Level
+from gateway.errors import CommandError
 
+WANTED = "checkup.wanted"  # in run/
 PATIENCE_SECONDS = 0.5  # with who only looks whether one holds the lock
 LONGEST_SECONDS = 120.0  # a run that takes longer is ended: each of its checks has some seconds
 
@@ -79,27 +83,66 @@ def last(settings: Settings) -> Checkup | None:
         return None
 
 
-def begin(settings: Settings, command: Sequence[str] | None = None) -> bool:
-    """Have doctor look, in a process of its own; False where one does already, or where no file of settings is known.
+def want(settings: Settings, command: Sequence[str] | None = None, *, confined: bool | None = None) -> None:
+    """Have doctor look, unless one does already. `confined`: who has no network starts nothing that needs one.
 
-    Raises OSError where it cannot be started.
+    Raises CommandError where that cannot be said, or it cannot be started.
     """
-    if not settings.file:
-        return False
-    said = command or (sys.executable, "-m", "gateway", "--config", settings.file, "doctor", "--json")
-    silent = subprocess.DEVNULL
+    if is_under_way(settings):
+        return
+    with paths.in_our_words(_wanted(settings)):
+        _wanted(settings).write_bytes(b"")
+    if settings.file and not (_has_no_network() if confined is None else confined):
+        _start(settings, command or (sys.executable, "-m", "gateway", "--config", settings.file, "doctor", "--json"))
+
+
+def wanted_at(settings: Settings) -> float | None:
+    """Say since when, in epoch seconds, it is wanted to look and has not come to its end; None where it is not."""
     try:
-        with lock.held(paths.lock(settings, "checkup"), patience_seconds=PATIENCE_SECONDS) as held:
-            started = subprocess.Popen(said, stdin=silent, stdout=silent, stderr=silent, pass_fds=[held.fileno()])
-    except BlockingIOError:
-        return False
-    threading.Thread(target=_see_off, args=[started], daemon=True).start()
-    return True
+        asked = _wanted(settings).stat().st_mtime
+    except OSError:
+        return None
+    found = last(settings)
+    return asked if found is None or found.at + found.seconds < asked else None
+
+
+@contextmanager
+def under_way(settings: Settings) -> Iterator[None]:
+    """Let others see that doctor looks, as far as they can be told."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(lock.held(paths.lock(settings, "checkup"), patience_seconds=0.0))
+        yield
 
 
 def is_under_way(settings: Settings) -> bool:
-    """Tell whether one looks that was started so."""
+    """Tell whether one looks."""
     return lock.is_held(paths.lock(settings, "checkup"))
+
+
+def _wanted(settings: Settings) -> Path:
+    return paths.run(settings) / WANTED
+
+
+def _has_no_network() -> bool:
+    try:
+        socket.socket(socket.AF_INET).close()
+    except OSError:
+        return True
+    return False
+
+
+def _start(settings: Settings, command: Sequence[str]) -> None:
+    silent = subprocess.DEVNULL
+    with (
+        suppress(BlockingIOError),
+        lock.held(paths.lock(settings, "checkup"), patience_seconds=PATIENCE_SECONDS) as held,
+    ):
+        try:
+            started = subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent, pass_fds=[held.fileno()])
+        except OSError as error:
+            raise CommandError(f"doctor cannot be started: {error.strerror}") from error
+        threading.Thread(target=_see_off, args=[started], daemon=True).start()
 
 
 def _complaint(*, level: str, **words: str) -> Complaint:

@@ -81,7 +81,8 @@ class Condition:
     waiting: Mapping[str, int]
     oldest_at: float | None
     checkup: checkup.Checkup | None
-    looking: bool
+    looking: bool  # doctor does, right now
+    wanted_at: float | None  # since when it is wanted to look, and has not
 
     @property
     def level(self) -> Level:
@@ -113,6 +114,7 @@ def examine(services: Services) -> Condition:
         oldest_at=oldest_at,
         checkup=last,
         looking=checkup.is_under_way(services.settings),
+        wanted_at=checkup.wanted_at(services.settings),
     )
 
 

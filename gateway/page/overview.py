@@ -55,15 +55,14 @@ def look(services: Services) -> ResponseReturnValue:
         charts=_charts(of) if of.at else [],
         of_parts=_of_parts(of),
         nothing_yet=charts.NOTHING,
-        may_look=bool(services.settings.file),
     )
 
 
 def look_now(services: Services) -> ResponseReturnValue:
     """Have doctor look, and wait for it as long as people wait for a page."""
-    checkup.begin(services.settings)
+    checkup.want(services.settings)
     ends_at = clock.steady() + PATIENCE_SECONDS
-    while checkup.is_under_way(services.settings) and clock.steady() < ends_at:
+    while checkup.wanted_at(services.settings) is not None and clock.steady() < ends_at:
         clock.pause(LOOK_SECONDS)
     return done("/")
 
