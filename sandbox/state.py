@@ -89,6 +89,11 @@ class State:
         return f"{self.motion_url}{self._notify_path}"
 
     @property
+    def operations_url(self) -> str:
+        """The gateway's own page."""
+        return f"https://localhost:{self.ops_port}/"
+
+    @property
     def _notify_path(self) -> str:
         return f"/api/whatsapp/accounts/{self.connector_id}/notify"
 

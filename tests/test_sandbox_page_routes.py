@@ -238,6 +238,14 @@ def test_a_file_of_ones_own_is_sent_by_the_end_of_its_name(client, house, sent, 
     assert [*house.archive.names().values()] == [kept]
 
 
+def test_another_customer_is_met_and_has_a_conversation_of_their_own(client):
+    post(client, "write", words="Of Ana's")
+    page = post(client, "meet", **{"with": "<i>Bea"}).text
+    assert "&lt;I&gt;bea" in part(page, "line")
+    assert "Of Ana" not in part(page, "desk-log")
+    assert "with=%3Ci%3Ebea" in part(client.get("/").text, "people")
+
+
 def test_what_is_not_there_is_said_to_be_not_there(client):
     assert post(client, "nothing").status_code == 404
     assert post(client, "misbehave", name="nothing").status_code == 404

@@ -74,7 +74,9 @@ class _Views:
 
     def page(self) -> str:
         """All of it."""
-        return render_template("page.html", **self._shown(), groups=mischief.GROUPS, drawer=drawer.DRAWER)
+        return render_template(
+            "page.html", **self._shown(), groups=mischief.GROUPS, drawer=drawer.DRAWER, most_bytes=MOST_BYTES
+        )
 
     def live(self) -> Response:
         """What changes; 304 while nothing has."""
@@ -142,7 +144,7 @@ class _Views:
             "planted": plants.MEANINGS[house.field.name] if house.field.name != "fine" else "",
             "meanings": faults.MEANINGS,
             "notice": self._deeds.notice,
-            "operations": f"https://localhost:{house.state.ops_port}/",
+            "state": house.state,
         }
 
 

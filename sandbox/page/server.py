@@ -36,7 +36,7 @@ def serving(house: House, *, ports: Sequence[int] = PORTS) -> Iterator[str]:
     """The address of the page, which is there until the end."""
     deeds = Deeds(house)
     app = application(house, deeds, Teller(house.state.config_file))
-    with _reserved(ports) as listening:
+    with reserved(ports) as listening:
         port = listening.getsockname()[1]
         listening.listen(_WAITING_CONNECTIONS)
         server = make_server(ADDRESS, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno())
@@ -56,12 +56,17 @@ def open_browser(url: str, environment: Mapping[str, str] = os.environ) -> bool:
     opener = shutil.which("xdg-open", path=environment.get("PATH"))
     if opener is None or not any(environment.get(name) for name in _DESKTOPS):
         return False
-    quiet = subprocess.DEVNULL
-    subprocess.Popen([opener, url], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    threading.Thread(target=_run, args=(opener, url), name="browser", daemon=True).start()
     return True
 
 
-def _reserved(ports: Sequence[int]) -> socket.socket:
+def _run(*command: str) -> None:
+    """Wait for it in silence; it may last as long as the browser."""
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, check=False)
+
+
+def reserved(ports: Sequence[int]) -> socket.socket:
     """The first of these ports that nobody has. Raises OSError where there is none."""
     *preferred, last = ports
     for port in preferred:

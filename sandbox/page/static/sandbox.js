@@ -3,6 +3,8 @@
 
 const AGAIN_MS = 400;
 const NEAR_THE_END_PX = 80;
+const GONE = "The sandbox has ended. Start it with make run, and load this page again.";
+const alarm = document.getElementById("alarm");
 const live = document.getElementById("live");
 const chosen = new Set(); // what somebody has opened or closed by hand stays so
 let tag = "";
@@ -49,9 +51,9 @@ async function look() {
       tag = answer.headers.get("ETag");
       settle(await answer.text());
     }
-    document.getElementById("gone").hidden = true;
+    if (alarm.textContent === GONE) warn("");
   } catch {
-    document.getElementById("gone").hidden = false;
+    warn(GONE);
   }
 }
 
@@ -61,6 +63,8 @@ async function keepLooking() {
 }
 
 async function send(form, button) {
+  const large = [...form.querySelectorAll("[data-most]")].find((field) => field.files[0]?.size > field.dataset.most);
+  if (large) return warn(`A file here may have ${Math.floor(large.dataset.most / 1024 / 1024)} MB at most.`);
   const said = new FormData(form);
   if (button?.name) said.append(button.name, button.value);
   const kept = [...form.querySelectorAll("input:not([type=hidden]), textarea")];
@@ -68,19 +72,18 @@ async function send(form, button) {
   const answer = await fetch(form.action, { method: "POST", body: said, headers: { "X-Live": "yes" } });
   const text = await answer.text();
   if (answer.ok) settle(text);
-  else complain(new DOMParser().parseFromString(text, "text/html").getElementById("says")?.textContent);
+  warn(answer.ok ? "" : new DOMParser().parseFromString(text, "text/html").getElementById("says")?.textContent);
 }
 
-function complain(words) {
-  const notice = document.getElementById("notice");
-  notice.textContent = words || "That did not go.";
-  notice.classList.add("wrong");
+function warn(words) {
+  alarm.textContent = words ?? "That did not go.";
+  alarm.hidden = !alarm.textContent;
 }
 
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-quiet]")) return;
   event.preventDefault();
-  send(event.target, event.submitter).catch(() => complain());
+  send(event.target, event.submitter).catch(() => warn());
 });
 
 document.addEventListener("click", (event) => {
