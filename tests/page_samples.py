@@ -9,10 +9,9 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from gateway.page import COOKIE, sessions
-from gateway.page.routes import TABLES
+from gateway.page.views import VIEWS
 from tests.door_samples import Door
 
-VIEWS = tuple(view for rows in TABLES for view in rows)
 SERVED = {(view.path, method) for view in VIEWS for method in (("POST",) if view.posted else ("GET", "HEAD"))}
 PATHS = {re.sub("<(?:[a-z]+:)?(?:[a-z]+_)?([a-z]+)>", r"{\1}", view.path) for view in VIEWS}  # as `exposure` has them
 

@@ -1,7 +1,7 @@
 """The operations page: what people see of the gateway in a browser, at the ops door; without a script.
 
-What may be seen is a view: a row of its module's VIEWS, which stands in `routes.TABLES`. `routes` asks before each of
-them who comes, by which name and from where; so a view answers, and proves nothing.
+What may be seen is a view: a row of `views`. `routes` asks before each of them who comes, by which name and from
+where; so a view answers, and proves nothing.
 
 Rule 1. Whoever changes something, or is shown what people wrote, is a user of the settings who has signed in; what he
         did is recorded first (`deed`).
@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,13 +58,13 @@ class Visitor:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One view: `answer` is given the services, and by name what stands in the path, as Flask reads it.
+    """One view: `answer`, "module:name" in this room, is given the services, and by name what stands in the path.
 
     It hands back what Flask takes: mostly `render_template("x.html", …)`, and after a change `done(path)`.
     """
 
     path: str
-    answer: Callable[..., Answer]
+    answer: str
     right: Right = Right.SEE
     posted: bool = False  # by a form; whatever changes or reveals something is
     entry: str = ""  # how the navigation calls it, in the order of the rows; "" leaves it out
@@ -74,7 +73,7 @@ class View:
     @property
     def endpoint(self) -> str:
         """The name by which Flask knows it."""
-        return f"{self.answer.__module__.rpartition('.')[2]}-{self.answer.__name__}"
+        return self.answer.replace(":", "-")
 
 
 def deed(action: audit.Action, about: str = "", *, services: Services, who: str | None = None) -> audit.Deed:

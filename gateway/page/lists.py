@@ -18,7 +18,7 @@ from gateway.attachments.register import Register
 from gateway.delivery import claims, records
 from gateway.diagnosis import asked, experience, facts, reasons, telling
 from gateway.outbound import record
-from gateway.page import Right, View, deed, words
+from gateway.page import deed, words
 from gateway.services import Services
 from gateway.store import PARKED, STATES, TOP, Choice, Place, audit, turned_away
 
@@ -139,18 +139,6 @@ def whole_story(services: Services) -> str:
     audit.keep(services.spool, looked)
     audit.tell(looked, about=looked.about)
     return _story(services, reveal=True)
-
-
-VIEWS = (
-    View(path="/events", answer=events, entry="Events"),
-    View(path="/sends", answer=sends, entry="Sends"),
-    View(path="/files", answer=files, entry="Files"),
-    View(path="/turned-away", answer=turned, entry="Turned away"),
-    View(path="/audit", answer=deeds, entry="Audit"),
-    View(path="/search", answer=search, entry="Search"),
-    View(path="/search", answer=story, posted=True),
-    View(path="/search/reveal", answer=whole_story, right=Right.REVEAL, posted=True),
-)
 
 
 def _part(found: Callable[[Place, int], Sequence[T]], place_of: Callable[[T], Place]) -> Stretch[T]:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from gateway import clock
 from gateway.diagnosis import checkup, history
 from gateway.errors import SpoolUnavailable
-from gateway.page import Right, View, charts, condition, done, figures
+from gateway.page import charts, condition, done, figures
 from gateway.page.charts import Chart, Series
 from gateway.services import Services
 
@@ -93,9 +93,3 @@ def _of_parts(of: figures.Day) -> dict[str, Chart]:
 
 def _answers(door: str) -> tuple[Series, ...]:
     return tuple(Series(style, name, f"answers {door} {status}") for status, (style, name) in STATUSES.items())
-
-
-VIEWS = (
-    View(path="/", answer=look, entry="Overview"),
-    View(path="/doctor", answer=look_now, right=Right.CHANGE, posted=True, said="Doctor has been asked to look."),
-)

@@ -19,12 +19,12 @@ from flask import Blueprint, Response, g, has_request_context, render_template, 
 from flask.sansio.app import App
 from jinja2 import StrictUndefined
 
-from gateway import app, clock, printable
+from gateway import app, clock, doors, printable
 from gateway.config import Settings, addresses, secrets
-from gateway.diagnosis import reasons
 from gateway.diagnosis import routes as office
 from gateway.errors import CommandError, Forbidden, NotFound, Unauthorized
-from gateway.page import COOKIE, Right, View, Visitor, form_token, lists, overview, sessions, sign_in, things, words
+from gateway.page import COOKIE, Answer, Right, View, Visitor, form_token, sessions, sign_in
+from gateway.page.views import VIEWS
 from gateway.phrases import REMEDIES, Reason
 from gateway.services import Services
 
@@ -46,12 +46,13 @@ def _static(name: str) -> bytes:
     return (Path(__file__).parent / "static" / name).read_bytes()
 
 
-_DRAWN = (
-    View(path="/page.css", answer=stylesheet, right=Right.NONE),
-    View(path="/icon.svg", answer=icon, right=Right.NONE),
-)
-# The rows of each module, in the order of the navigation.
-TABLES: tuple[tuple[View, ...], ...] = (overview.VIEWS, lists.VIEWS, things.VIEWS, sign_in.VIEWS, _DRAWN)
+# What templates call by these names, loaded when one of them is drawn first.
+FILTERS = {
+    "prose": "gateway.page.words:prose",
+    "theirs": "gateway.page.words:theirs",
+    "meant": "gateway.diagnosis.reasons:facts",
+    "unknown": "gateway.diagnosis.reasons:of_unknown",
+}
 
 # What the form says of why it is shown.
 SIGN_IN: dict[str, str] = {
@@ -100,10 +101,10 @@ WORDS: dict[str | int, tuple[str, str]] = {
 
 def blueprint(services: Services) -> Blueprint:
     page = Blueprint("page", __name__, template_folder="templates")
-    views = {view.endpoint: view for rows in TABLES for view in rows}
+    views = {view.endpoint: view for view in VIEWS}
     for view in views.values():
         methods = ["POST"] if view.posted else ["GET"]
-        answer = functools.partial(view.answer, services)
+        answer = functools.partial(_late, f"gateway.page.{view.answer}", services)
         page.add_url_rule(view.path, view.endpoint, answer, methods=methods, provide_automatic_options=False)
     hosts = names(services.settings)
 
@@ -128,6 +129,12 @@ def blueprint(services: Services) -> Blueprint:
     page.register_error_handler(CommandError, _decline)
     page.record(lambda state: _equip(state.app, services, views))
     return page
+
+
+def _late(name: str, *given: object, **named: object) -> Answer:
+    """Call what is named as "module:name"."""
+    answer: Answer = doors.load(name)(*given, **named)
+    return answer
 
 
 def names(settings: Settings) -> frozenset[str]:
@@ -183,9 +190,7 @@ def _equip(application: App, services: Services, views: dict[str, View]) -> None
     application.jinja_env.trim_blocks = application.jinja_env.lstrip_blocks = True
     application.jinja_env.globals.update(Right=Right, form_token=form_token, whom=printable.whom)
     application.jinja_env.filters.update(written=clock.written, ago=printable.ago, plain=printable.text)
-    application.jinja_env.filters.update(
-        prose=words.prose, theirs=words.theirs, meant=reasons.facts, unknown=reasons.of_unknown
-    )
+    application.jinja_env.filters.update({name: functools.partial(_late, what) for name, what in FILTERS.items()})
 
 
 def refuse(error: Exception) -> Response:

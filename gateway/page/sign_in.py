@@ -18,7 +18,7 @@ from flask import g, redirect, render_template, request
 from gateway import limits
 from gateway.config import secrets, tables
 from gateway.errors import NotFound, TooManyRequests, Unauthorized
-from gateway.page import Answer, Right, View, deed, done, new_token, sessions, token
+from gateway.page import Answer, deed, done, new_token, sessions, token
 from gateway.phrases import Reason
 from gateway.services import Services
 from gateway.store import audit
@@ -120,12 +120,3 @@ def _record(services: Services, user: tables.User | None) -> None:
 
 def _whence() -> str:
     return f"from {request.headers.get('X-Real-IP', 'nowhere')[:45]}"
-
-
-VIEWS = (
-    View(path="/sign-in", answer=form, right=Right.NONE),
-    View(path="/sign-in", answer=enter, right=Right.NONE, posted=True),
-    View(path="/sign-out", answer=leave, posted=True, said="You have signed out."),
-    View(path="/you", answer=you),
-    View(path="/you/sign-out", answer=leave_everywhere, posted=True, said="You have signed out everywhere."),
-)

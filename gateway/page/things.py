@@ -18,7 +18,7 @@ from gateway.diagnosis import facts
 from gateway.errors import CommandError
 from gateway.motion import require_id
 from gateway.outbound import record
-from gateway.page import Right, View, deed, done, words
+from gateway.page import deed, done, words
 from gateway.services import Services
 from gateway.store import audit
 
@@ -110,46 +110,6 @@ def revoke(services: Services, attachment_id: str) -> ResponseReturnValue:
     register.Register(services.spool).revoked(attachment_id, revoking, before=decision.revocation(revoking.at))
     audit.tell(revoking, attachment_id=attachment_id)
     return done(f"/files/{attachment_id}")
-
-
-AGAIN = "It is to be delivered again: the courier takes it up at once, if Motion is up."
-EVENT, FILE = "/events/<event_id>", "/files/<attachment_id>"
-VIEWS = (
-    View(path=EVENT, answer=event),
-    View(path=f"{EVENT}/reveal", answer=reveal, right=Right.REVEAL, posted=True),
-    View(path=f"{EVENT}/replay", answer=replay, right=Right.CHANGE, posted=True, said=AGAIN),
-    View(
-        path=f"{EVENT}/park",
-        answer=park,
-        right=Right.CHANGE,
-        posted=True,
-        said="It is parked: Motion does not get it unless it is delivered again. Its contact goes on.",
-    ),
-    View(path="/events/parked", answer=parked, right=Right.CHANGE),
-    View(
-        path="/events/parked/replay",
-        answer=replay_parked,
-        right=Right.CHANGE,
-        posted=True,
-        said="They are to be delivered again, in the order of their acceptance.",
-    ),
-    View(path="/sends/<send_id>", answer=send),
-    View(path=FILE, answer=file),
-    View(
-        path=f"{FILE}/evict",
-        answer=evict,
-        right=Right.CHANGE,
-        posted=True,
-        said="The file is deleted from the vault. Whoever has a link that lives makes the gateway fetch it anew.",
-    ),
-    View(
-        path=f"{FILE}/revoke",
-        answer=revoke,
-        right=Right.CHANGE,
-        posted=True,
-        said="All links to it that there were open nothing any more. Who sends the file again makes a new one.",
-    ),
-)
 
 
 def _event(services: Services, number: int, *, body: bytes | None = None) -> str:
