@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from gateway import paths
 from gateway.store.engines import Database
@@ -25,7 +25,10 @@ from tests.sinch_samples import RECEIVE_PATH, SECRET, TARGET
 # Some programs that tests run are root's: nginx, logrotate, systemd's. An ordinary user's PATH does not lead there.
 os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
-settings.register_profile("commit", max_examples=10)  # `make check`; CI tries all: tests/examples.py
+# How long an example takes says something of the machine, and nothing of what is tried.
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("commit", settings.get_profile("all"), max_examples=10)  # `make check`: tests/examples.py
+settings.load_profile("all")
 
 
 @pytest.hookimpl(wrapper=True)

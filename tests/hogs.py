@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.store.engines import Database
 database = Database(Path(sys.argv[1]), patience_seconds=60)
 def much(run):
-    for _ in range(20_000):
+    for _ in range(5_000):
         run("prove_writable")
 def hog():
     while True:

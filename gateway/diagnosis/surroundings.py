@@ -114,8 +114,9 @@ def secrets(context: Context) -> Iterator[Complaint]:
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     """Every secret, by the setting it stands in; accounts of one project share their key."""
-    places = [(name, getattr(settings, name)) for name in tables.TABLES if name != "account"]
-    for name, table in (*places, *(("account", account) for account in settings.accounts)):
+    places = [(name, getattr(settings, name)) for name in tables.TABLES if name not in tables.MANY]
+    rows = ((name, row) for name, field in tables.MANY.items() for row in getattr(settings, field))
+    for name, table in (*places, *rows):
         for key in tables.hidden(type(table)):
             found = getattr(table, key) or ()
             for secret in found if isinstance(found, tuple) else (found,):
