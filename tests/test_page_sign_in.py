@@ -170,8 +170,8 @@ def test_a_session_lives_on_after(spool: Database, happens: Callable[[Door], obj
 CHANGED: dict[str, tuple[list[dict[str, Any]], int]] = {
     "nothing": (USERS, 200),
     "another user": ([ANNA], 200),
-    "the user is gone": ([BOB], 401),
-    "another password": ([ANNA | {"password_hash": HASH[:-1] + ("0" if HASH[-1] != "0" else "1")}, BOB], 401),
+    "the user is gone": ([BOB], 303),
+    "another password": ([ANNA | {"password_hash": HASH[:-1] + ("0" if HASH[-1] != "0" else "1")}, BOB], 303),
     "another role": ([ANNA | {"role": "support"}], 200),
 }
 

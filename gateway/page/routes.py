@@ -56,7 +56,7 @@ FILTERS = {
 
 # What the form says of why it is shown.
 SIGN_IN: dict[str, str] = {
-    Reason.NOT_SIGNED_IN: "",
+    Reason.NOT_SIGNED_IN: "Your session has ended, and nothing was changed.",
     Reason.SIGN_IN_REFUSED: "That name and that password do not go together.",
 }
 # What a page says of a refusal: of its reason, or of its status.
@@ -196,19 +196,22 @@ def _equip(application: App, services: Services, views: dict[str, View]) -> None
 def refuse(error: Exception) -> Response:
     """Make an answer of any exception: a page where a browser asks for one, else what programs are told."""
     answer = app.refuse(error)
-    if has_request_context():
-        if g.entry.refused in SIGN_IN:
-            answer.headers["WWW-Authenticate"] = 'Form realm="Motion Gateway"'  # or a browser would ask by itself
-        if _is_for_people():
-            answer.set_data(_page(g.entry.refused, answer.status_code))
-            answer.mimetype = "text/html"
+    if not has_request_context():
+        return answer
+    if g.entry.refused in SIGN_IN:
+        answer.headers["WWW-Authenticate"] = 'Form realm="Motion Gateway"'  # or a browser would ask by itself
+    if _is_for_people():
+        if g.entry.refused == Reason.NOT_SIGNED_IN and request.method != "POST":
+            return sign_in.asking(request.path)
+        answer.set_data(_page(g.entry.refused, answer.status_code))
+        answer.mimetype = "text/html"
     return answer
 
 
 def _page(reason: Reason, status: int) -> str:
     """Draw what people are told."""
     if reason in SIGN_IN:
-        place = sign_in.onward(request.path if request.method == "GET" else request.form.get("next", ""))
+        place = sign_in.onward(request.form.get("next", ""))
         return render_template("sign_in.html", next=place, wrong=SIGN_IN[reason])
     title, words = WORDS.get(reason) or WORDS[status]
     if remedy := REMEDIES.get(reason):

@@ -13,7 +13,7 @@ import re
 import threading
 from contextlib import suppress
 
-from flask import g, redirect, render_template, request
+from flask import Response, g, redirect, render_template, request
 
 from gateway import limits
 from gateway.config import secrets, tables
@@ -34,7 +34,7 @@ def form(services: Services) -> Answer:
     """Show the form."""
     if not services.settings.users:
         raise NotFound(Reason.NO_USERS)
-    return render_template("sign_in.html", next=_HOME, wrong="")
+    return render_template("sign_in.html", next=onward(request.args.get("next", "")), wrong="")
 
 
 def enter(services: Services) -> Answer:
@@ -51,6 +51,11 @@ def enter(services: Services) -> Answer:
     services.spool.tell(work)
     g.cookie = given
     return redirect(onward(request.form.get("next", "")), 303)
+
+
+def asking(place: str) -> Response:
+    """Lead to the form, and from there back."""
+    return Response(status=303, headers={"Location": f"/sign-in?next={onward(place)}"}, mimetype="text/html")
 
 
 def onward(place: str) -> str:

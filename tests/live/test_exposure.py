@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import errors
-from gateway.doors import PUBLIC_HEADERS
+from gateway.doors import PAGE_HEADERS, PUBLIC_HEADERS
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.listener import reserve
 from tests import page_samples
@@ -110,7 +110,13 @@ def expected(routes: list[dict[str, Any]], port: int, *, host: str, method: str,
 def refused(answer: Answer, method: str) -> bool:
     """Exactly the refusal that everything gets, head and body alike."""
     names = {name.lower() for name, _ in answer.headers}
-    known = {"date", "content-type", "content-length", "connection", *(name.lower() for name in PUBLIC_HEADERS)}
+    known = {
+        "date",
+        "content-type",
+        "content-length",
+        "connection",
+        *(name.lower() for name in PUBLIC_HEADERS | PAGE_HEADERS),
+    }
     body = b"" if method == "HEAD" else errors.body(404)
     return answer.status == 404 and answer.body == body and names <= known | {"strict-transport-security"}
 
