@@ -10,6 +10,7 @@ from gateway.config import validation
 from gateway.diagnosis import surroundings
 from gateway.diagnosis.complaint import Context
 from tests.config_samples import account, document
+from tests.page_samples import ANNA, BOB
 
 SECRET = "a secret of some length"
 
@@ -29,6 +30,12 @@ def test_the_accounts_of_a_project_share_their_key() -> None:
     key = {"key_id": "key-1", "key_secret": SECRET}
     other = account(connector_id=8, app_id="app-2", webhook_secrets=["another secret of some length"], **key)
     assert list(surroundings.secrets(context(account=[account(**key), other]))) == []
+
+
+def test_the_users_of_the_page_are_looked_at_too() -> None:
+    assert list(surroundings.secrets(context(user=[ANNA, BOB]))) == []
+    found = list(surroundings.secrets(context(user=[ANNA], attachments={"proxy_token": ANNA["password_hash"]})))
+    assert [each.id for each in found] == ["secrets.reused"]
 
 
 @pytest.mark.parametrize(
