@@ -21,7 +21,8 @@ FOLDER = Path(__file__).parent.parent.parent / "docs" / "images"
 COLOURS = 256
 SAME = 0.03  # of all points; times, ids and ports move no more
 # One font for all machines, with what they write to each other.
-FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>/usr/share/fonts</dir>
+FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<include>/etc/fonts/fonts.conf</include>
 <match><test name="family"><string>system-ui</string></test>
 <edit name="family" mode="assign" binding="strong">
 <string>Inter</string><string>Noto Color Emoji</string></edit></match>
