@@ -24,6 +24,7 @@ from sandbox.page.deeds import Deeds
 from sandbox.page.story import Teller
 from sandbox.reply import Reply
 from sandbox.server import Server
+from tests.together import together
 
 HOST = "localhost"  # as the test client says it
 ORIGIN = f"http://{HOST}"
@@ -133,13 +134,14 @@ def test_who_pretends_to_be_sinch_is_refused_in_sight_and_reaches_no_desk(client
 def test_motion_goes_down_and_its_message_is_seen_to_wait(client):
     page = post(client, "misbehave", name="motion-down").text
     assert "Bring Motion up" in part(page, "line")
+    assert "Take Motion down" in part(post(client, "misbehave", name="right").text, "line")
+    post(client, "misbehave", name="motion-down")
     page = post(client, "write", words="Are you there?").text
     assert "1 message waits" in part(page, "line")
     assert "it waits for Motion" in part(page, "ways")
-    assert "Take Motion down" in part(post(client, "misbehave", name="right").text, "line")
 
 
-@pytest.mark.parametrize("name", [name for name in mischief.TABLE if name != "slowly"])
+@together("name", [name for name in mischief.TABLE if name != "slowly"])
 def test_each_row_of_mischief_can_be_done_and_put_right(house, name):
     house.api.write("Hola")
     mischief.TABLE[name].do(house, ANA)
@@ -161,7 +163,7 @@ def test_what_commands_do_stands_on_the_page(client, house):
     assert "CHANNEL_FAILURE" in part(page, "desk-log")
 
 
-@pytest.mark.parametrize(
+@together(
     ("host", "status"),
     [
         (HOST, 200),
@@ -180,7 +182,7 @@ def test_only_a_name_of_this_machine_is_answered(client, host, status):
         assert client.get(path, headers=headers, buffered=True).status_code == status
 
 
-@pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "http://localhost:8081", f"https://{HOST}"])
+@together("origin", [None, "null", "http://evil.example", "http://localhost:8081", f"https://{HOST}"])
 def test_a_form_of_another_page_changes_nothing(client, house, origin):
     for deed in ("write", "misbehave", "attach", "meet"):
         sent = {"words": "x", "name": "motion-down", "paper": "wave.gif", "with": "eve"}

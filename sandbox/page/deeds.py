@@ -14,7 +14,7 @@ from sandbox.house import House
 from sandbox.page import mischief, records, talk
 
 MOST_CHARACTERS = 20_000  # more than WhatsApp takes: what is too long is to be tried
-_MOST_OF_A_NAME = 80
+_MOST_OF_A_NAME = 60  # characters: each may have four bytes, and a file system takes 255
 _PATIENCE_SECONDS = 1.5  # a form's answer waits so long for what it does; the page tells the rest
 
 
@@ -27,7 +27,10 @@ class Notice:
     wrong: bool = False
 
 
-_WELCOME = Notice(words="Write as the customer, answer as the agent, and watch the way in between.")
+_WELCOME = Notice(
+    words="Write as the customer, answer as the agent, and watch the way in between.",
+    watch="Then attach the GIF, take Motion down, pretend to be Sinch, and ask why.",
+)
 
 
 class Deeds:
@@ -68,7 +71,7 @@ class Deeds:
 
     def attach(self, customer: Customer, name: str, content: bytes) -> None:
         """The agent sends a file: Motion keeps it, and Sinch gets a link."""
-        kept = name.replace("/", "_").replace("\0", "_")[-_MOST_OF_A_NAME:] or "file"
+        kept = name[-_MOST_OF_A_NAME:]
 
         def send() -> None:
             made = self._house.archive.put(kept, content)
