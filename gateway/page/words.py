@@ -41,6 +41,7 @@ LEVELS: dict[str, str] = {
 LEVELS_OF_SENDS = LEVELS | {record.REJECTED: "fault"}  # where Sinch said no: of an event it is ours
 LEVELS_OF_FILES = LEVELS | {VerdictKind.REFUSED: "fault"}
 
+_BREAK = Markup("_<wbr>")  # where a long name goes on in the next line
 _MARKED = re.compile(
     r"`(?P<command>[^`]+)`"
     r"|(?P<moment>\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2})"
@@ -51,12 +52,13 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')  # of JSON
 
 def prose(given: object) -> Markup:
     """Draw a sentence or a value: a time as a time, a command as one, a thing that has a page with a link to it."""
-    return Markup(_MARKED.sub(_marked, str(escape(printable.text(str(given))))))  # noqa: S704 - all of it is escaped
+    marked = _MARKED.sub(_marked, str(escape(printable.text(str(given)))))
+    return Markup(marked.replace("_", _BREAK))  # noqa: S704 - all of it was escaped
 
 
 def theirs(given: object) -> Markup:
     """Draw what somebody else wrote or chose: as text, in the direction of its own letters."""
-    text = escape(printable.text(str(given))).replace("_", Markup("_<wbr>"))
+    text = escape(printable.text(str(given))).replace("_", _BREAK)
     return Markup('<bdi class="theirs">{}</bdi>').format(text) if text else text
 
 
