@@ -85,7 +85,7 @@ def test_one_is_started_at_a_time_and_its_lock_lives_as_long_as_it_does(settings
     os.mkfifo(go)
     waits = [sys.executable, "-c", f"open({str(asked)!r}, 'a').write('x'); open({str(go)!r}).read()"]
     assert (checkup.is_under_way(settings), checkup.wanted_at(settings)) == (False, None)
-    checkup.want(settings, waits, confined=False)
+    assert checkup.want(settings, waits, confined=False)
     assert checkup.is_under_way(settings)
     assert checkup.wanted_at(settings)
     checkup.want(settings, waits, confined=False)
@@ -96,8 +96,8 @@ def test_one_is_started_at_a_time_and_its_lock_lives_as_long_as_it_does(settings
 
 def test_who_has_no_network_or_no_file_leaves_word_and_starts_nothing(settings: Settings, tmp_path: Path) -> None:
     touches = ["touch", str(tmp_path / "started")]
-    checkup.want(settings, touches, confined=True)
-    checkup.want(settings.model_copy(update={"file": ""}), touches, confined=False)
+    assert checkup.want(settings, touches, confined=True)
+    assert not checkup.want(settings.model_copy(update={"file": ""}), touches, confined=False)
     assert not checkup.is_under_way(settings)
     asked = checkup.wanted_at(settings)
     assert asked

@@ -188,3 +188,20 @@ def test_the_day_on_which_the_clock_goes_back_has_one_hour_twice() -> None:
     until = datetime.datetime(2026, 10, 25, 12, 0, tzinfo=ZoneInfo("Europe/Vienna")).timestamp()
     names = [row[0] for row in rates([], zone="Europe/Vienna", until=until).table.rows]
     assert (len(names), names.count("02:00"), names[0], names[-1]) == (24, 2, "13:00", "11:00")
+
+
+WRITTEN = [
+    (0, "0"),
+    (0.04, "0"),
+    (0.25, "0.2"),
+    (6.98, "7"),
+    (7.04, "7"),
+    (9.5, "9.5"),
+    (10.4, "10"),
+    (12345.6, "12,346"),
+]
+
+
+@pytest.mark.parametrize(("value", "written"), WRITTEN)
+def test_a_number_is_written_as_people_say_it(value: float, written: str) -> None:
+    assert figures.number(value) == written

@@ -83,17 +83,20 @@ def last(settings: Settings) -> Checkup | None:
         return None
 
 
-def want(settings: Settings, command: Sequence[str] | None = None, *, confined: bool | None = None) -> None:
-    """Have doctor look, unless one does already. `confined`: who has no network starts nothing that needs one.
+def want(settings: Settings, command: Sequence[str] | None = None, *, confined: bool | None = None) -> bool:
+    """Have doctor look, unless one does already; tell whether it can be waited for.
 
-    Raises CommandError where that cannot be said, or it cannot be started.
+    `confined`: who has no network starts nothing that needs one. Raises CommandError where it cannot be had.
     """
     if is_under_way(settings):
-        return
+        return True
     with paths.in_our_words(_wanted(settings)):
         _wanted(settings).write_bytes(b"")
-    if settings.file and not (_has_no_network() if confined is None else confined):
+    if _has_no_network() if confined is None else confined:
+        return True
+    if settings.file:
         _start(settings, command or (sys.executable, "-m", "gateway", "--config", settings.file, "doctor", "--json"))
+    return bool(settings.file)
 
 
 def wanted_at(settings: Settings) -> float | None:

@@ -106,7 +106,7 @@ def day(samples: Iterable[Counted], *, until: float, zone: datetime.tzinfo | Non
 
 def number(value: float) -> str:
     """Write how many, with its thousands apart; what is small and no whole number, to a tenth."""
-    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def duration(seconds: float) -> str:

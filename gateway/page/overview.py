@@ -60,10 +60,11 @@ def look(services: Services) -> ResponseReturnValue:
 
 def look_now(services: Services) -> ResponseReturnValue:
     """Have doctor look, and wait for it as long as people wait for a page."""
-    checkup.want(services.settings)
-    ends_at = clock.steady() + PATIENCE_SECONDS
-    while checkup.wanted_at(services.settings) is not None and clock.steady() < ends_at:
+    settings, ends_at = services.settings, clock.steady() + PATIENCE_SECONDS
+    expected = checkup.want(settings)
+    while expected and clock.steady() < ends_at:
         clock.pause(LOOK_SECONDS)
+        expected = checkup.wanted_at(settings) is not None or checkup.is_under_way(settings)
     return done("/")
 
 
