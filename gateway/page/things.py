@@ -22,7 +22,7 @@ from gateway.page import deed, done, words
 from gateway.services import Services
 from gateway.store import audit
 
-MOST_AT_ONCE = 5_000  # parked events that are replayed in one transaction: callbacks wait behind it
+MOST_AT_ONCE = 1_000  # parked events that are replayed in one transaction: callbacks wait behind it
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
