@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -35,6 +36,7 @@ class Record(Generic[T]):
         self.changed = threading.Condition()
         self._items: dict[int, T] = {}
         self._unexpected: list[str] = []
+        self.forgotten_at = 0.0  # when it was emptied last, in Unix seconds
 
     @property
     def items(self) -> tuple[T, ...]:
@@ -78,6 +80,7 @@ class Record(Generic[T]):
         with self.changed:
             self._items.clear()
             self._unexpected.clear()
+            self.forgotten_at = time.time()
 
     def wait_for(
         self, wanted: int | Callable[[Sequence[T]], bool], deadline_seconds: float = DEADLINE_SECONDS

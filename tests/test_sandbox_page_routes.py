@@ -240,6 +240,14 @@ def test_a_file_of_ones_own_is_sent_by_the_end_of_its_name(client, house, sent, 
     assert [*house.archive.names().values()] == [kept]
 
 
+def test_what_motion_has_forgotten_does_not_wait(client, house):
+    post(client, "write", words="Forget it")
+    MotionRemote(house.state.control_url).forget()
+    page = client.get("/").text
+    assert "nothing waits" in part(page, "line")
+    assert "waits for Motion" not in part(page, "ways")
+
+
 def test_another_customer_is_met_and_has_a_conversation_of_their_own(client):
     post(client, "write", words="Of Ana's")
     page = post(client, "meet", **{"with": "<i>Bea"}).text

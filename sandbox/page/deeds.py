@@ -42,7 +42,8 @@ class Deeds:
         self.notice = _WELCOME
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more, and wait for nobody."""
+        self._house.sinch.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def write(self, customer: Customer, words: str) -> None:

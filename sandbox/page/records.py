@@ -34,6 +34,7 @@ class Records:
     outcomes: Mapping[str, Outcome]
     files: Mapping[int, str]
     downloads: Sequence[Download]
+    forgotten_at: float = 0.0  # by Motion, all that it had heard
 
     @functools.cached_property
     def arrivals(self) -> Mapping[str, Sequence[Received]]:
@@ -61,7 +62,12 @@ class Records:
     def waiting(self) -> int:
         """How many events the gateway has taken that Motion does not have yet."""
         has = {about for about, heard in self.arrivals.items() if any(one.accepted for one in heard)}
-        return sum(about not in has for about, posts in self.genuine.items() if any(one.accepted for one in posts))
+        return sum(about not in has for about in self.genuine if self.taken_at(about) > self.forgotten_at)
+
+    def taken_at(self, name: str) -> float:
+        """When the gateway had taken that event, in Unix seconds; 0 where it has not."""
+        answers = (answer for post in self.genuine.get(name, ()) for answer in post.answers if answer.status == 200)
+        return min((answer.sent_at + answer.seconds for answer in answers), default=0.0)
 
     def call_of(self, tried: Tried) -> Call | None:
         """The send that this try became at Sinch: by the message's id, else by its words and its time."""
@@ -86,6 +92,7 @@ def of(house: House) -> Records:
         outcomes={number: found for number in ids if (found := api.reports.outcome(number))},
         files=house.archive.names(),
         downloads=house.archive.downloads,
+        forgotten_at=house.motion.forgotten_at,
     )
 
 

@@ -192,16 +192,14 @@ def _posted(known: Records, name: str, *, prefix: str = "") -> Iterator[Hop]:
     """All posts of this event, and what Motion heard of it."""
     posts, arrivals = known.genuine.get(name, ()), known.arrivals.get(name, ())
     answers = sorted((answer for post in posts for answer in post.answers), key=attrgetter("sent_at"))
-    taken: float | None = None
+    taken = known.taken_at(name)
     for answer in answers:
-        yield _answered(answer, way=_CALLBACK, prefix=prefix, again=taken is not None)
-        if taken is None and answer.status == 200:
-            taken = answer.sent_at + answer.seconds
+        yield _answered(answer, way=_CALLBACK, prefix=prefix, again=bool(taken) and answer.sent_at >= taken)
     yield from (_arrived(one, since=taken, prefix=prefix) for one in arrivals)
-    if taken is not None and not any(one.accepted for one in arrivals):
+    if taken > known.forgotten_at and not any(one.accepted for one in arrivals):
         at = max([taken, *(one.at for one in arrivals)])
         yield Hop(at=at, way="At the gateway", says=f"{prefix}it waits for Motion", mark="warning")
-    elif posts and taken is None:
+    elif posts and not taken:
         last = answers[-1].sent_at + answers[-1].seconds
         yield Hop(at=last, way="At Sinch", says=f"{prefix}not taken", mark="fault")
 
@@ -218,8 +216,8 @@ def _meaning(answer: Answer) -> str:
     return _MEANS.get(answer.status) or (answer.error if answer.status is None else _MEANS[None])
 
 
-def _arrived(one: Received, *, since: float | None, prefix: str) -> Hop:
-    later = f", {_milliseconds(max(0, one.at - since))} later" if since is not None else ""
+def _arrived(one: Received, *, since: float, prefix: str) -> Hop:
+    later = f", {_milliseconds(max(0, one.at - since))} later" if since else ""
     if one.accepted:
         return Hop(at=one.at, way=_DELIVERY, says=f"{prefix}Motion has it{later}", mark="fine")
     said = f"answers {one.answered}" if one.answered else "does not answer"

@@ -179,7 +179,7 @@ def test_without_javascript_the_same_message_goes_round(browser: Browser, sandbo
 
 
 def look_again_until(page: Page, where: str, words: str) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if words in page.locator(where).inner_text():
             return
         page.get_by_role("link", name="Look again").click()

@@ -2,7 +2,6 @@
 "use strict";
 
 const AGAIN_MS = 400;
-const NEAR_THE_END_PX = 80;
 const GONE = "The sandbox has ended. Start it with make run, and load this page again.";
 const alarm = document.getElementById("alarm");
 const live = document.getElementById("live");
@@ -26,9 +25,6 @@ function settle(text) {
 }
 
 function exchange(list, items) {
-  const log = list.closest("[role=log]");
-  const near = log && log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_THE_END_PX;
-  const last = list.lastElementChild?.id;
   const wanted = new Set(items.map((item) => item.id));
   for (const child of [...list.children]) if (!wanted.has(child.id)) child.remove();
   items.forEach((item, place) => {
@@ -37,11 +33,6 @@ function exchange(list, items) {
     else known?.remove();
     if (list.children[place] !== item) list.insertBefore(item, list.children[place] || null);
   });
-  if (near || list.lastElementChild?.id !== last) toTheEnd(log);
-}
-
-function toTheEnd(log) {
-  if (log) log.scrollTop = log.scrollHeight;
 }
 
 async function look() {
@@ -72,6 +63,7 @@ async function send(form, button) {
   const answer = await fetch(form.action, { method: "POST", body: said, headers: { "X-Live": "yes" } });
   const text = await answer.text();
   if (answer.ok) settle(text);
+  document.querySelectorAll("[role=log]").forEach((log) => (log.scrollTop = 0)); // its end: it grows upwards
   warn(answer.ok ? "" : new DOMParser().parseFromString(text, "text/html").getElementById("says")?.textContent);
 }
 
@@ -99,5 +91,4 @@ document.getElementById("answer").addEventListener("keydown", (event) => {
   }
 });
 
-document.querySelectorAll("[role=log]").forEach(toTheEnd);
 keepLooking();
