@@ -35,6 +35,15 @@ from collections.abc import Mapping, Sequence
 from gateway.phrases import REMEDIES, Reason
 
 RETRY_AFTER_SECONDS = 5
+# What people are told by a page, where a browser asks at the ops door: a title and a sentence.
+FOR_PEOPLE = {
+    401: ("Sign in", "This is for operators: sign in with the name and password of [ops] in the settings."),
+    403: ("Not allowed", "Nothing was changed."),
+    404: ("There is nothing here", "No page has this address."),
+    413: ("Too much at once", "The form is larger than any of ours."),
+    429: ("Too many at once", "Wait a minute, then try again."),
+    503: ("Out of order", "The gateway cannot answer at the moment. Try again in some seconds; its log says why."),
+}
 
 CODES = {
     401: "UNAUTHORIZED",
@@ -52,6 +61,16 @@ CODES = {
 def body(status: int) -> bytes:
     """The one JSON body of refusals with `status`, from nginx and from the doors alike."""
     return json.dumps({"error": {"code": status, "status": CODES[status]}}, separators=(",", ":")).encode()
+
+
+def page(status: int) -> str:
+    """The page of one of FOR_PEOPLE, for nginx to show where no door answers: it needs nothing but itself."""
+    title, words = FOR_PEOPLE[status]
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} - Motion Gateway</title>'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        f'<h1>{title}</h1><p>{words}</p><p><a href="/">To the overview</a></p></html>'
+    )
 
 
 class GatewayError(Exception):

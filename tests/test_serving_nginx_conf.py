@@ -408,3 +408,12 @@ def test_the_command_says_where_it_cannot_write(settings_file: File, tmp_path: P
     result = CliRunner().invoke(group, ["--config", str(settings_file()), "nginx", "render", "--to", str(tmp_path)])
     assert isinstance(result.exception, CommandError)
     assert str(result.exception) == f"{tmp_path / 'nginx.conf'} cannot be written: Is a directory"
+
+
+def test_people_are_told_by_a_page_at_the_ops_listener_alone(settings_file: File) -> None:
+    text = nginx_conf.configuration(config.load(settings_file(attachments=LINKS["both"], server={"http_port": 80}), {}))
+    before, _, ops = text.partition("# The office.")
+    assert "<!doctype html>" not in before
+    for status in (404, 413, 429, 503):
+        assert ops.count(f"return {status} '{errors.page(status)}';") == 1
+        assert ops.count(f"return {status} '{errors.body(status).decode()}';") == 1

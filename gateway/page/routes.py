@@ -22,7 +22,7 @@ from jinja2 import StrictUndefined
 from gateway import app, clock, doors, printable
 from gateway.config import Settings, addresses, secrets
 from gateway.diagnosis import routes as office
-from gateway.errors import CommandError, Forbidden, NotFound, Unauthorized
+from gateway.errors import FOR_PEOPLE, CommandError, Forbidden, NotFound, Unauthorized
 from gateway.page import COOKIE, Answer, Right, View, Visitor, form_token, sessions, sign_in
 from gateway.page.views import VIEWS
 from gateway.phrases import REMEDIES, Reason
@@ -59,8 +59,8 @@ SIGN_IN: dict[str, str] = {
     Reason.NOT_SIGNED_IN: "Your session has ended, and nothing was changed.",
     Reason.SIGN_IN_REFUSED: "That name and that password do not go together.",
 }
-# What a page says of a refusal: of its reason, or of its status.
-WORDS: dict[str | int, tuple[str, str]] = {
+# What a page says of a refusal with that reason; of all others, what their status says.
+WORDS: dict[str, tuple[str, str]] = {
     Reason.HOST_FOREIGN: (
         "Not by this name",
         "The page answers to localhost, to loopback addresses, to server.ops_address and to what ops.names lists in "
@@ -90,12 +90,6 @@ WORDS: dict[str | int, tuple[str, str]] = {
         "Too many tries",
         "Too many sign-ins by this name have failed. Wait a minute, then try again.",
     ),
-    401: ("Sign in", "This is for operators: sign in with the name and password of [ops] in the settings."),
-    403: ("Not allowed", "Nothing was changed."),
-    404: ("There is nothing here", "No page has this address."),
-    413: ("Too much at once", "The form is larger than any of ours."),
-    429: ("Too many tries", "Wait a minute, then try again."),
-    503: ("Out of order", "The gateway cannot answer at the moment. Try again in some seconds; its log says why."),
 }
 
 
@@ -213,7 +207,7 @@ def _page(reason: Reason, status: int) -> str:
     if reason in SIGN_IN:
         place = sign_in.onward(request.form.get("next", ""))
         return render_template("sign_in.html", next=place, wrong=SIGN_IN[reason])
-    title, words = WORDS.get(reason) or WORDS[status]
+    title, words = WORDS.get(reason) or FOR_PEOPLE[status]
     if remedy := REMEDIES.get(reason):
         words = f"{reason}: {remedy}."
     return render_template("refused.html", title=title, words=words, status=status)

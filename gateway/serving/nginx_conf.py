@@ -104,6 +104,7 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "attachments": _attachments(settings),
         "outbound": outbound(settings),
         "bodies": {status: errors.body(status).decode() for status in errors.CODES},
+        "pages": {status: errors.page(status) for status in errors.FOR_PEOPLE},
         "retry_after": errors.RETRY_AFTER_SECONDS,
         "as_not_found": AS_NOT_FOUND,
         "as_they_are": AS_THEY_ARE,

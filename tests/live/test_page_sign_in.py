@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway import errors
 from gateway.doors import MOST_FORM_BYTES, PAGE_HEADERS
 from gateway.page import COOKIE
 from sandbox.connection import Request, exchange
@@ -101,13 +102,14 @@ def test_no_spelling_of_a_path_leads_past_the_form(house: House, path: str) -> N
     assert Visitor(house).ask(path).status in (303, 404)
 
 
-def test_a_giant_form_is_refused_by_nginx_announced_or_not(house: House) -> None:
-    visitor, body = Visitor(house), b"name=" + b"a" * MOST_FORM_BYTES
-    visitor.ask("/sign-in")
-    route, headers = house.ops_route("/sign-in"), (("content-type", "application/x-www-form-urlencoded"),)
-    for chunked in (False, True):
-        request = Request(body=body, chunked=chunked, headers=headers, target="/sign-in")
-        assert exchange(route, request).status == 413
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "not announced"])
+def test_a_giant_form_is_refused_by_nginx_which_tells_people_by_a_page(house: House, *, chunked: bool) -> None:
+    form, body = ("content-type", "application/x-www-form-urlencoded"), b"name=" + b"a" * MOST_FORM_BYTES
+    told = exchange(house.ops_route("/sign-in"), Request(body=body, chunked=chunked, headers=(form, HTML)))
+    assert (told.status, told.header("content-type")) == (413, "text/html; charset=utf-8")
+    assert {name: told.header(name) for name in PAGE_HEADERS} == PAGE_HEADERS
+    plain = exchange(house.ops_route("/sign-in"), Request(body=body, chunked=chunked, headers=(form,)))
+    assert (plain.status, plain.body) == (413, errors.body(413))
 
 
 def test_over_http_2_it_is_the_same(house: House, tmp_path: object) -> None:
