@@ -1,39 +1,54 @@
-"""Other processes that write to a spool all the time, a long transaction after the other."""
+"""Other processes that write to a spool all the time, a long transaction after the other.
+
+python -m tests.hogs SPOOL STATEMENTS
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-_PROGRAM = """
-import sys, threading
-from pathlib import Path
 from gateway.store.engines import Database
-database = Database(Path(sys.argv[1]), patience_seconds=60)
-def much(run):
-    for _ in range(5_000):
-        run("prove_writable")
-def hog():
-    while True:
-        database.tell(much)
-for _ in range(3):
-    threading.Thread(target=hog, daemon=True).start()
-print("began", flush=True)
-sys.stdin.read()
-"""
+from gateway.store.sqlite import Run
+
+LONG = 20_000  # statements of a transaction
+
+
+def work(statements: int = LONG) -> Callable[[Run], None]:
+    """What one transaction does."""
+
+    def much(run: Run) -> None:
+        for _ in range(statements):
+            run("prove_writable")
+
+    return much
 
 
 @contextmanager
-def writing(spool: Path, *, processes: int = 2) -> Iterator[None]:
+def writing(spool: Path, *, processes: int = 2, statements: int = LONG) -> Iterator[None]:
     """Have so many write there until the block ends, three threads each."""
     with ExitStack() as stack:
         for _ in range(processes):
-            command = [sys.executable, "-c", _PROGRAM, str(spool)]
+            command = [sys.executable, "-m", "tests.hogs", str(spool), str(statements)]
             hog = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             stack.callback(hog.kill)
             assert hog.stdout is not None
             assert hog.stdout.readline() == b"began\n"
         yield
+
+
+if __name__ == "__main__":
+    database, much = Database(Path(sys.argv[1]), patience_seconds=60), work(int(sys.argv[2]))
+
+    def hog() -> None:
+        while True:
+            database.tell(much)
+
+    for _ in range(3):
+        threading.Thread(target=hog, daemon=True).start()
+    print("began", flush=True)
+    sys.stdin.read()
