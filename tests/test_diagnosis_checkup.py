@@ -87,8 +87,9 @@ def test_one_is_started_at_a_time_and_its_lock_lives_as_long_as_it_does(settings
     assert (checkup.is_under_way(settings), checkup.wanted_at(settings)) == (False, None)
     assert checkup.want(settings, waits, confined=False)
     assert checkup.is_under_way(settings)
-    assert checkup.wanted_at(settings)
-    checkup.want(settings, waits, confined=False)
+    os.utime(paths.run(settings) / checkup.WANTED, (NOW, NOW))
+    assert checkup.want(settings, waits, confined=False)
+    assert checkup.wanted_at(settings) == NOW  # it looks since then
     go.write_text("go")
     until(lambda: not checkup.is_under_way(settings), "its end")
     assert asked.read_text() == "x"

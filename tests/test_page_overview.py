@@ -22,7 +22,7 @@ from tests import config_samples
 from tests.door_samples import Door, opened
 from tests.page_samples import USERS, post, sign_in, visit
 from tests.service_samples import NOW
-from tests.spool_samples import accept, settle
+from tests.spool_samples import accept, meddle, settle
 
 ELSEWHERE = complain("sinch.webhook_elsewhere", about="7", url="https://other.example/x")
 REUSED = complain("secrets.reused", one="a", other="b")
@@ -89,6 +89,31 @@ def test_an_account_is_told_with_its_last_callback_its_last_delivery_and_what_wa
     assert "1 callback waits for Motion, the oldest for 1 minute." in told
     assert "1 event is parked." in told
     assert "Motion is away: it answers 503." in told
+
+
+def test_a_quiet_account_is_found_behind_a_busy_one_and_what_was_rejected_is_no_callback(door: Door) -> None:
+    """More came of the other than is looked at first."""
+    spool = door.services.spool
+    accept(spool, "m1", now=NOW - 7200)
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)"
+    kept = "state, kind, lane, contact_id, identity, request_id, address, headers, query, body, body_digest"
+    rest = "repeats, tries, failures, deaths, outcome, findings, history"
+    meddle(
+        spool,
+        f"INSERT INTO event (connector_id, key, original, accepted_at, {kept}, {rest}) "
+        f"{many} SELECT 9, i, FALSE, accepted_at + i, {kept}, {rest} FROM event, n",
+    )
+    assert "2 hours ago" in read(door)
+    meddle(spool, "UPDATE event SET state = 'rejected' WHERE connector_id = 7")
+    assert read(door).count("none lately") == 2
+
+
+def test_what_is_wrong_with_a_certificate_is_seen_at_once(door: Door) -> None:
+    ends = {"finding": "certificate-ends", "about": "server.certificate", "reason": "it ends in 9 days", "since": NOW}
+    door.services.spool.tell(lambda run: run("keep_trouble", **ends))
+    told = read(door)
+    assert "certificate-ends right now server.certificate: it ends in 9 days. Do: Renew it" in told
+    assert "Something needs a look 1 complaint, with what to do." in told
 
 
 def test_doctors_last_look_is_shown_with_its_age_but_for_what_the_gateway_sees_by_itself(door: Door) -> None:
