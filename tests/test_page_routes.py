@@ -22,8 +22,8 @@ NAMES = ["localhost", "localhost:9443", "LOCALHOST:1", "127.0.0.1:9443", "[::1]"
 
 @pytest.mark.parametrize("host", NAMES)
 def test_the_page_answers_to_loopback_and_its_own_names_with_any_port(spool: Database, host: str) -> None:
-    with opened(spool, door="ops", ops={"names": ["ops.example.com"]}) as door:
-        assert visit(door, "/page.css", host=host).status_code == 200
+    with opened(spool, door="ops", user=USERS, ops={"names": ["ops.example.com"]}) as door:
+        assert visit(door, "/sign-in", host=host).status_code == 200
 
 
 FOREIGN = [
@@ -42,9 +42,9 @@ FOREIGN = [
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_by_any_other_name_there_is_no_page_and_programs_are_answered_all_the_same(spool: Database, host: str) -> None:
-    with opened(spool, door="ops") as door:
+    with opened(spool, door="ops", user=USERS) as door:
         forged = {"x-forwarded-host": "localhost", "forwarded": "host=localhost", "x-forwarded-for": "127.0.0.1"}
-        told = door.client.get("/page.css", headers=BROWSER | forged | {"host": host})
+        told = door.client.get("/sign-in", headers=BROWSER | forged | {"host": host})
         assert (told.status_code, told.mimetype) == (403, "text/html")
         assert "ops.names" in told.text
         assert door.client.get("/healthz", headers={"host": host}).json == {"status": "ok"}

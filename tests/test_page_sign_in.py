@@ -85,6 +85,8 @@ def test_who_does_not_prove_it_is_told_the_same_whatever_was_wrong_and_nothing_t
         assert not is_in(door)
         lines = [line for line in log() if line.get("reason") == "name or password wrong"]
         assert len(lines) == len(WRONG)
+        known = [line for line in log() if line["event"] == "audit"]
+        assert {line["about"] for line in known} == {"as anna, from nowhere", "by an unknown name, from nowhere"}
         assert not [word for word in ("carol", "<b>", PASSWORD, "scrypt", "anna") if word in str(lines)]
         assert {deed[3] for deed in deeds(door)} == {"as anna, from nowhere", "by an unknown name, from nowhere"}
         door.services.turned_away.write()

@@ -23,7 +23,11 @@ def audit() -> None:
     type=click.Choice([str(action) for action in deeds.Action]),
     help="Only what was done by this command; look: at a body.",
 )
-@click.option("--who", metavar="NAME", help="Only what was done by, or as, this account of the machine.")
+@click.option(
+    "--who",
+    metavar="NAME",
+    help="Only what was done by, or as, this account of the machine; or this user of the page; page means all of them.",
+)
 @options("since", "most", "json")
 @click.pass_obj
 def list_(invocation: Invocation, /, *, since: float | None, most: int, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - of `listed`

@@ -49,6 +49,7 @@ def enter(services: Services) -> Answer:
         audit.note(run, begun)
 
     services.spool.tell(work)
+    audit.tell(begun, about=begun.about)
     g.cookie = given
     return redirect(onward(request.form.get("next", "")), 303)
 
@@ -68,10 +69,12 @@ def leave(services: Services) -> Answer:
     left, shown = deed(audit.Action.SIGN_OUT, _whence(), services=services), token()
 
     def work(run: Run) -> None:
-        if sessions.end(run, shown):
-            audit.note(run, left)
+        sessions.end(run, shown)
+        audit.note(run, left)
 
-    services.spool.tell(work)
+    if g.visitor.name:
+        services.spool.tell(work)
+        audit.tell(left, about=left.about)
     g.cookie = ""
     return done("/sign-in")
 
@@ -93,6 +96,7 @@ def leave_everywhere(services: Services) -> Answer:
 
     if named:
         services.spool.tell(work)
+        audit.tell(left, about=left.about)
     g.cookie = ""
     return done("/sign-in")
 
@@ -120,7 +124,9 @@ def _record(services: Services, user: tables.User | None) -> None:
     about = f"{'as ' + user.name if user else 'by an unknown name'}, {_whence()}"
     with suppress(TooManyRequests):
         services.limits.require(RECORDED, Reason.SIGN_IN_REFUSED, "all")
-        audit.keep(services.spool, deed(audit.Action.SIGN_IN_FAILED, about, services=services, who=""))
+        failed = deed(audit.Action.SIGN_IN_FAILED, about, services=services, who="")
+        audit.keep(services.spool, failed)
+        audit.tell(failed, about=about)
 
 
 def _whence() -> str:
