@@ -52,6 +52,8 @@ def test_who_signs_in_gets_a_token_that_nobody_had_and_goes_on_where_he_was(spoo
 ELSEWHERE = [
     "https://attacker.example",
     "//attacker.example",
+    "//attacker",
+    "//3405803777/x",
     "/\\attacker.example",
     "javascript:x",
     "",
@@ -68,6 +70,7 @@ def test_signing_in_leads_nowhere_else(place: str) -> None:
 WRONG = {
     "another password": {"name": "anna", "password": PASSWORD + "x"},
     "the password of nobody": {"name": "carol", "password": PASSWORD},
+    "a NUL behind it": {"name": "anna", "password": PASSWORD + "\0"},
     "no password": {"name": "anna"},
     "no name": {"password": PASSWORD},
     "the hash": {"name": "anna", "password": HASH},
@@ -98,6 +101,12 @@ def test_who_does_not_prove_it_is_told_the_same_whatever_was_wrong_and_nothing_t
 def test_a_name_that_nobody_has_takes_the_same_work_as_a_wrong_password(spool: Database) -> None:
     assert secrets.NOBODYS.split("$")[0] == secrets.hashed("x").split("$")[0] == HASH.split("$")[0]
     assert not secrets.is_password("", hashed=None)
+    strong = ANNA | {"password_hash": HASH.replace(":32768:", ":131072:")}
+    users = config_samples.settings(user=[strong, BOB]).users
+    named = {name: page_sign_in.weighed(users, name) for name in ("anna", "bob", *map(str, range(40)))}
+    assert (named["anna"], named["bob"]) == users
+    assert {*named.values()} == {*users}  # so that no strength tells a name that somebody has
+    assert page_sign_in.weighed((), "anna") is None
 
 
 def tries(door: Door, *names: str, address: str = "10.0.0.1", password: str = "wrong") -> list[int]:

@@ -115,10 +115,13 @@ def hashed(password: str) -> str:
 
 
 def is_password(shown: str, *, hashed: SecretStr | None) -> bool:
-    """Tell whether `shown` is the password of that hash; it takes as long where there is none."""
+    """Tell whether `shown` is the password of that hash; it takes as long where there is none.
+
+    HMAC fills a short key up with NULs (RFC 2104, 2): with some of them behind it a password would be the same one.
+    """
     from werkzeug.security import check_password_hash
 
-    return check_password_hash(hashed.get_secret_value() if hashed else NOBODYS, shown)
+    return check_password_hash(hashed.get_secret_value() if hashed else NOBODYS, shown) and "\0" not in shown
 
 
 def open_file(path: Path) -> SecretFile:

@@ -1,6 +1,7 @@
 """Signing in and out.
 
-Rule 1. A right name with a wrong password, and a name that nobody has, are answered alike, and take alike long.
+Rule 1. A right name with a wrong password, and a name that nobody has, are answered alike, and take alike long: also
+        where users have hashes of different strength.
 Rule 2. What fails is counted by address and by name, and one try is made at a time: whoever guesses has few guesses,
         and no more memory than one takes. A right password is refused too while there are too many wrong ones.
 Rule 3. Who signs in gets a token that nobody had before; the one that drew the form is no session's.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 from flask import Response, g, redirect, render_template, request
@@ -26,7 +28,8 @@ from gateway.store.sqlite import Run
 
 RECORDED = "20/hour"  # failures that the audit keeps; `turned-away list` counts them all
 _HOME = "/"
-_PLACE = re.compile(r"/[a-z-]*(/[0-9A-Za-z_-]+)?")  # of this page, where one goes on after signing in
+# Of this page, where one goes on after signing in. Two slashes would begin the name of another host (RFC 3986, 4.2).
+_PLACE = re.compile(r"/([a-z-]+(/[0-9A-Za-z_-]+)?)?")
 _turn = threading.Lock()
 
 
@@ -107,16 +110,23 @@ def _proved(services: Services, name: str, password: str) -> tables.User:
         (said.failed_sign_ins_per_address, Reason.SIGN_INS_OF_ADDRESS, address),
         (said.failed_sign_ins_per_name, Reason.SIGN_INS_OF_NAME, sessions.digest(name).hex()),
     )
-    user = next((user for user in services.settings.users if user.name == name), None)
+    known = weighed(services.settings.users, name)
+    user = known if known and known.name == name else None
     with _turn:
         for limit in counted:
             services.limits.require_left(*limit)
-        if secrets.is_password(password, hashed=user.password_hash if user else None) and user:
+        if secrets.is_password(password, hashed=known.password_hash if known else None) and user:
             return user
         for limit in counted:
             services.limits.require(*limit)
     _record(services, user)
     raise Unauthorized(Reason.SIGN_IN_REFUSED)
+
+
+def weighed(users: Sequence[tables.User], name: str) -> tables.User | None:
+    """Choose whose hash is computed for a name: its user's, or that of the same other one each time; None of nobody."""
+    own = next((user for user in users if user.name == name), None)
+    return own or (users[sessions.digest(name)[0] % len(users)] if users else None)
 
 
 def _record(services: Services, user: tables.User | None) -> None:
