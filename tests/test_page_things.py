@@ -192,6 +192,7 @@ ASKED = {
         ("Nothing is known of nobody.", "Looked through 2 events", "Sinch&#39;s id of a conversation"),
     ),
     "markup": ("<script>alert(1)</script>", ("Nothing is known of",)),
+    "what breaks nowhere": ("x" * 999, (f'<bdi class="theirs">Nothing is known of {"x" * 9}',)),
     "nothing at all": (" ", ("What can be asked for",)),
 }
 
