@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from gateway import lock, paths
-from gateway.diagnosis import checkup
+from gateway.diagnosis import checkup, complaint
 from gateway.diagnosis.complaint import complain
 from gateway.page.charts import NOTHING
+from gateway.page.overview import SEE
 from gateway.store.engines import Database
 from tests import config_samples
 from tests.door_samples import Door, opened
@@ -114,6 +115,15 @@ def test_what_is_wrong_with_a_certificate_is_seen_at_once(door: Door) -> None:
     told = read(door)
     assert "certificate-ends right now server.certificate: it ends in 9 days. Do: Renew it" in told
     assert "Something needs a look 1 complaint, with what to do." in told
+
+
+def test_what_was_turned_away_is_seen_at_once_and_leads_to_its_list(door: Door) -> None:
+    ring = door.services.turned_away
+    ring.note("ingress", "signature wrong", about="7", address="192.0.2.1")
+    ring.write()
+    assert "callbacks.refused right now" in read(door)
+    assert '<a href="/turned-away">What was turned away</a>' in visit(door, "/").text
+    assert set(SEE) <= set(complaint.rows())
 
 
 def test_doctors_last_look_is_shown_with_its_age_but_for_what_the_gateway_sees_by_itself(door: Door) -> None:

@@ -33,6 +33,8 @@ LIVE: dict[str, Callable[[Context], Iterator[Complaint]]] = {
     "waiting": experience.waiting,
     "parked": experience.parked,
     "clock": experience.timekeeping,
+    "origins": experience.origins,
+    "turned_away": experience.turned,
 }
 OF_CERTIFICATES = frozenset({Finding.CERTIFICATE_ENDS, Finding.CERTIFICATE_WRONG})
 # Each door, and what stands beside it: its name in the log, what passes there, and between whom.

@@ -45,6 +45,18 @@ SENDS = (
     Series("muted", "of unknown fate", "sends unknown"),
 )
 
+# Where one sees more of what is complained of.
+SEE = {
+    "motion.down": ("/events?state=pending", "What waits"),
+    "spool.waiting": ("/events?state=pending", "What waits"),
+    "spool.parked": ("/events?state=parked", "What is parked"),
+    "motion.kind_refused": ("/events?state=parked", "What is parked"),
+    "callbacks.refused": ("/turned-away", "What was turned away"),
+    "callbacks.elsewhere": ("/turned-away", "What was turned away"),
+    "links.refused": ("/turned-away", "What was turned away"),
+    "calls.refused": ("/turned-away", "What was turned away"),
+}
+
 
 def look(services: Services) -> ResponseReturnValue:
     found = condition.examine(services)
@@ -52,6 +64,7 @@ def look(services: Services) -> ResponseReturnValue:
     return render_template(
         "overview.html",
         found=found,
+        see=SEE,
         charts=_charts(of) if of.at else [],
         of_parts=_of_parts(of),
         nothing_yet=charts.NOTHING,
