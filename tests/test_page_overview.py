@@ -58,7 +58,7 @@ def test_a_house_in_which_all_is_well_says_so_and_what_has_not_been_looked_at(do
     assert NOTHING in told
     assert "Callbacks from Sinch open" in told
     assert "Courier callbacks to Motion at work" in told
-    assert "Files to Sinch and to phones not wanted" in told
+    assert "Files to Sinch and phones not wanted" in told
     assert "none lately" in told
 
 

@@ -42,7 +42,7 @@ PARTS = {
     "ingress": ("Callbacks", "from Sinch"),
     "courier": ("Courier", "callbacks to Motion"),
     "outbound": ("Messages", "from Motion to Sinch"),
-    "attachments": ("Files", "to Sinch and to phones"),
+    "attachments": ("Files", "to Sinch and phones"),
 }
 
 
