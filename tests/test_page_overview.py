@@ -16,6 +16,8 @@ import pytest
 from gateway import lock, paths
 from gateway.diagnosis import checkup, complaint
 from gateway.diagnosis.complaint import complain
+from gateway.doors import DOORS
+from gateway.page import overview
 from gateway.page.charts import NOTHING
 from gateway.page.overview import SEE
 from gateway.store.engines import Database
@@ -206,3 +208,13 @@ def test_operators_have_doctor_look_and_support_does_not(spool: Database) -> Non
         assert "Doctor was asked to look 5 seconds ago." in read(door)
         door.clock.advance(295)
         assert "It was asked to look 5 minutes ago and did not" in read(door)
+
+
+def test_a_few_wait_for_doctor_and_whoever_asks_whether_the_gateway_lives_finds_a_thread(door: Door) -> None:
+    settings = door.services.settings
+    assert DOORS["ops"].threads / 2 >= overview.MOST_WAITING
+    with contextlib.ExitStack() as stack:
+        for _ in range(overview.MOST_WAITING):
+            stack.enter_context(overview.PLACES)
+        assert not overview.is_seen(settings)
+    assert overview.is_seen(settings)

@@ -5,10 +5,13 @@ Of a customer nothing is shown here.
 
 from __future__ import annotations
 
+import threading
+
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from gateway import clock
+from gateway.config import Settings
 from gateway.diagnosis import checkup, history
 from gateway.errors import SpoolUnavailable
 from gateway.page import charts, condition, done, figures
@@ -17,6 +20,8 @@ from gateway.services import Services
 
 PATIENCE_SECONDS = 10.0  # that a visitor waits for doctor, before he is shown that it looks
 LOOK_SECONDS = 0.1
+MOST_WAITING = 4  # who waits holds a thread of the door's, and whoever asks whether the gateway lives needs one, too
+PLACES = threading.BoundedSemaphore(MOST_WAITING)
 
 # What is drawn of each part.
 STATUSES = {
@@ -73,12 +78,24 @@ def look(services: Services) -> ResponseReturnValue:
 
 def look_now(services: Services) -> ResponseReturnValue:
     """Have doctor look, and wait for it as long as people wait for a page."""
-    settings, ends_at = services.settings, clock.steady() + PATIENCE_SECONDS
-    expected = checkup.want(settings)
-    while expected and clock.steady() < ends_at:
-        clock.pause(LOOK_SECONDS)
-        expected = checkup.wanted_at(settings) is not None or checkup.is_under_way(settings)
+    if checkup.want(services.settings):
+        is_seen(services.settings)
     return done("/")
+
+
+def is_seen(settings: Settings) -> bool:
+    """Wait until doctor has looked, and tell whether it has; False at once where as many wait as may."""
+    if not PLACES.acquire(blocking=False):
+        return False
+    try:
+        ends_at = clock.steady() + PATIENCE_SECONDS
+        expected = True
+        while expected and clock.steady() < ends_at:
+            clock.pause(LOOK_SECONDS)
+            expected = checkup.wanted_at(settings) is not None or checkup.is_under_way(settings)
+    finally:
+        PLACES.release()
+    return not expected
 
 
 def _day(services: Services) -> figures.Day:
