@@ -37,8 +37,9 @@ def deeds(door: Door) -> list[tuple[str, str, str, str]]:
 
 def test_who_signs_in_gets_a_token_that_nobody_had_and_goes_on_where_he_was(spool: Database) -> None:
     with opened(spool, door="ops", user=USERS) as door:
-        visit(door, "/events")
+        visit(door, "/sign-in")
         before = cookie(door)
+        assert before
         told = post(door, "/sign-in", **RIGHT, next="/events/5", headers={"x-real-ip": "10.0.0.7"})
         assert (told.status_code, told.headers["Location"]) == (303, "/events/5")
         assert cookie(door) != before
