@@ -37,7 +37,7 @@ HOLDERS: dict[str, set[str]] = {
     "motion.proxy_password": {"attachments", "outbound", "courier"},
     "sinch.proxy_password": {"outbound"},
     "ops.password": {"ops"},
-    "limits.storage": {"ops", "ingress", "attachments", "outbound"},
+    "limits.storage": {"ingress", "attachments", "outbound"},
     "user.password_hash": {"ops"},
     "notify.url": set(),  # of no process that stays: doctor comes and goes
     "notify.ping_url": set(),
