@@ -16,6 +16,8 @@ from tests.live.house import House, opened
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 from tests.page_samples import ANNA, PASSWORD
 
+PATIENCE_SECONDS = 60.0  # Motion was down, and the longer it was the longer it is left alone
+
 
 @dataclass
 class Visitor:
@@ -80,7 +82,7 @@ def test_what_is_parked_and_delivered_again_on_the_page_is_left_and_taken_by_the
     asked = visitor.text("/events/parked")
     assert "Deliver 1 again" in asked
     told = visitor.post("/events/parked/replay", until=pending.id)
-    assert (told.status, len(house.motion.wait_for_accepted(had + 1))) == (303, had + 1)
+    assert (told.status, len(house.motion.wait_for_accepted(had + 1, PATIENCE_SECONDS))) == (303, had + 1)
     house.settle()
     revealed = visitor.post(f"/events/{pending.id}/reveal")
     assert b"&lt;script&gt;hello&lt;/script&gt;" in revealed.body
