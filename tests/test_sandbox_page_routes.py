@@ -240,6 +240,13 @@ def test_a_file_of_ones_own_is_sent_by_the_end_of_its_name(client, house, sent, 
     assert [*house.archive.names().values()] == [kept]
 
 
+def test_at_its_end_the_page_lets_nobody_wait(house):
+    deeds = Deeds(house)
+    deeds.misbehave(ANA, "motion-hangs")
+    deeds.close()
+    assert house.motion.fault.name == "none"
+
+
 def test_what_motion_has_forgotten_does_not_wait(client, house):
     post(client, "write", words="Forget it")
     MotionRemote(house.state.control_url).forget()

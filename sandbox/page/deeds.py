@@ -42,7 +42,8 @@ class Deeds:
         self.notice = _WELCOME
 
     def close(self) -> None:
-        """Begin nothing more, and wait for nobody."""
+        """Begin nothing more, wait for nobody, and let nobody wait."""
+        mischief.TABLE["right"].do(self._house, callbacks.ANA)
         self._house.sinch.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
