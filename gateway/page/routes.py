@@ -63,7 +63,7 @@ SIGN_IN: dict[str, str] = {
 WORDS: dict[str, tuple[str, str]] = {
     Reason.HOST_FOREIGN: (
         "Not by this name",
-        "The page answers to localhost, to loopback addresses, to server.ops_address and to what ops.names lists in "
+        "The page answers to localhost, 127.0.0.1, [::1], server.ops_address, and to what ops.names lists in "
         "the settings. Write the name you have typed into ops.names, or come by one of the others.",
     ),
     Reason.CROSS_SITE: ("Not from there", "A form of another site was sent here. Nothing was changed."),
