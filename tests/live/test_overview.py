@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,8 +14,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway import paths
-from gateway.diagnosis import history
+from gateway import config, paths
+from gateway.diagnosis import checkup, history
 from gateway.store import schema
 from sandbox import callbacks
 from sandbox.connection import Answer, Request, exchange
@@ -92,6 +93,14 @@ def test_support_sees_it_and_starts_nothing(house: House) -> None:
     bob = Browser(house, "bob")
     assert "Look now" not in bob.page
     bob.post("/doctor", status=403)
+
+
+def test_for_a_word_that_is_left_the_doctor_of_the_timer_looks_though_nobody_is_named(house: House) -> None:
+    settings = config.load(house.config, {})
+    assert checkup.want(settings, confined=True)
+    assert checkup.wanted_at(settings)
+    subprocess.run(house.typed("doctor", "--notify"), stdout=subprocess.DEVNULL, check=False)
+    assert checkup.wanted_at(settings) is None
 
 
 def test_the_last_day_goes_on_when_who_keeps_it_is_killed(house: House) -> None:
