@@ -29,8 +29,8 @@ def door(name: str, settings: Settings | None = None) -> Flask:
     with suppress(SpoolUnavailable):  # it may be there later
         shared.spool.hold()
     made = app.create_app(shared, door=name)
-    if row.chore:
-        doors.load(row.chore)(shared)
+    for chore in row.chores:
+        doors.load(chore)(shared)
     return made
 
 

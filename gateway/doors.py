@@ -66,7 +66,7 @@ class Door:
     sends_files: bool = False  # nginx sends the files that its answers name
     challenge: str = ""  # with its 401, where people open it: RFC 9110, 11.6.1
     wanted: str = ""  # the setting without which it stays shut; "": it is always open
-    chore: str = ""  # what its process does beside, given the services
+    chores: tuple[str, ...] = ()  # what its process does beside, from its start on, each given the services
     secrets: frozenset[str] = frozenset()  # the secret settings that its process keeps
     needs: frozenset[str] = frozenset()  # the services that are built for it, beside settings, spool and clock
 
@@ -106,7 +106,7 @@ _ROWS = (
         refuse="gateway.page.routes:refuse",
         most_body=MOST_FORM_BYTES,
         challenge='Basic realm="Motion Gateway", charset="UTF-8"',
-        chore="gateway.diagnosis.history:keep",
+        chores=("gateway.diagnosis.history:keep", "gateway.page.sessions:end_of_the_gone"),
         # It counts sign-ins in memory, wherever others count: its process is one, and has no network (deploy/systemd).
         secrets=frozenset({"ops.password", "user.password_hash"}),
         needs=frozenset({"limits"}),

@@ -199,6 +199,10 @@ def test_a_session_ends_with_its_user_and_has_the_rights_he_has_now(
         told = visit(door, FIRST)
         assert told.status_code == status
         assert status != 200 or f'<span class="muted">{users[0]["role"]}</span>' in told.text
+        sessions.end_of_the_gone(door.services)  # as its process does when it starts
+    with opened(spool, door="ops", user=USERS) as door:  # as after another reload, with what was there before
+        door.client.set_cookie(COOKIE, token, domain="localhost", secure=True)
+        assert visit(door, FIRST).status_code == status
 
 
 def test_a_visit_is_written_down_once_a_minute_and_the_store_has_no_token(spool: Database) -> None:

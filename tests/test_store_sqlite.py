@@ -100,6 +100,7 @@ WHOLE = {
     # Of users who have signed in: a handful.
     "sessions_of": "session",
     "drop_sessions_of": "session",
+    "drop_sessions_but": "session",
     "purge_sessions": "session",
     # Doctor's: no more than the latest, but for what is known of attachments.
     "lately": "event",

@@ -2,7 +2,8 @@
 
 Rule 1. The store has the digest of a token, so whoever reads it, or a backup, signs in as nobody.
 Rule 2. A session ends when its user signs out, `ops.session_idle` after his last visit, `ops.session_ttl` after it
-        began, and with the user: removed from the settings, or with another password.
+        began, and with the user: removed from the settings, or with another password. It stays ended when he comes
+        back with the old one.
 Rule 3. What a user may do is asked of the settings at each visit; a session says only who it is.
 Rule 4. Where the spool cannot be read nobody is let in.
 """
@@ -10,6 +11,7 @@ Rule 4. Where the spool cannot be read nobody is let in.
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import suppress
 
 from gateway.config.tables import User
@@ -29,6 +31,13 @@ def begin(run: Run, token: str, user: User, *, now: float) -> None:
 def end(run: Run, token: str) -> bool:
     """End it, and tell whether there was one."""
     return bool(run("drop_session", digest=digest(token)))
+
+
+def end_of_the_gone(services: Services) -> None:
+    """End the sessions of users who are not in the settings any more: were one to come back, his sessions do not."""
+    users = json.dumps([f"{user.name} {_proof(user).hex()}" for user in services.settings.users])
+    with suppress(SpoolUnavailable):  # then they end with the next reload; until then nobody is let in by them
+        services.spool.tell(lambda run: run("drop_sessions_but", users=users))
 
 
 def user_of(token: str, services: Services) -> User | None:

@@ -527,6 +527,10 @@ SELECT began_at, seen_at FROM session WHERE name = :name ORDER BY began_at DESC 
 -- Signed out wherever he had signed in.
 DELETE FROM session WHERE name = :name RETURNING 1
 
+-- name: drop_sessions_but
+-- Of users as the settings have them now, each by name and proof.
+DELETE FROM session WHERE name || ' ' || lower(hex(proof)) NOT IN (SELECT value FROM json_each(:users)) RETURNING 1
+
 -- name: see_session
 -- Once a minute at most: a visit shall not be a commit.
 UPDATE session SET seen_at = :now WHERE digest = :digest

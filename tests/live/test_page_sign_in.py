@@ -157,6 +157,7 @@ def test_a_reload_ends_the_sessions_of_who_is_gone_and_no_others(house: House) -
         house.write_settings()
         house.reload()
         house.wait_for(lambda: Visitor(house).sign_in("bob").status == 303)
+    assert bob.ask("/you").status == 303  # he is back, and his sessions are not
 
 
 def test_nothing_that_was_typed_or_asked_for_stands_in_the_log(house: House) -> None:
