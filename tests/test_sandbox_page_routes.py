@@ -12,6 +12,7 @@ import pytest
 
 from sandbox import callbacks, control, retries, setup, signing, sinch
 from sandbox.agent import Agent, Way
+from sandbox.archive import Archive
 from sandbox.callbacks import ANA
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.control import MotionRemote
@@ -267,6 +268,10 @@ def test_what_is_not_there_is_said_to_be_not_there(client):
     assert post(client, "nothing").status_code == 404
     assert post(client, "misbehave", name="nothing").status_code == 404
     assert client.get("/files/01X").status_code == 404
+
+
+def test_motion_takes_every_paper_of_the_drawer(archive: Archive) -> None:
+    assert [archive.put(paper.name, b"x").name for paper in drawer.DRAWER] == [paper.name for paper in drawer.DRAWER]
 
 
 def test_the_drawer_has_what_it_says():

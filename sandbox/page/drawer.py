@@ -52,7 +52,7 @@ DRAWER = (
     _sample("picture.jpg", "a picture: shown as such", good=True),
     _sample("voice.ogg", "a voice note: played in the chat", good=True),
     _sample("invoice.pdf", "a PDF: arrives as a link", good=True),
-    _sample("invoice.pdf", "a PDF with a name of many scripts", called="فاتورة 請求書 <b>счёт</b>.pdf", good=True),
+    _sample("invoice.pdf", "a PDF with a name of many scripts", called="فاتورة 請求書 <b>счёт<b>.pdf", good=True),
     _sample("wave.gif", "a GIF: WhatsApp has none", good=False),
     _sample("letter.doc", "a Word file of before 2007", good=False),
     Paper(name="holiday.jpg", words="a program, called a picture", good=False, make=_program),

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.live
 
 DEADLINE_MS = 60_000
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> ‮Größe‬ 見積 مرحبا"
-PAPER = "فاتورة 請求書 <b>счёт</b>.pdf"  # of the sandbox's drawer
+PAPER = "فاتورة 請求書 <b>счёт<b>.pdf"  # of the sandbox's drawer
 REFUSED = "status of 401"  # what Chromium says of an answer with that status
 
 
@@ -133,9 +133,9 @@ def test_what_strangers_write_is_shown_as_text_and_never_runs(page: Page, sandbo
     page.goto(sandbox.page)
     page.get_by_text("Attach a file").click()
     page.get_by_role("button", name=PAPER).click()
-    expect(page.locator("#desk-log")).to_contain_text(PAPER.partition("</b>")[0])
+    expect(page.locator("#desk-log")).to_contain_text(PAPER)
     page.goto(f"{sandbox.ops}/files")
-    expect(page.get_by_role("table")).to_contain_text(PAPER.partition("</b>")[0])
+    expect(page.get_by_role("table")).to_contain_text(PAPER)
 
 
 def test_all_of_it_is_reached_by_keyboard_alone(page: Page, sandbox: Played) -> None:
