@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,6 +11,8 @@ GAP = 2  # blanks between columns
 BELOW = " " * 8  # before what stands below a row
 # From how many seconds on a time is said in it, and how many it has: "1 day" would say too little.
 SPANS = (("day", 2 * 86400, 86400), ("hour", 3600, 3600), ("minute", 60, 60), ("second", 0, 1))
+
+_NUMBERS = re.compile(r"\b[0-9]{9,15}\b")  # E.164 has 15 digits at most
 
 
 def text(given: str, *, instead: str = GONE) -> str:
@@ -24,6 +27,13 @@ def text(given: str, *, instead: str = GONE) -> str:
 def whom(contact_id: str, identity: str) -> str:
     """Name a contact by its id; failing that by the end of the channel identity, which may be a phone number."""
     return contact_id or (f"…{identity[-3:]}" if identity else "")
+
+
+def discreet(given: str, identity: str) -> str:
+    """Leave of a channel identity, and of whatever may be a phone number, its end alone in a text."""
+    number = identity.removeprefix("+")
+    known = given.replace(number, whom("", number)) if number else given
+    return _NUMBERS.sub(lambda found: whom("", found[0]), known)
 
 
 def counted(number: int, noun: str) -> str:

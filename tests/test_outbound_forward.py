@@ -410,7 +410,7 @@ KEPT: dict[str, tuple[Behaviour, str, bool]] = {
     # Sinch's behaviour, what is kept of it, and whether the log says it too
     "an error of Sinch's": (
         answers(json.dumps(SAID_NO).encode(), status="400 X"),
-        "Invalid request to +34600111222; message.text_message.text: must not be empty",
+        "Invalid request to +…222; message.text_message.text: must not be empty",
         False,
     ),
     "a redirect": (

@@ -225,6 +225,4 @@ def _sentence(value: object, identity: str) -> str:
     """The beginning of `value` if it is a text, as any terminal shows it; of the customer's number its end alone."""
     if not isinstance(value, str):
         return ""
-    number = identity.removeprefix("+")
-    told = value[: LONGEST_SENTENCE * 2].replace(number, f"…{number[-3:]}") if number else value
-    return printable.text(told[:LONGEST_SENTENCE])
+    return printable.text(printable.discreet(value[: LONGEST_SENTENCE * 2], identity)[:LONGEST_SENTENCE])

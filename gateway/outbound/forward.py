@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway import telemetry
+from gateway import printable, telemetry
 from gateway.config import Account
 from gateway.errors import SpoolUnavailable, TooManyRequests
 from gateway.outbound import files, message, record, refusals, window
@@ -126,7 +126,7 @@ class _Passage:
         body, draft = self._prepared(
             send, self._draft(send, account), Files(services=self.services, links=links, account=account)
         )
-        return self._settled(self._begun(draft), body, account)
+        return self._settled(self._begun(draft), body, account, identity=draft.identity)
 
     def _draft(self, send: Send, account: Account) -> Draft:
         reference = OURS + uuid.uuid4().hex
@@ -186,7 +186,7 @@ class _Passage:
             telemetry.note(Line.NOT_SENT, reason=error.reason)
             raise Refused("GATEWAY_UNAVAILABLE") from error
 
-    def _settled(self, send_id: int, body: bytes, account: Account) -> Answer:
+    def _settled(self, send_id: int, body: bytes, account: Account, *, identity: str) -> Answer:
         """Sinch's answer, once its outcome is written down. Raises Refused."""
         try:
             answer, tries = self._handed_over(body, account)
@@ -198,7 +198,7 @@ class _Passage:
             telemetry.failure(Line.UNEXPECTED, error)
             self._settle(send_id, outcome=record.UNKNOWN, words=Reason.OURS)
             raise Refused("SEND_FATE_UNKNOWN", reason=Reason.OURS) from error
-        self._settle(send_id, tries=tries, **_ending(answer))
+        self._settle(send_id, tries=tries, **_ending(answer, identity))
         return answer
 
     def _settle(self, send_id: int, *, outcome: str, message_id: str = "", **told: Any) -> None:  # noqa: ANN401 - of `record.settle`
@@ -236,12 +236,15 @@ class _Passage:
         return answer, tries
 
 
-def _ending(answer: Answer) -> dict[str, Any]:
-    """What an answer means for a message. A 5xx may come from before what had taken it; so its fate is unknown."""
+def _ending(answer: Answer, identity: str) -> dict[str, Any]:
+    """What an answer means for a message to `identity`, of whose number it keeps the end alone.
+
+    A 5xx may come from before what had taken it; so its fate is unknown.
+    """
     said = message.reply(answer.body, encoding=answer.headers.get("Content-Encoding", ""))
     if 200 <= answer.status < 300:
         outcome, words = (record.ACCEPTED, "") if said.message_id else (record.UNKNOWN, Reason.ANSWER_NO_MESSAGE)
         return {"outcome": outcome, "status": answer.status, "message_id": said.message_id, "words": words}
     outcome = record.REJECTED if answer.status < 500 else record.UNKNOWN
-    words = said.words or Reason.ANSWER_FOREIGN
+    words = printable.discreet(said.words, identity) or Reason.ANSWER_FOREIGN
     return {"outcome": outcome, "status": answer.status, "code": said.code, "words": words}
