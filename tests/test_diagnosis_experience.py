@@ -16,9 +16,11 @@ from gateway.diagnosis import doctor, experience
 from gateway.diagnosis.complaint import Complaint, Context, Probe
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Finding
-from gateway.store import schema
+from gateway.store import schema, turned_away
 from gateway.store.engines import Database
+from gateway.store.turned_away import Ring
 from tests.config_samples import document
+from tests.service_samples import HandClock
 from tests.spool_samples import NOW, accept, meddle, settle
 
 KEYS = {"token_keys": ["a key of a test that is long"]}
@@ -86,6 +88,20 @@ def test_what_the_courier_and_the_doors_have_found_is_told(context: Callable[...
     }.items():
         trouble.keep(spool, MotionTrouble(finding, about, "404", NOW))
     assert ids(experience.waiting(context())) == ["motion.kind_refused", "certs.old_in_force"]
+
+
+def test_whatever_is_turned_away_and_no_strangers_doing_is_told_of_every_door(
+    context: Callable[..., Context], spool: Database
+) -> None:
+    ring = Ring(spool, clock=HandClock(NOW), later=lambda _seconds, _work: None)
+    told = [kind for kind, row in turned_away.kinds().items() if row.level]
+    for door, reason in told:
+        ring.note(door, reason, about="7")
+    ring.write()
+    found = [*experience.turned(context())]
+    assert len(found) == len(told)
+    assert {each.id for each in found} == set(experience.DOORS.values())
+    assert not [each for each in found if ".." in each.remedy]
 
 
 def test_a_vault_that_is_full_or_cannot_be_written_is_told(

@@ -41,6 +41,7 @@ DOORS = {
     "edge": "callbacks.elsewhere",
     "attachments": "links.refused",
     "outbound": "calls.refused",
+    "ops": "page.refused",
 }
 FOREIGN = {
     Finding.FOREIGN_APP: "callbacks.foreign_app",
