@@ -100,6 +100,19 @@ def test_nginx_accepts(understood: Callable[..., Settings], server: dict[str, An
     assert [line for line in said.splitlines() if "bind() to" not in line and "test failed" not in line] == []
 
 
+OTHERS = {
+    "that ask for what nobody tells": "{{ of_the_next_release }}",
+    "that call for a filter nobody has": "{{ server | of_the_next_release }}",
+    "that cannot be read": "{% of_the_next_release %}",
+}
+
+
+@pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
+def test_templates_of_another_release_are_refused_in_words(understood: Callable[..., Settings], text: str) -> None:
+    with pytest.raises(CommandError, match="of another release than this process: restart the gateway"):
+        nginx_conf.configuration(understood(), template=lambda _name: text)
+
+
 LINKS: dict[str, dict[str, Any]] = {
     "Motion's": {"proxy_token": "a proxy token of tests"},
     "minted": {"token_keys": ["a key of some length"]},

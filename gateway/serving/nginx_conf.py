@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ MODULE_FOLDERS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 ROOM_SECONDS = 5  # for all else that a call of Motion's takes
 MOST_SPILLED = 1024  # bodies of callbacks that may wait on the disk at once, each of ingress.max_body at most
+
+OTHERS_TEMPLATES = "nginx's templates are of another release than this process: restart the gateway"
 
 # nginx's own refusals that become one of ours; the keys are what its templates call them.
 AS_NOT_FOUND = (400, 403, 404, 405, 411, 412, 414, 417, 421, 431, 494, 495, 496, 497, 501, 505)
@@ -66,18 +69,25 @@ class Listener:
     served: tuple[Named, ...]
 
 
-def configuration(settings: Settings, *, whole: bool = True) -> str:
+def _template(name: str) -> str:
+    return (paths.templates() / name).read_text(encoding="utf-8")
+
+
+def configuration(settings: Settings, *, whole: bool = True, template: Callable[[str], str] = _template) -> str:
     """Render the configuration: whole, or what an existing one includes inside its http block.
 
-    Raises CommandError if a setting cannot be written into one, or a part of nginx is not installed.
+    `template` reads one by its name. Raises CommandError if a setting cannot be written into it, nginx lacks a part, or
+    the templates are not of this release, as in a process that runs on while another is installed.
     """
     templates = jinja2.Environment(  # noqa: S701 - nginx is no HTML; what is inserted goes through `quoted`
-        loader=jinja2.FunctionLoader(_template), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(template), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters.update(quoted=quoted, quoted_pattern=quoted_pattern, literal=literal)
-    rendered = templates.get_template("nginx.conf.j2" if whole else "site.conf.j2").render(
-        _facts(settings, whole=whole)
-    )
+    facts, name = _facts(settings, whole=whole), "nginx.conf.j2" if whole else "site.conf.j2"
+    try:
+        rendered = templates.get_template(name).render(facts)
+    except jinja2.TemplateError as error:
+        raise CommandError(OTHERS_TEMPLATES) from error
     return re.sub(r"\n\s*\n+", "\n\n", rendered)
 
 
@@ -225,7 +235,3 @@ def literal(text: str) -> str:
         raise CommandError(f"{text!r} cannot be written into an nginx configuration: $ is not")
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _template(name: str) -> str:
-    return (paths.templates() / name).read_text(encoding="utf-8")
