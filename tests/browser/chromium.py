@@ -21,6 +21,7 @@ QUIET = (
     "--disable-sync",
 )
 DESKTOP, PHONE, NARROW = (1280, 800), (390, 844), (320, 640)
+DEADLINE_MS = 60_000  # for whatever is waited for: machines may be busy
 THIS_MACHINE = {"127.0.0.1", "localhost", ""}
 
 
@@ -39,17 +40,24 @@ def opened(browser: Browser, *, size: tuple[int, int] = DESKTOP, forgiven: str =
     """A fresh page, without a cookie; at its end nothing may have gone wrong on it, but for what is `forgiven`."""
     viewport = {"width": size[0], "height": size[1]}
     visited = browser.new_context(viewport=viewport, ignore_https_errors=True, reduced_motion="reduce", **context)
+    visited.set_default_timeout(DEADLINE_MS)
     wrongs = _heard(visited)
     page = visited.new_page()
     yield page
     visited.close()
-    assert [wrong for wrong in wrongs if not (forgiven and forgiven in wrong)] == []
+    left = [wrong for wrong in wrongs if not (forgiven and forgiven in wrong)]
+    assert not left, "\n".join(left)
 
 
 def _heard(context: BrowserContext) -> list[str]:
     wrongs = list[str]()
     context.on("weberror", lambda error: wrongs.append(f"error: {error.error}"))
-    context.on("console", lambda said: said.type in {"error", "warning"} and wrongs.append(f"{said.type}: {said.text}"))
+    context.on(
+        "console",
+        lambda said: (
+            said.type in {"error", "warning"} and wrongs.append(f"{said.type} at {said.location['url']}: {said.text}")
+        ),
+    )
     context.on("dialog", lambda dialog: (wrongs.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     context.on("request", lambda request: _is_near(request.url) or wrongs.append(f"request: {request.url}"))
     return wrongs

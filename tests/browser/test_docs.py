@@ -26,6 +26,7 @@ def site() -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=chromium.DEADLINE_MS)
     with chromium.started() as browser:
         yield browser
 

@@ -20,7 +20,6 @@ from tests.browser.played import OPERATOR, SUPPORT, Played, played, sign_in
 
 pytestmark = pytest.mark.live
 
-DEADLINE_MS = 60_000
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> ‮Größe‬ 見積 مرحبا"
 PAPER = "فاتورة 請求書 <b>счёт<b>.pdf"  # of the sandbox's drawer
 REFUSED = "status of 401"  # what Chromium says of an answer with that status
@@ -34,7 +33,7 @@ def sandbox() -> Iterator[Played]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=DEADLINE_MS)
+    expect.set_options(timeout=chromium.DEADLINE_MS)
     with chromium.started() as browser:
         yield browser
 
@@ -103,14 +102,14 @@ def test_an_event_is_parked_and_replayed_without_a_script_and_motion_has_it(brow
         had = len(sandbox.house.motion.accepted)
         page.get_by_role("button", name="Deliver again").click()
         expect(page.get_by_role("status")).to_contain_text("delivered again")
-        assert len(sandbox.house.motion.wait_for_accepted(had + 1, DEADLINE_MS / 1000)) == had + 1
+        assert len(sandbox.house.motion.wait_for_accepted(had + 1, chromium.DEADLINE_MS / 1000)) == had + 1
         page.goto(f"{sandbox.ops}/audit")
         expect(page.get_by_role("row", name=re.compile(f"{OPERATOR}.*replay"))).to_have_count(1)
 
 
 def test_the_story_of_a_customer_is_told_and_his_number_stands_in_no_address(page: Page, sandbox: Played) -> None:
     who = write(sandbox, "curious", "Hello?")
-    sandbox.house.motion.wait_for_accepted(len(sandbox.house.motion.received), DEADLINE_MS / 1000)
+    sandbox.house.motion.wait_for_accepted(len(sandbox.house.motion.received), chromium.DEADLINE_MS / 1000)
     addresses = list[str]()
     page.on("request", lambda request: addresses.append(request.url))
     story = search(page, sandbox, f"+{who.phone}")
