@@ -15,9 +15,9 @@ import pytest
 
 from gateway import lock, paths
 from gateway.diagnosis import checkup, complaint
-from gateway.diagnosis.complaint import complain
+from gateway.diagnosis.complaint import Complaint, Context, complain
 from gateway.doors import DOORS
-from gateway.page import overview
+from gateway.page import condition, overview
 from gateway.page.charts import NOTHING
 from gateway.page.overview import SEE
 from gateway.store.engines import Database
@@ -126,6 +126,17 @@ def test_what_was_turned_away_is_seen_at_once_and_leads_to_its_list(door: Door) 
     assert "callbacks.refused right now" in read(door)
     assert '<a href="/turned-away">What was turned away</a>' in visit(door, "/").text
     assert set(SEE) <= set(complaint.rows())
+
+
+def test_a_look_that_fails_hides_nothing_that_the_others_see(door: Door) -> None:
+    def fails(context: Context) -> Iterator[Complaint]:
+        raise KeyError(context)
+
+    found = condition.examine(door.services, {"clock": fails, "parked": lambda _context: iter([ELSEWHERE])})
+    assert [(each.id, each.about) for each in found.complaints] == [
+        ("sinch.webhook_elsewhere", "7"),
+        ("doctor.failed", "clock"),
+    ]
 
 
 def test_doctors_last_look_is_shown_with_its_age_but_for_what_the_gateway_sees_by_itself(door: Door) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway import store
+from gateway import store, telemetry
 from gateway.config import Account
 from gateway.config.validation import PartialSettings
 from gateway.delivery import claims, trouble
@@ -20,15 +20,17 @@ from gateway.diagnosis import routes as office
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
-from gateway.phrases import Finding, remedy_of_check
+from gateway.phrases import Finding, Line, remedy_of_check
 from gateway.services import Services
 
 FEW, LATEST = 1_000, 10_000  # events among which an account's last one is looked for, at first and at most
 MOST_COUNTED = 20_000  # of an account's that wait
 SINCH = "sinch"  # doctor's check of apps and webhooks
 
+Look = Callable[[Context], Iterator[Complaint]]
+
 # What of doctor's the gateway looks at whenever somebody does, by the id of its check.
-LIVE: dict[str, Callable[[Context], Iterator[Complaint]]] = {
+LIVE: dict[str, Look] = {
     "spool": experience.spool,
     "waiting": experience.waiting,
     "parked": experience.parked,
@@ -96,12 +98,12 @@ class Condition:
         return sum(each.level in (Level.WARNING, Level.FAULT) for each in self.complaints)
 
 
-def examine(services: Services) -> Condition:
-    """Look at everything that can be seen at once."""
+def examine(services: Services, live: Mapping[str, Look] = LIVE) -> Condition:
+    """Look at everything that can be seen at once; `live`: by these checks of doctor's."""
     outcomes = office.outcomes(services)
     last = checkup.last(services.settings)
     of_doctor = list(_found(last))
-    complaints = complaint.unexplained(dict.fromkeys([*_seen(services, outcomes), *of_doctor]))
+    complaints = complaint.unexplained(dict.fromkeys([*_seen(services, outcomes, live), *of_doctor]))
     try:
         waiting, oldest_at = claims.waiting(services.spool), claims.oldest_pending_at(services.spool)
         standings = tuple(_standings(services, last, waiting))
@@ -120,7 +122,7 @@ def examine(services: Services) -> Condition:
     )
 
 
-def _seen(services: Services, outcomes: Mapping[str, str]) -> Iterator[Complaint]:
+def _seen(services: Services, outcomes: Mapping[str, str], live: Mapping[str, Look]) -> Iterator[Complaint]:
     """Say what the gateway sees by itself."""
     for name, outcome in outcomes.items():
         if outcome != office.OK:
@@ -133,12 +135,22 @@ def _seen(services: Services, outcomes: Mapping[str, str]) -> Iterator[Complaint
             )
     part = PartialSettings(services.settings, frozenset(), {}, (), ())
     context = Context(part, services.clock.now(), services.spool)
+    for check, find in live.items():
+        yield from _looked(check, find, context)
     try:
-        for find in LIVE.values():
-            yield from find(context)
         yield from _of_certificates(services)
     except SpoolUnavailable as error:
         yield complaint.unusable(error.reason)
+
+
+def _looked(check: str, find: Look, context: Context) -> list[Complaint]:
+    try:
+        return list(find(context))
+    except SpoolUnavailable as error:
+        return [complaint.unusable(error.reason)]
+    except Exception as error:  # noqa: BLE001 - one check that fails shall not hide what the others see
+        telemetry.failure(Line.UNEXPECTED, error, check=check)
+        return [complain("doctor.failed", about=check, what=check.replace("_", " "), reason=type(error).__name__)]
 
 
 def _of_certificates(services: Services) -> Iterator[Complaint]:
