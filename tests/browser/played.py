@@ -43,7 +43,8 @@ def sign_in(page: Page, sandbox: Played, name: str = OPERATOR, *, password: str 
     page.goto(f"{sandbox.ops}/sign-in")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    with page.expect_navigation():  # what is done next is done on the page that comes
+        page.get_by_role("button", name="Sign in").click()
 
 
 def _with_users(settings: Path) -> list[str]:
