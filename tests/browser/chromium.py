@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = (
@@ -27,10 +27,10 @@ THIS_MACHINE = {"127.0.0.1", "localhost", ""}
 
 @contextmanager
 def started(*arguments: str, **environment: str) -> Iterator[Browser]:
+    expect.set_options(timeout=DEADLINE_MS)
+    told: dict[str, Any] = {"args": [*QUIET, *arguments], "env": {**os.environ, **environment}}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*QUIET, *arguments], env={**os.environ, **environment}
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, timeout=2 * DEADLINE_MS, **told)
         yield browser
         browser.close()
 

@@ -26,7 +26,6 @@ def site() -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=chromium.DEADLINE_MS)
     with chromium.started() as browser:
         yield browser
 

@@ -33,7 +33,6 @@ def sandbox() -> Iterator[Played]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=chromium.DEADLINE_MS)
     with chromium.started() as browser:
         yield browser
 

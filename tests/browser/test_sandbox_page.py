@@ -21,7 +21,6 @@ pytestmark = pytest.mark.live
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = (sys.executable, "-u", "-m", "sandbox")
 ADDRESS = re.compile(r"(/\S+/sandbox\.json)\..*(http://127\.0\.0\.1:\d+/)\n", re.DOTALL)
-DEADLINE_MS = 60_000
 HOSTILE = "<img src=x onerror=alert(1)> Größe 見積 مرحبا"
 
 
@@ -62,9 +61,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, sandbox: Sandbox) -> Iterator[Page]:
     """The page, all of it as it should be; each test speaks with a customer of its own."""
-    expect.set_options(timeout=DEADLINE_MS)
     with chromium.opened(browser) as page:
-        page.set_default_timeout(DEADLINE_MS)
         page.goto(sandbox.url)
         yield page
         page.goto(sandbox.url)
@@ -166,7 +163,6 @@ def test_what_a_command_does_is_seen_without_loading_the_page(page: Page, sandbo
 
 def test_without_javascript_the_same_message_goes_round(browser: Browser, sandbox: Sandbox) -> None:
     with chromium.opened(browser, java_script_enabled=False) as page:
-        page.set_default_timeout(DEADLINE_MS)
         page.goto(f"{sandbox.url}?with=plain")
         page.get_by_role("textbox", name="Write as").fill(HOSTILE)
         page.get_by_role("button", name="Send as Plain").click()

@@ -19,7 +19,7 @@ from gateway.diagnosis import checkup, history
 from gateway.store import schema
 from sandbox import callbacks
 from sandbox.connection import Answer, Request, exchange
-from tests.live.house import House, opened
+from tests.live.house import PATIENCE_SECONDS, House, opened
 from tests.page_samples import ANNA, BOB, PASSWORD
 from tests.spool_samples import rows
 
@@ -83,7 +83,7 @@ def test_the_page_tells_of_a_callback_and_an_operator_has_doctor_look(house: Hou
     house.settle()
     assert "none lately" not in anna.get("/")
     anna.post("/doctor")
-    house.wait_for(lambda: "Doctor looked" in anna.get("/"), seconds=60)
+    house.wait_for(lambda: "Doctor looked" in anna.get("/"), seconds=2 * PATIENCE_SECONDS)
     assert "sinch.no_key" in anna.get("/")
     left = house.folder / "state" / paths.CHECKUP
     assert left.stat().st_mode & 0o777 == 0o600
