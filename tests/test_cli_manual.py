@@ -15,7 +15,7 @@ MACROS = re.compile(r"\.(TH|SH|SS|TP|PP|B|nh|ad)\b|(?!['.])")
 
 
 def told(section: str) -> str:
-    return section.replace("\\-", "-").replace("\\e", "\\").replace("\\&", "")
+    return section.replace("\\-", "-").replace("\\e", "\\").replace("\\&", "").replace("\\:", "")
 
 
 def test_every_command_and_every_option_stands_there_with_its_own_words() -> None:
@@ -33,8 +33,9 @@ def test_every_command_and_every_option_stands_there_with_its_own_words() -> Non
 
 def test_no_word_of_theirs_is_taken_for_roff() -> None:
     assert [line for line in PAGE.splitlines() if not MACROS.match(line)] == []
-    assert [line for line in PAGE.splitlines() if re.search(r"\\(?![-e&])", line)] == []
+    assert [line for line in PAGE.splitlines() if re.search(r"\\(?![-e&:])", line)] == []
     assert "\n\n" not in PAGE  # an empty line would be a paragraph
+    assert max(map(len, re.split(r"\s|\\:", PAGE))) < 72  # or it does not fit into a line of a terminal
     assert manual._text(".so /etc/passwd \\n") == "\\&.so /etc/passwd \\en"
 
 

@@ -83,7 +83,7 @@ def _context(command: click.Command) -> click.Context:
 
 def _text(words: str) -> str:
     """Write words as roff that says nothing else: no character of them is a command or an escape."""
-    written = words.replace("\\", "\\e").replace("-", "\\-")
+    written = words.replace("\\", "\\e").replace("-", "\\-").replace("|", "|\\:")  # a line may break behind it
     return f"\\&{written}" if written.startswith((".", "'")) else written
 
 
