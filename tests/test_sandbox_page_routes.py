@@ -88,7 +88,7 @@ def said():
 @pytest.fixture
 def client(house, said):
     deeds = Deeds(house)
-    teller = Teller(house.state.config_file, run=lambda command: said[0])
+    teller = Teller(house.state.config_file, run=lambda command: said[0], pause=lambda seconds: None)
     made = routes.application(house, deeds, teller).test_client()
     yield made
     deeds.close()
@@ -280,3 +280,15 @@ def test_the_drawer_has_what_it_says():
     assert len(made["poster.jpg"]) > 5_000_000
     assert made["empty.pdf"] == b""
     assert len(made) == len(drawer.DRAWER)
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [([json.dumps(STORY)], 1), (['{"stories": []}', json.dumps(STORY)], 2), (['{"stories": []}'] * 2, 2), (["?"], 1)],
+    ids=["known", "known a second later", "unknown", "no answer"],
+)
+def test_what_the_gateway_does_not_know_yet_it_is_asked_for_once_more(house, answers, asked):
+    left, pauses = list(answers), []
+    told = Teller(house.state.config_file, run=lambda command: left.pop(0), pause=pauses.append).tell("m1")
+    assert (len(answers) - len(left), len(pauses)) == (asked, asked - 1)
+    assert bool(told.stories) == (answers[asked - 1] == json.dumps(STORY))

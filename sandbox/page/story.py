@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _DEADLINE_SECONDS = 30
+WRITTEN_AFTER_SECONDS = 1.5  # the gateway writes what it has turned away a second later
 ABOUT = re.compile(r"[0-9A-Za-z-]{1,64}|attachment [0-9]{1,12}")
 
 Run = Callable[[Sequence[str]], str]
@@ -30,14 +32,26 @@ class Told:
 class Teller:
     """Asks about one message at a time; `command` is what starts the gateway's commands for these settings."""
 
-    def __init__(self, config_file: Path, *, run: Run | None = None) -> None:
+    def __init__(
+        self, config_file: Path, *, run: Run | None = None, pause: Callable[[float], None] = time.sleep
+    ) -> None:
         self._command = [sys.executable, "-m", "gateway", "--config", str(config_file), "trace", "--json"]
-        self._run = run or _output
+        self._run, self._pause = run or _output, pause
 
     def tell(self, about: str) -> Told:
-        """Raises ValueError where that is nothing to ask for."""
+        """Tell what the gateway knows; what it does not know yet it is asked for once more.
+
+        Raises ValueError where that is nothing to ask for.
+        """
         if not ABOUT.fullmatch(about):
             raise ValueError(f"not an id: {about!r}")
+        told = self._ask(about)
+        if told.stories or told.error:
+            return told
+        self._pause(WRITTEN_AFTER_SECONDS)
+        return self._ask(about)
+
+    def _ask(self, about: str) -> Told:
         try:
             said = json.loads(self._run([*self._command, "--", about]))
         except (ValueError, OSError, subprocess.SubprocessError) as error:
