@@ -32,7 +32,9 @@ def main() -> None:
     checkouts = {"now": HERE, "before": parser.parse_args().beside.resolve()}
     vendor = Vendor(eu=NOWHERE, us=NOWHERE, auth=NOWHERE, control_url="", key=Key())
     with setup.built(motion_url=NOWHERE, control_url="", sinch=vendor) as made:
-        rest = {name: _at_rest(made, checkout) for name, checkout in checkouts.items()}
+        plain = made.folder / "gateway-plain.toml"  # for both, without what older releases do not know: it stands last
+        plain.write_text(made.state.config_file.read_text().partition("[[user]]")[0])
+        rest = {name: _at_rest(made, checkout, plain) for name, checkout in checkouts.items()}
     helps: dict[str, list[float]] = {name: [] for name in checkouts}
     for _ in range(HELPS):
         for name, checkout in checkouts.items():
@@ -40,10 +42,10 @@ def main() -> None:
     _show(rest, helps, Console())
 
 
-def _at_rest(made: Setup, checkout: Path) -> dict[str, float]:
+def _at_rest(made: Setup, checkout: Path, settings: Path) -> dict[str, float]:
     """MiB (RSS) of the largest process of each part of a whole gateway that was just started."""
     state = f"MOTION_GATEWAY_SERVER__STATE_DIR={made.folder / checkout.name}"
-    command = ["env", f"--chdir={checkout}", state, *child.serve_command(made.state.config_file)]
+    command = ["env", f"--chdir={checkout}", state, *child.serve_command(settings)]
     running = Child(command, made.state.log_file)
     try:
         running.wait_until_ready(made.state.ready_route())
