@@ -12,7 +12,8 @@ BELOW = " " * 8  # before what stands below a row
 # From how many seconds on a time is said in it, and how many it has: "1 day" would say too little.
 SPANS = (("day", 2 * 86400, 86400), ("hour", 3600, 3600), ("minute", 60, 60), ("second", 0, 1))
 
-_NUMBERS = re.compile(r"\b[0-9]{9,15}\b")  # E.164 has 15 digits at most
+# What may be a phone number: E.164 has 15 digits at most. Behind a plus they may be written apart (E.123).
+_NUMBERS = re.compile(r"\b[0-9]{9,15}\b|(?<=\+)[0-9](?:[ ().-]{0,3}[0-9]){7,14}")
 
 
 def text(given: str, *, instead: str = GONE) -> str:

@@ -395,6 +395,7 @@ DESCRIPTIONS = {
     "a sentence": ("The underlying channel reported: re-engagement message",) * 2,
     "in any language": ("Fuera de plazo: más de 24 h",) * 2,
     "the customer's number": (NUMBER_IN_IT, "The underlying channel reported: +…222 is not on WhatsApp; ask …222"),
+    "another number, written apart": ("ask +34 (600) 999-888 on 2026-11-30", "ask +…888 on 2026-11-30"),
     "another number": ("+34600999888 is a landline, code 131026", "+…888 is a landline, code 131026"),
     "what a terminal would obey": ("a\x1b[2Jb\nc", "a\ufffd[2Jb\ufffdc"),
     "a long one": ("x" * 5000, "x" * LONGEST_SENTENCE),

@@ -101,6 +101,8 @@ def test_a_parked_event_is_delivered_again_under_the_name_of_who_asks(door: Door
     assert states(door.services.spool)[PARKED] == "pending"
     assert deeds(door) == [("replay", "anna", "page", "event 1")]
     assert views.AGAIN in visit(door, told.headers["Location"]).text
+    by_a_link = {"sec-fetch-site": "cross-site"}  # of somebody who would like it to be believed
+    assert views.AGAIN not in visit(door, told.headers["Location"], **by_a_link).text
 
 
 def test_what_cannot_be_done_is_said_and_leaves_no_trace(door: Door) -> None:
@@ -156,7 +158,8 @@ def test_a_file_is_deleted_and_its_links_are_revoked(door: Door) -> None:
     assert "deleted from the vault" in visit(door, told.headers["Location"]).text
     assert not file_of(door).exists()
     assert "evicted" in visit(door, "/files/7").text
-    assert post(door, "/files/9/revoke").status_code == 303  # also of what nobody has asked for yet
+    of_none = post(door, "/files/9/revoke")  # also of what nobody has asked for yet
+    assert "All links to it that there were open nothing any more." in visit(door, of_none.headers["Location"]).text
     known = Register(door.services.spool).find("9")
     assert known
     assert known.revoked_before == int(NOW) + 1

@@ -173,7 +173,9 @@ def _equip(application: App, services: Services, views: dict[str, View]) -> None
 
     @application.context_processor
     def facts() -> dict[str, object]:
-        said = views.get(request.args.get("done", "")) if has_request_context() else None
+        # No link of somebody else's has us say that something was done.
+        led_here = has_request_context() and request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
+        said = views.get(request.args.get("done", "")) if led_here else None
         return {
             "entries": entries,
             "visitor": g.get("visitor"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from flask import Response, g, redirect, render_template, request
@@ -69,17 +69,8 @@ def onward(place: str) -> str:
 
 def leave(services: Services) -> Answer:
     """Sign out: the session is over, whoever has its cookie."""
-    left, shown = deed(audit.Action.SIGN_OUT, _whence(), services=services), token()
-
-    def work(run: Run) -> None:
-        sessions.end(run, shown)
-        audit.note(run, left)
-
-    if g.visitor.name:
-        services.spool.tell(work)
-        audit.tell(left, about=left.about)
-    g.cookie = ""
-    return done("/sign-in")
+    shown = token()
+    return _left(services, _whence(), lambda run: sessions.end(run, shown))
 
 
 def you(services: Services) -> Answer:
@@ -91,13 +82,19 @@ def you(services: Services) -> Answer:
 
 def leave_everywhere(services: Services) -> Answer:
     """End all sessions of a user: of a phone that was lost, for instance."""
-    named, left = g.visitor.name, deed(audit.Action.SIGN_OUT, f"everywhere, {_whence()}", services=services)
+    named = g.visitor.name
+    return _left(services, f"everywhere, {_whence()}", lambda run: run("drop_sessions_of", name=named))
+
+
+def _left(services: Services, about: str, end: Callable[[Run], object]) -> Answer:
+    """End what `end` does, and write down who left."""
+    left = deed(audit.Action.SIGN_OUT, about, services=services)
 
     def work(run: Run) -> None:
-        run("drop_sessions_of", name=named)
+        end(run)
         audit.note(run, left)
 
-    if named:
+    if g.visitor.name:
         services.spool.tell(work)
         audit.tell(left, about=left.about)
     g.cookie = ""

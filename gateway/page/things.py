@@ -71,6 +71,7 @@ def send(services: Services, send_id: str) -> str:
     code = sent.fate.code if sent.fate else sent.code
     return render_template(
         "send.html",
+        what=f"send {sent.send_id}",
         sent=sent,
         told=_told(facts.of_send(sent)),
         meanings=meanings,
@@ -87,9 +88,11 @@ def file(services: Services, attachment_id: str) -> str:
     shelved = facts.shelved(known, services.settings)
     return render_template(
         "file.html",
+        what=f"attachment {attachment_id}",
         shelved=shelved,
         told=_told(facts.of_file(shelved)),
         meanings=facts.meanings_of_file(shelved),
+        unknown="",
         verdict=facts.verdict_in_words(shelved.verdict),
         levels=words.LEVELS_OF_FILES,
     )
@@ -107,9 +110,10 @@ def evict(services: Services, attachment_id: str) -> ResponseReturnValue:
 def revoke(services: Services, attachment_id: str) -> ResponseReturnValue:
     require_id(attachment_id)
     revoking = deed(audit.Action.REVOKE, f"attachment {attachment_id}: all its links", services=services)
-    register.Register(services.spool).revoked(attachment_id, revoking, before=decision.revocation(revoking.at))
+    known = register.Register(services.spool)
+    known.revoked(attachment_id, revoking, before=decision.revocation(revoking.at))
     audit.tell(revoking, attachment_id=attachment_id)
-    return done(f"/files/{attachment_id}")
+    return done(f"/files/{attachment_id}" if known.find(attachment_id) else "/files")
 
 
 def _event(services: Services, number: int, *, body: bytes | None = None) -> str:
@@ -119,6 +123,7 @@ def _event(services: Services, number: int, *, body: bytes | None = None) -> str
     text, whole = ("", True) if body is None else words.body(body)
     return render_template(
         "event.html",
+        what=f"event {number}",
         event=told,
         told=_told(facts.of_event(told)),
         meanings=meanings,

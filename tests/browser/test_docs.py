@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ def site() -> str:
     built = ["make", "--old-file=.venv/.installed-tests", "docs"]  # what it needs is there: these tests run by it
     subprocess.run(built, cwd=ROOT, check=True, capture_output=True)
     return (ROOT / "build" / "site").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.started() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -31,12 +31,6 @@ def sandbox() -> Iterator[Played]:
         yield sandbox
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.started() as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(browser: Browser, sandbox: Played) -> Iterator[Page]:
     """The overview, as an operator who may reveal has it."""

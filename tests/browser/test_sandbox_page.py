@@ -52,12 +52,6 @@ def sandbox() -> Iterator[Sandbox]:
             process.communicate()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.started() as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(browser: Browser, sandbox: Sandbox) -> Iterator[Page]:
     """The page, all of it as it should be; each test speaks with a customer of its own."""
