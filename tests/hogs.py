@@ -1,6 +1,6 @@
 """Other processes that write to a spool all the time, a long transaction after the other.
 
-python -m tests.hogs SPOOL STATEMENTS
+python -m tests.hogs SPOOL
 """
 
 from __future__ import annotations
@@ -8,32 +8,27 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run
 
-LONG = 20_000  # statements of a transaction
+LONG = 5_000  # statements of a transaction
 
 
-def work(statements: int = LONG) -> Callable[[Run], None]:
-    """What one transaction does."""
-
-    def much(run: Run) -> None:
-        for _ in range(statements):
-            run("prove_writable")
-
-    return much
+def much(run: Run) -> None:
+    for _ in range(LONG):
+        run("prove_writable")
 
 
 @contextmanager
-def writing(spool: Path, *, processes: int = 2, statements: int = LONG) -> Iterator[None]:
+def writing(spool: Path, *, processes: int = 2) -> Iterator[None]:
     """Have so many write there until the block ends, three threads each."""
     with ExitStack() as stack:
         for _ in range(processes):
-            command = [sys.executable, "-m", "tests.hogs", str(spool), str(statements)]
+            command = [sys.executable, "-m", "tests.hogs", str(spool)]
             hog = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             stack.callback(hog.kill)
             assert hog.stdout is not None
@@ -42,7 +37,7 @@ def writing(spool: Path, *, processes: int = 2, statements: int = LONG) -> Itera
 
 
 if __name__ == "__main__":
-    database, much = Database(Path(sys.argv[1]), patience_seconds=60), work(int(sys.argv[2]))
+    database = Database(Path(sys.argv[1]), patience_seconds=60)
 
     def hog() -> None:
         while True:

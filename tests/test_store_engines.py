@@ -25,7 +25,6 @@ from gateway.store import migrations, schema
 from gateway.store.engines import WAY, WAY_SECONDS, Database
 from gateway.store.pool import LARGE_LOG_BYTES
 from gateway.store.sqlite import LOG_BYTES, Run
-from tests import hogs
 from tests.spool_samples import NOW, callback, locked, rows, until
 
 WRITERS = 8
@@ -444,14 +443,26 @@ def test_rewriting_says_so_when_a_reader_keeps_it_from_emptying_the_log(database
     database.rewrite()
 
 
-def test_the_first_door_goes_before_processes_that_write_all_the_time(database: Database) -> None:
-    began = time.monotonic()
-    database.tell(hogs.work())
-    patience = 3 * (time.monotonic() - began)  # of the time that one of theirs takes on this machine, now
-    with hogs.writing(database.path), closing(Database(database.path, patience_seconds=patience, first=True)) as door:
-        for number in range(10):
-            door.tell(insert(str(number)))
-    assert len(words(database)) == 10
+def test_the_first_door_goes_before_others_that_have_waited_as_long(database: Database) -> None:
+    way, order = RightOfWay(database.path.with_name(WAY)), list[str]()
+
+    def noted(word: str) -> Callable[[Run], str]:
+        return lambda run: order.append(word) or insert(word)(run)
+
+    with (
+        closing(way),
+        closing(sqlite3.connect(database.path, isolation_level=None)) as writer,
+        closing(Database(database.path, patience_seconds=60)) as other,
+        closing(Database(database.path, patience_seconds=60, first=True)) as door,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        writer.execute("BEGIN IMMEDIATE")
+        doors = pool.submit(door.tell, noted("door"))
+        until(way.is_claimed, "the first door waits")
+        others = pool.submit(other.tell, noted("other"))
+        writer.execute("ROLLBACK")
+        assert (doors.result(60), others.result(60)) == ("door", "other")
+    assert order == ["door", "other"]
 
 
 def test_who_waits_for_the_first_door_takes_its_chance_after_a_second(database: Database) -> None:

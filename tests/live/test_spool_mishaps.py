@@ -195,7 +195,7 @@ def test_what_motion_was_given_is_settled_once_the_spool_is_back(house: House) -
 
 
 def test_callbacks_are_taken_in_beside_whatever_else_writes_all_the_time(house: House) -> None:
-    with hogs.writing(house.spool().path, statements=hogs.LONG // 4):
+    with hogs.writing(house.spool().path):
         for number in range(12):
             assert house.sinch().send(callbacks.text(f"words {number}")).status == 200
     settle(house)
