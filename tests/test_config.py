@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import traceback
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import config
-from gateway.config import addresses
+from gateway.config import addresses, fields
 from gateway.errors import SettingsError
 from tests.config_samples import ABSENT, account, document, problems, refusal, settings
 from tests.together import together
@@ -107,6 +108,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "private_key": "/etc/motion-gateway/tls/privkey.pem",
             "acme_webroot": "/var/www/acme",
             "min_free": "2GB",
+            "node": fields.host_named(os.uname().nodename),
         },
         "workers": {"ingress": 1, "attachments": 1, "outbound": 1},
         "ingress": {"signature_max_age": "25h", "max_body": "1MiB"},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import config
+from gateway.config import fields
 from tests.config_samples import account, problems, refusal, settings
 from tests.together import together
 
@@ -36,6 +37,9 @@ UNDERSTOOD: list[tuple[str, str, Any, Any]] = [
     ("attachments", "vault_max_bytes", "3GB", 3_000_000_000),
     ("attachments", "vault_max_bytes", "3GiB", 3_221_225_472),
     ("server", "min_free", "0GB", 0),
+    ("server", "node", "n", "n"),
+    ("server", "node", "Gateway-1.example.com", "gateway-1.example.com"),
+    ("server", "node", "n" * 64, "n" * 64),
     ("server", "public_address", "203.0.113.9", "203.0.113.9"),
     ("server", "public_address", "::", "[::]"),
     ("server", "public_address", "[2001:DB8:0::1]", "[2001:db8::1]"),
@@ -140,6 +144,12 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("server", "state_dir", "/" + "é" * 43, "at most 86 bytes"),
     ("server", "state_dir", "/a b", "without blanks"),
     ("server", "state_dir", "/a/../b", "without blanks"),
+    ("server", "node", "n" * 65, "1 to 64 letters"),
+    ("server", "node", "-n", "1 to 64 letters"),
+    ("server", "node", "node 1", "1 to 64 letters"),
+    ("server", "node", "nö", "1 to 64 letters"),
+    ("server", "node", "n\n", "printable"),
+    ("server", "node", 1, "a text"),
     ("server", "certificate", "/a;b", "without blanks"),
     ("server", "certificate", "/a$b", "without blanks"),
     ("server", "acme_webroot", "/a\x00b", "printable"),
@@ -166,6 +176,20 @@ def test_a_wrong_value_is_refused_with_its_key(table: str, key: str, written: ob
     found = problems(refusal(**{table: {key: written}}))
     assert list(found) == [f"{table}.{key}"]
     assert said in found[f"{table}.{key}"]
+
+
+@together(
+    ("host", "name"),
+    [
+        pytest.param("Debian-12.example.com", "debian-12.example.com", id="as it is"),
+        pytest.param("-Annas Büro.", "annasbro", id="with what no name holds"),
+        pytest.param("\udcff", "node", id="nothing else"),
+        pytest.param("n" * 63 + "." + "n", "n" * 63, id="too long"),
+    ],
+)
+def test_a_node_is_called_as_its_host_whatever_that_is(host: str, name: str) -> None:
+    assert fields.host_named(host) == name
+    assert settings(server={"node": name}).server.node == name
 
 
 @together(

@@ -6,6 +6,7 @@ one error of `malformed`, which holds our words alone and never the value.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ _SIZE_REMEDY = 'write a number and one of kB, MB, GB, KiB, MiB, GiB in quotes, s
 _RATE_REMEDY = 'write a number per second, minute, hour or day such as "30/minute", or "off"'
 
 _COMMAND_REMEDY = 'write one such as "/usr/local/bin/tell-somebody night"'
+
+_NODE = re.compile(r"[0-9a-z]([0-9a-z._-]{0,62}[0-9a-z])?")
+_NODE_REMEDY = 'write letters, digits and . _ - alone, such as "gateway-1", or leave the key out for the host\'s name'
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -76,6 +80,19 @@ def matching(pattern: str, complaint: str, remedy: str) -> Callable[[object], st
         return found
 
     return read
+
+
+def node(value: object) -> str:
+    """Read the name of a node into lower case; the empty text stands for the host's own name, so far as it is one."""
+    written = text(value, remedy=_NODE_REMEDY).lower() or host_named(os.uname().nodename)
+    if not _NODE.fullmatch(written):
+        raise malformed("must be a name of 1 to 64 letters, digits and . _ -", _NODE_REMEDY)
+    return written
+
+
+def host_named(host: str) -> str:
+    """Make a node's name of what the kernel calls the host, which may hold any bytes; `node` where nothing is left."""
+    return re.sub(r"[^0-9a-z._-]", "", host.lower()).strip("._-")[:64].rstrip("._-") or "node"
 
 
 def optional(read: Callable[[object], T]) -> Callable[[object], T | None]:

@@ -119,6 +119,7 @@ HostNames = Annotated[
 _File = PlainSerializer(lambda path: str(path or ""))
 File = Annotated[Path, PlainValidator(addresses.file), _File]
 FileOrNone = Annotated[Path | None, PlainValidator(fields.optional(addresses.file)), _File]
+Node = Annotated[str, PlainValidator(fields.node)]
 StateDir = Annotated[Path, PlainValidator(addresses.state_dir), _File]
 LinkPath = Annotated[str, PlainValidator(addresses.link_path)]
 PublicPath = Annotated[str, PlainValidator(addresses.public_path)]

@@ -51,6 +51,7 @@ class ServerSettings(Table):
     private_key: kinds.File = _default("/etc/motion-gateway/tls/privkey.pem")
     acme_webroot: kinds.File = _default("/var/www/acme")
     min_free: kinds.SizeOrNone = _default("2GB")
+    node: kinds.Node = _default("")
 
     @property
     def has_outbound(self) -> bool:
