@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import store
+from gateway.store.dialects import INTEGER, Json, rows_of, text
 
 ERROR = sa.exc.SQLAlchemyError
 
@@ -30,33 +31,33 @@ metadata = sa.MetaData()
 event = sa.Table(
     "event",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),  # the order of acceptance
-    sa.Column("connector_id", sa.Integer, nullable=False),
-    sa.Column("state", sa.String(10), nullable=False),
-    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("id", INTEGER, primary_key=True),  # the order of acceptance
+    sa.Column("connector_id", INTEGER, nullable=False),
+    sa.Column("state", text(10), nullable=False),
+    sa.Column("kind", text(64), nullable=False),
     sa.Column("key", sa.LargeBinary(32), nullable=False),
     sa.Column("original", sa.Boolean, nullable=False),  # the first with its key; never one rejected
-    sa.Column("lane", sa.String(300), nullable=False),
-    sa.Column("contact_id", sa.String(256), nullable=False),
-    sa.Column("identity", sa.String(256), nullable=False),
-    sa.Column("request_id", sa.String(64), nullable=False),
-    sa.Column("address", sa.String(45), nullable=False),  # the client's
-    sa.Column("headers", sa.JSON, nullable=False),  # [[name, value], …] to forward
-    sa.Column("query", sa.Text, nullable=False),
+    sa.Column("lane", text(300), nullable=False),
+    sa.Column("contact_id", text(256), nullable=False),
+    sa.Column("identity", text(256), nullable=False),
+    sa.Column("request_id", text(64), nullable=False),
+    sa.Column("address", text(45), nullable=False),  # the client's
+    sa.Column("headers", Json, nullable=False),  # [[name, value], …] to forward
+    sa.Column("query", text(), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("body_digest", sa.LargeBinary(32), nullable=False),
     sa.Column("accepted_at", sa.Float, nullable=False),  # epoch seconds, as all times here
-    sa.Column("repeats", sa.Integer, nullable=False, default=0),  # same bytes seen again
-    sa.Column("tries", sa.Integer, nullable=False, default=0),
-    sa.Column("failures", sa.Integer, nullable=False, default=0),  # tries that failed while Motion was up
+    sa.Column("repeats", INTEGER, nullable=False, default=0),  # same bytes seen again
+    sa.Column("tries", INTEGER, nullable=False, default=0),
+    sa.Column("failures", INTEGER, nullable=False, default=0),  # tries that failed while Motion was up
     sa.Column("failing_since", sa.Float),
-    sa.Column("deaths", sa.Integer, nullable=False, default=0),  # couriers that died with it in hand, in a row
-    sa.Column("outcome", sa.String(64), nullable=False, default=""),  # of the last try; or why rejected or parked
+    sa.Column("deaths", INTEGER, nullable=False, default=0),  # couriers that died with it in hand, in a row
+    sa.Column("outcome", text(64), nullable=False, default=""),  # of the last try; or why rejected or parked
     sa.Column("settled_at", sa.Float),
-    sa.Column("findings", sa.Text, nullable=False, server_default=""),  # their names, with blanks between
-    sa.Column("history", sa.Text, nullable=False, server_default=""),  # of the tries before the last one, a line each
-    sa.Index("event_original", "connector_id", "key", unique=True, sqlite_where=sa.text("original")),
-    sa.Index("event_pending", "lane", "id", sqlite_where=sa.text("state = 'pending'")),
+    sa.Column("findings", text(), nullable=False, server_default=""),  # their names, with blanks between
+    sa.Column("history", text(), nullable=False, server_default=""),  # of the tries before the last one, a line each
+    sa.Index("event_original", "connector_id", "key", unique=True, **rows_of("original")),
+    sa.Index("event_pending", "lane", "id", **rows_of("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),
     sqlite_autoincrement=True,
 )
@@ -64,10 +65,10 @@ event = sa.Table(
 nonce = sa.Table(
     "nonce",
     metadata,
-    sa.Column("connector_id", sa.Integer, primary_key=True),
-    sa.Column("nonce", sa.String(64), primary_key=True),
+    sa.Column("connector_id", INTEGER, primary_key=True),
+    sa.Column("nonce", text(64), primary_key=True),
     sa.Column("body_digest", sa.LargeBinary(32), nullable=False),
-    sa.Column("event_id", sa.Integer, nullable=False),
+    sa.Column("event_id", INTEGER, nullable=False),
     sa.Column("seen_at", sa.Float, nullable=False),
     sa.Index("nonce_seen", "seen_at"),
 )
@@ -76,73 +77,75 @@ nonce = sa.Table(
 lane = sa.Table(
     "lane",
     metadata,
-    sa.Column("lane", sa.String(300), primary_key=True),
-    sa.Column("first_event", sa.Integer, nullable=False),  # its first pending one
+    sa.Column("lane", text(300), primary_key=True),
+    sa.Column("first_event", INTEGER, nullable=False),  # its first pending one
     sa.Column("due_at", sa.Float, nullable=False),  # when that may be tried
-    sa.Column("claimed_event", sa.Integer),  # being delivered right now
+    sa.Column("claimed_event", INTEGER),  # being delivered right now
     sa.Column("leased_until", sa.Float),
     sa.Index("lane_due", "due_at"),
     sa.Index("lane_first", "first_event"),
+    # Its rows change with every event: they have room for that beside them, and what they were goes soon.
+    postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
 )
 
 # What is known of each of Motion's attachments that somebody asked for; the files are in the vault.
 attachment = sa.Table(
     "attachment",
     metadata,
-    sa.Column("attachment_id", sa.String(12), primary_key=True),
+    sa.Column("attachment_id", text(12), primary_key=True),
     # of the file; empty for one that was never acquired, or is forgotten
     sa.Column("digest", sa.LargeBinary(32)),
-    sa.Column("size_bytes", sa.Integer, nullable=False, default=0),
-    sa.Column("name", sa.String(255), nullable=False, default=""),  # as Motion gave it
-    sa.Column("inspection", sa.JSON(none_as_null=True)),
-    sa.Column("inspected_by", sa.String(20), nullable=False, default=""),  # the release that did
+    sa.Column("size_bytes", INTEGER, nullable=False, default=0),
+    sa.Column("name", text(255), nullable=False, default=""),  # as Motion gave it
+    sa.Column("inspection", Json(none_as_null=True)),
+    sa.Column("inspected_by", text(20), nullable=False, default=""),  # the release that did
     sa.Column("acquired_at", sa.Float),
     sa.Column("stored", sa.Boolean, nullable=False, default=False),  # the vault has it
     # of its links
     sa.Column("live_until", sa.Float, nullable=False, default=0.0),  # the end of the last one known
     sa.Column("first_fetched_at", sa.Float),  # by the link that Motion built
     sa.Column("last_fetched_at", sa.Float),
-    sa.Column("fetches", sa.Integer, nullable=False, default=0),
-    sa.Column("revoked_before", sa.Integer),
+    sa.Column("fetches", INTEGER, nullable=False, default=0),
+    sa.Column("revoked_before", INTEGER),
     # of the last try to acquire it, where that failed
-    sa.Column("failure", sa.String(100), nullable=False, default=""),
-    sa.Column("failure_status", sa.Integer, nullable=False, default=0),  # as it was answered
+    sa.Column("failure", text(100), nullable=False, default=""),
+    sa.Column("failure_status", INTEGER, nullable=False, default=0),  # as it was answered
     sa.Column("failure_digest", sa.LargeBinary(32)),  # of the bytes that were wanted; empty for any
     sa.Column("failed_at", sa.Float),
-    sa.Index("attachment_stored", "digest", sqlite_where=sa.text("stored")),
+    sa.Index("attachment_stored", "digest", **rows_of("stored")),
 )
 
 # One row for each message that Motion asked to send.
 send = sa.Table(
     "send",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("reference", sa.String(64), nullable=False),  # ours
-    sa.Column("connector_id", sa.Integer, nullable=False),
-    sa.Column("app_id", sa.String(256), nullable=False),
-    sa.Column("kind", sa.String(64), nullable=False),
-    sa.Column("contact_id", sa.String(256), nullable=False),
-    sa.Column("identity", sa.String(256), nullable=False),
-    sa.Column("correlation_id", sa.String(256), nullable=False),  # as it went out: Motion's, or our reference
-    sa.Column("request_id", sa.String(64), nullable=False),
-    sa.Column("attachments", sa.JSON, nullable=False),  # [{field, attachment_id, digest, verdict, code}, …]
-    sa.Column("outcome", sa.String(10), nullable=False),
-    sa.Column("status", sa.Integer),  # of the answer that Motion got: HTTP
-    sa.Column("code", sa.String(64), nullable=False, default=""),
-    sa.Column("message_id", sa.String(256), nullable=False, default=""),  # Sinch's, from its answer
-    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("id", INTEGER, primary_key=True),
+    sa.Column("reference", text(64), nullable=False),  # ours
+    sa.Column("connector_id", INTEGER, nullable=False),
+    sa.Column("app_id", text(256), nullable=False),
+    sa.Column("kind", text(64), nullable=False),
+    sa.Column("contact_id", text(256), nullable=False),
+    sa.Column("identity", text(256), nullable=False),
+    sa.Column("correlation_id", text(256), nullable=False),  # as it went out: Motion's, or our reference
+    sa.Column("request_id", text(64), nullable=False),
+    sa.Column("attachments", Json, nullable=False),  # [{field, attachment_id, digest, verdict, code}, …]
+    sa.Column("outcome", text(10), nullable=False),
+    sa.Column("status", INTEGER),  # of the answer that Motion got: HTTP
+    sa.Column("code", text(64), nullable=False, default=""),
+    sa.Column("message_id", text(256), nullable=False, default=""),  # Sinch's, from its answer
+    sa.Column("tries", INTEGER, nullable=False, default=0),
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
-    sa.Column("words", sa.String(1024), nullable=False, server_default=""),  # what Sinch said, or what happened
-    sa.Column("window", sa.String(10), nullable=False, server_default=""),  # whether WhatsApp's was open; "" of others
+    sa.Column("words", text(1024), nullable=False, server_default=""),  # what Sinch said, or what happened
+    sa.Column("window", text(10), nullable=False, server_default=""),  # whether WhatsApp's was open; "" of others
     sa.Column("heard_at", sa.Float),  # when the customer had written last
     sa.Index("send_reference", "reference", unique=True),
-    sa.Index("send_message", "message_id", "connector_id", sqlite_where=sa.text("message_id != ''")),
+    sa.Index("send_message", "message_id", "connector_id", **rows_of("message_id != ''")),
     sa.Index(
         "send_unanswered",
         "connector_id",
         "correlation_id",
-        sqlite_where=sa.text("outcome IN ('sending', 'unknown')"),
+        **rows_of("outcome IN ('sending', 'unknown')"),
     ),
     sa.Index("send_started", "started_at"),
     sqlite_autoincrement=True,
@@ -152,19 +155,19 @@ send = sa.Table(
 report = sa.Table(
     "report",
     metadata,
-    sa.Column("event_id", sa.Integer, primary_key=True, autoincrement=False),  # of the callback
-    sa.Column("connector_id", sa.Integer, nullable=False),
-    sa.Column("message_id", sa.String(256), nullable=False),
-    sa.Column("correlation_id", sa.String(256), nullable=False),
-    sa.Column("status", sa.String(64), nullable=False),
-    sa.Column("code", sa.String(64), nullable=False),
-    sa.Column("sub_code", sa.String(64), nullable=False),
-    sa.Column("channel_code", sa.String(64), nullable=False),
-    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("event_id", INTEGER, primary_key=True, autoincrement=False),  # of the callback
+    sa.Column("connector_id", INTEGER, nullable=False),
+    sa.Column("message_id", text(256), nullable=False),
+    sa.Column("correlation_id", text(256), nullable=False),
+    sa.Column("status", text(64), nullable=False),
+    sa.Column("code", text(64), nullable=False),
+    sa.Column("sub_code", text(64), nullable=False),
+    sa.Column("channel_code", text(64), nullable=False),
+    sa.Column("channel", text(64), nullable=False),
     sa.Column("reported_at", sa.Float, nullable=False),  # accepted by us
-    sa.Column("description", sa.String(256), nullable=False, server_default=""),
+    sa.Column("description", text(256), nullable=False, server_default=""),
     sa.Index("report_message", "message_id", "connector_id"),
-    sa.Index("report_correlation", "correlation_id", "connector_id", sqlite_where=sa.text("correlation_id != ''")),
+    sa.Index("report_correlation", "correlation_id", "connector_id", **rows_of("correlation_id != ''")),
     sa.Index("report_reported", "reported_at"),
 )
 
@@ -172,9 +175,9 @@ report = sa.Table(
 heard = sa.Table(
     "heard",
     metadata,
-    sa.Column("contact_id", sa.String(256), primary_key=True),
-    sa.Column("identity", sa.String(256), primary_key=True),
-    sa.Column("connector_id", sa.Integer, primary_key=True),
+    sa.Column("contact_id", text(256), primary_key=True),
+    sa.Column("identity", text(256), primary_key=True),
+    sa.Column("connector_id", INTEGER, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Index("heard_identity", "identity"),
     sqlite_with_rowid=False,
@@ -184,11 +187,11 @@ heard = sa.Table(
 turned_away = sa.Table(
     "turned_away",
     metadata,
-    sa.Column("door", sa.String(16), primary_key=True),
-    sa.Column("reason", sa.String(64), primary_key=True),
-    sa.Column("about", sa.String(64), primary_key=True),  # a connector, a host, …; "" for nobody in particular
-    sa.Column("address", sa.String(45), nullable=False),  # of the last client
-    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("door", text(16), primary_key=True),
+    sa.Column("reason", text(64), primary_key=True),
+    sa.Column("about", text(64), primary_key=True),  # a connector, a host, …; "" for nobody in particular
+    sa.Column("address", text(45), nullable=False),  # of the last client
+    sa.Column("count", INTEGER, nullable=False),
     sa.Column("first_at", sa.Float, nullable=False),
     sa.Column("last_at", sa.Float, nullable=False),
 )
@@ -197,9 +200,9 @@ turned_away = sa.Table(
 trouble = sa.Table(
     "trouble",
     metadata,
-    sa.Column("finding", sa.String(32), primary_key=True),
-    sa.Column("about", sa.String(80), primary_key=True),  # an account, or a kind of an account; "" for all
-    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("finding", text(32), primary_key=True),
+    sa.Column("about", text(80), primary_key=True),  # an account, or a kind of an account; "" for all
+    sa.Column("reason", text(64), nullable=False),
     sa.Column("since", sa.Float, nullable=False),
 )
 
@@ -207,23 +210,23 @@ trouble = sa.Table(
 history = sa.Table(
     "history",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),  # the order, whatever the clock said
+    sa.Column("id", INTEGER, primary_key=True),  # the order, whatever the clock said
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("oldest_seconds", sa.Float),  # how long the oldest event had waited by then; empty where none did
-    sa.Column("counts", sa.Text, nullable=False),  # in JSON: what all processes had counted by then, since ever
+    sa.Column("counts", text(), nullable=False),  # in JSON: what all processes had counted by then, since ever
 )
 
 # Who did what by a command (`audit`).
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", INTEGER, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Column("action", sa.String(16), nullable=False),
-    sa.Column("who", sa.String(64), nullable=False),  # the login behind sudo, or the next best name
-    sa.Column("login", sa.String(64), nullable=False),  # of the session, as the kernel has it
-    sa.Column("account", sa.String(64), nullable=False),  # as which it was done
-    sa.Column("about", sa.String(256), nullable=False),  # never a contact
+    sa.Column("action", text(16), nullable=False),
+    sa.Column("who", text(64), nullable=False),  # the login behind sudo, or the next best name
+    sa.Column("login", text(64), nullable=False),  # of the session, as the kernel has it
+    sa.Column("account", text(64), nullable=False),  # as which it was done
+    sa.Column("about", text(256), nullable=False),  # never a contact
     sa.Index("audit_at", "at"),
     sqlite_autoincrement=True,
 )
@@ -233,7 +236,7 @@ session = sa.Table(
     "session",
     metadata,
     sa.Column("digest", sa.LargeBinary(32), primary_key=True),  # of the token in the visitor's cookie
-    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("name", text(64), nullable=False),
     sa.Column("proof", sa.LargeBinary(32), nullable=False),  # of the password with which it began
     sa.Column("began_at", sa.Float, nullable=False),
     sa.Column("seen_at", sa.Float, nullable=False),

@@ -1,0 +1,39 @@
+"""What SQLAlchemy says otherwise on SQLite than on PostgreSQL: the types of columns.
+
+Rule 1. What SQLite files PostgreSQL files as well: no column there has a length, and no number is too large for it.
+Rule 2. Texts are equal, and come in order, by their bytes: on both engines, whatever language a database was made for.
+Rule 3. JSON is the text that it was written as, and nobody's to rewrite: PostgreSQL's own type takes not all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+POSTGRESQL = "postgresql"
+INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # a key of SQLite's that numbers itself has to be one
+
+
+def text(longest: int | None = None) -> sa.types.TypeEngine[str]:
+    """Make the type of a text of at most so many characters, as whoever writes it sees to."""
+    return (sa.String(longest) if longest else sa.Text()).with_variant(sa.Text(collation="C"), POSTGRESQL)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """What is written as JSON, and kept as that text."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(text() if dialect.name == POSTGRESQL else self.impl_instance)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - whatever was written
+        return json.loads(value) if isinstance(value, str) and dialect.name == POSTGRESQL else value
+
+
+def rows_of(condition: str) -> dict[str, Any]:
+    """Tell an index to have only the rows for which that holds, in these very words."""
+    return {f"{name}_where": sa.text(condition) for name in ("sqlite", POSTGRESQL)}
