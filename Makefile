@@ -9,7 +9,7 @@ export PYTHON3
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
 PACKAGES := /etc/ssl/certs/ca-certificates.crt:ca-certificates /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux /usr/share/misc/magic.mgc:libmagic1
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
-TEST_PACKAGES := /bin/ip:iproute2 /usr/bin/redis-server:redis-server /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base
+TEST_PACKAGES := /bin/ip:iproute2 /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base
 
 .PHONY: help setup install uninstall withdraw run test no-loss bench check format commands docs screenshots requirements clean
 

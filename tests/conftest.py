@@ -20,6 +20,7 @@ from sandbox.conversation.plants import Field
 from sandbox.motion import Motion
 from tests import spool_samples
 from tests.config_samples import document
+from tests.postgresql import PostgreSQL
 from tests.sinch_samples import RECEIVE_PATH, SECRET, TARGET
 
 # Some programs that tests run are root's: nginx, logrotate, systemd's. An ordinary user's PATH does not lead there.
@@ -72,6 +73,14 @@ def spool(tmp_path: Path) -> Iterator[Database]:
     opened = Database(path, patience_seconds=0.5)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real server for all tests that this process runs, each in a database of its own."""
+    server = PostgreSQL()
+    yield server
+    server.remove()
 
 
 @pytest.fixture

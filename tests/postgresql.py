@@ -1,0 +1,102 @@
+"""A real PostgreSQL server for tests: Debian's package, run by an ordinary user in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from tests.spool_samples import until
+
+USER = "motion"
+ACCOUNT = "postgres"  # of the package: the server does not run as root
+FRUGALLY = {"max_connections": "60", "shared_buffers": "16MB"}
+# What a test loses with the machine it can do again.
+QUICKLY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+class PostgreSQL:
+    """One server on a Unix socket, with as many databases as are asked for; it can be killed and come back.
+
+    With a `port` it listens on loopback, too; with `options` it keeps what it has committed when it is killed, unless
+    they say otherwise.
+    """
+
+    def __init__(self, *, port: int = 0, options: dict[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self.folder.chmod(0o755)
+        self.data = self.folder / "data"
+        self._as: tuple[str, ...] = ()
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, ACCOUNT, ACCOUNT)
+            self._as = (f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--init-groups", "--reset-env")
+        place = {"unix_socket_directories": str(self.folder), "listen_addresses": "127.0.0.1" if port else ""}
+        self._options = FRUGALLY | place | {"port": str(port or 5432)} | (QUICKLY if options is None else options)
+        self._numbers = count(1)
+        self.run(
+            "initdb", f"--pgdata={self.data}", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8"
+        )
+        self.start()
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the package's programs as the server's account."""
+        subprocess.run(self._command(program, *arguments), check=True, capture_output=True, timeout=60)
+
+    def start(self) -> None:
+        """Come back once it answers."""
+        told = [f"--{name}={value}" for name, value in self._options.items()]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command("postgres", "-D", str(self.data), *told), stderr=log)
+        until(self._answers, "the server answers")
+
+    def stop(self) -> None:
+        """Let nobody finish, and leave all in order."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=60)
+
+    def kill(self) -> None:
+        """Have it and all that work for it die at once."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(timeout=60)
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str = "postgres") -> str:
+        """Where that database is, as `spool.url` says it: by its socket."""
+        return f"postgresql://{USER}@/{database}?host={self.folder}&port={self._options['port']}"
+
+    def database(self, *, like: str = "template0") -> str:
+        """Make one more database, empty or a copy of the one that `like` names, and return its name."""
+        name = f"spool_{next(self._numbers)}"
+        self.tell(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY = FILE_COPY")
+        return name
+
+    def tell(self, statement: str, *, database: str = "postgres") -> None:
+        """Run a statement of ours behind everybody's back."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self.folder / "log").read_text()
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.url()).close()
+            return True
+        return False
+
+    def _command(self, program: str, *arguments: str) -> tuple[str, ...]:
+        """It ends with whoever started it, however that ends."""
+        folders = Path("/usr/lib/postgresql").glob("*/bin")  # on nobody's PATH
+        newest = max(folders, key=lambda folder: int(folder.parent.name))
+        return ("setpriv", *self._as, "--pdeathsig=SIGQUIT", str(newest / program), *arguments)
