@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from gateway import doors, errors, metrics, telemetry
@@ -22,7 +22,7 @@ from gateway.telemetry import LogEntry
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    Direct = Callable[[Request, LogEntry], Response]
+    Direct = Callable[[WSGIEnvironment, LogEntry], bytes]  # the JSON of a 200, or whatever the funnel makes of an error
 
 
 def create_app(services: Services, *, door: str) -> Flask:
@@ -35,7 +35,7 @@ def create_app(services: Services, *, door: str) -> Flask:
     app.register_error_handler(Exception, doors.load(row.refuse))
     for made in filter(None, (row.blueprint, row.page)):
         app.register_blueprint(doors.load(made)(services))
-    app.after_request(lambda response: journal.end(g.entry, response, of=request))
+    app.after_request(lambda response: journal.end(g.entry, response, of=request.environ))
     if row.direct:
         _answer_directly(app, doors.load(row.direct)(services), journal)
     return app
@@ -43,19 +43,21 @@ def create_app(services: Services, *, door: str) -> Flask:
 
 def _answer_directly(app: Flask, routes: Mapping[tuple[str, str], Direct], journal: _Journal) -> None:
     """Have requests of these methods and paths answered before Flask sees them; it sees all others."""
-    most_bytes, others = app.config["MAX_CONTENT_LENGTH"], app.wsgi_app
+    others = app.wsgi_app
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         view = routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if view is None:
             return others(environ, start_response)
-        asked, entry = Request(environ), journal.entry()
-        asked.max_content_length = most_bytes
+        entry = journal.entry()
         try:
-            response = view(asked, entry)
+            body = view(environ, entry)
         except Exception as error:  # noqa: BLE001 - the funnel, as Flask's is for its own
-            response = _refusal(error, entry)
-        return journal.end(entry, response, of=asked)(environ, start_response)
+            return journal.end(entry, _refusal(error, entry), of=environ)(environ, start_response)
+        # Not by way of a Response: making and asking one takes as long as it takes to prove a signature.
+        journal.note(entry, 200, of=environ)
+        start_response("200 OK", [*journal.headers_of_json, ("Content-Length", str(len(body)))])
+        return [body]
 
     app.wsgi_app = serve  # type: ignore[method-assign] # Flask's own way to stand before it
 
@@ -111,6 +113,7 @@ class _Journal:
 
     def __init__(self, services: Services, door: Door) -> None:
         self._services, self._door = services, door
+        self.headers_of_json = [("Content-Type", "application/json"), *door.headers.items()]
         self._crowd = Crowd(services.clock)
 
     def entry(self) -> LogEntry:
@@ -122,21 +125,25 @@ class _Journal:
             telemetry.begin(request.headers.get("X-Request-Id", ""))
         _open(self.entry())
 
-    def end(self, entry: LogEntry, response: Response, *, of: Request) -> Response:
-        door, status = self._door, response.status_code
-        response.headers.update(door.headers)
-        if status == 401 and door.challenge:
-            response.headers.setdefault("WWW-Authenticate", door.challenge)
+    def end(self, entry: LogEntry, response: Response, *, of: WSGIEnvironment) -> Response:
+        """Give an answer what all of the door's have, and note it."""
+        response.headers.update(self._door.headers)
+        if response.status_code == 401 and self._door.challenge:
+            response.headers.setdefault("WWW-Authenticate", self._door.challenge)
+        self.note(entry, response.status_code, of=of)
+        return response
+
+    def note(self, entry: LogEntry, status: int, *, of: WSGIEnvironment) -> None:
+        """Note that a request is answered so."""
         seconds = self._services.clock.now() - entry.began_at
         self._count(entry, status, seconds)
-        address = of.headers.get("X-Real-IP", "")
+        address = of.get("HTTP_X_REAL_IP", "")
         if self._is_written(entry, address):
             self._write(entry, status, seconds, of=of)
         if status >= 400:
             about = entry.about or entry.decision.get(telemetry.CONNECTOR) or entry.decision.get(telemetry.APP) or ""
             reason = entry.turned_away or entry.decision.get(telemetry.REASON, "")
-            self._services.turned_away.note(door.name, reason, about=str(about), address=address)
-        return response
+            self._services.turned_away.note(self._door.name, reason, about=str(about), address=address)
 
     def _count(self, entry: LogEntry, status: int, seconds: float) -> None:
         metrics.answered(self._door.name, status, seconds)
@@ -150,13 +157,13 @@ class _Journal:
             return True
         return self._crowd.lets_write(self._door.name, reason, address=address)
 
-    def _write(self, entry: LogEntry, status: int, seconds: float, *, of: Request) -> None:
+    def _write(self, entry: LogEntry, status: int, seconds: float, *, of: WSGIEnvironment) -> None:
         telemetry.decision(
             self._door.name,
             **{
                 telemetry.STATUS: status,
-                telemetry.REQUEST_ID: of.headers.get("X-Request-Id"),
-                telemetry.ADDRESS: of.headers.get("X-Real-IP"),
+                telemetry.REQUEST_ID: of.get("HTTP_X_REQUEST_ID"),
+                telemetry.ADDRESS: of.get("HTTP_X_REAL_IP"),
                 telemetry.MILLISECONDS: round(seconds * 1000, 1),
             },
             **entry.decision,

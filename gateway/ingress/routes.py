@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Blueprint, Request, Response, g, request
+from werkzeug.wsgi import get_input_stream
 
 from gateway import limits, metrics, telemetry
 from gateway.config import Account, addresses, secrets
@@ -21,7 +23,14 @@ from gateway.phrases import Finding, Reason
 from gateway.services import Services
 from gateway.telemetry import LogEntry
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+ACCEPTED = b"{}"
 FORWARDED = ("content-type", "content-encoding")
+# Where WSGI has the headers that are asked for (PEP 3333).
+_KEYS = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in (*signature.HEADERS, *FORWARDED)}
+_KEYS["content-type"] = "CONTENT_TYPE"
 
 RIGHTLY_SIGNED = "unknown connector, rightly signed"
 
@@ -31,7 +40,7 @@ REFUSED = {
 }
 
 
-def direct(services: Services) -> dict[tuple[str, str], Callable[[Request, LogEntry], Response]]:
+def direct(services: Services) -> dict[tuple[str, str], Callable[[WSGIEnvironment, LogEntry], bytes]]:
     """Make what answers the callbacks of our accounts, by method and path, without Flask."""
     keeper = Timekeeper(services.spool)
     return {
@@ -57,13 +66,16 @@ def _tell_of(services: Services, connector: str) -> None:
     g.entry.about = connector
     known = [secret.get_secret_value() for account in services.settings.accounts for secret in account.webhook_secrets]
     with suppress(Unauthorized):
-        signature.verify(request.get_data(cache=False), _given(request, signature.HEADERS), secrets=known)
+        signature.verify(request.get_data(cache=False), _given(request.environ, signature.HEADERS), secrets=known)
         g.entry.turned_away = RIGHTLY_SIGNED
 
 
-def _receive(services: Services, keeper: Timekeeper, account: Account, asked: Request, entry: LogEntry) -> Response:
+def _receive(
+    services: Services, keeper: Timekeeper, account: Account, environ: WSGIEnvironment, entry: LogEntry
+) -> bytes:
     entry.decision[telemetry.CONNECTOR] = account.connector_id
-    post = _Post(account, asked, entry, asked.get_data(cache=False))
+    body = get_input_stream(environ, max_content_length=services.settings.ingress.max_body).read()
+    post = _Post(account, environ, entry, body)
     callback = _prove(services, keeper, post)
     _limit(services, callback)
     receipt = intake.accept(services.spool, callback, now=services.clock.now())
@@ -77,14 +89,14 @@ class _Post:
     """A callback for an account of ours: the request, what is said of it in the log, and what its signature proves."""
 
     account: Account
-    asked: Request
+    environ: WSGIEnvironment
     entry: LogEntry
     body: bytes
     signed_at: int = 0  # by Sinch's clock, in epoch seconds
 
     @property
     def address(self) -> str:
-        return self.asked.headers.get("X-Real-IP", "")
+        return str(self.environ.get("HTTP_X_REAL_IP", ""))
 
     def find(self, finding: Finding) -> None:
         metrics.count(metrics.FINDINGS, finding)
@@ -118,20 +130,19 @@ def _limit(services: Services, callback: Callback) -> None:
 
 
 def _signed(services: Services, keeper: Timekeeper, post: _Post) -> Callback:
-    headers = _given(post.asked, signature.HEADERS)
+    headers = _given(post.environ, signature.HEADERS)
     keys = [secret.get_secret_value() for secret in post.account.webhook_secrets]
     proof = signature.verify(post.body, headers, secrets=keys)
     _require_token(post)
-    query = post.asked.query_string.decode("latin-1")
     post.signed_at, stale = proof.timestamp, _is_stale(services, keeper, post, proof)
-    return _callback(post, query=query, signed=headers, nonce=proof.nonce, stale=stale)
+    return _callback(post, query=post.environ.get("QUERY_STRING", ""), signed=headers, nonce=proof.nonce, stale=stale)
 
 
 def _unsigned(post: _Post) -> Callback:
     if post.account.receive_token is None:
         raise Unauthorized(Reason.NO_PROOF)
     _require_token(post)
-    return _callback(post, query="token=" + quote(_token(post.asked), safe=""), signed={})
+    return _callback(post, query="token=" + quote(_token(post.environ), safe=""), signed={})
 
 
 def _is_stale(services: Services, keeper: Timekeeper, post: _Post, proof: signature.Proof) -> bool:
@@ -159,14 +170,14 @@ def _callback(
         post.find(Finding.FOREIGN_PROJECT)
     if event.app_id not in ("", account.app_id):
         post.find(Finding.FOREIGN_APP)
-    kept = _given(post.asked, FORWARDED)
+    kept = _given(post.environ, FORWARDED)
     return Callback(
         connector_id=account.connector_id,
         event=event,
         body=post.body,
         headers=tuple((kept | signed).items()),
         query=query,
-        request_id=post.asked.headers.get("X-Request-Id") or uuid.uuid4().hex,
+        request_id=post.environ.get("HTTP_X_REQUEST_ID") or uuid.uuid4().hex,
         address=post.address,
         nonce=nonce,
         stale=stale,
@@ -189,30 +200,29 @@ def _keep_time(
         keeper.bear_out(post.signed_at, now=now)
 
 
-def _answer(post: _Post, receipt: intake.Receipt) -> Response:
+def _answer(post: _Post, receipt: intake.Receipt) -> bytes:
     post.entry.decision[telemetry.EVENT] = receipt.event_id
     if receipt.outcome is Outcome.NONCE_REUSED:
         post.find(Finding.NONCE_REUSED)
     if receipt.outcome in REFUSED:
         raise Unauthorized(REFUSED[receipt.outcome])
     post.entry.decision[telemetry.REASON] = receipt.outcome.value
-    return Response(b"{}", 200, mimetype="application/json")
+    return ACCEPTED
 
 
 def _require_token(post: _Post) -> None:
     """Raises Unauthorized where the account has a token, and the query another."""
     if (token := post.account.receive_token) is not None:
         wanted = token.get_secret_value()
-        secrets.require_equal(_token(post.asked), expected=wanted, reason=Reason.RECEIVE_TOKEN_WRONG)
+        secrets.require_equal(_token(post.environ), expected=wanted, reason=Reason.RECEIVE_TOKEN_WRONG)
 
 
-def _token(asked: Request) -> str:
+def _token(environ: WSGIEnvironment) -> str:
     """The query's one token; "" for none or several."""
-    given = asked.args.getlist("token")
+    given = Request(environ).args.getlist("token")
     return given[0] if len(given) == 1 else ""
 
 
-def _given(asked: Request, names: Sequence[str]) -> dict[str, str]:
+def _given(environ: WSGIEnvironment, names: Sequence[str]) -> dict[str, str]:
     """Those of the request's headers that it has."""
-    headers = asked.headers
-    return {name: value for name in names if (value := headers.get(name)) is not None}
+    return {name: environ[key] for name in names if (key := _KEYS[name]) in environ}

@@ -113,6 +113,7 @@ class Server(BaseApplication):
             "graceful_timeout": 30,
             "control_socket_disable": True,
             "logger_class": Quiet,
+            "http_parser": "python",  # named, or a package that somebody installs beside would read what strangers send
             # nginx is the only client; it has already judged lines and headers by its own, lower limits.
             "limit_request_line": 0,
             "limit_request_fields": 10_000,
