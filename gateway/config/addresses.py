@@ -25,9 +25,6 @@ _URL = re.compile(
 _HOOK = re.compile(r"(?P<origin>https?://[^/?#@\s]+)(?P<target>/[!-\"$-~]*)?")
 _LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
-_STORAGE = re.compile(
-    r"(?P<scheme>redis|rediss|valkey)://(?P<userinfo>[!-~]*@)?(?P<place>[0-9A-Za-z_.:\[\]/-]+)(\?[!-~]*)?"
-)
 _FILE = re.compile(r"/[^\s\"'\\$;{}#]*")  # what nginx and systemd would read as more than a name is left out
 _LINK_PATH = re.compile(r"(/[0-9A-Za-z._~{}-]+)+")
 
@@ -40,7 +37,6 @@ _LINK_REMEDY = 'write a path that holds {id} once, such as "/api/attachments/{id
 _PUBLIC_PATH_REMEDY = 'write the path of Motion\'s links, such as "/api/attachments/{id}/download"'
 _HOOK_REMEDY = 'write one such as "https://hooks.example.com/services/…"'
 _PROXY_REMEDY = "write http://proxy.example.com:3128; its user and password are proxy_username and proxy_password_file"
-_STORAGE_REMEDY = 'write "memory://", or the address of a Redis or Valkey such as "redis://127.0.0.1:6379"'
 
 
 def url(name: str) -> Callable[[object], str]:
@@ -205,20 +201,6 @@ def public_path(value: object) -> str:
     if taken:
         raise malformed(f"must not begin with {taken}, which the gateway uses itself", _PUBLIC_PATH_REMEDY)
     return found
-
-
-def storage(value: object) -> str:
-    """Read where limits are counted: `memory://`, or a Redis or Valkey, perhaps with a password."""
-    written = text(value, remedy=_STORAGE_REMEDY)
-    if written != "memory://" and not _STORAGE.fullmatch(written):
-        raise malformed("must be memory://, redis://, rediss:// or valkey:// with a host", _STORAGE_REMEDY)
-    return written
-
-
-def write_storage(valid_storage: str) -> str:
-    """Write a storage without its user, password and query."""
-    found = _STORAGE.fullmatch(valid_storage)
-    return f"{found['scheme']}://{'***@' if found['userinfo'] else ''}{found['place']}" if found else "memory://"
 
 
 def _parts(valid_url: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from gateway.config import addresses, fields, listeners, problems
+from gateway.config import addresses, fields, listeners, problems, storages
 from gateway.config.problems import Problem
 from gateway.config.tables import MANY, Account, Settings, Table, User
 from gateway.config.validation import PartialSettings
@@ -63,7 +63,7 @@ def loop(settings: Settings) -> Iterator[Problem]:
 
 def shared_counters(settings: Settings) -> Iterator[Problem]:
     several = [f"workers.{door}" for door, count in settings.workers if count > 1]
-    if several and settings.limits.storage == "memory://":
+    if several and settings.limits.storage == storages.MEMORY:
         yield Problem(
             "limits.storage",
             f"must not be memory:// while {' and '.join(several)} are above 1, or each worker counts alone",

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, SecretStr
 
-from gateway.config import addresses, fields
+from gateway.config import addresses, fields, storages
 from gateway.config.fields import malformed
 
 SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
@@ -123,7 +123,7 @@ Node = Annotated[str, PlainValidator(fields.node)]
 StateDir = Annotated[Path, PlainValidator(addresses.state_dir), _File]
 LinkPath = Annotated[str, PlainValidator(addresses.link_path)]
 PublicPath = Annotated[str, PlainValidator(addresses.public_path)]
-Storage = Annotated[str, PlainValidator(addresses.storage), PlainSerializer(addresses.write_storage)]
+Storage = Annotated[str, PlainValidator(storages.read), PlainSerializer(storages.write)]
 PublicUrl = Annotated[str, PlainValidator(addresses.public_url)]
 MotionUrl = Annotated[str, PlainValidator(addresses.url("motion"))]
 ProxyUrl = Annotated[str | None, PlainValidator(fields.optional(addresses.proxy)), PlainSerializer(_blank)]

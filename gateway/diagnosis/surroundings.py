@@ -15,7 +15,7 @@ from gateway import limits, paths
 from gateway.attachments.register import Register
 from gateway.certs import subject
 from gateway.clock import DAY_SECONDS
-from gateway.config import Settings, tables
+from gateway.config import Settings, storages, tables
 from gateway.diagnosis import reasons, resolver
 from gateway.diagnosis.complaint import Complaint, Context, complain
 from gateway.errors import SpoolUnavailable, UpstreamError
@@ -95,7 +95,7 @@ def nginx(context: Context) -> Iterator[Complaint]:
 def counters(context: Context) -> Iterator[Complaint]:
     """Ask Redis or Valkey, where limits are counted there."""
     storage = context.settings.limits.storage
-    if storage != "memory://" and not limits.is_there(storage):
+    if storage != storages.MEMORY and not limits.is_there(storage):
         yield complain("limits.storage_away")
 
 
