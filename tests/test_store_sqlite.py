@@ -76,11 +76,11 @@ WHOLE = {
     "latest_attachments": "attachment",
     "strip_attachments": "attachment",
     "purge_attachments": "attachment",
-    "stored_bytes": "(subquery-1)",
+    "stored_bytes": "files",
     "drop_empty_lanes": "lane",
     "old_heard": "heard",
     "came_in": "(subquery-1)",
-    "sent_between": "(subquery-1)",
+    "sent_between": "ended",
     "reports_on_others": "(subquery-2)",
     "their_events": "event",
     "their_sends": "send",
@@ -94,9 +94,9 @@ WHOLE = {
     # Of the last day, or of the latest events, as many and no more.
     "keep_sample": "CONSTANT",
     "samples": "history",
-    "last_accepted": "event (subquery-1)",
-    "last_delivered": "(subquery-1)",
-    "waiting_of_accounts": "(subquery-1) (subquery-3)",
+    "last_accepted": "event latest",
+    "last_delivered": "latest",
+    "waiting_of_accounts": "pending parked",
     # Of users who have signed in: a handful.
     "sessions_of": "session",
     "drop_sessions_of": "session",
@@ -105,7 +105,7 @@ WHOLE = {
     # Doctor's: no more than the latest, but for what is known of attachments.
     "lately": "event",
     "heads_in_wait": "head",
-    "parked_lately": "(subquery-1)",
+    "parked_lately": "latest",
     "motions_links_since": "attachment",
     "any_fetched_since": "attachment",
 }

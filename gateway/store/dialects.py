@@ -30,6 +30,9 @@ class Json(sa.types.TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         return dialect.type_descriptor(text() if dialect.name == POSTGRESQL else self.impl_instance)
 
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - whatever is written
+        return json.dumps(value) if value is not None and dialect.name == POSTGRESQL else value
+
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - whatever was written
         return json.loads(value) if isinstance(value, str) and dialect.name == POSTGRESQL else value
 

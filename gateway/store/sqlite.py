@@ -8,11 +8,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -20,6 +18,7 @@ from urllib.parse import quote
 from gateway.errors import SpoolUnavailable
 from gateway.lock import Company
 from gateway.phrases import Reason
+from gateway.store import named
 
 Connection = sqlite3.Connection
 Error = sqlite3.Error
@@ -63,8 +62,6 @@ _PRAGMAS = (
     "wal_autocheckpoint=8000",  # pages of 4 KiB
     f"journal_size_limit={LOG_BYTES}",  # it grows beyond while somebody reads for long, and shrinks once it begins anew
 )
-_NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
-_COMMENT = re.compile(r"--.*")
 
 
 class Run(Protocol):
@@ -134,11 +131,9 @@ def runner(connection: Connection) -> Run:
     return run
 
 
-@cache
-def statements() -> dict[str, str]:
-    """The named statements, without the comments that say why."""
-    _about, *parts = _NAME.split(Path(__file__).with_suffix(".sql").read_text("utf-8"))
-    return {name: _COMMENT.sub("", text).strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+def statements() -> Mapping[str, str]:
+    """The named statements, as SQLite is told them."""
+    return named.statements("sqlite")
 
 
 def reason(error: Exception, path: Path) -> Reason:

@@ -1,4 +1,5 @@
--- What every event and every message runs, for SQLite: named, each with its why.
+-- What every event and every message runs: named, each with its why. SQLite is told this; where PostgreSQL needs other
+-- words for the same, `postgres.sql` has them by the same name.
 --
 -- A statement begins with its name and ends where the next one begins; `:word` is a value that its caller gives.
 -- Conditions of partial indexes stand in the very words of the index: SQLite does not see that others mean the same,
@@ -45,7 +46,7 @@ WHERE due_at > 0.0 AND claimed_event IS NULL AND (SELECT failures FROM event WHE
 -- Of what a customer says on WhatsApp: from now on there are 24 hours for an answer. A row for each customer, however many
 -- events are kept; an index on events would cost each of them more.
 INSERT INTO heard (contact_id, identity, connector_id, at) VALUES (:contact_id, :identity, :connector_id, :now)
-ON CONFLICT (contact_id, identity, connector_id) DO UPDATE SET at = excluded.at WHERE excluded.at > at
+ON CONFLICT (contact_id, identity, connector_id) DO UPDATE SET at = excluded.at WHERE excluded.at > heard.at
 
 -- name: count_repeat
 -- Nothing else is kept of a callback that came again.
@@ -83,7 +84,8 @@ ORDER BY first_event LIMIT :most
 -- Of those with whom Motion is in trouble: the one first that was left alone the longest.
 SELECT lane.lane FROM lane LEFT JOIN event ON event.id = lane.first_event
 WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
-    AND (:connector_id IS NULL OR event.connector_id = :connector_id) AND (:kind = '' OR event.kind = :kind)
+    AND (CAST(:connector_id AS bigint) IS NULL OR event.connector_id = :connector_id)
+    AND (CAST(:kind AS text) = '' OR event.kind = :kind)
 ORDER BY due_at LIMIT :most
 
 -- name: claim_first
@@ -235,22 +237,25 @@ SELECT connector_id, kind, state, accepted_at, findings FROM event ORDER BY id D
 -- name: last_accepted
 -- Of each account of which there is one among the latest.
 SELECT connector_id, max(accepted_at)
-FROM (SELECT connector_id, accepted_at, state FROM event ORDER BY id DESC LIMIT :most)
+FROM (SELECT connector_id, accepted_at, state FROM event ORDER BY id DESC LIMIT :most) AS latest
 WHERE state != 'rejected' GROUP BY connector_id
 
 -- name: last_delivered
 -- As above.
 SELECT connector_id, max(settled_at)
-FROM (SELECT connector_id, settled_at FROM event WHERE state = 'delivered' ORDER BY settled_at DESC LIMIT :most)
+FROM (
+    SELECT connector_id, settled_at FROM event WHERE state = 'delivered' ORDER BY settled_at DESC LIMIT :most
+) AS latest
 GROUP BY connector_id
 
 -- name: waiting_of_accounts
 -- What waits for Motion and what for an operator: of so many of each.
 SELECT 'pending', connector_id, count(*)
-FROM (SELECT connector_id FROM event WHERE state = 'pending' LIMIT :most) GROUP BY connector_id
+FROM (SELECT connector_id FROM event WHERE state = 'pending' LIMIT :most) AS pending GROUP BY connector_id
 UNION ALL
 SELECT 'parked', connector_id, count(*)
-FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) GROUP BY connector_id
+FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS parked
+GROUP BY connector_id
 
 -- name: heads_in_wait
 -- Those that have been tried in vain, one of each contact, the oldest first: which connector, what Motion said, and since when.
@@ -261,7 +266,7 @@ WHERE event.state = 'pending' AND event.outcome != '' GROUP BY event.connector_i
 -- name: parked_lately
 -- Why they are, and how many.
 SELECT connector_id, outcome, count(*)
-FROM (SELECT connector_id, outcome FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most)
+FROM (SELECT connector_id, outcome FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS latest
 GROUP BY connector_id, outcome
 
 -- name: motions_links_since
@@ -287,7 +292,7 @@ SELECT max(at) FROM heard WHERE connector_id = :connector_id AND (
 -- Before the message goes out: nothing is sent that is not known here.
 INSERT INTO send (
     reference, connector_id, app_id, kind, contact_id, identity, correlation_id, request_id, attachments, outcome,
-    status, code, words, message_id, tries, started_at, ended_at, window, heard_at
+    status, code, words, message_id, tries, started_at, ended_at, "window", heard_at
 ) VALUES (
     :reference, :connector_id, :app_id, :kind, :contact_id, :identity, :correlation_id, :request_id, :attachments,
     :outcome, :status, :code, :words, '', 0, :started_at, :ended_at, :window, :heard_at
@@ -406,8 +411,8 @@ SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
 
 -- name: stored_bytes
 -- Of all files of the vault, each counted once.
-SELECT coalesce(sum(size_bytes), 0)
-FROM (SELECT max(size_bytes) AS size_bytes FROM attachment WHERE stored GROUP BY digest)
+SELECT CAST(coalesce(sum(size_bytes), 0) AS bigint)
+FROM (SELECT max(size_bytes) AS size_bytes FROM attachment WHERE stored GROUP BY digest) AS files
 
 -- name: evictable_files
 -- In the order in which they go: without a live link, the longest unused first; then those that only Motion's link keeps
@@ -472,7 +477,8 @@ DELETE FROM turned_away WHERE last_at < :before
 
 -- name: keep_sample
 -- One a minute, however many processes try, and however often they are started anew.
-INSERT INTO history (at, oldest_seconds, counts) SELECT :at, :oldest_seconds, :counts
+INSERT INTO history (at, oldest_seconds, counts)
+SELECT CAST(:at AS double precision), CAST(:oldest_seconds AS double precision), CAST(:counts AS text)
 WHERE NOT EXISTS (
     SELECT 1 FROM history WHERE id = (SELECT max(id) FROM history) AND at > :at - :apart AND at <= :at
 )
@@ -500,8 +506,9 @@ UPDATE audit SET about = :about WHERE id = (SELECT max(id) FROM audit WHERE at =
 -- The newest first, whatever the clock said. Somebody goes by any of his names. Of a list in parts those behind `id`,
 -- downwards or, where `way` is -1, upwards.
 SELECT at, action, who, login, account, about, id FROM audit
-WHERE (:action IS NULL OR action = :action) AND (:who IS NULL OR :who IN (who, login, account)) AND at >= :since
-    AND (:id IS NULL OR :way * id < :way * :id)
+WHERE (CAST(:action AS text) IS NULL OR action = :action)
+    AND (CAST(:who AS text) IS NULL OR CAST(:who AS text) IN (who, login, account)) AND at >= :since
+    AND (CAST(:id AS bigint) IS NULL OR :way * id < :way * CAST(:id AS bigint))
 ORDER BY :way * id DESC LIMIT :most
 
 -- name: purge_deeds
@@ -586,7 +593,7 @@ SELECT count(*) FROM (
     SELECT 1 FROM send
     WHERE started_at >= :since AND started_at < :until AND connector_id = :connector_id AND outcome = :outcome
     LIMIT :most
-)
+) AS ended
 
 -- name: reports_on_others
 -- Messages that were reported on and did not go through the gateway.

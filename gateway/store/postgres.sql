@@ -1,0 +1,240 @@
+-- What is said otherwise to PostgreSQL than to SQLite: by the name that it has in `sqlite.sql`, for the same values, and
+-- with the same rows back. Why it is there stands in that file; here, if need be, why it is another one.
+--
+-- A value is of the type that its place asks for: one that has no such place, or may be NULL there, is CAST.
+
+
+-- Taking a callback in: gateway/ingress/intake.py
+
+-- name: line_up
+-- A lane that was made to be held, with no event yet, is its first one's.
+INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0)
+ON CONFLICT (lane) DO UPDATE
+SET due_at = 0.0, first_event = CASE lane.first_event WHEN 0 THEN excluded.first_event ELSE lane.first_event END
+WHERE lane.first_event = 0 OR (
+    lane.due_at > 0.0 AND lane.claimed_event IS NULL
+    AND (SELECT failures FROM event WHERE id = lane.first_event) >= 5
+)
+
+
+-- Delivering: gateway/delivery/claims.py. A lane is free while nobody has it in hand, or once its lease is over.
+
+-- name: due_lanes
+SELECT lane.lane, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
+WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) AND NOT EXISTS (
+    SELECT 1 FROM json_array_elements(CAST(:excepted AS json)) AS scope
+    WHERE CAST(scope ->> 0 AS bigint) = event.connector_id AND scope ->> 1 IN ('', event.kind)
+)
+ORDER BY first_event LIMIT :most
+
+-- name: settle_event
+UPDATE event SET state = :state, outcome = :outcome, settled_at = greatest(:now, accepted_at)
+WHERE id = :event_id AND state = 'pending'
+
+-- name: postpone_event
+UPDATE event
+SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0,
+    history = right(history || CAST(:told AS text), :most_told)
+WHERE id = :event_id AND state = 'pending'
+
+-- name: revive_kind
+UPDATE event
+SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
+    history = right(history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), :most_told)
+WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome
+RETURNING id, lane
+
+
+-- Delivering once more: gateway/delivery/records.py
+
+-- name: revive_event
+UPDATE event
+SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
+    history = right(history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), :most_told)
+WHERE id = :event_id
+
+
+-- Looking whether all is well: the ops door, several times a minute
+
+-- name: prove_writable
+-- A row of one's own would be one more thing to keep.
+UPDATE alembic_version SET version_num = version_num
+
+-- name: has_revisions
+SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL
+
+-- name: is_foreign
+SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL LIMIT 1
+
+
+-- What is known of attachments: gateway/attachments/register.py and eviction.py
+
+-- name: latest_attachments
+SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+    first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
+FROM (
+    SELECT *,
+        :way * greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
+        :way * CAST(attachment_id AS bigint) AS number
+    FROM attachment
+) AS known
+WHERE (
+        CAST(:among AS text) IS NULL
+        OR attachment_id IN (SELECT json_array_elements_text(CAST(:among AS json)))
+    )
+    AND :way * used >= :since
+    AND (
+        CAST(:id AS bigint) IS NULL
+        OR (used, number) < (:way * CAST(:at AS double precision), :way * CAST(:id AS bigint))
+    )
+    AND (
+        CAST(:only AS text) = '' OR (CAST(:only AS text) = 'stored' AND stored)
+        OR (CAST(:only AS text) = 'failed' AND failure != '')
+    )
+ORDER BY used DESC, number DESC
+LIMIT :most
+
+-- name: acquire_attachment
+UPDATE attachment
+SET digest = :digest, size_bytes = :size_bytes, name = :name, inspection = :inspection, inspected_by = :inspected_by,
+    acquired_at = :now, stored = TRUE, live_until = greatest(live_until, :live_until),
+    failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
+WHERE attachment_id = :attachment_id
+RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+    first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
+
+-- name: count_fetches
+UPDATE attachment
+SET fetches = fetches + :fetches, last_fetched_at = greatest(coalesce(last_fetched_at, 0.0), :last),
+    first_fetched_at = coalesce(first_fetched_at, :first),
+    live_until = CASE
+        WHEN revoked_before IS NOT DISTINCT FROM :revoked_before THEN greatest(live_until, :until) ELSE live_until
+    END
+WHERE attachment_id = :attachment_id
+
+-- name: hold_attachment
+UPDATE attachment SET live_until = greatest(live_until, :until) WHERE attachment_id = :attachment_id
+
+-- name: revoke_attachment
+UPDATE attachment SET revoked_before = greatest(coalesce(revoked_before, 0), :before), live_until = 0.0
+WHERE attachment_id = :attachment_id
+
+-- name: strip_attachments
+UPDATE attachment
+SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = '',
+    failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
+WHERE NOT stored AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
+    AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
+    AND (first_fetched_at IS NOT NULL OR revoked_before IS NOT NULL)
+RETURNING 1
+
+-- name: purge_attachments
+DELETE FROM attachment
+WHERE NOT stored AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
+    AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
+RETURNING 1
+
+-- name: evictable_files
+SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
+HAVING max(live_until) <= :now OR max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
+    OR (
+        bool_and(coalesce(
+            first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
+        ))
+        AND max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :idle_since
+    )
+ORDER BY max(live_until) > :now,
+    NOT bool_and(coalesce(
+            first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
+        )),
+    max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
+
+-- name: motions_files
+SELECT digest, max(size_bytes), max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
+FROM attachment WHERE stored GROUP BY digest
+HAVING bool_and(coalesce(
+    first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl,
+    live_until <= acquired_at + :grace
+))
+ORDER BY max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
+
+-- name: unused_files
+SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
+HAVING max(live_until) <= :now AND max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :since
+
+
+-- Who has signed in to the operations page: gateway/page/sessions.py
+
+-- name: drop_sessions_but
+DELETE FROM session
+WHERE name || ' ' || encode(proof, 'hex') NOT IN (SELECT json_array_elements_text(CAST(:users AS json)))
+RETURNING 1
+
+
+-- What goes: gateway/store/retention.py. A chunk at a time where many may go: callbacks wait behind it.
+
+-- name: newest_signed
+SELECT max(CAST(substring(header ->> 1 FROM '^[0-9]+') AS double precision))
+FROM (SELECT event_id FROM nonce ORDER BY seen_at DESC LIMIT 100) AS taken
+    JOIN event ON event.id = taken.event_id, json_array_elements(CAST(event.headers AS json)) AS header
+WHERE header ->> 0 = :header
+
+-- name: signed_ago
+SELECT min(taken.seen_at - CAST(substring(header ->> 1 FROM '^[0-9]+') AS double precision))
+FROM (SELECT event_id, seen_at FROM nonce WHERE seen_at >= :since ORDER BY seen_at DESC LIMIT 20) AS taken
+    JOIN event ON event.id = taken.event_id, json_array_elements(CAST(event.headers AS json)) AS header
+WHERE header ->> 0 = :header
+
+-- name: came_in
+SELECT count(*) FROM (
+    SELECT 1 FROM nonce
+    WHERE seen_at >= :since AND seen_at < :until AND connector_id = :connector_id
+    LIMIT :most
+) AS come
+
+-- name: reports_on_others
+SELECT count(*) FROM (
+    SELECT DISTINCT message_id FROM report
+    WHERE
+        reported_at >= :since AND connector_id = :connector_id AND message_id != ''
+        AND NOT EXISTS (
+            SELECT 1 FROM send
+            WHERE
+                send.message_id = report.message_id AND send.message_id != ''
+                AND send.connector_id = report.connector_id
+        )
+    LIMIT :most
+) AS others
+
+-- name: purge_nonces
+DELETE FROM nonce WHERE ctid = ANY (ARRAY(SELECT ctid FROM nonce WHERE seen_at < :before LIMIT :most)) RETURNING 1
+
+-- name: erase_reports_of_events
+DELETE FROM report WHERE event_id IN (
+    SELECT id FROM event
+    WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
+        AND (:pending_too OR state != 'pending')
+)
+
+-- name: erase_events
+DELETE FROM event
+WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
+    AND (:pending_too OR state != 'pending')
+RETURNING 1
+
+-- name: drop_empty_lanes
+DELETE FROM lane
+WHERE claimed_event IS NULL AND NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.lane AND state = 'pending')
+
+-- name: erase_reports_of_sends
+DELETE FROM report
+WHERE (message_id, connector_id) IN (
+        SELECT message_id, connector_id FROM send
+        WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
+    )
+    OR correlation_id IN (
+        SELECT reference FROM send WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
+    )
+
+-- name: erase_sends
+DELETE FROM send WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint)) RETURNING 1
