@@ -32,8 +32,39 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from gateway.phrases import REMEDIES, Reason
+from gateway.phrases import Reason
 
+# What a command says beside a reason of the spool.
+REMEDIES = {
+    Reason.SPOOL_LOCKED: "another process writes for too long: wait, or look who holds spool.sqlite3",
+    Reason.SPOOL_NEEDED: "run it at a quiet hour, or with the gateway stopped",
+    Reason.SPOOL_FULL: "make room on the disk of server.state_dir, or lift the quota of the account; nothing is lost",
+    Reason.SPOOL_READ_ONLY: "mount the disk of server.state_dir for writing, or let spool.sqlite3 be written",
+    Reason.SPOOL_NOT_OURS: "give server.state_dir to the account of the gateway, `chown -R`, and work as that account",
+    Reason.SPOOL_DAMAGED: "it is no spool, or has lost a part: restore a backup (docs/deployment.md), keep this file",
+    Reason.SPOOL_NO_DESCRIPTORS: "let the process open more (`ulimit -n`, LimitNOFILE)",
+    Reason.SPOOL_FAILED: "look at the disk and at the kernel's log",
+    Reason.SPOOL_GONE: "put it back to where it was, and all goes on; or stop the gateway, restore a copy, start it",
+    Reason.SPOOL_REPLACED: "stop the gateway, put in place the file that shall count, start it; "
+    "what was answered 200 until now is in the one that was moved",
+    Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
+    Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
+    Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
+}
+
+OPS_SHUT = "the ops door is shut"
+# What `ready` and the operations page say beside a check of `/readyz` that fails: by its outcome, or else by its name.
+_OF_CHECKS = REMEDIES | {
+    Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
+    Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
+    "if it is no gateway that listens there, end that or change server.ops_port",
+    "answered 401": "reload the gateway, which knows another password than the settings have",
+    "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
+    OPS_SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
+    "spool": "look it up in docs/logs.md, among the reasons of the spool",
+    "ops": "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door",
+}
+_OF_A_DOOR = "wait some seconds; if it does not come back, the log of this door says why"
 RETRY_AFTER_SECONDS = 5
 # What people are told by a page, where a browser asks at the ops door: a title and a sentence.
 FOR_PEOPLE = {
@@ -56,6 +87,11 @@ CODES = {
     500: "INTERNAL",
     503: "UNAVAILABLE",
 }
+
+
+def remedy_of_check(check: str, outcome: str) -> str:
+    """Say what to do where a check of `/readyz` comes to that."""
+    return _OF_CHECKS.get(outcome) or _OF_CHECKS.get(check, _OF_A_DOOR)
 
 
 def body(status: int) -> bytes:

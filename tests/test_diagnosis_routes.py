@@ -16,8 +16,9 @@ from werkzeug.test import TestResponse
 
 from gateway import lock, paths
 from gateway.delivery import trouble
+from gateway.errors import REMEDIES
 from gateway.ingress import intake
-from gateway.phrases import REMEDIES, Reason
+from gateway.phrases import Reason
 from gateway.store.engines import Database
 from tests.door_samples import Door, Log, assert_refused, logged, opened
 from tests.mishaps import MISHAPS

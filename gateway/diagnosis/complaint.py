@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gateway import paths, printable, rules
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
-from gateway.phrases import REMEDIES
+from gateway.errors import REMEDIES
 from gateway.store.engines import Database
 
 if TYPE_CHECKING:  # the operations page words complaints, and looks at no certificate

@@ -10,7 +10,7 @@ import json
 from contextlib import closing
 from typing import Any
 
-from gateway import clock, phrases
+from gateway import clock, errors
 from gateway.certs import subject
 from gateway.config import Settings, addresses, secrets
 from gateway.errors import UpstreamError
@@ -39,7 +39,7 @@ def ask(settings: Settings) -> dict[str, Any]:
     except UpstreamError as error:
         said = _unheard(error.reason)
     wrong = {name: outcome for name, outcome in said["checks"].items() if outcome != "ok"}
-    return said | {"remedies": {name: phrases.remedy_of_check(name, outcome) for name, outcome in wrong.items()}}
+    return said | {"remedies": {name: errors.remedy_of_check(name, outcome) for name, outcome in wrong.items()}}
 
 
 def _call(settings: Settings) -> Answer:
@@ -61,7 +61,7 @@ def _read(answer: Answer) -> dict[str, Any]:
         said = None
     if isinstance(said, dict) and isinstance(said.get("checks"), dict) and isinstance(said.get("ready"), bool):
         return said
-    return _unheard(phrases.OPS_SHUT if answer.status == 503 else f"answered {answer.status}")
+    return _unheard(errors.OPS_SHUT if answer.status == 503 else f"answered {answer.status}")
 
 
 def _unheard(outcome: str) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway import rules
+from gateway.errors import REMEDIES
 from gateway.outbound import refusals
-from gateway.phrases import REMEDIES, Reason
+from gateway.phrases import Reason
 from gateway.sinch import Effect
 
 FILE = "reasons.toml"

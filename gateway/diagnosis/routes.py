@@ -12,8 +12,8 @@ from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
 from gateway.diagnosis.scrape import MIME, Scrape
 from gateway.doors import DOORS
-from gateway.errors import GatewayError, SpoolUnavailable
-from gateway.phrases import REMEDIES, Finding, Reason
+from gateway.errors import REMEDIES, GatewayError, SpoolUnavailable
+from gateway.phrases import Finding, Reason
 from gateway.services import Services
 from gateway.store import anchor
 

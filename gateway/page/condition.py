@@ -19,8 +19,8 @@ from gateway.diagnosis import checkup, complaint, experience
 from gateway.diagnosis import routes as office
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
 from gateway.doors import DOORS
-from gateway.errors import SpoolUnavailable
-from gateway.phrases import Finding, Line, remedy_of_check
+from gateway.errors import SpoolUnavailable, remedy_of_check
+from gateway.phrases import Finding, Line
 from gateway.services import Services
 
 FEW, LATEST = 1_000, 10_000  # events among which an account's last one is looked for, at first and at most

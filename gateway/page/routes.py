@@ -22,10 +22,10 @@ from jinja2 import StrictUndefined
 from gateway import app, clock, doors, printable
 from gateway.config import Settings, addresses, secrets
 from gateway.diagnosis import routes as office
-from gateway.errors import FOR_PEOPLE, CommandError, Forbidden, NotFound, Unauthorized
+from gateway.errors import FOR_PEOPLE, REMEDIES, CommandError, Forbidden, NotFound, Unauthorized
 from gateway.page import COOKIE, Answer, Right, View, Visitor, form_token, sessions, sign_in
 from gateway.page.views import VIEWS
-from gateway.phrases import REMEDIES, Reason
+from gateway.phrases import Reason
 from gateway.services import Services
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway import telemetry
-from gateway.errors import SpoolUnavailable
-from gateway.phrases import REMEDIES, Finding, Line, Reason
+from gateway.errors import REMEDIES, SpoolUnavailable
+from gateway.phrases import Finding, Line, Reason
 from gateway.store import anchor, compaction, sqlite
 from gateway.store.sqlite import Connection
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway import printable, store
-from gateway.errors import CommandError, SpoolUnavailable
+from gateway.errors import REMEDIES, CommandError, SpoolUnavailable
 from gateway.ingress import signature
-from gateway.phrases import REMEDIES, Reason
+from gateway.phrases import Reason
 from gateway.store import audit
 from gateway.store.engines import Database
 from gateway.store.sqlite import Run

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from gateway.delivery.courier import LEASE_SECONDS
-from gateway.errors import SpoolUnavailable
-from gateway.phrases import REMEDIES, Reason
+from gateway.errors import REMEDIES, SpoolUnavailable
+from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from sandbox import callbacks
