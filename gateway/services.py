@@ -10,7 +10,7 @@ from gateway import paths
 from gateway.clock import Clock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import GatewayError
-from gateway.store.engines import Database
+from gateway.store.engines import Database, opened
 from gateway.store.turned_away import Ring
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def build(
 
     `patience_seconds`: how long to wait for a spool that another process is writing to; `first`: before all others.
     """
-    spool, clock = Database(paths.spool(settings), patience_seconds=patience_seconds, first=first), WallClock()
+    spool, clock = opened(settings, patience_seconds=patience_seconds, first=first), WallClock()
     others: dict[str, Any] = {
         name: make(settings, spool, clock) if name in needs else Unbuilt(name) for name, make in _MAKERS.items()
     }

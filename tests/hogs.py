@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from gateway.store import Run
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 LONG = 5_000  # statements of a transaction
 

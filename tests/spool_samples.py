@@ -22,10 +22,9 @@ from gateway.delivery import claims
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
-from gateway.store import migrations, schema, sqlite
+from gateway.store import Run, migrations, schema, sqlite
 from gateway.store.audit import Action, Deed
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 NOW = 1_000_000.0
 DEED = Deed(at=NOW, action=Action.REPLAY, who="ana", login="ana", account="motion-gateway", about="event 1")

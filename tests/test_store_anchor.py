@@ -142,7 +142,7 @@ def test_a_file_that_is_put_back_is_written_to_again_and_has_everything(spool: D
 
 WORK = {
     "many writes, copied back again and again": "accept(spool); "
-    "spool._writing.execute('PRAGMA wal_autocheckpoint=20'); "
+    "spool._engine._writing.execute('PRAGMA wal_autocheckpoint=20'); "
     "[accept(spool, f'theirs {number}') for number in range(200)]",
     "a write": "accept(spool, 'theirs')",
     "a rewrite": "spool.tell(lambda run: run('prove_writable')); spool.rewrite()",

@@ -17,7 +17,7 @@ from gateway import config, paths
 from gateway.cli import group
 from gateway.errors import CommandError
 from gateway.ingress import intake
-from gateway.store import backup, migrations, schema, sqlite
+from gateway.store import backup, migrations, named, schema
 from gateway.store.engines import Database
 from tests.spool_samples import callback, rows
 
@@ -32,7 +32,7 @@ def to(tmp_path: Path) -> Path:
 def test_a_copy_holds_every_event_in_one_file_for_its_owner_alone(spool: Database, to: Path) -> None:
     for number in range(50):
         intake.accept(spool, callback(f"m{number}", nonce=f"nonce-{number}"), now=1.0)
-    assert backup.back_up(spool.path, to) == sqlite.latest()
+    assert backup.back_up(spool.path, to) == named.latest()
     assert list(to.parent.iterdir()) == [to]
     assert stat.S_IMODE(to.stat().st_mode) == 0o600
     before = {table.name: rows(spool, table) for table in schema.metadata.sorted_tables}
@@ -143,7 +143,7 @@ def test_the_command_copies_the_spool_of_the_settings_and_tells_its_schema(
     paths.prepare(settings)
     migrations.migrate(paths.spool(settings))
     told = CliRunner().invoke(group, ["--config", str(file), "spool", "backup", "--to", str(to)])
-    assert told.stdout == f"Wrote {to}: {to.stat().st_size} bytes, schema {sqlite.latest()}.\n"
+    assert told.stdout == f"Wrote {to}: {to.stat().st_size} bytes, schema {named.latest()}.\n"
 
 
 def test_a_restored_copy_goes_on_where_it_was_taken(spool: Database, to: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_restored_copy_goes_on_where_it_was_taken(spool: Database, to: Path, t
     intake.accept(spool, callback("after", nonce="n2"), now=2.0)
     restored = tmp_path / "restored.sqlite3"
     restored.write_bytes(to.read_bytes())
-    assert migrations.migrate(restored) == sqlite.latest()
+    assert migrations.migrate(restored) == named.latest()
     with closing(Database(restored, patience_seconds=1)) as again:
         assert intake.accept(again, callback("before", nonce="n1"), now=3.0).outcome.value == "repeat"
         assert intake.accept(again, callback("after", nonce="n2"), now=3.0).outcome.value == "accepted"

@@ -15,9 +15,10 @@ import pytest
 from gateway import lock
 from gateway.errors import SpoolUnavailable
 from gateway.lock import RightOfWay
-from gateway.store import compaction
-from gateway.store.engines import WAY, Database
-from gateway.store.sqlite import Connection, Run
+from gateway.store import Run, compaction
+from gateway.store.embedded import WAY
+from gateway.store.engines import Database
+from gateway.store.sqlite import Connection
 from tests.spool_samples import locked, until
 
 PATIENCE_SECONDS = 0.1
@@ -89,7 +90,7 @@ def test_it_gives_way_once_the_first_door_has_waited_for_long_and_not_to_who_cam
 
 def test_one_that_has_given_way_says_so(spool: Database) -> None:
     spool.ask(lambda run: run("count_events"))
-    reader: Any = spool._pool._idle[0]
+    reader: Any = spool._engine._pool._idle[0]
     reader.set_progress_handler(lambda: 1, 1)  # interrupts it
     with pytest.raises(SpoolUnavailable, match=r"^spool needed for callbacks$"):
         spool.rewrite()

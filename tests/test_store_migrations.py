@@ -24,7 +24,7 @@ from gateway.delivery import records
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.phrases import Reason
-from gateway.store import migrations, schema, sqlite
+from gateway.store import migrations, named, schema, sqlite
 from gateway.store.engines import Database
 from tests import released_spool
 from tests.spool_samples import callback, rows, times_opened, until
@@ -66,21 +66,21 @@ def connected(path: Path) -> Iterator[sa.Connection]:
 
 def test_a_spool_is_made_where_there_is_none(path: Path) -> None:
     assert sqlite.current(path) is None
-    assert migrations.migrate(path) == sqlite.latest() == sqlite.current(path)
+    assert migrations.migrate(path) == named.latest() == sqlite.current(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_the_latest_revision_is_told_by_the_files_as_alembic_tells_it(path: Path) -> None:
     with migrations.configured(path) as config:
-        assert sqlite.latest() == ScriptDirectory.from_config(config).get_current_head()
+        assert named.latest() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_migrating_again_changes_nothing(path: Path) -> None:
     migrations.migrate(path)
     with closing(Database(path, patience_seconds=1)) as spool:
         intake.accept(spool, callback(), now=1.0)
-        assert migrations.migrate(path) == sqlite.latest()
+        assert migrations.migrate(path) == named.latest()
         assert len(rows(spool, schema.event)) == 1
 
 
@@ -97,7 +97,7 @@ def test_several_processes_may_migrate_at_once(path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(b"!")
         process.stdin.flush()
-    assert [process.communicate(timeout=60) for process in started] == [(f"{sqlite.latest()}\n".encode(), b"")] * 3
+    assert [process.communicate(timeout=60) for process in started] == [(f"{named.latest()}\n".encode(), b"")] * 3
 
 
 def test_who_finds_another_migrating_waits(path: Path) -> None:
@@ -108,7 +108,7 @@ def test_who_finds_another_migrating_waits(path: Path) -> None:
             migrating = pool.submit(migrations.migrate, path)
             until(lambda: times_opened(theirs) == 2, "it waits for the lock")
             assert not path.exists()
-        assert migrating.result(60) == sqlite.latest()
+        assert migrating.result(60) == named.latest()
 
 
 @pytest.mark.parametrize("process", migrations.USERS)
@@ -120,7 +120,7 @@ def test_a_spool_that_another_release_works_with_is_not_migrated(path: Path, pro
     ):
         migrations.migrate(path, patience_seconds=0)
     assert sqlite.current(path) == released_spool.REVISION
-    assert migrations.migrate(path, patience_seconds=0) == sqlite.latest()
+    assert migrations.migrate(path, patience_seconds=0) == named.latest()
 
 
 def test_nobody_of_another_release_begins_while_it_is_migrated(path: Path) -> None:
@@ -139,13 +139,13 @@ FREE = {"a nginx, which waits for doors": "serve", "who has migrated before": "o
 def test_who_does_not_work_with_the_spool_is_in_nobodys_way(path: Path, process: str) -> None:
     released_spool.lay(path, now=1.0)
     with lock.held(path.with_name(f"{process}.lock"), patience_seconds=0):
-        assert migrations.migrate(path, patience_seconds=0) == sqlite.latest()
+        assert migrations.migrate(path, patience_seconds=0) == named.latest()
 
 
 def test_a_spool_of_this_release_is_fine_while_it_is_used(path: Path) -> None:
     migrations.migrate(path)
     with lock.held(path.with_name("courier.lock"), patience_seconds=0):
-        assert migrations.migrate(path, patience_seconds=0) == sqlite.latest()
+        assert migrations.migrate(path, patience_seconds=0) == named.latest()
 
 
 def test_a_spool_of_a_newer_release_is_left_alone_and_the_way_out_is_told(path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_repeated(path: 
     assert list(layout(path)) == ["lane"]
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE lane")
-    assert migrations.migrate(path) == sqlite.latest()
+    assert migrations.migrate(path) == named.latest()
 
 
 def _missing(path: Path) -> None:
@@ -251,12 +251,12 @@ def test_a_full_spool_of_the_second_door_keeps_everything(path: Path) -> None:
             connection.execute(f"INSERT INTO {table} ({then[table]}) VALUES {values}")
         connection.commit()
     before = contents()
-    assert migrations.migrate(path) == sqlite.latest()
+    assert migrations.migrate(path) == named.latest()
     assert contents() == before
     with migrations.configured(path) as config:
         command.downgrade(config, "0003")
     assert contents() == before
-    assert migrations.migrate(path) == sqlite.latest()
+    assert migrations.migrate(path) == named.latest()
 
 
 def test_a_full_spool_of_the_release_before_keeps_everything_and_is_told_as_before(path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_full_spool_of_the_release_before_keeps_everything_and_is_told_as_befo
             "INSERT INTO report VALUES (4, 7, 'M1', 'k', 'FAILED', 'CODE', 'SUB', '131047', 'WHATSAPP', 1.5)"
         )
         connection.commit()
-    assert migrations.migrate(path) == sqlite.latest()
+    assert migrations.migrate(path) == named.latest()
     with closing(Database(path, patience_seconds=1)) as spool:
         known = records.shown(spool, 4)
         assert known.findings == ()
@@ -326,4 +326,4 @@ def test_the_first_revision_can_be_taken_back(path: Path) -> None:
         command.downgrade(config, "base")
     assert layout(path).keys() <= {"sqlite_sequence"}
     assert sqlite.current(path) is None
-    assert migrations.migrate(path) == sqlite.latest()
+    assert migrations.migrate(path) == named.latest()

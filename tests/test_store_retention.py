@@ -190,7 +190,7 @@ def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Data
     # Enough traffic that pages are split and merged: those keep copies which a DELETE does not reach. Some builds
     # of SQLite overwrite at least what they delete; it shall not depend on that.
     spool.tell(lambda run: run("prove_writable"))
-    spool._writing.execute("PRAGMA secure_delete=OFF")
+    spool._engine._writing.execute("PRAGMA secure_delete=OFF")
     chance = random.Random(seed)
     for number in range(150):
         who = "ERASED" if chance.random() < 0.2 else f"c{number % 20}"

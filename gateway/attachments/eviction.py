@@ -22,8 +22,7 @@ from gateway.attachments.vault import Vault
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.phrases import Finding, Line
-from gateway.store import audit
-from gateway.store.sqlite import Run
+from gateway.store import Run, audit
 
 UNUSED_SECONDS = 24 * 3600.0
 IDLE_SECONDS = 60.0  # nobody is still fetching it, and no message waits for it

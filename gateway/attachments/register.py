@@ -23,9 +23,8 @@ from gateway import __version__
 from gateway.attachments.decision import Failure, KnownAttachment
 from gateway.errors import GatewayError, SpoolUnavailable
 from gateway.inspection.structure import Inspection, Trait
-from gateway.store import TOP, Place, audit
+from gateway.store import TOP, Place, Run, audit
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 T = TypeVar("T")
 

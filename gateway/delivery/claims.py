@@ -17,8 +17,8 @@ from typing import Any
 from gateway import store
 from gateway.delivery.health import Scope
 from gateway.phrases import Reason
+from gateway.store import Run
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 MOST_DEATHS = 5
 MOST_TOLD = 2000  # characters of what is kept of an event's earlier tries: some sixty of them

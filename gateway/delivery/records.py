@@ -15,10 +15,9 @@ from gateway.errors import CommandError
 from gateway.ingress import events
 from gateway.ingress.events import Report
 from gateway.phrases import Reason
-from gateway.store import EVERY, TOP, Choice, Place, audit, schema
+from gateway.store import EVERY, TOP, Choice, Place, Run, audit, schema
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
-from gateway.store.sqlite import Run
 
 
 @dataclass(frozen=True)

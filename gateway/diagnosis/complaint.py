@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from gateway import paths, printable, rules
+from gateway import printable, rules
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
 from gateway.errors import REMEDIES
-from gateway.store.engines import Database
+from gateway.store.engines import Database, opened
 
 if TYPE_CHECKING:  # the operations page words complaints, and looks at no certificate
     from gateway.certs.findings import CertificateFinding
@@ -114,7 +114,7 @@ class Context:
     @functools.cached_property
     def spool(self) -> Database:
         """Give the spool. Raises SpoolUnavailable where its schema is not that of this release: nobody need ask it."""
-        spool = self.opened or Database(paths.spool(self.settings), patience_seconds=PATIENCE_SECONDS)
+        spool = self.opened or opened(self.settings, patience_seconds=PATIENCE_SECONDS)
         spool.require_latest()
         return spool
 

@@ -22,7 +22,7 @@ from gateway.errors import SpoolUnavailable
 from gateway.metrics import Measure, meter
 from gateway.phrases import Line
 from gateway.services import Services
-from gateway.store.sqlite import Run
+from gateway.store import Run
 
 EVERY_SECONDS = 60.0
 APART_SECONDS = 50.0  # at least, between two that are kept
@@ -65,7 +65,7 @@ def take(services: Services, *, most: int = MOST, room_bytes: int = ROOM_BYTES) 
     """Look, and keep it; not where another did so in this minute, or where no more than `room_bytes` are free."""
     spool, now = services.spool, services.clock.now()
     with suppress(SpoolUnavailable, OSError):
-        if paths.lacks_room(spool.path.parent, room_bytes, ROOM_FILES):
+        if spool.lacks_room(room_bytes, ROOM_FILES):
             return
         oldest = claims.oldest_pending_at(spool)
         age = None if oldest is None else max(0.0, now - oldest)

@@ -69,7 +69,7 @@ def _check_spool(services: Services) -> None:
     """Prove that callbacks can be kept: by writing what is there already, and by room for more than that takes."""
     services.spool.require_in_place()
     services.spool.require_latest()
-    if paths.lacks_room(services.spool.path.parent, ROOM_BYTES, ROOM_FILES):
+    if services.spool.lacks_room(ROOM_BYTES, ROOM_FILES):
         raise SpoolUnavailable(Reason.SPOOL_FULL)
     services.spool.tell(lambda run: run("prove_writable"))
 

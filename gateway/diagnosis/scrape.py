@@ -79,10 +79,7 @@ def _vault_most(services: Services) -> Found:
 
 
 def _spool(services: Services) -> Found:
-    for file, end in (("spool", ""), ("log", "-wal")):
-        with suppress(FileNotFoundError):
-            path = services.spool.path
-            yield (file,), float(path.with_name(path.name + end).stat().st_size)
+    return [((part,), float(size_bytes)) for part, size_bytes in services.spool.sizes().items()]
 
 
 def _free(services: Services) -> Found:

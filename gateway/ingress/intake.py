@@ -10,8 +10,8 @@ from enum import Enum
 from gateway import store
 from gateway.ingress.events import Event
 from gateway.phrases import Finding, Reason
+from gateway.store import Run
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 
 class Outcome(Enum):

@@ -17,7 +17,7 @@ from contextlib import suppress
 from gateway.config.tables import User
 from gateway.errors import SpoolUnavailable
 from gateway.services import Services
-from gateway.store.sqlite import Run
+from gateway.store import Run
 
 SEEN_SECONDS = 60.0  # a visit is written down no more often
 BACK_SECONDS = 300.0  # a clock that is set back by more ends the sessions of before

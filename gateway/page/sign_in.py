@@ -23,8 +23,7 @@ from gateway.errors import NotFound, TooManyRequests, Unauthorized
 from gateway.page import Answer, deed, done, new_token, sessions, token
 from gateway.phrases import Reason
 from gateway.services import Services
-from gateway.store import audit
-from gateway.store.sqlite import Run
+from gateway.store import Run, audit
 
 RECORDED = "20/hour"  # failures that the audit keeps; `turned-away list` counts them all
 _HOME = "/"

@@ -27,7 +27,7 @@ from gateway.metrics import meter
 from gateway.phrases import Line, Reason
 from gateway.serving import descriptors, nginx_conf, ports, process
 from gateway.serving.watch import CertificateWatch
-from gateway.store.engines import Database
+from gateway.store import engines
 from gateway.store.turned_away import Ring
 from gateway.strangers import Crowd
 
@@ -122,7 +122,7 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     """Pass on what nginx writes until it has ended, and count it; returns those who do so. Its certificates are
     looked after meanwhile."""
     metrics.keep(meter.opened(paths.counts(settings()), NAME))
-    spool = Database(paths.spool(settings()), patience_seconds=PATIENCE_SECONDS)
+    spool = engines.opened(settings(), patience_seconds=PATIENCE_SECONDS)
     ring = Ring(spool, clock=clock.WallClock())
     watch = CertificateWatch(settings, spool, clock=clock.WallClock())
     crowd = Crowd(clock.SteadyClock())

@@ -1,15 +1,16 @@
 """What the gateway must not lose, in one database: accepted events, what is known of attachments, what was sent.
 
-`engines` reads and writes on the connections of `pool`; `anchor` tells whether the file is still in its place;
-`sqlite` is the engine, and `sqlite.sql` what every event runs on it; `schema` names the tables, `migrations` brings
-them up to date. `retention` says what is kept for how long, `reports` what became of what was sent. The rooms keep
-their own part: `ingress.intake`, `delivery.claims` and `records`, `attachments.register`, `outbound.record`.
+`engines` is the way to it, and shares commits; `embedded` the engine that is a file, on the connections of `pool`, with
+`anchor`, which tells whether the file is still in its place; `sqlite` is its driver, and `sqlite.sql` what every event
+runs there; `named` finds that. `schema` names the tables, `migrations` brings them up to date. `retention` says what is
+kept for how long, `reports` what became of what was sent. The rooms keep their own part: `ingress.intake`,
+`delivery.claims` and `records`, `attachments.register`, `outbound.record`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 # What an event can be.
 PENDING = "pending"  # to be delivered; it waits for its lane's turn
@@ -18,6 +19,11 @@ PARKED = "parked"  # given up; stays until somebody replays or purges it
 REJECTED = "rejected"  # rightly signed, and still not believed: too old, or its nonce was used before
 DUPLICATE = "duplicate"  # tells the same as an earlier event, in other bytes
 STATES = (PENDING, DELIVERED, PARKED, REJECTED, DUPLICATE)
+
+
+class Run(Protocol):
+    def __call__(self, name: str, /, **values: object) -> list[Any]:
+        """Run a named statement in the transaction at hand, and return its rows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,9 +19,8 @@ from pathlib import Path
 from gateway import config, paths, printable, telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Line
-from gateway.store import TOP, Place
+from gateway.store import TOP, Place, Run
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 KEEP_SECONDS = 400 * 24 * 3600.0  # a year, and a month to look back at it
 LOGIN = Path("/proc/self/loginuid")

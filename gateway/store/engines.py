@@ -1,36 +1,31 @@
-"""Opens the spool's database, reads from it and writes to it; foreign errors end here.
+"""Opens the spool, reads from it and writes to it, whichever engine it is on; foreign errors end here.
 
-Rule 1. A write that returned is on the disk: WAL with synchronous=FULL.
-Rule 2. One write transaction at a time in a process. Writers that wait for it share the next one,
-        so that a burst costs one fsync and not one each. A writer whose work raises takes back its own work
-        alone: those beside it are done again, each in a savepoint, which costs too much to be made for everybody.
-Rule 3. Processes take turns at writing, and ask for theirs every millisecond. SQLite's own waiting sleeps
-        longer and longer between two looks: a busy courier would keep the doors out for seconds. The first door has
-        the right of way: while it waits for a transaction to end, no other process begins one.
-Rule 4. Nothing is told as written, and nothing is read, while another file than the one that is open stands at the
-        spool's path (`anchor`): that is looked at after each commit, and before whatever comes next. What the file that
-        was moved lacks is copied into it out of its log, so that it is whole wherever it is now.
-Rule 5. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
-Rule 6. What is run goes to the driver as text, by its name (`sqlite.sql`). Who only reads may put statements together
-        with SQLAlchemy's connection; that is loaded once it is asked for.
+Rule 1. A write that returned is committed, and on the disk.
+Rule 2. One write transaction at a time in a process. Writers that wait for it share the next one, so that a burst costs
+        one fsync and not one each. Where the work of one raises, all of it is taken back, and each is done again in a
+        transaction of its own: savepoints would cost everybody too much.
+Rule 3. Whoever writes says whose turns it changes, its `lanes`: where writers come from several machines they are held
+        before any work begins, in their order, so that nobody waits for one who waits for him.
+Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
+Rule 5. What is run goes to the driver as text, by its name (`sqlite.sql`). Who only reads may put
+        statements together with SQLAlchemy's connection; that is loaded once it is asked for.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
-from gateway import clock, metrics
+from gateway import clock, metrics, paths
+from gateway.config import Settings
 from gateway.errors import SpoolUnavailable
-from gateway.lock import RightOfWay
 from gateway.phrases import Reason
-from gateway.store import anchor, compaction, sqlite
-from gateway.store.pool import LARGE_LOG_BYTES, Connections
-from gateway.store.sqlite import Connection, Run
+from gateway.store import Run, named
+from gateway.store.embedded import Embedded
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -38,40 +33,69 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work = Callable[[Run], T]
 
-TURN_SECONDS = 0.001
-WAY = "writers.lock"
-WAY_SECONDS = 1.0  # so long the others let the first door go before them; then they take their chance
+
+class Engine(Protocol):
+    """What holds a spool. Safe to use from several threads; opened when it is first used, and never across a fork."""
+
+    def asked(self) -> AbstractContextManager[Run]:
+        """What runs statements on one consistent view. Raises SpoolUnavailable."""
+
+    def turn(self, lanes: Collection[str]) -> AbstractContextManager[Run]:
+        """What runs statements in a transaction that is committed at the end of the block, and not if that raises.
+
+        Raises SpoolUnavailable where it could not be begun or committed, or the database went away in between; what
+        else the driver says of a statement is raised as it is.
+        """
+
+    def explained(self, failure: Exception) -> Exception:
+        """What went wrong, in our words where it was the database."""
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """As `asked`, for who puts statements together."""
+
+    def revision(self) -> str | None:
+        """The revision of its schema; None where there is none yet. Raises SpoolUnavailable."""
+
+    def rewrite(self) -> None:
+        """Leave no copy of what was deleted, as far as that is in our hands. Raises SpoolUnavailable."""
+
+    def hold(self) -> None:
+        """Stay with the file that is open, where it is one. Raises SpoolUnavailable."""
+
+    def require_in_place(self) -> None:
+        """Raises SpoolUnavailable where the file that is open is not the one at its path."""
+
+    def lacks_room(self, room_bytes: int, files: int) -> bool:
+        """Tell whether there is less room than that, where it is ours to look at. Raises OSError."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Say how many bytes each part of it has. Raises SpoolUnavailable."""
+
+    @property
+    def large_log_bytes(self) -> int:
+        """How large the log is, where it is larger than it should be; else 0."""
+
+    def close(self) -> None:
+        """Close what is open."""
 
 
 class _Ticket(Generic[T]):
-    """One writer's work, and what became of it."""
+    """One writer's work, the lanes that it changes, and what became of it."""
 
-    def __init__(self, work: Work[T]) -> None:
-        self._work = work
+    def __init__(self, work: Work[T], lanes: Collection[str]) -> None:
+        self._work, self.lanes = work, lanes
         self._result: T | None = None
         self._error: Exception | None = None
-        self.settled = False
+        self.raised = self.settled = False
 
     def run(self, run: Run) -> None:
         """Do the work. Raises whatever it raises."""
+        self.raised = True
         self._result = self._work(run)
-
-    def run_apart(self, driver: Connection, run: Run) -> None:
-        """Do the work in a savepoint. Raises only what took the whole transaction down."""
-        driver.execute("SAVEPOINT writer")
-        try:
-            self.run(run)
-            driver.execute("RELEASE writer")
-        except Exception as error:
-            if not driver.in_transaction:  # a full disk, say: SQLite has rolled everything back
-                raise
-            driver.execute("ROLLBACK TO writer")
-            driver.execute("RELEASE writer")
-            self._error = error  # it is raised again where the writer waits
+        self.raised = False
 
     def settle(self, error: Exception | None) -> None:
-        self._error = error or self._error
-        self.settled = True
+        self._error, self.settled = error, True
 
     def result(self) -> T:
         if self._error is not None:
@@ -80,86 +104,27 @@ class _Ticket(Generic[T]):
 
 
 class Database:
-    """The spool's database file. Safe to use from several threads and processes; opened when it is first used."""
+    """The spool. Safe to use from several threads and processes; opened when it is first used."""
 
     def __init__(self, path: Path, *, patience_seconds: float, first: bool = False) -> None:
         """`patience_seconds`: how long to wait for another process's transaction to end; `first`: before all others."""
         self.path = path
-        self._first, self._way = first, RightOfWay(path.with_name(WAY))
-        self._patience_seconds = patience_seconds
-        self._pool = Connections(path, patience_seconds=patience_seconds)
-        self._writing: Connection | None = None
+        self._engine: Engine = Embedded(path, patience_seconds=patience_seconds, first=first)
         self._writer = threading.Lock()
         self._waiting: deque[_Ticket[Any]] = deque()
 
     def ask(self, work: Work[T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
-        with sqlite.translated(self.path), self._pool.reader() as driver:
-            driver.execute("BEGIN")
-            return work(sqlite.runner(driver))
+        with self._engine.asked() as run:
+            return work(run)
 
-    def tell(self, work: Work[T]) -> T:
+    def tell(self, work: Work[T], *, lanes: Collection[str] = ()) -> T:
         """Run named statements in a transaction and return once it is on the disk. Raises SpoolUnavailable.
 
-        The work is done a second time where one beside it fails: it touches nothing but the transaction.
+        `lanes`: which the work changes. The work is done a second time where one beside it fails: it touches nothing
+        but the transaction.
         """
-        try:  # not `translated`: this is on the way of every event
-            return self._written(_Ticket(work))
-        except sqlite.Error as error:
-            raise SpoolUnavailable(sqlite.reason(error, self.path)) from error
-
-    def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """As `ask`, for who puts statements together."""
-        from gateway.store import schema  # not above: it loads SQLAlchemy
-
-        self.require_in_place()
-        engine = schema.engine(lambda: sqlite.connect(self.path, patience_seconds=self._patience_seconds))
-        with sqlite.translated(self.path, schema.ERROR), engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            return work(connection)
-
-    def require_latest(self) -> None:
-        """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
-        # On a connection of its own, where none is open: a process may fork yet.
-        found = self.ask(sqlite.revision) if self._pool.is_open else sqlite.current(self.path)
-        if found != sqlite.latest():
-            newer = found is not None and found not in sqlite.revisions()
-            raise SpoolUnavailable(Reason.SPOOL_NEWER if newer else Reason.SPOOL_SCHEMA)
-
-    def rewrite(self) -> None:
-        """Write the file anew without what was deleted, of which pages keep copies, and empty its log.
-
-        Writers wait as long as that takes, if they can (`compaction`). Raises SpoolUnavailable.
-        """
-        with sqlite.translated(self.path, OSError), self._writer, self._pool.reader() as driver:
-            if not compaction.run(self.path, driver, self._way, patience_seconds=self._patience_seconds):
-                raise SpoolUnavailable(Reason.SPOOL_LOCKED)  # by who reads
-
-    def hold(self) -> None:
-        """Open the file now, so that it is noticed from here on if another one takes its place.
-
-        Whoever comes later works with this one, too, or not at all, while this process lives. Raises SpoolUnavailable.
-        """
-        self._pool.stay()
-        with sqlite.translated(self.path), self._pool.reader():
-            pass
-
-    def require_in_place(self) -> None:
-        """Raises SpoolUnavailable where the file that is open is not the one at its path."""
-        self._pool.require_in_place()
-
-    @property
-    def large_log_bytes(self) -> int:
-        """How large the log is, where it is larger than it should be; else 0."""
-        return self._pool.log_bytes if self._pool.log_bytes > LARGE_LOG_BYTES else 0
-
-    def close(self) -> None:
-        with self._writer:
-            self._writing = None
-            self._pool.close()
-            self._way.close()
-
-    def _written(self, ticket: _Ticket[T]) -> T:
+        ticket = _Ticket(work, lanes)
         self._waiting.append(ticket)
         with self._writer:
             if not ticket.settled:  # else the writer before took it along
@@ -167,80 +132,92 @@ class Database:
                 self._commit_waiting()
         return ticket.result()
 
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """As `ask`, for who puts statements together."""
+        with self._engine.reading() as connection:
+            return work(connection)
+
+    def require_latest(self) -> None:
+        """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
+        found = self._engine.revision()
+        if found != named.latest():
+            raise SpoolUnavailable(Reason.SPOOL_NEWER if named.is_newer(found) else Reason.SPOOL_SCHEMA)
+
+    def rewrite(self) -> None:
+        """Leave no copy of what was deleted, as far as that is in our hands. Raises SpoolUnavailable."""
+        with self._writer:
+            self._engine.rewrite()
+
+    def hold(self) -> None:
+        """Open a file now, so that it is noticed from here on if another one takes its place.
+
+        Whoever comes later works with this one, too, or not at all, while this process lives. Raises SpoolUnavailable.
+        """
+        self._engine.hold()
+
+    def require_in_place(self) -> None:
+        """Raises SpoolUnavailable where the file that is open is not the one at its path."""
+        self._engine.require_in_place()
+
+    def lacks_room(self, room_bytes: int, files: int) -> bool:
+        """Tell whether its disk, where that is ours, has less room than that, or for fewer files. Raises OSError."""
+        return self._engine.lacks_room(room_bytes, files)
+
+    def sizes(self) -> Mapping[str, int]:
+        """Say how many bytes each part of it has. Raises SpoolUnavailable."""
+        return self._engine.sizes()
+
+    @property
+    def large_log_bytes(self) -> int:
+        """How large the log is, where it is larger than it should be; else 0."""
+        return self._engine.large_log_bytes
+
+    def close(self) -> None:
+        with self._writer:
+            self._engine.close()
+
     def _commit_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         error: Exception | None = SpoolUnavailable(Reason.SPOOL_INTERRUPTED)
         began = clock.steady()
         try:
-            with self._turn() as driver:
-                self._run(batch, driver)
-                driver.commit()
-                self._require_in_place_to_write()
+            self._commit(batch)
             error = None
             metrics.observe(metrics.COMMIT_SECONDS, clock.steady() - began)
         except Exception as failure:  # noqa: BLE001 - it is raised again in every writer of the batch
-            error = self._pool.explained(failure)
+            error = self._engine.explained(failure)
         finally:
             for ticket in batch:
-                ticket.settle(error)
+                if not ticket.settled:
+                    ticket.settle(error)
 
-    def _run(self, batch: list[_Ticket[Any]], driver: Connection) -> None:
-        run = sqlite.runner(driver)
+    def _commit(self, batch: list[_Ticket[Any]]) -> None:
         try:
+            self._together(batch)
+        except Exception as failure:
+            # Else the database is why: it would say the same again.
+            if len(batch) == 1 or isinstance(failure, SpoolUnavailable) or not any(each.raised for each in batch):
+                raise
+            for ticket in batch:
+                self._apart(ticket)
+
+    def _together(self, batch: list[_Ticket[Any]]) -> None:
+        lanes = sorted({lane for ticket in batch for lane in ticket.lanes})
+        with self._engine.turn(lanes) as run:
             for ticket in batch:
                 ticket.run(run)
-        except Exception:
-            if len(batch) == 1:
+
+    def _apart(self, ticket: _Ticket[Any]) -> None:
+        """Do this one's work alone. Raises what is not of its own making."""
+        try:
+            self._together([ticket])
+            ticket.settle(None)
+        except Exception as failure:
+            if not ticket.raised or isinstance(failure, SpoolUnavailable):
                 raise
-            driver.rollback()
-            self._begin(driver)
-            for ticket in batch:
-                ticket.run_apart(driver, run)
+            ticket.settle(self._engine.explained(failure))
 
-    @contextmanager
-    def _turn(self) -> Iterator[Connection]:
-        """A write transaction that has begun; what is not committed at the end is taken back."""
-        if self._writing is None:
-            self._writing = self._pool.connected()
-            self._writing.execute("PRAGMA busy_timeout=0")  # it waits by itself, for its turn
-        if self._pool.trouble is not None:
-            self._require_in_place_to_write()
-        self._begin(self._writing)
-        try:
-            yield self._writing
-        finally:
-            self._writing.rollback()
 
-    def _require_in_place_to_write(self) -> None:
-        try:
-            self._pool.require_in_place()
-        except SpoolUnavailable as error:
-            if self._writing is not None and error.reason not in anchor.LOSSES:
-                with suppress(sqlite.Error):  # at the next try, then
-                    sqlite.empty_log(self._writing)
-            raise
-
-    def _begin(self, driver: Connection) -> None:
-        began, claimed = clock.steady(), False
-        with ExitStack() as way:
-            while True:
-                late = clock.steady() - began
-                gives_way = not self._first and late < WAY_SECONDS and self._way.is_claimed()
-                if not gives_way and self._has_begun(driver, late):
-                    return
-                if self._first and not claimed:
-                    way.enter_context(self._way.claimed())
-                    claimed = True
-                clock.pause(TURN_SECONDS)
-
-    def _has_begun(self, driver: Connection, late_seconds: float) -> bool:
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-        except sqlite.Error as error:
-            patient = late_seconds < self._patience_seconds or (
-                late_seconds < compaction.WAIT_SECONDS and compaction.is_under_way(self.path)
-            )
-            if sqlite.reason(error, self.path) != Reason.SPOOL_LOCKED or not patient:
-                raise
-            return False
-        return True
+def opened(settings: Settings, *, patience_seconds: float, first: bool = False) -> Database:
+    """Make the spool that the settings name; the arguments are those of `Database`."""
+    return Database(paths.spool(settings), patience_seconds=patience_seconds, first=first)

@@ -17,9 +17,8 @@ from gateway import printable, store
 from gateway.errors import REMEDIES, CommandError, SpoolUnavailable
 from gateway.ingress import signature
 from gateway.phrases import Reason
-from gateway.store import audit
+from gateway.store import Run, audit
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 HEARD_SECONDS = 2 * 24 * 3600.0  # when a customer wrote is known for so long at least: twice WhatsApp's window
 PURGE_CHUNK = 500  # rows in one transaction: callbacks wait behind it, in an erasure too

@@ -12,13 +12,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from gateway.errors import SpoolUnavailable
 from gateway.lock import Company
 from gateway.phrases import Reason
-from gateway.store import named
+from gateway.store import Run, named
 
 Connection = sqlite3.Connection
 Error = sqlite3.Error
@@ -62,11 +62,6 @@ _PRAGMAS = (
     "wal_autocheckpoint=8000",  # pages of 4 KiB
     f"journal_size_limit={LOG_BYTES}",  # it grows beyond while somebody reads for long, and shrinks once it begins anew
 )
-
-
-class Run(Protocol):
-    def __call__(self, name: str, /, **values: object) -> list[Any]:
-        """Run a named statement in the transaction at hand, and return its rows."""
 
 
 def connect(path: Path, *, patience_seconds: float) -> Connection:
@@ -126,7 +121,8 @@ def runner(connection: Connection) -> Run:
     known, execute = statements(), connection.execute
 
     def run(name: str, /, **values: object) -> list[Any]:
-        return execute(known[name], values).fetchall()
+        text = known[name]
+        return execute(text, values).fetchall() if text else []
 
     return run
 
@@ -178,17 +174,6 @@ def current(path: Path) -> str | None:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
         raise
-
-
-def revisions() -> frozenset[str]:
-    """List those that this release knows: each by the name of its migration's file."""
-    versions = Path(__file__).parent / "migrations" / "versions"
-    return frozenset(path.stem.partition("_")[0] for path in versions.glob("*.py"))
-
-
-def latest() -> str:
-    """The revision that this release works with: that of its last migration."""
-    return max(revisions())
 
 
 def _named(name: str, told: Mapping[str, Reason]) -> Reason | None:

@@ -21,8 +21,8 @@ from typing import Literal
 from gateway import rules
 from gateway.clock import Clock, later
 from gateway.errors import SpoolUnavailable
+from gateway.store import Run
 from gateway.store.engines import Database
-from gateway.store.sqlite import Run
 
 FILE = "turned_away.toml"
 MOST = 40  # rows of a kind

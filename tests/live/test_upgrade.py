@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.paths import SPOOL
-from gateway.store import sqlite
+from gateway.store import named, sqlite
 from sandbox import callbacks, faults
 from sandbox.sinch import Letter
 from tests import released_spool
@@ -89,7 +89,7 @@ def lay_what_is_newer(house: House) -> Path:
     folder = house.folder / "newer"
     for part in ("gateway", "nginx"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    revision = NEXT.format(head=sqlite.latest())
+    revision = NEXT.format(head=named.latest())
     (folder / "gateway/store/migrations/versions/next.py").write_text(revision)
     return folder
 
@@ -148,8 +148,8 @@ def test_the_recorded_spool_holds_whatever_a_spool_can_hold(house: House) -> Non
 def test_migrating_keeps_every_row_and_every_value(house: House) -> None:
     before = released_spool.contents(spool_of(house))
     assert sqlite.current(spool_of(house)) == released_spool.REVISION
-    assert sqlite.latest() in house.command("migrate")
-    assert sqlite.current(spool_of(house)) == sqlite.latest()
+    assert named.latest() in house.command("migrate")
+    assert sqlite.current(spool_of(house)) == named.latest()
     after = released_spool.contents(spool_of(house))
     for table, rows in before.items():
         assert len(rows) == len(after[table])
@@ -234,7 +234,7 @@ def test_a_callback_from_before_is_still_a_repeat_and_a_nonce_from_before_still_
 def test_the_rollback_of_the_page_leads_back_to_a_gateway_that_serves(house: House) -> None:
     newer, copy = lay_what_is_newer(house), house.folder / "before-upgrade"
     start_in_an_outage(house)
-    assert f"schema {sqlite.latest()}" in house.command("spool", "backup", "--to", str(copy))
+    assert f"schema {named.latest()}" in house.command("spool", "backup", "--to", str(copy))
     saved = events(house)
     waiting = by_lane(row for row in saved if row["state"] == "pending")
     house.stop()
@@ -289,7 +289,7 @@ def test_nothing_that_is_typed_before_the_restart_migrates_under_the_older_relea
         if status:
             assert "estart" in said, typed  # what to do
     assert "another gateway is running" in house.command("serve", status=2)
-    assert sqlite.current(spool_of(house)) == sqlite.latest()
+    assert sqlite.current(spool_of(house)) == named.latest()
     assert house.sinch().send(callbacks.text("to the older one")).status == 200
     house.stop()
     house.start()

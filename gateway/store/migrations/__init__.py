@@ -18,7 +18,7 @@ from gateway import lock
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import anchor, schema, sqlite
+from gateway.store import anchor, named, schema, sqlite
 
 LOCK_NAME = "migrate.lock"
 USERS = ("courier", *DOORS)  # each has a lock for as long as it runs: gateway/paths.py
@@ -35,11 +35,11 @@ def migrate(path: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
         _refuse_foreign_log(path)
         found = sqlite.current(path)
         _refuse_unknown(found, path)
-        if found != sqlite.latest():
+        if found != named.latest():
             with _unused(path, patience_seconds):
                 _upgrade(path)
         path.chmod(0o600)
-    return sqlite.latest()
+    return named.latest()
 
 
 def _upgrade(path: Path) -> None:
@@ -76,7 +76,7 @@ def _refuse_foreign_log(path: Path) -> None:
 
 
 def _refuse_unknown(revision: str | None, path: Path) -> None:
-    if revision is not None and revision not in sqlite.revisions():
+    if revision is not None and revision not in named.revisions():
         raise CommandError(
             f"the spool {path} has schema {revision}, which this release does not know: it was written by a newer one. "
             "Install that release again, or restore the spool's backup from before the upgrade."
