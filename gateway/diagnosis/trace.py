@@ -25,7 +25,7 @@ from gateway.ingress import events
 from gateway.inspection import verdicts
 from gateway.outbound import record
 from gateway.phrases import Reason
-from gateway.store import reports, turned_away
+from gateway.store import dialects, reports, turned_away
 from gateway.store.engines import Database
 from gateway.store.schema import attachment, event, send
 
@@ -150,7 +150,7 @@ class Tracer:
     def _naming(self, word: str) -> Rows:
         """The events that name it: in what is filed of them, or as an id in their bodies; not what people wrote."""
         value = json.dumps(word).encode()
-        says, *as_id = (sa.func.instr(event.c.body, part) > 0 for part in (value, b'id":' + value, b'id": ' + value))
+        says, *as_id = (dialects.holds(event.c.body, part) for part in (value, b'id":' + value, b'id": ' + value))
         return self._rows((event.c.request_id == word) | (event.c.contact_id == word) | (says & sa.or_(*as_id)))
 
     def _rows(self, *conditions: sa.ColumnElement[bool] | sa.TextClause) -> Rows:

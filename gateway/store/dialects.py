@@ -1,4 +1,4 @@
-"""What SQLAlchemy says otherwise on SQLite than on PostgreSQL: the types of columns.
+"""What SQLAlchemy says otherwise on SQLite than on PostgreSQL: the types of columns, and what is no SQL of both.
 
 Rule 1. What SQLite files PostgreSQL files as well: no column there has a length, and no number is too large for it.
 Rule 2. Texts are equal, and come in order, by their bytes: on both engines, whatever language a database was made for.
@@ -11,6 +11,9 @@ import json
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 POSTGRESQL = "postgresql"
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # a key of SQLite's that numbers itself has to be one
@@ -40,3 +43,22 @@ class Json(sa.types.TypeDecorator[Any]):
 def rows_of(condition: str) -> dict[str, Any]:
     """Tell an index to have only the rows for which that holds, in these very words."""
     return {f"{name}_where": sa.text(condition) for name in ("sqlite", POSTGRESQL)}
+
+
+class holds(FunctionElement[bool]):  # noqa: N801 - it is called as a function is
+    """Whether bytes, the first, have others in them."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(holds, "sqlite")
+def _held_on_sqlite(element: holds, compiler: SQLCompiler, **asked: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    whole, part = (compiler.process(each, **asked) for each in element.clauses)
+    return f"instr({whole}, {part}) > 0"
+
+
+@compiles(holds, POSTGRESQL)
+def _held_on_postgresql(element: holds, compiler: SQLCompiler, **asked: Any) -> str:  # noqa: ANN401 - as above
+    whole, part = (compiler.process(each, **asked) for each in element.clauses)
+    return f"position({part} IN {whole}) > 0"
