@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -130,10 +130,10 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def tell(self, _work: Callable[..., object]) -> object:
+    def tell(self, *_asked: object, **_values: object) -> object:
         raise self._error
 
-    ask = tell
+    ask = glance = tell
 
 
 def failing(door: Door, error: Exception) -> Any:

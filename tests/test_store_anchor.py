@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,17 @@ def test_nothing_is_read_or_told_as_written_once_another_file_is_in_its_place(sp
         with pytest.raises(SpoolUnavailable) as refused:
             accept(spool, name)
         assert refused.value.reason == mishap.said
+
+
+@OF_MISHAPS
+def test_who_has_glanced_at_a_file_that_is_gone_hears_of_it_at_the_latest_once_it_tells(
+    spool: Database, mishap: Mishap
+) -> None:
+    mishap.do(spool.path)
+    with suppress(SpoolUnavailable):
+        assert spool.glance("count_events") == [("pending", 1)]
+    with pytest.raises(SpoolUnavailable, match=f"^{mishap.said}$"):
+        accept(spool, "second")
 
 
 @OF_MISHAPS

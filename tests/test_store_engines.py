@@ -409,6 +409,8 @@ def test_what_is_no_database_is_an_unavailable_spool(tmp_path: Path, make: Calla
         with pytest.raises(SpoolUnavailable, match=f"^{told}$"):
             database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
         with pytest.raises(SpoolUnavailable, match=f"^{told}$"):
+            database.glance("count_events")
+        with pytest.raises(SpoolUnavailable, match=f"^{told}$"):
             database.rewrite()
 
 

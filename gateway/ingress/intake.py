@@ -61,7 +61,7 @@ def is_filed(database: Database, callback: Callback) -> bool:
     Raises SpoolUnavailable.
     """
     by = "event" if callback.nonce is None else "nonce"
-    before = database.ask(lambda run: _before(run, callback).get(by))
+    before = _before(database.glance, callback).get(by)
     return before is not None and before[1] == callback.event.body_digest
 
 

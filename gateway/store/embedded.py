@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway import clock, paths
 from gateway.errors import SpoolUnavailable
@@ -49,6 +49,11 @@ class Embedded:
         with sqlite.translated(self._path), self._pool.reader() as driver:
             driver.execute("BEGIN")
             yield sqlite.runner(driver)
+
+    def glance(self, name: str, /, **values: object) -> list[Any]:
+        """Run a statement that reads, on whatever file is open. Raises SpoolUnavailable."""
+        with sqlite.translated(self._path), self._pool.lent() as driver:
+            return sqlite.runner(driver)(name, **values)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

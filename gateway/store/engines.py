@@ -40,6 +40,9 @@ class Engine(Protocol):
     def asked(self) -> AbstractContextManager[Run]:
         """What runs statements on one consistent view. Raises SpoolUnavailable."""
 
+    def glance(self, name: str, /, **values: object) -> list[Any]:
+        """Run a statement that reads, for who chooses by it what to do next. Raises SpoolUnavailable."""
+
     def turn(self, lanes: Collection[str]) -> AbstractContextManager[Run]:
         """What runs statements in a transaction that is committed at the end of the block, and not if that raises.
 
@@ -117,6 +120,13 @@ class Database:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
         with self._engine.asked() as run:
             return work(run)
+
+    def glance(self, name: str, /, **values: object) -> list[Any]:
+        """Run a named statement that reads, for who asks or tells before he answers. Raises SpoolUnavailable.
+
+        Whether all is in its place is looked at then: on the way of every event, twice would be too much.
+        """
+        return self._engine.glance(name, **values)
 
     def tell(self, work: Work[T], *, lanes: Collection[str] = ()) -> T:
         """Run named statements in a transaction and return once it is on the disk. Raises SpoolUnavailable.

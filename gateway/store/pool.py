@@ -105,14 +105,26 @@ class Connections:
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        """A connection that nobody else uses meanwhile. Raises as `connected` does."""
+        """As `lent`, to the file that is in its place. Raises SpoolUnavailable where none is."""
         self.require_in_place()
+        with self.lent() as driver:
+            yield driver
+
+    @contextmanager
+    def lent(self) -> Iterator[Connection]:
+        """A connection that nobody else uses meanwhile; to whatever file is open, where it is not a new one.
+
+        Raises as `connected` does, and what is why for the driver's errors.
+        """
         try:
             driver = self._idle.pop()
         except IndexError:
+            self.require_in_place()  # SQLite itself would delete the log of a file that was emptied
             driver = self.connected()
         try:
             yield driver
+        except sqlite.Error as error:
+            raise self.explained(error) from error
         finally:
             driver.rollback()
             self._idle.append(driver)
