@@ -143,6 +143,7 @@ _ROWS = (
                 "motion.api_key",
                 "attachments.proxy_token",
                 "attachments.token_keys",
+                "attachments.store_key_secret",
                 "limits.storage",
             }
         ),
@@ -168,6 +169,7 @@ _ROWS = (
                 "motion.api_key",
                 "attachments.token_keys",
                 "attachments.proxy_token",  # which must not leave
+                "attachments.store_key_secret",
                 "outbound.gateway_key",
                 "account.key_secret",
                 "limits.storage",

@@ -15,6 +15,7 @@ GatewayError                    500  a fault of ours that nobody planned for
 ├── TooManyRequests             429  over a limit; the same call may work later
 ├── Unavailable                 503  a passing trouble; the caller shall try again
 │   ├── ClockSkew                    a signature from the future: one clock is wrong
+│   ├── StoreTrouble                 the store that vaults share does not do what it should
 │   └── SpoolUnavailable             the spool cannot be read or written
 ├── UpstreamError                    Motion or Sinch gave no answer
 │   ├── UpstreamUnreachable          no connection, or it broke
@@ -204,6 +205,10 @@ class Unavailable(Phrased):
 
 class ClockSkew(Unavailable):
     """The signature is right and its timestamp lies in the future: our clock or theirs is wrong."""
+
+
+class StoreTrouble(Unavailable):
+    """The store behind the vault cannot be reached, refuses us, or has other bytes than it should."""
 
 
 class SpoolUnavailable(Unavailable):

@@ -38,6 +38,7 @@ class Line(StrEnum):
     SPOOL_IS_BACK = "spool is in its place again"
     PURGED = "purged"
     EVICTED = "evicted"
+    STORE_IS_BACK = "store is back"
     NOT_SENT = "send not written down, and not sent"
 
 
@@ -61,6 +62,8 @@ class Finding(StrEnum):
     SPOOL_LOG_LARGE = "spool-log-large"
     VAULT_FULL = "vault-full"
     FILE_ALTERED = "file-altered"
+    STORE_AWAY = "store-away"
+    STORE_ALTERED = "store-altered"
     TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a phrase
     SEND_NOT_SETTLED = "send-not-settled"
     LIMITS_STORAGE_AWAY = "limits-storage-away"
@@ -193,6 +196,16 @@ class Reason(StrEnum):
     BEING_ACQUIRED = "another is acquiring it"
     NO_ROOM = "no room in the vault"
     VAULT_UNWRITABLE = "vault cannot be written"
+
+    # Of the store that vaults share; what no answer at all means stands above.
+    STORE_KEYS = "store: our keys are refused"
+    STORE_CLOCK = "store: our clock is wrong, it says"
+    STORE_BUCKET = "store: no such bucket"
+    STORE_FULL = "store: it is full"
+    STORE_ELSEWHERE = "store: it is elsewhere, or of another region"
+    STORE_FAILED = "store: it failed"
+    STORE_ODD = "store: it gave an odd answer"
+    STORE_BYTES = "store: it has other bytes"
 
     # Of the third door, which says it in other words.
     NOWHERE = "the link opens nothing here"

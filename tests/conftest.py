@@ -21,6 +21,7 @@ from sandbox.motion import Motion
 from tests import spool_samples
 from tests.config_samples import document
 from tests.postgresql import PostgreSQL
+from tests.s3_samples import S3
 from tests.sinch_samples import RECEIVE_PATH, SECRET, TARGET
 
 # Some programs that tests run are root's: nginx, logrotate, systemd's. An ordinary user's PATH does not lead there.
@@ -81,6 +82,22 @@ def postgresql() -> Iterator[PostgreSQL]:
     server = PostgreSQL()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """A real S3 server for all tests that this process runs."""
+    server = S3()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def s3(s3_server: S3) -> S3:
+    """That server, with nothing in its bucket."""
+    s3_server.clear()
+    return s3_server
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ import pytest
 
 from gateway import __version__, paths
 from gateway.attachments import eviction, vault
+from gateway.attachments.acquisition import Acquisition
 from gateway.attachments.decision import REMEMBERED_SECONDS, Acquire, Failure, Item, KnownAttachment, LinkClaim
 from gateway.attachments.eviction import Bounds
-from gateway.attachments.fetch import TIDY_SECONDS, WAITING, Acquisition, Shelf
+from gateway.attachments.fetch import TIDY_SECONDS, WAITING, Shelf
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
 from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable

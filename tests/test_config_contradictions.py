@@ -14,6 +14,7 @@ OTHER = {"connector_id": 8, "app_id": "app-2", "webhook_secrets": ["another secr
 REDIS = {"storage": "redis://127.0.0.1:6379"}
 CLIENTS = {"outbound_clients": ["192.0.2.7"]}
 LINKS = {"token_keys": [KEY]}
+STORE = {"proxy_token": KEY, "store": "s3://files", "store_key_id": "AKIA", "store_key_secret": "a secret key"}
 PAIR = {"outbound_certificate": "/tls/private.pem", "outbound_private_key": "/tls/private-key.pem"}
 ANNA = {"name": "anna", "password_hash": f"scrypt:32768:8:1${'salt' * 4}${'0' * 128}"}
 
@@ -52,6 +53,15 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
         {"attachments": {"max_bytes": "1001MB", "vault_max_bytes": "1GB"}},
         ["attachments.max_bytes"],
     ),
+    ("a store without a key", {"attachments": {"proxy_token": "t" * 16, "store": "s3://files"}}, ["attachments.store"]),
+    (
+        "a store's key without its secret",
+        {"attachments": STORE | {"store_key_secret": ABSENT}},
+        ["attachments.store_key_id"],
+    ),
+    ("a store without links", {"attachments": STORE | {"proxy_token": ABSENT}}, ["attachments.store"]),
+    ("the address of no store", {"attachments": {"store_url": "https://s3.internal"}}, ["attachments.store_url"]),
+    ("the key of no store", {"attachments": STORE | {"store": ""}}, ["attachments.store_key_id"]),
     *[
         (f"links under {path}", {"attachments": {"public_path": f"{path}{{id}}"}}, ["attachments.public_path"])
         for path in ("/media/", "/api/whatsapp/accounts/", "/.well-known/acme-challenge/")
@@ -205,6 +215,7 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
             "account": [account(key_id="k", key_secret="x")],
         },
     ),
+    ("a store with its key", {"attachments": STORE}),
     ("a file as large as the vault", {"attachments": {"max_bytes": "1GB", "vault_max_bytes": "1GB"}}),
     ("the public port differs from that of the URL", {"server": {"public_port": 8443}}),
     (

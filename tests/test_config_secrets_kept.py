@@ -34,6 +34,7 @@ HOLDERS: dict[str, set[str]] = {
     "attachments.token_keys": {"attachments", "outbound"},
     "motion.password": {"attachments", "outbound"},
     "motion.api_key": {"attachments", "outbound"},
+    "attachments.store_key_secret": {"attachments", "outbound"},
     "motion.proxy_password": {"attachments", "outbound", "courier"},
     "sinch.proxy_password": {"outbound"},
     "ops.password": {"ops"},
@@ -63,6 +64,9 @@ def everything(*, by_key: bool) -> config.Settings:
         attachments={
             "proxy_token": planted("attachments.proxy_token"),
             "token_keys": [planted("attachments.token_keys"), planted("attachments.token_keys") + "2"],
+            "store": "s3://files",
+            "store_key_id": "AKIA",
+            "store_key_secret": planted("attachments.store_key_secret"),
         },
         outbound={"gateway_key": planted("outbound.gateway_key")},
         ops={"username": "operator", "password": planted("ops.password")},

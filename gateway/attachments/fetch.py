@@ -12,11 +12,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import metrics
 from gateway.attachments import decision, eviction, vault
+from gateway.attachments.acquisition import REST_SECONDS, Acquisition, Share
 from gateway.attachments.decision import Acquire, Item, KnownAttachment, LinkClaim, Refuse, Serve
 from gateway.attachments.register import Fetches, Register
 from gateway.attachments.vault import Incoming, Vault
@@ -46,15 +47,24 @@ class Shelf:
         *,
         clock: Clock,
         patience_seconds: float = PATIENCE_SECONDS,
+        rest_seconds: float = REST_SECONDS,
     ) -> None:
-        """`folder`: of the vault. `patience_seconds`: with another who acquires the same attachment."""
+        """`folder`: of the vault. `patience_seconds`: with another who acquires the same attachment; `rest_seconds`: so
+        long a store in trouble is left alone.
+        """
         self._patience_seconds = patience_seconds
         self._link_ttl = settings.attachments.link_ttl
         self._register = Register(spool)
         self._vault = Vault(folder)
         self._source = download.Source(settings.motion, settings.attachments)
         bounds = eviction.Bounds.of(settings)
-        self._sharing = Acquisition(self._source, self._vault, self._register, bounds, clock)  # by Motion's links
+        self._share = (
+            Share(settings, spool, self._vault, clock=clock, rest_seconds=rest_seconds)
+            if settings.attachments.store
+            else None
+        )
+        made = Acquisition(self._source, self._vault, self._register, bounds, clock, self._share)
+        self._sharing = made  # by Motion's links
         self._acquisition = replace(self._sharing, bounds=replace(bounds, share_bytes=None))
         self._clock = clock
         self._tidied_at = 0.0
@@ -99,6 +109,8 @@ class Shelf:
         now = self._clock.now()
         if not self._register.held(attachment_id, digest=digest, until=until, now=now, deed=deed):
             raise NotFound(Reason.OTHER_BYTES)
+        if self._share:  # before the link goes out: it leads to any node
+            self._share.give(digest)
 
     def path(self, item: Item) -> Path:
         """Tell where its file is in the vault."""
@@ -138,6 +150,8 @@ class Shelf:
         """Write what was counted, and let go of the connections to Motion."""
         self._register.close()
         self._source.close()
+        if self._share:
+            self._share.close()
 
     def _decided(self, claim: LinkClaim, asked_at: float) -> Serve | Acquire:
         """Read what is known, and decide. Raises what is refused, and Unavailable where a wrong file cannot go."""
@@ -192,59 +206,3 @@ class Shelf:
         if self._clock.now() - self._tidied_at >= TIDY_SECONDS:
             with suppress(Unavailable):  # another time will do
                 self.tidy()
-
-
-@dataclass(frozen=True)
-class Acquisition:
-    """How a file comes from Motion into the vault: downloaded, inspected, given its name, recorded."""
-
-    source: download.Source
-    vault: Vault
-    register: Register
-    bounds: eviction.Bounds
-    clock: Clock
-
-    def run(self, decided: Acquire, incoming: Incoming) -> Item:
-        """Bring it in, and hand back what was written of it. Raises NotFound, TooLarge, Unavailable."""
-        came = self._download(decided.record.attachment_id, incoming)
-        if decided.wanted not in (None, came.digest):
-            raise NotFound(Reason.OTHER_BYTES)
-        self.vault.sync(incoming)
-        seen = inspector.inspect(content.Content(incoming.file, size_bytes=came.size_bytes), name=came.promise.name)
-        download.require_no_page(came, seen)
-        return self._store(decided.record, incoming, came, seen)
-
-    def _download(self, attachment_id: str, incoming: Incoming) -> download.Download:
-        """Write it, with room that was taken before: at once, or piece by piece where Motion says no length."""
-        reserved_bytes = 0
-
-        def expect(size_bytes: int) -> None:
-            nonlocal reserved_bytes
-            with self.vault.alone():
-                self._make_room(size_bytes, on_disk=0)
-                self.vault.reserve(incoming, size_bytes)
-            reserved_bytes = size_bytes
-
-        def write(chunk: bytes) -> None:
-            if not reserved_bytes and self.vault.free_bytes() < self.bounds.free_bytes + len(chunk):
-                with self.vault.alone():
-                    self._make_room(len(chunk), on_disk=0)
-            self.vault.write(incoming, chunk)
-
-        return self.source.fetch(attachment_id, write, expect=expect)
-
-    def _store(self, former: KnownAttachment, incoming: Incoming, came: download.Download, seen: Inspection) -> Item:
-        size, now = came.size_bytes, self.clock.now()
-        with self.vault.alone():
-            if not self.vault.holds(came.digest, size):
-                self._make_room(size, on_disk=size)
-            self.vault.keep(incoming, came.digest)  # also where it is: these bytes are the right ones
-            if former.digest != came.digest:
-                eviction.drop_former(self.vault, self.register, former)
-            name, attachment_id = came.promise.name, former.attachment_id
-            record = self.register.acquired(attachment_id, digest=came.digest, name=name, seen=seen, now=now)
-        return Item.of(record, came.digest, seen)
-
-    def _make_room(self, size_bytes: int, *, on_disk: int) -> None:
-        now = self.clock.now()
-        eviction.make_room(self.vault, self.register, self.bounds, size_bytes=size_bytes, on_disk=on_disk, now=now)

@@ -137,6 +137,19 @@ class Vault:
         with in_our_words():
             incoming.file.write(chunk)
 
+    def begin_anew(self, incoming: Incoming) -> None:
+        """Let nothing have been written yet. Raises Unavailable."""
+        with in_our_words():
+            incoming.file.seek(0)
+            incoming.file.truncate()
+
+    def read(self, digest: bytes) -> bytes | None:
+        """Read the bytes of that name; None where they are not here, or others by now. Raises Unavailable."""
+        with in_our_words(), suppress(FileNotFoundError):
+            content = self.path(digest).read_bytes()
+            return content if hashlib.sha256(content).digest() == digest else None
+        return None
+
     def sync(self, incoming: Incoming) -> None:
         """Bring its content to the disk. A power cut may then take its name away, and it is fetched anew."""
         with in_our_words():

@@ -203,6 +203,20 @@ def public_path(value: object) -> str:
     return found
 
 
+def bucket(valid_store: str) -> tuple[str, str]:
+    """Take the bucket out of an address of a store, and what the names of all objects in it begin with: empty, or with
+    a slash at its end.
+    """
+    found, _, prefix = valid_store.removeprefix("s3://").partition("/")
+    return found, f"{prefix}/" if prefix else ""
+
+
+def store_origin(url: str | None, *, region: str, bucket: str) -> str:
+    """Say where a store is reached: at Amazon's of that region where no other is named; `bucket`: by its own name."""
+    scheme, _, host = (url or f"https://s3.{region}.amazonaws.com").partition("://")
+    return f"{scheme}://{bucket}.{host}" if bucket else f"{scheme}://{host}"
+
+
 def _parts(valid_url: str) -> dict[str, str]:
     found = _URL.fullmatch(valid_url)
     if not found:

@@ -87,6 +87,8 @@ PROXY_USER = Half("proxy_username", "a username")
 PROXY_PASSWORD = Half("proxy_password", "a password", "proxy_password_file")
 CERTIFICATE, ITS_KEY = Half("outbound_certificate", "its certificate"), Half("outbound_private_key", "its key")
 KEY_ID, KEY_SECRET = Half("key_id", "a key id"), Half("key_secret", "a key secret", "key_secret_file")
+STORE_ID = Half("store_key_id", "a key id")
+STORE_SECRET = Half("store_key_secret", "a key secret", "store_key_secret_file")
 
 
 def apart(table: Table, first: Half, second: Half, *, where: str = "") -> Iterator[Problem]:
@@ -188,6 +190,8 @@ RULES: tuple[Rule[Settings], ...] = (
     Rule(tuple(f"{table}.{key}" for table in ("sinch", "motion") for key in PROXY_KEYS), proxies),
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
     Rule(("attachments.max_bytes", "attachments.vault_max_bytes"), vault_room),
+    pair("attachments", STORE_ID, STORE_SECRET),
+    Rule(tuple(f"attachments.{key}" for key in problems.STORE), problems.shared_vault),
     Rule(("server.outbound_clients", "attachments.token_keys"), listeners.outbound_minting),
     pair("server", CERTIFICATE, ITS_KEY),
     Rule(

@@ -126,6 +126,40 @@ PublicPath = Annotated[str, PlainValidator(addresses.public_path)]
 Storage = Annotated[str, PlainValidator(storages.read), PlainSerializer(storages.write)]
 PublicUrl = Annotated[str, PlainValidator(addresses.public_url)]
 MotionUrl = Annotated[str, PlainValidator(addresses.url("motion"))]
+_STORE_REMEDY = 'write s3:// and a bucket, perhaps with a prefix, such as "s3://motion-files/gateway"'
+StoreUrl = Annotated[
+    str | None,
+    PlainValidator(
+        fields.optional(
+            fields.matching(
+                r"s3://[0-9a-z][0-9a-z.-]{1,61}[0-9a-z](/[0-9A-Za-z_-][0-9A-Za-z._-]{0,99}){0,8}",
+                "must be s3:// with a bucket, and perhaps a prefix, without a slash at its end",
+                _STORE_REMEDY,
+            )
+        )
+    ),
+    PlainSerializer(_blank),
+]
+StoreOrigin = Annotated[str | None, PlainValidator(fields.optional(addresses.url("s3"))), PlainSerializer(_blank)]
+StoreRegion = Annotated[
+    str,
+    PlainValidator(
+        fields.matching(r"[0-9a-z-]{1,64}", "must be the name of a region", 'write one such as "eu-central-1"')
+    ),
+]
+StoreKeyId = Annotated[
+    str | None,
+    PlainValidator(
+        fields.optional(
+            fields.matching(
+                r"[0-9A-Za-z._-]{3,128}", "must be the id of an access key", "copy it from the store's console"
+            )
+        )
+    ),
+    PlainSerializer(_blank),
+]
+# Several of them, and a download from Motion, fit into the minute that nginx waits for the door.
+StoreTimeout = Annotated[int, PlainValidator(fields.duration(1, 15)), _Seconds]
 ProxyUrl = Annotated[str | None, PlainValidator(fields.optional(addresses.proxy)), PlainSerializer(_blank)]
 SinchUrl = Annotated[str, PlainValidator(addresses.url("sinch"))]
 

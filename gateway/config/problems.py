@@ -188,6 +188,31 @@ def missing_vault_keys(settings: Settings) -> Iterator[str]:
             yield f"account[{index}] has no key_id and key_secret: outbound.vault_credentials cannot send for it"
 
 
+STORE = ("store", "store_url", "store_key_id", "store_key_secret", "proxy_token", "token_keys")  # what it looks at
+_STORE_KEYS = "attachments.store_key_id and attachments.store_key_secret_file"
+
+
+def shared_vault(settings: Settings) -> Iterator[Problem]:
+    """A store needs a key; and whatever is said of a store says nothing without one."""
+    ours = settings.attachments
+    if ours.store and not (ours.store_key_secret or ours.store_key_id):
+        yield Problem("attachments.store", "stands without a key", f"write {_STORE_KEYS} too", f'"{ours.store}"')
+    if not ours.store:
+        for key in ("store_url", "store_key_id"):
+            if value := getattr(ours, key):
+                told = f'"{value}"' if key == "store_url" else None
+                yield Problem(f"attachments.{key}", "stands without a store", "write attachments.store too", told)
+    elif not ours.has_links:
+        remedy = "write attachments.proxy_token_file or attachments.token_keys_file too, or leave the store out"
+        yield Problem("attachments.store", "stands without links to files", remedy, f'"{ours.store}"')
+
+
+def store_in_clear(settings: Settings) -> Iterator[str]:
+    url = settings.attachments.store_url or ""
+    if url.startswith("http://") and not addresses.is_loopback(addresses.host(url)):
+        yield "attachments.store_url begins with http://: customers' files cross the network unencrypted"
+
+
 WARNINGS = (
     motion_in_clear,
     sinch_in_clear,
@@ -198,4 +223,5 @@ WARNINGS = (
     open_networks,
     idle_sinch_names,
     missing_vault_keys,
+    store_in_clear,
 )

@@ -6,28 +6,12 @@ a required key is what the remedy shows.
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field
+from gateway.config import addresses, kinds, table
+from gateway.config.table import Table as Table  # it is asked for here
 
-from gateway.config import addresses, kinds
-
-
-def _required(example: str | int) -> Any:  # noqa: ANN401 — what Field itself hands back, so that it fits every type
-    return Field(examples=[example])
-
-
-def _default(written: object) -> Any:  # noqa: ANN401 — as above
-    """Take the default as it would stand in the file; its kind reads it."""
-    return Field(default=written)
-
-
-class Table(BaseModel):
-    """What all tables share: nothing unknown, nothing converted, nothing changed later."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True
-    )
+_required, _default = table.required, table.default
 
 
 class ServerSettings(Table):
@@ -139,11 +123,24 @@ class AttachmentsSettings(Table):
     max_bytes: kinds.Size = _default("100MB")
     vault_max_bytes: kinds.Size = _default("20GB")
     profile: kinds.Profile = _default("xcally-observed")
+    store: kinds.StoreUrl = _default(None)
+    store_url: kinds.StoreOrigin = _default(None)
+    store_region: kinds.StoreRegion = _default("us-east-1")
+    store_key_id: kinds.StoreKeyId = _default(None)
+    store_key_secret: kinds.Secret = _default(None)
+    store_ca_file: kinds.FileOrNone = _default(None)
+    store_path_style: kinds.Switch = _default(written=True)
+    store_timeout: kinds.StoreTimeout = _default("8s")
 
     @property
     def has_links(self) -> bool:
         """Whether there are links that lead to the second door."""
         return self.proxy_token is not None or bool(self.token_keys)
+
+    @property
+    def store_seconds(self) -> int:
+        """How long the store may keep whoever wants a file: it is asked for it, and given what came from Motion."""
+        return 2 * self.store_timeout if self.store else 0
 
 
 class OutboundSettings(Table):

@@ -21,6 +21,7 @@ REMEDIES = {
     Finding.KIND_REFUSED: "turn this trigger off at Sinch, or look at Motion",
     Finding.CERTIFICATE_ENDS: "renew it; if that should happen by itself, find out why it did not",
     Finding.CERTIFICATE_WRONG: "`motion-gateway config check` tells what to do about it",
+    Finding.STORE_AWAY: "`motion-gateway doctor` asks the store, and says what to do; all goes on without it",
     Finding.CERTIFICATE_OLD: "reload the gateway, or nginx alone",
 }
 OF_MOTION = frozenset({Finding.MOTION_DOWN, Finding.MOTION_REFUSES, Finding.KIND_REFUSED})

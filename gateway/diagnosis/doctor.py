@@ -149,6 +149,9 @@ _OFFICE = ("server.ops_address", "server.ops_port", "server.certificate", "ops.u
 _STATE = ("server.state_dir",)
 _OF_MOTION = ("url", "ca_file", "proxy", "username", "password", "api_key", "attachment_path")
 _MOTION = tuple(f"motion.{key}" for key in _OF_MOTION)
+_STORE = tuple(
+    f"attachments.{key}" for key in ("store", "store_url", "store_key_id", "store_key_secret", "store_ca_file")
+)
 CHECKS = (
     Probe("account", "as whom this runs", ("server.state_dir",), surroundings.caller),
     Probe("settings", "the settings", (), settings),
@@ -161,6 +164,7 @@ CHECKS = (
     Probe("names.public", "the public name", ("server.public_url",), surroundings.public_name),
     Probe("limits", "where limits are counted", ("limits.storage",), surroundings.counters),
     Probe("motion", "Motion", _MOTION, surroundings.motion),
+    Probe("store", "the store behind the vault", _STORE, surroundings.store),
     Probe("spool", "the spool", _STATE, experience.spool),
     Probe("waiting", "what waits for Motion", _STATE, experience.waiting),
     Probe("parked", "what is parked", _STATE, experience.parked),

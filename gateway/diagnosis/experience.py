@@ -35,6 +35,7 @@ TROUBLES = {
     Finding.KIND_REFUSED: "motion.kind_refused",
     Finding.CLOCK_SKEW: "clock.refuses",
     Finding.CERTIFICATE_OLD: "certs.old_in_force",
+    Finding.STORE_AWAY: "store.away",
 }
 DOORS = {
     "ingress": "callbacks.refused",

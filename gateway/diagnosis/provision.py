@@ -216,6 +216,8 @@ def _is_missing(path: Path) -> bool:
 def _called(settings: Settings) -> Iterator[tuple[str, str]]:
     """Whom the gateway calls: the setting, and the host that is looked for, which of a proxy is its own."""
     tables_of: dict[str, tuple[str, ...]] = {"motion": ("url",)}
+    if settings.attachments.store:
+        yield "attachments.store_url", addresses.host(settings.attachments.store_url or "https://s3.amazonaws.com")
     if settings.server.has_outbound:
         tables_of["sinch"] = (*sorted({account.region for account in settings.accounts}), "auth")
     for name, keys in tables_of.items():

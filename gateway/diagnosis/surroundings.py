@@ -6,6 +6,7 @@ beside that is not known for certain.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ from contextlib import closing, suppress
 from gateway import limits, paths
 from gateway.attachments.register import Register
 from gateway.certs import subject
-from gateway.clock import DAY_SECONDS
+from gateway.clock import DAY_SECONDS, WallClock
 from gateway.config import Settings, storages, tables
 from gateway.diagnosis import reasons, resolver
 from gateway.diagnosis.complaint import Complaint, Context, complain
-from gateway.errors import SpoolUnavailable, UpstreamError
+from gateway.errors import SpoolUnavailable, StoreTrouble, UpstreamError
 from gateway.motion.download import Source
+from gateway.phrases import Reason
 from gateway.serving import nginx_conf
 from gateway.upstream import against_certificate
 
@@ -97,6 +99,30 @@ def counters(context: Context) -> Iterator[Complaint]:
     storage = context.settings.limits.storage
     if storage != storages.MEMORY and not limits.is_there(storage):
         yield complain("limits.storage_away")
+
+
+def store(context: Context) -> Iterator[Complaint]:
+    """Put a small object into the store behind the vault, where there is one, fetch it and let it go."""
+    ours = context.settings.attachments
+    if not ours.store:
+        return
+    from gateway.attachments.bucket import Bucket  # only who has a store loads what signs
+
+    content = f"{paths.whoami()} looked at {context.now}".encode()
+    digest, came = hashlib.sha256(content).digest(), list[bytes]()
+    hasty = ours.model_copy(update={"store_timeout": min(ours.store_timeout, ASKED_SECONDS / 3)})
+    with closing(Bucket(hasty, clock=WallClock())) as bucket:
+        try:
+            bucket.put(digest, content)
+            bucket.fetch(digest, came.append, expect=lambda _size: None, most_bytes=len(content))
+            bucket.drop(digest)
+            reason = "" if b"".join(came) == content else str(Reason.STORE_ODD)
+        except StoreTrouble as error:
+            reason = error.reason
+    if reason:
+        meaning = reasons.explain(reason) if reason.startswith("store") else None
+        remedy = meaning.remedy if meaning else "look whether it runs, and whether attachments.store_url leads to it"
+        yield complain("store.trouble", url=bucket.origin, reason=reason.removeprefix("store: "), remedy=remedy)
 
 
 def secrets(context: Context) -> Iterator[Complaint]:

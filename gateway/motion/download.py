@@ -29,12 +29,13 @@ _PAGES = ("text/html", "application/xhtml+xml", "application/json")
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """What came. `declared`: the type that Motion gave it, without parameters."""
+    """What came. `declared`: the type that Motion gave it, without parameters. `proved`: that it was a file before."""
 
     digest: bytes
     size_bytes: int
     promise: content_disposition.Promise
     declared: str
+    proved: bool = False
 
 
 class Source:

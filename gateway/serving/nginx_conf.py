@@ -134,8 +134,8 @@ def _attachments(settings: Settings) -> dict[str, object]:
         "vault_location": VAULT_LOCATION,
         "sender": SENDER,
         "nginx": NGINX,
-        # Who waits for another's download gives up after 25 s; who downloads, after motion.timeout.
-        "answers_within": 30 + settings.motion.timeout,
+        # Who waits for another's download gives up after 25 s; who downloads, after motion.timeout; and so the store.
+        "answers_within": 30 + settings.motion.timeout + ours.store_seconds,
     }
 
 

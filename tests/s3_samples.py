@@ -1,0 +1,83 @@
+"""A real S3 server on loopback: rclone's, which proves signatures, keeps objects as files, and can be killed."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sandbox.connection import Request, Route, exchange
+from sandbox.listener import reserve
+from tests.spool_samples import until
+
+BUCKET, KEY_ID, SECRET = "motion-files", "AKIAOFTHETESTS", "the secret key of the tests at S3"
+PREFIX = "gateway"
+
+
+class S3:
+    """A bucket, in a folder of its own."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.bucket = Path(self._folder.name, BUCKET)
+        self.bucket.mkdir()
+        self._reserved = reserve()  # also while it is killed
+        self.port = self._reserved.getsockname()[1]
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Serve until told otherwise."""
+        rclone = str(Path(sys.executable).with_name("rclone"))
+        serve = [rclone, "serve", "s3", "--auth-key", f"{KEY_ID},{SECRET}", "--addr", f"127.0.0.1:{self.port}"]
+        fresh = ["--dir-cache-time", "0s", "--config", ""]  # files that a test changes are seen at once
+        command = ["setpriv", "--pdeathsig=SIGKILL", *serve, *fresh, self._folder.name]
+        with Path(self._folder.name, "log").open("ab") as log:
+            self._running = subprocess.Popen(command, stderr=log)
+        until(self.answers, "the store answers")
+
+    def answers(self) -> bool:
+        route = Route(url=f"http://127.0.0.1:{self.port}/", timeout_seconds=5)
+        return exchange(route, Request(method="GET", target="/")).status is not None
+
+    def kill(self) -> None:
+        if self._running:
+            self._running.kill()
+            self._running.wait()
+            self._running = None
+
+    def remove(self) -> None:
+        self.kill()
+        self._reserved.close()
+        self._folder.cleanup()
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """What `[attachments]` says of it."""
+        right = {
+            "store": f"s3://{BUCKET}/{PREFIX}",
+            "store_url": f"http://127.0.0.1:{self.port}",
+            "store_key_id": KEY_ID,
+            "store_key_secret": SECRET,
+        }
+        return right | changes
+
+    def path(self, content: bytes) -> Path:
+        """Where these bytes are, if they are."""
+        name = hashlib.sha256(content).hexdigest()
+        return self.bucket / PREFIX / name[:2] / name
+
+    def lay(self, named: bytes, content: bytes) -> None:
+        """Have an object of this content under the name of that one, behind everybody's back."""
+        self.path(named).parent.mkdir(parents=True, exist_ok=True)
+        self.path(named).write_bytes(content)
+
+    def names(self) -> list[str]:
+        """Every object, by the first letters of its name."""
+        return sorted(path.name[:8] for path in self.bucket.rglob("*") if path.is_file())
+
+    def clear(self) -> None:
+        for path in [*self.bucket.rglob("*")]:
+            if path.is_file():
+                path.unlink()
