@@ -33,6 +33,7 @@ class Line(StrEnum):
     COURIER_STARTED = "courier started"
     COURIER_STOPPED = "courier stopped"
     COURIER_STOPPING = "courier stopping"
+    NOT_BEGUN = "delivery not begun; its lease was nearly over"
     MOTION_IS_UP = "motion is up"
     KIND_IS_TAKEN = "kind is taken again"
     SPOOL_IS_BACK = "spool is in its place again"
@@ -54,6 +55,8 @@ class Finding(StrEnum):
     MOTION_REFUSES = "motion-refuses"
     KIND_REFUSED = "kind-refused"
     EVENT_PARKED = "event-parked"
+    LEASE_ENDED = "lease-ended"  # a courier died or stood still; what it had in hand was taken from it
+    LEASE_LOST = "lease-lost"  # what a courier had in hand had been taken from it
     CERTIFICATE_ENDS = "certificate-ends"
     CERTIFICATE_WRONG = "certificate-wrong"
     CERTIFICATE_OLD = "certificate-old"

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from gateway import config, paths
-from gateway.delivery import claims
+from gateway.delivery import claims, recovery
+from gateway.delivery.claims import Hand
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
@@ -95,6 +96,15 @@ def settle(spool: Database, event_id: int, state: str, *, now: float = NOW) -> N
     act(spool, taken, outcome=state, now=now)
     for other in taken_all.values():
         claims.postpone(spool, other, outcome="", due_at=0, failures=0, failing_since=None, now=NOW)
+
+
+def die(spool: Database, times: int, *, now: float = NOW) -> None:
+    """Have so many couriers die, one after another, each with the first event that it could take in hand."""
+    for _ in range(times):
+        suspects = recovery.suspects(spool, most=1)
+        if not claims.claim_lanes(spool, suspects, Hand(now + 90)):
+            claims.claim(spool, due_by=now, now=now, most=1, lease_seconds=90)
+        recovery.start(spool, "", now=now, longest_wait_seconds=300)
 
 
 def states(spool: Database) -> dict[int, str]:

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.delivery import claims, records, schedule
-from gateway.delivery.claims import Claim, Recovered
+from gateway.delivery import claims, records, recovery, schedule
+from gateway.delivery.claims import Claim, Hand
 from gateway.delivery.health import EVERYTHING, Scope
+from gateway.delivery.recovery import Recovered
 from gateway.ingress import intake
 from gateway.phrases import Reason
 from gateway.store import schema
@@ -35,20 +36,28 @@ def fill(spool: Database, *messages: str) -> None:
         intake.accept(spool, callback(message, contact=message[0].strip("-")), now=NOW)
 
 
-def claim(spool: Database, *, most: int = 100, now: float = NOW) -> list[Claim]:
-    return claims.claim(spool, due_by=now, now=now, most=most, lease_seconds=LEASE)
+def claim(spool: Database, *, most: int = 100, now: float = NOW, courier: str = "") -> list[Claim]:
+    """What is due, and what is suspect."""
+    suspects = claims.claim_lanes(spool, recovery.suspects(spool, most=most), Hand(now + LEASE, courier))
+    return suspects + claims.claim(spool, due_by=now, now=now, most=most, lease_seconds=LEASE, courier=courier)
 
 
 def names(those: list[Claim]) -> list[str]:
     return sorted(taken.request_id.removeprefix("request-") for taken in those)
 
 
-def postpone(spool: Database, taken: Claim, *, due_at: float) -> None:
-    claims.postpone(spool, taken, outcome="503", due_at=due_at, failures=1, failing_since=NOW, now=NOW)
+def postpone(spool: Database, taken: Claim, *, due_at: float) -> bool:
+    return claims.postpone(spool, taken, outcome="503", due_at=due_at, failures=1, failing_since=NOW, now=NOW)
 
 
-def recover(spool: Database, *, now: float = NOW) -> Recovered:
-    return claims.recover(spool, now=now, longest_wait_seconds=LONGEST_WAIT)
+def recover(spool: Database, *, now: float = NOW, courier: str = "") -> Recovered:
+    return recovery.start(spool, courier, now=now, longest_wait_seconds=LONGEST_WAIT)
+
+
+def heads(spool: Database, scope: Scope, *, due_by: float = NOW, most: int = 9) -> list[str]:
+    """The lanes of what `lanes_of` tells."""
+    lanes = {row.first_event: row.lane for row in rows(spool, schema.lane)}
+    return [lanes[first] for first in claims.lanes_of(spool, scope, due_by=due_by, most=most)]
 
 
 def state(spool: Database, event_id: int) -> Any:
@@ -113,7 +122,7 @@ def test_of_the_lanes_that_are_probed_the_longest_left_alone_comes_first(spool: 
     fill(spool, "a1", "b1", "c1")
     for taken, wait in zip(sorted(claim(spool), key=lambda each: each.request_id), (3, 1, 2), strict=True):
         postpone(spool, taken, due_at=NOW + wait)
-    lanes = claims.lanes_of(spool, EVERYTHING, due_by=math.inf, now=NOW, most=3)
+    lanes = heads(spool, EVERYTHING, due_by=math.inf)
     assert [lane[-1] for lane in lanes] == ["b", "c", "a"]
 
 
@@ -133,7 +142,7 @@ def test_lanes_are_told_apart_by_account_and_kind(
 ) -> None:
     fill(spool, "a1", "b1")
     intake.accept(spool, callback("c1", contact="c", connector=8), now=NOW)
-    assert [lane[-1] for lane in claims.lanes_of(spool, scope, due_by=NOW, now=NOW, most=9)] == of
+    assert [lane[-1] for lane in heads(spool, scope)] == of
     found = claims.claim(spool, due_by=NOW, now=NOW, most=9, lease_seconds=LEASE, but=[scope])
     assert [taken.lane[-1] for taken in found] == others
 
@@ -150,11 +159,17 @@ def test_new_contacts_do_not_come_before_the_next_message_of_one_who_waits(spool
 @pytest.mark.parametrize(
     ("after", "found"), [(LEASE - 1, []), (LEASE, []), (LEASE + 1, ["a1"])], ids=["before", "at its end", "after"]
 )
-def test_a_claim_holds_its_lane_until_its_lease_is_over(spool: Database, after: float, found: list[str]) -> None:
+def test_a_claim_holds_its_lane_until_its_lease_is_over_and_leaves_it_suspect(
+    spool: Database, after: float, found: list[str]
+) -> None:
     fill(spool, "a1", "a2")
-    claim(spool)
-    assert claims.any_due(spool, due_by=NOW + after, now=NOW + after) is bool(found)
+    claim(spool, courier="one")
+    assert claims.look(spool, due_by=NOW + after, now=NOW + after) == (False, False, bool(found))
+    freed = recovery.free_ended(spool, now=NOW + after)
+    assert freed == Recovered(*((("one",), (), ("7:contact:a",)) if found else ()))
+    assert claims.look(spool, due_by=NOW + after, now=NOW + after) == (False, bool(found), False)
     assert names(claim(spool, now=NOW + after)) == found
+    assert state(spool, 1).deaths == len(found)
 
 
 def test_a_try_is_counted_when_it_is_claimed(spool: Database) -> None:
@@ -178,7 +193,8 @@ def test_a_postponed_lane_waits_until_it_is_due_and_keeps_its_order(
 def test_a_probe_takes_what_is_not_due_yet(spool: Database) -> None:
     fill(spool, "a1")
     postpone(spool, claim(spool)[0], due_at=NOW + 60)
-    assert claims.lanes_of(spool, EVERYTHING, due_by=math.inf, now=NOW, most=1) == ["7:contact:a"]
+    assert heads(spool, EVERYTHING) == []
+    assert heads(spool, EVERYTHING, due_by=math.inf) == ["7:contact:a"]
 
 
 def test_what_was_told_about_a_failure_is_there_at_the_next_try(spool: Database) -> None:
@@ -194,7 +210,7 @@ def test_hurry_makes_every_waiting_lane_due_at_once(spool: Database) -> None:
     for taken in claim(spool):
         postpone(spool, taken, due_at=NOW + 200)
     assert claim(spool) == []
-    claims.hurry(spool, now=NOW)
+    recovery.hurry(spool, now=NOW)
     assert names(claim(spool)) == ["a1", "b1"]
 
 
@@ -216,17 +232,17 @@ def test_recover_frees_what_a_dead_courier_held(spool: Database) -> None:
     fill(spool, "a1", "a2", "b1")
     claim(spool)
     assert claim(spool) == []
-    assert recover(spool) == Recovered(parked=(), suspects=("7:contact:a", "7:contact:b"))
+    assert recover(spool) == Recovered(suspects=("7:contact:a", "7:contact:b"))
     assert names(claim(spool)) == ["a1", "b1"]
     assert [row.deaths for row in rows(spool, schema.event)] == [1, 0, 1]
 
 
 def test_an_event_that_killed_five_couriers_is_parked_and_its_lane_goes_on(spool: Database) -> None:
     fill(spool, "a1", "a2")
-    for death in range(1, claims.MOST_DEATHS + 1):
+    for death in range(1, recovery.MOST_DEATHS + 1):
         assert names(claim(spool)) == ["a1"]
-        killed = death == claims.MOST_DEATHS
-        assert recover(spool) == Recovered(*(((1,), ()) if killed else ((), ("7:contact:a",))))
+        killed = death == recovery.MOST_DEATHS
+        assert recover(spool) == Recovered((), *(((1,), ()) if killed else ((), ("7:contact:a",))))
     killer = state(spool, 1)
     assert (killer.state, killer.outcome, killer.settled_at) == ("parked", Reason.KILLED_COURIERS, NOW)
     assert names(claim(spool)) == ["a2"]
@@ -234,7 +250,7 @@ def test_an_event_that_killed_five_couriers_is_parked_and_its_lane_goes_on(spool
 
 def test_a_courier_that_lives_to_tell_takes_the_deaths_back(spool: Database) -> None:
     fill(spool, "a1")
-    for _ in range(claims.MOST_DEATHS - 1):
+    for _ in range(recovery.MOST_DEATHS - 1):
         claim(spool)
         recover(spool)
     postpone(spool, claim(spool)[0], due_at=NOW)
@@ -246,21 +262,20 @@ def test_a_courier_that_lives_to_tell_takes_the_deaths_back(spool: Database) -> 
 def test_whoever_was_in_nobodys_hand_is_no_suspect(spool: Database) -> None:
     fill(spool, "a1", "b1")
     postpone(spool, claim(spool, most=1)[0], due_at=NOW)
-    assert recover(spool) == Recovered(parked=(), suspects=())
+    assert recover(spool) == Recovered()
 
 
 def test_a_suspect_is_claimed_whenever_it_is_due(spool: Database) -> None:
     fill(spool, "a1", "a2", "b1")
     for taken in claim(spool):
         postpone(spool, taken, due_at=NOW + 60)
-    [taken] = claims.claim_lanes(spool, ["7:contact:a"], now=NOW, lease_seconds=LEASE)
-    assert taken is not None
+    [taken] = claims.claim_lanes(spool, [1], Hand(NOW + LEASE))
     assert (taken.request_id, taken.tries) == ("request-a1", 2)
     assert names(claim(spool, now=NOW + 60)) == ["b1"]
 
 
 def test_a_suspect_that_was_erased_meanwhile_is_no_claim(spool: Database) -> None:
-    assert claims.claim_lanes(spool, ["7:contact:a"], now=NOW, lease_seconds=LEASE) == []
+    assert claims.claim_lanes(spool, [1], Hand(NOW + LEASE)) == []
 
 
 @pytest.mark.parametrize(
@@ -295,6 +310,7 @@ LATE = {
     "delivered": lambda spool, taken: claims.delivered(spool, taken, outcome="200", now=NOW),
     "park": lambda spool, taken: claims.park(spool, taken, outcome="500", now=NOW),
     "postpone": lambda spool, taken: postpone(spool, taken, due_at=NOW),
+    "free": lambda spool, taken: claims.free(spool, taken, due_at=NOW),
 }
 
 
@@ -302,12 +318,13 @@ LATE = {
 def test_who_comes_back_after_its_lease_does_not_free_the_lane_that_has_gone_on(spool: Database, late: Any) -> None:
     fill(spool, "a1", "a2", "a3")
     [slow] = claim(spool)
+    recovery.free_ended(spool, now=NOW + LEASE + 1)
     [quick] = claim(spool, now=NOW + LEASE + 1)
     assert quick.event_id == slow.event_id
-    claims.delivered(spool, quick, outcome="200", now=NOW + LEASE + 1)
+    assert claims.delivered(spool, quick, outcome="200", now=NOW + LEASE + 1)
     [after] = claim(spool, now=NOW + LEASE + 1)
     assert names([after]) == ["a2"]
-    late(spool, slow)
+    assert not late(spool, slow)
     assert claim(spool, now=NOW + LEASE + 2) == []
     assert (state(spool, 1).state, state(spool, 1).outcome) == ("delivered", "200")
 
@@ -352,9 +369,11 @@ class Couriers(RuleBasedStateMachine):
     def claim(self, most: int, probe: bool) -> None:  # noqa: FBT001
         due_by = float("inf") if probe else self.now
         busy = {taken.lane for taken in self.claims}
-        promised = claims.any_due(self.spool, due_by=due_by, now=self.now)
+        waiting = claims.look(self.spool, due_by=due_by, now=self.now)
+        suspects = claims.claim_lanes(self.spool, recovery.suspects(self.spool, most=most), Hand(1e9))
         fresh = claims.claim(self.spool, due_by=due_by, now=self.now, most=most, lease_seconds=1e9)
-        assert bool(fresh) is promised
+        assert (bool(fresh), bool(suspects)) == (waiting.due, waiting.suspects)
+        fresh += suspects
         for taken in fresh:
             assert taken.lane not in busy
             assert taken.event_id == self.pending[taken.lane][0]
@@ -400,7 +419,7 @@ class Couriers(RuleBasedStateMachine):
 
     @rule()
     def hurry(self) -> None:
-        claims.hurry(self.spool, now=self.now)
+        recovery.hurry(self.spool, now=self.now)
 
     @rule(seconds=st.sampled_from([1, 60, 301]))
     def wait(self, seconds: int) -> None:
@@ -441,4 +460,4 @@ def test_a_new_event_wakes_its_lane_once_the_first_has_had_its_tries(
     [taken] = claim(spool)
     claims.postpone(spool, taken, outcome="500", due_at=NOW + 300, failures=failures, failing_since=NOW, now=NOW)
     fill(spool, "a2")
-    assert claims.any_due(spool, due_by=NOW, now=NOW) is wakes
+    assert claims.look(spool, due_by=NOW, now=NOW).due is wakes

@@ -18,7 +18,8 @@ import structlog
 
 from gateway import __version__, store, telemetry
 from gateway.config import Settings
-from gateway.delivery import claims, courier, records, trouble
+from gateway.delivery import claims, courier, records, recovery, trouble
+from gateway.delivery.claims import Hand
 from gateway.delivery.courier import Courier, Room
 from gateway.delivery.health import Scope
 from gateway.ingress import events, intake
@@ -33,7 +34,7 @@ from sandbox.motion import Motion, Received
 from tests import config_samples
 from tests.examples import some
 from tests.service_samples import HandClock
-from tests.spool_samples import DEED, callback, rows, until
+from tests.spool_samples import DEED, callback, die, rows, until
 
 HOUR = 3600.0
 QUIET_ROUNDS = 4  # of the courier, after which what has not happened will not happen
@@ -490,8 +491,8 @@ def test_a_poison_event_that_motion_never_answers_is_parked_too(scene: Scene) ->
             break
         assert number < 60
         scene.wait_until_idle()
-        scene.accept(f"a{number}")
         scene.clock.advance(301)
+        scene.accept(f"a{number}")
         until(lambda number=number: f"a{number}" in scene.accepted, "others")
     scene.wait_until_settled()
     assert scene.events(store.PARKED) == ["p1"]
@@ -522,10 +523,8 @@ def test_an_event_that_five_couriers_died_with_is_parked_by_the_next(
 ) -> None:
     for message in ("a1", "a2"):
         intake.accept(spool, callback(message, contact="a"), now=0)
-    for _ in range(deaths):
-        claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
-        claims.recover(spool, now=1, longest_wait_seconds=300)
-    claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
+    die(spool, deaths, now=1)
+    claims.claim_lanes(spool, recovery.suspects(spool, most=1), Hand(91.0))
     with carrying(spool, motion) as scene:
         scene.wait_until_settled()
         assert scene.events(store.PARKED) == parked
@@ -661,9 +660,8 @@ def test_findings_tell_that_motion_went_and_came_back_and_that_an_event_was_park
 ) -> None:
     motion.script(faults.status(502))
     intake.accept(spool, callback("p1", contact="p"), now=0)
-    for _ in range(claims.MOST_DEATHS):
-        claims.recover(spool, now=1, longest_wait_seconds=300)
-        claims.claim(spool, due_by=1, now=1, most=1, lease_seconds=90)
+    die(spool, recovery.MOST_DEATHS - 1, now=1)
+    claims.claim_lanes(spool, recovery.suspects(spool, most=1), Hand(91.0))
     with carrying(spool, motion) as scene:
         scene.accept("a1")
         scene.pass_time(lambda: scene.accepted, step=5)
@@ -946,6 +944,7 @@ def test_newcomers_of_a_motion_that_is_away_altogether_get_all_of_it_in_order(
     for contact in "abc":
         newcomer(scene, contact)
     scene.accept("a4", "b4", "c4")
+    scene.wait_until_idle()
     for _ in range(12):
         scene.clock.advance(HOUR / 12)
         scene.wait_until_idle()

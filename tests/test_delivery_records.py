@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.delivery import claims, records
+from gateway.delivery import claims, records, recovery
 from gateway.errors import CommandError
 from gateway.store import Choice
 from gateway.store.engines import Database
-from tests.spool_samples import DEED, NOW, accept, order, settle, states
+from tests.spool_samples import DEED, NOW, accept, die, order, settle, states
 
 
 def test_the_newest_are_listed_first(spool: Database) -> None:
@@ -97,13 +97,11 @@ def test_what_was_kept_without_delivery_can_be_replayed(spool: Database, changes
 
 def test_a_replayed_event_starts_afresh(spool: Database) -> None:
     accept(spool)
-    for _ in range(claims.MOST_DEATHS):
-        claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
-        claims.recover(spool, now=NOW, longest_wait_seconds=300)
+    die(spool, recovery.MOST_DEATHS)
     records.replay(spool, [1], DEED)
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
     assert (taken.failures, taken.failing_since) == (0, None)
-    assert claims.recover(spool, now=NOW, longest_wait_seconds=300).parked == ()
+    assert recovery.start(spool, "", now=NOW, longest_wait_seconds=300).parked == ()
 
 
 def test_replayed_events_keep_their_order_and_come_before_newer_ones(spool: Database) -> None:

@@ -133,7 +133,7 @@ def test_an_event_that_was_delivered_is_not_delivered_again(spool: Database) -> 
     [taken] = claims.claim(spool, due_by=2000, now=2000, most=1, lease_seconds=90)
     claims.delivered(spool, taken, outcome="200", now=2000)
     assert accept(spool, callback(nonce="n2")) == [Receipt(Outcome.REPEAT, 1)]
-    assert not claims.any_due(spool, due_by=9999, now=2000)
+    assert not claims.look(spool, due_by=9999, now=2000).due
 
 
 def test_the_same_callback_at_the_same_time_is_accepted_once(spool: Database) -> None:
@@ -176,7 +176,7 @@ def test_what_is_kept_waits_for_nobody_and_says_why(spool: Database, outcome: st
     )
     [taken] = claims.claim(spool, due_by=2000, now=2000, most=9, lease_seconds=90)
     claims.delivered(spool, taken, outcome="200", now=2000)
-    assert not claims.any_due(spool, due_by=2000, now=2000)
+    assert not claims.look(spool, due_by=2000, now=2000).due
 
 
 LANES = {

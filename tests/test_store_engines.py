@@ -139,13 +139,13 @@ def test_who_only_names_statements_loads_neither_sqlalchemy_nor_alembic(spool: D
     program = """
 import sys
 from pathlib import Path
-from gateway.delivery import claims
+from gateway.delivery import claims, recovery
 from gateway.ingress import intake
 from gateway.store import retention
 from gateway.store.engines import Database
 spool = Database(Path(sys.argv[1]), patience_seconds=1)
 spool.require_latest()
-claims.recover(spool, now=1, longest_wait_seconds=1)
+recovery.start(spool, "", now=1, longest_wait_seconds=1)
 for taken in claims.claim(spool, due_by=2, now=2, most=9, lease_seconds=9):
     claims.delivered(spool, taken, outcome="200", now=3)
 retention.purge(spool, retention.Retention(1, 1, 1), now=2)

@@ -69,7 +69,9 @@ FILLED: dict[sa.Table, list[Given]] = {
     schema.lane: [
         {"lane": LANE, "first_event": 1, "due_at": 990.0},
         {"lane": "empty", "first_event": 77, "due_at": 1e9},
-        {"lane": "held", "first_event": 2, "due_at": 2.0, "claimed_event": 2, "leased_until": 2000.0},
+        {"lane": "held", "first_event": 2, "due_at": 2.0, "claimed_event": 2, "leased_until": 2000.0}
+        | {"courier": "one", "claim": 2**63 - 1},
+        {"lane": "suspect", "first_event": 3, "due_at": 0.0, "suspect": True},
     ],
     schema.attachment: [
         FILE | {"attachment_id": "4711", "live_until": 1900.0, "first_fetched_at": 930.0, "revoked_before": 3},
@@ -111,6 +113,11 @@ VALUES: Given = {
     "most": 50,
     "most_told": 20,
     "ids": "[1, 3, 4]",
+    "firsts": "[1, 2, 77]",
+    "claim": 2**63 - 1,
+    "courier": "two",
+    "probe_at": 1060.0,
+    "probes": 2,
     "event_id": 1,
     "following": 2,
     "excepted": '[[8, ""], [7, "OTHER"], [null, ""]]',
@@ -153,7 +160,7 @@ OTHERWISE: dict[str, Given] = {
     "line_up": {"lane": "7:contact:c1", "event_id": 2},
     "hear": {"now": 2000.0},
     "settle_event": {"state": "delivered", "now": 10},
-    "revive_kind": {"outcome": "%kind refused", "kind": "MESSAGE_INBOUND"},
+    "parked_of_kind": {"outcome": "%kind refused", "kind": "MESSAGE_INBOUND"},
     "due_lanes_of": {"kind": "MESSAGE_INBOUND"},
     "purge_nonces": {"before": 2000.0},
     "revive_event": {"event_id": 4},
@@ -163,7 +170,9 @@ OTHERWISE: dict[str, Given] = {
     "revoke_attachment": {"before": 5},
     "newest_signed": {"header": "x-sinch-webhook-signature-timestamp"},
     "signed_ago": {"header": "x-sinch-webhook-signature-timestamp"},
-    "free_lane": {"lane": "held", "event_id": 2, "due_at": 5.0},
+    **{key: {"lane": "held", "due_at": 5.0} for key in ("free_lane", "advance_lane")},
+    **{key: {"lane": "held"} for key in ("lease_lane", "drop_lane", "claim_behind")},
+    **{key: {"now": 3000.0} for key in ("what_waits", "seize_ended")},
     "ground_lanes": {"latest": 5000.0},
     "came_in": {"until": 1e9},
     "settle_send": {"message_id": "M9"},
@@ -190,7 +199,14 @@ AGAIN: list[tuple[str, Given]] = [
     ("erase_events", {"pending_too": True}),
     ("drop_sessions_but", {"users": '["ana ab"]'}),
     ("keep_sample", {"at": 2000.0, "oldest_seconds": 3.5}),
-    ("postpone_event", {"most_told": 3}),
+    ("postpone_event", {"lane": "held", "most_told": 3}),
+    ("settle_event", {"state": "delivered", "now": 10, "lane": "held"}),
+    ("settle_event", {"state": "delivered", "now": 10, "claim": None}),
+    ("seize_own", {"courier": ""}),
+    ("seize_own", {"courier": "one"}),
+    ("seize_event", {"lane": "held"}),
+    ("begin_probe", {"now": -1.0}),
+    ("leave_alone", {"probe_at": -1.0}),
     ("seen_before", {"nonce": None}),
     ("line_up", {"lane": "8:new"}),
 ]
@@ -214,7 +230,7 @@ def database(postgresql: PostgreSQL) -> Iterator[psycopg.Connection[Any]]:
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         schema.metadata.create_all(connection)
-        connection.exec_driver_sql("CREATE TABLE alembic_version AS SELECT '0011' AS version_num")
+        connection.exec_driver_sql(f"CREATE TABLE alembic_version AS SELECT '{named.latest()}' AS version_num")
         for table, rows in FILLED.items():
             for row in rows:
                 connection.execute(table.insert().values(row))

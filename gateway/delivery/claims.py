@@ -1,32 +1,34 @@
-"""Whose turn it is: what the courier takes from the spool, and what it says of it afterwards.
+"""Whose turn it is: what couriers take from the spool, and what they say of it afterwards.
 
 Rule 1. The events of a lane are delivered one after another, in the order of acceptance: only the
         first pending one can be claimed, and only while no other of its lane is. Who has it in hand may
         take those behind it, one by one.
 Rule 2. A claim carries a lease. A try is counted when it is claimed, not when it ends.
-Rule 3. Every claim ends in `delivered`, `postpone` or `park`, or with the courier's death.
+Rule 3. Every claim ends in `delivered`, `postpone`, `park` or `free`, or with its lease (`recovery`).
+Rule 4. Whatever is said of a claim names it, and changes nothing where the lane's is another by now: it is lost.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway import store
 from gateway.delivery.health import Scope
-from gateway.phrases import Reason
+from gateway.phrases import Finding
 from gateway.store import Run
 from gateway.store.engines import Database
 
-MOST_DEATHS = 5
 MOST_TOLD = 2000  # characters of what is kept of an event's earlier tries: some sixty of them
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An event in the courier's hand: what `claim_first` returns, in its order."""
+    """An event in a courier's hand: what `claim_firsts` returns, in its order, and by which claim, until when."""
 
     headers: tuple[tuple[str, str], ...]
     event_id: int
@@ -41,18 +43,33 @@ class Claim:
     tries: int  # this one included
     failures: int
     failing_since: float | None
+    number: int  # of the claim: no other has it
+    leased_until: float  # epoch seconds
 
     @property
     def scope(self) -> Scope:
         return Scope(self.connector_id, self.kind)
 
+    @property
+    def held(self) -> dict[str, Any]:
+        """What a statement is given that changes nothing where the lane is another's."""
+        return {"lane": self.lane, "claim": self.number}
+
 
 @dataclass(frozen=True)
-class Recovered:
-    """What a courier that died left behind."""
+class Hand:
+    """Who claims, until when."""
 
-    parked: tuple[int, ...]  # too many couriers died with these events in hand
-    suspects: tuple[str, ...]  # lanes whose first event was in its hand, and may have killed it
+    leased_until: float  # epoch seconds
+    courier: str = ""  # its node's name; "" is alone
+
+
+class Waiting(NamedTuple):
+    """What there is to do: what `what_waits` returns, in its order."""
+
+    due: bool
+    suspects: bool  # to be tried alone
+    ended: bool  # a lease is over
 
 
 def counted(database: Database) -> dict[str, int]:
@@ -70,27 +87,9 @@ def oldest_pending_at(database: Database) -> float | None:
     return next((at for [at] in database.ask(lambda run: run("oldest_pending"))), None)
 
 
-def recover(database: Database, *, now: float, longest_wait_seconds: float) -> Recovered:
-    """Free the claims of a courier that died, and bring waits from a wrong clock back to earth."""
-
-    def work(run: Run) -> Recovered:
-        held = sorted(run("count_deaths"))
-        killers = [(event_id, lane) for event_id, lane, deaths in held if deaths >= MOST_DEATHS]
-        for event_id, lane in killers:
-            settle(run, event_id, lane, state=store.PARKED, outcome=Reason.KILLED_COURIERS, now=now)
-        run("free_lanes")
-        run("ground_lanes", now=now, latest=now + longest_wait_seconds)
-        return Recovered(
-            parked=tuple(event_id for event_id, _ in killers),
-            suspects=tuple(lane for _, lane, deaths in held if deaths < MOST_DEATHS),
-        )
-
-    return database.tell(work)
-
-
-def any_due(database: Database, *, due_by: float, now: float) -> bool:
-    """Whether `claim` would find something; asked without keeping the doors from writing."""
-    return bool(database.ask(lambda run: run("any_due", due_by=due_by, now=now)))
+def look(database: Database, *, due_by: float, now: float) -> Waiting:
+    """Tell what there is to do; asked without keeping the doors from writing."""
+    return Waiting(*map(bool, database.ask(lambda run: run("what_waits", due_by=due_by, now=now))[0]))
 
 
 def claim(
@@ -100,88 +99,85 @@ def claim(
     now: float,
     most: int,
     lease_seconds: float,
+    courier: str = "",
     but: Sequence[Scope] = (),
     fits: Callable[[Scope], bool] = lambda _: True,
 ) -> list[Claim]:
     """Take the first events of up to `most` lanes that are due by then; the longest accepted come first.
 
-    `but`: of other scopes than these. `fits` is asked of each whether it may be taken too.
-    """
-    asked = {"due_by": due_by, "now": now, "most": most, "excepted": json.dumps(but)}
-    found = database.ask(lambda run: run("due_lanes", **asked))
-    lanes = [lane for lane, *scope in found if scope[0] is None or fits(Scope(*scope))]
-    return claim_lanes(database, lanes, now=now, lease_seconds=lease_seconds) if lanes else []
+    `but`: of other scopes than these; `fits` is asked of each whether it may be taken, too."""
+    found = database.ask(lambda run: run("due_lanes", due_by=due_by, most=most, excepted=json.dumps(but)))
+    firsts = [first for first, *scope in found if scope[0] is None or fits(Scope(*scope))]
+    return claim_lanes(database, firsts, Hand(now + lease_seconds, courier), due_by=due_by)
 
 
-def claim_lanes(database: Database, lanes: Sequence[str], *, now: float, lease_seconds: float) -> list[Claim]:
-    """Take the first event of each of these lanes, whenever it is due. Raises SpoolUnavailable."""
+def claim_lanes(database: Database, firsts: Sequence[int], hand: Hand, *, due_by: float = math.inf) -> list[Claim]:
+    """Take the lanes with these first events that are free, and due by then. Raises SpoolUnavailable."""
+    number = drawn()
+    return database.tell(lambda run: _take(run, firsts, hand, number, due_by)) if firsts else []
+
+
+def claim_probe(database: Database, scope: Scope, hand: Hand, *, now: float, until: float) -> list[Claim]:
+    """Take an event for which Motion is away, due or not, if no courier probes that: the others wait `until` then."""
+    firsts, number = lanes_of(database, scope, due_by=math.inf, most=1), drawn()
+    about = {"finding": Finding.MOTION_DOWN, "about": scope.named}
 
     def work(run: Run) -> list[Claim]:
-        claims = [_take(run, lane, now + lease_seconds) for lane in lanes]
-        return [taken for taken in claims if taken is not None]
+        if not run("begin_probe", until=until, now=now, **about):
+            return []
+        taken = _take(run, firsts, hand, number, math.inf)
+        if not taken:  # nobody was asked
+            run("begin_probe", until=now, now=math.inf, **about)
+        return taken
 
-    return database.tell(work)
+    return database.tell(work) if firsts else []
 
 
-def lanes_of(database: Database, scope: Scope, *, due_by: float, now: float, most: int) -> list[str]:
-    """The lanes whose first event is of that scope and is due by then: those left alone the longest."""
+def lanes_of(database: Database, scope: Scope, *, due_by: float, most: int) -> list[int]:
+    """The first events of the lanes of that scope that are due by then: of those left alone the longest."""
     which = {"connector_id": scope.connector_id, "kind": scope.kind}
-    return [
-        lane for [lane] in database.ask(lambda run: run("due_lanes_of", due_by=due_by, now=now, most=most, **which))
-    ]
+    return [first for [first] in database.ask(lambda run: run("due_lanes_of", due_by=due_by, most=most, **which))]
 
 
 def claim_behind(database: Database, ahead: Claim, *, now: float, lease_seconds: float) -> Claim | None:
-    """Take the event that comes after one in hand, and keep that one's lane; None if there is none."""
+    """Take the event that comes after one in hand, and keep that one's lane; None if there is none, or it is lost."""
 
     def work(run: Run) -> Claim | None:
-        found = run("claim_behind", lane=ahead.lane, event_id=ahead.event_id)
-        return _in_hand(run, found[0], now + lease_seconds) if found else None
+        found = run("claim_behind", event_id=ahead.event_id, **ahead.held)
+        taken = _in_hand(found[0], ahead.number, now + lease_seconds) if found else None
+        if taken is not None:
+            _lease(run, taken)
+        return taken
 
-    return database.tell(work)
+    return database.tell(work, lanes=(ahead.lane,))
 
 
 def settle_behind(database: Database, taken: Claim, *, state: str, outcome: str, now: float) -> None:
     """Write down the end of an event that came after the first of its lane; the lane stays in hand."""
-    database.tell(lambda run: run("settle_event", event_id=taken.event_id, state=state, outcome=outcome, now=now))
+    end = {"event_id": taken.event_id, "state": state, "outcome": outcome, "now": now}
+    database.tell(lambda run: run("settle_event", **end, **taken.held), lanes=(taken.lane,))
 
 
 def keep_failing(
     database: Database, taken: Claim, *, outcome: str, failures: int, failing_since: float | None, now: float
 ) -> None:
     """Write down that it did not arrive; the lane stays in hand."""
-    database.tell(lambda run: _failed(run, taken, outcome, failures, failing_since, now))
+    database.tell(lambda run: _failed(run, taken, outcome, failures, failing_since, now), lanes=(taken.lane,))
 
 
-def free(database: Database, taken: Claim, *, due_at: float) -> None:
-    """Let go of the lane, whose first event is to be tried by then."""
-    database.tell(lambda run: run("free_lane", event_id=taken.event_id, lane=taken.lane, due_at=due_at))
+def free(database: Database, taken: Claim, *, due_at: float) -> bool:
+    """Let go of the lane, whose first event is to be tried by then. Returns whether it was still in our hand."""
+    return bool(database.tell(lambda run: run("free_lane", due_at=due_at, **taken.held), lanes=(taken.lane,)))
 
 
-def revive_kind(database: Database, scope: Scope) -> int:
-    """Let what was parked because its kind was refused be delivered after all; returns how many."""
-
-    def work(run: Run) -> int:
-        reason = f"%{Reason.KIND_REFUSED}"
-        which = {"connector_id": scope.connector_id, "kind": scope.kind, "outcome": reason}
-        found = run("revive_kind", most_told=MOST_TOLD, **which)
-        for event_id, lane in sorted(found):
-            run("line_up", lane=lane, event_id=event_id)
-            run("move_lane_up", lane=lane, event_id=event_id)
-            run("wake_lane", lane=lane)
-        return len(found)
-
-    return database.tell(work)
+def delivered(database: Database, taken: Claim, *, outcome: str, now: float) -> bool:
+    """Motion has it. Returns whether it was still in our hand."""
+    return _end(database, taken, state=store.DELIVERED, outcome=outcome, now=now)
 
 
-def delivered(database: Database, taken: Claim, *, outcome: str, now: float) -> None:
-    """Motion has it."""
-    _end(database, taken, state=store.DELIVERED, outcome=outcome, now=now)
-
-
-def park(database: Database, taken: Claim, *, outcome: str, now: float) -> None:
-    """Give up on it; it stays until it is replayed, and its contact goes on."""
-    _end(database, taken, state=store.PARKED, outcome=outcome, now=now)
+def park(database: Database, taken: Claim, *, outcome: str, now: float) -> bool:
+    """Give up on it: it stays until it is replayed, and its contact goes on. Returns whether it was still ours."""
+    return _end(database, taken, state=store.PARKED, outcome=outcome, now=now)
 
 
 def postpone(
@@ -193,52 +189,61 @@ def postpone(
     failures: int,
     failing_since: float | None,
     now: float,
-) -> None:
-    """It did not arrive; its lane waits until `due_at`."""
+) -> bool:
+    """It did not arrive; its lane waits until `due_at`. Returns whether it was still in our hand."""
 
-    def work(run: Run) -> None:
+    def work(run: Run) -> bool:
         _failed(run, taken, outcome, failures, failing_since, now)
-        run("free_lane", event_id=taken.event_id, lane=taken.lane, due_at=due_at)
+        return bool(run("free_lane", due_at=due_at, **taken.held))
 
-    database.tell(work)
+    return database.tell(work, lanes=(taken.lane,))
 
 
-def hurry(database: Database, *, now: float) -> None:
-    """Let every waiting lane be tried at once: Motion is back."""
-    database.tell(lambda run: run("hurry_lanes", now=now))
+def settle(run: Run, event_id: int, lane: str, number: int, *, state: str, outcome: str, now: float) -> bool:
+    """End an event in its lane, which goes on, where that claim is the lane's. For who has a transaction."""
+    run("settle_event", event_id=event_id, lane=lane, claim=number, state=state, outcome=outcome, now=now)
+    following = run("following_event", lane=lane)
+    if not following:
+        return bool(run("drop_lane", lane=lane, claim=number))
+    return bool(run("advance_lane", lane=lane, claim=number, following=following[0][0], due_at=now))
+
+
+def drawn() -> int:
+    """Draw the number of a claim, of 63 bits: no other claim has it, whoever draws it."""
+    return random.getrandbits(63)
+
+
+def _take(run: Run, firsts: Sequence[int], hand: Hand, number: int, due_by: float) -> list[Claim]:
+    wanted = {"firsts": json.dumps(firsts), "claim": number}
+    free = run("take_lanes", courier=hand.courier, leased_until=hand.leased_until, due_by=due_by, **wanted)
+    taken = {}
+    for row in run("claim_firsts", **wanted) if free else ():
+        each = _in_hand(row, number, hand.leased_until)
+        taken[each.lane] = each
+    for lane, first in free:
+        if lane not in taken:  # its events were erased
+            run("drop_lane", lane=lane, claim=number)
+        elif taken[lane].event_id != first:
+            _lease(run, taken[lane])
+    return sorted(taken.values(), key=lambda each: each.event_id)
+
+
+def _in_hand(row: Sequence[Any], number: int, leased_until: float) -> Claim:
+    told: list[Any] = [*row, number, leased_until]
+    headers, *columns = told
+    return Claim(tuple((name, value) for name, value in json.loads(headers)), *columns)
+
+
+def _lease(run: Run, taken: Claim) -> None:
+    run("lease_lane", event_id=taken.event_id, leased_until=taken.leased_until, **taken.held)
 
 
 def _failed(run: Run, taken: Claim, outcome: str, failures: int, failing_since: float | None, now: float) -> None:
     told = {"told": f"{now:.3f} {outcome}\n", "most_told": MOST_TOLD}
     record = {"outcome": outcome, "failures": failures, "failing_since": failing_since}
-    run("postpone_event", event_id=taken.event_id, **record, **told)
+    run("postpone_event", event_id=taken.event_id, **taken.held, **record, **told)
 
 
-def _take(run: Run, lane: str, leased_until: float) -> Claim | None:
-    found = run("claim_first", lane=lane)
-    if not found:  # its events were erased
-        run("drop_lane", lane=lane)
-        return None
-    return _in_hand(run, found[0], leased_until)
-
-
-def _in_hand(run: Run, row: Sequence[Any], leased_until: float) -> Claim:
-    headers, *columns = row
-    taken = Claim(tuple((name, value) for name, value in json.loads(headers)), *columns)
-    run("lease_lane", lane=taken.lane, event_id=taken.event_id, leased_until=leased_until)
-    return taken
-
-
-def _end(database: Database, taken: Claim, *, state: str, outcome: str, now: float) -> None:
-    database.tell(lambda run: settle(run, taken.event_id, taken.lane, state=state, outcome=outcome, now=now))
-
-
-def settle(run: Run, event_id: int, lane: str, *, state: str, outcome: str, now: float) -> None:
-    """End an event in its lane, which goes on. For who has a transaction."""
-    run("settle_event", event_id=event_id, state=state, outcome=outcome, now=now)
-    following = run("following_event", lane=lane)
-    if not following:
-        run("drop_lane", lane=lane)
-    else:
-        run("advance_lane", lane=lane, following=following[0][0])
-        run("free_lane", event_id=event_id, lane=lane, due_at=now)
+def _end(database: Database, taken: Claim, *, state: str, outcome: str, now: float) -> bool:
+    which = (taken.event_id, taken.lane, taken.number)
+    return database.tell(lambda run: settle(run, *which, state=state, outcome=outcome, now=now), lanes=(taken.lane,))

@@ -3,24 +3,23 @@
 Rule 1. There is one courier: it holds `lock` for as long as it lives, and frees what a courier before
         it died with.
 Rule 2. Where Motion is away one event at a time is tried, of another contact each time; the others go on.
-Rule 3. What was in hand when a courier died is suspected of having killed it: such events are tried
-        one by one and alone, so that the innocent are told from the one that kills again.
+Rule 3. What was in hand when a courier died is suspected of having killed it: such events are tried one by one and
+        alone, by whoever has nothing else in hand, so that the innocent are told from the one that kills again.
 Rule 4. Asked to stop, it takes nothing new and finishes what is in flight.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway import telemetry
+from gateway import clock, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
-from gateway.delivery import claims, schedule
-from gateway.delivery.claims import Claim
+from gateway.delivery import claims, recovery, schedule
+from gateway.delivery.claims import Claim, Hand
 from gateway.delivery.handover import Handover
 from gateway.delivery.health import EVERYTHING, Scope
 from gateway.errors import SpoolUnavailable
@@ -33,6 +32,8 @@ LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
 PURGE_SECONDS = 600.0
 SPOOL_RETRY_SECONDS = 1.0
+FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
+PROBE_GRACE_SECONDS = 5.0  # for what a probe takes beside its deadline
 ROUNDS_BETWEEN_LOOKS = 4  # past what is due of a kind that may have no more: that is long, where much waits
 
 
@@ -71,8 +72,11 @@ class Courier:
         motion: Notifier,
         *,
         clock: Clock,
+        name: str = "",
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
+        """`name`: the node's, where there are others; "" is alone."""
+        self._name = name
         self._poll_seconds = poll_seconds
         self._settings = settings
         self._spool = spool
@@ -88,7 +92,8 @@ class Courier:
         self._purge_at = 0.0
         self._pace = retention.Pace()
         self._rounds = 0
-        self._suspects: list[str] = []  # lanes
+        self._heed_at = 0.0  # steady seconds
+        self._free_at = 0.0  # as well
         self._alone = False  # a suspect is in flight, or was the last that was
 
     def run(self) -> None:
@@ -109,16 +114,31 @@ class Courier:
 
     def _recover(self) -> None:
         longest = schedule.LONGEST_WAIT_SECONDS
-        recovered = claims.recover(self._spool, now=self._clock.now(), longest_wait_seconds=longest)
-        self._suspects.extend(recovered.suspects)
-        for event_id in recovered.parked:
-            telemetry.find(Finding.EVENT_PARKED, event_id=event_id, reason=Reason.KILLED_COURIERS)
-        self._handover.remember()
+        begun = recovery.start(self._spool, self._name, now=self._clock.now(), longest_wait_seconds=longest)
+        self._tell_parked(begun)
+        self._handover.known.remember(alone=not self._name)
         telemetry.note(Line.COURIER_STARTED)
+
+    def _free_ended(self, now: float) -> None:
+        """Free what couriers died with; not right after the spool was away, when those that live have yet to write."""
+        if clock.steady() >= self._free_at:
+            freed = recovery.free_ended(self._spool, now=now)
+            if freed.parked or freed.suspects:
+                events = len(freed.parked) + len(freed.suspects)
+                telemetry.find(Finding.LEASE_ENDED, couriers=freed.couriers, events=events)
+            self._tell_parked(freed)
+
+    @staticmethod
+    def _tell_parked(freed: recovery.Recovered) -> None:
+        for event_id in freed.parked:
+            telemetry.find(Finding.EVENT_PARKED, event_id=event_id, reason=Reason.KILLED_COURIERS)
 
     def _dispatch(self, submit: Callable[..., object]) -> None:
         now = self._clock.now()
         self._purge(now)
+        if self._name and clock.steady() >= self._heed_at:
+            self._heed_at = clock.steady() + self._poll_seconds
+            self._handover.known.heed()
         for taken, probe in self._claim(now):
             with self._state:
                 self._in_flight[taken.scope] += 1
@@ -126,22 +146,26 @@ class Courier:
 
     def _claim(self, now: float) -> Iterator[tuple[Claim, bool]]:
         """Take what may be tried now, and say of each whether it is a probe."""
-        away, answering = self._handover.known()
+        waiting = claims.look(self._spool, due_by=now, now=now)
+        if waiting.ended:
+            self._free_ended(now)
+        away, answering = self._handover.known.of_motion()
         if EVERYTHING in away:
             yield from self._probe(EVERYTHING, away[EVERYTHING], now)
-        elif self._suspects or self._alone:
+        elif waiting.suspects or self._alone:
             yield from ((taken, False) for taken in self._claim_suspect(now))
         else:
             for scope, probe_at in away.items():
                 yield from self._probe(scope, probe_at, now)
-            yield from ((taken, False) for taken in self._claim_fairly(tuple(away), answering, now))
+            if waiting.due:
+                yield from ((taken, False) for taken in self._claim_fairly(tuple(away), answering, now))
 
     def _claim_fairly(self, away: tuple[Scope, ...], answering: frozenset[Scope], now: float) -> Iterator[Claim]:
         """Take what is due. Where a kind may have no more, what stands behind it is looked for in some rounds alone."""
         with self._state:
             room = Room(self._settings, self._in_flight, answering)
         self._rounds += 1
-        while room.left > 0 and claims.any_due(self._spool, due_by=now, now=now):
+        while room.left > 0:
             but, wanted = [*away, *room.crowded], room.left
             yield from claims.claim(
                 self._spool,
@@ -149,6 +173,7 @@ class Courier:
                 now=now,
                 most=wanted,
                 lease_seconds=self._lease_seconds,
+                courier=self._name,
                 but=but,
                 fits=room.take,
             )
@@ -158,17 +183,19 @@ class Courier:
     def _claim_suspect(self, now: float) -> list[Claim]:
         if self._flying():
             return []
-        self._alone = bool(self._suspects)
-        return self._take([self._suspects.pop(0)], now) if self._suspects else []
+        taken = claims.claim_lanes(self._spool, recovery.suspects(self._spool, most=1), self._hand(now))
+        self._alone = bool(taken)
+        return taken
 
     def _probe(self, scope: Scope, probe_at: float, now: float) -> Iterator[tuple[Claim, bool]]:
         """One event for which Motion is away, if it is time and none is in flight; it need not be due."""
         if now >= probe_at and not self._flying(scope) and self._flying() < self._settings.spool.deliveries:
-            lanes = claims.lanes_of(self._spool, scope, due_by=math.inf, now=now, most=1)
-            yield from ((taken, True) for taken in self._take(lanes, now))
+            until = now + self._settings.spool.deadline + PROBE_GRACE_SECONDS
+            probed = claims.claim_probe(self._spool, scope, self._hand(now), now=now, until=until)
+            yield from ((taken, True) for taken in probed)
 
-    def _take(self, lanes: list[str], now: float) -> list[Claim]:
-        return claims.claim_lanes(self._spool, lanes, now=now, lease_seconds=self._lease_seconds) if lanes else []
+    def _hand(self, now: float) -> Hand:
+        return Hand(now + self._lease_seconds, self._name)
 
     def _flying(self, scope: Scope = EVERYTHING) -> int:
         with self._state:
@@ -201,6 +228,7 @@ class Courier:
                 write()
                 return
             except SpoolUnavailable as error:
+                self._free_at = clock.steady() + FREE_AGAIN_SECONDS
                 telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=error.reason)
                 if self._stopping.wait(SPOOL_RETRY_SECONDS) or not forever:
                     return

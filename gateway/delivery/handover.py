@@ -3,14 +3,14 @@
 Rule 1. What became of a try is written down before the next one of its contact begins. If it cannot
         be written, it is tried to be written until it can.
 Rule 2. An event that has had its tries keeps its contact in hand while those behind it are tried once each.
+Rule 3. Nothing is begun that could not end within its lease: a courier that was stopped for long may find what it had
+        in hand in the hand of another.
 """
 
 from __future__ import annotations
 
-import math
 import random
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,12 +19,11 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import claims, schedule, trouble
 from gateway.delivery.claims import Claim
-from gateway.delivery.health import HOUR_SECONDS, Health, Known, Scope
+from gateway.delivery.knowledge import Knowledge
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
-from gateway.delivery.trouble import Patiently, TroubleBook
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.notify import Notifier
-from gateway.phrases import Finding, Reason
+from gateway.phrases import Finding, Line, Reason
 from gateway.store.engines import Database
 
 _PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
@@ -58,52 +57,47 @@ class Handover:
         motion: Notifier,
         *,
         clock: Clock,
-        patiently: Patiently,
+        patiently: trouble.Patiently,
         lease_seconds: float,
     ) -> None:
         self._settings, self._spool, self._motion, self._now = settings, spool, motion, clock.now
         self._patiently, self._lease_seconds = patiently, lease_seconds
-        self._health = Health()
-        self._book = TroubleBook(spool, clock=clock, patiently=patiently)
-        self._guard = threading.Lock()  # of the health
+        self._known = Knowledge(settings, spool, clock=clock, patiently=patiently)
         self._stopping = False
 
     def stop(self) -> None:
         """Look behind no event any more."""
         self._stopping = True
 
-    def remember(self) -> None:
-        """Begin with what the courier before knew of kinds that Motion refuses. Raises SpoolUnavailable."""
-        for each in trouble.known(self._spool):
-            if each.finding == Finding.KIND_REFUSED:
-                connector_id, _, kind = each.about.partition(" ")
-                self._health.refused[Scope(int(connector_id), kind)] = each.since + HOUR_SECONDS
-            elif each.finding in trouble.OF_MOTION:
-                trouble.end(self._spool, each.finding, each.about)
-
-    def known(self) -> tuple[dict[Scope, float], frozenset[Scope]]:
-        """Where Motion is away, with when it may be asked again; and of which kinds it has answered the last try."""
-        with self._guard:
-            away = {scope: absence.probe_at for scope, absence in self._health.absences.items()}
-            return away, frozenset(self._health.answering)
+    @property
+    def known(self) -> Knowledge:
+        """What is known of Motion."""
+        return self._known
 
     def carry(self, taken: Claim, *, probe: bool) -> None:
         """Try a claimed event, and perhaps those behind it."""
+        if not self._may_begin(taken):
+            return
         result = self._try(taken, probe=probe)
         if result.step is None:
-            self._write(lambda: claims.delivered(self._spool, taken, outcome=result.outcome, now=self._now()))
+            self._end(taken, lambda: claims.delivered(self._spool, taken, outcome=result.outcome, now=self._now()))
         elif isinstance(result.step, Park):
-            self._write(lambda: claims.park(self._spool, taken, outcome=result.outcome, now=self._now()))
+            self._end(taken, lambda: claims.park(self._spool, taken, outcome=result.outcome, now=self._now()))
             self._parked(taken, result)
-        elif result.step.look_behind and self._lets_look_behind(taken.scope):
+        elif result.step.look_behind and self._known.lets_look_behind(taken.scope):
             self._keep_failing(taken, result.step.record, result.outcome)
             self._look_behind(taken, result, result.step)
         else:
             self._postpone(taken, result.step, result.outcome)
 
-    def _lets_look_behind(self, about: Scope) -> bool:
-        with self._guard:
-            return self._health.lets_look_behind(about, now=self._now())
+    def _may_begin(self, taken: Claim) -> bool:
+        """Tell whether a try could end within its lease; else let go of the lane, unless another has it by now."""
+        now = self._now()
+        if now + self._settings.spool.deadline <= taken.leased_until:
+            return True
+        telemetry.note(Line.NOT_BEGUN, event_id=taken.event_id)
+        self._end(taken, lambda: claims.free(self._spool, taken, due_at=now))
+        return False
 
     def _look_behind(self, taken: Claim, result: Result, step: Again) -> None:
         wait = step.wait_seconds
@@ -111,11 +105,11 @@ class Handover:
         if helped:
             wait = schedule.wait_after_help(result.attempt, step, wordless=taken.scope.wordless)
         due_at = self._now() + wait
-        self._write(lambda: claims.free(self._spool, last, due_at=due_at))
+        self._end(last, lambda: claims.free(self._spool, last, due_at=due_at))
         if result.witness.nothing and not (took or result.away):
-            self._all_refused(taken.scope, result.attempt.reason, looked=last is not taken)
+            self._known.all_refused(taken.scope, result.attempt.reason, looked=last is not taken)
         elif result.witness.other_kinds and not taken.scope.wordless:
-            self._kind_refused(taken.scope, result.attempt.reason)
+            self._known.kind_refused(taken.scope, result.attempt.reason)
 
     def _try_those_behind(self, head: Claim) -> tuple[Claim, bool, bool]:
         """Try the events of the lane behind its first once each, as far as they tell something of it.
@@ -153,47 +147,25 @@ class Handover:
             self._parked(taken, result)
 
     def _parked(self, taken: Claim, result: Result) -> None:
-        with self._guard:
-            self._health.evidence.forget(taken.event_id)
+        self._known.forget(taken.event_id)
         if isinstance(result.step, Park) and result.step.reason == Reason.KIND_REFUSED:
-            self._kind_refused(taken.scope, result.attempt.reason)
+            self._known.kind_refused(taken.scope, result.attempt.reason)
         else:
             telemetry.find(Finding.EVENT_PARKED, event_id=taken.event_id, reason=result.outcome)
 
-    def _kind_refused(self, about: Scope, reason: str) -> None:
-        with self._guard:
-            new = self._health.refuse(about, now=self._now())
-        if new:
-            self._book.begin(Finding.KIND_REFUSED, about, reason)
-            self._book.hurry()  # those who wait for the same get one try
-
-    def _all_refused(self, about: Scope, reason: str, *, looked: bool) -> None:
-        with self._guard:
-            new = self._health.refuse_all(about, looked_at=self._now() if looked else -math.inf)
-        if new:
-            self._book.begin(Finding.MOTION_REFUSES, about.account, reason)
-
     def _try(self, taken: Claim, *, probe: bool) -> Result:
-        with self._guard:
-            witness = self._health.evidence.of(taken.scope, taken.event_id)
+        witness = self._known.witness(taken)
         started = self._now()
         attempt = self._post(taken)
-        took = round((self._now() - started) * 1000, 1)
-        with self._guard:
-            now, about, event_id = self._now(), taken.scope, taken.event_id
-            change, known = self._health.learn(about, event_id, taken.lane, attempt, witness, now=now, probe=probe)
-            away, away_altogether = self._health.is_away(about), self._health.is_away(about.account)
-            one_try = not attempt.delivered and self._health.gets_one_try(about, event_id, now=now)
-        step = None
-        if not attempt.delivered:
-            step = self._next_step(taken, attempt, witness, away=away, one_try=one_try)
-        verdict = "delivered" if step is None else "parked" if isinstance(step, Park) else "again"
-        trouble.tell(taken, attempt, verdict=verdict, milliseconds=took)
-        self._book.change(change, reason=attempt.reason)
+        ended, step = self._now(), None
+        with self._known.learned(taken, attempt, witness, probe=probe) as news:
+            if not attempt.delivered:
+                step = self._next_step(taken, attempt, witness, away=news.away, one_try=news.one_try)
+            verdict = "delivered" if step is None else "parked" if isinstance(step, Park) else "again"
+            trouble.tell(taken, attempt, verdict=verdict, milliseconds=round((ended - started) * 1000, 1))
         if attempt.delivered:
-            metrics.observe(metrics.DELIVERED_AFTER, max(0.0, now - taken.accepted_at))
-            self._welcome(taken.scope, known, back=bool(change.back))
-        return Result(attempt, step, witness, away, away_altogether)
+            metrics.observe(metrics.DELIVERED_AFTER, max(0.0, ended - taken.accepted_at))
+        return Result(attempt, step, witness, news.away, news.away_altogether)
 
     def _next_step(self, taken: Claim, attempt: Try, witness: Witness, *, away: bool, one_try: bool) -> Again | Park:
         return schedule.after_failure(
@@ -207,15 +179,6 @@ class Handover:
             retry_for_seconds=self._settings.spool.retry_for,
             chance=random.random(),  # noqa: S311 - it spreads tries, it guards nothing
         )
-
-    def _welcome(self, about: Scope, known: Known, *, back: bool) -> None:
-        """Motion took something: what waited for that goes on at once."""
-        if known.kind:
-            self._book.taken_again(about)
-        if known.account:
-            self._book.over(Finding.MOTION_REFUSES, about.account)
-        if back or known.kind or known.account:
-            self._book.hurry()
 
     def _post(self, taken: Claim) -> Try:
         telemetry.begin(taken.request_id)
@@ -237,11 +200,20 @@ class Handover:
     def _postpone(self, taken: Claim, step: Again, outcome: str) -> None:
         record, now = vars(step.record), self._now()
         due_at = now + step.wait_seconds
-        self._write(lambda: claims.postpone(self._spool, taken, outcome=outcome, due_at=due_at, now=now, **record))
+        self._end(taken, lambda: claims.postpone(self._spool, taken, outcome=outcome, due_at=due_at, now=now, **record))
 
     def _keep_failing(self, taken: Claim, record: FailureRecord, outcome: str) -> None:
         now = self._now()
         self._write(lambda: claims.keep_failing(self._spool, taken, outcome=outcome, now=now, **vars(record)))
+
+    def _end(self, taken: Claim, write: Callable[[], bool]) -> None:
+        """Write down what became of a claim, and tell where another has it by now: who may try the event as well."""
+
+        def end() -> None:
+            if not write():
+                telemetry.find(Finding.LEASE_LOST, event_id=taken.event_id)
+
+        self._write(end)
 
     def _write(self, write: Callable[[], object]) -> None:
         self._patiently(write, forever=True)

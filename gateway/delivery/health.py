@@ -9,7 +9,9 @@ Rule 3. Testimony counts where it was there before a try began: what failed mean
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from gateway.delivery.schedule import Try, Witness, next_probe_seconds
@@ -34,6 +36,12 @@ class Scope(NamedTuple):
     def wordless(self) -> bool:
         """Whether such events carry no words of a customer: refused as a kind, they make way."""
         return not events.carries_words(self.kind)
+
+    @classmethod
+    def of(cls, named: str) -> Scope:
+        """Read what `named` wrote."""
+        connector, _, kind = named.partition(" ")
+        return cls(int(connector) if connector else None, kind)
 
     @property
     def named(self) -> str:
@@ -95,10 +103,11 @@ class Absence:
 
 @dataclass(frozen=True)
 class Change:
-    """What a try has changed: where Motion went away, and what it is back for."""
+    """What a try has changed: where Motion went away, what it is back for, and how long it is left alone."""
 
     gone: Scope | None = None
     back: tuple[Scope, ...] = ()
+    left: Mapping[Scope, Absence] = field(default_factory=dict)  # where it went away, or was probed in vain
 
 
 @dataclass(frozen=True)
@@ -143,10 +152,20 @@ class Health:
         gone = None if scope in self.absences else scope
         if gone is not None:
             self.absences[gone] = Absence(now)
-        for absence in (absence for other, absence in self.absences.items() if other.covers(about)):
+        of_it = [(other, absence) for other, absence in self.absences.items() if other.covers(about)]
+        for _, absence in of_it:
             absence.probes += probe
             absence.probe_at = now + next_probe_seconds(absence.probes, attempt.retry_after_seconds)
-        return Change(gone=gone, back=back)
+        left = {other: replace(absence) for other, absence in of_it if probe or other == gone}
+        return Change(gone=gone, back=back, left=left)
+
+    def heed(self, absences: dict[Scope, Absence], refused: dict[Scope, float], refusing: Collection[Scope]) -> None:
+        """Know what all couriers know: where Motion is away, which kinds it refuses since when, and which accounts."""
+        for scope in self.absences.keys() - absences:
+            self._waiting.pop(scope, None)
+        self.absences = absences
+        self.refused = {about: self.refused.get(about, since + HOUR_SECONDS) for about, since in refused.items()}
+        self.refusing = {account: self.refusing.get(account, -math.inf) for account in refusing}
 
     def _ended_by(self, about: Scope, attempt: Try, witness: Witness) -> list[Scope]:
         """Where an answer shows that Motion is there, or another event that was taken."""

@@ -15,7 +15,7 @@ from gateway.errors import CommandError
 from gateway.ingress import events
 from gateway.ingress.events import Report
 from gateway.phrases import Reason
-from gateway.store import EVERY, TOP, Choice, Place, Run, audit, schema
+from gateway.store import EVERY, TOP, Choice, Place, Run, audit, dialects
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
 
@@ -87,7 +87,7 @@ def meeting(
 
     Their ids are looked for first, which an index on states has: else whole rows would be sorted, with their bodies.
     """
-    ids = schema.part(sa.select(event.c.id).where(*conditions), place, most=most)
+    ids = dialects.part(sa.select(event.c.id).where(*conditions), place, most=most)
     query = _RECORD.where(event.c.id.in_(ids)).order_by(event.c.id.desc())
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
@@ -144,11 +144,20 @@ def park(database: Database, event_id: int, deed: audit.Deed) -> None:
         [[lane, state]] = found
         if state != store.PENDING:
             raise CommandError(f"event {event_id} is {state} and not pending; nothing was parked")
-        claims.settle(run, event_id, lane, state=store.PARKED, outcome=Reason.PARKED_BY_HAND, now=deed.at)
+        _park(run, event_id, lane, now=deed.at)
         run("wake_lane", lane=lane)
         audit.note(run, deed)
 
     database.tell(work)
+
+
+def _park(run: Run, event_id: int, lane: str, *, now: float) -> None:
+    """Take an event from whoever has it in hand: what that courier says of it later changes nothing."""
+    state, outcome, number = store.PARKED, Reason.PARKED_BY_HAND, claims.drawn()
+    if run("seize_event", event_id=event_id, lane=lane, claim=number):
+        claims.settle(run, event_id, lane, number, state=state, outcome=outcome, now=now)
+    else:  # another one of the lane is being delivered
+        run("settle_event", event_id=event_id, lane=lane, claim=None, state=state, outcome=outcome, now=now)
 
 
 def _make_pending(run: Run, event_id: int, lane: str) -> None:

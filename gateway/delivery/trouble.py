@@ -8,10 +8,11 @@ from typing import Protocol
 
 from gateway import metrics, telemetry
 from gateway.clock import Clock
-from gateway.delivery import claims
-from gateway.delivery.health import Change, Scope
+from gateway.delivery import claims, recovery
+from gateway.delivery.health import Absence, Change, Health, Scope
 from gateway.delivery.schedule import Try
 from gateway.phrases import Finding, Line
+from gateway.store import Run
 from gateway.store.engines import Database
 
 REMEDIES = {
@@ -35,6 +36,10 @@ class MotionTrouble:
     about: str  # an account, or a kind of an account: `Scope.named`; or the setting that names a file
     reason: str  # a status, or why there was none; or what is wrong with the file
     since: float  # epoch seconds
+
+    @property
+    def scope(self) -> Scope:
+        return Scope.of(self.about)
 
     @property
     def remedy(self) -> str:
@@ -61,6 +66,16 @@ def end(database: Database, finding: str, about: str) -> None:
     database.tell(lambda run: run("end_trouble", finding=finding, about=about))
 
 
+def heed(database: Database) -> Callable[[Health], None]:
+    """Read what all couriers know of Motion, for a courier's health to know as well. Raises SpoolUnavailable."""
+    rows, away = database.ask(lambda run: (run("troubles"), run("absences", finding=Finding.MOTION_DOWN)))
+    absences = {Scope.of(about): Absence(probe_at, probes) for about, probe_at, probes in away}
+    told = [MotionTrouble(*row) for row in rows]
+    refused = {each.scope: each.since for each in told if each.finding == Finding.KIND_REFUSED}
+    refusing = [each.scope for each in told if each.finding == Finding.MOTION_REFUSES]
+    return lambda health: health.heed(absences, refused, refusing)
+
+
 class TroubleBook:
     """Tells what begins and what is over. Safe to use from several threads."""
 
@@ -69,20 +84,32 @@ class TroubleBook:
 
     def change(self, change: Change, *, reason: str) -> None:
         """Tell where Motion went away, and what it is back for."""
-        if change.gone is not None:
-            self.begin(Finding.MOTION_DOWN, change.gone, reason)
+        for scope, absence in change.left.items():
+            if scope == change.gone:
+                self.begin(Finding.MOTION_DOWN, scope, reason, probe_at=absence.probe_at)
+            else:
+                self._put_off(scope, absence)
         for scope in change.back:
             self.over(Finding.MOTION_DOWN, scope)
 
-    def begin(self, finding: Finding, about: Scope, reason: str) -> None:
+    def begin(self, finding: Finding, about: Scope, reason: str, *, probe_at: float = 0.0) -> None:
         """Tell of something that is so from now on."""
         trouble = MotionTrouble(finding, about.named, reason, self._clock.now())
         telemetry.find(finding, **_fields(about), reason=reason, remedy=trouble.remedy)
-        self.keep(trouble)
+        self.keep(trouble, probe_at=probe_at)
 
-    def keep(self, trouble: MotionTrouble) -> None:
-        """Let the office know."""
-        self._patiently(lambda: keep(self._spool, trouble))
+    def keep(self, trouble: MotionTrouble, *, probe_at: float = 0.0) -> None:
+        """Let the office know, and the other couriers: they leave Motion alone until then."""
+
+        def work(run: Run) -> None:
+            run("keep_trouble", **vars(trouble))
+            run("leave_alone", finding=trouble.finding, about=trouble.about, probe_at=probe_at)
+
+        self._patiently(lambda: self._spool.tell(work))
+
+    def _put_off(self, about: Scope, absence: Absence) -> None:
+        which = {"finding": Finding.MOTION_DOWN, "about": about.named}
+        self._patiently(lambda: self._spool.tell(lambda run: run("put_off_probe", **which, **vars(absence))))
 
     def over(self, finding: Finding, about: Scope) -> None:
         """Tell that Motion is there again, or takes something of an account again."""
@@ -93,7 +120,7 @@ class TroubleBook:
         """Tell that a refused kind is taken, and let what was parked for that follow."""
 
         def follow() -> None:
-            events = claims.revive_kind(self._spool, about)
+            events = recovery.revive_kind(self._spool, about)
             end(self._spool, Finding.KIND_REFUSED, about.named)
             telemetry.note(Line.KIND_IS_TAKEN, **_fields(about), events=events)
 
@@ -101,7 +128,7 @@ class TroubleBook:
 
     def hurry(self) -> None:
         """Let every waiting lane be tried at once."""
-        self._patiently(lambda: claims.hurry(self._spool, now=self._clock.now()))
+        self._patiently(lambda: recovery.hurry(self._spool, now=self._clock.now()))
 
 
 def tell(taken: claims.Claim, attempt: Try, *, verdict: str, milliseconds: float) -> None:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from gateway import printable
 from gateway.errors import CommandError
-from gateway.store import EVERY, TOP, Choice, Place, reports, schema
+from gateway.store import EVERY, TOP, Choice, Place, dialects, reports
 from gateway.store.engines import Database
 from gateway.store.reports import Evidence, Filed
 from gateway.store.schema import send
@@ -129,7 +129,7 @@ def meeting(
     database: Database, *conditions: sa.ColumnElement[bool], most: int, now: float, place: Place = TOP
 ) -> list[Sent]:
     """The newest `most` for which all of these hold, newest first; or those next to a place."""
-    ids = schema.part(sa.select(send.c.id).where(*conditions), place, most=most)
+    ids = dialects.part(sa.select(send.c.id).where(*conditions), place, most=most)
     return database.read(lambda connection: _joined(connection, ids, now))
 
 

@@ -1,4 +1,4 @@
-"""What SQLAlchemy says otherwise on SQLite than on PostgreSQL: the types of columns, and what is no SQL of both.
+"""What SQLAlchemy says otherwise on SQLite than on PostgreSQL: types of columns, what is no SQL of both; and parts.
 
 Rule 1. What SQLite files PostgreSQL files as well: no column there has a length, and no number is too large for it.
 Rule 2. Texts are equal, and come in order, by their bytes: on both engines, whatever language a database was made for.
@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from gateway import store
 
 POSTGRESQL = "postgresql"
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # a key of SQLite's that numbers itself has to be one
@@ -62,3 +64,11 @@ def _held_on_sqlite(element: holds, compiler: SQLCompiler, **asked: Any) -> str:
 def _held_on_postgresql(element: holds, compiler: SQLCompiler, **asked: Any) -> str:  # noqa: ANN401 - as above
     whole, part = (compiler.process(each, **asked) for each in element.clauses)
     return f"position({part} IN {whole}) > 0"
+
+
+def part(ids: sa.Select[Any], place: store.Place, *, most: int) -> sa.Select[Any]:
+    """Of a selection of ids the highest `most` below that place, or the lowest above it."""
+    [id_of] = ids.selected_columns
+    if place.id is not None:
+        ids = ids.where(id_of < place.id if place.way > 0 else id_of > place.id)
+    return ids.order_by(id_of.desc() if place.way > 0 else id_of).limit(most)

@@ -17,32 +17,69 @@ WHERE lane.first_event = 0 OR (
 )
 
 
--- Delivering: gateway/delivery/claims.py. A lane is free while nobody has it in hand, or once its lease is over.
+-- Delivering: gateway/delivery/claims.py. Whoever changes a lane holds its row first; whoever looks at its events does so
+-- in a statement after that, which sees what was committed before the row was his. Who takes any lane that is free passes
+-- by those that somebody is at, and so never waits: what he holds already nobody waits for in turn.
 
 -- name: due_lanes
-SELECT lane.lane, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
-WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) AND NOT EXISTS (
+SELECT first_event, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
+WHERE due_at <= :due_by AND claimed_event IS NULL AND NOT suspect AND NOT EXISTS (
     SELECT 1 FROM json_array_elements(CAST(:excepted AS json)) AS scope
     WHERE CAST(scope ->> 0 AS bigint) = event.connector_id AND scope ->> 1 IN ('', event.kind)
 )
 ORDER BY first_event LIMIT :most
 
+-- name: take_lanes
+WITH free AS (
+    SELECT lane FROM lane
+    WHERE first_event IN (SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint))
+        AND claimed_event IS NULL AND due_at <= :due_by
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE lane
+SET claimed_event = first_event, courier = :courier, claim = :claim, leased_until = :leased_until
+FROM free WHERE lane.lane = free.lane
+RETURNING lane.lane, first_event
+
+-- name: claim_firsts
+UPDATE event SET tries = tries + 1
+WHERE id IN (
+    SELECT (SELECT id FROM event WHERE event.lane = lane.lane AND state = 'pending' ORDER BY id LIMIT 1)
+    FROM lane
+    WHERE first_event IN (SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint)) AND claim = :claim
+)
+RETURNING
+    headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
+
 -- name: settle_event
 UPDATE event SET state = :state, outcome = :outcome, settled_at = greatest(:now, accepted_at)
 WHERE id = :event_id AND state = 'pending'
+    AND (CAST(:claim AS bigint) IS NULL OR EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim))
 
 -- name: postpone_event
 UPDATE event
 SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0,
     history = right(history || CAST(:told AS text), :most_told)
-WHERE id = :event_id AND state = 'pending'
+WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim)
 
--- name: revive_kind
+-- name: hurry_lanes
+WITH waiting AS (SELECT lane FROM lane WHERE due_at > :now AND claimed_event IS NULL FOR UPDATE SKIP LOCKED)
+UPDATE lane SET due_at = :now FROM waiting WHERE lane.lane = waiting.lane
+
+-- name: revive_events
 UPDATE event
 SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
     history = right(history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), :most_told)
-WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome
+WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint)) AND state = 'parked'
 RETURNING id, lane
+
+-- name: seize_ended
+WITH ended AS (SELECT lane FROM lane WHERE leased_until < :now FOR UPDATE SKIP LOCKED)
+UPDATE lane SET claim = :claim FROM ended WHERE lane.lane = ended.lane RETURNING courier
+
+-- name: ground_lanes
+WITH waiting AS (SELECT lane FROM lane WHERE due_at > :latest FOR UPDATE SKIP LOCKED)
+UPDATE lane SET due_at = :now FROM waiting WHERE lane.lane = waiting.lane
 
 
 -- Delivering once more: gateway/delivery/records.py

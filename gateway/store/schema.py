@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway import store
 from gateway.store.dialects import INTEGER, Json, rows_of, text
 
 ERROR = sa.exc.SQLAlchemyError
@@ -16,14 +15,6 @@ ERROR = sa.exc.SQLAlchemyError
 def engine(connect: Callable[[], Any]) -> sa.Engine:
     """SQLAlchemy on connections that `connect` opens, for who puts statements together."""
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
-
-
-def part(ids: sa.Select[Any], place: store.Place, *, most: int) -> sa.Select[Any]:
-    """Of a selection of ids the highest `most` below that place, or the lowest above it."""
-    [id_of] = ids.selected_columns
-    if place.id is not None:
-        ids = ids.where(id_of < place.id if place.way > 0 else id_of > place.id)
-    return ids.order_by(id_of.desc() if place.way > 0 else id_of).limit(most)
 
 
 metadata = sa.MetaData()
@@ -82,8 +73,13 @@ lane = sa.Table(
     sa.Column("due_at", sa.Float, nullable=False),  # when that may be tried
     sa.Column("claimed_event", INTEGER),  # being delivered right now
     sa.Column("leased_until", sa.Float),
+    sa.Column("courier", text(64)),  # that has it in hand, by its node; empty of one that is alone
+    sa.Column("claim", INTEGER),  # which of its claims that is: whoever names another changes nothing
+    sa.Column("suspect", sa.Boolean, nullable=False, server_default=sa.false()),  # a courier died with it in hand
     sa.Index("lane_due", "due_at"),
     sa.Index("lane_first", "first_event"),
+    sa.Index("lane_leased", "leased_until", **rows_of("leased_until IS NOT NULL")),
+    sa.Index("lane_suspect", "first_event", **rows_of("suspect")),
     # Its rows change with every event: they have room for that beside them, and what they were goes soon.
     postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
 )
@@ -204,6 +200,16 @@ trouble = sa.Table(
     sa.Column("about", text(80), primary_key=True),  # an account, or a kind of an account; "" for all
     sa.Column("reason", text(64), nullable=False),
     sa.Column("since", sa.Float, nullable=False),
+    sa.Column("probe_at", sa.Float, nullable=False, server_default="0"),  # Motion, that is away: by one of all couriers
+    sa.Column("probes", INTEGER, nullable=False, server_default="0"),  # in vain
+)
+
+# What one process of all does, whichever comes first (`chores`).
+chore = sa.Table(
+    "chore",
+    metadata,
+    sa.Column("name", text(32), primary_key=True),
+    sa.Column("due_at", sa.Float, nullable=False),
 )
 
 # How it went lately, about a minute from row to row (`diagnosis.history`).
@@ -214,6 +220,7 @@ history = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("oldest_seconds", sa.Float),  # how long the oldest event had waited by then; empty where none did
     sa.Column("counts", text(), nullable=False),  # in JSON: what all processes had counted by then, since ever
+    sa.Column("node", text(64), nullable=False, server_default=""),  # whose processes; empty of one that is alone
 )
 
 # Who did what by a command (`audit`).

@@ -63,17 +63,22 @@ INSERT INTO report (
 )
 
 
--- Delivering: gateway/delivery/claims.py. A lane is free while nobody has it in hand, or once its lease is over.
+-- Delivering: gateway/delivery/claims.py. A lane is free while no courier has it in hand; who has it names its claim, and
+-- changes nothing where the lane's is another by now. Lanes go by their first event: a lane that has gone on is another.
 
--- name: any_due
--- Asked of a reader, several times a second, so that a courier with nothing to do keeps nobody from writing.
-SELECT 1 FROM lane WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) LIMIT 1
+-- name: what_waits
+-- Asked of a reader, several times a second, so that a courier with nothing to do keeps nobody from writing: whether
+-- anything is due, whether what a courier died with is to be tried alone, and whether a lease has ended.
+SELECT
+    EXISTS (SELECT 1 FROM lane WHERE due_at <= :due_by AND claimed_event IS NULL AND NOT suspect),
+    EXISTS (SELECT 1 FROM lane WHERE suspect AND claimed_event IS NULL),
+    EXISTS (SELECT 1 FROM lane WHERE leased_until < :now)
 
 -- name: due_lanes
 -- In the order of acceptance: the next message of one who waits comes before the first of one who came later. But for
 -- those with whom Motion is in trouble. Lanes without an event are taken, and dropped.
-SELECT lane.lane, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
-WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now) AND NOT EXISTS (
+SELECT first_event, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
+WHERE due_at <= :due_by AND claimed_event IS NULL AND NOT suspect AND NOT EXISTS (
     SELECT 1 FROM json_each(:excepted) AS scope
     WHERE json_extract(scope.value, '$[0]') = event.connector_id
         AND json_extract(scope.value, '$[1]') IN ('', event.kind)
@@ -82,16 +87,30 @@ ORDER BY first_event LIMIT :most
 
 -- name: due_lanes_of
 -- Of those with whom Motion is in trouble: the one first that was left alone the longest.
-SELECT lane.lane FROM lane LEFT JOIN event ON event.id = lane.first_event
-WHERE due_at <= :due_by AND (leased_until IS NULL OR leased_until < :now)
+SELECT first_event FROM lane LEFT JOIN event ON event.id = lane.first_event
+WHERE due_at <= :due_by AND claimed_event IS NULL
     AND (CAST(:connector_id AS bigint) IS NULL OR event.connector_id = :connector_id)
     AND (CAST(:kind AS text) = '' OR event.kind = :kind)
 ORDER BY due_at LIMIT :most
 
--- name: claim_first
--- A try is counted when it begins: a courier that dies of it leaves a trace.
+-- name: suspect_lanes
+-- Whose first event was in the hand of a courier that died, whenever they are due.
+SELECT first_event FROM lane WHERE suspect AND claimed_event IS NULL ORDER BY first_event LIMIT :most
+
+-- name: take_lanes
+-- Those that nobody has taken meanwhile. While one has a claim nobody else gets anything of it.
+UPDATE lane
+SET claimed_event = first_event, courier = :courier, claim = :claim, leased_until = :leased_until
+WHERE first_event IN (SELECT value FROM json_each(:firsts)) AND claimed_event IS NULL AND due_at <= :due_by
+RETURNING lane, first_event
+
+-- name: claim_firsts
+-- Of the lanes that were taken. A try is counted when it begins: a courier that dies of it leaves a trace.
 UPDATE event SET tries = tries + 1
-WHERE id = (SELECT id FROM event WHERE lane = :lane AND state = 'pending' ORDER BY id LIMIT 1)
+WHERE id IN (
+    SELECT (SELECT id FROM event WHERE event.lane = lane.lane AND state = 'pending' ORDER BY id LIMIT 1)
+    FROM lane WHERE first_event IN (SELECT value FROM json_each(:firsts)) AND claim = :claim
+)
 RETURNING
     headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
 
@@ -99,20 +118,25 @@ RETURNING
 -- Evidence against the one ahead of it, or for it.
 UPDATE event SET tries = tries + 1
 WHERE id = (SELECT id FROM event WHERE lane = :lane AND state = 'pending' AND id > :event_id ORDER BY id LIMIT 1)
+    AND EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim)
 RETURNING
     headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
 
 -- name: lease_lane
--- While it has a claim nobody else gets anything of this lane; a lease that is over frees what a stuck courier holds.
-UPDATE lane SET claimed_event = :event_id, leased_until = :leased_until WHERE lane = :lane
+-- For what is in hand of it now; a lease that ends frees what a courier was stuck with.
+UPDATE lane SET claimed_event = :event_id, leased_until = :leased_until WHERE lane = :lane AND claim = :claim
+RETURNING 1
 
 -- name: drop_lane
 -- There are rows for who waits alone, so that looking for them costs the same however much is kept.
-DELETE FROM lane WHERE lane = :lane
+DELETE FROM lane WHERE lane = :lane AND claim = :claim RETURNING 1
 
 -- name: settle_event
--- Not where it was settled already, by another who claimed it after a lease was over. The courier's clock may be slow.
-UPDATE event SET state = :state, outcome = :outcome, settled_at = max(:now, accepted_at) WHERE id = :event_id AND state = 'pending'
+-- Not where it was settled already, or its lane was taken by another after a lease. The courier's clock may be slow.
+-- Without a claim: by hand, while another event of the lane is being delivered.
+UPDATE event SET state = :state, outcome = :outcome, settled_at = max(:now, accepted_at)
+WHERE id = :event_id AND state = 'pending'
+    AND (CAST(:claim AS bigint) IS NULL OR EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim))
 
 -- name: following_event
 -- Whether the lane goes on, and with what.
@@ -120,34 +144,47 @@ SELECT id FROM event WHERE lane = :lane AND state = 'pending' ORDER BY id LIMIT 
 
 -- name: advance_lane
 -- Its place among the others is that of its first message.
-UPDATE lane SET first_event = :following WHERE lane = :lane
+UPDATE lane
+SET first_event = :following, due_at = :due_at, claimed_event = NULL, courier = NULL, claim = NULL, leased_until = NULL,
+    suspect = FALSE
+WHERE lane = :lane AND claim = :claim RETURNING 1
 
 -- name: free_lane
--- Not a lane that has gone on already, because the lease was over.
-UPDATE lane SET due_at = :due_at, claimed_event = NULL, leased_until = NULL
-WHERE lane = :lane AND claimed_event = :event_id
+-- It waits with the same first event.
+UPDATE lane
+SET due_at = :due_at, claimed_event = NULL, courier = NULL, claim = NULL, leased_until = NULL, suspect = FALSE
+WHERE lane = :lane AND claim = :claim RETURNING 1
 
 -- name: postpone_event
 -- The courier lives to tell: this event has killed nobody. Of its tries the newest are kept.
 UPDATE event
 SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0,
     history = substr(history || :told, -:most_told)
-WHERE id = :event_id AND state = 'pending'
+WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim)
 
 -- name: hurry_lanes
 -- Motion is back: whoever was put off is tried at once.
-UPDATE lane SET due_at = :now WHERE due_at > :now
+UPDATE lane SET due_at = :now WHERE due_at > :now AND claimed_event IS NULL
 
--- name: revive_kind
--- Motion takes this kind again.
+-- name: any_put_off
+-- Whether somebody still waits.
+SELECT 1 FROM lane WHERE due_at > :now AND claimed_event IS NULL LIMIT 1
+
+-- name: parked_of_kind
+-- Motion takes this kind again: a part of what was parked for that.
+SELECT id, lane FROM event
+WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome LIMIT :most
+
+-- name: revive_events
+-- Of these what is parked still.
 UPDATE event
 SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
     history = substr(history || printf('%.3f %s', settled_at, outcome) || char(10), -:most_told)
-WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome
+WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'parked'
 RETURNING id, lane
 
 -- name: troubles
--- What the office says of Motion, and the next courier begins with.
+-- What the office says of Motion, and every courier knows of it.
 SELECT finding, about, reason, since FROM trouble ORDER BY since
 
 -- name: keep_trouble
@@ -155,18 +192,52 @@ SELECT finding, about, reason, since FROM trouble ORDER BY since
 INSERT INTO trouble (finding, about, reason, since) VALUES (:finding, :about, :reason, :since)
 ON CONFLICT (finding, about) DO UPDATE SET reason = excluded.reason, since = excluded.since
 
+-- name: absences
+-- Where Motion is away: when it may be asked again, by one courier of all, and how often it was in vain.
+SELECT about, probe_at, probes FROM trouble WHERE finding = :finding
+
+-- name: leave_alone
+-- It has just gone. But a probe that is under way already is waited for.
+UPDATE trouble SET probe_at = :probe_at WHERE finding = :finding AND about = :about AND probe_at < :probe_at
+
+-- name: begin_probe
+-- One at a time, whichever courier asks first: the others leave Motion alone until then.
+UPDATE trouble SET probe_at = :until WHERE finding = :finding AND about = :about AND probe_at <= :now RETURNING 1
+
+-- name: put_off_probe
+-- It was in vain.
+UPDATE trouble SET probe_at = :probe_at, probes = :probes WHERE finding = :finding AND about = :about
+
 -- name: end_trouble
 -- It is over.
 DELETE FROM trouble WHERE finding = :finding AND about = :about
 
+-- name: seize_own
+-- Of a courier that died under the name of the one that starts; one without a name is alone, and all is its own.
+UPDATE lane SET claim = :claim WHERE leased_until IS NOT NULL AND (courier = :courier OR CAST(:courier AS text) = '')
+RETURNING courier
+
+-- name: seize_ended
+-- Of a courier that died, or was stopped beyond its lease: whatever it says later changes nothing.
+UPDATE lane SET claim = :claim WHERE leased_until < :now RETURNING courier
+
+-- name: seize_event
+-- By hand, from whoever has that event of the lane, or another claim, in hand. Not where that is another event.
+UPDATE lane SET claimed_event = :event_id, claim = :claim
+WHERE lane = :lane AND (claimed_event IS NULL OR claimed_event = :event_id) RETURNING 1
+
 -- name: count_deaths
--- Of all that a courier had in hand when it died.
-UPDATE event SET deaths = deaths + 1 WHERE id IN (SELECT claimed_event FROM lane WHERE claimed_event IS NOT NULL)
+-- Of all that such a courier had in hand.
+UPDATE event SET deaths = deaths + 1 WHERE id IN (
+    SELECT claimed_event FROM lane WHERE leased_until IS NOT NULL AND claim = :claim
+)
 RETURNING id, lane, deaths
 
--- name: free_lanes
--- Nobody has anything in hand when a courier starts: there is one.
-UPDATE lane SET claimed_event = NULL, leased_until = NULL WHERE claimed_event IS NOT NULL
+-- name: suspect_lanes_of
+-- Free, but to be tried alone, whoever takes them and whenever they were due.
+UPDATE lane
+SET due_at = 0.0, claimed_event = NULL, courier = NULL, claim = NULL, leased_until = NULL, suspect = TRUE
+WHERE leased_until IS NOT NULL AND claim = :claim RETURNING lane
 
 -- name: ground_lanes
 -- A wait that is longer than any is of a clock that was wrong.
