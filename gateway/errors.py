@@ -37,7 +37,7 @@ from gateway.phrases import Reason
 
 # What a command says beside a reason of the spool.
 REMEDIES = {
-    Reason.SPOOL_LOCKED: "another process writes for too long: wait, or look who holds spool.sqlite3",
+    Reason.SPOOL_LOCKED: "another process writes for too long: wait, or see who holds the file, or locks at PostgreSQL",
     Reason.SPOOL_NEEDED: "run it at a quiet hour, or with the gateway stopped",
     Reason.SPOOL_FULL: "make room on the disk of server.state_dir, or lift the quota of the account; nothing is lost",
     Reason.SPOOL_READ_ONLY: "mount the disk of server.state_dir for writing, or let spool.sqlite3 be written",
@@ -51,6 +51,18 @@ REMEDIES = {
     Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
     Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
     Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
+    Reason.SPOOL_AWAY: "start PostgreSQL, or mend the way to the hosts and ports of spool.url; nothing is lost",
+    Reason.SPOOL_SILENT: "see what keeps PostgreSQL waiting: its disk, its standby, a lock; nothing is lost",
+    Reason.SPOOL_STANDBY: "promote it, or write every server's host into spool.url: the primary is found among them",
+    Reason.SPOOL_NOT_LET_IN: "compare user and spool.password_file with PostgreSQL's role, and see its pg_hba.conf",
+    Reason.SPOOL_NO_DATABASE: "make it, `createdb --owner ROLE --encoding UTF8 NAME`, or correct its name in spool.url",
+    Reason.SPOOL_NO_RIGHTS: "let the role of spool.url own the database: ALTER DATABASE … OWNER TO …",
+    Reason.SPOOL_CROWDED: "raise max_connections at PostgreSQL, or see who holds so many (pg_stat_activity)",
+    Reason.SPOOL_SERVER_FULL: "make room on the disk of PostgreSQL; nothing is lost",
+    Reason.SPOOL_SERVER_OLD: "upgrade PostgreSQL to 15 or later",
+    Reason.SPOOL_ENCODING: "make the database anew: `createdb --template template0 --encoding UTF8 NAME`",
+    Reason.SPOOL_TLS: "see sslmode and sslrootcert in spool.url, and the certificate that PostgreSQL shows",
+    Reason.SPOOL_FOREIGN: "give the gateway a database of its own: `createdb --owner ROLE --encoding UTF8 NAME`",
 }
 
 OPS_SHUT = "the ops door is shut"

@@ -75,11 +75,13 @@ def lock(settings: Settings, process: str) -> Path:
 
 
 def require_same_state(before: Settings, after: Settings) -> None:
-    """Raise CommandError where the state of a running gateway would move: its locks and sockets are there."""
+    """Raise CommandError where the state of a running gateway would move: its locks and sockets, and its spool."""
     if after.server.state_dir != before.server.state_dir:
         raise CommandError(
             f"server.state_dir is {before.server.state_dir} for as long as the gateway runs; stop it to change that"
         )
+    if after.spool.url != before.spool.url:
+        raise CommandError(f"spool.url is {before.spool.url} for as long as the gateway runs; stop it to change that")
 
 
 def require_state(settings: Settings) -> None:

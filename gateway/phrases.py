@@ -36,6 +36,7 @@ class Line(StrEnum):
     NOT_BEGUN = "delivery not begun; its lease was nearly over"
     MOTION_IS_UP = "motion is up"
     KIND_IS_TAKEN = "kind is taken again"
+    SPOOL_ANSWERS = "spool's database answers again"
     SPOOL_IS_BACK = "spool is in its place again"
     PURGED = "purged"
     EVICTED = "evicted"
@@ -134,6 +135,19 @@ class Reason(StrEnum):
     SPOOL_NOT_MIGRATED = "spool cannot be migrated"
     SPOOL_SCHEMA = "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"
     SPOOL_NEWER = "spool schema is of a newer release; install that one again, or restore the backup from before it"
+
+    SPOOL_AWAY = "spool database cannot be reached"
+    SPOOL_SILENT = "spool database does not answer in time"
+    SPOOL_STANDBY = "spool database is a standby"
+    SPOOL_NOT_LET_IN = "spool database does not let us in"
+    SPOOL_NO_DATABASE = "spool database does not exist"
+    SPOOL_NO_RIGHTS = "spool database gives us too few rights"
+    SPOOL_CROWDED = "spool database has no connection left"
+    SPOOL_SERVER_FULL = "spool database has no room left"
+    SPOOL_SERVER_OLD = "spool database is older than PostgreSQL 15"
+    SPOOL_ENCODING = "spool database is not in UTF8"
+    SPOOL_TLS = "spool database fails at TLS"
+    SPOOL_FOREIGN = "spool database holds somebody else's tables"
 
     # Of a call that got no answer.
     NO_HOST = "host name unknown"

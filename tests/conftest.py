@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from gateway import paths
 from gateway.store.engines import Database
+from gateway.store.migrations import server
 from sandbox.archive import Archive, Credentials
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import Field
@@ -79,9 +80,34 @@ def spool(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A real server for all tests that this process runs, each in a database of its own."""
-    server = PostgreSQL()
-    yield server
-    server.remove()
+    started = PostgreSQL()
+    yield started
+    started.remove()
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgresql: PostgreSQL) -> str:
+    """The name of a database with an empty spool of this release: others are made like it."""
+    name = postgresql.database()
+    server.migrate(postgresql.url(name), "")
+    return name
+
+
+@pytest.fixture
+def database_url(postgresql: PostgreSQL, empty_database: str) -> str:
+    """Where an empty spool of this release is on PostgreSQL, for one test alone."""
+    return postgresql.url(postgresql.database(like=empty_database))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_spool(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """As `spool`, on one engine and then on the other."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("spool")
+        return
+    opened = Database(request.getfixturevalue("database_url"), patience_seconds=5)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

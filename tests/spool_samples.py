@@ -23,7 +23,7 @@ from gateway.delivery.claims import Hand
 from gateway.ingress import events, intake
 from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
-from gateway.store import Run, migrations, schema, sqlite
+from gateway.store import Run, migrations, postgres, schema, sqlite
 from gateway.store.audit import Action, Deed
 from gateway.store.engines import Database
 
@@ -121,17 +121,26 @@ def order(spool: Database) -> list[int]:
 
 
 def meddle(database: Database, *statements: str | sa.Executable) -> None:
-    """Change the file behind everybody's back, in one transaction."""
-    engine = schema.engine(lambda: sqlite.connect(database.path, patience_seconds=1))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Change it behind everybody's back, in one transaction."""
+    with _behind(database).connect() as connection:
+        connection.exec_driver_sql("BEGIN")
         for statement in statements:
             connection.exec_driver_sql(statement) if isinstance(statement, str) else connection.execute(statement)
         connection.commit()
 
 
+def _behind(database: Database) -> sa.Engine:
+    place = database._place
+    if isinstance(place, str):
+        return schema.engine(lambda: postgres.connect(place, ""), dialect="postgresql+psycopg")
+    return schema.engine(lambda: sqlite.connect(place, patience_seconds=1))
+
+
 def rows(database: Database, table: sa.Table) -> list[Any]:
     """Everything in a table, in the order it came in: cheap enough to be asked again and again."""
+    if isinstance(database._place, str):
+        with _behind(database).connect() as connection:
+            return [*connection.execute(sa.select(table).order_by(*table.primary_key.columns))]
     row, as_python = _shape(table)
     with closing(sqlite3.connect(database.path)) as reader:
         found = reader.execute(f"SELECT {', '.join(row._fields)} FROM {table.name}").fetchall()

@@ -114,6 +114,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
         "ingress": {"signature_max_age": "25h", "max_body": "1MiB"},
         "spool": {
             "url": "sqlite",
+            "password": "",
             "deliveries": 16,
             "deadline": "30s",
             "retry_for": "3d",

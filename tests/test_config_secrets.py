@@ -34,6 +34,7 @@ SECRETS = [
     ("attachments", "token_keys", True),
     ("outbound", "gateway_key", False),
     ("ops", "password", False),
+    ("spool", "password", False),
     ("sinch", "proxy_password", False),
     ("motion", "proxy_password", False),
 ]
@@ -42,6 +43,7 @@ PARTNERS: dict[tuple[str, str], dict[str, Any]] = {
     ("account", "key_secret"): {"key_id": "key-1"},
     ("motion", "password"): {"username": "gateway"},
     ("ops", "password"): {"username": "operator"},
+    ("spool", "password"): {"url": "postgresql:///gateway"},
     ("sinch", "proxy_password"): PROXY,
     ("motion", "proxy_password"): PROXY,
 }

@@ -37,6 +37,7 @@ HOLDERS: dict[str, set[str]] = {
     "attachments.store_key_secret": {"attachments", "outbound"},
     "motion.proxy_password": {"attachments", "outbound", "courier"},
     "sinch.proxy_password": {"outbound"},
+    "spool.password": {*NEEDS},
     "ops.password": {"ops"},
     "limits.storage": {"ingress", "attachments", "outbound"},
     "user.password_hash": {"ops"},
@@ -71,6 +72,7 @@ def everything(*, by_key: bool) -> config.Settings:
         outbound={"gateway_key": planted("outbound.gateway_key")},
         ops={"username": "operator", "password": planted("ops.password")},
         limits={"storage": STORAGE},
+        spool={"url": "postgresql://gateway@db.internal/gateway", "password": planted("spool.password")},
         notify={key: f"https://hooks.example.com/{planted(f'notify.{key}')}" for key in ("url", "ping_url")},
         user=[{"name": "anna", "password_hash": f"scrypt:32768:8:1${planted('user.password_hash')}${'0' * 128}"}],
         account=[

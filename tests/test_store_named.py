@@ -177,6 +177,7 @@ OTHERWISE: dict[str, Given] = {
     "came_in": {"until": 1e9},
     "settle_send": {"message_id": "M9"},
 }
+ALONE = {"database_bytes"}  # on whose answer no two engines agree
 # The same with other values, where one may be NULL, or asks for another way.
 AGAIN: list[tuple[str, Given]] = [
     ("due_lanes", {"excepted": '[[7, ""]]'}),
@@ -220,7 +221,8 @@ def values(name: str, changed: Given) -> Given:
 def test_what_postgresql_is_told_otherwise_has_its_name_and_its_values_from_sqlite() -> None:
     for name, text in TOLD["postgres"].items():
         assert text != TOLD["sqlite"][name]
-        assert set(_VALUE.findall(text)) == set(_VALUE.findall(TOLD["sqlite"][name])) or not text, name
+        here = TOLD["sqlite"][name]
+        assert set(_VALUE.findall(text)) == set(_VALUE.findall(here)) or not (text and here), name
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +278,8 @@ def test_every_statement_gives_and_leaves_the_same_rows_on_both_engines(
     filled: Database, database: psycopg.Connection[Any]
 ) -> None:
     wrong = {}
-    for name, changed in [*((name, {}) for name in TOLD["sqlite"]), *AGAIN]:
+    both = [name for name, text in TOLD["sqlite"].items() if text and ON_POSTGRESQL[name] and name not in ALONE]
+    for name, changed in [*((name, {}) for name in both), *AGAIN]:
         given = values(name, changed)
         there, here = on_postgresql(database, name, given), on_sqlite(filled, name, given)
         if there != here:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from gateway.diagnosis import facts
 from gateway.diagnosis.reasons import of_unknown
 from gateway.errors import CommandError
 from gateway.store import Choice, audit, retention
+from gateway.store.engines import Database
 
 _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
@@ -116,7 +116,7 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
         deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
         audit.tell(deed, pending_too=pending)
         with progress.shown("Erasing") as tell:
-            telling = _telling(tell, found.going(pending_too=pending), spool.path)
+            telling = _telling(tell, found.going(pending_too=pending), spool)
             erased = retention.erase(spool, contact, deed, pending_too=pending, tell=telling)
     audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
     click.echo(f"{erased.events} erased.")
@@ -135,14 +135,14 @@ def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:
     return told + (" Motion will never get what is pending." if pending_too and waiting else "")
 
 
-def _telling(tell: progress.Tell, going: int, spool: Path) -> Callable[[retention.Erased | None], None]:
+def _telling(tell: progress.Tell, going: int, spool: Database) -> Callable[[retention.Erased | None], None]:
     """Make what says how far an erasure of so many rows is."""
 
     def told(gone: retention.Erased | None) -> None:
         if gone:
             tell(f"Erased {gone}", gone.events + gone.sends, going)
         else:
-            tell(f"Writing the spool anew, {spool.stat().st_size / 1e6:,.0f} MB; whoever writes to it waits")
+            tell(spool.rewriting)
 
     return told
 

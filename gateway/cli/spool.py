@@ -12,9 +12,16 @@ import click
 from gateway import paths, services, telemetry
 from gateway.cli import Invocation, progress, unfinished
 from gateway.clock import WallClock, written
+from gateway.config import databases
+from gateway.errors import CommandError
 from gateway.store import audit
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
+
+NO_FILE = (
+    "the spool is in PostgreSQL, which has its own ways to be copied: `pg_dump --format=custom` of the database, or "
+    "pg_basebackup of the server with its archived WAL (docs/several-machines.md); nothing was copied"
+)
 
 
 @click.command()
@@ -22,13 +29,12 @@ from gateway.store.engines import Database
 @unfinished("The spool has its old schema or the new one, and is whole: run `motion-gateway migrate` again.")
 def migrate(invocation: Invocation) -> None:
     """Create the spool, or bring it to the schema of this release."""
-    from gateway.serving import process  # not above: no other command here needs it
-    from gateway.store import migrations  # as above: it loads Alembic
+    from gateway.serving import opening, process  # not above: no other command here needs them
 
     settings = invocation.settings_of("migrate")
     paths.prepare(settings)
     process.make_room(settings)
-    click.echo(f"The spool is at schema {migrations.migrate(paths.spool(settings))}.")
+    click.echo(f"The spool is at schema {opening.migrate(settings)}.")
 
 
 @click.group()
@@ -49,6 +55,8 @@ def spool() -> None:
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
     settings = invocation.settings()
+    if settings.spool.url != databases.FILE:
+        raise CommandError(NO_FILE)
     with progress.shown("Copying the spool") as tell:
         revision = back_up(paths.spool(settings), file, tell=partial(_tell_copied, tell))
     with closing(services.build(settings).spool) as spool:

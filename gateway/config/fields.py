@@ -126,10 +126,10 @@ def switch(value: object) -> bool:
     return found
 
 
-def choice(*words: str, later: str = "") -> Callable[[object], str]:
-    """Make a reader of one out of `words`; `later` adds to the remedy what is planned."""
+def choice(*words: str) -> Callable[[object], str]:
+    """Make a reader of one out of `words`."""
     listed = " or ".join(f'"{word}"' for word in words)
-    remedy = (f"write {listed}" if len(words) == 1 else "write one of them in quotes") + later
+    remedy = f"write {listed}" if len(words) == 1 else "write one of them in quotes"
 
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, SecretStr
 
-from gateway.config import addresses, fields, storages
+from gateway.config import addresses, databases, fields, storages
 from gateway.config.fields import malformed
 
 SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
@@ -232,6 +232,4 @@ Profile = Annotated[
     Literal["xcally-observed", "meta-cloud", "strict"],
     PlainValidator(fields.choice("xcally-observed", "meta-cloud", "strict")),
 ]
-SpoolUrl = Annotated[
-    Literal["sqlite"], PlainValidator(fields.choice("sqlite", later="; PostgreSQL comes with a later release"))
-]
+SpoolUrl = Annotated[str, PlainValidator(databases.read)]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway import printable
-from gateway.config import addresses, kinds, tables
+from gateway.config import addresses, databases, kinds, tables
 from gateway.config.tables import Settings
 
 LONGEST_SHOWN = 80
@@ -213,6 +213,16 @@ def store_in_clear(settings: Settings) -> Iterator[str]:
         yield "attachments.store_url begins with http://: customers' files cross the network unencrypted"
 
 
+def spool_in_clear(settings: Settings) -> Iterator[str]:
+    if databases.hosts(settings.spool.url) and not databases.proves_server(settings.spool.url):
+        yield "spool.url has no sslmode=verify-full: who is between could read customers' texts, and be the server"
+
+
+def idle_spool_password(settings: Settings) -> Iterator[str]:
+    if settings.spool.password and settings.spool.url == databases.FILE:
+        yield 'spool.password is written and spool.url is "sqlite": a file asks for no password'
+
+
 WARNINGS = (
     motion_in_clear,
     sinch_in_clear,
@@ -224,4 +234,6 @@ WARNINGS = (
     idle_sinch_names,
     missing_vault_keys,
     store_in_clear,
+    spool_in_clear,
+    idle_spool_password,
 )

@@ -33,10 +33,12 @@ NOBODYS = f"{_SCRYPT}${'nobody' * 3}${'0' * 128}"
 
 # Process → the secret settings that it needs. The address of the counters may hold a password: the doors that count
 # have it, and who counts nothing has the default.
+# The spool's they all have: they all have the spool.
+_SPOOL = frozenset({"spool.password"})
 NEEDS = {
-    **{door.name: door.secrets for door in DOORS.values()},
-    "courier": frozenset({"motion.proxy_password"}),
-    **dict.fromkeys(("nginx", "serve", "migrate"), frozenset[str]()),
+    **{door.name: door.secrets | _SPOOL for door in DOORS.values()},
+    "courier": frozenset({"motion.proxy_password"}) | _SPOOL,
+    **dict.fromkeys(("nginx", "serve", "migrate"), _SPOOL),
 }
 
 

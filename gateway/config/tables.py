@@ -78,6 +78,7 @@ class IngressSettings(Table):
 
 class SpoolSettings(Table):
     url: kinds.SpoolUrl = _default("sqlite")
+    password: kinds.Secret = _default(None)
     deliveries: kinds.Deliveries = _default(16)
     deadline: kinds.Deadline = _default("30s")
     retry_for: kinds.Duration = _default("3d")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gateway import paths, store
 from gateway.clock import DAY_SECONDS, HOUR_SECONDS
+from gateway.config import databases
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import reasons
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
@@ -90,7 +91,7 @@ def lately(context: Context) -> list[Lately]:
 def spool(context: Context) -> Iterator[Complaint]:
     """Open it, as every process does."""
     path = paths.spool(context.settings)
-    if not path.exists():
+    if context.settings.spool.url == databases.FILE and not path.exists():
         yield complain("spool.missing", path=path)
         return
     context.spool.hold()

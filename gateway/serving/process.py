@@ -15,8 +15,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -24,11 +24,10 @@ from gateway import clock, errors, lock, paths, telemetry
 from gateway.clock import Clock, SteadyClock
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
-from gateway.phrases import Finding, Line, Reason
-from gateway.serving import descriptors
+from gateway.phrases import Line
+from gateway.serving import descriptors, opening
 
 TICK_SECONDS = 0.1
-PASSING = frozenset({Reason.SPOOL_FULL, Reason.SPOOL_LOCKED, Reason.SPOOL_NO_DESCRIPTORS, Reason.SPOOL_REPLACED})
 PIPE_BYTES = 2**20  # as much as Linux lets everybody have: some 3,500 lines of nginx's
 KEPT = "kept"  # for a start on a full disk, in run/
 KEPT_BYTES = 2**18  # 32 KiB of the index of the spool's log, a configuration of some 40 KiB, an id
@@ -130,20 +129,6 @@ def keep_room(settings: Settings) -> None:
         shutil.rmtree(kept, ignore_errors=True)
 
 
-@contextmanager
-def unless_it_passes() -> Iterator[None]:
-    """Go on though the spool is away for a reason that may pass: what needs it is refused, all else is served.
-
-    Raises SpoolUnavailable for any other reason.
-    """
-    try:
-        yield
-    except SpoolUnavailable as error:
-        if error.reason not in PASSING:
-            raise
-        telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=error.reason)
-
-
 def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[bytes]:
     """Start a program; `heard`: what it writes comes to us and does not go where ours goes. Raises CommandError."""
     # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
@@ -231,7 +216,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     telemetry.configure("courier", never_waits=True)
     descriptors.allow()
     shared = services.build(settings)
-    with unless_it_passes():
+    with opening.unless_it_passes():
         shared.spool.require_latest()
     with suppress(SpoolUnavailable):  # it may be there later
         shared.spool.hold()

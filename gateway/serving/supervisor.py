@@ -24,8 +24,7 @@ from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError
 from gateway.phrases import Line
-from gateway.serving import descriptors, nginx, process
-from gateway.store import migrations
+from gateway.serving import descriptors, nginx, opening, process
 
 START_SECONDS = 60.0
 NGINX_SECONDS = 5.0  # nginx tries for 2.5 s to get its ports before it gives up
@@ -77,8 +76,8 @@ class Supervisor:
         paths.prepare(self._settings)
         with lock.only_one(paths.lock(self._settings, "serve"), "gateway", patience_seconds=1.0):
             process.make_room(self._settings)
-            with process.unless_it_passes():
-                migrations.migrate(paths.spool(self._settings))
+            with opening.unless_it_passes():
+                opening.migrate(self._settings)
             nginx.prepare(self._settings)
             try:
                 self._start_all(signals)

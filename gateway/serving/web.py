@@ -26,7 +26,7 @@ from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.phrases import Line
-from gateway.serving import descriptors, process
+from gateway.serving import descriptors, opening
 from gateway.strangers import Crowd
 
 ACCEPT_AGAIN_SECONDS = 0.05
@@ -170,7 +170,7 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     for made in filter(None, (row.blueprint, row.page)):
         doors.load(made)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)
-    with process.unless_it_passes():
+    with opening.unless_it_passes():
         shared.spool.require_latest()
     # Two would take the socket from each other, and whoever stops first takes it away.
     with lock.only_one(paths.lock(settings, door), f"{door} door"):

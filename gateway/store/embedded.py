@@ -22,7 +22,6 @@ from gateway.lock import RightOfWay
 from gateway.phrases import Reason
 from gateway.store import Run, anchor, compaction, sqlite
 from gateway.store.pool import LARGE_LOG_BYTES, Connections
-from gateway.store.sqlite import Connection
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -41,7 +40,7 @@ class Embedded:
         self._first, self._way = first, RightOfWay(path.with_name(WAY))
         self._patience_seconds = patience_seconds
         self._pool = Connections(path, patience_seconds=patience_seconds)
-        self._writing: Connection | None = None
+        self._writing: sqlite.Connection | None = None
 
     @contextmanager
     def asked(self) -> Iterator[Run]:
@@ -72,10 +71,12 @@ class Embedded:
 
         Raises SpoolUnavailable, and the driver's errors.
         """
-        driver = self._begun()
+        with self._translated():
+            driver = self._begun()
         try:
             yield sqlite.runner(driver)
-            driver.commit()
+            with self._translated():
+                driver.commit()
             self._require_in_place_to_write()
         finally:
             driver.rollback()
@@ -104,6 +105,11 @@ class Embedded:
         with sqlite.translated(self._path, OSError), self._pool.reader() as driver:
             if not compaction.run(self._path, driver, self._way, patience_seconds=self._patience_seconds):
                 raise SpoolUnavailable(Reason.SPOOL_LOCKED)  # by who reads
+
+    @property
+    def rewriting(self) -> str:
+        """Say what `rewrite` does."""
+        return f"Writing the spool anew, {self.sizes()['spool'] / 1e6:,.0f} MB; whoever writes to it waits"
 
     def hold(self) -> None:
         """Open the file now and stay with it. Raises SpoolUnavailable."""
@@ -137,7 +143,15 @@ class Embedded:
         self._pool.close()
         self._way.close()
 
-    def _begun(self) -> Connection:
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raises SpoolUnavailable where it is the database, and not what is done with it."""
+        try:
+            yield
+        except sqlite.Error as error:
+            raise self.explained(error) from error
+
+    def _begun(self) -> sqlite.Connection:
         """A connection with a write transaction that has begun."""
         if self._writing is None:
             self._writing = self._pool.connected()
@@ -156,7 +170,7 @@ class Embedded:
                     sqlite.empty_log(self._writing)
             raise
 
-    def _begin(self, driver: Connection) -> None:
+    def _begin(self, driver: sqlite.Connection) -> None:
         began, claimed = clock.steady(), False
         with ExitStack() as way:
             while True:
@@ -169,7 +183,7 @@ class Embedded:
                     claimed = True
                 clock.pause(TURN_SECONDS)
 
-    def _has_begun(self, driver: Connection, late_seconds: float) -> bool:
+    def _has_begun(self, driver: sqlite.Connection, late_seconds: float) -> bool:
         try:
             driver.execute("BEGIN IMMEDIATE")
         except sqlite.Error as error:

@@ -7,7 +7,7 @@ Rule 2. One write transaction at a time in a process. Writers that wait for it s
 Rule 3. Whoever writes says whose turns it changes, its `lanes`: where writers come from several machines they are held
         before any work begins, in their order, so that nobody waits for one who waits for him.
 Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
-Rule 5. What is run goes to the driver as text, by its name (`sqlite.sql`). Who only reads may put
+Rule 5. What is run goes to the driver as text, by its name (`sqlite.sql`, `postgres.sql`). Who only reads may put
         statements together with SQLAlchemy's connection; that is loaded once it is asked for.
 """
 
@@ -16,70 +16,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gateway import clock, metrics, paths
-from gateway.config import Settings
+from gateway.config import Settings, databases
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import Run, named
-from gateway.store.embedded import Embedded
+from gateway.store import Engine, Run, embedded, named
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 T = TypeVar("T")
 Work = Callable[[Run], T]
-
-
-class Engine(Protocol):
-    """What holds a spool. Safe to use from several threads; opened when it is first used, and never across a fork."""
-
-    def asked(self) -> AbstractContextManager[Run]:
-        """What runs statements on one consistent view. Raises SpoolUnavailable."""
-
-    def glance(self, name: str, /, **values: object) -> list[Any]:
-        """Run a statement that reads, for who chooses by it what to do next. Raises SpoolUnavailable."""
-
-    def turn(self, lanes: Collection[str]) -> AbstractContextManager[Run]:
-        """What runs statements in a transaction that is committed at the end of the block, and not if that raises.
-
-        Raises SpoolUnavailable where it could not be begun or committed, or the database went away in between; what
-        else the driver says of a statement is raised as it is.
-        """
-
-    def explained(self, failure: Exception) -> Exception:
-        """What went wrong, in our words where it was the database."""
-
-    def reading(self) -> AbstractContextManager[sa.Connection]:
-        """As `asked`, for who puts statements together."""
-
-    def revision(self) -> str | None:
-        """The revision of its schema; None where there is none yet. Raises SpoolUnavailable."""
-
-    def rewrite(self) -> None:
-        """Leave no copy of what was deleted, as far as that is in our hands. Raises SpoolUnavailable."""
-
-    def hold(self) -> None:
-        """Stay with the file that is open, where it is one. Raises SpoolUnavailable."""
-
-    def require_in_place(self) -> None:
-        """Raises SpoolUnavailable where the file that is open is not the one at its path."""
-
-    def lacks_room(self, room_bytes: int, files: int) -> bool:
-        """Tell whether there is less room than that, where it is ours to look at. Raises OSError."""
-
-    def sizes(self) -> Mapping[str, int]:
-        """Say how many bytes each part of it has. Raises SpoolUnavailable."""
-
-    @property
-    def large_log_bytes(self) -> int:
-        """How large the log is, where it is larger than it should be; else 0."""
-
-    def close(self) -> None:
-        """Close what is open."""
 
 
 class _Ticket(Generic[T]):
@@ -89,13 +39,11 @@ class _Ticket(Generic[T]):
         self._work, self.lanes = work, lanes
         self._result: T | None = None
         self._error: Exception | None = None
-        self.raised = self.settled = False
+        self.settled = False
 
     def run(self, run: Run) -> None:
         """Do the work. Raises whatever it raises."""
-        self.raised = True
         self._result = self._work(run)
-        self.raised = False
 
     def settle(self, error: Exception | None) -> None:
         self._error, self.settled = error, True
@@ -109,10 +57,13 @@ class _Ticket(Generic[T]):
 class Database:
     """The spool. Safe to use from several threads and processes; opened when it is first used."""
 
-    def __init__(self, path: Path, *, patience_seconds: float, first: bool = False) -> None:
-        """`patience_seconds`: how long to wait for another process's transaction to end; `first`: before all others."""
-        self.path = path
-        self._engine: Engine = Embedded(path, patience_seconds=patience_seconds, first=first)
+    def __init__(self, place: Path | str, *, patience_seconds: float, first: bool = False, password: str = "") -> None:
+        """`place`: a file of SQLite's, or the URL of a PostgreSQL, which asks for the `password`.
+
+        `patience_seconds`: how long to wait for others, and for a server; `first`: before all others.
+        """
+        self._place = place
+        self._engine = _engine(place, password, patience_seconds, first=first)
         self._writer = threading.Lock()
         self._waiting: deque[_Ticket[Any]] = deque()
 
@@ -158,6 +109,11 @@ class Database:
         with self._writer:
             self._engine.rewrite()
 
+    @property
+    def rewriting(self) -> str:
+        """Say what `rewrite` does, for who waits for it."""
+        return self._engine.rewriting
+
     def hold(self) -> None:
         """Open a file now, so that it is noticed from here on if another one takes its place.
 
@@ -176,6 +132,11 @@ class Database:
     def sizes(self) -> Mapping[str, int]:
         """Say how many bytes each part of it has. Raises SpoolUnavailable."""
         return self._engine.sizes()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, of a spool that is one."""
+        return cast("Path", self._place)
 
     @property
     def large_log_bytes(self) -> int:
@@ -205,8 +166,7 @@ class Database:
         try:
             self._together(batch)
         except Exception as failure:
-            # Else the database is why: it would say the same again.
-            if len(batch) == 1 or isinstance(failure, SpoolUnavailable) or not any(each.raised for each in batch):
+            if len(batch) == 1 or isinstance(failure, SpoolUnavailable):  # the database would say so again
                 raise
             for ticket in batch:
                 self._apart(ticket)
@@ -222,12 +182,26 @@ class Database:
         try:
             self._together([ticket])
             ticket.settle(None)
-        except Exception as failure:
-            if not ticket.raised or isinstance(failure, SpoolUnavailable):
-                raise
+        except SpoolUnavailable:
+            raise
+        except Exception as failure:  # noqa: BLE001 - as below
             ticket.settle(self._engine.explained(failure))
 
 
 def opened(settings: Settings, *, patience_seconds: float, first: bool = False) -> Database:
     """Make the spool that the settings name; the arguments are those of `Database`."""
-    return Database(paths.spool(settings), patience_seconds=patience_seconds, first=first)
+    place = paths.spool(settings) if settings.spool.url == databases.FILE else settings.spool.url
+    return Database(place, patience_seconds=patience_seconds, first=first, password=password(settings))
+
+
+def password(settings: Settings) -> str:
+    """The one that the spool's server asks for; "" where there is none."""
+    return settings.spool.password.get_secret_value() if settings.spool.password else ""
+
+
+def _engine(place: Path | str, password: str, patience_seconds: float, *, first: bool) -> Engine:
+    if isinstance(place, Path):
+        return embedded.Embedded(place, patience_seconds=patience_seconds, first=first)
+    from gateway.store.remote import Remote  # not above: nobody else loads its driver
+
+    return Remote(place, password, patience_seconds=patience_seconds)

@@ -4,6 +4,21 @@
 -- A value is of the type that its place asks for: one that has no such place, or may be NULL there, is CAST.
 
 
+-- Before a transaction, and at its end: gateway/store/remote.py
+
+-- name: hold_lanes
+-- Whoever else changes one of these waits until we are done, and sees then what we did: ids of its events come in the
+-- order in which they are committed, and none is overlooked by who takes the lane away. In one order, whoever asks: two
+-- who wait for each other would wait for ever.
+INSERT INTO lane (lane, first_event, due_at)
+SELECT wanted, 0, 0.0 FROM unnest(CAST(:lanes AS text[])) AS wanted ORDER BY wanted COLLATE "C"
+ON CONFLICT (lane) DO UPDATE SET first_event = lane.first_event
+
+-- name: let_go_lanes
+-- Of those that were made to be held, who waits for nothing.
+DELETE FROM lane WHERE lane = ANY(CAST(:lanes AS text[])) AND first_event = 0
+
+
 -- Taking a callback in: gateway/ingress/intake.py
 
 -- name: line_up
@@ -97,11 +112,16 @@ WHERE id = :event_id
 -- A row of one's own would be one more thing to keep.
 UPDATE alembic_version SET version_num = version_num
 
+-- name: database_bytes
+SELECT pg_database_size(current_database())
+
 -- name: has_revisions
-SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL
+-- Others use Alembic, too.
+SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL AND to_regclass('lane') IS NOT NULL
 
 -- name: is_foreign
-SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL LIMIT 1
+SELECT 1 FROM pg_tables
+WHERE schemaname = current_schema() AND (to_regclass('alembic_version') IS NULL OR to_regclass('lane') IS NULL) LIMIT 1
 
 
 -- What is known of attachments: gateway/attachments/register.py and eviction.py

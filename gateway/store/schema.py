@@ -12,9 +12,9 @@ from gateway.store.dialects import INTEGER, Json, rows_of, text
 ERROR = sa.exc.SQLAlchemyError
 
 
-def engine(connect: Callable[[], Any]) -> sa.Engine:
+def engine(connect: Callable[[], Any], *, dialect: str = "sqlite") -> sa.Engine:
     """SQLAlchemy on connections that `connect` opens, for who puts statements together."""
-    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
+    return sa.create_engine(f"{dialect}://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
 
 
 metadata = sa.MetaData()

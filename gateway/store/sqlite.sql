@@ -285,6 +285,16 @@ SELECT accepted_at FROM lane JOIN event ON event.id = lane.first_event ORDER BY 
 -- Goes to the disk as any write does, and changes nothing.
 PRAGMA user_version = 0
 
+-- name: database_bytes
+-- On the disk, with what is free in it.
+SELECT page_count * page_size FROM pragma_page_count, pragma_page_size
+
+-- name: hold_lanes
+-- Writers come one at a time here: nobody else is at them.
+
+-- name: let_go_lanes
+-- As above.
+
 -- name: has_revisions
 -- A file without that table is empty, or was never a spool.
 SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'

@@ -1,13 +1,14 @@
 """Brings the spool's schema up to date: one process migrates, the others wait for the revision.
 
-Nobody else uses the spool meanwhile: whoever of another release still runs works with the schema that there was.
+Nobody else uses a spool that is a file meanwhile: whoever of another release still runs works with the schema that
+there was. A server goes on serving (`server`): there revisions only add.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -34,7 +35,7 @@ def migrate(path: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
     with _alone(path.with_name(LOCK_NAME)):
         _refuse_foreign_log(path)
         found = sqlite.current(path)
-        _refuse_unknown(found, path)
+        refuse_unknown(found, path)
         if found != named.latest():
             with _unused(path, patience_seconds):
                 _upgrade(path)
@@ -60,7 +61,7 @@ def configured(path: Path) -> Iterator[Config]:
     # Not in `schema`: with such a listener SQLAlchemy asks at each statement for listeners of every kind.
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     try:
-        yield _config(engine)
+        yield configuration(engine.connect)
     finally:
         engine.dispose()
 
@@ -75,18 +76,20 @@ def _refuse_foreign_log(path: Path) -> None:
         ) from error
 
 
-def _refuse_unknown(revision: str | None, path: Path) -> None:
-    if revision is not None and revision not in named.revisions():
+def refuse_unknown(revision: str | None, place: Path | str) -> None:
+    """Raises CommandError for the revision of a newer release."""
+    if named.is_newer(revision):
         raise CommandError(
-            f"the spool {path} has schema {revision}, which this release does not know: it was written by a newer one. "
-            "Install that release again, or restore the spool's backup from before the upgrade."
+            f"the spool {place} has schema {revision}, which this release does not know: it was written by a newer "
+            "one. Install that release again, or restore the spool's backup from before the upgrade."
         )
 
 
-def _config(engine: sa.Engine) -> Config:
+def configuration(connect: Callable[[], AbstractContextManager[sa.Connection]]) -> Config:
+    """What Alembic's commands take, to run on what that opens."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["engine"] = engine
+    config.attributes["connect"] = connect
     return config
 
 

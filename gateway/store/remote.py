@@ -1,0 +1,212 @@
+"""A PostgreSQL server, or whichever of several is the primary, as the engine of a spool.
+
+Rule 1. One connection writes, and those who wait for it share a transaction; as many read as read at the same time.
+        None is used by a process that was forked from the one that opened it.
+Rule 2. A connection that has rested may have died meanwhile, with its server. Before anything is done with it, another
+        one takes its place: after a failover nobody hears of that.
+Rule 3. No error of the driver's goes on from here, nor is it one's cause: their texts hold what others sent.
+Rule 4. Who did not get a connection waits before the next try as long as that took: a server that says nothing costs a
+        crowd of writers that time once, and not each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from gateway import clock, telemetry
+from gateway.errors import REMEDIES, SpoolUnavailable
+from gateway.phrases import Finding, Line, Reason
+from gateway.store import Run, postgres
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+READ_SECONDS = 20.0  # a list of a large spool takes longer than to write a line
+LONGEST_REST_SECONDS = 2.0
+
+
+class Remote:
+    """The spool's server. Safe to use from several threads and processes; reached when it is first used."""
+
+    def __init__(self, url: str, password: str, *, patience_seconds: float) -> None:
+        """`patience_seconds`: how long a transaction may take, from its beginning until it is committed."""
+        self._url, self._password = url, password
+        self._patience_seconds, self._reading_seconds = patience_seconds, max(patience_seconds, READ_SECONDS)
+        self._to_write = postgres.to_write(patience_seconds)
+        self._idle: list[postgres.Punctual] = []
+        self._looking = threading.Lock()
+        self._pid = os.getpid()
+        self._not_before, self._refusal = 0.0, Reason.SPOOL_AWAY
+        self._trouble: Reason | None = None  # what was told last
+        self._alchemy: sa.Engine | None = None
+
+    @contextmanager
+    def asked(self) -> Iterator[Run]:
+        """What runs statements on one consistent view. Raises SpoolUnavailable."""
+        with self._translated(), self._begun(postgres.READ, self._reading_seconds) as driver:
+            yield postgres.runner(driver)
+
+    def glance(self, name: str, /, **values: object) -> list[Any]:
+        """Run a statement that reads, without more around it. Raises SpoolUnavailable."""
+        with self._translated(), self._begun(b"", self._reading_seconds) as driver:
+            return postgres.runner(driver)(name, **values)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """As `asked`, for who puts statements together."""
+        from gateway.store import schema  # not above: it loads SQLAlchemy
+
+        if self._alchemy is None:
+            self._alchemy = schema.engine(self._to_read, dialect="postgresql+psycopg")
+        with self._translated(schema.ERROR), self._alchemy.connect() as connection:
+            connection.exec_driver_sql(postgres.READ.decode())
+            yield connection
+
+    @contextmanager
+    def turn(self, lanes: Collection[str]) -> Iterator[Run]:
+        """What runs statements in a transaction that is committed at the end of the block, with these lanes held.
+
+        Raises SpoolUnavailable; where the server goes on, the driver's errors.
+        """
+        with self._begun(self._to_write, self._patience_seconds) as driver:
+            run = postgres.runner(driver)
+            if lanes:
+                run("hold_lanes", lanes=list(lanes))
+            yield run
+            if lanes:
+                run("let_go_lanes", lanes=list(lanes))
+            with self._translated():
+                postgres.commit(driver)
+
+    def explained(self, failure: Exception) -> Exception:
+        """What went wrong, in our words where it was the database."""
+        return self._unavailable(failure) if isinstance(failure, postgres.Error) else failure
+
+    def revision(self) -> str | None:
+        """The revision of its schema. On a connection of its own, where none is open: a process may fork yet."""
+        if self._idle:
+            with self.asked() as run:
+                return postgres.revision(run)
+        with self._translated(), closing(self._to_read()) as driver:
+            return postgres.revision(postgres.runner(driver))
+
+    def rewrite(self) -> None:
+        """Have the room of what was deleted used again; what stays in logs and standbys is the server's own matter."""
+        with self._translated(), closing(self._connected()) as driver:
+            driver.execute(postgres.VACUUM)
+
+    @property
+    def rewriting(self) -> str:
+        """Say what `rewrite` does."""
+        return "Having PostgreSQL use its room again; nobody waits for that"
+
+    def hold(self) -> None:
+        """Do nothing: no other one can take its place unseen."""
+
+    def require_in_place(self) -> None:
+        """Do nothing: as `hold`."""
+
+    def lacks_room(self, _room_bytes: int, _files: int) -> bool:
+        """Tell nothing: its disk is another's to look at."""
+        return False
+
+    def sizes(self) -> Mapping[str, int]:
+        """Say how many bytes the database has, with its indexes. Raises SpoolUnavailable."""
+        with self.asked() as run:
+            return {"spool": int(run("database_bytes")[0][0])}
+
+    @property
+    def large_log_bytes(self) -> int:
+        """Say nothing of a log: the server looks after its own."""
+        return 0
+
+    def close(self) -> None:
+        opened, self._idle = self._idle, []
+        for driver in opened:
+            driver.close()
+
+    @contextmanager
+    def _begun(self, begin: bytes, seconds: float) -> Iterator[postgres.Punctual]:
+        """A connection in a transaction, used by nobody else; what is not committed in the end is taken back."""
+        driver = self._beginning(begin, clock.steady() + seconds)
+        try:
+            yield driver
+        except (postgres.Error, SpoolUnavailable) as error:
+            if driver.closed:
+                raise self._unavailable(error) from None
+            raise
+        finally:
+            with suppress(postgres.Error, SpoolUnavailable):
+                driver.rollback()
+            if not driver.closed:
+                self._idle.append(driver)
+
+    def _beginning(self, begin: bytes, ends_at: float) -> postgres.Punctual:
+        while True:
+            driver, rested = self._at_hand()
+            driver.ends_at = ends_at
+            try:
+                driver.execute(begin, prepare=False)
+            except (postgres.Error, SpoolUnavailable) as error:
+                driver.close()
+                if not rested or clock.steady() >= ends_at:
+                    raise self._unavailable(error) from None
+            else:
+                self._tell_of(None)
+                return driver
+
+    def _at_hand(self) -> tuple[postgres.Punctual, bool]:
+        """One that nobody uses, and whether it has been used before."""
+        if self._pid != os.getpid():
+            self._pid, self._idle = os.getpid(), []  # psycopg leaves them to the process that opened them
+        try:
+            return self._idle.pop(), True
+        except IndexError:
+            return self._connected(), False
+
+    def _connected(self) -> postgres.Punctual:
+        """Open one more connection. Raises SpoolUnavailable."""
+        began = clock.steady()
+        if began < self._not_before:
+            raise SpoolUnavailable(self._refusal)
+        try:
+            return postgres.connect(self._url, self._password)
+        except SpoolUnavailable as error:
+            took = clock.steady() - began
+            self._not_before, self._refusal = clock.steady() + min(took, LONGEST_REST_SECONDS), Reason(error.reason)
+            self._tell_of(self._refusal)
+            raise
+
+    def _to_read(self) -> postgres.Punctual:
+        """One more, for who closes it."""
+        driver = self._connected()
+        driver.ends_at = clock.steady() + self._reading_seconds
+        return driver
+
+    @contextmanager
+    def _translated(self, foreign: type[Exception] = postgres.Error) -> Iterator[None]:
+        try:
+            yield
+        except (postgres.Error, foreign) as error:
+            raise self._unavailable(error) from None
+
+    def _unavailable(self, error: Exception) -> SpoolUnavailable:
+        found = postgres.reason(error)
+        if found in postgres.GONE:
+            self._tell_of(found)
+        return SpoolUnavailable(found)
+
+    def _tell_of(self, trouble: Reason | None) -> None:
+        """Tell it once, and what to do."""
+        with self._looking:
+            if trouble == self._trouble:
+                return
+            self._trouble = trouble
+        if trouble is None:
+            telemetry.note(Line.SPOOL_ANSWERS)
+        else:
+            telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=trouble, remedy=REMEDIES.get(trouble, ""))

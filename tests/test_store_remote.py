@@ -1,0 +1,195 @@
+"""A spool on PostgreSQL: what is told as written is, whatever becomes of the server; and whom nobody waits for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from gateway.errors import SpoolUnavailable
+from gateway.ingress import intake
+from gateway.phrases import Reason
+from gateway.store import Run, named, postgres, schema
+from gateway.store.engines import Database
+from gateway.store.migrations import server as migrations
+from tests.postgresql import PostgreSQL
+from tests.spool_samples import NOW, callback, rows, until
+
+
+@pytest.fixture
+def spool(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url, patience_seconds=5)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    """One for this module alone, to be stopped and killed; with a spool as its first database."""
+    started = PostgreSQL()
+    migrations.migrate(started.url(started.database()), "")
+    yield started
+    started.remove()
+
+
+@pytest.fixture
+def url(server: PostgreSQL) -> str:
+    """Where an empty spool is on that server."""
+    return server.url(server.database(like="spool_1"))
+
+
+def insert(word: str) -> Callable[[Run], str]:
+    def work(run: Run) -> str:
+        run("insert_nonce", connector_id=7, nonce=word, body_digest=b"", event_id=1, seen_at=1.0)
+        return word
+
+    return work
+
+
+def words(spool: Database) -> set[str]:
+    return {row.nonce for row in rows(spool, schema.nonce)}
+
+
+def test_a_new_spool_is_the_one_of_this_release(postgresql: PostgreSQL) -> None:
+    url = postgresql.url(postgresql.database())
+    with closing(Database(url, patience_seconds=5)) as spool:
+        with pytest.raises(SpoolUnavailable, match=r"^spool schema is not yet of this release"):
+            spool.require_latest()
+        assert migrations.migrate(url, "") == named.latest() == migrations.migrate(url, "")
+        spool.require_latest()
+
+
+LAYOUT = """
+SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name FROM information_schema.columns
+WHERE table_schema = 'public' UNION ALL SELECT tablename, indexname, indexdef, '', '', '' FROM pg_indexes
+WHERE schemaname = 'public' UNION ALL SELECT relname, '', reloptions::text, '', '', '' FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1, 2, 3
+"""
+
+
+def test_what_revisions_make_is_what_the_schema_tells(postgresql: PostgreSQL, empty_database: str) -> None:
+    name = postgresql.database()
+    engine = schema.engine(lambda: psycopg.connect(postgresql.url(name)), dialect="postgresql+psycopg")
+    schema.metadata.create_all(engine)
+    found = []
+    for database in (name, empty_database):
+        with psycopg.connect(postgresql.url(database)) as connection:
+            found.append([row for row in connection.execute(LAYOUT) if row[0] != "alembic_version"])
+    assert found[0] == found[1]
+
+
+def test_several_may_migrate_at_once_and_one_does(postgresql: PostgreSQL) -> None:
+    url = postgresql.url(postgresql.database())
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(lambda _: migrations.migrate(url, ""), range(3))] == [named.latest()] * 3
+
+
+def test_what_sqlite_files_is_filed_and_read_byte_for_byte(spool: Database) -> None:
+    body, odd = bytes(range(256)), "a\0b\ud800ü%s:name"
+    event = callback("m1", body=body, query=odd, address="x" * 100)
+    intake.accept(spool, event, now=NOW)
+    [row] = rows(spool, schema.event)
+    assert (row.body, row.query, row.address) == (body, "a\ufffdb\ufffdü%s:name", "x" * 100)
+    assert intake.accept(spool, event, now=NOW).outcome == intake.Outcome.REPEAT
+
+
+def test_no_parameter_reaches_a_text(spool: Database) -> None:
+    spool.tell(insert("hunter2"))
+    with pytest.raises(SpoolUnavailable) as caught:
+        spool.tell(insert("hunter2"))
+    assert caught.value.__cause__ is None
+    with pytest.raises(SpoolUnavailable) as caught:
+        spool.read(lambda connection: connection.execute(sa.text("SELECT 'hunter2'::int")))
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_lane_that_another_writer_holds_is_waited_for_and_then_given_up(database_url: str) -> None:
+    with closing(Database(database_url, patience_seconds=0.5)) as spool, psycopg.connect(database_url) as other:
+        other.execute("INSERT INTO lane (lane, first_event, due_at) VALUES ('held', 1, 0)")
+        with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_LOCKED):
+            spool.tell(insert("word"), lanes=("held",))
+        assert spool.tell(insert("word"), lanes=("free",)) == "word"
+        other.rollback()
+        assert spool.tell(insert("more"), lanes=("held", "free")) == "more"
+        assert rows(spool, schema.lane) == []  # whoever was held and has nothing that waits is gone
+
+
+def test_lanes_are_held_in_one_order_whoever_asks(database_url: str) -> None:
+    def often(lanes: tuple[str, ...]) -> None:
+        with closing(Database(database_url, patience_seconds=30)) as node:
+            for _ in range(50):
+                node.tell(lambda run: run("line_up", lane=lanes[0], event_id=1), lanes=lanes)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(often, [("a", "b", "Z"), ("Z", "b", "a")]))
+
+
+def test_who_was_there_before_the_server_died_goes_on_with_the_next_one(server: PostgreSQL, url: str) -> None:
+    with closing(Database(url, patience_seconds=5)) as spool:
+        assert spool.tell(insert("before")) == "before"
+        spool.ask(lambda run: run("count_events"))
+        server.stop()
+        with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_AWAY):
+            spool.tell(insert("while it was away"))
+        server.start()
+        assert spool.tell(insert("after")) == "after"
+        server.stop()
+        server.start()
+        assert spool.tell(insert("unnoticed")) == "unnoticed"
+        assert spool.ask(lambda run: run("count_events")) == []
+        assert words(spool) == {"before", "after", "unnoticed"}
+
+
+def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(server: PostgreSQL, url: str) -> None:
+    with (
+        closing(Database(url, patience_seconds=60)) as spool,
+        psycopg.connect(url, autocommit=True) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        spool.tell(insert("before"))
+        other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        other.execute("SELECT pg_reload_conf()")
+        until(lambda: other.execute("SHOW synchronous_standby_names").fetchall() == [("nobody",)], "it has heard")
+        writing = pool.submit(spool.tell, insert("on one disk alone"))
+        waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        until(lambda: other.execute(waits).fetchall(), "it waits for the standby")
+        other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        other.execute("ALTER SYSTEM RESET ALL")
+        other.execute("SELECT pg_reload_conf()")
+        assert isinstance(writing.exception(60), SpoolUnavailable)
+        assert words(spool) == {"before", "on one disk alone"}  # when it is asked once more, it is a repeat
+
+
+def test_a_commit_is_on_the_disk_whatever_the_database_says_by_default(spool: Database, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute(f"ALTER DATABASE {other.info.dbname} SET synchronous_commit = off")
+    engine: Any = spool._engine
+    with engine._begun(postgres.to_write(5), 5) as driver:
+        assert driver.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_a_process_that_was_forked_opens_its_own_connections(spool: Database, database_url: str) -> None:
+    program = """
+import os, sys
+from gateway.store.engines import Database
+spool = Database(sys.argv[1], patience_seconds=5)
+def insert(word):
+    value = {"connector_id": 7, "nonce": word, "body_digest": b"", "event_id": 1, "seen_at": 1.0}
+    spool.tell(lambda run: run("insert_nonce", **value))
+insert("before")
+child = os.fork()
+insert("child" if child == 0 else "parent")
+if child:
+    os.waitpid(child, 0)
+    insert("after")
+"""
+    done = subprocess.run([sys.executable, "-c", program, database_url], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert words(spool) == {"before", "child", "parent", "after"}
