@@ -12,6 +12,7 @@ from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
 from gateway.metrics import meter
+from gateway.serving import heart
 
 
 def door(name: str, settings: Settings | None = None) -> Flask:
@@ -29,6 +30,7 @@ def door(name: str, settings: Settings | None = None) -> Flask:
     with suppress(SpoolUnavailable):  # it may be there later
         shared.spool.hold()
     made = app.create_app(shared, door=name)
+    heart.introduce(shared, name)
     for chore in row.chores:
         doors.load(chore)(shared)
     return made

@@ -34,6 +34,7 @@ class Line(StrEnum):
     COURIER_STOPPED = "courier stopped"
     COURIER_STOPPING = "courier stopping"
     NOT_BEGUN = "delivery not begun; its lease was nearly over"
+    NODE_IS_WELL = "node is well again"
     MOTION_IS_UP = "motion is up"
     KIND_IS_TAKEN = "kind is taken again"
     SPOOL_ANSWERS = "spool's database answers again"
@@ -72,6 +73,10 @@ class Finding(StrEnum):
     SEND_NOT_SETTLED = "send-not-settled"
     LIMITS_STORAGE_AWAY = "limits-storage-away"
     DESCRIPTORS_RUN_OUT = "descriptors-run-out"
+    NODE_SILENT = "node-silent"
+    NODE_BEHIND = "node-behind"
+    NODE_DIFFERS = "node-differs"
+    NODE_NAME_TWICE = "node-name-twice"
 
 
 class Reason(StrEnum):

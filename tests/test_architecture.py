@@ -14,7 +14,7 @@ from tests.together import together
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 224
+MOST_MODULES = 231
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 
@@ -90,6 +90,8 @@ FLOORS = {
         "gateway.ingress",
         "gateway.attachments",
         "gateway.outbound",
+        "gateway.diagnosis.complaint",
+        "gateway.diagnosis.peers",
         "gateway.diagnosis.routes",
         "gateway.diagnosis.history",
         "gateway.diagnosis.scrape",

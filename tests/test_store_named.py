@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from gateway.store import named, schema
+from gateway.store import named, roster, schema
 from gateway.store.engines import Database
 from tests.postgresql import PostgreSQL
 from tests.spool_samples import meddle
@@ -94,6 +94,12 @@ FILLED: dict[sa.Table, list[Given]] = {
     schema.audit: [
         {"at": 900.0, "action": "replay", "who": "ana", "login": "ana", "account": "root", "about": "event 1"}
     ],
+    roster.node: [
+        {"name": name, "instance": "i", "host": "h", "release": "0.1.0", "build": "b", "revision": "0013"}
+        | {"draining": False, "seen_at": 900.0, "left_at": None, "rival_host": "", "rival_at": None}
+        for name in ("ana", "B")
+    ],
+    roster.node_door: [{"node": "ana", "door": door, "marks": "[]"} for door in ("ingress", "outbound")],
     schema.session: [{"digest": DIGEST, "name": "ana", "proof": b"\xab", "began_at": 900.0, "seen_at": 901.0}],
 }
 
@@ -150,6 +156,12 @@ VALUES: Given = {
     "headers": "[]",
     "attachments": "[]",
     "inspection": "{}",
+    **dict.fromkeys(("host", "release", "build", "revision"), "ü"),
+    "node": "ana",
+    "instance": "i",
+    "marks": '[["server.public_url", "", "ab"]]',
+    "draining": True,
+    "again": True,
 }
 OTHERWISE: dict[str, Given] = {
     "insert_nonce": {"nonce": "n2"},
@@ -180,6 +192,10 @@ OTHERWISE: dict[str, Given] = {
 ALONE = {"database_bytes"}  # on whose answer no two engines agree
 # The same with other values, where one may be NULL, or asks for another way.
 AGAIN: list[tuple[str, Given]] = [
+    ("beat", {"instance": "another"}),
+    ("beat", {"instance": "another", "again": False}),
+    ("beat", {"name": "new"}),
+    ("forget_node", {"before": 100.0}),
     ("due_lanes", {"excepted": '[[7, ""]]'}),
     ("due_lanes", {"excepted": '[[7, "MESSAGE_INBOUND"]]'}),
     ("due_lanes", {"excepted": "[]"}),
@@ -231,7 +247,7 @@ def database(postgresql: PostgreSQL) -> Iterator[psycopg.Connection[Any]]:
     url = postgresql.url(postgresql.database())
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
-        schema.metadata.create_all(connection)
+        roster.metadata.create_all(connection)
         connection.exec_driver_sql(f"CREATE TABLE alembic_version AS SELECT '{named.latest()}' AS version_num")
         for table, rows in FILLED.items():
             for row in rows:
@@ -245,7 +261,7 @@ def told(run: Callable[[str, Given], list[Any]], text: str, name: str, given: Gi
     """What a statement gives, and then the table that it has changed, but for numbers that a sequence draws."""
     rows, left = run(text, given), []
     if changed := re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", TOLD["sqlite"][name]):
-        kept = [f'"{column.name}"' for column in schema.metadata.tables[changed[1]].columns if column.name != "id"]
+        kept = [f'"{column.name}"' for column in roster.metadata.tables[changed[1]].columns if column.name != "id"]
         left = run(f"SELECT {', '.join(kept)} FROM {changed[1]}", {})
     return (rows if "ORDER BY" in text else sorted(rows, key=by_value)), sorted(left, key=by_value)
 

@@ -100,6 +100,8 @@ WHOLE = {
     "drop_sessions_of": "session",
     "drop_sessions_but": "session",
     "purge_sessions": "session",
+    # Of nodes there are a handful.
+    "marks": "node_door",
     # Doctor's: no more than the latest, but for what is known of attachments.
     "lately": "event",
     "heads_in_wait": "head",

@@ -92,6 +92,7 @@ for command in (
     Later("users", "users", "Users of the operations page, who stand in the settings."),
     Later("config", "config", "Check the settings, and show what was understood."),
     Later("certs", "certs", "Certificates."),
+    Later("nodes", "nodes", "The gateways that share a spool: of a file there is one."),
     Later("reasons", "reasons", "Say what each CODE means, who acts, what to do, and whether to try again."),
     Later(
         "trace",

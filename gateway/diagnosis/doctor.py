@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from gateway import clock, telemetry
 from gateway.certs import inventory
-from gateway.diagnosis import complaint, experience, provision, readiness, sinch_checks, surroundings, traffic
+from gateway.diagnosis import complaint, experience, peers, provision, readiness, sinch_checks, surroundings, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.errors import GatewayError, SpoolUnavailable, told
 from gateway.phrases import Line, Reason
@@ -163,6 +163,7 @@ CHECKS = (
     Probe("nginx.other_configuration", "the nginx that runs", (), surroundings.nginx),
     Probe("names.public", "the public name", ("server.public_url",), surroundings.public_name),
     Probe("limits", "where limits are counted", ("limits.storage",), surroundings.counters),
+    Probe("nodes", "the other nodes", ("server.state_dir", "server.node", "spool.url"), peers.look),
     Probe("motion", "Motion", _MOTION, surroundings.motion),
     Probe("store", "the store behind the vault", _STORE, surroundings.store),
     Probe("spool", "the spool", _STATE, experience.spool),

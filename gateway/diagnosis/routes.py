@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from gateway import lock, paths, telemetry
 from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
-from gateway.diagnosis.scrape import MIME, Scrape
+from gateway.diagnosis import peers, scrape
 from gateway.doors import DOORS
 from gateway.errors import REMEDIES, GatewayError, SpoolUnavailable
 from gateway.phrases import Finding, Reason
@@ -34,12 +34,12 @@ def blueprint(services: Services) -> Blueprint:
     def live() -> Response:
         return jsonify(status=OK)
 
-    scraped = Scrape(services)
+    scraped = scrape.Scrape(services)
 
     @door.get("/metrics", provide_automatic_options=False)
-    def scrape() -> Response:
+    def metrics() -> Response:
         well = {name: outcome == OK for name, outcome in outcomes(services).items()}
-        return Response(scraped.text(well), content_type=MIME)
+        return Response(scraped.text(well), content_type=scrape.MIME)
 
     @door.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
@@ -123,5 +123,6 @@ def _waiting(services: Services) -> dict[str, object]:
     if large := services.spool.large_log_bytes:
         told = {"reason": f"{large} bytes", "remedy": anchor.LARGE_LOG_REMEDY}
         found.append({"finding": Finding.SPOOL_LOG_LARGE, "about": ""} | told)
+    found += peers.findings(services.settings, services.spool, now=services.clock.now())
     waiting: dict[str, object] = {"events": claims.waiting(services.spool), "oldest_pending_seconds": age}
     return waiting | ({"findings": found} if found else {})

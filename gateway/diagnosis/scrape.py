@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 
 from gateway import __version__, build, clock, metrics, paths
 from gateway.delivery import claims, trouble
+from gateway.diagnosis import peers
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import intake, timekeeper
@@ -92,6 +93,17 @@ def _processes(services: Services) -> Found:
     return [((part,), float(parts.count(part))) for part in sorted({*parts})]
 
 
+def _heard(services: Services) -> Found:
+    found = peers.silences(services.settings, services.spool, now=services.clock.now())
+    return [((name,), seconds) for name, seconds in found.items()]
+
+
+def _faults(services: Services) -> Found:
+    found = peers.findings(services.settings, services.spool, now=services.clock.now())
+    so = {(str(each["about"]).partition(" ")[0], str(each["finding"])) for each in found}
+    return [(labels, 1.0) for labels in sorted(so)]
+
+
 def _build(_services: Services) -> Found:
     yield (__version__, _built()), 1.0
 
@@ -109,6 +121,8 @@ GAUGES: dict[Measure, Callable[[Services], Found]] = {
     Measure("spool_bytes", ("file",), "How much the spool takes, and its log.", GAUGE): _spool,
     Measure("state_free_bytes", (), "How much is free on the disk of server.state_dir.", GAUGE): _free,
     Measure("processes", ("part",), "Processes that keep their counts here.", GAUGE): _processes,
+    Measure("node_silence_seconds", ("node",), "How long ago a node has said that it is there.", GAUGE): _heard,
+    Measure("node_finding_active", ("node", "finding"), "What is not well with a node right now.", GAUGE): _faults,
     Measure("build_info", ("version", "build"), "Which release this is.", GAUGE): _build,
 }
 CHECK_OK = Measure("check_ok", ("check",), "Whether a check of /readyz is well.", GAUGE)

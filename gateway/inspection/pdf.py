@@ -12,17 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from gateway.inspection import pdf_filters
+from gateway.inspection import pdf_filters, structure
 from gateway.inspection.content import Content, TooCostly
-from gateway.inspection.structure import (
-    MOST_BEHIND_BYTES,
-    Structure,
-    Trait,
-    holds_markup,
-    holds_page,
-    traits_of_broken,
-    traits_of_whole,
-)
 
 MIME = "application/pdf"
 HEAD_BYTES = 16 * 1024
@@ -65,12 +56,12 @@ MOST_NUMBERED = 20_000  # names with numbers in them
 _TABLE_BYTES = 8192  # of what startxref points at: a cross-reference stream keeps its dictionary there
 
 
-def read(content: Content) -> Structure | None:
+def read(content: Content) -> structure.Structure | None:
     """Tell a PDF by its start, and whether it is whole by its end; None of anything else. Raises TooCostly."""
     return _read(content, 0) if content.head(len(START)) == START else None
 
 
-def read_further_in(content: Content) -> Structure | None:
+def read_further_in(content: Content) -> structure.Structure | None:
     """Tell a PDF behind something else, for files that are of no other type. Raises TooCostly."""
     head = content.head(START_WITHIN)
     at = head.find(START)
@@ -78,29 +69,37 @@ def read_further_in(content: Content) -> Structure | None:
     if found is None:
         return None
     before = head[:at].removeprefix(codecs.BOM_UTF8).strip(_PADDING)
-    if before and found.traits & {Trait.BROKEN, Trait.TRUNCATED}:
+    if before and found.traits & {structure.Trait.BROKEN, structure.Trait.TRUNCATED}:
         return None  # a text that speaks of PDF
-    marked = {Trait.MARKUP_WITHIN} if holds_markup(before) else set()
+    marked = {structure.Trait.MARKUP_WITHIN} if structure.holds_markup(before) else set()
     return replace(found, traits=found.traits | marked)
 
 
-def _read(content: Content, start: int) -> Structure:
+def _read(content: Content, start: int) -> structure.Structure:
     """Read the PDF whose header stands at `start`."""
     tail = content.tail(TAIL_BYTES)
     last = tail.rfind(END)
     if last < 0:
-        page = {Trait.MARKUP_WITHIN} if holds_page(content.tail(MOST_BEHIND_BYTES)) else set()
-        return Structure(mime=MIME, traits=traits_of_broken(content, Trait.TRUNCATED) | page | _deeds(content))
+        page = (
+            {structure.Trait.MARKUP_WITHIN}
+            if structure.holds_page(content.tail(structure.MOST_BEHIND_BYTES))
+            else set()
+        )
+        return structure.Structure(
+            mime=MIME, traits=structure.traits_of_broken(content, structure.Trait.TRUNCATED) | page | _deeds(content)
+        )
     found = _STARTXREF.findall(tail, max(0, last - NEAR_BYTES), last)
     table = _table(content, start, int(found[-1]) if found else 0)
     traits = {
-        Trait.BROKEN: not _HEADER.match(content.at(start, 8)) or table is None,
-        Trait.TRUNCATED: not found,
-        Trait.ENCRYPTED: _encrypted(content, tail, table or 0),
+        structure.Trait.BROKEN: not _HEADER.match(content.at(start, 8)) or table is None,
+        structure.Trait.TRUNCATED: not found,
+        structure.Trait.ENCRYPTED: _encrypted(content, tail, table or 0),
     }
     end = content.size_bytes - len(tail[last + len(END) :].strip(_PADDING))
-    whole = traits_of_whole(content, end=end)
-    return Structure(mime=MIME, traits=whole | {trait for trait, there in traits.items() if there} | _deeds(content))
+    whole = structure.traits_of_whole(content, end=end)
+    return structure.Structure(
+        mime=MIME, traits=whole | {trait for trait, there in traits.items() if there} | _deeds(content)
+    )
 
 
 def _table(content: Content, start: int, said: int) -> int | None:
@@ -119,12 +118,12 @@ def _encrypted(content: Content, tail: bytes, table: int) -> bool:
     return bool(_ENCRYPT.search(tail[-_TABLE_BYTES:]) or _ENCRYPT.search(content.at(table, _TABLE_BYTES)))
 
 
-def _deeds(content: Content) -> frozenset[Trait]:
+def _deeds(content: Content) -> frozenset[structure.Trait]:
     """Tell whether it does more than be read, by the names in its objects, those in compressed streams too."""
     try:
-        return frozenset({Trait.ACTIVE} if _is_active(content) else ())
+        return frozenset({structure.Trait.ACTIVE} if _is_active(content) else ())
     except TooCostly:
-        return frozenset({Trait.OPAQUE})
+        return frozenset({structure.Trait.OPAQUE})
 
 
 def _is_active(content: Content) -> bool:

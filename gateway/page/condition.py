@@ -15,7 +15,7 @@ from gateway import store, telemetry
 from gateway.config import Account
 from gateway.config.validation import PartialSettings
 from gateway.delivery import claims, trouble
-from gateway.diagnosis import checkup, complaint, experience
+from gateway.diagnosis import checkup, complaint, experience, peers
 from gateway.diagnosis import routes as office
 from gateway.diagnosis.complaint import Complaint, Context, Level, complain
 from gateway.doors import DOORS
@@ -37,6 +37,7 @@ LIVE: dict[str, Look] = {
     "clock": experience.timekeeping,
     "origins": experience.origins,
     "turned_away": experience.turned,
+    "nodes": peers.look,
 }
 OF_CERTIFICATES = frozenset({Finding.CERTIFICATE_ENDS, Finding.CERTIFICATE_WRONG})
 # Each door, and what stands beside it: its name in the log, what passes there, and between whom.

@@ -212,6 +212,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     from gateway.delivery.courier import Courier
     from gateway.metrics import meter
     from gateway.motion.notify import Notifier
+    from gateway.serving.heart import Heart
 
     telemetry.configure("courier", never_waits=True)
     descriptors.allow()
@@ -225,6 +226,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
         metrics.keep(meter.opened(paths.counts(settings), "courier"))
         carrier = Courier(settings, shared.spool, motion, clock=clock or SteadyClock())
         Signals(STOPPING).on_first(carrier.stop)
-        carrier.run()
+        with Heart(shared).beating():
+            carrier.run()
     motion.close()
     shared.spool.close()

@@ -42,6 +42,7 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign-in-failed"
     SIGN_OUT = "sign-out"
     SYNC = "sync"  # of the webhook at Sinch
+    FORGET = "forget"  # of a node
     LOOK = "look"  # at what people wrote, or at who they are
 
 

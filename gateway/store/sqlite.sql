@@ -769,3 +769,46 @@ WHERE (message_id, connector_id) IN (
 -- name: erase_sends
 -- After the reports on them: these say which.
 DELETE FROM send WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING 1
+
+-- Nodes that share the spool: gateway/store/nodes.py. Of a file there is one.
+
+-- name: beat
+-- A node is there. Who finds another process in its row, where it has been itself before, is not alone with its name.
+INSERT INTO node (name, instance, host, release, build, revision, draining, seen_at)
+VALUES (:name, :instance, :host, :release, :build, :revision, :draining, :seen_at)
+ON CONFLICT (name) DO UPDATE SET
+    rival_host = CASE WHEN node.instance != excluded.instance AND :again THEN node.host ELSE node.rival_host END,
+    rival_at = CASE WHEN node.instance != excluded.instance AND :again THEN excluded.seen_at ELSE node.rival_at END,
+    instance = excluded.instance, host = excluded.host, release = excluded.release, build = excluded.build,
+    revision = excluded.revision, draining = excluded.draining, seen_at = excluded.seen_at, left_at = NULL
+RETURNING rival_at
+
+-- name: leave
+-- Nobody shall miss it. Where another has its name meanwhile, that one is there.
+UPDATE node SET left_at = :now WHERE name = :name AND instance = :instance
+
+-- name: nodes
+-- All that are known, gone ones too.
+SELECT name, host, release, build, revision, draining, seen_at, left_at, rival_host, rival_at
+FROM node ORDER BY name
+
+-- name: forget_node
+-- Not one that is there.
+DELETE FROM node WHERE name = :name AND (left_at IS NOT NULL OR seen_at < :before) RETURNING 1
+
+-- name: marks
+-- What the doors of each node work with.
+SELECT node, door, marks FROM node_door
+
+-- name: put_marks
+-- Several workers of a door say the same at once.
+INSERT INTO node_door (node, door, marks) VALUES (:node, :door, :marks)
+ON CONFLICT (node, door) DO UPDATE SET marks = excluded.marks
+
+-- name: drop_marks
+-- Of a door that is no more.
+DELETE FROM node_door WHERE node = :node AND door = :door
+
+-- name: forget_marks
+-- Of a node that is gone.
+DELETE FROM node_door WHERE node = :node
