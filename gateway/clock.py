@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import threading
 import time
@@ -38,6 +39,46 @@ class SteadyClock:
         return self._offset + time.monotonic()
 
 
+def uptime() -> float:
+    """Seconds since this machine was started, those in which it slept included: others went on meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class SetClock:
+    """Epoch seconds as somebody else has them, whom all machines ask: by their own clocks they would never agree.
+
+    Asked every `SET_SECONDS`, by whoever looks then; in between this machine counts on. What took long to be told is
+    not believed. Until somebody has told it is the machine's clock. Safe to use from several threads.
+    """
+
+    SET_SECONDS, AGAIN_SECONDS, LONGEST_SECONDS = 5.0, 1.0, 1.0
+
+    def __init__(self, ask: Callable[[], float | None], *, counted: Callable[[], float] = uptime) -> None:
+        """`ask` says what time it is, or None where nobody can be asked; `counted`: seconds that never jump."""
+        self._ask, self._counted = ask, counted
+        self._offset = time.time() - counted()
+        self._ask_at = -math.inf
+        self._asking = threading.Lock()
+
+    def now(self) -> float:
+        """Tell the time; of those who look at once one asks, and the others go on."""
+        if self._counted() >= self._ask_at and self._asking.acquire(blocking=False):
+            try:
+                self._set()
+            finally:
+                self._asking.release()
+        return self._offset + self._counted()
+
+    def _set(self) -> None:
+        began = self._counted()
+        told = self._ask()
+        ended = self._counted()
+        believed = told is not None and ended - began <= self.LONGEST_SECONDS
+        if told is not None and believed:
+            self._offset = told - (began + ended) / 2
+        self._ask_at = ended + (self.SET_SECONDS if believed else self.AGAIN_SECONDS)
+
+
 def steady() -> float:
     """Seconds that never jump, counted from anywhere: for durations."""
     return time.monotonic()
@@ -50,7 +91,7 @@ def stamp() -> str:
 
 def booted() -> float:
     """Say when this machine was started, in epoch seconds."""
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - uptime()
 
 
 def written(moment: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway import paths
-from gateway.clock import Clock, SteadyClock, WallClock
+from gateway.clock import Clock, SetClock, SteadyClock, WallClock
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.store.engines import Database, opened
@@ -33,6 +33,11 @@ class Services:
     shelf: Shelf
     sinch: Sinch
 
+    @property
+    def node(self) -> str:
+        """The name by which others on the same spool know this one; "" where it is alone."""
+        return self.settings.server.node if self.spool.is_shared else ""
+
 
 class Unbuilt:
     """Stands in the place of a service that a process has said not to need, and raises GatewayError when it is used."""
@@ -55,7 +60,8 @@ def build(
 
     `patience_seconds`: how long to wait for a spool that another process is writing to; `first`: before all others.
     """
-    spool, clock = opened(settings, patience_seconds=patience_seconds, first=first), WallClock()
+    spool = opened(settings, patience_seconds=patience_seconds, first=first)
+    clock: Clock = SetClock(spool.time) if spool.is_shared else WallClock()
     others: dict[str, Any] = {
         name: make(settings, spool, clock) if name in needs else Unbuilt(name) for name, make in _MAKERS.items()
     }

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,9 @@ import structlog
 from gateway import __version__, store, telemetry
 from gateway.config import Settings
 from gateway.delivery import claims, courier, records, recovery, trouble
-from gateway.delivery.claims import Hand
+from gateway.delivery.claims import Claim, Hand
 from gateway.delivery.courier import Courier, Room
+from gateway.delivery.handover import Handover
 from gateway.delivery.health import Scope
 from gateway.ingress import events, intake
 from gateway.motion.notify import Notifier
@@ -33,8 +35,8 @@ from sandbox.motion import Event as Moment
 from sandbox.motion import Motion, Received
 from tests import config_samples
 from tests.examples import some
-from tests.service_samples import HandClock
-from tests.spool_samples import DEED, callback, die, rows, until
+from tests.service_samples import NOW, HandClock
+from tests.spool_samples import DEED, accept, callback, die, rows, until
 
 HOUR = 3600.0
 QUIET_ROUNDS = 4  # of the courier, after which what has not happened will not happen
@@ -128,13 +130,23 @@ def made_settings(accounts: Sequence[int], *, motion: dict[str, Any] | None = No
 
 @contextlib.contextmanager
 def carrying(
-    spool: Database, motion: Motion, *, notifier: Any = None, accounts: Sequence[int] = (7,), **spool_settings: Any
+    spool: Database,
+    motion: Motion,
+    *,
+    notifier: Any = None,
+    accounts: Sequence[int] = (7,),
+    beside: Scene | None = None,
+    name: str = "",
+    **spool_settings: Any,
 ) -> Iterator[Scene]:
-    """A courier that runs in a thread. It must have ended ten seconds after it was asked to."""
+    """A courier that runs in a thread. It must have ended ten seconds after it was asked to.
+
+    `beside`: a courier of another name, who goes by the same clock.
+    """
     settings = made_settings(accounts, motion={"url": motion.url}, **spool_settings)
-    clock = HandClock()
+    clock = beside.clock if beside else HandClock()
     calls = notifier or Notifier(settings)
-    carrier = Courier(settings, spool, calls, clock=clock, poll_seconds=0.005)
+    carrier = Courier(settings, spool, calls, clock=clock, name=name, poll_seconds=0.005)
     thread = threading.Thread(target=carrier.run)
     thread.start()
     try:
@@ -985,3 +997,136 @@ def test_what_motion_is_away_for_is_kept_for_the_office_until_it_is_back(scene: 
     assert (found.finding, found.about, found.reason) == ("motion-down", "7", "503")
     scene.motion.set_fault(faults.NONE)
     scene.pass_time(lambda: not trouble.known(scene.spool), step=5)
+
+
+# Several couriers on one spool
+
+
+@pytest.fixture
+def pair(spool: Database, motion: Motion) -> Iterator[Scene]:
+    """Two couriers of different nodes; the scene is that of one."""
+    with carrying(spool, motion, name="one") as one, carrying(spool, motion, name="two", beside=one):
+        yield one
+
+
+def test_two_couriers_deliver_each_event_once_and_those_of_a_contact_in_order(pair: Scene) -> None:
+    messages = [f"{contact}{number}" for number in range(8) for contact in "abcde"]
+    pair.accept(*messages)
+    pair.wait_until_settled()
+    assert sorted(pair.heard) == sorted(messages)
+    for contact in "abcde":
+        assert of(contact, pair.heard) == of(contact, messages)
+    assert rows(pair.spool, schema.lane) == []
+
+
+def test_while_motion_is_away_one_courier_of_all_probes_at_a_time(pair: Scene) -> None:
+    pair.motion.set_fault(faults.status(503))
+    pair.accept("a1", "b1", "c1")
+    until(lambda: trouble.known(pair.spool), "the trouble")
+    pair.wait_until_idle()
+    heard = len(pair.heard)
+    for wait, probes in ((1.1, 1), (1.9, 1), (0.2, 2), (4.1, 3)):
+        pair.clock.advance(wait)
+        pair.wait_for_rounds(12)
+        pair.wait_until_idle()
+        assert len(pair.heard) - heard == probes
+
+
+def test_that_motion_is_back_is_known_to_all_couriers_once_one_has_seen_it(pair: Scene) -> None:
+    pair.motion.set_fault(faults.status(503))
+    messages = [f"{contact}{number}" for number in range(3) for contact in "abcdefgh"]
+    pair.accept(*messages)
+    until(lambda: trouble.known(pair.spool), "the trouble")
+    pair.wait_until_idle()
+    pair.motion.set_fault(faults.NONE)
+    pair.clock.advance(2)
+    pair.wait_until_settled()
+    assert sorted(pair.accepted) == sorted(messages)
+    assert trouble.known(pair.spool) == []
+
+
+def test_a_probe_whose_courier_died_is_made_by_another_after_a_while(spool: Database, motion: Motion) -> None:
+    with carrying(spool, motion, name="one") as scene:
+        motion.set_fault(faults.status(503))
+        scene.accept("a1")
+        until(lambda: trouble.known(spool), "the trouble")
+        scene.wait_until_idle()
+        now = scene.clock.now()
+        spool.tell(lambda run: run("begin_probe", finding="motion-down", about="7", until=now + 6, now=math.inf))
+        heard = len(scene.heard)
+        scene.clock.advance(5.9)
+        scene.wait_for_rounds(12)
+        assert len(scene.heard) == heard
+        scene.clock.advance(0.2)
+        motion.wait_for(heard + 1)
+        motion.set_fault(faults.NONE)
+        scene.pass_time(lambda: not scene.events(store.PENDING), step=5)
+
+
+def test_what_another_courier_had_in_hand_is_taken_once_its_lease_has_ended_and_tried_alone(
+    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for message in ("a1", "b1", "a2"):
+        intake.accept(spool, callback(message, contact=message[0]), now=0)
+    held = claims.claim(spool, due_by=NOW, now=NOW, most=9, lease_seconds=courier.LEASE_SECONDS, courier="gone")
+    with carrying(spool, motion, name="one") as scene:
+        scene.accept("c1")
+        motion.wait_for_accepted(1)
+        scene.wait_for_rounds()
+        assert scene.heard == ["c1"]
+        gauge = motion.on_event = Gauge()
+        scene.clock.advance(courier.LEASE_SECONDS + 1)
+        scene.wait_until_settled()
+    assert (scene.heard, gauge.most) == (["c1", "a1", "b1", "a2"], 1)
+    assert not any(claims.delivered(spool, taken, outcome="200", now=NOW) for taken in held)
+    [told] = [line for line in log() if line.get("finding") == "lease-ended"]
+    assert (told["couriers"], told["events"]) == (["gone"], 2)
+
+
+def handed(spool: Database, motion: Motion, clock: HandClock, taken: Claim) -> None:
+    """Hand an event over that was claimed some time ago."""
+    settings = made_settings([7], motion={"url": motion.url}, deadline="30s")
+    with contextlib.closing(Notifier(settings)) as calls:
+        hand = Handover(
+            settings, spool, calls, clock=clock, patiently=lambda write, forever: write(), lease_seconds=90.0
+        )
+        hand.carry(taken, probe=False)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "heard", "told"),
+    [(59.0, ["a1"], []), (61.0, [], ["delivery not begun; its lease was nearly over"])],
+    ids=["a deadline is left", "less than a deadline is left"],
+)
+def test_nothing_is_begun_that_could_not_end_within_its_lease(
+    spool: Database,
+    motion: Motion,
+    log: Callable[[], list[dict[str, Any]]],
+    stopped: float,
+    heard: list[str],
+    told: list[str],
+) -> None:
+    accept(spool, "a1", now=NOW)
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=9, lease_seconds=90.0, courier="one")
+    clock = HandClock(NOW)
+    clock.advance(stopped)
+    handed(spool, motion, clock, taken)
+    assert [name(item) for item in motion.received] == heard
+    assert [line["event"] for line in log() if line["event"] != "delivery"] == told
+    assert [row.claimed_event for row in rows(spool, schema.lane)] == [None] * (not heard)
+
+
+def test_what_others_have_taken_from_a_courier_that_was_stopped_is_not_delivered_by_it(
+    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    accept(spool, "a1", now=NOW)
+    [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=9, lease_seconds=90.0, courier="one")
+    clock = HandClock(NOW + 91)
+    recovery.free_ended(spool, now=clock.now())
+    [others] = claims.claim_lanes(spool, recovery.suspects(spool, most=1), Hand(NOW + 181, "two"))
+    handed(spool, motion, clock, taken)
+    assert not motion.received
+    assert [line.get("finding") for line in log()] == [None, "lease-lost"]
+    handed(spool, motion, clock, others)
+    assert [name(item) for item in motion.received] == ["a1"]
+    assert [row.state for row in rows(spool, schema.event)] == [store.DELIVERED]

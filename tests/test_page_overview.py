@@ -162,7 +162,7 @@ def test_the_last_day_is_drawn_and_stands_there_in_words(door: Door) -> None:
     )
     for place, counted in enumerate(counts):
         values = {"at": NOW - 60 + place * 60, "oldest_seconds": None, "counts": json.dumps(counted), "apart": 1}
-        door.services.spool.tell(lambda run, values=values: run("keep_sample", **values))
+        door.services.spool.tell(lambda run, values=values: run("keep_sample", **values, node=""))
     told = read(door)
     assert "30 callbacks, at most 30 a minute" in told
     assert "Last day: 30 done (2xx)." in told

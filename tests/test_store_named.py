@@ -90,7 +90,8 @@ FILLED: dict[sa.Table, list[Given]] = {
         for about in ("b", "B", "a_", "a")
     ],
     schema.trouble: [{"finding": "motion-down", "about": "", "reason": "503", "since": 950.0}],
-    schema.history: [{"at": 940.0, "oldest_seconds": None, "counts": "{}"}],
+    schema.history: [{"at": 940.0, "oldest_seconds": None, "counts": "{}", "node": "ana"}],
+    schema.chore: [{"name": "ana", "due_at": 1000.5}],
     schema.audit: [
         {"at": 900.0, "action": "replay", "who": "ana", "login": "ana", "account": "root", "about": "event 1"}
     ],
@@ -189,7 +190,7 @@ OTHERWISE: dict[str, Given] = {
     "came_in": {"until": 1e9},
     "settle_send": {"message_id": "M9"},
 }
-ALONE = {"database_bytes"}  # on whose answer no two engines agree
+ALONE = {"database_bytes", "database_time"}  # on whose answer no two engines agree
 # The same with other values, where one may be NULL, or asks for another way.
 AGAIN: list[tuple[str, Given]] = [
     ("beat", {"instance": "another"}),
@@ -223,6 +224,7 @@ AGAIN: list[tuple[str, Given]] = [
     ("seize_own", {"courier": "one"}),
     ("seize_event", {"lane": "held"}),
     ("begin_probe", {"now": -1.0}),
+    ("take_turn", {"until": 900.0}),
     ("leave_alone", {"probe_at": -1.0}),
     ("seen_before", {"nonce": None}),
     ("line_up", {"lane": "8:new"}),

@@ -90,6 +90,8 @@ WHOLE = {
     "revision": "alembic_version",
     # Of the last day, or of the latest events, as many and no more.
     "keep_sample": "CONSTANT",
+    "database_time": "CONSTANT",
+    "forget_samples": "history",
     "what_waits": "CONSTANT",
     "samples": "history",
     "last_accepted": "event latest",

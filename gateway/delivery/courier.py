@@ -30,7 +30,7 @@ from gateway.store.engines import Database
 
 LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
-PURGE_SECONDS = 600.0
+PURGE, PURGE_SECONDS = "purge", 600.0
 SPOOL_RETRY_SECONDS = 1.0
 FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
 PROBE_GRACE_SECONDS = 5.0  # for what a probe takes beside its deadline
@@ -215,6 +215,8 @@ class Courier:
         if now < self._purge_at:
             return
         self._purge_at = now + PURGE_SECONDS
+        if self._name and not retention.take_turn(self._spool, PURGE, now=now, every_seconds=PURGE_SECONDS):
+            return
         spool, session = self._settings.spool, self._settings.ops.session_ttl
         keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked, session)
         deleted = retention.purge(self._spool, keep, now=self._pace.late(self._spool, now=now))

@@ -6,6 +6,7 @@ Rule 2. It never disturbs: where the spool is away, or its disk has no more room
 Rule 3. What is kept are the counts as they stood, not what was added: so nothing is lost by a kill, or by two that
         look, and whoever draws sees where counts began anew.
 Rule 4. The last `MOST` are kept, by their number: a clock that jumps takes none away.
+Rule 5. Of several nodes on one spool each keeps what its own processes count, and shows that.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def keep(services: Services) -> None:
 
 def take(services: Services, *, most: int = MOST, room_bytes: int = ROOM_BYTES) -> None:
     """Look, and keep it; not where another did so in this minute, or where no more than `room_bytes` are free."""
-    spool, now = services.spool, services.clock.now()
+    spool, node, now = services.spool, services.node, services.clock.now()
     with suppress(SpoolUnavailable, OSError):
         if spool.lacks_room(room_bytes, ROOM_FILES):
             return
@@ -72,8 +73,8 @@ def take(services: Services, *, most: int = MOST, room_bytes: int = ROOM_BYTES) 
         counts = json.dumps(counted(services), separators=(",", ":"))
 
         def work(run: Run) -> None:
-            run("keep_sample", at=now, oldest_seconds=age, counts=counts, apart=APART_SECONDS)
-            run("forget_samples", most=most)
+            run("keep_sample", at=now, oldest_seconds=age, counts=counts, apart=APART_SECONDS, node=node)
+            run("forget_samples", most=most, node=node)
 
         spool.tell(work)
 
@@ -96,5 +97,6 @@ def named(row: Measure, labels: Iterable[str]) -> str:
 
 def samples(services: Services) -> list[Sample]:
     """Read all that is kept, in the order in which it was taken. Raises SpoolUnavailable."""
-    rows = services.spool.ask(lambda run: run("samples"))
+    node = services.node
+    rows = services.spool.ask(lambda run: run("samples", node=node))
     return [Sample(at, oldest, json.loads(counts)) for at, oldest, counts in rows]

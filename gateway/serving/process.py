@@ -224,7 +224,8 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
         metrics.keep(meter.opened(paths.counts(settings), "courier"))
-        carrier = Courier(settings, shared.spool, motion, clock=clock or SteadyClock())
+        own = shared.clock if shared.spool.is_shared else SteadyClock()
+        carrier = Courier(settings, shared.spool, motion, clock=clock or own, name=shared.node)
         Signals(STOPPING).on_first(carrier.stop)
         with Heart(shared).beating():
             carrier.run()

@@ -80,6 +80,10 @@ class Engine(Protocol):
     def large_log_bytes(self) -> int:
         """How large the log is, where it is larger than it should be; else 0."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines work with it."""
+
     def close(self) -> None:
         """Close what is open."""
 

@@ -34,6 +34,8 @@ WAY_SECONDS = 1.0  # so long the others let the first door go before them; then 
 class Embedded:
     """The spool's file. Safe to use from several threads and processes; opened when it is first used."""
 
+    is_shared = False
+
     def __init__(self, path: Path, *, patience_seconds: float, first: bool) -> None:
         """`patience_seconds`: how long to wait for another process's transaction to end; `first`: before all others."""
         self._path = path

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -93,6 +94,12 @@ class Database:
                 self._commit_waiting()
         return ticket.result()
 
+    def time(self) -> float | None:
+        """Say what time it is by the database's clock, in epoch seconds; None where it cannot be asked."""
+        with suppress(SpoolUnavailable):
+            return float(self._engine.glance("database_time")[0][0])
+        return None
+
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """As `ask`, for who puts statements together."""
         with self._engine.reading() as connection:
@@ -142,6 +149,11 @@ class Database:
     def large_log_bytes(self) -> int:
         """How large the log is, where it is larger than it should be; else 0."""
         return self._engine.large_log_bytes
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines work with it: then times are by its clock, and one courier is not alone."""
+        return self._engine.is_shared
 
     def close(self) -> None:
         with self._writer:

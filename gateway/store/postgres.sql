@@ -108,6 +108,9 @@ WHERE id = :event_id
 
 -- Looking whether all is well: the ops door, several times a minute
 
+-- name: database_time
+SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)
+
 -- name: prove_writable
 -- A row of one's own would be one more thing to keep.
 UPDATE alembic_version SET version_num = version_num

@@ -32,6 +32,8 @@ LONGEST_REST_SECONDS = 2.0
 class Remote:
     """The spool's server. Safe to use from several threads and processes; reached when it is first used."""
 
+    is_shared = True
+
     def __init__(self, url: str, password: str, *, patience_seconds: float) -> None:
         """`patience_seconds`: how long a transaction may take, from its beginning until it is committed."""
         self._url, self._password = url, password

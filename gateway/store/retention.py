@@ -87,6 +87,15 @@ class Pace:
         return self._late
 
 
+def take_turn(database: Database, chore: str, *, now: float, every_seconds: float) -> bool:
+    """Tell whether this process is to do now what one of all does: then nobody else is for so long.
+
+    Raises SpoolUnavailable.
+    """
+    turn = {"name": chore, "now": now, "until": now + every_seconds}
+    return bool(database.tell(lambda run: run("take_turn", **turn)))
+
+
 def purge(database: Database, retention: Retention, *, now: float) -> int:
     """Delete what is past its time, a chunk at a time. Returns how many events went."""
     ages = {

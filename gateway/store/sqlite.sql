@@ -281,6 +281,10 @@ UNION ALL SELECT 'parked', count(*) FROM event WHERE state = 'parked'
 -- How far Motion is behind: the first of the first of each lane, which an index has in their order.
 SELECT accepted_at FROM lane JOIN event ON event.id = lane.first_event ORDER BY first_event LIMIT 1
 
+-- name: database_time
+-- For who shares it with other machines: their clocks agree on nothing.
+SELECT (julianday('now') - 2440587.5) * 86400.0
+
 -- name: prove_writable
 -- Goes to the disk as any write does, and changes nothing.
 PRAGMA user_version = 0
@@ -557,20 +561,23 @@ DELETE FROM turned_away WHERE last_at < :before
 -- How it went lately: gateway/diagnosis/history.py
 
 -- name: keep_sample
--- One a minute, however many processes try, and however often they are started anew.
-INSERT INTO history (at, oldest_seconds, counts)
-SELECT CAST(:at AS double precision), CAST(:oldest_seconds AS double precision), CAST(:counts AS text)
+-- One a minute of each node, however many processes try, and however often they are started anew.
+INSERT INTO history (at, oldest_seconds, counts, node)
+SELECT CAST(:at AS double precision), CAST(:oldest_seconds AS double precision), CAST(:counts AS text),
+    CAST(:node AS text)
 WHERE NOT EXISTS (
-    SELECT 1 FROM history WHERE id = (SELECT max(id) FROM history) AND at > :at - :apart AND at <= :at
+    SELECT 1 FROM history
+    WHERE id = (SELECT max(id) FROM history WHERE node = :node) AND at > :at - :apart AND at <= :at
 )
 
 -- name: forget_samples
 -- By their number: a clock that jumps takes none away.
-DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - :most
+DELETE FROM history
+WHERE node = :node AND id <= (SELECT id FROM history WHERE node = :node ORDER BY id DESC LIMIT 1 OFFSET :most)
 
 -- name: samples
 -- In the order in which they were taken.
-SELECT at, oldest_seconds, counts FROM history ORDER BY id
+SELECT at, oldest_seconds, counts FROM history WHERE node = :node ORDER BY id
 
 
 -- Who did what: gateway/store/audit.py
@@ -690,6 +697,12 @@ SELECT count(*) FROM (
         )
     LIMIT :most
 )
+
+-- name: take_turn
+-- At what one process of all does, whoever comes first. A turn that is later than any can be is of a clock that was wrong.
+INSERT INTO chore (name, due_at) VALUES (:name, :until)
+ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at
+WHERE chore.due_at <= :now OR chore.due_at > excluded.due_at RETURNING 1
 
 -- name: purge_events
 -- By the time at which they were settled: what is pending never goes.
