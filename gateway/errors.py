@@ -51,6 +51,9 @@ REMEDIES = {
     Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
     Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
     Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
+    Reason.SPOOL_MOVED: "let spool.url name where it was moved to; or, without what came since, "
+    "`motion-gateway spool reopen`",
+    Reason.SPOOL_MOVING: "do the same `motion-gateway spool move` once more, until it says that all is there",
     Reason.SPOOL_AWAY: "start PostgreSQL, or mend the way to the hosts and ports of spool.url; nothing is lost",
     Reason.SPOOL_SILENT: "see what keeps PostgreSQL waiting: its disk, its standby, a lock; nothing is lost",
     Reason.SPOOL_STANDBY: "promote it, or write every server's host into spool.url: the primary is found among them",

@@ -139,6 +139,8 @@ class Reason(StrEnum):
     SPOOL_NO_DESCRIPTORS = "spool cannot be opened: too many files are open"
     SPOOL_NOT_MIGRATED = "spool cannot be migrated"
     SPOOL_SCHEMA = "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"
+    SPOOL_MOVED = "spool was moved to another database, which counts since"
+    SPOOL_MOVING = "spool is being filled by a move, and not whole yet"
     SPOOL_NEWER = "spool schema is of a newer release; install that one again, or restore the backup from before it"
 
     SPOOL_AWAY = "spool database cannot be reached"

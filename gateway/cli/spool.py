@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from gateway import paths, services, telemetry
-from gateway.cli import Invocation, progress, unfinished
+from gateway.cli import Invocation, print_table, progress, require_consent, unfinished
 from gateway.clock import WallClock, written
 from gateway.config import databases
 from gateway.errors import CommandError
-from gateway.store import audit
+from gateway.store import audit, engines
 from gateway.store.backup import back_up
 from gateway.store.engines import Database
 
@@ -39,7 +39,7 @@ def migrate(invocation: Invocation) -> None:
 
 @click.group()
 def spool() -> None:
-    """The file that holds the accepted callbacks."""
+    """The database that holds the accepted callbacks."""
 
 
 @spool.command()
@@ -62,6 +62,72 @@ def backup(invocation: Invocation, file: Path) -> None:
     with closing(services.build(settings).spool) as spool:
         look(spool, "every event: a copy of the spool", process="spool")
     click.echo(f"Wrote {file}: {file.stat().st_size} bytes, schema {revision}.")
+
+
+class _Place(click.ParamType[str]):
+    name = "url"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from pydantic_core import PydanticCustomError
+
+        try:
+            return databases.read(value)
+        except PydanticCustomError as error:
+            told = error.context or {}
+            self.fail(f"it {told['complaint']}: {told['remedy']}", param, ctx)  # what was typed may hold a password
+
+
+@spool.command()
+@click.option(
+    "--to",
+    "url",
+    required=True,
+    type=_Place(),
+    help='As spool.url names it: the URL of a PostgreSQL whose database is empty, or "sqlite".',
+)
+@click.pass_obj
+@unfinished("What was served from before still counts. Run the same command again: it goes on.")
+def move(invocation: Invocation, url: str) -> None:
+    """Move the spool to another database while the gateway is stopped: all of it, compared table by table."""
+    from gateway.store import moving  # not above: it loads Alembic
+
+    settings = invocation.settings()
+    paths.prepare(settings)
+    if url == settings.spool.url:
+        raise CommandError("spool.url says so already: let --to name where the spool is not yet")
+    source, target = engines.place(settings, settings.spool.url), engines.place(settings, url)
+    with progress.shown("Moving the spool") as tell:
+        done = moving.move(settings.server.state_dir, source, target, engines.password(settings), tell=tell)
+    rows = [(name, str(tally.count), tally.written()) for name, tally in done.tables.items()]
+    print_table(("table", "rows", "digest"), rows)
+    click.echo(_MOVED.format(target=done.target, source=done.source, url=url))
+    if done.aside:
+        click.echo(f"The file that had been moved away before lies at {done.aside} now: delete it, too.")
+
+
+_MOVED = """
+All of it is at {target}: rows and digests are the same on both sides. Now let the settings of every machine say
+
+    [spool]
+    url = "{url}"
+
+and start the gateway. {source} is as it was, and marked: no gateway serves from it. Once the new one has its
+first backup, delete it: it holds conversations in clear."""
+
+
+@spool.command()
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.pass_obj
+def reopen(invocation: Invocation, yes: bool) -> None:  # noqa: FBT001 - click's way
+    """Serve from a spool once more that was moved away: without what came since."""
+    from gateway.store import moving  # as above
+
+    settings = invocation.settings()
+    if not yes:
+        require_consent("serve from it once more, without what came since", left="it stays marked as moved")
+    place = engines.place(settings, settings.spool.url)
+    name = moving.reopen(settings.server.state_dir, place, engines.password(settings))
+    click.echo(f"{name} may be served from again: start the gateway.")
 
 
 def _tell_copied(tell: progress.Tell, done: int, whole: int) -> None:

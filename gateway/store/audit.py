@@ -43,6 +43,7 @@ class Action(StrEnum):
     SIGN_OUT = "sign-out"
     SYNC = "sync"  # of the webhook at Sinch
     FORGET = "forget"  # of a node
+    MOVE = "move"  # of the spool to another database
     LOOK = "look"  # at what people wrote, or at who they are
 
 

@@ -107,9 +107,9 @@ class Database:
 
     def require_latest(self) -> None:
         """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
-        found = self._engine.revision()
-        if found != named.latest():
-            raise SpoolUnavailable(Reason.SPOOL_NEWER if named.is_newer(found) else Reason.SPOOL_SCHEMA)
+        trouble = named.trouble(self._engine.revision())
+        if trouble is not None:
+            raise SpoolUnavailable(trouble)
 
     def rewrite(self) -> None:
         """Leave no copy of what was deleted, as far as that is in our hands. Raises SpoolUnavailable."""
@@ -202,8 +202,14 @@ class Database:
 
 def opened(settings: Settings, *, patience_seconds: float, first: bool = False) -> Database:
     """Make the spool that the settings name; the arguments are those of `Database`."""
-    place = paths.spool(settings) if settings.spool.url == databases.FILE else settings.spool.url
-    return Database(place, patience_seconds=patience_seconds, first=first, password=password(settings))
+    return Database(
+        place(settings, settings.spool.url), patience_seconds=patience_seconds, first=first, password=password(settings)
+    )
+
+
+def place(settings: Settings, url: str) -> Path | str:
+    """Where the spool is that such a `spool.url` names, as `Database` takes it."""
+    return paths.spool(settings) if url == databases.FILE else url
 
 
 def password(settings: Settings) -> str:

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from gateway.phrases import Reason
+
 ALL = "sqlite"  # has every one, with its why
+# What stands behind the revision of a spool that nobody may serve from: `moving`.
+MOVED, MOVING = " moved", " moving"
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"--.*")
@@ -36,6 +40,10 @@ def latest() -> str:
     return max(revisions())
 
 
-def is_newer(revision: str | None) -> bool:
-    """Tell whether a spool of that revision was written by a newer release."""
-    return revision is not None and revision not in revisions()
+def trouble(found: str | None) -> Reason | None:
+    """Say why this release does not work with a spool of that revision; None if it does."""
+    if found is not None and found.endswith((MOVED, MOVING)):
+        return Reason.SPOOL_MOVED if found.endswith(MOVED) else Reason.SPOOL_MOVING
+    if found == latest():
+        return None
+    return Reason.SPOOL_SCHEMA if found is None or found in revisions() else Reason.SPOOL_NEWER

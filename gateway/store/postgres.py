@@ -174,7 +174,7 @@ def runner(connection: Punctual) -> Run:
         try:
             cursor.execute(text, values)
         except (UnicodeEncodeError, psycopg.DataError):
-            storable = {key: _storable(value) for key, value in values.items()}
+            storable = {key: storable(value) for key, value in values.items()}
             if storable == values:
                 raise
             cursor.execute(text, storable)
@@ -219,5 +219,6 @@ def revision(run: Run) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def _storable(value: object) -> object:
+def storable(value: object) -> object:
+    """What is filed of a value: PostgreSQL's texts have no place for NUL, nor for half a character."""
     return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value

@@ -38,9 +38,15 @@ def migrate(path: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
         refuse_unknown(found, path)
         if found != named.latest():
             with _unused(path, patience_seconds):
-                _upgrade(path)
+                make(path)
         path.chmod(0o600)
     return named.latest()
+
+
+def make(path: Path) -> None:
+    """Create a spool at `path`, for who keeps everybody away. Raises SpoolUnavailable if it cannot be written."""
+    _upgrade(path)
+    path.chmod(0o600)
 
 
 def _upgrade(path: Path) -> None:
@@ -77,8 +83,11 @@ def _refuse_foreign_log(path: Path) -> None:
 
 
 def refuse_unknown(revision: str | None, place: Path | str) -> None:
-    """Raises CommandError for the revision of a newer release."""
-    if named.is_newer(revision):
+    """Raises CommandError for the revision of a newer release, and SpoolUnavailable for what nobody may serve from."""
+    trouble = named.trouble(revision)
+    if trouble in (Reason.SPOOL_MOVED, Reason.SPOOL_MOVING):
+        raise SpoolUnavailable(trouble)
+    if trouble == Reason.SPOOL_NEWER:
         raise CommandError(
             f"the spool {place} has schema {revision}, which this release does not know: it was written by a newer "
             "one. Install that release again, or restore the spool's backup from before the upgrade."
