@@ -23,7 +23,7 @@ from tests.door_samples import ADDRESS
 from tests.peer_samples import Behaviour, Peer, answers, listens_on
 from tests.service_samples import HandClock, services
 from tests.shelf_samples import HandShelf
-from tests.spool_samples import rows
+from tests.spool_samples import folder_of, rows
 from tests.token_samples import KEY as SINCH_KEY
 from tests.token_samples import Auth
 
@@ -106,7 +106,7 @@ def opened(spool: Database, behaviour: Behaviour = ACCEPTED, **tables: Any) -> I
         tables["sinch"] = origins | {"auth": f"http://127.0.0.1:{auth.port}"}
         tables["attachments"] = {"token_keys": [KEY]} | tables.get("attachments", {})
         made = services(spool, clock=clock, **tables)
-        shelf = HandShelf(spool.path.parent / "vault", clock)
+        shelf = HandShelf(folder_of(spool) / "vault", clock)
         caller = stack.enter_context(
             closing(Sinch(made.settings.sinch, clock=clock, pause=lambda _seconds: None, deadline_seconds=1))
         )

@@ -21,12 +21,14 @@ from sandbox.conversation.plants import Field
 from sandbox.motion import Motion
 from tests import spool_samples
 from tests.config_samples import document
-from tests.postgresql import PostgreSQL
+from tests.postgresql import EmptySpool, PostgreSQL
 from tests.s3_samples import S3
 from tests.sinch_samples import RECEIVE_PATH, SECRET, TARGET
 
 # Some programs that tests run are root's: nginx, logrotate, systemd's. An ordinary user's PATH does not lead there.
 os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+ENGINES = ("sqlite", "postgresql")
 
 # How long an example takes says something of the machine, and nothing of what is tried.
 settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,14 +69,31 @@ def file(settings_file: Callable[..., Path]) -> Path:
     return settings_file()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked so is tried with a spool on each engine."""
+    node = metafunc.definition
+    if "spool" in metafunc.fixturenames and node.get_closest_marker("both_engines"):
+        metafunc.parametrize("spool", ["sqlite"] if node.get_closest_marker("of_the_file") else ENGINES, indirect=True)
+
+
 @pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Database]:
-    """A spool of this release, with nothing in it. It waits half a second for others."""
-    path = tmp_path / paths.SPOOL
-    spool_samples.migrate(path)
-    opened = Database(path, patience_seconds=0.5)
+def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A spool of this release, with nothing in it. It waits half a second for others. On SQLite, or as is asked for."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        url = request.getfixturevalue("empty_spool").url()
+        spool_samples.FOLDERS[url] = tmp_path
+        opened = Database(url, patience_seconds=5)
+    else:
+        spool_samples.migrate(tmp_path / paths.SPOOL)
+        opened = Database(tmp_path / paths.SPOOL, patience_seconds=0.5)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def empty_spool(postgresql: PostgreSQL, empty_database: str) -> EmptySpool:
+    """A spool on PostgreSQL, for one test after the other."""
+    return EmptySpool(postgresql, like=empty_database)
 
 
 @pytest.fixture(scope="session")

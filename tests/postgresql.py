@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.spool_samples import until
+from gateway.store import schema
+from tests.spool_samples import SPOILED, psycopg_of, until
 
 USER = "motion"
 ACCOUNT = "postgres"  # of the package: the server does not run as root
@@ -100,3 +101,26 @@ class PostgreSQL:
         folders = Path("/usr/lib/postgresql").glob("*/bin")  # on nobody's PATH
         newest = max(folders, key=lambda folder: int(folder.parent.name))
         return ("setpriv", *self._as, "--pdeathsig=SIGQUIT", str(newest / program), *arguments)
+
+
+EMPTY = (
+    "".join(f"DELETE FROM {table};" for table in schema.metadata.tables)
+    + "SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
+)
+
+
+class EmptySpool:
+    """A spool on PostgreSQL for one test after the other: emptied before each, made anew where one has spoiled it."""
+
+    def __init__(self, server: PostgreSQL, *, like: str) -> None:
+        """`like`: the database that it is a copy of."""
+        self._server, self._like = server, like
+        self._url = ""
+
+    def url(self) -> str:
+        """Where it is, empty."""
+        if not self._url or self._url in SPOILED:
+            self._url = self._server.url(self._server.database(like=self._like))
+        else:
+            psycopg_of(self._url).execute(EMPTY)
+        return self._url

@@ -14,6 +14,7 @@ from gateway.sinch.client import Sinch
 from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
 from tests import config_samples
+from tests.spool_samples import folder_of
 
 NOW = 1_700_000_000.0
 
@@ -38,7 +39,7 @@ class HandClock:
 
 def services(spool: Database, *, clock: HandClock | None = None, **tables: Any) -> Services:
     """Services on `spool`, with the settings of `config_samples.settings(**tables)`; its folder is the state."""
-    tables["server"] = {"state_dir": str(spool.path.parent)} | tables.get("server", {})
+    tables["server"] = {"state_dir": str(folder_of(spool))} | tables.get("server", {})
     settings: Settings = config_samples.settings(**tables)
     chosen = clock or HandClock()
     shelf = Shelf(settings, spool, paths.vault(settings), clock=chosen)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
@@ -25,11 +26,16 @@ from gateway.ingress.intake import Callback
 from gateway.outbound.record import Draft
 from gateway.store import Run, migrations, postgres, schema, sqlite
 from gateway.store.audit import Action, Deed
+from gateway.store.dialects import Json
 from gateway.store.engines import Database
 
 NOW = 1_000_000.0
 DEED = Deed(at=NOW, action=Action.REPLAY, who="ana", login="ana", account="motion-gateway", about="event 1")
-REFUSE_DEEDS = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"  # to meddle with
+REFUSE_DEEDS = "ALTER TABLE audit RENAME COLUMN who TO whom"  # to meddle with: none can be written any more
+
+
+SPOILED: set[str] = set()  # databases on PostgreSQL whose tables a test has changed
+FOLDERS: dict[str, Path] = {}  # of those with a spool on PostgreSQL, by its URL
 
 
 def callback(
@@ -127,6 +133,8 @@ def meddle(database: Database, *statements: str | sa.Executable) -> None:
         for statement in statements:
             connection.exec_driver_sql(statement) if isinstance(statement, str) else connection.execute(statement)
         connection.commit()
+    if is_remote(database) and any(str(statement).startswith(("ALTER", "DROP")) for statement in statements):
+        SPOILED.add(str(database._place))
 
 
 def _behind(database: Database) -> sa.Engine:
@@ -138,25 +146,62 @@ def _behind(database: Database) -> sa.Engine:
 
 def rows(database: Database, table: sa.Table) -> list[Any]:
     """Everything in a table, in the order it came in: cheap enough to be asked again and again."""
-    if isinstance(database._place, str):
-        with _behind(database).connect() as connection:
-            return [*connection.execute(sa.select(table).order_by(*table.primary_key.columns))]
-    row, as_python = _shape(table)
-    with closing(sqlite3.connect(database.path)) as reader:
-        found = reader.execute(f"SELECT {', '.join(row._fields)} FROM {table.name}").fetchall()
+    row, as_python = _shape(table, remote=is_remote(database))
+    query = "SELECT {} FROM {}".format(", ".join(f'"{name}"' for name in row._fields), table.name)
+    if is_remote(database):
+        query += f" ORDER BY {'id' if 'id' in row._fields else 'ctid'}"
+        found = psycopg_of(str(database._place)).execute(query.encode()).fetchall()
+    else:
+        with closing(sqlite3.connect(database.path)) as reader:
+            found = reader.execute(query).fetchall()
     return [
-        row(*(read(value) if read else value for read, value in zip(as_python, values, strict=True)))
+        row(
+            *(
+                read(value) if read and value is not None else value
+                for read, value in zip(as_python, values, strict=True)
+            )
+        )
         for values in found
     ]
 
 
+def multiply(database: Database, table: sa.Table, count: int, **own: str) -> None:
+    """Have `count` rows like its one, number 1, but for what each has of its `own`: in terms of its number i."""
+    names = ", ".join(f'"{column.name}"' for column in table.columns if column.name not in own)
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
+    told = f"{', '.join(own)}, {names}", f"{', '.join(own.values())}, {names}"
+    meddle(database, f"INSERT INTO {table.name} ({told[0]}) SELECT {told[1]} FROM {table.name}, ({numbers}) AS numbers")
+
+
+def folder_of(database: Database) -> Path:
+    """Where a gateway with that spool may keep all else."""
+    return FOLDERS[str(database._place)] if is_remote(database) else database.path.parent
+
+
+def is_remote(database: Database) -> bool:
+    """Whether it is on PostgreSQL."""
+    return isinstance(database._place, str)
+
+
 @cache
-def _shape(table: sa.Table) -> tuple[Any, list[Callable[[Any], Any] | None]]:
+def psycopg_of(url: str) -> psycopg.Connection[Any]:
+    """One connection for all that looks into that database, and empties it."""
+    return psycopg.connect(url, autocommit=True, options="-c lock_timeout=5000")
+
+
+@cache
+def _shape(table: sa.Table, *, remote: bool) -> tuple[Any, list[Callable[[Any], Any] | None]]:
     """What a row of it is, and what makes of each column's value what Python has for it."""
     dialect = sqlite_dialect()
     columns = table.columns
     as_python = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+    if remote:  # whose driver knows all but what is written as a text
+        as_python = [_written if isinstance(column.type, Json) else None for column in columns]
     return namedtuple(table.name, columns.keys()), as_python
+
+
+def _written(value: str | None) -> Any:
+    return None if value is None else json.loads(value)
 
 
 def until(condition: Callable[[], object], what: str, deadline_seconds: float = 60) -> None:

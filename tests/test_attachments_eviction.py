@@ -17,6 +17,8 @@ from gateway.inspection.structure import Inspection
 from gateway.phrases import Reason
 from gateway.store.engines import Database
 
+pytestmark = pytest.mark.both_engines
+
 NOW = 1_700_000_000.0
 HOUR = 3600.0
 SIZE = 1000

@@ -20,6 +20,8 @@ from gateway.store import schema
 from gateway.store.engines import Database
 from tests.spool_samples import DEED, locked, meddle, rows, until
 
+pytestmark = pytest.mark.both_engines
+
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 SEEN = Inspection(
@@ -264,14 +266,15 @@ import sys
 from pathlib import Path
 from gateway.attachments.register import Fetches, Register
 from gateway.store.engines import Database
-register = Register(Database(Path(sys.argv[1]), patience_seconds=5))
+place = sys.argv[1]
+register = Register(Database(place if "://" in place else Path(place), patience_seconds=5))
 register.count("7", Fetches(3, 2.0, 1.0, 3.0), revoked_before=None)
 """
 
 
 def test_what_is_left_when_the_process_ends_is_written(spool: Database) -> None:
     acquire(spool)
-    subprocess.run([sys.executable, "-c", COUNTING, spool.path], check=True)
+    subprocess.run([sys.executable, "-c", COUNTING, spool._place], check=True)
     assert (known(spool).fetches, known(spool).first_fetched_at) == (3, 1.0)
 
 
@@ -293,6 +296,7 @@ def test_of_a_life_that_begins_twice_the_first_beginning_counts(spool: Database,
     assert (known(spool).fetches, known(spool).first_fetched_at, known(spool).last_fetched_at) == (3, NOW, NOW + 2)
 
 
+@pytest.mark.of_the_file
 def test_while_nothing_can_be_written_no_life_begins_and_all_else_is_counted(spool: Database, hasty: Register) -> None:
     begins, goes_on = Fetches(1, NOW, NOW, NOW + DAY), Fetches(1, NOW, None, NOW + DAY)
     with locked(spool.path):

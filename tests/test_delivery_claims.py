@@ -25,6 +25,8 @@ from tests import spool_samples
 from tests.examples import examples
 from tests.spool_samples import DEED, callback, meddle, rows
 
+pytestmark = pytest.mark.both_engines
+
 NOW = 1_000_000.0
 LEASE = 90.0
 LONGEST_WAIT = 300.0

@@ -12,6 +12,8 @@ from gateway.store import Choice
 from gateway.store.engines import Database
 from tests.spool_samples import DEED, NOW, accept, die, order, settle, states
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_the_newest_are_listed_first(spool: Database) -> None:
     for number in range(1, 6):

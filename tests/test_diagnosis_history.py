@@ -16,6 +16,8 @@ from gateway.store.engines import Database
 from tests.service_samples import NOW, HandClock, services
 from tests.spool_samples import callback, locked
 
+pytestmark = pytest.mark.both_engines
+
 COUNTED = [
     (metrics.CALLBACKS, "7", "accepted"),
     (metrics.CALLBACKS, "8", "accepted"),
@@ -85,6 +87,7 @@ def test_the_last_are_kept_whatever_the_clock_says(made: Services, clock: HandCl
     assert [later.at - before.at for before, later in pairwise(kept)] == [60] * 7
 
 
+@pytest.mark.of_the_file
 def test_a_spool_that_others_write_to_is_left_alone(made: Services) -> None:
     with locked(made.spool.path):
         history.take(made)
@@ -93,6 +96,7 @@ def test_a_spool_that_others_write_to_is_left_alone(made: Services) -> None:
     assert ages(made) == [None]
 
 
+@pytest.mark.of_the_file
 def test_a_disk_without_room_for_more_than_callbacks_is_left_to_those(made: Services) -> None:
     history.take(made, room_bytes=2**62)
     assert ages(made) == []

@@ -30,6 +30,8 @@ from tests.spool_samples import accept, callback, draft, meddle, reported
 from tests.test_docs_troubleshooting import CAUSES as PROMISED
 from tests.together import together
 
+pytestmark = pytest.mark.both_engines
+
 NOW = 1_700_000_000.0
 NUMBER = "+491701234567"
 SETTINGS = settings(attachments={"proxy_token": "the proxy token of the tests"})

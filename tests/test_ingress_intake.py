@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.delivery import claims, records
 from gateway.errors import SpoolUnavailable
-from gateway.ingress import intake
-from gateway.ingress.intake import Callback, Outcome, Receipt
+from gateway.ingress import events, intake
+from gateway.ingress.intake import Callback, Filing, Outcome, Receipt
 from gateway.phrases import Reason
-from gateway.store import schema
+from gateway.store import Run, schema, tickets
 from gateway.store.engines import Database
-from tests.spool_samples import callback, meddle, rows
+from gateway.store.tickets import Ticket
+from tests.examples import examples
+from tests.postgresql import EmptySpool
+from tests.spool_samples import callback, meddle, migrate, rows
+
+pytestmark = pytest.mark.both_engines
 
 
 def accept(spool: Database, *callbacks: Callback) -> list[Receipt]:
-    return [intake.accept(spool, given, now=1000.0 + number) for number, given in enumerate(callbacks)]
+    return [intake.accept(spool, told, now=1000.0 + number) for number, told in enumerate(callbacks)]
 
 
 def stored(spool: Database) -> list[tuple[str, int]]:
@@ -184,7 +195,7 @@ LANES = {
     "a contact with an identity": ({"contact": "c1", "identity": "+39333"}, "7:contact:c1"),
     "an identity": ({"contact": "", "identity": "+39333"}, "7:identity:39333"),
     "an identity without +": ({"contact": "", "identity": "39333"}, "7:identity:39333"),
-    "neither": ({"contact": ""}, "7:alone:request-m1"),
+    "neither": ({"contact": ""}, f"7:alone:{callback().event.key.hex()}"),
     "another connector": ({"contact": "c1", "connector": 8}, "8:contact:c1"),
 }
 
@@ -202,3 +213,92 @@ def test_a_lane_that_waits_keeps_its_time_when_another_event_comes(spool: Databa
     claims.postpone(spool, taken, outcome="503", due_at=2060, failures=1, failing_since=2000, now=2000)
     accept(spool, callback("m2", nonce="n2"))
     assert [row.due_at for row in rows(spool, schema.lane)] == [2060]
+
+
+# What the JSON of others may hold, and a database may refuse: no name of anything, and kept as the bytes that it is.
+WORDS = st.sampled_from(["c1", "c2", "ü\u2028", "nul\0nul", "\ud800", "x" * 300, "+39333", ""]) | st.text(max_size=4)
+ODD = st.sampled_from([2**64, -(2**63) - 1, 10**400, 1e308, None, True, ["c1"], {"id": "c1"}])
+REASON = st.fixed_dictionaries({"code": WORDS | ODD, "description": WORDS | ODD})
+
+
+@st.composite
+def odd_callbacks(draw: st.DrawFn) -> Callback:
+    """Inbound messages and delivery reports with anything in them, of a few nonces and events."""
+    told = {"contact_id": draw(WORDS | ODD), "channel_identity": {"channel": "WHATSAPP", "identity": draw(WORDS | ODD)}}
+    message_id = draw(st.sampled_from(["m1", "m2", "m3"]) | WORDS)
+    if draw(st.booleans()):
+        document: dict[str, Any] = {"message": told | {"id": message_id, "text": draw(WORDS | ODD)}}
+    else:
+        report = {"message_id": message_id, "status": draw(st.sampled_from(["DELIVERED", "FAILED"]) | WORDS)}
+        document = {"correlation_id": draw(WORDS | ODD), "message_delivery_report": told | report | draw(REASON)}
+    body = json.dumps(document).encode()
+    return callback(
+        body=body,
+        event=events.read(body, connector_id=7),
+        nonce=draw(st.sampled_from([None, "n1", "n2", "n3", "n4"])),
+        stale=draw(st.integers(0, 5)) == 5,
+        headers=[("x-odd", draw(st.text(st.characters(max_codepoint=255), max_size=4)))],
+    )
+
+
+@given(st.lists(odd_callbacks(), max_size=8), st.integers(1, 8))
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_postgresql_takes_in_several_at_once_as_sqlite_one_after_another(
+    empty_spool: EmptySpool, tmp_path: Path, callbacks: list[Callback], size: int
+) -> None:
+    migrate(tmp_path / "one.sqlite3")
+    with (
+        closing(Database(tmp_path / "one.sqlite3", patience_seconds=1)) as one,
+        closing(Database(empty_spool.url(), patience_seconds=5)) as other,
+    ):
+        expected = accept(one, *callbacks)
+        found = [
+            receipt for first in range(0, len(callbacks), size) for receipt in at_once(other, callbacks[first:][:size])
+        ]
+        assert [receipt.outcome for receipt in found] == [receipt.outcome for receipt in expected]
+        for table in (schema.event, schema.nonce, schema.lane, schema.report, schema.heard):
+            assert told_apart_from_numbers(other, table) == told_apart_from_numbers(one, table)
+        bodies = {row.id: row.body for row in rows(other, schema.event)}
+        for told, receipt in zip(callbacks, found, strict=True):
+            assert receipt.outcome is not Outcome.ACCEPTED or bodies[receipt.event_id] == told.body
+
+
+def at_once(spool: Database, callbacks: list[Callback]) -> list[Receipt]:
+    """As several greenlets do at the same time."""
+    waiting = [Ticket(Filing(told, now=1000.0), (told.lane,)) for told in callbacks]
+    with spool._engine.turn(sorted({lane for ticket in waiting for lane in ticket.lanes})) as run:
+        tickets.do(waiting, run, at_once=True)
+    return [ticket.result() for ticket in waiting]
+
+
+def told_apart_from_numbers(spool: Database, table: sa.Table) -> list[Any]:
+    """Its rows, without the ids of events, which a sequence draws, and without times."""
+    left = {"id", "event_id", "first_event", "accepted_at", "seen_at", "reported_at", "at", "settled_at", "outcome"}
+    told = ({name: value for name, value in row._asdict().items() if name not in left} for row in rows(spool, table))
+    return sorted(map(repr, told))
+
+
+def test_what_no_text_of_postgresql_can_hold_is_filed_without_it(empty_spool: EmptySpool) -> None:
+    with closing(Database(empty_spool.url(), patience_seconds=5)) as spool:
+        odd = callback(query="a=\0&b=\ud800", headers=(("x-odd", "\0\ud800"),))
+        assert at_once(spool, [odd, callback("m2")]) == [Receipt(Outcome.ACCEPTED, 1), Receipt(Outcome.ACCEPTED, 2)]
+        assert accept(spool, callback("m3", query="\0")) == [Receipt(Outcome.ACCEPTED, 3)]
+        found = rows(spool, schema.event)
+    assert [row.query for row in found] == ["a=\ufffd&b=\ufffd", "", "\ufffd"]
+    assert found[0].headers == [["x-odd", "\0\ud800"]]
+    assert found[0].body == odd.body
+
+
+def test_who_is_overtaken_by_another_node_looks_once_more(empty_spool: EmptySpool) -> None:
+    looked = []
+
+    def work(run: Run) -> Receipt:
+        looked.append("before" if len(looked) < 2 else "after")
+        if looked[-1] == "before":  # the other's nonce is not there yet, and is when ours is written
+            run("insert_nonce", connector_id=7, nonce="n1", body_digest=b"", event_id=1, seen_at=1.0)
+        return Receipt(Outcome.REPEAT, 1)
+
+    with closing(Database(empty_spool.url(), patience_seconds=5)) as spool:
+        accept(spool, FIRST)
+        assert spool.tell(work, lanes=(FIRST.lane,)) == Receipt(Outcome.REPEAT, 1)
+    assert looked == ["before", "before", "after"]

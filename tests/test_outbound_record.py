@@ -20,6 +20,8 @@ from gateway.store.reports import Evidence
 from tests.examples import examples
 from tests.spool_samples import NOW, draft, meddle, reported, rows
 
+pytestmark = pytest.mark.both_engines
+
 PICTURE = Attached(field="message.media_message.url", attachment_id="4711", digest="ab" * 32, verdict="native", code="")
 GIF = Attached(field="message.card.url", attachment_id="4712", digest="", verdict="refused", code="CHANNEL_FAILURE")
 

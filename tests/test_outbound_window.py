@@ -18,6 +18,8 @@ from tests.call_door_samples import MESSAGE_ID, CallDoor, assert_refused, opened
 from tests.door_samples import logged
 from tests.spool_samples import DEED, callback, meddle, settle
 
+pytestmark = pytest.mark.both_engines
+
 HOUR = 3600.0
 DAY = 24 * HOUR
 CODE = "OUTSIDE_ALLOWED_SENDING_WINDOW"

@@ -11,9 +11,11 @@ from gateway.attachments.register import Register
 from gateway.delivery import records
 from gateway.inspection.structure import Inspection
 from gateway.outbound import record
-from gateway.store import TOP, Choice, Place, audit, schema
+from gateway.store import TOP, Choice, Place, audit, dialects, schema
 from gateway.store.engines import Database
 from tests.spool_samples import DEED, NOW, accept, draft
+
+pytestmark = pytest.mark.both_engines
 
 MOST = 2
 List = Callable[[Database, Place], Sequence[Place]]
@@ -63,10 +65,11 @@ def test_a_list_in_parts_has_each_row_once_downwards_and_back_up(full: Database,
     assert listed(full, Place(id=first.id, at=first.at, way=-1)) == []
 
 
+@pytest.mark.of_the_file
 @pytest.mark.parametrize("place", [TOP, Place(id=1_000), Place(id=1_000, way=-1)], ids=["top", "below", "above"])
 def test_the_events_of_a_state_are_found_and_put_in_order_by_an_index_alone(full: Database, place: Place) -> None:
     chosen = sa.select(schema.event.c.id).where(schema.event.c.state == "parked")
-    text = schema.part(chosen, place, most=50).compile(compile_kwargs={"literal_binds": True})
+    text = dialects.part(chosen, place, most=50).compile(compile_kwargs={"literal_binds": True})
     steps = full.read(lambda connection: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all())
     assert [step[-1] for step in steps if "event" in step[-1]] == [
         "SEARCH event USING COVERING INDEX event_settled (state=?)"

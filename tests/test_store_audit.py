@@ -11,12 +11,15 @@ import structlog
 
 from gateway.delivery import records
 from gateway.errors import SpoolUnavailable
+from gateway.phrases import Reason
 from gateway.store import audit, retention, schema
 from gateway.store.audit import Action, Caller
 from gateway.store.engines import Database
 from gateway.store.retention import Retention
 from tests.service_samples import services
-from tests.spool_samples import DEED, NOW, REFUSE_DEEDS, accept, meddle, rows, settle, states
+from tests.spool_samples import DEED, NOW, REFUSE_DEEDS, accept, is_remote, meddle, rows, settle, states
+
+pytestmark = pytest.mark.both_engines
 
 ACCOUNT = getpass.getuser()
 ROOT, DAEMON = (pwd.getpwuid(number).pw_name for number in (0, 1))
@@ -103,7 +106,8 @@ def test_a_look_that_cannot_be_recorded_is_told_in_the_log(busy: Database) -> No
     with structlog.testing.capture_logs() as lines:
         assert not audit.kept_look(busy, DEED)
     [line] = lines
-    assert (line["event"], line["reason"], line["who"], line["about"]) == ("audit", "spool failed", "ana", "event 1")
+    reason = Reason.SPOOL_SCHEMA if is_remote(busy) else Reason.SPOOL_FAILED
+    assert (line["event"], line["reason"], line["who"], line["about"]) == ("audit", reason, "ana", "event 1")
 
 
 @pytest.mark.parametrize(("extra", "left"), [(0, 1), (1, 0)], ids=["just as old", "older"])
@@ -113,6 +117,7 @@ def test_a_row_goes_by_its_age_alone(busy: Database, extra: float, left: int) ->
     assert len(audit.listed(busy, most=9)) == left
 
 
+@pytest.mark.of_the_file
 def test_erasing_a_contact_leaves_its_row_and_names_nobody(spool: Database) -> None:
     number = "491701234567"
     accept(spool, "m1", contact="c-of-somebody", identity=number)

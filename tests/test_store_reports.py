@@ -23,6 +23,8 @@ from gateway.store.reports import FATES, Filed
 from tests.spool_samples import NOW, callback, draft, meddle, reported, rows
 from tests.together import together
 
+pytestmark = pytest.mark.both_engines
+
 SAMPLES = json.loads((Path(__file__).parent / "data" / "sinch_callbacks.json").read_text("utf-8"))["payloads"]
 TELLING = ("MESSAGE_DELIVERY", "MESSAGE_SUBMIT", "EVENT_DELIVERY")
 

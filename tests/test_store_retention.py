@@ -19,7 +19,9 @@ from gateway.store import audit, retention, schema
 from gateway.store.engines import Database
 from gateway.store.retention import PURGE_CHUNK as CHUNK
 from gateway.store.retention import Erased, Pace, Retention
-from tests.spool_samples import DEED, NOW, accept, draft, meddle, order, reported, rows, settle, states
+from tests.spool_samples import DEED, NOW, accept, draft, meddle, multiply, order, reported, rows, settle, states
+
+pytestmark = pytest.mark.both_engines
 
 RETENTION = Retention(delivered_seconds=100, rejected_seconds=200, parked_seconds=300)
 AGES = {"delivered": 100, "duplicate": 100, "rejected": 200, "parked": 300}
@@ -62,15 +64,9 @@ def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) ->
     count = retention.PURGE_CHUNK + extra
     accept(spool)
     settle(spool, 1, "delivered")
-    _multiply(spool, count)
+    multiply(spool, schema.event, count, id="i", original="FALSE")
     assert retention.purge(spool, RETENTION, now=NOW + 101) == count
     assert states(spool) == {}
-
-
-def _multiply(spool: Database, count: int) -> None:
-    names = ", ".join(column.name for column in schema.event.columns if column.name not in ("id", "original"))
-    copies = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
-    meddle(spool, f"INSERT INTO event (original, {names}) SELECT 0, {names} FROM event, ({copies})")
 
 
 @pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])
@@ -100,12 +96,8 @@ def test_more_than_a_chunk_of_sends_and_reports_is_purged_to_the_last(spool: Dat
     count = retention.PURGE_CHUNK + extra
     record.begin(spool, draft(), now=NOW)
     intake.accept(spool, reported("M1"), now=NOW)
-    numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n"
-    for table, own in (("send", "reference"), ("report", "event_id")):
-        names = [column.name for column in schema.metadata.tables[table].columns if column.name not in ("id", own)]
-        told = ", ".join(names)
-        copies = f"INSERT INTO {table} ({own}, {told}) SELECT i, {told} FROM {table}, ({numbers})"
-        meddle(spool, copies)
+    multiply(spool, schema.send, count, id="i", reference="CAST(i AS TEXT)")
+    multiply(spool, schema.report, count, event_id="i")
     assert (len(rows(spool, schema.send)), len(rows(spool, schema.report))) == (count, count)
     retention.purge(spool, RETENTION, now=NOW + 101)
     assert rows(spool, schema.send) == rows(spool, schema.report) == []
@@ -155,14 +147,10 @@ def test_what_is_not_delivered_yet_is_erased_only_when_that_is_asked_for(spool: 
 def test_many_events_are_erased_in_pieces_between_which_others_write_and_the_record_counts_all(spool: Database) -> None:
     accept(spool)
     settle(spool, 1, "delivered")
-    columns = ", ".join(name for name in schema.event.c.keys() if name not in ("id", "original"))  # noqa: SIM118
-    copies = (
-        f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {2 * CHUNK + 1}) SELECT i FROM n"
-    )
-    meddle(spool, f"INSERT INTO event (id, original, {columns}) SELECT i, 0, {columns} FROM event, ({copies})")
+    multiply(spool, schema.event, 2 * CHUNK + 1, id="i", original="FALSE")
     heard: list[Erased | None] = []
 
-    with closing(Database(spool.path, patience_seconds=0)) as other:
+    with closing(Database(spool._place, patience_seconds=1)) as other:
 
         def hear(gone: Erased | None) -> None:
             other.tell(lambda run: run("prove_writable"))
@@ -185,6 +173,7 @@ def test_an_erased_event_in_the_couriers_hand_leaves_its_lane_in_order(spool: Da
     assert order(spool) == [2]
 
 
+@pytest.mark.of_the_file
 @pytest.mark.parametrize("seed", [19, 25])
 def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Database, seed: int) -> None:
     # Enough traffic that pages are split and merged: those keep copies which a DELETE does not reach. Some builds
@@ -211,6 +200,7 @@ def test_of_an_erased_contact_no_byte_is_left_in_the_file_or_its_log(spool: Data
     assert b"c1 SECRET" in spool.path.read_bytes()
 
 
+@pytest.mark.of_the_file
 def test_an_erasure_that_could_not_be_finished_says_so_and_can_be_repeated(spool: Database) -> None:
     accept(spool, contact="ERASED")
     with closing(sqlite3.connect(spool.path, isolation_level=None)) as reader:

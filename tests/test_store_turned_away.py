@@ -17,6 +17,8 @@ from gateway.store.turned_away import MOST, Ring, Turned
 from tests.service_samples import NOW, HandClock
 from tests.together import together
 
+pytestmark = pytest.mark.both_engines
+
 UNKNOWN = ("ingress", "unknown connector")
 
 

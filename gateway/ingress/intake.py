@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 from gateway import store
-from gateway.ingress.events import Event
+from gateway.ingress.events import Event, Report
 from gateway.phrases import Finding, Reason
 from gateway.store import Run
 from gateway.store.engines import Database
+
+_OF_REPORT = [field.name for field in fields(Report)]
 
 
 class Outcome(Enum):
@@ -39,7 +41,8 @@ class Callback:
 
     @property
     def lane(self) -> str:
-        return f"{self.connector_id}:{self.event.lane or 'alone:' + self.request_id}"
+        """Whose turn it takes. Of one who waits for nobody its key: whoever takes in the same has the same."""
+        return f"{self.connector_id}:{self.event.lane or 'alone:' + self.event.key.hex()}"
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,33 @@ class Receipt:
     event_id: int | None
 
 
+@dataclass(frozen=True)
+class Filing:
+    """The taking in of one callback; of several at once, where one statement is cheaper than many."""
+
+    callback: Callback
+    now: float
+
+    def __call__(self, run: Run) -> Receipt:
+        return _file(run, self.callback, self.now)
+
+    @staticmethod
+    def at_once(run: Run, filings: Sequence[Filing]) -> list[Receipt | None]:
+        """File those that are new, and none that is like one before it; None for what is left to be filed alone.
+
+        Raises what the driver says where another node has just filed the same in another lane.
+        """
+        receipts: list[Receipt | None] = [None] * len(filings)
+        if unlike := _unlike(filings):
+            told = [_told(filings[at]) for at in unlike]
+            for place, event_id in run("file_events", **{name: [one[name] for one in told] for name in told[0]}):
+                receipts[unlike[place - 1]] = Receipt(Outcome.ACCEPTED, event_id)
+        return receipts
+
+
 def accept(database: Database, callback: Callback, *, now: float) -> Receipt:
     """File `callback` and return once that is on the disk. Raises SpoolUnavailable."""
-    return database.tell(lambda run: _file(run, callback, now))
+    return database.tell(Filing(callback, now), lanes=(callback.lane,))
 
 
 def is_filed(database: Database, callback: Callback) -> bool:
@@ -63,6 +90,27 @@ def is_filed(database: Database, callback: Callback) -> bool:
     by = "event" if callback.nonce is None else "nonce"
     before = _before(database.glance, callback).get(by)
     return before is not None and before[1] == callback.event.body_digest
+
+
+def _unlike(filings: Sequence[Filing]) -> list[int]:
+    """The places of those that are to be delivered, as far as they tell: each nonce, and each event, once."""
+    seen: set[tuple[int, object]] = set()
+    found = []
+    for place, callback in enumerate(filing.callback for filing in filings):
+        marks = {(callback.connector_id, mark) for mark in (callback.event.key, callback.nonce) if mark is not None}
+        if not callback.stale and seen.isdisjoint(marks):
+            found.append(place)
+        seen |= marks
+    return found
+
+
+def _told(filing: Filing) -> dict[str, object]:
+    """All that is filed of a callback that is new."""
+    callback = filing.callback
+    told = callback.event.report
+    report = vars(told) if told is not None else dict.fromkeys(_OF_REPORT)
+    window = {"opens_window": callback.event.opens_window, "nonce": callback.nonce}
+    return _columns(callback, filing.now) | window | report
 
 
 def _before(run: Run, callback: Callback) -> dict[str, tuple[int, bytes]]:
@@ -135,26 +183,28 @@ def _keep(run: Run, callback: Callback, now: float, state: str, outcome: str) ->
 
 
 def _insert(run: Run, callback: Callback, now: float, *, state: str, outcome: str = "") -> int:
-    told, pending = callback.event, state == store.PENDING
-    [[event_id]] = run(
-        "insert_event",
-        connector_id=callback.connector_id,
-        state=state,
-        kind=told.kind,
-        key=told.key,
-        original=pending,
-        lane=callback.lane,
-        contact_id=told.contact_id,
-        identity=told.identity,
-        request_id=callback.request_id,
-        address=callback.address,
-        headers=json.dumps(callback.headers),
-        query=callback.query,
-        body=callback.body,
-        body_digest=told.body_digest,
-        accepted_at=now,
-        outcome=outcome,
-        settled_at=None if pending else now,
-        findings=" ".join(callback.findings),
-    )
+    pending = state == store.PENDING
+    ended = {"state": state, "original": pending, "outcome": outcome, "settled_at": None if pending else now}
+    [[event_id]] = run("insert_event", **_columns(callback, now), **ended)
     return int(event_id)
+
+
+def _columns(callback: Callback, now: float) -> dict[str, object]:
+    """What is kept of a callback, whatever becomes of it."""
+    told = callback.event
+    return {
+        "connector_id": callback.connector_id,
+        "kind": told.kind,
+        "key": told.key,
+        "lane": callback.lane,
+        "contact_id": told.contact_id,
+        "identity": told.identity,
+        "request_id": callback.request_id,
+        "address": callback.address,
+        "headers": json.dumps(callback.headers),
+        "query": callback.query,
+        "body": callback.body,
+        "body_digest": told.body_digest,
+        "accepted_at": now,
+        "findings": " ".join(callback.findings),
+    }

@@ -48,6 +48,9 @@ class Engine(Protocol):
         else the driver says of a statement is raised as it is.
         """
 
+    def is_overtaken(self, failure: Exception) -> bool:
+        """Tell whether somebody else has written in between, so that the same work would go another way by now."""
+
     def explained(self, failure: Exception) -> Exception:
         """What went wrong, in our words where it was the database."""
 

@@ -83,6 +83,10 @@ class Embedded:
         finally:
             driver.rollback()
 
+    def is_overtaken(self, _failure: Exception) -> bool:
+        """Tell that nobody has: writers come one at a time."""
+        return False
+
     def explained(self, failure: Exception) -> Exception:
         """What went wrong: where another file is why SQLite found nothing but nonsense, that."""
         found = self._pool.explained(failure)

@@ -3,7 +3,8 @@
 Rule 1. A write that returned is committed, and on the disk.
 Rule 2. One write transaction at a time in a process. Writers that wait for it share the next one, so that a burst costs
         one fsync and not one each. Where the work of one raises, all of it is taken back, and each is done again in a
-        transaction of its own: savepoints would cost everybody too much.
+        transaction of its own: savepoints would cost everybody too much. Where each statement takes a journey, those
+        that are alike are done by one.
 Rule 3. Whoever writes says whose turns it changes, its `lanes`: where writers come from several machines they are held
         before any work begins, in their order, so that nobody waits for one who waits for him.
 Rule 4. Whatever goes wrong with the database is `SpoolUnavailable`; parameters never reach a text.
@@ -18,41 +19,17 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gateway import clock, metrics, paths
 from gateway.config import Settings, databases
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import Engine, Run, embedded, named
+from gateway.store import Engine, embedded, named, tickets
+from gateway.store.tickets import T, Ticket, Work
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
-T = TypeVar("T")
-Work = Callable[[Run], T]
-
-
-class _Ticket(Generic[T]):
-    """One writer's work, the lanes that it changes, and what became of it."""
-
-    def __init__(self, work: Work[T], lanes: Collection[str]) -> None:
-        self._work, self.lanes = work, lanes
-        self._result: T | None = None
-        self._error: Exception | None = None
-        self.settled = False
-
-    def run(self, run: Run) -> None:
-        """Do the work. Raises whatever it raises."""
-        self._result = self._work(run)
-
-    def settle(self, error: Exception | None) -> None:
-        self._error, self.settled = error, True
-
-    def result(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return cast("T", self._result)
 
 
 class Database:
@@ -66,7 +43,7 @@ class Database:
         self._place = place
         self._engine = _engine(place, password, patience_seconds, first=first)
         self._writer = threading.Lock()
-        self._waiting: deque[_Ticket[Any]] = deque()
+        self._waiting: deque[Ticket[Any]] = deque()
 
     def ask(self, work: Work[T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
@@ -86,7 +63,7 @@ class Database:
         `lanes`: which the work changes. The work is done a second time where one beside it fails: it touches nothing
         but the transaction.
         """
-        ticket = _Ticket(work, lanes)
+        ticket = Ticket(work, lanes)
         self._waiting.append(ticket)
         with self._writer:
             if not ticket.settled:  # else the writer before took it along
@@ -174,30 +151,34 @@ class Database:
                 if not ticket.settled:
                     ticket.settle(error)
 
-    def _commit(self, batch: list[_Ticket[Any]]) -> None:
+    def _commit(self, batch: list[Ticket[Any]]) -> None:
         try:
-            self._together(batch)
+            self._together(batch, at_once=self._engine.is_shared)
         except Exception as failure:
-            if len(batch) == 1 or isinstance(failure, SpoolUnavailable):  # the database would say so again
+            alone = len(batch) == 1 and not self._engine.is_shared
+            if alone or isinstance(failure, SpoolUnavailable):  # the database would say so again
                 raise
             for ticket in batch:
                 self._apart(ticket)
 
-    def _together(self, batch: list[_Ticket[Any]]) -> None:
+    def _together(self, batch: list[Ticket[Any]], *, at_once: bool = False) -> None:
         lanes = sorted({lane for ticket in batch for lane in ticket.lanes})
         with self._engine.turn(lanes) as run:
-            for ticket in batch:
-                ticket.run(run)
+            tickets.do(batch, run, at_once=at_once)
 
-    def _apart(self, ticket: _Ticket[Any]) -> None:
-        """Do this one's work alone. Raises what is not of its own making."""
-        try:
-            self._together([ticket])
-            ticket.settle(None)
-        except SpoolUnavailable:
-            raise
-        except Exception as failure:  # noqa: BLE001 - as below
-            ticket.settle(self._engine.explained(failure))
+    def _apart(self, ticket: Ticket[Any]) -> None:
+        """Do this one's work alone, and once more where another machine was before it. Raises what the database is."""
+        for tries_left in (1, 0):
+            try:
+                self._together([ticket])
+                ticket.settle(None)
+            except SpoolUnavailable:
+                raise
+            except Exception as failure:  # noqa: BLE001 - it is raised again in its writer
+                if tries_left and self._engine.is_overtaken(failure):
+                    continue
+                ticket.settle(self._engine.explained(failure))
+            return
 
 
 def opened(settings: Settings, *, patience_seconds: float, first: bool = False) -> Database:

@@ -19,7 +19,9 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.array import ListBinaryDumper
 from psycopg.types.numeric import Int8Dumper
+from psycopg.types.string import StrDumperUnknown
 
 from gateway import clock
 from gateway.errors import SpoolUnavailable
@@ -27,6 +29,7 @@ from gateway.phrases import Reason
 from gateway.store import Run, named
 
 Error = psycopg.Error
+OVERTAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 OLDEST = 150000  # as servers tell their release: 15
 CONNECT_SECONDS = 2
@@ -106,6 +109,13 @@ class Punctual(psycopg.Connection[tuple[Any, ...]]):
             raise
 
 
+class Storable(StrDumperUnknown):
+    """Has any text be one that PostgreSQL knows: for who does not try whether it does."""
+
+    def dump(self, obj: str) -> Any:  # noqa: ANN401 - psycopg's own
+        return super().dump(_UNSTORABLE.sub("\ufffd", obj))
+
+
 def connect(url: str, password: str) -> Punctual:
     """Open a connection to whichever server of the URL is a primary. Raises SpoolUnavailable."""
     try:
@@ -113,6 +123,7 @@ def connect(url: str, password: str) -> Punctual:
     except Error as error:
         raise SpoolUnavailable(reason(error)) from None
     opened.adapters.register_dumper(int, Int8Dumper)  # or each size of number is another statement to the server
+    opened.adapters.register_dumper(list, ListBinaryDumper)  # bodies as they are, and not spelled out
     trouble = trouble_of(opened.info.server_version, opened.info.parameter_status("server_encoding"))
     if trouble is not None:
         opened.close()
@@ -174,10 +185,10 @@ def runner(connection: Punctual) -> Run:
         try:
             cursor.execute(text, values)
         except (UnicodeEncodeError, psycopg.DataError):
-            storable = {key: storable(value) for key, value in values.items()}
-            if storable == values:
+            told = {key: storable(value) for key, value in values.items()}
+            if told == values:
                 raise
-            cursor.execute(text, storable)
+            cursor.execute(text, told)
         return cursor.fetchall() if cursor.description else []
 
     return run
@@ -221,4 +232,6 @@ def revision(run: Run) -> str | None:
 
 def storable(value: object) -> object:
     """What is filed of a value: PostgreSQL's texts have no place for NUL, nor for half a character."""
+    if isinstance(value, list):
+        return [storable(each) for each in value]
     return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value

@@ -9,10 +9,10 @@
 -- name: hold_lanes
 -- Whoever else changes one of these waits until we are done, and sees then what we did: ids of its events come in the
 -- order in which they are committed, and none is overlooked by who takes the lane away. In one order, whoever asks: two
--- who wait for each other would wait for ever.
+-- who wait for each other would wait for ever. A row that is there is locked, and stays the row that it is.
 INSERT INTO lane (lane, first_event, due_at)
 SELECT wanted, 0, 0.0 FROM unnest(CAST(:lanes AS text[])) AS wanted ORDER BY wanted COLLATE "C"
-ON CONFLICT (lane) DO UPDATE SET first_event = lane.first_event
+ON CONFLICT (lane) DO UPDATE SET first_event = lane.first_event WHERE FALSE
 
 -- name: let_go_lanes
 -- Of those that were made to be held, who waits for nothing.
@@ -30,6 +30,64 @@ WHERE lane.first_event = 0 OR (
     lane.due_at > 0.0 AND lane.claimed_event IS NULL
     AND (SELECT failures FROM event WHERE id = lane.first_event) >= 5
 )
+
+-- name: file_events
+-- Of all that it reads it sees one instant, which is after their lanes were held: so whoever files the same in the same
+-- lane has done so, or waits. Who files it in another makes this fail, as a unique key has it.
+WITH given AS MATERIALIZED (
+    SELECT nextval('event_id_seq') AS id, told.* FROM unnest(
+        CAST(:connector_id AS bigint[]), CAST(:kind AS text[]), CAST(:key AS bytea[]), CAST(:lane AS text[]),
+        CAST(:contact_id AS text[]), CAST(:identity AS text[]), CAST(:request_id AS text[]), CAST(:address AS text[]),
+        CAST(:headers AS text[]), CAST(:query AS text[]), CAST(:body AS bytea[]), CAST(:body_digest AS bytea[]),
+        CAST(:findings AS text[]), CAST(:nonce AS text[]), CAST(:accepted_at AS double precision[]),
+        CAST(:opens_window AS boolean[]), CAST(:message_id AS text[]), CAST(:correlation_id AS text[]),
+        CAST(:status AS text[]), CAST(:code AS text[]), CAST(:sub_code AS text[]), CAST(:channel_code AS text[]),
+        CAST(:channel AS text[]), CAST(:description AS text[])
+    ) WITH ORDINALITY AS told (
+        connector_id, kind, key, lane, contact_id, identity, request_id, address, headers, query, body, body_digest,
+        findings, nonce, accepted_at, opens_window, message_id, correlation_id, status, code, sub_code, channel_code,
+        channel, description, place
+    )
+    WHERE (SELECT 1 FROM nonce WHERE nonce.connector_id = told.connector_id AND nonce.nonce = told.nonce) IS NULL
+        AND (
+            SELECT 1 FROM event WHERE event.connector_id = told.connector_id AND event.key = told.key AND original
+        ) IS NULL
+), filed AS (
+    INSERT INTO event (
+        id, connector_id, state, kind, key, original, lane, contact_id, identity, request_id, address, headers, query,
+        body, body_digest, accepted_at, repeats, tries, failures, deaths, outcome, findings
+    )
+    SELECT id, connector_id, 'pending', kind, key, TRUE, lane, contact_id, identity, request_id, address, headers,
+        query, body, body_digest, accepted_at, 0, 0, 0, 0, '', findings
+    FROM given
+), noted AS (
+    INSERT INTO nonce (connector_id, nonce, body_digest, event_id, seen_at)
+    SELECT connector_id, nonce, body_digest, id, accepted_at FROM given WHERE nonce IS NOT NULL
+), lined_up AS (
+    UPDATE lane
+    SET due_at = 0.0, first_event = CASE lane.first_event WHEN 0 THEN first.id ELSE lane.first_event END
+    FROM (SELECT lane, min(id) AS id FROM given GROUP BY lane) AS first
+    WHERE lane.lane = first.lane AND (
+        lane.first_event = 0 OR (
+            lane.due_at > 0.0 AND lane.claimed_event IS NULL
+            AND (SELECT failures FROM event WHERE event.id = lane.first_event) >= 5
+        )
+    )
+), heard_of AS (
+    INSERT INTO heard (contact_id, identity, connector_id, at)
+    SELECT contact_id, identity, connector_id, max(accepted_at) FROM given WHERE opens_window
+    GROUP BY contact_id, identity, connector_id
+    ON CONFLICT (contact_id, identity, connector_id) DO UPDATE SET at = excluded.at WHERE excluded.at > heard.at
+), reported AS (
+    INSERT INTO report (
+        event_id, connector_id, message_id, correlation_id, status, code, sub_code, channel_code, channel, description,
+        reported_at
+    )
+    SELECT id, connector_id, message_id, correlation_id, status, code, sub_code, channel_code, channel, description,
+        accepted_at
+    FROM given WHERE message_id IS NOT NULL
+)
+SELECT place, id FROM given
 
 
 -- Delivering: gateway/delivery/claims.py. Whoever changes a lane holds its row first; whoever looks at its events does so
@@ -74,7 +132,7 @@ WHERE id = :event_id AND state = 'pending'
 -- name: postpone_event
 UPDATE event
 SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0,
-    history = right(history || CAST(:told AS text), :most_told)
+    history = right(history || CAST(:told AS text), CAST(:most_told AS integer))
 WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim)
 
 -- name: hurry_lanes
@@ -84,7 +142,9 @@ UPDATE lane SET due_at = :now FROM waiting WHERE lane.lane = waiting.lane
 -- name: revive_events
 UPDATE event
 SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
-    history = right(history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), :most_told)
+    history = right(
+        history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), CAST(:most_told AS integer)
+    )
 WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint)) AND state = 'parked'
 RETURNING id, lane
 
@@ -102,7 +162,9 @@ UPDATE lane SET due_at = :now FROM waiting WHERE lane.lane = waiting.lane
 -- name: revive_event
 UPDATE event
 SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
-    history = right(history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), :most_told)
+    history = right(
+        history || CAST(settled_at AS numeric(20, 3)) || ' ' || outcome || chr(10), CAST(:most_told AS integer)
+    )
 WHERE id = :event_id
 
 

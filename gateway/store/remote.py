@@ -84,6 +84,10 @@ class Remote:
             with self._translated():
                 postgres.commit(driver)
 
+    def is_overtaken(self, failure: Exception) -> bool:
+        """Tell whether another node has written the same, or each waited for the other."""
+        return isinstance(failure, postgres.OVERTAKEN)
+
     def explained(self, failure: Exception) -> Exception:
         """What went wrong, in our words where it was the database."""
         return self._unavailable(failure) if isinstance(failure, postgres.Error) else failure
@@ -186,6 +190,7 @@ class Remote:
     def _to_read(self) -> postgres.Punctual:
         """One more, for who closes it."""
         driver = self._connected()
+        driver.adapters.register_dumper(str, postgres.Storable)
         driver.ends_at = clock.steady() + self._reading_seconds
         return driver
 

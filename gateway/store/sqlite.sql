@@ -42,6 +42,10 @@ INSERT INTO lane (lane, first_event, due_at) VALUES (:lane, :event_id, 0.0)
 ON CONFLICT (lane) DO UPDATE SET due_at = 0.0
 WHERE due_at > 0.0 AND claimed_event IS NULL AND (SELECT failures FROM event WHERE id = first_event) >= 5
 
+-- name: file_events
+-- All of the above, for several that are new, where each statement takes a journey: what is known already is left out.
+
+
 -- name: hear
 -- Of what a customer says on WhatsApp: from now on there are 24 hours for an answer. A row for each customer, however many
 -- events are kept; an index on events would cost each of them more.
@@ -91,7 +95,7 @@ SELECT first_event FROM lane LEFT JOIN event ON event.id = lane.first_event
 WHERE due_at <= :due_by AND claimed_event IS NULL
     AND (CAST(:connector_id AS bigint) IS NULL OR event.connector_id = :connector_id)
     AND (CAST(:kind AS text) = '' OR event.kind = :kind)
-ORDER BY due_at LIMIT :most
+ORDER BY due_at, first_event LIMIT :most
 
 -- name: suspect_lanes
 -- Whose first event was in the hand of a courier that died, whenever they are due.
