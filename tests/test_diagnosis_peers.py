@@ -65,6 +65,18 @@ def test_of_a_file_there_is_one_node_which_is_as_its_courier_is(spool: Database)
     assert peers.findings(told.settings, spool, now=NOW) == []
 
 
+def test_a_node_that_stopped_in_good_order_is_a_note_of_doctors_and_nothing_to_raise_an_alarm_on(
+    spool: Database,
+) -> None:
+    told = shared(spool, HandClock(NOW + 90), server={"node": "a"})
+    beat(spool, "b")
+    nodes.leave(spool, "b", instance="of b", now=NOW)
+    [said] = peers.look(Context(PartialSettings(told.settings, frozenset(), {}, (), ()), NOW + 90, spool))
+    assert (said.id, said.level) == ("nodes.stopped", "note")
+    assert said.sentence == "The node b, on host-b, stopped in good order 1 minute ago."
+    assert peers.findings(told.settings, spool, now=NOW + 90) == []
+
+
 def test_two_of_one_name_and_one_behind_are_worded_with_what_mends_it(spool: Database) -> None:
     beat(spool, "b", instance="first")
     beat(spool, "b", instance="second", host="copied", again=True, release="0.1.0")

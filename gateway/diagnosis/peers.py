@@ -32,7 +32,12 @@ def among(settings: Settings, spool: Database, *, now: float) -> nodes.Peers:
 def look(context: Context) -> Iterator[Complaint]:
     """Complain of what is not well with them."""
     if nodes.is_shared(context.settings):
-        yield from map(worded, among(context.settings, context.spool, now=context.now).faults())
+        peers = among(context.settings, context.spool, now=context.now)
+        yield from map(worded, peers.faults())
+        for node in peers.nodes:
+            if node.left_at is not None:
+                age = printable.span(peers.now - node.left_at)
+                yield complain("nodes.stopped", about=node.name, node=node.name, host=node.host, age=age)
 
 
 def findings(settings: Settings, spool: Database, *, now: float) -> list[dict[str, Any]]:
