@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from gateway import clock, telemetry
 from gateway.clock import Clock
@@ -92,19 +92,28 @@ class Courier:
         self._purge_at = 0.0
         self._pace = retention.Pace()
         self._rounds = 0
-        self._heed_at = 0.0  # steady seconds
-        self._free_at = 0.0  # as well
+        self._heed_at = self._free_at = 0.0  # steady seconds
         self._alone = False  # a suspect is in flight, or was the last that was
 
     def run(self) -> None:
         """Deliver until `stop` is called, then finish what is in flight."""
         self._patiently(self._recover, forever=True)
-        with ThreadPoolExecutor(self._settings.spool.deliveries, thread_name_prefix="delivery") as pool:
+        tasks: SimpleQueue[tuple[Claim, bool] | None] = SimpleQueue()
+        those = range(self._settings.spool.deliveries)
+        carriers = [threading.Thread(target=self._work, args=[tasks], name="delivery", daemon=True) for _ in those]
+        for carrier in carriers:
+            carrier.start()
+        try:
             while not self._stopping.is_set():
                 self._wake.clear()
-                self._patiently(lambda: self._dispatch(pool.submit))
+                self._patiently(lambda: self._dispatch(tasks.put))
                 self._wake.wait(self._poll_seconds)
             telemetry.note(Line.COURIER_STOPPING, in_flight=self._flying())
+        finally:
+            for _ in carriers:
+                tasks.put(None)
+            for carrier in carriers:
+                carrier.join()
         telemetry.note(Line.COURIER_STOPPED)
 
     def stop(self) -> None:
@@ -133,7 +142,7 @@ class Courier:
         for event_id in freed.parked:
             telemetry.find(Finding.EVENT_PARKED, event_id=event_id, reason=Reason.KILLED_COURIERS)
 
-    def _dispatch(self, submit: Callable[..., object]) -> None:
+    def _dispatch(self, put: Callable[[tuple[Claim, bool]], None]) -> None:
         now = self._clock.now()
         self._purge(now)
         if self._name and clock.steady() >= self._heed_at:
@@ -142,7 +151,7 @@ class Courier:
         for taken, probe in self._claim(now):
             with self._state:
                 self._in_flight[taken.scope] += 1
-            submit(self._carry, taken, probe=probe)
+            put((taken, probe))
 
     def _claim(self, now: float) -> Iterator[tuple[Claim, bool]]:
         """Take what may be tried now, and say of each whether it is a probe."""
@@ -200,6 +209,11 @@ class Courier:
     def _flying(self, scope: Scope = EVERYTHING) -> int:
         with self._state:
             return sum(count for about, count in self._in_flight.items() if scope.covers(about))
+
+    def _work(self, tasks: SimpleQueue[tuple[Claim, bool] | None]) -> None:
+        """Carry until None comes. Nobody asks what came of it: a pool's futures would cost as much as a log line."""
+        while (task := tasks.get()) is not None:
+            self._carry(task[0], probe=task[1])
 
     def _carry(self, taken: Claim, *, probe: bool) -> None:
         try:
