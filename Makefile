@@ -9,9 +9,11 @@ export PYTHON3
 # What the machine must have, as Debian and Ubuntu call it; `command:package`, or a file.
 PACKAGES := /etc/ssl/certs/ca-certificates.crt:ca-certificates /usr/sbin/nginx:nginx /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter /usr/bin/setpriv:util-linux /usr/share/misc/magic.mgc:libmagic1
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
-TEST_PACKAGES := /bin/ip:iproute2 /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base
+# With rclone, which comes with the Python packages of the tests: what `make cluster` plays with.
+CLUSTER_PACKAGES := /usr/sbin/haproxy:haproxy /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql
+TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base
 
-.PHONY: help setup install uninstall withdraw run test no-loss bench check format commands docs screenshots requirements clean
+.PHONY: help setup install uninstall withdraw run cluster test no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,13 +53,18 @@ $(VENV)/.installed-tests: $(VENV)/.installed requirements-test.txt
 run: setup ## play the journeys on this machine, live, and stay up; ONCE=1 plays them once
 	$(PYTHON) -m sandbox play $(if $(ONCE),--once)
 
+cluster: setup $(VENV)/.installed-tests ## play a gateway of two nodes on this machine, with all that they share; ONCE=1 lets everybody die
+	@deploy/install-packages $(CLUSTER_PACKAGES)
+	$(PYTHON) -m sandbox cluster $(if $(ONCE),--once) $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))
+
 test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI runs: check, then the tests on real processes
 	@deploy/install-packages $(TEST_PACKAGES)
 	$(MAKE) --no-print-directory check ALL=1
 	$(PYTHON) -m pytest -m live
 
-no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000
-	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),2000) $(PYTHON) -m pytest -q -s tests/live/test_no_loss.py
+no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000; CLUSTER=1 over machines, EVENTS=10000
+	@$(if $(CLUSTER),deploy/install-packages $(CLUSTER_PACKAGES))
+	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),$(if $(CLUSTER),10000,2000)) WHOLE=1 $(PYTHON) -m pytest -q -s $(if $(CLUSTER),tests/live/test_cluster.py,tests/live/test_no_loss.py)
 
 bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by side with what is not the gateway; some nine minutes
 	@deploy/install-packages $(BENCH_PACKAGES)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from signal import SIGTERM, Signals
 
 from sandbox.connection import Request, Route, exchange
 
@@ -42,6 +43,10 @@ class Child:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def exit_status(self) -> int | None:
         """None while it runs."""
         return self._process.poll()
@@ -61,16 +66,16 @@ class Child:
         lines = self.log_file.read_text("utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_TAIL_LINES:])
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
 
-    def stop(self, *, deadline_seconds: float = STOP_DEADLINE_SECONDS) -> int:
-        """SIGTERM, then wait; returns its exit status.
+    def stop(self, *, deadline_seconds: float = STOP_DEADLINE_SECONDS, by: Signals = SIGTERM) -> int:
+        """Send it that signal, then wait; returns its exit status.
 
         Raises ChildError where it did not end in time or left processes behind; those are killed first.
         """
-        self._process.terminate()
+        self.signal(by)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(deadline_seconds)
         if rest := self._killed_rest():

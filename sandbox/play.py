@@ -21,19 +21,20 @@ from sandbox.conversation import control as api_controls
 from sandbox.conversation.account import Account, Key
 from sandbox.conversation.api import ConversationApi
 from sandbox.conversation.plants import Field
-from sandbox.house import House
+from sandbox.house import Gateway, House
 from sandbox.journal import Desk, Journal
 from sandbox.motion import Motion
 from sandbox.retries import Retries
 from sandbox.scenarios import answer, attachment, callback
 from sandbox.scenarios.answer import AnswerScenario
 from sandbox.scenarios.attachment import AttachmentScenario
-from sandbox.setup import Vendor
+from sandbox.setup import Setup, Vendor
 
 _BETWEEN_LOOKS_SECONDS = 1
 _PATIENCE = Retries(last_wait_seconds=80, speed=20)  # some 8 s in all
 
 Command = Callable[[Path], list[str]]
+Start = Callable[[Setup], contextlib.AbstractContextManager[Gateway]]
 
 _NEXT = Path(__file__).parent / "data" / "next.txt"
 
@@ -46,10 +47,10 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Both ways to end it take the same way out.
     console.print("[bold]Sandbox[/]: Sinch and Motion are simulated, the gateway between them is the real one.")
     try:
-        with running(console, command) as house:
+        with running(console, alone(command)) as house:
             succeeded = [scene(house, console) for scene in SCENES]
             if not once:
-                _stay(house, console)
+                stay(house, console, _NEXT.read_text("utf-8"))
             return 0 if all(succeeded) else 1
     except KeyboardInterrupt:
         console.print("Interrupted.")
@@ -59,8 +60,13 @@ def play(*, once: bool, console: Console, command: Command = child.serve_command
         return 1
 
 
+def alone(command: Command = child.serve_command) -> Start:
+    """What starts one gateway, out of the path of its settings."""
+    return lambda built: child.running(command(built.state.config_file), built.state.log_file)
+
+
 @contextlib.contextmanager
-def running(console: Console, command: Command = child.serve_command) -> Iterator[House]:
+def running(console: Console, start: Start) -> Iterator[House]:
     """A sandbox that is ready, until the end. Raises ChildError where its gateway is not."""
     with contextlib.ExitStack() as stack:
         motion, journal = stack.enter_context(Motion()), Journal()
@@ -76,14 +82,14 @@ def running(console: Console, command: Command = child.serve_command) -> Iterato
         tls.load_cert_chain(built.files.certificate, built.files.private_key)
         state = built.state
         archive = motion.archive = Archive(state.attachments, credentials=built.credentials)
-        gateway = stack.enter_context(child.running(command(state.config_file), state.log_file))
-        stack.enter_context(api)
         field.settle(target=state.webhook_url, secret=state.secret, motion=state.motion_notify_url)
         sinch = api.reports.sinch = replace(state.sinch(), retries=_PATIENCE, told=journal.posts.heard)
         api.reports.fetcher = state.fetcher("head")
-        stack.callback(_end, console)
         began = time.monotonic()
-        with _shown("Starting the gateway: its spool, the doors, nginx and the courier.", console):
+        with shown("Starting the gateway: its spool, the doors, nginx and the courier.", console):
+            gateway = stack.enter_context(start(built))
+            stack.enter_context(api)
+            stack.callback(_end, console)
             gateway.wait_until_ready(state.ready_route())
         console.print(f"The gateway is ready after {time.monotonic() - began:.1f} s.")
         yield House(
@@ -99,7 +105,7 @@ def running(console: Console, command: Command = child.serve_command) -> Iterato
         )
 
 
-def _shown(what: str, console: Console) -> contextlib.AbstractContextManager[object]:
+def shown(what: str, console: Console) -> contextlib.AbstractContextManager[object]:
     """Show that it is being done: on a terminal as long as it takes, by a line where there is none."""
     if console.is_interactive:
         return console.status(what)
@@ -177,17 +183,13 @@ def _conversation(house: House) -> list[Callback]:
 SCENES = (_converse, _attach, _answer, _hears_nothing_else)
 
 
-def _stay(house: House, console: Console) -> None:
+def stay(house: House, console: Console, next_steps: str, **known: object) -> None:
+    """Say what can be done, show the page, and stay until Ctrl-C; `known` is what the words need beside the state."""
     from sandbox.page import server  # The other commands do without it, and are quick.
 
     state = house.state
-    known = min(house.archive.names())
-    host = state.public_url.removeprefix("https://")
-    hint = (
-        _NEXT.read_text("utf-8")
-        .rstrip()
-        .format(state=state, state_file=house.setup.state_file, host=host, link=state.link(known))
-    )
+    known |= {"state": state, "state_file": house.setup.state_file, "link": state.link(min(house.archive.names()))}
+    hint = next_steps.rstrip().format(host=state.public_url.removeprefix("https://"), **known)
     console.print(hint, markup=False, highlight=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt), server.serving(house) as url:
         console.print(f"\n[bold]Look at it: {url}[/]", highlight=False, soft_wrap=True)

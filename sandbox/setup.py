@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox import certificates
 from sandbox import state as states
@@ -98,3 +101,21 @@ def _furnish(state: State, sinch: Vendor | None) -> Setup:
     known = {"state": state, "states": states, "files": files, "credentials": credentials, "sinch": sinch}
     state.config_file.write_text(settings.format(**known), "utf-8")
     return Setup(state=state, state_file=states.write(state), files=files, credentials=credentials)
+
+
+def changed(settings: Path, **told: Mapping[str, Any]) -> str:
+    """The settings of that file, with these values of some tables instead."""
+    tables: dict[str, Any] = tomllib.loads(settings.read_text("utf-8"))
+    for name, table in told.items():
+        tables[name] = tables.get(name, {}) | dict(table)
+    return toml(tables)
+
+
+def toml(tables: Mapping[str, Any]) -> str:
+    """These tables in TOML; JSON writes scalars and lists of them the same way."""
+    lines: list[str] = []
+    for name, table in tables.items():
+        for row in table if isinstance(table, list) else [table]:
+            lines.append(f"[[{name}]]" if isinstance(table, list) else f"[{name}]")
+            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in row.items()]
+    return "\n".join(lines) + "\n"

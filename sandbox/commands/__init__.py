@@ -37,6 +37,22 @@ def play_command(*, once: bool) -> None:
     raise SystemExit(play.play(once=once, console=Console()))
 
 
+@main.command("cluster")
+@click.option(
+    "--once", is_flag=True, help="Let everybody die while callbacks pour in, say what became of them, and end."
+)
+@click.option("--events", type=click.IntRange(10), default=3000, show_default=True, help="With --once: how many.")
+@click.option("--contacts", type=click.IntRange(1), default=100, show_default=True, help="With --once: of so many.")
+@click.option("--seed", type=int, default=1, show_default=True, help="With --once: what comes when.")
+def cluster_command(*, once: bool, events: int, contacts: int, seed: int) -> None:
+    """Start a gateway of two nodes, with PostgreSQL, Redis or Valkey, an S3 store and HAProxy."""
+    from sandbox.cluster import play as clusters  # The other commands do without it, and are quick.
+    from sandbox.cluster.traffic import Plan
+
+    plan = Plan(events=events, contacts=contacts, seed=seed)
+    raise SystemExit(clusters.perform(once=once, plan=plan, console=Console()))
+
+
 main.add_command(sinch)
 main.add_command(motion)
 main.add_command(send)

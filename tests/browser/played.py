@@ -14,7 +14,7 @@ from werkzeug.security import generate_password_hash
 from sandbox import child, play
 from sandbox.house import House
 from sandbox.page import server
-from tests.live.house import toml
+from sandbox.setup import toml
 
 PASSWORD = "a password of the browser's tests"
 OPERATOR, SUPPORT = "anna", "ben"
@@ -32,7 +32,7 @@ class Played:
 @contextmanager
 def played() -> Iterator[Played]:
     quiet = Console(quiet=True)
-    with play.running(quiet, _with_users) as house, server.serving(house) as page:
+    with play.running(quiet, play.alone(_with_users)) as house, server.serving(house) as page:
         for scene in play.SCENES:
             assert scene(house, quiet)
         yield Played(house, f"https://127.0.0.1:{house.state.ops_port}", page.rstrip("/"))

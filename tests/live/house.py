@@ -26,7 +26,7 @@ from gateway.paths import SPOOL
 from gateway.serving import nginx, supervisor
 from gateway.store import schema
 from gateway.store.engines import Database
-from sandbox import certificates, child
+from sandbox import certificates, child, setup
 from sandbox.archive import Archive, Credentials
 from sandbox.child import Child
 from sandbox.connection import Answer, Request, Route, exchange
@@ -105,7 +105,7 @@ class House:
         self.children.append(Child(command, self.folder / log))
 
     def write_settings(self) -> None:
-        self.config.write_text(toml(self.tables), "utf-8")
+        self.config.write_text(setup.toml(self.tables), "utf-8")
 
     def command(self, *arguments: str, status: int = 0) -> str:
         """Run a command as the operator types it; returns what it printed, errors included."""
@@ -288,16 +288,6 @@ def command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return b""
-
-
-def toml(tables: Mapping[str, Any]) -> str:
-    """These tables in TOML; JSON writes scalars and lists of them the same way."""
-    lines: list[str] = []
-    for name, table in tables.items():
-        for row in table if isinstance(table, list) else [table]:
-            lines.append(f"[[{name}]]" if isinstance(table, list) else f"[{name}]")
-            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in row.items()]
-    return "\n".join(lines) + "\n"
 
 
 def _furnish(folder: Path, motion: Motion, archive: Archive, ports: tuple[int, int], tables: dict[str, Any]) -> House:
