@@ -127,13 +127,20 @@ tables = document(
     motion={"url": here},
     sinch={name: here for name in ("eu", "us", "auth")},
     ops={"username": "x", "password": "y"},
+    spool={"url": sys.argv[2]},
 )
+context = Context(validation.validate(tables, {}), 0.0)
 before = {*sys.modules}
-doctor.examine(Context(validation.validate(tables, {}), 0.0))
+doctor.examine(context)
 print(sorted({name.partition(".")[0] for name in {*sys.modules} - before} - sys.stdlib_module_names))
 """
 
 
-def test_no_check_imports_what_another_may_be_importing(spool: Database) -> None:
-    done = subprocess.run([sys.executable, "-c", LOADED, spool.path.parent], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_no_check_imports_what_another_may_be_importing(
+    request: pytest.FixtureRequest, spool: Database, engine: str
+) -> None:
+    url = "sqlite" if engine == "sqlite" else request.getfixturevalue("database_url")
+    told = [sys.executable, "-c", LOADED, str(spool.path.parent), url]
+    done = subprocess.run(told, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n", done.stderr

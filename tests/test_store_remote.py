@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from gateway import telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import intake
-from gateway.phrases import Reason
+from gateway.phrases import Finding, Line, Reason
 from gateway.store import Run, named, postgres, schema
 from gateway.store.engines import Database
 from gateway.store.migrations import server as migrations
@@ -131,13 +133,17 @@ def test_lanes_are_held_in_one_order_whoever_asks(database_url: str) -> None:
         list(pool.map(often, [("a", "b", "Z"), ("Z", "b", "a")]))
 
 
-def test_who_was_there_before_the_server_died_goes_on_with_the_next_one(server: PostgreSQL, url: str) -> None:
+def test_who_was_there_before_the_server_died_goes_on_with_the_next_one_and_says_so_once(
+    server: PostgreSQL, url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure("courier")
     with closing(Database(url, patience_seconds=5)) as spool:
         assert spool.tell(insert("before")) == "before"
         spool.ask(lambda run: run("count_events"))
         server.stop()
-        with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_AWAY):
-            spool.tell(insert("while it was away"))
+        for word in ("while it was away", "and still is"):
+            with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_AWAY):
+                spool.tell(insert(word))
         server.start()
         assert spool.tell(insert("after")) == "after"
         server.stop()
@@ -145,6 +151,9 @@ def test_who_was_there_before_the_server_died_goes_on_with_the_next_one(server: 
         assert spool.tell(insert("unnoticed")) == "unnoticed"
         assert spool.ask(lambda run: run("count_events")) == []
         assert words(spool) == {"before", "after", "unnoticed"}
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["finding", Line.SPOOL_ANSWERS]
+    assert (lines[0]["finding"], lines[0]["reason"]) == (Finding.SPOOL_UNAVAILABLE, Reason.SPOOL_AWAY)
 
 
 def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(server: PostgreSQL, url: str) -> None:

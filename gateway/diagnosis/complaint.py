@@ -16,7 +16,7 @@ from gateway import printable, rules
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
 from gateway.errors import REMEDIES
-from gateway.store.engines import Database, opened
+from gateway.store.engines import Database, load, opened
 
 if TYPE_CHECKING:  # the operations page words complaints, and looks at no certificate
     from gateway.certs.findings import CertificateFinding
@@ -106,6 +106,10 @@ class Context:
     part: PartialSettings
     now: float  # epoch seconds
     opened: Database | None = None  # by whoever looks
+
+    def __post_init__(self) -> None:
+        if self.part.knows("spool.url"):  # checks go on in threads of their own
+            load(self.part.settings)
 
     @property
     def settings(self) -> Settings:

@@ -1,6 +1,6 @@
 """Looks whether this machine has what the settings need, in the order in which to put it right; changes nothing.
 
-It asks this machine alone, and for the addresses of Motion and of Sinch whoever tells it names.
+It asks this machine alone; the server of the spool; and for the addresses of Motion and Sinch whoever tells it names.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from gateway.config import Settings, addresses, listeners, tables
 from gateway.config.problems import Problem
 from gateway.config.validation import PartialSettings
 from gateway.diagnosis import resolver
-from gateway.errors import CommandError
-from gateway.serving import nginx, nginx_conf, ports
+from gateway.errors import REMEDIES, CommandError
+from gateway.serving import nginx, nginx_conf, opening, ports
 
 ROOM_BYTES = 2 * 2**20  # for a callback and the pages around it, as `/readyz` wants it
 
@@ -226,6 +226,16 @@ def _called(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"{name}.{key}", addresses.host(getattr(table, key))
 
 
+def spool(settings: Settings) -> Found:
+    """Ask the server that has the spool, where one has, whether it is one for us."""
+    reason = opening.trouble(settings)
+    if reason in opening.PASSING:
+        yield f"spool.url: {reason}; {REMEDIES[reason]}"
+    elif reason is not None:
+        said, _, mends = reason.partition("; ")
+        yield Problem("spool.url", f"cannot be used: {said}", REMEDIES.get(reason, mends), f'"{settings.spool.url}"')
+
+
 LOOKS = (
     Look("settings.example", "settings.example_name", "what is left of the example", (), examples),
     Look("state.unusable", "state.room_short", "the gateway's folder", ("server.state_dir",), state),
@@ -233,5 +243,6 @@ LOOKS = (
     Look("certificates", "", "certificates", (*_FILES, *(f"server.outbound_{of}" for of in _SHOWN)), certificates),
     Look("nginx.refuses", "", "what nginx says of its configuration", (*_FILES, *_PLACES), edge),
     Look("ports.taken", "ports.ipv4_alone", "addresses and ports", _PLACES, doors),
+    Look("spool.refuses", "spool.away", "the server of the spool", ("spool.url", "spool.password"), spool),
     Look("", "names.unknown", "the names that are called", ("motion.url", "motion.proxy", "sinch.proxy"), names),
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from gateway import paths, telemetry
 from gateway.config import Settings, databases
-from gateway.errors import SpoolUnavailable
+from gateway.errors import REMEDIES, SpoolUnavailable
 from gateway.phrases import Finding, Reason
 from gateway.store import engines
 
@@ -24,6 +24,7 @@ PASSING = frozenset(
         Reason.SPOOL_STANDBY,
     }
 )
+LOOK_SECONDS = 5.0
 
 
 def migrate(settings: Settings) -> str:
@@ -41,6 +42,21 @@ def migrate(settings: Settings) -> str:
     return server.migrate(settings.spool.url, engines.password(settings))
 
 
+def trouble(settings: Settings) -> Reason | None:
+    """Ask the server of the spool what keeps us from working with it, if anything; nothing where the spool is a file.
+
+    That a database is empty does not: whoever starts first fills it.
+    """
+    if settings.spool.url == databases.FILE:
+        return None
+    with closing(engines.opened(settings, patience_seconds=LOOK_SECONDS)) as spool:
+        try:
+            spool.require_latest()
+        except SpoolUnavailable as error:
+            return None if error.reason == Reason.SPOOL_SCHEMA else Reason(error.reason)
+    return None
+
+
 @contextmanager
 def unless_it_passes() -> Iterator[None]:
     """Go on though the spool is away for a reason that may pass: what needs it is refused, all else is served.
@@ -52,4 +68,4 @@ def unless_it_passes() -> Iterator[None]:
     except SpoolUnavailable as error:
         if error.reason not in PASSING:
             raise
-        telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=error.reason)
+        telemetry.find(Finding.SPOOL_UNAVAILABLE, reason=error.reason, remedy=REMEDIES.get(error.reason, ""))

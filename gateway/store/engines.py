@@ -188,6 +188,14 @@ def opened(settings: Settings, *, patience_seconds: float, first: bool = False) 
     )
 
 
+def load(settings: Settings) -> None:
+    """Import whatever the spool's engine needs, to read too: for who goes on in several threads. It opens nothing."""
+    if settings.spool.url != databases.FILE:
+        from gateway.store import remote, schema  # not above: nobody else loads them
+
+        schema.engine(lambda: None, dialect=remote.DIALECT)
+
+
 def place(settings: Settings, url: str) -> Path | str:
     """Where the spool is that such a `spool.url` names, as `Database` takes it."""
     return paths.spool(settings) if url == databases.FILE else url

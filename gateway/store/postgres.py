@@ -207,6 +207,8 @@ def reason(error: Exception) -> Reason:
     if isinstance(error, SpoolUnavailable):
         return Reason(error.reason)
     state = getattr(error, "sqlstate", None)
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return Reason.SPOOL_SILENT
     if state is None and isinstance(error, psycopg.OperationalError):
         return _of_connecting(str(error))
     told = (REASONS.get(str(state)[:length]) for length in (5, 3, 2))

@@ -25,6 +25,7 @@ from gateway.store import Run, postgres
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+DIALECT = "postgresql+psycopg"  # SQLAlchemy's name of it
 READ_SECONDS = 20.0  # a list of a large spool takes longer than to write a line
 LONGEST_REST_SECONDS = 2.0
 
@@ -43,6 +44,7 @@ class Remote:
         self._looking = threading.Lock()
         self._pid = os.getpid()
         self._not_before, self._refusal = 0.0, Reason.SPOOL_AWAY
+        self._has_answered = False
         self._trouble: Reason | None = None  # what was told last
         self._alchemy: sa.Engine | None = None
 
@@ -63,7 +65,7 @@ class Remote:
         from gateway.store import schema  # not above: it loads SQLAlchemy
 
         if self._alchemy is None:
-            self._alchemy = schema.engine(self._to_read, dialect="postgresql+psycopg")
+            self._alchemy = schema.engine(self._to_read, dialect=DIALECT)
         with self._translated(schema.ERROR), self._alchemy.connect() as connection:
             connection.exec_driver_sql(postgres.READ.decode())
             yield connection
@@ -163,6 +165,7 @@ class Remote:
                     raise self._unavailable(error) from None
             else:
                 self._tell_of(None)
+                self._has_answered = True
                 return driver
 
     def _at_hand(self) -> tuple[postgres.Punctual, bool]:
@@ -208,9 +211,9 @@ class Remote:
         return SpoolUnavailable(found)
 
     def _tell_of(self, trouble: Reason | None) -> None:
-        """Tell it once, and what to do."""
+        """Tell it once, and what to do; who has never been there hears of it as its own trouble."""
         with self._looking:
-            if trouble == self._trouble:
+            if trouble == self._trouble or not self._has_answered:
                 return
             self._trouble = trouble
         if trouble is None:
