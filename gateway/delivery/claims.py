@@ -1,8 +1,7 @@
 """Whose turn it is: what couriers take from the spool, and what they say of it afterwards.
 
-Rule 1. The events of a lane are delivered one after another, in the order of acceptance: only the
-        first pending one can be claimed, and only while no other of its lane is. Who has it in hand may
-        take those behind it, one by one.
+Rule 1. The events of a lane are delivered one after another, in the order of acceptance: only the first pending one can
+        be claimed, and only while no other of its lane is. Who has it in hand may take those behind it, one by one.
 Rule 2. A claim carries a lease. A try is counted when it is claimed, not when it ends.
 Rule 3. Every claim ends in `delivered`, `postpone`, `park` or `free`, or with its lease (`recovery`).
 Rule 4. Whatever is said of a claim names it, and changes nothing where the lane's is another by now: it is lost.
@@ -65,7 +64,7 @@ class Hand:
 
 
 class Waiting(NamedTuple):
-    """What there is to do: what `what_waits` returns, in its order."""
+    """What there is to do, in the order of `what_waits`."""
 
     due: bool
     suspects: bool  # to be tried alone
@@ -105,7 +104,8 @@ def claim(
 ) -> list[Claim]:
     """Take the first events of up to `most` lanes that are due by then; the longest accepted come first.
 
-    `but`: of other scopes than these; `fits` is asked of each whether it may be taken, too."""
+    `but`: of other scopes than these; `fits` is asked of each whether it may be taken, too.
+    """
     found = database.glance("due_lanes", due_by=due_by, most=most, excepted=json.dumps(but))  # taking them looks again
     firsts = [first for first, *scope in found if scope[0] is None or fits(Scope(*scope))]
     return claim_lanes(database, firsts, Hand(now + lease_seconds, courier), due_by=due_by)
@@ -136,7 +136,7 @@ def claim_probe(database: Database, scope: Scope, hand: Hand, *, now: float, unt
 def lanes_of(database: Database, scope: Scope, *, due_by: float, most: int) -> list[int]:
     """The first events of the lanes of that scope that are due by then: of those left alone the longest."""
     which = {"connector_id": scope.connector_id, "kind": scope.kind}
-    return [first for [first] in database.ask(lambda run: run("due_lanes_of", due_by=due_by, most=most, **which))]
+    return [first for [first] in database.glance("due_lanes_of", due_by=due_by, most=most, **which)]
 
 
 def claim_behind(database: Database, ahead: Claim, *, now: float, lease_seconds: float) -> Claim | None:
@@ -201,11 +201,13 @@ def postpone(
 
 def settle(run: Run, event_id: int, lane: str, number: int, *, state: str, outcome: str, now: float) -> bool:
     """End an event in its lane, which goes on, where that claim is the lane's. For who has a transaction."""
-    run("settle_event", event_id=event_id, lane=lane, claim=number, state=state, outcome=outcome, now=now)
-    following = run("following_event", lane=lane)
-    if not following:
-        return bool(run("drop_lane", lane=lane, claim=number))
-    return bool(run("advance_lane", lane=lane, claim=number, following=following[0][0], due_at=now))
+    end = {"event_id": event_id, "lane": lane, "claim": number, "state": state, "outcome": outcome, "now": now}
+    if told := run("settle_at_once", **end):
+        return bool(told[0][0])
+    run("settle_event", **end)
+    if following := run("following_event", lane=lane):
+        return bool(run("advance_lane", lane=lane, claim=number, following=following[0][0], due_at=now))
+    return bool(run("drop_lane", lane=lane, claim=number))
 
 
 def drawn() -> int:
@@ -239,9 +241,8 @@ def _lease(run: Run, taken: Claim) -> None:
 
 
 def _failed(run: Run, taken: Claim, outcome: str, failures: int, failing_since: float | None, now: float) -> None:
-    told = {"told": f"{now:.3f} {outcome}\n", "most_told": MOST_TOLD}
-    record = {"outcome": outcome, "failures": failures, "failing_since": failing_since}
-    run("postpone_event", event_id=taken.event_id, **taken.held, **record, **told)
+    record = {"outcome": outcome, "failures": failures, "failing_since": failing_since, "most_told": MOST_TOLD}
+    run("postpone_event", event_id=taken.event_id, told=f"{now:.3f} {outcome}\n", **taken.held, **record)
 
 
 def _end(database: Database, taken: Claim, *, state: str, outcome: str, now: float) -> bool:

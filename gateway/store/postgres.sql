@@ -105,7 +105,7 @@ ORDER BY first_event LIMIT :most
 -- name: take_lanes
 WITH free AS (
     SELECT lane FROM lane
-    WHERE first_event IN (SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint))
+    WHERE first_event = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint)))
         AND claimed_event IS NULL AND due_at <= :due_by
     FOR UPDATE SKIP LOCKED
 )
@@ -119,10 +119,30 @@ UPDATE event SET tries = tries + 1
 WHERE id IN (
     SELECT (SELECT id FROM event WHERE event.lane = lane.lane AND state = 'pending' ORDER BY id LIMIT 1)
     FROM lane
-    WHERE first_event IN (SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint)) AND claim = :claim
+    WHERE first_event = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint))) AND claim = :claim
 )
 RETURNING
     headers, id, lane, connector_id, kind, request_id, address, query, body, accepted_at, tries, failures, failing_since
+
+-- name: settle_at_once
+-- What it sees was committed before the lane was held.
+WITH settled AS (
+    UPDATE event SET state = :state, outcome = :outcome, settled_at = greatest(:now, accepted_at)
+    WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim)
+),
+following AS (
+    SELECT id FROM event WHERE lane = :lane AND state = 'pending' AND id != :event_id ORDER BY id LIMIT 1
+),
+advanced AS (
+    UPDATE lane
+    SET first_event = following.id, due_at = :now, claimed_event = NULL, courier = NULL, claim = NULL,
+        leased_until = NULL, suspect = FALSE
+    FROM following WHERE lane.lane = :lane AND claim = :claim RETURNING 1
+),
+dropped AS (
+    DELETE FROM lane WHERE lane = :lane AND claim = :claim AND NOT EXISTS (SELECT 1 FROM following) RETURNING 1
+)
+SELECT EXISTS (SELECT 1 FROM advanced) OR EXISTS (SELECT 1 FROM dropped)
 
 -- name: settle_event
 UPDATE event SET state = :state, outcome = :outcome, settled_at = greatest(:now, accepted_at)

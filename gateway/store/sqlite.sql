@@ -135,6 +135,9 @@ RETURNING 1
 -- There are rows for who waits alone, so that looking for them costs the same however much is kept.
 DELETE FROM lane WHERE lane = :lane AND claim = :claim RETURNING 1
 
+-- name: settle_at_once
+-- `settle_event` and what goes on then in one, for a server to which each is a way there and back: whether the lane was ours. Here they are none.
+
 -- name: settle_event
 -- Not where it was settled already, or its lane was taken by another after a lease. The courier's clock may be slow.
 -- Without a claim: by hand, while another event of the lane is being delivered.
