@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import sqlite3
 import subprocess
@@ -28,6 +29,10 @@ from gateway.store import migrations, named, roster, schema, sqlite
 from gateway.store.engines import Database
 from tests import released_spool
 from tests.spool_samples import callback, rows, times_opened, until
+
+# From the first on with which nodes of two releases may work at a time.
+VERSIONS = Path(migrations.__file__).parent / "versions"
+SCRIPTS = [script for script in sorted(VERSIONS.glob("*.py")) if script.stem >= "0012"]
 
 
 @pytest.fixture
@@ -215,6 +220,26 @@ def test_the_migrations_make_what_the_code_believes(path: Path, tmp_path: Path) 
     # Conditions of indexes and the like, which the comparison above does not look at.
     assert indexes(path) == indexes(believed)
     assert columns(path) == columns(believed)
+
+
+ADDS = {"add_column", "create_table", "create_index"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_revision_only_adds(script: Path) -> None:
+    """Nodes of the release before go on working with it; what they do not know has to be there by itself."""
+    [upgrade] = (node for node in ast.parse(script.read_text("utf-8")).body if getattr(node, "name", "") == "upgrade")
+    calls = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and ast.unparse(node.func)[:3] == "op."]
+    assert calls
+    assert {ast.unparse(call.func).removeprefix("op.") for call in calls} <= ADDS
+    for call in calls:
+        named_values = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        assert named_values.get("unique", "False") == "False"  # what they write would be refused
+        if ast.unparse(call.func) == "op.add_column":
+            column = call.args[1]
+            assert isinstance(column, ast.Call)
+            told = {word.arg: ast.unparse(word.value) for word in column.keywords}
+            assert told.get("nullable") != "False" or "server_default" in told
 
 
 def test_the_first_schema_is_for_good_the_one_that_was_released(path: Path, tmp_path: Path) -> None:

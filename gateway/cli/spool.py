@@ -25,16 +25,17 @@ NO_FILE = (
 
 
 @click.command()
+@click.option("--rolling", is_flag=True, help="Also while other nodes serve from it: of PostgreSQL alone.")
 @click.pass_obj
 @unfinished("The spool has its old schema or the new one, and is whole: run `motion-gateway migrate` again.")
-def migrate(invocation: Invocation) -> None:
+def migrate(invocation: Invocation, rolling: bool) -> None:  # noqa: FBT001 - click's way
     """Create the spool, or bring it to the schema of this release."""
     from gateway.serving import opening, process  # not above: no other command here needs them
 
     settings = invocation.settings_of("migrate")
     paths.prepare(settings)
     process.make_room(settings)
-    click.echo(f"The spool is at schema {opening.migrate(settings)}.")
+    click.echo(f"The spool is at schema {opening.migrate(settings, rolling=rolling)}.")
 
 
 @click.group()

@@ -27,11 +27,11 @@ PASSING = frozenset(
 LOOK_SECONDS = 5.0
 
 
-def migrate(settings: Settings) -> str:
-    """Create the spool, or bring it to the schema of this release; returns that.
+def migrate(settings: Settings, *, rolling: bool = False) -> str:
+    """Create the spool, or bring it to the schema of this release; returns what it is at.
 
-    Raises CommandError for a spool of a newer release, or a file that others use; SpoolUnavailable if it cannot be
-    written.
+    `rolling`: while other nodes serve from it. Raises CommandError for a spool of a newer release, a file that others
+    use, or where it is not to be changed under other nodes; SpoolUnavailable if it cannot be written.
     """
     from gateway.store import migrations  # not above: it loads Alembic
 
@@ -39,7 +39,7 @@ def migrate(settings: Settings) -> str:
         return migrations.migrate(paths.spool(settings))
     from gateway.store.migrations import server  # not above: nobody else loads its driver
 
-    return server.migrate(settings.spool.url, engines.password(settings))
+    return server.migrate(settings.spool.url, engines.password(settings), me=settings.server.node, rolling=rolling)
 
 
 def trouble(settings: Settings) -> Reason | None:

@@ -60,6 +60,9 @@ class Engine(Protocol):
     def revision(self) -> str | None:
         """The revision of its schema; None where there is none yet. Raises SpoolUnavailable."""
 
+    def bears(self) -> str | None:
+        """Of a newer schema the oldest revision whose release it serves too; None where it serves none."""
+
     def rewrite(self) -> None:
         """Leave no copy of what was deleted, as far as that is in our hands. Raises SpoolUnavailable."""
 

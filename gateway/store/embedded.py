@@ -103,6 +103,9 @@ class Embedded:
                 return sqlite.revision(run)
         return sqlite.current(self._path)
 
+    def bears(self) -> None:
+        """Serve no release but its own: all processes of a file are of one."""
+
     def rewrite(self) -> None:
         """Write the file anew without what was deleted, of which pages keep copies, and empty its log.
 

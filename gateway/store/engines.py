@@ -83,9 +83,9 @@ class Database:
             return work(connection)
 
     def require_latest(self) -> None:
-        """Raises SpoolUnavailable unless the spool has the schema that this release works with."""
+        """Raises SpoolUnavailable unless the spool has the schema of this release, or a newer one that bears it."""
         trouble = named.trouble(self._engine.revision())
-        if trouble is not None:
+        if trouble is not None and not (trouble == Reason.SPOOL_NEWER and named.is_borne(self._engine.bears())):
             raise SpoolUnavailable(trouble)
 
     def rewrite(self) -> None:

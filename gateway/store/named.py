@@ -47,3 +47,8 @@ def trouble(found: str | None) -> Reason | None:
     if found == latest():
         return None
     return Reason.SPOOL_SCHEMA if found is None or found in revisions() else Reason.SPOOL_NEWER
+
+
+def is_borne(bears: str | None) -> bool:
+    """Tell whether this release may work with a newer schema that `bears` those of that revision and later."""
+    return bears is not None and bears <= latest()

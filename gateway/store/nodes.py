@@ -160,6 +160,13 @@ def peers(database: Database, me: str, *, now: float) -> Peers:
     return Peers(me, now, tuple(_read(names, row) for row in rows), _marks(found))
 
 
+def others(run: Run, me: str) -> list[Peer]:
+    """Read which nodes are there beside `me`, on a spool that several may share."""
+    [[now]], names = run("database_time"), [each.name for each in fields(Peer)]
+    found = [_read(names, row) for row in run("nodes")]
+    return [node for node in found if node.name != me and node.is_there(now)]
+
+
 def forget_node(database: Database, name: str, deed: audit.Deed) -> None:
     """Forget a node that is gone for good, and record it.
 

@@ -232,6 +232,11 @@ def revision(run: Run) -> str | None:
     return str(found[0][0]) if found else None
 
 
+def bears(run: Run) -> str:
+    """Of a schema that is newer than this release's, the oldest revision whose release it serves too."""
+    return str(run("bears")[0][0])
+
+
 def storable(value: object) -> object:
     """What is filed of a value: PostgreSQL's texts have no place for NUL, nor for half a character."""
     if isinstance(value, list):

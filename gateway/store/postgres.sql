@@ -204,6 +204,9 @@ SELECT pg_database_size(current_database())
 -- Others use Alembic, too.
 SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL AND to_regclass('lane') IS NOT NULL
 
+-- name: has_nodes
+SELECT 1 WHERE to_regclass('node') IS NOT NULL
+
 -- name: is_foreign
 SELECT 1 FROM pg_tables
 WHERE schemaname = current_schema() AND (to_regclass('alembic_version') IS NULL OR to_regclass('lane') IS NULL) LIMIT 1

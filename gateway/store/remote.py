@@ -102,6 +102,11 @@ class Remote:
         with self._translated(), closing(self._to_read()) as driver:
             return postgres.revision(postgres.runner(driver))
 
+    def bears(self) -> str | None:
+        """Of a newer schema the oldest revision whose release it serves too. Raises SpoolUnavailable."""
+        with self.asked() as run:
+            return postgres.bears(run)
+
     def rewrite(self) -> None:
         """Have the room of what was deleted used again; what stays in logs and standbys is the server's own matter."""
         with self._translated(), closing(self._connected()) as driver:

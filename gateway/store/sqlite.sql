@@ -310,6 +310,10 @@ SELECT page_count * page_size FROM pragma_page_count, pragma_page_size
 -- A file without that table is empty, or was never a spool.
 SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'
 
+-- name: has_nodes
+-- As above: of an older release there is no such table.
+SELECT 1 FROM sqlite_master WHERE name = 'node'
+
 -- name: is_foreign
 -- Tables of somebody else's: a spool has that table first of all.
 SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite%'
@@ -318,6 +322,10 @@ AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version') LIMI
 -- name: revision
 -- Alembic writes it; reading it takes no Alembic.
 SELECT version_num FROM alembic_version
+
+-- name: bears
+-- Of a schema that is newer than ours: the oldest revision whose release may go on working with it.
+SELECT bears FROM alembic_version
 
 
 -- Looking why something does not arrive: gateway/diagnosis/experience.py. What costs the same however much is kept.
