@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -64,11 +65,18 @@ class PostgreSQL:
 
     def kill(self) -> None:
         """Have it and all that work for it die at once."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in (self._process.pid, *map(int, children)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._tell_all(signal.SIGKILL, self._everybody())
         self._process.wait(timeout=60)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It and all that work for it stand still, and their connections with them."""
+        everybody = self._everybody()
+        self._tell_all(signal.SIGSTOP, everybody)
+        try:
+            yield
+        finally:
+            self._tell_all(signal.SIGCONT, everybody)
 
     def remove(self) -> None:
         self.kill()
@@ -88,6 +96,18 @@ class PostgreSQL:
         """Run a statement of ours behind everybody's back."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def _everybody(self) -> list[int]:
+        pid = self._process.pid
+        with suppress(FileNotFoundError):
+            return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        return []  # it has ended
+
+    @staticmethod
+    def _tell_all(number: signal.Signals, pids: Sequence[int]) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, (self.folder / "log").read_text()

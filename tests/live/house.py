@@ -228,7 +228,8 @@ class House:
             return spool.read(lambda connection: connection.execute(query).all())
 
     def spool(self) -> Database:
-        return Database(self.folder / "state" / SPOOL, patience_seconds=5)
+        url = self.tables.get("spool", {}).get("url", "sqlite")
+        return Database(self.folder / "state" / SPOOL if url == "sqlite" else url, patience_seconds=5)
 
 
 @contextlib.contextmanager
