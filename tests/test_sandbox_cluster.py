@@ -14,8 +14,6 @@ from sandbox.cluster.verdict import Deed, Diary, Verdict
 from sandbox.motion import Received
 from sandbox.sinch import Sinch
 
-DEATH = Deed("a courier was killed", 10.0, 11.0)
-
 
 def sent(*, events: int = 6, contacts: int = 2) -> Traffic:
     """All of it answered 200 by node a."""
@@ -60,10 +58,10 @@ def test_a_later_message_of_a_contact_before_an_earlier_one_is_out_of_order() ->
 @pytest.mark.parametrize(
     ("deed", "why"),
     [
-        (Deed("before both", -2.0, -1.0), ""),
-        (Deed("between them", 2.0, 3.0), "between them"),
-        (Deed("not yet over", -1.0), "not yet over"),
-        (Deed("after both", 100.0, 101.0), ""),
+        (Deed("before both", -2.0, -1.0, None), ""),
+        (Deed("between them", 2.0, 3.0, None), "between them"),
+        (Deed("not yet over", -1.0, concerned=None), "not yet over"),
+        (Deed("after both", 100.0, 101.0, None), ""),
         (Deed("of others", 2.0, 3.0, frozenset({b"another"})), ""),
     ],
     ids=lambda value: getattr(value, "what", value or "nothing"),
@@ -81,7 +79,7 @@ def test_what_concerned_just_this_one_is_told_before_what_may_concern_any() -> N
     traffic = sent()
     heard = bodies(traffic)
     stood_still = Deed("stood still", 0.0, 9.0, frozenset(heard[:1]))
-    assert judged(traffic, [*heard, *heard[:2]], stood_still, Deed("died", 3.0, 4.0)).reasons == {
+    assert judged(traffic, [*heard, *heard[:2]], stood_still, Deed("died", 3.0, 4.0, None)).reasons == {
         "stood still": 1,
         "died": 1,
     }

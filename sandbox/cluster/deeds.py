@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from sandbox.child import ChildError
 from sandbox.cluster import programs
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.programs import Program
@@ -18,8 +19,8 @@ from sandbox.faults import Fault
 from sandbox.motion import Motion
 
 STEADY, SLUGGISH = Fault(name="slow", seconds=0.02), Fault(name="slow", seconds=1)  # how Motion takes a delivery
-NOTHING = frozenset[bytes]()
 AWAY_SECONDS = 2.0  # until somebody has promoted the standby
+_CATCH_SECONDS = 10.0
 _LEASE_ENDS_SECONDS = 400.0  # the longest lease, and what a busy machine adds
 
 Tell = Callable[[str], None]
@@ -31,34 +32,38 @@ class Conductor:
 
     cluster: Cluster
     motion: Motion
+    traffic: Traffic
     diary: Diary
     tell: Tell
 
     def node(self, name: str) -> ExitStack:
         """One machine dies, with all that runs on it; it comes back when the stack is closed."""
-        return self._away(self.cluster.nodes[name], f"node {name} was dead")
+        return self._away(self.cluster.nodes[name], f"node {name} was dead", courier=name)
 
     def counters(self) -> ExitStack:
-        return self._away(self.cluster.counters, f"{self.cluster.counters.name} was dead", concerned=NOTHING)
+        return self._away(self.cluster.counters, f"{self.cluster.counters.name} was dead")
 
     def store(self) -> ExitStack:
-        return self._away(self.cluster.store, "the S3 store was dead", concerned=NOTHING)
+        return self._away(self.cluster.store, "the S3 store was dead")
 
     def courier_of(self, name: str) -> None:
         """The courier beside the doors of a node dies; `serve` starts another."""
-        with self._noted(f"the courier of node {name} was killed"):
-            self.cluster.nodes[name].kill_courier()
+        with self._noted(f"the courier of node {name} was killed") as deed:
+            self._strike(name, self.cluster.nodes[name].kill_courier, deed)
 
     def lone_courier(self, name: str) -> None:
         """A courier alone dies, and is started again."""
-        with self._noted(f"courier {name} was killed"):
-            self.cluster.couriers[name].kill()
+        with self._noted(f"courier {name} was killed") as deed:
+            self._strike(name, self.cluster.couriers[name].kill, deed)
             self.cluster.couriers[name].start()
 
     def primary(self) -> ExitStack:
         """The primary dies and its standby is promoted; what had died is the standby when the stack is closed."""
         database, stack = self.cluster.database, ExitStack()
-        with self._noted(f"{database.primary.name}, the primary, died, and {database.standby.name} was promoted"):
+        with self._noted(
+            f"{database.primary.name}, the primary, died, and {database.standby.name} was promoted"
+        ) as deed:
+            deed.concerned = None
             database.primary.kill()
             threading.Event().wait(AWAY_SECONDS)
             database.fail_over()
@@ -69,39 +74,46 @@ class Conductor:
         """A courier stands still, with something in hand, until others have that and the stack is closed."""
         courier, stack = self.cluster.couriers[name], ExitStack()
         deed = stack.enter_context(self._noted(f"courier {name} stood still for longer than its lease"))
-        self.motion.set_fault(SLUGGISH)
-        programs.wait_for(lambda: self._halted_in_the_act(name), f"courier {name} never has anything in hand")
-        deed.concerned = frozenset(self._in_hand(name))
-        self.motion.set_fault(STEADY)
+        self._strike(name, courier.halt, deed)
         stack.callback(courier.go_on)
         stack.callback(self._lease_ended, name)
         return stack
 
-    def _lease_ended(self, name: str) -> None:
-        otherwise = f"the lease of courier {name} does not end"
-        programs.wait_for(lambda: not self._in_hand(name), otherwise, seconds=_LEASE_ENDS_SECONDS)
+    def _strike(self, name: str, strike: Callable[[], None], deed: Deed) -> None:
+        """Do it while Motion has yet to answer something of this courier's, if that comes to pass."""
+        self.motion.set_fault(SLUGGISH)
+        with contextlib.suppress(ChildError):
+            programs.wait_for(lambda: self._on_its_way(name), "", seconds=_CATCH_SECONDS)
+        strike()
+        deed.concerned = frozenset(self._in_hand(name))
+        self.motion.set_fault(STEADY)
 
-    def _halted_in_the_act(self, name: str) -> bool:
-        """Halt it; where it had nothing in hand at that moment, let it go on."""
-        self.cluster.couriers[name].halt()
-        if not self._in_hand(name):
-            self.cluster.couriers[name].go_on()
-        return bool(self._in_hand(name))
+    def _on_its_way(self, name: str) -> bool:
+        self.traffic.allow_more()
+        unanswered = {item.body for item in self.motion.received if item.answered is None}
+        return not unanswered.isdisjoint(self._in_hand(name))
 
     def _in_hand(self, name: str) -> list[bytes]:
         """The bodies of what it has."""
         held = f"SELECT body FROM lane JOIN event ON event.id = claimed_event WHERE courier = '{name}'"  # noqa: S608
         return [bytes(body) for [body] in self.cluster.database.primary.ask(held)]
 
+    def _lease_ended(self, name: str) -> None:
+        otherwise = f"the lease of courier {name} does not end"
+        programs.wait_for(lambda: not self._in_hand(name), otherwise, seconds=_LEASE_ENDS_SECONDS)
+
     def _mended(self) -> None:
         database = self.cluster.database
         database.mend()
         self.tell(f"{database.standby.name} is the standby of {database.primary.name} now")
 
-    def _away(self, program: Program, what: str, *, concerned: frozenset[bytes] | None = None) -> ExitStack:
+    def _away(self, program: Program, what: str, *, courier: str = "") -> ExitStack:
         stack = ExitStack()
-        stack.enter_context(self._noted(what)).concerned = concerned
-        program.kill()
+        deed = stack.enter_context(self._noted(what))
+        if courier:
+            self._strike(courier, program.kill, deed)
+        else:
+            program.kill()
         stack.callback(program.start)
         return stack
 
@@ -143,8 +155,9 @@ def _shifted(row: Moment, by: float) -> Moment:
     return replace(row, begins=row.begins + by, ends=row.ends + by)
 
 
-def conduct(conductor: Conductor, traffic: Traffic, moments: Sequence[Moment], events: int) -> None:
+def conduct(conductor: Conductor, moments: Sequence[Moment], events: int) -> None:
     """Begin and end each at its moment; callbacks never run ahead of what is to happen next."""
+    traffic = conductor.traffic
     with ExitStack() as all_of_them:
         steps = [step for moment in moments for step in _steps(conductor, moment, all_of_them)]
         steps.sort(key=lambda step: step[0])

@@ -66,7 +66,7 @@ def settings(folder: Path, state: State, nodes: Sequence[Node]) -> str:
     text += _LISTEN.format(name="office", address="127.0.0.1", port=state.ops_port, balance="source")
     text += _servers(nodes, "ops_port")
     for node in nodes:
-        text += f"\nlisten only-{node.name}\n    bind 127.0.0.1:{node.front_port}\n"
+        text += f"\nlisten only-{node.name}\n    bind 127.0.0.1:{node.front_port}\n    retries 0\n"
         text += f"    server {node.name} 127.0.0.1:{node.public_port} no-check send-proxy-v2\n"
     return text
 

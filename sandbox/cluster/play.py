@@ -80,8 +80,8 @@ def prove(stage: Stage, plan: Plan, console: Console) -> Verdict:
 
     try:
         traffic.start()
-        conductor = Conductor(stage.cluster, stage.house.motion, stage.diary, tell)
-        deeds.conduct(conductor, traffic, deeds.story(random.Random(plan.seed)), plan.events)
+        conductor = Conductor(stage.cluster, stage.house.motion, traffic, stage.diary, tell)
+        deeds.conduct(conductor, deeds.story(random.Random(plan.seed)), plan.events)
         tell("all is sent; waiting until Motion has it")
         return stage.judged(traffic)
     finally:

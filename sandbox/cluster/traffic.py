@@ -77,6 +77,10 @@ class Traffic:
             self._most = most
             self.changed.notify_all()
 
+    def allow_more(self) -> None:
+        """Let some more come, whatever was allowed."""
+        self.allow(max(self._most, self.accepted + SENDERS))
+
     def wait_until(self, accepted: int) -> None:
         """Until so many are answered 200. Raises what ended a sender."""
         with self.changed:

@@ -27,7 +27,7 @@ class Deed:
     what: str
     began: float
     ended: float = float("inf")
-    concerned: frozenset[bytes] | None = None  # the bodies that may come twice for it; None: any
+    concerned: frozenset[bytes] | None = frozenset()  # the bodies that may come twice for it; None: any
 
 
 @dataclass
