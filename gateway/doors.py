@@ -135,6 +135,7 @@ _ROWS = (
         threads=64,
         public=True,
         sends_files=True,
+        chores=("gateway.attachments.routes:keep_shared",),
         wanted="attachments.has_links",
         secrets=frozenset(
             {

@@ -1,8 +1,7 @@
-"""The vault shared: two nodes, each with a vault and a database of its own, before one store and one Motion."""
+"""What a node has not comes from the store or from Motion: two nodes with a spool each, which share nothing else."""
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,54 +11,14 @@ from typing import Any
 
 import pytest
 
-from gateway import paths
-from gateway.attachments.decision import Item, LinkClaim
-from gateway.attachments.fetch import Shelf
-from gateway.clock import WallClock
-from gateway.delivery import trouble
 from gateway.errors import NotFound
 from gateway.phrases import Reason
-from gateway.store.engines import Database
-from tests import config_samples, spool_samples
+from tests import spool_samples
+from tests.node_samples import DIGEST, FILE, GONE, HAS, Node
 from tests.peer_samples import Peer, answers
 from tests.s3_samples import S3
 
-FILE = b"Dear customer, here is your offer.\n" * 100
-DIGEST = hashlib.sha256(FILE).digest()
-HAS = answers(FILE, "Content-Type: text/plain", 'Content-Disposition: attachment; filename="offer.txt"')
-GONE = answers(b"", status="404 Not Found")
 AWAY = {"store_url": "http://127.0.0.1:1"}
-
-
-class Node:
-    """One of the gateways."""
-
-    def __init__(self, folder: Path, motion: Peer, store: dict[str, Any], *, rest_seconds: float) -> None:
-        spool_samples.migrate(folder / paths.SPOOL)
-        self.spool = Database(folder / paths.SPOOL, patience_seconds=5)
-        settings = config_samples.settings(
-            server={"state_dir": str(folder), "min_free": "0kB", "node": folder.name},
-            motion={"url": f"http://127.0.0.1:{motion.port}", "timeout": "5s"},
-            attachments={"token_keys": ["a key of the tests, long enough"]} | store,
-        )
-        self.shelf = Shelf(settings, self.spool, paths.vault(settings), clock=WallClock(), rest_seconds=rest_seconds)
-
-    def take(self, digest: bytes | None = None) -> bytes:
-        return self.shelf.path(self.item(digest)).read_bytes()
-
-    def item(self, digest: bytes | None = None) -> Item:
-        return self.shelf.take(LinkClaim(attachment_id="7", digest=digest))
-
-    def mint(self) -> bytes:
-        """The bytes that a link leads to which is made now."""
-        item = self.item()
-        self.shelf.hold("7", digest=item.digest, until=WallClock().now() + 3600)
-        return item.digest
-
-    def troubles(self) -> list[str]:
-        return [found.reason for found in trouble.known(self.spool)]
-
-
 Make = Callable[..., Node]
 
 
@@ -74,11 +33,8 @@ def node(tmp_path: Path, motion: Peer, s3: S3) -> Iterator[Make]:
     with ExitStack() as stack:
 
         def make(name: str, *, rest_seconds: float = 0, **store: Any) -> Node:
-            folder = tmp_path / name
-            folder.mkdir()
-            made = Node(folder, motion, s3.settings(**store), rest_seconds=rest_seconds)
-            stack.callback(made.spool.close)
-            stack.callback(made.shelf.close)
+            made = Node(tmp_path / name, motion, s3.settings(**store), rest_seconds=rest_seconds)
+            stack.callback(made.close)
             return made
 
         yield make
@@ -130,7 +86,7 @@ def test_other_bytes_of_the_store_are_never_served_and_put_right_by_who_has_them
     else:
         with pytest.raises(NotFound):
             there.take(digest)
-        assert [*(there.spool.path.parent / "vault").rglob("??/*")] == []
+        assert there.files() == []
 
 
 TROUBLES = {
@@ -160,16 +116,6 @@ def test_nobody_waits_for_a_store_in_trouble_twice_and_its_end_is_told(node: Mak
         here.take(digest)
         assert len(store.requests) == 1
         assert here.troubles() == [Reason.STORE_FAILED]
-
-
-def test_a_link_that_went_out_while_the_store_was_away_is_put_there_with_the_next_one(node: Make, s3: S3) -> None:
-    here = node("a")
-    s3.kill()
-    here.mint()
-    assert here.troubles() == [Reason.CONNECTION_REFUSED]
-    s3.start()
-    here.mint()
-    assert (here.troubles(), s3.path(FILE).read_bytes()) == ([], FILE)
 
 
 def test_without_a_store_nothing_that_signs_is_loaded() -> None:

@@ -71,21 +71,12 @@ def test_what_is_put_comes_back_and_putting_it_again_changes_nothing(s3: S3) -> 
         assert (fetched(bucket), [*bucket.listed()]) == ((None, b""), [])
 
 
-def test_a_file_of_no_bytes_and_one_without_a_prefix_are_kept_too(s3: S3) -> None:
+def test_a_file_of_no_bytes_and_a_long_prefix_are_fine_too(s3: S3) -> None:
     nothing = hashlib.sha256(b"").digest()
-    with opened(s3.settings(store="s3://motion-files")) as bucket:
+    with opened(s3.settings(store="s3://motion-files/a/b")) as bucket:
         bucket.put(nothing, b"")
         assert fetched(bucket, nothing) == (0, b"")
         assert [kept.digest for kept in bucket.listed()] == [nothing]
-
-
-def test_what_is_not_named_as_ours_is_no_object_of_ours(s3: S3) -> None:
-    for name in ("notes.txt", f"ab/{DIGEST.hex()}", f"{DIGEST.hex()[:2]}/{DIGEST.hex()}.old"):
-        path = s3.bucket / "gateway" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"?")
-    with opened(s3.settings()) as bucket:
-        assert [*bucket.listed()] == []
 
 
 WRONG = {"other": FILE[:-1] + b"?", "short": FILE[:-1], "long": FILE + b"?", "none": b"", "too long": FILE * 11}
@@ -170,10 +161,12 @@ def test_what_is_there_already_is_a_success(status: str, puts: int) -> None:
         assert all(request.endswith(FILE) for request in peer.requests)
 
 
+PAGE = "<Contents><Key>{}</Key><LastModified>2026-11-30T18:00:00.0Z</LastModified><Size>9</Size></Contents>"
+
+
 def test_a_store_larger_than_a_page_is_listed_to_its_end() -> None:
     names = [hashlib.sha256(bytes([number])).hexdigest() for number in range(3)]
-    page = "<Contents><Key>{0:.2}/{0}</Key><LastModified>2026-11-30T18:00:00.0Z</LastModified><Size>9</Size></Contents>"
-    pages = [page.format(name) for name in names]
+    pages = [PAGE.format(f"{name:.2}/{name}") for name in names]
     pages[0] += "<NextContinuationToken>one+/=</NextContinuationToken>"
     pages[1] += "<NextContinuationToken>two</NextContinuationToken>"
 
@@ -183,6 +176,14 @@ def test_a_store_larger_than_a_page_is_listed_to_its_end() -> None:
     with before(behave) as (bucket, peer):
         assert [(kept.digest.hex(), kept.size_bytes) for kept in bucket.listed()] == [(name, 9) for name in names]
         assert b"?continuation-token=one%2B%2F%3D&list-type=2" in peer.requests[1]
+
+
+def test_what_is_not_named_as_ours_is_no_object_of_ours() -> None:
+    ours = f"{DIGEST.hex():.2}/{DIGEST.hex()}"
+    names = ("notes.txt", f"00/{DIGEST.hex()}", f"{ours}.old", f"a/{ours}")
+    told = "".join(PAGE.format(name) for name in names)
+    with before(answers(told.encode())) as (bucket, _):
+        assert [*bucket.listed()] == []
 
 
 WAYS: dict[str, tuple[dict[str, Any], str]] = {

@@ -169,3 +169,13 @@ def test_many_files_go_at_once(files: Vault, register: Register) -> None:
     more = [number.to_bytes(32) for number in range(2 * eviction.CHUNK)]
     eviction.lost(register, [*more, *digests])
     assert eviction.stored(register) == []
+
+
+def test_a_file_that_is_known_and_not_recorded_is_found_and_one_that_nobody_knows_goes(
+    files: Vault, register: Register
+) -> None:
+    kept, gone = put(files, register, "1"), put(files, register, "2")
+    register.tell(lambda run: [run("lose_file", place="", digest=digest) for digest in (kept, gone)])
+    register.tell(lambda run: run("forget_other_bytes", attachment_id="2", digest=b""))
+    eviction.tidy(files, register, now=NOW)
+    assert left(files, register, "1", "2") == ["1"]

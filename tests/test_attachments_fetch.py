@@ -522,17 +522,18 @@ def test_a_disk_that_takes_no_more_is_remembered_like_any_trouble(house: Make) -
 def test_who_waits_for_motion_leaves_places_to_files_that_are_here(house: Make) -> None:
     assert DOORS["attachments"].threads > WAITING
     there = house(has(FILE))
-    item = take(there.shelf, "8")
+    shelf = there.another(patience_seconds=60)  # nobody leaves before the last has come
+    item = take(shelf, "8")
     there.motion.behaviour = GONE
     others = map(str, itertools.count(100))
     more = WAITING + 8  # whoever looks takes a place too, for a moment
     with ThreadPoolExecutor(more) as pool:
         with vault.Vault(there.folder).incoming("7", patience_seconds=0):
-            waiting = [pool.submit(refused, there.shelf) for _ in range(more)]
-            until(lambda: refused(there.shelf, next(others)).reason == Reason.CROWDED, "as many wait as may")
-            assert take(there.shelf, "8") == item
+            waiting = [pool.submit(refused, shelf) for _ in range(more)]
+            until(lambda: refused(shelf, next(others)).reason == Reason.CROWDED, "as many wait as may")
+            assert take(shelf, "8") == item
         assert {one.result(60).reason for one in waiting} <= {Reason.GONE, Reason.CROWDED}
-    assert refused(there.shelf, next(others)).reason == Reason.GONE
+    assert refused(shelf, next(others)).reason == Reason.GONE
 
 
 def test_a_file_that_was_damaged_is_fetched_anew(house: Make) -> None:
@@ -651,7 +652,7 @@ def test_a_new_file_costs_two_reads_of_its_row_and_one_commit(watched: tuple[Hou
     there.shelf.fetched(take(there.shelf, "7"))
     # Once to see that it is not here, once more in one's turn to acquire it; and the room, before it comes and after.
     assert seen.asked == [["attachment"], ["attachment"], ["stored_bytes"], ["stored_bytes"]]
-    assert seen.told == [["know_attachment", "acquire_attachment"]]
+    assert seen.told == [["store_file", "know_attachment", "acquire_attachment"]]
 
 
 def test_what_was_inspected_anew_is_written_without_anybody_waiting(watched: tuple[House, WatchedSpool]) -> None:

@@ -107,7 +107,7 @@ def test_whatever_is_turned_away_and_no_strangers_doing_is_told_of_every_door(
 def test_a_vault_that_is_full_or_cannot_be_written_is_told(
     context: Callable[..., Context], spool: Database, tmp_path: Path
 ) -> None:
-    meddle(spool, schema.attachment.insert().values(attachment_id="1", digest=b"0", size_bytes=999_999, stored=True))
+    meddle(spool, schema.stored_file.insert().values(place="", digest=b"0", size_bytes=999_999, since=NOW))
     (tmp_path / "vault").touch()
     small = KEYS | {"vault_max_bytes": "1MB", "max_bytes": "1MB"}
     assert ids(experience.files(context(attachments=small))) == ["vault.unusable", "vault.full"]

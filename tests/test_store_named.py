@@ -55,7 +55,7 @@ SEND: Given = {
     "started_at": 900.0,
 }
 REPORT = dict.fromkeys(("correlation_id", "status", "code", "sub_code", "channel_code", "channel"), "")
-FILE: Given = {"digest": DIGEST, "size_bytes": 3, "inspection": {}, "acquired_at": 900.0, "stored": True}
+FILE: Given = {"digest": DIGEST, "size_bytes": 3, "inspection": {}, "acquired_at": 900.0}
 ENDED = {"outcome": "404: kind refused", "original": False, "settled_at": 950.0}
 FILLED: dict[sa.Table, list[Given]] = {
     schema.event: [
@@ -78,6 +78,16 @@ FILLED: dict[sa.Table, list[Given]] = {
         FILE | {"attachment_id": "815", "live_until": 990.0},
         FILE | {"attachment_id": "9", "digest": b"4" * 32, "live_until": 950.0, "last_fetched_at": 960.0},
         {"attachment_id": "10", "failure": "gone", "failure_status": 404, "failed_at": 10.0},
+    ],
+    schema.stored_file: [
+        {"place": place, "digest": digest, "size_bytes": 3, "since": 900.0, **more}
+        for place, digest, more in (
+            ("", DIGEST, {}),
+            ("", b"4" * 32, {}),
+            ("", b"5" * 32, {}),
+            (":store", b"4" * 32, {"doubted": True}),
+            (":store", b"5" * 32, {"leaving_until": 990.0}),
+        )
     ],
     schema.send: [SEND, SEND | {"reference": "mg-2", "outcome": "unknown", "message_id": ""}],
     schema.report: [
@@ -163,6 +173,8 @@ VALUES: Given = {
     "marks": '[["server.public_url", "", "ab"]]',
     "draining": True,
     "again": True,
+    "place": "",
+    "other": ":store",
 }
 OTHERWISE: dict[str, Given] = {
     "insert_nonce": {"nonce": "n2"},
@@ -209,6 +221,10 @@ AGAIN: list[tuple[str, Given]] = [
     ("latest_attachments", {"since": 0.0, "id": 815, "at": 900.0, "way": -1}),
     ("latest_attachments", {"since": 0.0, "only": "failed"}),
     ("latest_attachments", {"since": 0.0, "only": "stored"}),
+    ("leave_files", {"place": ":store", "now": 1000.0, "until": 1060.0}),
+    ("ungiven_files", {"now": 900.0}),
+    ("name_bytes", {"attachment_id": "10"}),
+    ("unused_files", {"since": 1.0}),
     ("count_fetches", {"revoked_before": None, "first": None}),
     ("evictable_files", {"now": 100.0, "idle_since": 960.5}),
     ("deeds", {"action": None, "who": None}),

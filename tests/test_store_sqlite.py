@@ -75,7 +75,6 @@ WHOLE = {
     "latest_attachments": "attachment",
     "strip_attachments": "attachment",
     "purge_attachments": "attachment",
-    "stored_bytes": "files",
     "drop_empty_lanes": "lane",
     "old_heard": "heard",
     "came_in": "(subquery-1)",
@@ -144,12 +143,13 @@ BY_INDEX = {
     "suspect_lanes_of": "lane_leased",
     "due_lanes": "lane_first",
     "due_lanes_of": "lane_due",
-    "sharing_attachment": "attachment_stored",
-    "stored_files": "attachment_stored",
-    "stored_bytes": "attachment_stored",
-    "evictable_files": "attachment_stored",
-    "unused_files": "attachment_stored",
-    "lose_file": "attachment_stored",
+    "sharing_attachment": "attachment_digest",
+    "places_of_file": "stored_file_digest",
+    "stored_files": "sqlite_autoindex_stored_file_1",
+    "stored_bytes": "sqlite_autoindex_stored_file_1",
+    "evictable_files": "sqlite_autoindex_stored_file_1",
+    "unused_files": "sqlite_autoindex_stored_file_1",
+    "lose_file": "sqlite_autoindex_stored_file_1",
 }
 
 

@@ -77,7 +77,7 @@ def tidy(files: Vault, register: Register, *, now: float) -> None:
     """Clear away what processes that died left behind, and what is long over. Raises Unavailable."""
     files.clear_leftovers()
     with files.alone():
-        reconcile(files, register)
+        reconcile(files, register, now=now)
         evict(files, register, over(register, now=now))
     register.purge(now=now)
 
@@ -137,11 +137,22 @@ def evict(files: Vault, register: Register, chosen: Iterable[Stored]) -> int:
     return size
 
 
-def reconcile(files: Vault, register: Register) -> None:
-    """Delete the files that nothing is recorded of, and record those as lost that are not there."""
+def reconcile(files: Vault, register: Register, *, now: float) -> None:
+    """Record the files that are here and known, delete those that nobody knows, and record those as lost that are not
+    there.
+
+    What is here and not recorded is a vault's whose spool was upgraded or whose node has another name by now.
+    """
     recorded, here = {file.digest for file in stored(register)}, set(files.digests())
+    found = []
     for digest in here - recorded:
-        files.drop(digest)
+        [[size_bytes]] = register.ask("size_of_file", digest=digest)
+        if size_bytes is not None and files.holds(digest, size_bytes):
+            found.append(Stored(digest, size_bytes))
+        else:
+            files.drop(digest)
+    for at in range(0, len(found), CHUNK):
+        register.tell(partial(_find, register.place, found[at : at + CHUNK], now))
     lost(register, recorded - here)
 
 
@@ -149,12 +160,12 @@ def lost(register: Register, digests: Iterable[bytes]) -> None:
     """Record that their files are not in the vault any more."""
     gone = list(digests)
     for at in range(0, len(gone), CHUNK):
-        register.tell(partial(_lose, gone[at : at + CHUNK]))
+        register.tell(partial(_lose, register.place, gone[at : at + CHUNK]))
 
 
 def stored_bytes(register: Register) -> int:
     """Add up all files in the vault, each counted once."""
-    [[size_bytes]] = register.database.ask(lambda run: run("stored_bytes"))
+    [[size_bytes]] = register.ask("stored_bytes")
     return int(size_bytes)
 
 
@@ -182,7 +193,7 @@ def _make_share(files: Vault, register: Register, bounds: Bounds, *, size_bytes:
     if bounds.share_bytes is None:
         return
     times = {"brought": BROUGHT_SECONDS, "grace": GRACE_SECONDS, "link_ttl": bounds.link_ttl}
-    theirs = register.database.ask(lambda run: run("motions_files", **times))
+    theirs = register.ask("motions_files", **times)
     short = sum(size for _, size, _ in theirs) + size_bytes - max(bounds.share_bytes, size_bytes)
     idle = (Stored(digest, size) for digest, size, used_at in theirs if used_at < now - IDLE_SECONDS)
     if short > 0 and evict(files, register, _enough(idle, short)) < short:
@@ -205,9 +216,14 @@ def _enough(candidates: Iterable[Stored], size_bytes: int) -> Iterator[Stored]:
 
 
 def _files(register: Register, statement: str, **values: float) -> list[Stored]:
-    return [Stored(*row) for row in register.database.ask(lambda run: run(statement, **values))]
+    return [Stored(*row) for row in register.ask(statement, **values)]
 
 
-def _lose(digests: Iterable[bytes], run: Run) -> None:
+def _lose(place: str, digests: Iterable[bytes], run: Run) -> None:
     for digest in digests:
-        run("lose_file", digest=digest)
+        run("lose_file", place=place, digest=digest)
+
+
+def _find(place: str, found: Iterable[Stored], now: float, run: Run) -> None:
+    for file in found:
+        run("store_file", place=place, digest=file.digest, size_bytes=file.size_bytes, now=now)

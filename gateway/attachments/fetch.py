@@ -17,13 +17,14 @@ from pathlib import Path
 
 from gateway import metrics
 from gateway.attachments import decision, eviction, vault
-from gateway.attachments.acquisition import REST_SECONDS, Acquisition, Share
+from gateway.attachments.acquisition import Acquisition
 from gateway.attachments.decision import Acquire, Item, KnownAttachment, LinkClaim, Refuse, Serve
-from gateway.attachments.register import Fetches, Register
+from gateway.attachments.register import LOCAL, Fetches, Register
+from gateway.attachments.sharing import REST_SECONDS, Share
 from gateway.attachments.vault import Incoming, Vault
-from gateway.clock import Clock
+from gateway.clock import Clock, steady
 from gateway.config import Settings
-from gateway.errors import NotFound, TooLarge, Unavailable
+from gateway.errors import CommandError, NotFound, TooLarge, Unavailable
 from gateway.inspection import content, inspector
 from gateway.inspection.structure import Inspection
 from gateway.motion import download, require_id
@@ -33,6 +34,7 @@ from gateway.store.engines import Database
 
 PATIENCE_SECONDS = 25.0  # beyond Motion's time by default, below nginx's with us
 TIDY_SECONDS = 3600.0
+INSPECTED_SECONDS = 15.0  # more than looking into a file takes
 WAITING = 56  # of a worker's threads: the others are for files that are here
 
 
@@ -54,15 +56,14 @@ class Shelf:
         """
         self._patience_seconds = patience_seconds
         self._link_ttl = settings.attachments.link_ttl
-        self._register = Register(spool)
+        self._register = Register.of(settings, spool)
         self._vault = Vault(folder)
         self._source = download.Source(settings.motion, settings.attachments)
         bounds = eviction.Bounds.of(settings)
-        self._share = (
-            Share(settings, spool, self._vault, clock=clock, rest_seconds=rest_seconds)
-            if settings.attachments.store
-            else None
-        )
+        self._share = None
+        if settings.attachments.store:
+            self._share = Share(settings, self._register, self._vault, clock=clock, rest_seconds=rest_seconds)
+        self._turn_seconds = settings.motion.timeout + settings.attachments.store_seconds + INSPECTED_SECONDS
         made = Acquisition(self._source, self._vault, self._register, bounds, clock, self._share)
         self._sharing = made  # by Motion's links
         self._acquisition = replace(self._sharing, bounds=replace(bounds, share_bytes=None))
@@ -99,18 +100,28 @@ class Shelf:
             fetched = Fetches(1, now, now, now + self._link_ttl)
         self._register.count(item.attachment_id, fetched, revoked_before=item.revoked_before)
 
-    def hold(self, attachment_id: str, *, digest: bytes, until: float, deed: audit.Deed | None = None) -> None:
+    def hold(
+        self,
+        attachment_id: str,
+        *,
+        digest: bytes,
+        until: float,
+        deed: audit.Deed | None = None,
+        file: Path | None = None,
+    ) -> None:
         """Keep these bytes for a link that is minted and lives until then: they stay the same, and go after others.
 
-        `deed`: of the operator who mints it.
+        `deed`: of the operator who mints it; `file`: that has them, where the vault may not.
         Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
         """
         require_id(attachment_id)
         now = self._clock.now()
         if not self._register.held(attachment_id, digest=digest, until=until, now=now, deed=deed):
             raise NotFound(Reason.OTHER_BYTES)
+        if self._share and file:
+            self._register.tell(lambda run: run("name_bytes", attachment_id=attachment_id, digest=digest))
         if self._share:  # before the link goes out: it leads to any node
-            self._share.give(digest)
+            self._share.give(digest, file=file)
 
     def path(self, item: Item) -> Path:
         """Tell where its file is in the vault."""
@@ -121,7 +132,14 @@ class Shelf:
         require_id(attachment_id)
         before = decision.revocation(self._clock.now())
         self._register.revoked(attachment_id, deed, before=before)
+        if self._share:
+            with suppress(Unavailable):  # it is tried again
+                self._share.let_go()
         return before
+
+    def places(self, record: KnownAttachment) -> list[str]:
+        """List where its file is beside this vault, so far as there is a store."""
+        return self._register.places(record.digest) if self._share and record.digest else []
 
     def listed(self, *, most: int, among: Collection[str] | None = None, since: float = 0.0) -> list[KnownAttachment]:
         """List the attachments that something happened to last; of `among` alone, and since that moment."""
@@ -138,6 +156,12 @@ class Shelf:
         """Delete every file; returns how many."""
         return eviction.evict_all(self._vault, self._register, deed)
 
+    def required_share(self) -> Share:
+        """Give the store behind the vault. Raises CommandError where there is none."""
+        if self._share is None:
+            raise CommandError("there is no store behind the vault: attachments.store names none")
+        return self._share
+
     def tidy(self) -> None:
         """Clear away what processes that died left behind, and what is long over.
 
@@ -145,6 +169,11 @@ class Shelf:
         """
         now = self._tidied_at = self._clock.now()
         eviction.tidy(self._vault, self._register, now=now)
+
+    def keep_shared(self) -> None:
+        """Give the store what it has not, and let go what no link to lives, now and again from here on."""
+        if self._share:
+            self._share.keep()
 
     def close(self) -> None:
         """Write what was counted, and let go of the connections to Motion."""
@@ -164,13 +193,25 @@ class Shelf:
         return decided
 
     def _waited_for(self, claim: LinkClaim, asked_at: float, admit: Callable[[], None] | None) -> Item:
+        ends_at = steady() + self._patience_seconds
         with self._place(), self._vault.incoming(claim.attachment_id, patience_seconds=self._patience_seconds) as file:
             decided = self._decided(claim, asked_at)  # another may have acquired it while we waited
             if isinstance(decided, Acquire) and admit:
                 admit()
-            item = self._served(decided) if isinstance(decided, Serve) else self._acquired(decided, file, claim)
+            if isinstance(decided, Serve):
+                item = self._served(decided)
+            else:
+                item = self._had(decided, file, claim, asked_at, ends_at)
         self._tidy_at_times()
         return item
+
+    def _had(self, decided: Acquire, file: Incoming, claim: LinkClaim, asked_at: float, ends_at: float) -> Item:
+        """Acquire it, as the only node that does where several share a store."""
+        if self._share is None or self._register.place == LOCAL:
+            return self._acquired(decided, file, claim)
+        with self._share.turn(claim.attachment_id, seconds=self._turn_seconds, ends_at=ends_at):
+            anew = self._decided(claim, asked_at)  # another node may have acquired it while we waited
+            return self._served(anew) if isinstance(anew, Serve) else self._acquired(anew, file, claim)
 
     def _acquired(self, decided: Acquire, incoming: Incoming, claim: LinkClaim) -> Item:
         began = self._clock.now()

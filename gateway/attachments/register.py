@@ -21,8 +21,9 @@ from typing import Any, TypeVar
 
 from gateway import __version__
 from gateway.attachments.decision import Failure, KnownAttachment
+from gateway.config import Settings, databases
 from gateway.errors import GatewayError, SpoolUnavailable
-from gateway.inspection.structure import Inspection, Trait
+from gateway.inspection import structure
 from gateway.store import TOP, Place, Run, audit
 from gateway.store.engines import Database
 
@@ -31,10 +32,10 @@ T = TypeVar("T")
 GRACE_SECONDS = 600.0  # until somebody fetches what was acquired, or makes a link to it
 KEEP_SECONDS = 30 * 24 * 3600.0
 COUNTED_SECONDS = 1.0
+LOCAL, STORE = "", ":store"  # the vault beside a spool that no other node works with; and what no node is called
 
 # As the statements give them; behind these come those of the failure.
 _COLUMNS = [column.name for column in fields(KnownAttachment) if column.name != "failure"]
-_TRAITS = {str(trait): trait for trait in Trait}
 
 
 @dataclass
@@ -56,9 +57,9 @@ class Fetches:
 class Register:
     """Safe to use from several threads. Making one does nothing yet."""
 
-    def __init__(self, database: Database, *, counted_seconds: float = COUNTED_SECONDS) -> None:
-        """`counted_seconds`: the longest that a fetch is not written."""
-        self.database = database
+    def __init__(self, database: Database, *, place: str = LOCAL, counted_seconds: float = COUNTED_SECONDS) -> None:
+        """`place`: of the vault whose files are meant. `counted_seconds`: the longest that a fetch is not written."""
+        self.database, self.place = database, place
         self._counted_seconds = counted_seconds
         self._guard = threading.Lock()
         # To be written: what was counted, by attachment and by when that was revoked, and what was seen anew.
@@ -68,9 +69,14 @@ class Register:
         self._due, self._closing = threading.Event(), threading.Event()
         self._writer: threading.Thread | None = None
 
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> Register:
+        """Open that of the vault of this node, with whatever others on the same database."""
+        return cls(database, place=databases.vault(settings.spool.url, node=settings.server.node))
+
     def find(self, attachment_id: str) -> KnownAttachment | None:
         """Read what is known of one. Raises SpoolUnavailable, as all here do."""
-        rows = self.database.ask(lambda run: run("attachment", attachment_id=attachment_id))
+        rows = self.ask("attachment", attachment_id=attachment_id)
         return _record(rows[0]) if rows else None
 
     def listed(
@@ -78,16 +84,22 @@ class Register:
     ) -> list[KnownAttachment]:
         """List the last used, the latest first: `among` these ids, since then, `only` those "stored" or "failed"."""
         told = {"most": most, "among": None if among is None else json.dumps([*among]), "since": since, "only": only}
-        rows = self.database.ask(lambda run: run("latest_attachments", **told, **vars(place)))
+        rows = self.ask("latest_attachments", **told, **vars(place))
         return [_record(row) for row in rows[:: place.way]]
 
     def acquired(
-        self, attachment_id: str, *, digest: bytes, name: str, seen: Inspection, now: float
+        self, attachment_id: str, *, digest: bytes, name: str, seen: structure.Inspection, now: float
     ) -> KnownAttachment:
         """Record that its file is in the vault. Returns what is known of it now."""
-        what = {"digest": digest, "size_bytes": seen.size_bytes, "name": name, "inspection": _written(seen)}
-        live = {"now": now, "live_until": now + GRACE_SECONDS}
-        [row] = self._change("acquire_attachment", attachment_id, **what, **live, inspected_by=__version__)
+        what = {"digest": digest, "size_bytes": seen.size_bytes, "name": name, "inspection": structure.written(seen)}
+        live = {"now": now, "live_until": now + GRACE_SECONDS, "inspected_by": __version__}
+
+        def work(run: Run) -> list[Any]:
+            run("store_file", place=self.place, digest=digest, size_bytes=seen.size_bytes, now=now)
+            run("know_attachment", attachment_id=attachment_id)
+            return run("acquire_attachment", attachment_id=attachment_id, **what, **live)
+
+        [row] = self.tell(work)
         return _record(row)
 
     def failed(self, attachment_id: str, error: GatewayError, *, digest: bytes | None, now: float) -> None:
@@ -95,9 +107,13 @@ class Register:
         why = {"failure": error.reason, "status": error.status, "digest": digest, "now": now}
         self._change("fail_attachment", attachment_id, **why)
 
-    def inspected(self, attachment_id: str, seen: Inspection, *, digest: bytes) -> None:
+    def inspected(self, attachment_id: str, seen: structure.Inspection, *, digest: bytes) -> None:
         """Record what this release saw in its bytes. Nobody waits for that either; if it is lost, it is done again."""
-        values: dict[str, object] = {"inspection": _written(seen), "inspected_by": __version__, "digest": digest}
+        values: dict[str, object] = {
+            "inspection": structure.written(seen),
+            "inspected_by": __version__,
+            "digest": digest,
+        }
         with self._guard:
             self._seen[attachment_id] = values
             self._wake()
@@ -134,8 +150,15 @@ class Register:
 
     def shared(self, known: KnownAttachment) -> bool:
         """Tell whether another attachment has the same file in the vault."""
-        same = {"digest": known.digest, "attachment_id": known.attachment_id}
-        return bool(self.database.ask(lambda run: run("sharing_attachment", **same)))
+        return bool(self.ask("sharing_attachment", digest=known.digest, attachment_id=known.attachment_id))
+
+    def places(self, digest: bytes) -> list[str]:
+        """List where a file is beside this vault: the nodes in whose vaults, and `STORE`."""
+        return [str(place) for [place] in self.ask("places_of_file", digest=digest) if place != self.place]
+
+    def ask(self, statement: str, **values: object) -> list[Any]:
+        """Run one statement that reads; `place` is that of the vault."""
+        return self.database.ask(lambda run: run(statement, **{"place": self.place} | values))
 
     def revoked(self, attachment_id: str, deed: audit.Deed, *, before: int) -> None:
         """Record that its links open nothing that were made before that second; none that is known of lives."""
@@ -221,28 +244,6 @@ def _record(row: tuple[Any, ...]) -> KnownAttachment:
     reason, status, digest, at = row[len(_COLUMNS) :]
     failure = Failure(reason=reason, status=status, digest=digest, at=at) if reason else None
     written = known["inspection"]
-    known["inspection"] = _read(json.loads(written), known["size_bytes"]) if written else None
+    known["inspection"] = structure.read(written, size_bytes=known["size_bytes"]) if written else None
     known["stored"] = bool(known["stored"])
     return KnownAttachment(**known, failure=failure)
-
-
-def _written(seen: Inspection) -> str:
-    told = {
-        "mime": seen.mime,
-        "traits": sorted(seen.traits),
-        "details": dict(seen.details),
-        "opinion": seen.opinion,
-        "reader": seen.reader,
-    }
-    return json.dumps(told)
-
-
-def _read(told: dict[str, Any], size_bytes: int) -> Inspection:
-    return Inspection(
-        mime=told["mime"],
-        size_bytes=size_bytes,
-        traits=frozenset(_TRAITS[word] for word in told["traits"] if word in _TRAITS),  # another release may know more
-        details=told["details"],
-        opinion=told["opinion"],
-        reader=told["reader"],
-    )

@@ -72,6 +72,11 @@ def blueprint(services: Services) -> Blueprint:
     return door
 
 
+def keep_shared(services: Services) -> None:
+    """Look after the store behind the vault, where there is one, in threads that keep no process alive."""
+    services.shelf.keep_shared()
+
+
 def _proxied(services: Services, attachment_id: str) -> LinkClaim:
     """Prove Motion's own link, and make its claim. Raises NotFound, TooManyRequests."""
     with _counted(services, "tokens"):

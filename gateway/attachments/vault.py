@@ -143,10 +143,13 @@ class Vault:
             incoming.file.seek(0)
             incoming.file.truncate()
 
-    def read(self, digest: bytes) -> bytes | None:
-        """Read the bytes of that name; None where they are not here, or others by now. Raises Unavailable."""
+    def read(self, digest: bytes, elsewhere: Path | None = None) -> bytes | None:
+        """Read the bytes of that name, here or out of another file; None where there are none, or others by now.
+
+        Raises Unavailable.
+        """
         with in_our_words(), suppress(FileNotFoundError):
-            content = self.path(digest).read_bytes()
+            content = (elsewhere or self.path(digest)).read_bytes()
             return content if hashlib.sha256(content).digest() == digest else None
         return None
 

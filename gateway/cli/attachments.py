@@ -41,7 +41,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     among = _attached(invocation, choice) if choice.contact is not None or choice.message_id is not None else None
     with opened_shelf(settings) as shelf:
         listed = shelf.listed(most=most, among=among, since=choice.since or 0.0)
-    found = [facts.shelved(record, settings) for record in listed]
+        found = [facts.shelved(record, settings, places=shelf.places(record)) for record in listed]
     if as_json:
         print_json([_all_of(shelved) for shelved in found])
         return
@@ -58,9 +58,10 @@ def show(invocation: Invocation, attachment_id: str, *, as_json: bool) -> None:
     settings = invocation.settings()
     with opened_shelf(settings) as shelf:
         record = shelf.known(attachment_id)
+        places = shelf.places(record) if record else []
     if record is None:
         raise CommandError(f"nobody has asked for attachment {attachment_id}; `attachments list` shows what there is")
-    shelved = facts.shelved(record, settings)
+    shelved = facts.shelved(record, settings, places=places)
     if as_json:
         print_json(_all_of(shelved))
     else:
@@ -83,6 +84,30 @@ def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything
         files = shelf.evict_all(deed) if everything else shelf.evict(attachment_ids, deed)
     audit.tell(deed, attachments="all" if everything else list(attachment_ids), files=files)
     click.echo(f"{files} deleted." if files else "The vault is empty.")
+
+
+@attachments.command()
+@click.option("--delete", is_flag=True, help="Delete them from the store.")
+@click.pass_obj
+@unfinished("Some of the objects may be deleted already: run this again for the others.")
+def orphans(invocation: Invocation, *, delete: bool) -> None:
+    """Show what is in the store behind the vault, of which the spool knows nothing, and is a day old.
+
+    Such objects are left by a node that died, or by a spool that was restored. Never delete them where another spool
+    uses the same bucket and prefix: they may be its files.
+    """
+    telemetry.configure("attachments")
+    with opened_shelf(invocation.settings()) as shelf:
+        share = shelf.required_share()
+        found = share.orphans()
+        if delete and found:
+            deed = audit.deed(audit.Action.EVICT, f"{len(found)} orphans of the store", now=WallClock().now())
+            share.drop(found, deed)
+            audit.tell(deed, files=len(found))
+    rows = [(each.digest.hex(), f"{each.size_bytes:,}", written(each.since)) for each in found]
+    print_table(("SHA-256", "size", "since"), rows, none="There are none.")
+    if found:
+        click.echo(f"{len(found)} deleted." if delete else "Nothing was deleted: --delete does so.")
 
 
 @contextmanager
@@ -111,7 +136,7 @@ def _row(shelved: Shelved) -> tuple[str, ...]:
         facts.mime(record),
         f"{record.size_bytes:,}" if record.digest else "",
         facts.verdict_in_words(shelved.verdict),
-        facts.place_of(record),
+        facts.place_of(shelved),
         str(record.fetches),
         facts.moment(record.live_until or None),
         facts.trouble(record),
@@ -129,6 +154,7 @@ def _all_of(shelved: Shelved) -> dict[str, object]:
         "mime": facts.mime(record) or None,
         "verdict": {"verdict": verdict.kind, "code": verdict.code, "reason": verdict.reason} if verdict else None,
         "in_vault": record.stored,
+        "elsewhere": facts.elsewhere(shelved),
         "acquired_at": _time(record.acquired_at),
         "fetches": record.fetches,
         "first_fetched_at": _time(record.first_fetched_at),

@@ -61,7 +61,7 @@ def mint(invocation: Invocation, path: Path, attachment_id: str, *, name: str | 
     telemetry.configure("token")
     until = written(grant.expires_at)
     deed = audit.deed(audit.Action.MINT, f"attachment {attachment_id}: a link until {until}", now=issued_at)
-    _hold(grant, settings, deed)
+    _hold(grant, settings, deed, path)
     audit.tell(deed, attachment_id=attachment_id, until=until)
     click.echo(f"{settings.server.public_origin}{tokens.path(minted, grant.name)}")
 
@@ -114,7 +114,7 @@ def revoke(invocation: Invocation, attachment_id: str) -> None:
     click.echo(f"All links to attachment {attachment_id} are revoked.")
 
 
-def _hold(grant: Grant, settings: Settings, deed: audit.Deed) -> None:
+def _hold(grant: Grant, settings: Settings, deed: audit.Deed, path: Path) -> None:
     """Let the bytes stay as they are for as long as the link lives."""
     with opened_shelf(settings) as shelf:
         known = shelf.known(grant.attachment_id)
@@ -122,7 +122,7 @@ def _hold(grant: Grant, settings: Settings, deed: audit.Deed) -> None:
         if revoked is not None and grant.issued_at < revoked:
             raise CommandError("its links were revoked this very second, or the clock went back; try again later")
         try:
-            shelf.hold(grant.attachment_id, digest=grant.digest, until=grant.expires_at, deed=deed)
+            shelf.hold(grant.attachment_id, digest=grant.digest, until=grant.expires_at, deed=deed, file=path)
         except NotFound as error:
             raise CommandError(
                 "links live to other bytes of this attachment than those of FILE: they must end first, or be revoked"

@@ -59,6 +59,11 @@ def read(value: object) -> str:
     return written
 
 
+def vault(valid_url: str, *, node: str) -> str:
+    """Name the vault among those that one spool knows: after its node, and by nothing where no other node has one."""
+    return "" if valid_url == FILE else node
+
+
 def hosts(valid_url: str) -> tuple[str, ...]:
     """List the hosts that are reached by a network: none of a file, or where a socket of this machine leads there."""
     found = _SERVER.fullmatch(valid_url)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway import paths, store
+from gateway.attachments.register import STORE
 from gateway.clock import DAY_SECONDS, HOUR_SECONDS
 from gateway.config import databases
 from gateway.delivery import claims, trouble
@@ -31,6 +32,7 @@ FULL_PARTS = 0.98
 MOST_NAMED = 3  # of those that were turned away for one reason
 
 # Of what the courier and the doors have found: what doctor says of it. The others it looks for itself.
+MOST_UNGIVEN = 1000  # that are counted
 TROUBLES = {
     Finding.MOTION_DOWN: "motion.down",
     Finding.KIND_REFUSED: "motion.kind_refused",
@@ -204,18 +206,25 @@ def remedy(row: turned_away.Turned) -> str:
 
 def files(context: Context) -> Iterator[Complaint]:
     """Look at the vault, and at the links that Motion makes itself."""
-    if not context.settings.attachments.has_links:
+    ours = context.settings
+    if not ours.attachments.has_links:
         return
-    folder, most = paths.vault(context.settings), context.settings.attachments.vault_max_bytes
+    folder, most = paths.vault(ours), ours.attachments.vault_max_bytes
+    place = databases.vault(ours.spool.url, node=ours.server.node)
     try:
         if folder.exists():
             with tempfile.TemporaryFile(dir=folder):
                 pass
     except OSError as error:
         yield complain("vault.unusable", reason=error.strerror, path=folder)
-    [[held]] = context.ask("stored_bytes")
+    [[held]] = context.ask("stored_bytes", place=place)
     if held > most * FULL_PARTS:
         yield complain("vault.full", bytes=held, most=most)
+    if ours.attachments.store:
+        waiting = context.ask("ungiven_files", place=place, other=STORE, now=context.now, most=MOST_UNGIVEN)
+        if waiting:
+            many = f"{len(waiting)} or more" if len(waiting) == MOST_UNGIVEN else len(waiting)
+            yield complain("store.behind", count=many)
     [[fetched]] = context.ask("motions_links_since", since=context.now - 7 * DAY_SECONDS)
     if fetched and not context.settings.server.has_outbound:
         yield complain("links.of_motion", count=fetched)

@@ -5,10 +5,11 @@ Nothing is looked up, and contacts are named as `printable.whom` masks them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway import printable, store
 from gateway.attachments.decision import KnownAttachment
+from gateway.attachments.register import STORE
 from gateway.clock import written
 from gateway.config import Settings
 from gateway.delivery.records import EventRecord
@@ -108,7 +109,7 @@ def of_file(shelved: Shelved) -> Facts:
     yield "verdict", verdict_in_words(verdict)
     if verdict and not verdict.code:
         yield "why", f"{verdict.reason} {verdict.remedy}".rstrip()
-    yield "file", place_of(record)
+    yield "file", place_of(shelved)
     yield "acquired", moment(record.acquired_at)
     yield "fetches", record.fetches
     yield "last fetched", moment(record.last_fetched_at)
@@ -125,12 +126,12 @@ def meanings_of_file(shelved: Shelved) -> list[reasons.Meaning]:
     return [meaning for meaning in (refused, failed) if meaning]
 
 
-def shelved(record: KnownAttachment, settings: Settings) -> Shelved:
-    """Judge the file of an attachment as the settings are now."""
+def shelved(record: KnownAttachment, settings: Settings, *, places: Sequence[str] = ()) -> Shelved:
+    """Judge the file of an attachment as the settings are now; `places`: where it is, where that may be several."""
     if record.inspection is None:
-        return Shelved(record, None)
-    limits = verdicts.limits_of(settings)
-    return Shelved(record, verdicts.judge(record.inspection, profile=settings.attachments.profile, limits=limits))
+        return Shelved(record, None, tuple(places))
+    limits, profile = verdicts.limits_of(settings), settings.attachments.profile
+    return Shelved(record, verdicts.judge(record.inspection, profile=profile, limits=limits), tuple(places))
 
 
 def verdict_in_words(verdict: verdicts.Verdict | None) -> str:
@@ -143,11 +144,15 @@ def mime(record: KnownAttachment) -> str:
     return record.inspection.mime if record.inspection else ""
 
 
-def place_of(record: KnownAttachment) -> str:
-    """Say whether its file is here."""
-    if record.stored:
-        return "in the vault"
-    return "evicted" if record.digest else "none"
+def place_of(shelved: Shelved) -> str:
+    """Say whether its file is here, and where else."""
+    here = ["in the vault"] if shelved.record.stored else []
+    return ", ".join(here + elsewhere(shelved)) or ("evicted" if shelved.record.digest else "none")
+
+
+def elsewhere(shelved: Shelved) -> list[str]:
+    """Name the places where its file is beside the vault that is meant."""
+    return ["in the store" if place == STORE else f"in the vault of {place}" for place in shelved.places]
 
 
 def trouble(record: KnownAttachment) -> str:

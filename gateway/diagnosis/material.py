@@ -49,6 +49,7 @@ class Shelved:
 
     record: KnownAttachment
     verdict: Verdict | None
+    places: tuple[str, ...] = ()  # where its file is beside the vault that is meant: nodes, and the store
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 
 from gateway import __version__, build, clock, metrics, paths
+from gateway.config import databases
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import peers
 from gateway.doors import DOORS
@@ -70,8 +71,9 @@ def _active(services: Services) -> Found:
 
 
 def _vault(services: Services) -> Found:
+    place = databases.vault(services.settings.spool.url, node=services.settings.server.node)
     if services.settings.attachments.has_links:
-        yield (), float(services.spool.ask(lambda run: run("stored_bytes"))[0][0])
+        yield (), float(services.spool.ask(lambda run: run("stored_bytes", place=place))[0][0])
 
 
 def _vault_most(services: Services) -> Found:

@@ -203,7 +203,7 @@ class Tracer:
     def _shelved(self, *, among: Sequence[str] | None, since: float) -> list[Shelved]:
         profile, limits = self._settings.attachments.profile, verdicts.limits_of(self._settings)
         judge = partial(verdicts.judge, profile=profile, limits=limits)
-        found = Register(self._spool).listed(most=self._most, among=among, since=since)
+        found = Register.of(self._settings, self._spool).listed(most=self._most, among=among, since=since)
         return [Shelved(known, judge(known.inspection) if known.inspection else None) for known in found]
 
     def _ahead(self, event_id: int) -> int | None:

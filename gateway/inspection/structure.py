@@ -6,6 +6,7 @@ its end or after it broke off.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,9 @@ class Trait(StrEnum):
     TEST_VIRUS = "test-virus"  # EICAR
 
 
+_TRAITS = {str(trait): trait for trait in Trait}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Structure:
     """What one reader says.
@@ -127,3 +131,28 @@ def holds_page(data: bytes) -> bool:
 def holds_markup(data: bytes) -> bool:
     """Tell whether a browser might take something in there for a page."""
     return bool(_MARKUP.search(data.replace(b"\0", b"")))  # without its zeros, UTF-16 reads like ASCII
+
+
+def written(seen: Inspection) -> str:
+    """Write what was seen, as the register keeps it."""
+    told = {
+        "mime": seen.mime,
+        "traits": sorted(seen.traits),
+        "details": dict(seen.details),
+        "opinion": seen.opinion,
+        "reader": seen.reader,
+    }
+    return json.dumps(told)
+
+
+def read(text: str, *, size_bytes: int) -> Inspection:
+    """Read what was written, by another release perhaps, which may know more."""
+    told = json.loads(text)
+    return Inspection(
+        mime=told["mime"],
+        size_bytes=size_bytes,
+        traits=frozenset(_TRAITS[word] for word in told["traits"] if word in _TRAITS),
+        details=told["details"],
+        opinion=told["opinion"],
+        reader=told["reader"],
+    )

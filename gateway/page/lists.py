@@ -85,11 +85,13 @@ FILES = {"stored": "in the vault", "failed": "with trouble"}
 
 def files(services: Services) -> str:
     only = _one_of("only", FILES) or ""
+    register, several = Register.of(services.settings, services.spool), services.settings.attachments.store
     part = _part(
-        lambda place, most: Register(services.spool).listed(most=most, only=only, place=place),
+        lambda place, most: register.listed(most=most, only=only, place=place),
         lambda one: Place(id=int(one.attachment_id), at=one.used_at),
     )
-    shelved = [facts.shelved(known, services.settings) for known in part.rows]
+    places = [register.places(known.digest) if several and known.digest else () for known in part.rows]
+    shelved = [facts.shelved(known, services.settings, places=at) for known, at in zip(part.rows, places, strict=True)]
     return render_template(
         "files.html", part=part, shelved=shelved, chosen=only, choices=FILES, facts=facts, levels=words.LEVELS_OF_FILES
     )

@@ -82,10 +82,12 @@ def send(services: Services, send_id: str) -> str:
 
 def file(services: Services, attachment_id: str) -> str:
     require_id(attachment_id)
-    known = register.Register(services.spool).find(attachment_id)
+    kept = register.Register.of(services.settings, services.spool)
+    known = kept.find(attachment_id)
     if known is None:
         abort(404)
-    shelved = facts.shelved(known, services.settings)
+    places = kept.places(known.digest) if services.settings.attachments.store and known.digest else ()
+    shelved = facts.shelved(known, services.settings, places=places)
     return render_template(
         "file.html",
         what=f"attachment {attachment_id}",
@@ -101,7 +103,7 @@ def file(services: Services, attachment_id: str) -> str:
 def evict(services: Services, attachment_id: str) -> ResponseReturnValue:
     require_id(attachment_id)
     evicting = deed(audit.Action.EVICT, f"attachments {attachment_id}", services=services)
-    held, known = vault.Vault(paths.vault(services.settings)), register.Register(services.spool)
+    held, known = vault.Vault(paths.vault(services.settings)), register.Register.of(services.settings, services.spool)
     files = eviction.evict_named(held, known, [attachment_id], evicting)
     audit.tell(evicting, attachments=[attachment_id], files=files)
     return done(f"/files/{attachment_id}")
@@ -110,7 +112,7 @@ def evict(services: Services, attachment_id: str) -> ResponseReturnValue:
 def revoke(services: Services, attachment_id: str) -> ResponseReturnValue:
     require_id(attachment_id)
     revoking = deed(audit.Action.REVOKE, f"attachment {attachment_id}: all its links", services=services)
-    known = register.Register(services.spool)
+    known = register.Register.of(services.settings, services.spool)
     known.revoked(attachment_id, revoking, before=decision.revocation(revoking.at))
     audit.tell(revoking, attachment_id=attachment_id)
     return done(f"/files/{attachment_id}" if known.find(attachment_id) else "/files")

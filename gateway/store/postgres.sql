@@ -215,10 +215,10 @@ WHERE schemaname = current_schema() AND (to_regclass('alembic_version') IS NULL 
 -- What is known of attachments: gateway/attachments/register.py and eviction.py
 
 -- name: latest_attachments
-SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, here, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 FROM (
-    SELECT *,
+    SELECT *, EXISTS (SELECT 1 FROM stored_file WHERE place = :place AND stored_file.digest = attachment.digest) AS here,
         :way * greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
         :way * CAST(attachment_id AS bigint) AS number
     FROM attachment
@@ -233,7 +233,7 @@ WHERE (
         OR (used, number) < (:way * CAST(:at AS double precision), :way * CAST(:id AS bigint))
     )
     AND (
-        CAST(:only AS text) = '' OR (CAST(:only AS text) = 'stored' AND stored)
+        CAST(:only AS text) = '' OR (CAST(:only AS text) = 'stored' AND here)
         OR (CAST(:only AS text) = 'failed' AND failure != '')
     )
 ORDER BY used DESC, number DESC
@@ -242,10 +242,10 @@ LIMIT :most
 -- name: acquire_attachment
 UPDATE attachment
 SET digest = :digest, size_bytes = :size_bytes, name = :name, inspection = :inspection, inspected_by = :inspected_by,
-    acquired_at = :now, stored = TRUE, live_until = greatest(live_until, :live_until),
+    acquired_at = :now, live_until = greatest(live_until, :live_until),
     failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
 WHERE attachment_id = :attachment_id
-RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, TRUE, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 
 -- name: count_fetches
@@ -268,35 +268,41 @@ WHERE attachment_id = :attachment_id
 UPDATE attachment
 SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = '',
     failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
-WHERE NOT stored AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
+WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
+    AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
     AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
     AND (first_fetched_at IS NOT NULL OR revoked_before IS NOT NULL)
 RETURNING 1
 
 -- name: purge_attachments
 DELETE FROM attachment
-WHERE NOT stored AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
+WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
+    AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
     AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
 RETURNING 1
 
 -- name: evictable_files
-SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
-HAVING max(live_until) <= :now OR max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
+SELECT stored_file.digest, max(stored_file.size_bytes)
+FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place GROUP BY stored_file.digest
+HAVING coalesce(max(live_until), 0.0) <= :now
+    OR max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
     OR (
         bool_and(coalesce(
             first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
         ))
         AND max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :idle_since
     )
-ORDER BY max(live_until) > :now,
+ORDER BY coalesce(max(live_until), 0.0) > :now,
     NOT bool_and(coalesce(
             first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
         )),
     max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
 
 -- name: motions_files
-SELECT digest, max(size_bytes), max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
-FROM attachment WHERE stored GROUP BY digest
+SELECT stored_file.digest, max(stored_file.size_bytes), max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
+FROM stored_file JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place GROUP BY stored_file.digest
 HAVING bool_and(coalesce(
     first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl,
     live_until <= acquired_at + :grace
@@ -304,8 +310,11 @@ HAVING bool_and(coalesce(
 ORDER BY max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
 
 -- name: unused_files
-SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
-HAVING max(live_until) <= :now AND max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :since
+SELECT stored_file.digest, max(stored_file.size_bytes)
+FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place GROUP BY stored_file.digest
+HAVING coalesce(max(live_until), 0.0) <= :now
+    AND coalesce(max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))), 0.0) < :since
 
 
 -- Who has signed in to the operations page: gateway/page/sessions.py

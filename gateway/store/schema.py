@@ -96,7 +96,7 @@ attachment = sa.Table(
     sa.Column("inspection", Json(none_as_null=True)),
     sa.Column("inspected_by", text(20), nullable=False, default=""),  # the release that did
     sa.Column("acquired_at", sa.Float),
-    sa.Column("stored", sa.Boolean, nullable=False, default=False),  # the vault has it
+    sa.Column("stored", sa.Boolean, nullable=False, default=False),  # of a release before `stored_file`, and not used
     # of its links
     sa.Column("live_until", sa.Float, nullable=False, default=0.0),  # the end of the last one known
     sa.Column("first_fetched_at", sa.Float),  # by the link that Motion built
@@ -108,7 +108,24 @@ attachment = sa.Table(
     sa.Column("failure_status", INTEGER, nullable=False, default=0),  # as it was answered
     sa.Column("failure_digest", sa.LargeBinary(32)),  # of the bytes that were wanted; empty for any
     sa.Column("failed_at", sa.Float),
+    # which node downloads it right now, and how long that counts
+    sa.Column("bringer", text(64)),
+    sa.Column("bringing_until", sa.Float),
+    sa.Index("attachment_digest", "digest", **rows_of("digest IS NOT NULL")),
     sa.Index("attachment_stored", "digest", **rows_of("stored")),
+)
+
+# Which file of an attachment is where: in the vault of a node, or in the store that vaults share.
+stored_file = sa.Table(
+    "stored_file",
+    metadata,
+    sa.Column("place", text(64), primary_key=True),  # `attachments.register`: a node, "" for the only one, or the store
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+    sa.Column("size_bytes", INTEGER, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("leaving_until", sa.Float),  # it is being deleted there
+    sa.Column("doubted", sa.Boolean, nullable=False, server_default=sa.false()),  # it had other bytes there
+    sa.Index("stored_file_digest", "digest"),
 )
 
 # One row for each message that Motion asked to send.

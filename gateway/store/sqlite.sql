@@ -410,24 +410,26 @@ WHERE id = :send_id
 -- What is known of attachments: gateway/attachments/register.py and eviction.py
 
 -- name: attachment
--- All that a fetch reads.
-SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+-- All that a fetch reads, and whether the vault of that place has its file.
+SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at,
+    EXISTS (SELECT 1 FROM stored_file WHERE place = :place AND stored_file.digest = attachment.digest), live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 FROM attachment WHERE attachment_id = :attachment_id
 
 -- name: latest_attachments
 -- Those that something happened to last, or since then; of these alone where `among` is a list of ids in JSON; of a
 -- list in parts those behind the one with that `id` and that last use `at`, downwards or, where `way` is -1, upwards.
-SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, here, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 FROM (
-    SELECT *, :way * max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
+    SELECT *, EXISTS (SELECT 1 FROM stored_file WHERE place = :place AND stored_file.digest = attachment.digest) AS here,
+        :way * max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
         :way * CAST(attachment_id AS INTEGER) AS number
     FROM attachment
 )
 WHERE (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among))) AND :way * used >= :since
     AND (:id IS NULL OR (used, number) < (:way * :at, :way * :id))
-    AND (:only = '' OR (:only = 'stored' AND stored) OR (:only = 'failed' AND failure != ''))
+    AND (:only = '' OR (:only = 'stored' AND here) OR (:only = 'failed' AND failure != ''))
 ORDER BY used DESC, number DESC
 LIMIT :most
 
@@ -441,10 +443,10 @@ INSERT INTO attachment (
 -- What has been written is handed back: nobody reads it again.
 UPDATE attachment
 SET digest = :digest, size_bytes = :size_bytes, name = :name, inspection = :inspection, inspected_by = :inspected_by,
-    acquired_at = :now, stored = TRUE, live_until = max(live_until, :live_until),
+    acquired_at = :now, live_until = max(live_until, :live_until),
     failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
 WHERE attachment_id = :attachment_id
-RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, stored, live_until,
+RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, TRUE, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 
 -- name: inspect_attachment
@@ -472,16 +474,20 @@ SELECT 1 FROM attachment WHERE attachment_id = :attachment_id AND digest != :dig
 
 -- name: forget_other_bytes
 -- To which no link lives: they would come back to life with the next one.
-UPDATE attachment SET stored = FALSE, digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = ''
+UPDATE attachment SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = ''
 WHERE attachment_id = :attachment_id AND digest != :digest
 
 -- name: hold_attachment
 -- For as long as a link lives that is made now.
 UPDATE attachment SET live_until = max(live_until, :until) WHERE attachment_id = :attachment_id
 
+-- name: name_bytes
+-- Of one that nobody has got yet.
+UPDATE attachment SET digest = :digest WHERE attachment_id = :attachment_id AND digest IS NULL
+
 -- name: sharing_attachment
--- Another one whose file in the vault is the same.
-SELECT 1 FROM attachment WHERE stored AND digest = :digest AND attachment_id != :attachment_id LIMIT 1
+-- Another one of the same bytes.
+SELECT 1 FROM attachment WHERE digest = :digest AND attachment_id != :attachment_id LIMIT 1
 
 -- name: revoke_attachment
 -- A later revocation is never taken back by an earlier one, and no link lives that is known of.
@@ -493,7 +499,8 @@ WHERE attachment_id = :attachment_id
 UPDATE attachment
 SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = '',
     failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
-WHERE NOT stored AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
+WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
+    AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
     AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
     AND (first_fetched_at IS NOT NULL OR revoked_before IS NOT NULL)
 RETURNING 1
@@ -501,35 +508,39 @@ RETURNING 1
 -- name: purge_attachments
 -- What is long over and never ended.
 DELETE FROM attachment
-WHERE NOT stored AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
+WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
+    AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
     AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
 RETURNING 1
 
 -- name: stored_files
--- Those of the vault, whichever attachments have them.
-SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
+-- Those of one vault, whichever attachments have them.
+SELECT digest, size_bytes FROM stored_file WHERE place = :place
 
 -- name: stored_bytes
--- Of all files of the vault, each counted once.
-SELECT CAST(coalesce(sum(size_bytes), 0) AS bigint)
-FROM (SELECT max(size_bytes) AS size_bytes FROM attachment WHERE stored GROUP BY digest) AS files
+-- Of all files of one vault.
+SELECT coalesce(sum(size_bytes), 0) FROM stored_file WHERE place = :place
 
 -- name: evictable_files
 -- In the order in which they go: without a live link, the longest unused first; then those that only Motion's link keeps
 -- alive, since it brought them; then those with another one.
-SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
-HAVING max(live_until) <= :now OR max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
+SELECT stored_file.digest, max(stored_file.size_bytes)
+FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place GROUP BY stored_file.digest
+HAVING coalesce(max(live_until), 0.0) <= :now
+    OR max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
     OR (min(coalesce(first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE))
         AND max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :idle_since)
-ORDER BY max(live_until) > :now,
+ORDER BY coalesce(max(live_until), 0.0) > :now,
     min(coalesce(first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE)) = 0,
     max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
 
 -- name: motions_files
 -- Those that Motion's links brought, and no minted link keeps alive: fetched by one right after they came, or by nobody.
 -- Of each when it was used last, the longest unused first.
-SELECT digest, max(size_bytes), max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
-FROM attachment WHERE stored GROUP BY digest
+SELECT stored_file.digest, max(stored_file.size_bytes), max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+FROM stored_file JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place GROUP BY stored_file.digest
 HAVING min(coalesce(
     first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl,
     live_until <= acquired_at + :grace
@@ -538,12 +549,71 @@ ORDER BY max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
 
 -- name: unused_files
 -- Without a live link.
-SELECT digest, max(size_bytes) FROM attachment WHERE stored GROUP BY digest
-HAVING max(live_until) <= :now AND max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :since
+SELECT stored_file.digest, max(stored_file.size_bytes)
+FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place GROUP BY stored_file.digest
+HAVING coalesce(max(live_until), 0.0) <= :now
+    AND coalesce(max(max(acquired_at, coalesce(last_fetched_at, 0.0))), 0.0) < :since
+
+-- name: store_file
+-- It is there, whole and right.
+INSERT INTO stored_file (place, digest, size_bytes, since) VALUES (:place, :digest, :size_bytes, :now)
+ON CONFLICT (place, digest) DO UPDATE
+SET size_bytes = excluded.size_bytes, since = excluded.since, leaving_until = NULL, doubted = FALSE
 
 -- name: lose_file
--- It is not in the vault any more.
-UPDATE attachment SET stored = FALSE WHERE stored AND digest = :digest
+-- It is not there any more.
+DELETE FROM stored_file WHERE place = :place AND digest = :digest
+
+-- name: doubt_file
+-- There it has other bytes: it is to be put anew.
+INSERT INTO stored_file (place, digest, size_bytes, since, doubted) VALUES (:place, :digest, 0, :now, TRUE)
+ON CONFLICT (place, digest) DO UPDATE SET doubted = TRUE
+
+-- name: size_of_file
+-- As far as anything is known of it.
+SELECT max(size_bytes) FROM attachment WHERE digest = :digest
+
+-- name: file_at
+-- Whether it is there, and what is the matter with it.
+SELECT doubted, leaving_until FROM stored_file WHERE place = :place AND digest = :digest
+
+-- name: places_of_file
+-- For whoever asks where it is.
+SELECT place FROM stored_file WHERE digest = :digest AND NOT doubted ORDER BY place
+
+-- name: ungiven_files
+-- Of this vault, to which links live, and the other place has not; what is leaving there is waited for.
+SELECT mine.digest, mine.size_bytes FROM stored_file AS mine
+WHERE mine.place = :place
+    AND EXISTS (SELECT 1 FROM attachment WHERE attachment.digest = mine.digest AND live_until > :now)
+    AND NOT EXISTS (
+        SELECT 1 FROM stored_file AS theirs
+        WHERE theirs.place = :other AND theirs.digest = mine.digest AND NOT theirs.doubted
+            AND (theirs.leaving_until IS NULL OR theirs.leaving_until > :now)
+    )
+LIMIT :most
+
+-- name: leave_files
+-- To which no link lives: whoever gets them back deletes them there until then, and nobody puts them meanwhile.
+UPDATE stored_file SET leaving_until = :until
+WHERE place = :place AND digest IN (
+    SELECT dead.digest FROM stored_file AS dead
+    WHERE dead.place = :place AND (dead.leaving_until IS NULL OR dead.leaving_until <= :now)
+        AND NOT EXISTS (SELECT 1 FROM attachment WHERE attachment.digest = dead.digest AND live_until > :now)
+    LIMIT :most
+)
+RETURNING digest
+
+-- name: begin_bringing
+-- One node at a time downloads it; which dies, its time ends. What it has begun before, it knows to be over.
+UPDATE attachment SET bringer = :node, bringing_until = :until
+WHERE attachment_id = :attachment_id AND (bringing_until IS NULL OR bringing_until <= :now OR bringer = :node)
+RETURNING 1
+
+-- name: end_bringing
+-- Whatever came of it.
+UPDATE attachment SET bringer = NULL, bringing_until = NULL WHERE attachment_id = :attachment_id AND bringer = :node
 
 -- Who was turned away: gateway/store/turned_away.py. Some dozens of rows of each kind.
 
