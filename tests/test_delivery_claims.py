@@ -239,6 +239,15 @@ def test_recover_frees_what_a_dead_courier_held(spool: Database) -> None:
     assert [row.deaths for row in rows(spool, schema.event)] == [1, 0, 1]
 
 
+def test_a_courier_that_starts_frees_what_was_held_under_its_own_name_alone(spool: Database) -> None:
+    fill(spool, "a1", "b1")
+    [mine] = claim(spool, most=1, courier="one")
+    [others] = claim(spool, most=1, courier="two")
+    assert recover(spool, courier="one") == Recovered(("one",), (), (mine.lane,))
+    assert not claims.delivered(spool, mine, outcome="200", now=NOW)
+    assert claims.delivered(spool, others, outcome="200", now=NOW)
+
+
 def test_an_event_that_killed_five_couriers_is_parked_and_its_lane_goes_on(spool: Database) -> None:
     fill(spool, "a1", "a2")
     for death in range(1, recovery.MOST_DEATHS + 1):

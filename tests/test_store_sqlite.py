@@ -86,7 +86,8 @@ WHOLE = {
     "count_left": "event",
     "erase_reports_of_sends": "report",
     "has_revisions": "sqlite_master",
-    "revision": "alembic_version",
+    "has_nodes": "sqlite_master",
+    "bears": "alembic_version",
     # Of the last day, or of the latest events, as many and no more.
     "keep_sample": "CONSTANT",
     "database_time": "CONSTANT",

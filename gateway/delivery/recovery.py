@@ -61,10 +61,12 @@ def suspects(database: Database, *, most: int) -> list[int]:
 
 def hurry(database: Database, *, now: float) -> None:
     """Let every waiting lane be tried at once: Motion is back."""
-    for _ in range(LOOKS):  # a lane that somebody is at is not waited for, but seen at the next look
-        database.tell(lambda run: run("hurry_lanes", now=now))
-        if not database.ask(lambda run: run("any_put_off", now=now)):
+    database.tell(lambda run: run("hurry_lanes", now=now))
+    for _ in range(LOOKS):  # for those that somebody was at: now they are waited for
+        left = [lane for [lane] in database.ask(lambda run: run("lanes_put_off", now=now, most=CHUNK))]
+        if not left:
             return
+        database.tell(lambda run: run("hurry_lanes", now=now), lanes=left)
 
 
 def revive_kind(database: Database, scope: Scope) -> int:

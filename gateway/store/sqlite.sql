@@ -173,9 +173,9 @@ WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE 
 -- Motion is back: whoever was put off is tried at once.
 UPDATE lane SET due_at = :now WHERE due_at > :now AND claimed_event IS NULL
 
--- name: any_put_off
--- Whether somebody still waits.
-SELECT 1 FROM lane WHERE due_at > :now AND claimed_event IS NULL LIMIT 1
+-- name: lanes_put_off
+-- Whoever still waits.
+SELECT lane FROM lane WHERE due_at > :now AND claimed_event IS NULL LIMIT :most
 
 -- name: parked_of_kind
 -- Motion takes this kind again: a part of what was parked for that.
