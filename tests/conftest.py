@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sandbox.conversation.plants import Field
 from sandbox.motion import Motion
 from tests import spool_samples
 from tests.config_samples import document
+from tests.examples import some
 from tests.postgresql import EmptySpool, PostgreSQL
 from tests.s3_samples import S3
 from tests.sinch_samples import RECEIVE_PATH, SECRET, TARGET
@@ -74,6 +76,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     node = metafunc.definition
     if "spool" in metafunc.fixturenames and node.get_closest_marker("both_engines"):
         metafunc.parametrize("spool", ["sqlite"] if node.get_closest_marker("of_the_file") else ENGINES, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before each commit, of a test's many cases a few are tried on PostgreSQL as well: all of them in CI."""
+    there = defaultdict(list)
+    for item in items:
+        cases = getattr(item, "callspec", None)
+        if isinstance(item, pytest.Function) and cases and "postgresql" in cases.params.values():
+            there[item.module, item.originalname].append(item)
+    left = {item for alike in there.values() for item in {*alike} - {*some(alike, 3)}}
+    if left:
+        config.hook.pytest_deselected(items=[*left])
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture
