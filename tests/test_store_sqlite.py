@@ -124,6 +124,7 @@ def test_no_statement_reads_a_whole_table_that_need_not(spool: Database, name: s
 
 BY_INDEX = {
     "seen_before": "event_original",
+    "kept_event": "event_kept",
     "claim_firsts": "event_pending",
     "take_lanes": "lane_first",
     "following_event": "event_pending",

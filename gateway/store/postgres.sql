@@ -95,12 +95,25 @@ SELECT place, id FROM given
 -- by those that somebody is at, and so never waits: what he holds already nobody waits for in turn.
 
 -- name: due_lanes
-SELECT first_event, event.connector_id, event.kind FROM lane LEFT JOIN event ON event.id = lane.first_event
-WHERE due_at <= :due_by AND claimed_event IS NULL AND NOT suspect AND NOT EXISTS (
-    SELECT 1 FROM json_array_elements(CAST(:excepted AS json)) AS scope
-    WHERE CAST(scope ->> 0 AS bigint) = event.connector_id AND scope ->> 1 IN ('', event.kind)
-)
+-- In the order of an index, and each event looked up by itself, until there are enough: whatever is known, or not, of how
+-- many rows there are.
+SELECT first_event, head.connector_id, head.kind
+FROM lane LEFT JOIN LATERAL (SELECT connector_id, kind FROM event WHERE id = lane.first_event LIMIT 1) AS head ON TRUE
+WHERE due_at <= :due_by AND claimed_event IS NULL AND NOT suspect
+    AND coalesce((
+        SELECT bool_or(CAST(scope ->> 0 AS bigint) = head.connector_id AND scope ->> 1 IN ('', head.kind))
+        FROM json_array_elements(CAST(:excepted AS json)) AS scope
+    ), FALSE) = FALSE
 ORDER BY first_event LIMIT :most
+
+-- name: due_lanes_of
+-- As above.
+SELECT first_event
+FROM lane LEFT JOIN LATERAL (SELECT connector_id, kind FROM event WHERE id = lane.first_event LIMIT 1) AS head ON TRUE
+WHERE due_at <= :due_by AND claimed_event IS NULL
+    AND (CAST(:connector_id AS bigint) IS NULL OR head.connector_id = :connector_id)
+    AND (CAST(:kind AS text) = '' OR head.kind = :kind)
+ORDER BY due_at LIMIT :most
 
 -- name: take_lanes
 WITH free AS (
@@ -210,6 +223,33 @@ SELECT 1 WHERE to_regclass('node') IS NOT NULL
 -- name: is_foreign
 SELECT 1 FROM pg_tables
 WHERE schemaname = current_schema() AND (to_regclass('alembic_version') IS NULL OR to_regclass('lane') IS NULL) LIMIT 1
+
+
+-- Looking why something does not arrive: gateway/diagnosis/experience.py
+
+-- name: waiting_of_accounts
+-- In the order of an index, without which the pending ones would be looked for from the table's beginning.
+SELECT 'pending', connector_id, count(*)
+FROM (SELECT connector_id FROM event WHERE state = 'pending' ORDER BY lane, id LIMIT :most) AS pending
+GROUP BY connector_id
+UNION ALL
+SELECT 'parked', connector_id, count(*)
+FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS parked
+GROUP BY connector_id
+
+
+-- What Motion sends: gateway/outbound/window.py
+
+-- name: last_heard
+-- The names that count are gathered first: each is found by an index then.
+SELECT max(at) FROM heard WHERE connector_id = :connector_id AND (
+    contact_id = :contact_id OR identity = ANY (
+        array_append(
+            ARRAY(SELECT identity FROM heard WHERE contact_id = :contact_id AND identity != ''),
+            CAST(:identity AS text)
+        )
+    )
+)
 
 
 -- What is known of attachments: gateway/attachments/register.py and eviction.py

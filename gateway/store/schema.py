@@ -48,6 +48,7 @@ event = sa.Table(
     sa.Column("findings", text(), nullable=False, server_default=""),  # their names, with blanks between
     sa.Column("history", text(), nullable=False, server_default=""),  # of the tries before the last one, a line each
     sa.Index("event_original", "connector_id", "key", unique=True, **rows_of("original")),
+    sa.Index("event_kept", "connector_id", "key", **rows_of("NOT original")),
     sa.Index("event_pending", "lane", "id", **rows_of("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),
     sqlite_autoincrement=True,
@@ -154,12 +155,7 @@ send = sa.Table(
     sa.Column("heard_at", sa.Float),  # when the customer had written last
     sa.Index("send_reference", "reference", unique=True),
     sa.Index("send_message", "message_id", "connector_id", **rows_of("message_id != ''")),
-    sa.Index(
-        "send_unanswered",
-        "connector_id",
-        "correlation_id",
-        **rows_of("outcome IN ('sending', 'unknown')"),
-    ),
+    sa.Index("send_unanswered", "connector_id", "correlation_id", **rows_of("outcome IN ('sending', 'unknown')")),
     sa.Index("send_started", "started_at"),
     sqlite_autoincrement=True,
 )

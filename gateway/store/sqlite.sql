@@ -18,7 +18,7 @@ SELECT 'event', id, body_digest FROM event WHERE connector_id = :connector_id AN
 -- name: kept_event
 -- Whether these bytes are kept already as what will not be delivered: strangers shall not fill the disk with repeats.
 SELECT id FROM event
-WHERE connector_id = :connector_id AND key = :key AND body_digest = :body_digest AND state = :state
+WHERE connector_id = :connector_id AND key = :key AND body_digest = :body_digest AND state = :state AND NOT original
 
 -- name: insert_event
 -- Whatever was signed is kept, understood or not. The id is the order of acceptance, in which its lane is delivered.
@@ -95,7 +95,7 @@ SELECT first_event FROM lane LEFT JOIN event ON event.id = lane.first_event
 WHERE due_at <= :due_by AND claimed_event IS NULL
     AND (CAST(:connector_id AS bigint) IS NULL OR event.connector_id = :connector_id)
     AND (CAST(:kind AS text) = '' OR event.kind = :kind)
-ORDER BY due_at, first_event LIMIT :most
+ORDER BY due_at LIMIT :most
 
 -- name: suspect_lanes
 -- Whose first event was in the hand of a courier that died, whenever they are due.
