@@ -68,7 +68,7 @@ def burst(database: Database, *works: Callable[[Run], Any]) -> Iterator[list[Fut
             futures = []
             for number, work in enumerate(works, start=1):
                 futures.append(pool.submit(database.tell, work))
-                until(lambda number=number: len(database._waiting) == number, "the writer stands in the queue")
+                until(lambda number=number: len(database._queue.waiting) == number, "the writer stands in the queue")
             yield futures
         finally:
             let_go.set()

@@ -15,7 +15,6 @@ Rule 5. What is run goes to the driver as text, by its name (`sqlite.sql`, `post
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +25,7 @@ from gateway.config import Settings, databases
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import Engine, embedded, named, tickets
-from gateway.store.tickets import T, Ticket, Work
+from gateway.store.tickets import Queue, T, Ticket, Work
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -43,7 +42,7 @@ class Database:
         self._place = place
         self._engine = _engine(place, password, patience_seconds, first=first)
         self._writer = threading.Lock()
-        self._waiting: deque[Ticket[Any]] = deque()
+        self._queue = Queue()
 
     def ask(self, work: Work[T]) -> T:
         """Run named statements on a consistent view. Raises SpoolUnavailable."""
@@ -64,11 +63,13 @@ class Database:
         but the transaction.
         """
         ticket = Ticket(work, lanes)
-        self._waiting.append(ticket)
-        with self._writer:
-            if not ticket.settled:  # else the writer before took it along
-                clock.give_way()  # those who are on their way come along
-                self._commit_waiting()
+        if self._queue.stand(ticket):  # else another writer took it along
+            try:
+                with self._writer:
+                    clock.give_way()  # those who are on their way come along
+                    self._commit_all(self._queue.take())
+            finally:
+                self._queue.pass_on(ticket)
         return ticket.result()
 
     def time(self) -> float | None:
@@ -136,8 +137,7 @@ class Database:
         with self._writer:
             self._engine.close()
 
-    def _commit_waiting(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+    def _commit_all(self, batch: list[Ticket[Any]]) -> None:
         error: Exception | None = SpoolUnavailable(Reason.SPOOL_INTERRUPTED)
         began = clock.steady()
         try:

@@ -1,7 +1,14 @@
-"""The works of those who share a transaction, and what becomes of each."""
+"""The works of those who share a transaction, what becomes of each, and the line in which they wait.
+
+Rule 1. Whoever comes while nobody writes writes for all who have come by then; whoever comes meanwhile waits.
+Rule 2. Whose work is done goes at once, and waits for nobody else's. Were there a lock that all wait for, the first who
+        has gone would come back and write alone, while the others still stood in line to hear that theirs is done.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -23,7 +30,8 @@ class Ticket(Generic[T]):
         self.lanes = lanes
         self._result: T | None = None
         self._error: Exception | None = None
-        self.settled = False
+        self.settled = self.leads = False
+        self.bell = threading.Lock()
 
     def run(self, run: Run) -> None:
         """Do the work. Raises whatever it raises."""
@@ -40,6 +48,59 @@ class Ticket(Generic[T]):
         if self._error is not None:
             raise self._error
         return cast("T", self._result)
+
+
+class Queue:
+    """Those who wait to write."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Ticket[Any]] = deque()
+        self._guard, self._is_led = threading.Lock(), False
+        self._taken: list[Ticket[Any]] = []
+
+    def stand(self, ticket: Ticket[Any]) -> bool:
+        """Wait until one's work is settled by another, or it is one's turn to do all that waits: then True."""
+        with self._guard:
+            ticket.leads, self._is_led = not self._is_led, True
+            ticket.bell.acquire()
+            self.waiting.append(ticket)
+        if ticket.leads:
+            return True
+        try:
+            ticket.bell.acquire()
+        except BaseException:
+            self._tear_out(ticket)
+            raise
+        return not ticket.settled
+
+    def take(self) -> list[Ticket[Any]]:
+        """Take all who wait, for who leads."""
+        self._taken = [self.waiting.popleft() for _ in range(len(self.waiting))]
+        return self._taken
+
+    def pass_on(self, leader: Ticket[Any]) -> None:
+        """Let those go whose work is done, and the next one lead."""
+        with self._guard:
+            done, self._taken = self._taken, []
+            if leader in self.waiting:  # it was torn out before it took anybody
+                self.waiting.remove(leader)
+            following = self.waiting[0] if self.waiting else None
+            self._is_led = following is not None
+            if following is not None:
+                following.leads = True
+        for ticket in done:
+            if ticket is not leader:
+                ticket.bell.release()
+        if following is not None:
+            following.bell.release()
+
+    def _tear_out(self, ticket: Ticket[Any]) -> None:
+        """Go on without one who was interrupted, and may have been about to lead."""
+        with self._guard:
+            if ticket in self.waiting and not ticket.leads:
+                self.waiting.remove(ticket)
+        if ticket.leads:
+            self.pass_on(ticket)
 
 
 def do(tickets: Sequence[Ticket[Any]], run: Run, *, at_once: bool) -> None:
