@@ -138,7 +138,7 @@ class _Journal:
         seconds = self._services.clock.now() - entry.began_at
         self._count(entry, status, seconds)
         address = of.get("HTTP_X_REAL_IP", "")
-        if self._is_written(entry, address):
+        if self._is_written(entry, address) and not (entry.routine and status < 400):
             self._write(entry, status, seconds, of=of)
         if status >= 400:
             about = entry.about or entry.decision.get(telemetry.CONNECTOR) or entry.decision.get(telemetry.APP) or ""

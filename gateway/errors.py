@@ -51,8 +51,7 @@ REMEDIES = {
     Reason.SPOOL_OVERWRITTEN: "stop the gateway, restore the copy once more, as deployment.md tells, start it",
     Reason.SPOOL_LOG_GONE: "restart the gateway; nothing is lost: what stood in the log is in the spool's file by now",
     Reason.SPOOL_LOG_CUT: "restart the gateway; what stood in the log alone is lost: compare with what Sinch has sent",
-    Reason.SPOOL_MOVED: "let spool.url name where it was moved to; or, without what came since, "
-    "`motion-gateway spool reopen`",
+    Reason.SPOOL_MOVED: "let spool.url name its new place; or, without what came since, `motion-gateway spool reopen`",
     Reason.SPOOL_MOVING: "do the same `motion-gateway spool move` once more, until it says that all is there",
     Reason.SPOOL_AWAY: "start PostgreSQL, or mend the way to the hosts and ports of spool.url; nothing is lost",
     Reason.SPOOL_SILENT: "see what keeps PostgreSQL waiting: its disk, its standby, a lock; nothing is lost",
@@ -76,6 +75,7 @@ _OF_CHECKS = REMEDIES | {
     "if it is no gateway that listens there, end that or change server.ops_port",
     "answered 401": "reload the gateway, which knows another password than the settings have",
     "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
+    Reason.DRAINING: "nothing, where it is about to stop; else `motion-gateway drain --end`",
     OPS_SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
     "spool": "look it up in docs/logs.md, among the reasons of the spool",
     "ops": "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door",

@@ -27,6 +27,7 @@ class Line(StrEnum):
     ENDED = "ended"
     KILLED = "killed; it did not stop"
     RELOADED = "reloaded"
+    DRAINING = "draining"
     IPV4_ALONE = "listening on IPv4 alone"
     RELOAD_REFUSED = "reload refused; nothing was changed"
     SETTINGS_REFUSED = "settings refused; the ones before stay in force"
@@ -88,6 +89,8 @@ class Reason(StrEnum):
     BODY_TOO_LARGE = "body too large"
     NO_PART = "no such part"
     NOBODY = "operator not authenticated"
+    DRAINING = "draining"
+    FILES_SHUT = "the attachments door is shut"
 
     # Of the operations page.
     HOST_FOREIGN = "host is none of the page's"

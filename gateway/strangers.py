@@ -27,6 +27,8 @@ BROUGHT_ABOUT = frozenset(
         Reason.NO_ROUTE,
         Reason.BODY_TOO_LARGE,
         Reason.NOBODY,
+        Reason.DRAINING,
+        Reason.FILES_SHUT,
         Reason.HOST_FOREIGN,
         Reason.CROSS_SITE,
         Reason.FORM_OLD,

@@ -128,6 +128,7 @@ class LogEntry:
     refused: str = ""  # why, as it is counted
     turned_away: str = ""  # why, as it is kept, where that is another reason
     about: str = ""  # whom, as it is kept, where the line says it not or otherwise
+    routine: bool = False  # asked again and again: where it is well, it has no line
 
 
 def decision(what: str, **fields: object) -> None:

@@ -128,6 +128,7 @@ CHANGING = {
     "token revoke 1": "Run this again",
     "nginx render --to folder": "The file may be there by half",
     "certs self-signed": "One of the two files may be there",
+    "drain": "Run it again",
     "nodes forget gone": "It is forgotten or it is not",
     "webhook sync": "Some of it may be done",
     "webhook rotate --connector 7": "Some of it may be done",

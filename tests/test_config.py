@@ -109,6 +109,8 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "acme_webroot": "/var/www/acme",
             "min_free": "2GB",
             "node": fields.host_named(os.uname().nodename),
+            "drain": "0s",
+            "health_path": "",
         },
         "workers": {"ingress": 1, "attachments": 1, "outbound": 1},
         "ingress": {"signature_max_age": "25h", "max_body": "1MiB"},

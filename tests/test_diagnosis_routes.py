@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway import lock, paths
+from gateway import draining, lock, paths
 from gateway.delivery import trouble
 from gateway.errors import REMEDIES
 from gateway.ingress import intake
@@ -218,6 +218,16 @@ def not_ready(door: Door) -> str:
     assert not told["ready"]
     assert {name for name, outcome in told["checks"].items() if outcome != "ok"} == {"spool"}
     return str(told["checks"]["spool"])
+
+
+def test_a_house_that_drains_is_not_ready_for_a_balancer_and_says_so(spool: Database) -> None:
+    with ready(spool) as door:
+        settings = door.services.settings
+        draining.begin(settings)
+        answer = ask(door, "/readyz")
+        assert (answer.status_code, answer.json["checks"]["drain"]) == (503, "draining")
+        draining.end(settings)
+        assert "drain" not in ask(door, "/readyz").json["checks"]
 
 
 def test_a_spool_that_is_locked_is_not_ready(spool: Database) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import draining, paths
 from gateway.config import Settings
 from gateway.errors import CommandError, SettingsError
 from gateway.serving import process
@@ -71,6 +72,24 @@ def test_while_none_comes_it_is_looked_after_what_runs_and_trouble_there_ends_th
 
     with pytest.raises(CommandError, match="it has died"):
         signals.next(look)
+
+
+def test_what_is_told_to_stop_drains_until_its_time_is_over_or_a_second_signal_comes(
+    signals: Signals, log: Log, tmp_path: Path
+) -> None:
+    looked: list[bool] = []
+
+    def drain(seconds: str, look: Callable[[], None]) -> bool:
+        told = settings(server={"state_dir": str(tmp_path), "drain": seconds})
+        paths.run(told).mkdir(exist_ok=True)
+        process.drain(told, signals, look)
+        return draining.is_draining(told)
+
+    assert not drain("0s", lambda: looked.append(True))
+    assert drain("60s", lambda: signal.raise_signal(signal.SIGTERM))
+    assert signals
+    assert looked == []
+    assert [(line["event"], line["seconds"]) for line in log()] == [("draining", 60)]
 
 
 def refuse(_settings: Settings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gateway import paths, telemetry
+from gateway import draining, paths, telemetry
 from gateway.cli import Invocation, unfinished
 from gateway.doors import DOORS
 from gateway.errors import CommandError
@@ -51,6 +51,25 @@ def courier(invocation: Invocation) -> None:
     from gateway.serving import process
 
     process.carry(invocation.settings_of("courier"))
+
+
+@click.command()
+@click.option("--end", is_flag=True, help="Let them send here again.")
+@click.pass_obj
+@unfinished("Run it again: it says what is so then.")
+def drain(invocation: Invocation, *, end: bool) -> None:
+    """Have balancers leave this node alone, while it serves whoever comes.
+
+    `--end` takes that back, and so does a start. It stops nothing; what stops drains before, for server.drain.
+    """
+    settings = invocation.settings()
+    if end:
+        draining.end(settings)
+        click.echo("Balancers are told to send here again.")
+        return
+    draining.begin(settings)
+    click.echo("Balancers are told to leave this node alone; it serves whoever comes all the same.")
+    click.echo("`motion-gateway drain --end` takes that back, and so does a start.")
 
 
 @click.group()

@@ -181,6 +181,7 @@ def proof_of_user(user: User) -> Iterator[Problem]:
 PROXY_KEYS = ("proxy", "proxy_username", "proxy_password")
 RULES: tuple[Rule[Settings], ...] = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
+    Rule(("server.health_path", "attachments.public_path"), listeners.health_path),
     Rule(("server.proxy_protocol", "server.trusted_proxies"), listeners.proxy_protocol),
     Rule(("server.public_url", "server.public_port", "motion.url"), loop),
     Rule(("limits.storage", "workers.ingress", "workers.attachments", "workers.outbound"), shared_counters),

@@ -17,6 +17,7 @@ from gateway.config.fields import malformed
 
 SHORTEST_KEY = 16  # characters of a secret that is chosen for the gateway
 
+_PATH_REMEDY = 'write one such as "/health", or leave the key out'
 _PORT_REMEDY = "write a port such as 443"
 _NAME_REMEDY = "write a name without colons and without blanks around it"
 _USER_REMEDY = 'write letters, digits and . _ @ - alone, such as "anna"'
@@ -120,6 +121,18 @@ _File = PlainSerializer(lambda path: str(path or ""))
 File = Annotated[Path, PlainValidator(addresses.file), _File]
 FileOrNone = Annotated[Path | None, PlainValidator(fields.optional(addresses.file)), _File]
 Node = Annotated[str, PlainValidator(fields.node)]
+Drain = Annotated[
+    int, PlainValidator(fields.duration(0, 60)), _Seconds
+]  # with a deadline less than TimeoutStopSec of the units
+HealthPath = Annotated[
+    str | None,
+    PlainValidator(
+        fields.optional(
+            fields.matching(r"(/[0-9A-Za-z_~-][0-9A-Za-z._~-]{0,63}){1,8}", "must be a plain path", _PATH_REMEDY)
+        )
+    ),
+    PlainSerializer(lambda path: path or ""),
+]
 StateDir = Annotated[Path, PlainValidator(addresses.state_dir), _File]
 LinkPath = Annotated[str, PlainValidator(addresses.link_path)]
 PublicPath = Annotated[str, PlainValidator(addresses.public_path)]

@@ -162,6 +162,17 @@ def proxy_protocol(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def health_path(settings: Settings) -> Iterator[Problem]:
+    path, links = settings.server.health_path, settings.attachments.public_path.partition("{id}")[0]
+    if path and any(f"{path}/".startswith(taken) for taken in (*addresses.TAKEN_PATHS, links)):
+        yield Problem(
+            "server.health_path",
+            "must not begin as Receive URLs and links do",
+            'write one of its own such as "/health"',
+            f'"{path}"',
+        )
+
+
 def ops_beyond_loopback(settings: Settings) -> Iterator[Problem]:
     server, ops = settings.server, settings.ops
     if not addresses.is_loopback(server.ops_address) and not (ops.username and ops.password):

@@ -36,6 +36,8 @@ class ServerSettings(Table):
     acme_webroot: kinds.File = _default("/var/www/acme")
     min_free: kinds.SizeOrNone = _default("2GB")
     node: kinds.Node = _default("")
+    drain: kinds.Drain = _default("0s")
+    health_path: kinds.HealthPath = _default(None)
 
     @property
     def has_outbound(self) -> bool:

@@ -92,6 +92,14 @@ def unusable(reason: str) -> Complaint:
     return complain("spool.unavailable", reason=said, remedy=remedy or "look it up in docs/logs.md")
 
 
+def of_check(name: str, outcome: str, remedy: str) -> Complaint:
+    """Make a complaint of a check of `/readyz` that fails: of a process that is away, or of the spool."""
+    if name == "spool":
+        return unusable(outcome)
+    identifier = "gateway.draining" if name == "drain" else "gateway.process_away"
+    return complain(identifier, about=name, outcome=outcome, remedy=_begun(remedy))
+
+
 def unexplained(said: Collection[Complaint]) -> list[Complaint]:
     """Leave out what others of them explain; the worst first."""
     ids = {each.id for each in said}

@@ -121,12 +121,12 @@ def processes(context: Context) -> Iterator[Complaint]:
     """Ask the ops door for the others, by way of nginx."""
     said = readiness.ask(context.settings)
     for name, outcome in said["checks"].items():
-        if name == "spool" and name in said["remedies"]:
-            yield complaint.unusable(outcome)
-        elif remedy := said["remedies"].get(name):
+        remedy = said["remedies"].get(name)
+        if remedy and name == "ops":
             asked = "gateway.down" if outcome == Reason.CONNECTION_REFUSED else "gateway.unasked"
-            identifier = asked if name == "ops" else "gateway.process_away"
-            yield complain(identifier, about=name, outcome=outcome, remedy=remedy)
+            yield complain(asked, about=name, outcome=outcome, remedy=remedy)
+        elif remedy:
+            yield complaint.of_check(name, outcome, remedy)
 
 
 def _of(look: provision.Look) -> Probe:

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 from gateway import clock, metrics, paths, telemetry
 from gateway.delivery import claims
-from gateway.diagnosis.routes import ROOM_BYTES, ROOM_FILES
 from gateway.errors import SpoolUnavailable
 from gateway.metrics import Measure, meter
 from gateway.phrases import Line
 from gateway.services import Services
 from gateway.store import Run
+from gateway.store.engines import ROOM_BYTES, ROOM_FILES
 
 EVERY_SECONDS = 60.0
 APART_SECONDS = 50.0  # at least, between two that are kept

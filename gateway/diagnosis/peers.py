@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gateway import lock, paths, printable
+from gateway import draining, lock, paths, printable
 from gateway.config import Settings
 from gateway.diagnosis.complaint import Complaint, Context, complain
 from gateway.store import nodes
@@ -25,7 +25,7 @@ def among(settings: Settings, spool: Database, *, now: float) -> nodes.Peers:
     if nodes.is_shared(settings):
         return nodes.peers(spool, settings.server.node, now=now)
     runs = lock.is_held(paths.lock(settings, "courier"))
-    alone = nodes.here(settings, seen_at=now, left_at=None if runs else now)
+    alone = nodes.here(settings, seen_at=now, left_at=None if runs else now, draining=draining.is_draining(settings))
     return nodes.Peers(settings.server.node, now, (alone,), {})
 
 

@@ -7,19 +7,18 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway import lock, paths, telemetry
+from gateway import draining, lock, paths, telemetry
 from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import peers, scrape
 from gateway.doors import DOORS
-from gateway.errors import REMEDIES, GatewayError, SpoolUnavailable
+from gateway.errors import REMEDIES, GatewayError
 from gateway.phrases import Finding, Reason
 from gateway.services import Services
 from gateway.store import anchor
 
 OK = "ok"
-ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
-ROOM_FILES = 32  # more than is kept for a start; nginx keeps what is longer than 16 kB in one
+DRAIN = "drain"
 Check = Callable[[Services], None]
 
 
@@ -66,12 +65,12 @@ def require_operator(services: Services) -> None:
 
 
 def _check_spool(services: Services) -> None:
-    """Prove that callbacks can be kept: by writing what is there already, and by room for more than that takes."""
-    services.spool.require_in_place()
-    services.spool.require_latest()
-    if services.spool.lacks_room(ROOM_BYTES, ROOM_FILES):
-        raise SpoolUnavailable(Reason.SPOOL_FULL)
-    services.spool.tell(lambda run: run("prove_writable"))
+    services.spool.require_usable()
+
+
+def _check_drain(services: Services) -> None:
+    if draining.is_draining(services.settings):
+        raise GatewayError(Reason.DRAINING)
 
 
 def _check_courier(services: Services) -> None:
@@ -88,6 +87,7 @@ def checks(settings: Settings) -> dict[str, Check]:
     """List what must be well, by name: each raises GatewayError where it is not. The office itself answers."""
     doors = (door.name for door in DOORS.values() if door.name != "ops" and door.is_wanted(settings))
     return {
+        **({DRAIN: _check_drain} if draining.is_draining(settings) else {}),  # which is none of what is to be watched
         "spool": _check_spool,
         "courier": _check_courier,
         **{name: functools.partial(_check_door, name) for name in doors},

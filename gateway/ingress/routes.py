@@ -17,6 +17,7 @@ from gateway import limits, metrics, telemetry
 from gateway.config import Account, addresses, secrets
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.ingress import events, intake, signature
+from gateway.ingress.beacon import Beacon
 from gateway.ingress.intake import Callback, Outcome
 from gateway.ingress.timekeeper import Timekeeper
 from gateway.phrases import Finding, Reason
@@ -50,13 +51,22 @@ def direct(services: Services) -> dict[tuple[str, str], Callable[[WSGIEnvironmen
 
 
 def blueprint(services: Services) -> Blueprint:
-    """Make the view that refuses the callbacks of all other accounts."""
+    """Make the views that refuse the callbacks of all other accounts, and answer a balancer."""
     door = Blueprint("ingress", __name__)
 
     @door.post(addresses.receive_path("<connector>"), provide_automatic_options=False)
     def refuse(connector: str) -> Response:
         _tell_of(services, connector)
         raise NotFound(Reason.UNKNOWN_CONNECTOR)
+
+    if path := services.settings.server.health_path:
+        beacon = Beacon(services)
+
+        @door.get(path, provide_automatic_options=False)
+        def health() -> Response:
+            g.entry.routine = True
+            beacon.require_well()
+            return Response(mimetype="application/json")
 
     return door
 

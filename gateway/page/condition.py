@@ -127,13 +127,7 @@ def _seen(services: Services, outcomes: Mapping[str, str], live: Mapping[str, Lo
     """Say what the gateway sees by itself."""
     for name, outcome in outcomes.items():
         if outcome != office.OK:
-            yield (
-                complaint.unusable(outcome)
-                if name == "spool"
-                else complain(
-                    "gateway.process_away", about=name, outcome=outcome, remedy=_begun(remedy_of_check(name, outcome))
-                )
-            )
+            yield complaint.of_check(name, outcome, remedy_of_check(name, outcome))
     part = PartialSettings(services.settings, frozenset(), {}, (), ())
     context = Context(part, services.clock.now(), services.spool)
     for check, find in live.items():

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from gateway import clock, services, telemetry
+from gateway import clock, draining, services, telemetry
 from gateway.config import marks
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
@@ -54,7 +54,8 @@ class Heart:
     def beat(self) -> None:
         """Say that it is there, and tell of the others what is new. Raises SpoolUnavailable."""
         now = self._clock.now()
-        nodes.beat(self._spool, self._node, now=now, instance=self._instance, again=self._beaten)
+        drains = draining.is_draining(self._settings)
+        nodes.beat(self._spool, self._node, now=now, instance=self._instance, again=self._beaten, draining=drains)
         self._beaten = True
         self._tell({*nodes.peers(self._spool, self._node.name, now=now).faults()})
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
-from gateway import clock, lock, metrics, paths, telemetry
+from gateway import clock, draining, lock, metrics, paths, telemetry
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.metrics import meter
@@ -210,6 +210,7 @@ def run(read: Callable[[], Settings]) -> None:
     with lock.only_one(paths.lock(settings, "serve"), "gateway"):
         process.make_room(settings)
         prepare(settings)
+        draining.end(settings)
         running = start(settings)
         telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
         relays = relay(running, lambda: settings)
@@ -219,9 +220,9 @@ def run(read: Callable[[], Settings]) -> None:
                 if changed := process.reread(settings, read, prepare=partial(reload, running)):
                     settings = changed
                     telemetry.note(Line.RELOADED)
+            process.drain(settings, signals, lambda: _require_alive(running))
         finally:
-            patience = settings.spool.deadline + 10.0
-            process.stop(running, STOP_SIGNAL, name=NAME, patience_seconds=patience)
+            process.stop(running, STOP_SIGNAL, name=NAME, patience_seconds=settings.spool.deadline + 10.0)
             process.kill(running)
             for thread in relays:
                 thread.join(LAST_LINES_SECONDS)

@@ -20,7 +20,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, cast
 
-from gateway import clock, errors, lock, paths, telemetry
+from gateway import clock, draining, errors, lock, paths, telemetry
 from gateway.clock import Clock, SteadyClock
 from gateway.config import Settings
 from gateway.errors import CommandError, GatewayError, SpoolUnavailable
@@ -59,6 +59,13 @@ class Signals:
                 return self._came.get(timeout=TICK_SECONDS)
             except queue.Empty:
                 look()
+
+    def within(self, seconds: float, look: Callable[[], None]) -> None:
+        """Wait so long, or until the next one; `look` is called again and again meanwhile, and may raise."""
+        deadline = clock.steady() + seconds
+        while not self and clock.steady() < deadline:
+            clock.pause(TICK_SECONDS)
+            look()
 
     def on_first(self, call: Callable[[], None]) -> None:
         """Call `call` in a thread of its own once one has come."""
@@ -106,6 +113,15 @@ def reread(before: Settings, read: Callable[[], Settings], *, prepare: Callable[
         telemetry.note(Line.RELOAD_REFUSED, problems=errors.told(error))
         return None
     return settings
+
+
+def drain(settings: Settings, signals: Signals, look: Callable[[], None]) -> None:
+    """Tell balancers that we are about to stop, and serve for as long as they need to hear it; a signal ends that."""
+    if seconds := settings.server.drain:
+        with suppress(CommandError):  # nothing can be written on a full disk; who is sent here is served all the same
+            draining.begin(settings)
+        telemetry.note(Line.DRAINING, seconds=seconds)
+        signals.within(seconds, look)
 
 
 def make_room(settings: Settings) -> None:

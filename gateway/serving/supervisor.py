@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway import clock, lock, paths, telemetry
+from gateway import clock, draining, lock, paths, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError
@@ -79,11 +79,13 @@ class Supervisor:
             with opening.unless_it_passes():
                 opening.migrate(self._settings)
             nginx.prepare(self._settings)
+            draining.end(self._settings)
             try:
                 self._start_all(signals)
                 process.keep_room(self._settings)
                 while signals.next(self._look_after_all) == signal.SIGHUP:
                     self._reload()
+                process.drain(self._settings, signals, self._look_after_all)
             finally:
                 self._stop()
 

@@ -30,6 +30,9 @@ from gateway.store.tickets import Queue, T, Ticket, Work
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+ROOM_BYTES = 2 * 2**20  # for the largest callback that is usual (ingress.max_body) and the pages around it
+ROOM_FILES = 32  # more than is kept for a start; nginx keeps what is longer than 16 kB in one
+
 
 class Database:
     """The spool. Safe to use from several threads and processes; opened when it is first used."""
@@ -88,6 +91,14 @@ class Database:
         trouble = named.trouble(self._engine.revision())
         if trouble is not None and not (trouble == Reason.SPOOL_NEWER and named.is_borne(self._engine.bears())):
             raise SpoolUnavailable(trouble)
+
+    def require_usable(self) -> None:
+        """Raises SpoolUnavailable unless callbacks can be kept: it writes what is there, and has room for more."""
+        self.require_in_place()
+        self.require_latest()
+        if self.lacks_room(ROOM_BYTES, ROOM_FILES):
+            raise SpoolUnavailable(Reason.SPOOL_FULL)
+        self.tell(lambda run: run("prove_writable"))
 
     def rewrite(self) -> None:
         """Leave no copy of what was deleted, as far as that is in our hands. Raises SpoolUnavailable."""

@@ -118,13 +118,13 @@ def here(settings: Settings, **said: Any) -> Peer:  # noqa: ANN401 - of a node's
     return Peer(name=settings.server.node, host=host, release=__version__, build=build(), revision=revision, **said)
 
 
-def beat(database: Database, node: Peer, *, now: float, instance: str, again: bool) -> bool:
+def beat(database: Database, node: Peer, *, now: float, instance: str, again: bool, draining: bool = False) -> bool:
     """Say that `node` is there; False where another says that it is this node. Raises SpoolUnavailable.
 
     `instance` tells this process from others of that name, and `again` that it has said so before.
     """
     told = {name: getattr(node, name) for name in ("name", "host", "release", "build", "revision", "draining")}
-    told |= {"seen_at": now, "instance": instance, "again": again}
+    told |= {"seen_at": now, "instance": instance, "again": again, "draining": draining}
     [[rival_at]] = database.tell(lambda run: run("beat", **told))
     return bool(rival_at != now)
 

@@ -49,6 +49,9 @@ PATHS = (
     "/nginx_status",
     "/_sandbox/received",
     "/server-status",
+    "/up",
+    "/up/",
+    "/up?x",
 )
 PROOF = "/.well-known/acme-challenge/proof"
 HOSTS = (HOST, HOST.upper(), f"{HOST}.", f"x.{HOST}", "localhost", "127.0.0.1", "motion.internal", "_", "")
@@ -59,7 +62,7 @@ def exposed() -> Iterator[House]:
     eight = {**ACCOUNT, "connector_id": 8, "app_id": "app-8", "webhook_secrets": ["a secret of number eight"]}
     with reserve() as plain:
         private = {"outbound_address": own_address(), "outbound_port": PORT, "outbound_clients": [MOTION]}
-        server = {"http_port": plain.getsockname()[1], **private}
+        server = {"http_port": plain.getsockname()[1], "health_path": "/up", **private}
         with opened(started=False, server=server, account=[ACCOUNT, eight], attachments=LINKS) as house:
             webroot = house.folder / "acme"
             (webroot / ".well-known" / "acme-challenge").mkdir(parents=True)
