@@ -36,12 +36,12 @@ class CatchUp:
 
 def catch_up(site: Site, heard: Path, *, backlog: int, most_seconds: float) -> CatchUp:
     """Fill the spool, let the courier deliver for so long at the most, and look at what arrived."""
-    filled = _fill(site, backlog)
+    filled = fill(site, backlog)
     heard.write_text("", "utf-8")
     with site.running("courier"):
-        began = _wait_for_lines(heard, 1, most_seconds=most_seconds)
-        ended = _wait_for_lines(heard, backlog, most_seconds=most_seconds)
-        seen = _lines(heard)
+        began = wait_for_lines(heard, 1, most_seconds=most_seconds)
+        ended = wait_for_lines(heard, backlog, most_seconds=most_seconds)
+        seen = lines(heard)
     arrived = heard.read_text("utf-8").split()
     return CatchUp(
         backlog=backlog,
@@ -72,7 +72,7 @@ def disorder(site: Site, arrived: Iterable[str]) -> list[str]:
     return wrong
 
 
-def _fill(site: Site, count: int) -> float:
+def fill(site: Site, count: int) -> float:
     """File so many events, as the door would; returns how many seconds the spool took."""
     sinch = Sinch(url="", secret="a backlog's secret")  # noqa: S106 - nobody verifies it
     customers = [callbacks.customer(f"customer {number}") for number in range(CONTACTS)]
@@ -100,13 +100,13 @@ def _callback(site: Site, sinch: Sinch, customer: callbacks.Customer, number: in
     )
 
 
-def _wait_for_lines(path: Path, count: int, *, most_seconds: float) -> float:
+def wait_for_lines(path: Path, count: int, *, most_seconds: float) -> float:
     """Until the file has so many lines, or the time is over; returns when that was."""
     deadline = clock.steady() + most_seconds
-    while _lines(path) < count and clock.steady() < deadline:
+    while lines(path) < count and clock.steady() < deadline:
         clock.pause(0.1)
     return clock.steady()
 
 
-def _lines(path: Path) -> int:
+def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n")

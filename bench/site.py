@@ -8,7 +8,7 @@ ids in the order in which they came.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from gateway import clock, config, paths
 from gateway.config import Settings
-from gateway.serving import nginx_conf, supervisor
-from gateway.store import migrations
+from gateway.serving import nginx_conf, opening, supervisor
+from gateway.store import engines
 from gateway.store.engines import Database
 from sandbox import child, setup
 from sandbox.child import ChildError
@@ -107,21 +107,21 @@ class Site:
 
     @contextlib.contextmanager
     def spool(self) -> Iterator[Database]:
-        path = paths.spool(self.settings)
-        with contextlib.closing(Database(path, patience_seconds=PATIENCE_SECONDS)) as spool:
+        with contextlib.closing(engines.opened(self.settings, patience_seconds=PATIENCE_SECONDS)) as spool:
             yield spool
 
 
 @contextlib.contextmanager
-def built(*, motion_port: int, sinch: Vendor | None = None) -> Iterator[Site]:
-    """A furnished folder: settings, spool and nginx's configuration; removed at the end."""
+def built(*, motion_port: int, sinch: Vendor | None = None, **tables: Mapping[str, Any]) -> Iterator[Site]:
+    """A furnished folder: settings, spool and nginx's configuration; removed at the end. `tables` change settings."""
     with setup.built(motion_url=f"http://127.0.0.1:{motion_port}", control_url="", sinch=sinch) as made:
         path = made.state.config_file
         written = path.read_text("utf-8").replace("[motion]\n", '[motion]\nmax_attachment = "100MB"\n')
         path.write_text(written + _LIMITS, "utf-8")
+        path.write_text(setup.changed(path, **tables), "utf-8")
         site = Site(made, config.load(path, {}))
         nginx_conf.write(site.settings)
-        migrations.migrate(paths.spool(site.settings))
+        opening.migrate(site.settings)
         yield site
 
 

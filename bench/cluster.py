@@ -1,0 +1,207 @@
+"""Measures what several machines cost and bring: one node on SQLite, one and two on PostgreSQL, side by side.
+
+    python -m bench.cluster [--seconds N] [--rounds N] [--json]
+
+Callbacks a second as fast as they are answered; then how fast one, two and four couriers catch up with a backlog where
+Motion takes 20 ms for each. All on this machine; PostgreSQL with what makes it safe, and no standby. Ends with status 1
+if a count or an order is wrong, never because of a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import sqlalchemy as sa
+from rich.console import Console
+
+from bench import backlog, letters, load, report, site
+from bench.site import Site
+from gateway import clock
+from gateway.store.schema import event
+from sandbox import child
+from sandbox.cluster.database import USER, Server
+from sandbox.listener import reserve
+
+FASTEST = 4000  # callbacks a second; none are left over for a door that is faster
+BACKLOG = 4000
+COURIERS = (1, 2, 4)
+DELIVERIES = 4  # at once, of each courier: so that what takes its time is Motion, not our two cores
+MOTION_SECONDS = 0.02
+CATCH_UP_SECONDS = 200.0
+DOORS = ("ops", "ingress", "nginx")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Callbacks a second, one right after the other."""
+
+    sqlite: float
+    one: float
+    two: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    rounds: list[Round]
+    catch_up: dict[int, float]  # couriers → deliveries a second
+    wrong: list[str]
+
+    def ratios(self) -> dict[str, float]:
+        """What the issue of several machines is judged by."""
+        found = {
+            "one node on PostgreSQL, of SQLite": median(turn.one / turn.sqlite for turn in self.rounds),
+            "two nodes on PostgreSQL, of SQLite": median(turn.two / turn.sqlite for turn in self.rounds),
+            "two nodes, of one on PostgreSQL": median(turn.two / turn.one for turn in self.rounds),
+        }
+        alone = self.catch_up[COURIERS[0]]
+        return found | {f"{many} couriers, of one": rate / alone for many, rate in self.catch_up.items() if many > 1}
+
+
+class Databases:
+    """A PostgreSQL server, and a database of it for whoever asks."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._password = secrets.token_urlsafe(24)
+        self.server = Server("db", folder / "db", port, self._password)
+        self._count = 0
+
+    def spool(self) -> dict[str, str]:
+        """What `[spool]` says of a new one."""
+        self._count += 1
+        self.server.ask(f"CREATE DATABASE bench_{self._count}", database="postgres")
+        url = f"postgresql://{USER}@127.0.0.1:{self.server.port}/bench_{self._count}"
+        return {"url": url, "password": self._password}
+
+
+@contextlib.contextmanager
+def database() -> Iterator[Databases]:
+    with tempfile.TemporaryDirectory() as name, reserve() as held:
+        Path(name).chmod(0o711)
+        made = Databases(Path(name), held.getsockname()[1])
+        made.server.create()
+        try:
+            yield made
+        finally:
+            made.server.stop()
+
+
+@dataclass
+class Bench:
+    """Three nodes, of which two share a spool, and what was found wrong so far."""
+
+    alone: Site
+    nodes: tuple[Site, Site]
+    seconds: float
+    wrong: list[str]
+
+    def round(self) -> Round:
+        return Round(sqlite=self._rate(self.alone), one=self._rate(self.nodes[0]), two=self._rate(*self.nodes))
+
+    def _rate(self, *nodes: Site) -> float:
+        """Callbacks a second that these answer, each with a load of its own; all of them are in the spool."""
+        before = _stored(nodes[0])
+        made = [letters.genuine(node.sinch, int(FASTEST * self.seconds / len(nodes))) for node in nodes]
+        files = [letters.written(node.folder / "letters", each) for node, each in zip(nodes, made, strict=True)]
+        each = load.CONNECTIONS // len(nodes)
+        with contextlib.ExitStack() as stack:
+            for node in nodes:
+                stack.enter_context(node.running(*DOORS))
+                node.wait_until_open()
+            ways = [(node.webhook_url, file) for node, file in zip(nodes, files, strict=True)]
+            running = [load.start(url, file, seconds=self.seconds, connections=each) for url, file in ways]
+            ended = [load.finish(one) for one in running]
+        answered = sum(one.answered for one in ended)
+        unknown = sum(one.sent - one.answered - one.refused for one in ended)
+        if not answered <= _stored(nodes[0]) - before <= answered + unknown:
+            self.wrong.append(f"{answered} were answered 200, {_stored(nodes[0]) - before} are in the spool")
+        return sum(one.per_second for one in ended)
+
+
+def caught_up(databases: Databases, couriers: int) -> tuple[float, list[str]]:
+    """Deliveries a second by so many couriers, and what is wrong with what arrived."""
+    spool = databases.spool() | {"deliveries": DELIVERIES}
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(reserve()).getsockname()[1]
+        sites = [
+            stack.enter_context(site.built(motion_port=port, server={"node": f"n{number}"}, spool=spool))
+            for number in range(couriers)
+        ]
+        heard = sites[0].folder / "heard"
+        heard.touch()
+        slow = [sys.executable, "-m", "bench.slow", str(port), str(MOTION_SECONDS), str(heard)]
+        stack.enter_context(child.running(slow, sites[0].folder / "slow.log"))
+        backlog.fill(sites[0], BACKLOG)
+        for each in sites:
+            stack.enter_context(each.running("courier"))
+        backlog.wait_for_lines(heard, BACKLOG // 10, most_seconds=CATCH_UP_SECONDS)  # all of them are there by now
+        began, first = clock.steady(), backlog.lines(heard)
+        backlog.wait_for_lines(heard, BACKLOG * 9 // 10, most_seconds=CATCH_UP_SECONDS)
+        rate = (backlog.lines(heard) - first) / (clock.steady() - began)
+        backlog.wait_for_lines(heard, BACKLOG, most_seconds=CATCH_UP_SECONDS)
+        _settled(sites[0])
+        return rate, backlog.disorder(sites[0], heard.read_text("utf-8").split())
+
+
+def _stored(node: Site) -> int:
+    return int(node.spooled(sa.select(sa.func.count()).select_from(event))[0][0])
+
+
+def _settled(node: Site) -> None:
+    deadline = clock.steady() + site.PATIENCE_SECONDS
+    waiting = sa.select(event.c.id).where(event.c.state == "pending").limit(1)
+    while node.spooled(waiting) and clock.steady() < deadline:
+        clock.pause(0.1)
+
+
+def found(*, seconds: float, rounds: int) -> Findings:
+    with contextlib.ExitStack() as stack:
+        databases = stack.enter_context(database())
+        port = stack.enter_context(reserve()).getsockname()[1]  # of a Motion that nobody asks
+        alone, shared = stack.enter_context(site.built(motion_port=port)), databases.spool()
+        nodes = [
+            stack.enter_context(site.built(motion_port=port, server={"node": name}, spool=shared))
+            for name in ("a", "b")
+        ]
+        bench = Bench(alone, (nodes[0], nodes[1]), seconds, [])
+        turns = [bench.round() for _ in range(rounds)]
+        caught = {many: caught_up(databases, many) for many in COURIERS}
+    wrong = [*bench.wrong, *(f"{many} couriers: {word}" for many, (_, words) in caught.items() for word in words)]
+    return Findings(rounds=turns, catch_up={many: rate for many, (rate, _) in caught.items()}, wrong=wrong)
+
+
+def show(findings: Findings, console: Console) -> None:
+    rates = report.table("Callbacks answered 200, a second", "round", "SQLite", "PostgreSQL", "two nodes on it")
+    for number, turn in enumerate(findings.rounds, 1):
+        rates.add_row(str(number), f"{turn.sqlite:.0f}", f"{turn.one:.0f}", f"{turn.two:.0f}")
+    caught = report.table(f"Deliveries a second, Motion taking {MOTION_SECONDS * 1000:.0f} ms", "couriers", "a second")
+    for many, rate in findings.catch_up.items():
+        caught.add_row(str(many), f"{rate:.0f}")
+    ratios = report.table("Ratios", "of", "is")
+    for what, ratio in findings.ratios().items():
+        ratios.add_row(what, f"{ratio:.2f}")
+    for made in (rates, caught, ratios):
+        console.print(made)
+    console.print("\n".join(findings.wrong) or "Counts and order are right.")
+
+
+def main() -> int:
+    options = report.options("bench.cluster", __doc__ or "", seconds=4.0, rounds=5)
+    findings = found(seconds=options.seconds, rounds=options.rounds)
+    if options.json:
+        print(json.dumps(dataclasses.asdict(findings) | {"ratios": findings.ratios()}, indent=2))  # noqa: T201
+    else:
+        show(findings, Console())
+    return 1 if findings.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
