@@ -86,7 +86,12 @@ class Share:
         return size_bytes
 
     def give(self, digest: bytes, *, file: Path | None = None) -> bool:
-        """Let the store have that file of the vault, or this one; tells whether it has. Raises SpoolUnavailable."""
+        """Let the store have that file of the vault, or this one; tells whether it has. Raises nothing: it has time."""
+        with suppress(Unavailable):
+            return self._given(digest, file)
+        return False
+
+    def _given(self, digest: bytes, file: Path | None) -> bool:
         at_store = self._register.ask("file_at", place=STORE, digest=digest)
         doubted, leaving_until = at_store[0] if at_store else (False, None)
         if at_store and not doubted and leaving_until is None:
