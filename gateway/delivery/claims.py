@@ -73,7 +73,7 @@ class Waiting(NamedTuple):
 
 def counted(database: Database) -> dict[str, int]:
     """How many events there are by state. It reads an index of all that is kept: for who waits for it."""
-    return dict(database.ask(lambda run: run("count_events")))
+    return dict(database.ask(lambda run: run("count_events"), at_length=True))
 
 
 def waiting(database: Database) -> dict[str, int]:

@@ -35,8 +35,11 @@ class Run(Protocol):
 class Engine(Protocol):
     """What holds a spool. Safe to use from several threads; opened when it is first used, and never across a fork."""
 
-    def asked(self) -> AbstractContextManager[Run]:
-        """What runs statements on one consistent view. Raises SpoolUnavailable."""
+    def asked(self, *, at_length: bool) -> AbstractContextManager[Run]:
+        """What runs statements on one consistent view; `at_length`: it takes as long as it takes.
+
+        Raises SpoolUnavailable.
+        """
 
     def glance(self, name: str, /, **values: object) -> list[Any]:
         """Run a statement that reads, for who chooses by it what to do next. Raises SpoolUnavailable."""

@@ -45,7 +45,7 @@ class Embedded:
         self._writing: sqlite.Connection | None = None
 
     @contextmanager
-    def asked(self) -> Iterator[Run]:
+    def asked(self, *, at_length: bool = True) -> Iterator[Run]:  # noqa: ARG002 - it always does
         """What runs statements on one consistent view. Raises SpoolUnavailable."""
         with sqlite.translated(self._path), self._pool.reader() as driver:
             driver.execute("BEGIN")

@@ -47,9 +47,12 @@ class Database:
         self._writer = threading.Lock()
         self._queue = Queue()
 
-    def ask(self, work: Work[T]) -> T:
-        """Run named statements on a consistent view. Raises SpoolUnavailable."""
-        with self._engine.asked() as run:
+    def ask(self, work: Work[T], *, at_length: bool = False) -> T:
+        """Run named statements on a consistent view. Raises SpoolUnavailable.
+
+        `at_length`: they go through whole tables; a server has some seconds for all others.
+        """
+        with self._engine.asked(at_length=at_length) as run:
             return work(run)
 
     def glance(self, name: str, /, **values: object) -> list[Any]:

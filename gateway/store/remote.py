@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 DIALECT = "postgresql+psycopg"  # SQLAlchemy's name of it
-READ_SECONDS = 20.0  # a list of a large spool takes longer than to write a line
+READ_SECONDS = 5.0  # to read takes longer than to write a line
+AT_LENGTH_SECONDS = 600.0  # to go through a large spool; and who would wait for longer?
+DOORS_SECONDS = 20.0  # nginx waits no longer for a list
 LONGEST_REST_SECONDS = 2.0
 
 
@@ -49,9 +51,10 @@ class Remote:
         self._alchemy: sa.Engine | None = None
 
     @contextmanager
-    def asked(self) -> Iterator[Run]:
-        """What runs statements on one consistent view. Raises SpoolUnavailable."""
-        with self._translated(), self._begun(postgres.READ, self._reading_seconds) as driver:
+    def asked(self, *, at_length: bool = False) -> Iterator[Run]:
+        """What runs statements on one consistent view; not `at_length` in some seconds. Raises SpoolUnavailable."""
+        seconds = AT_LENGTH_SECONDS if at_length else self._reading_seconds
+        with self._translated(), self._begun(postgres.READ, seconds) as driver:
             yield postgres.runner(driver)
 
     def glance(self, name: str, /, **values: object) -> list[Any]:
@@ -199,7 +202,8 @@ class Remote:
         """One more, for who closes it."""
         driver = self._connected()
         driver.adapters.register_dumper(str, postgres.Storable)
-        driver.ends_at = clock.steady() + self._reading_seconds
+        at_a_door = self._patience_seconds < READ_SECONDS
+        driver.ends_at = clock.steady() + (DOORS_SECONDS if at_a_door else AT_LENGTH_SECONDS)
         return driver
 
     @contextmanager

@@ -128,7 +128,7 @@ def found(database: Database, contact: str) -> Inventory:
         [[sends]] = run("count_sends", **theirs)
         return Inventory(events=dict(run("count_theirs", **theirs)), sends=sends)
 
-    return database.ask(work)
+    return database.ask(work, at_length=True)
 
 
 def erase(
@@ -146,16 +146,18 @@ def erase(
     """
     theirs, gone = _theirs(contact), Erased(events=0)
     events, sends = database.ask(
-        lambda run: (run("their_events", pending_too=pending_too, **theirs), run("their_sends", **theirs))
+        lambda run: (run("their_events", pending_too=pending_too, **theirs), run("their_sends", **theirs)),
+        at_length=True,
     )
     for first in range(0, max(len(events), len(sends), 1), PURGE_CHUNK):
         some = tuple(json.dumps([row[0] for row in found[first : first + PURGE_CHUNK]]) for found in (events, sends))
         gone = _erase(database, some, deed, before=gone if first else None, pending_too=pending_too)
         tell(gone)
-    left = database.tell(lambda run: _finish(run, theirs))
+    database.tell(lambda run: (run("drop_empty_lanes"), run("erase_heard", **theirs)))
+    [[left]] = database.ask(lambda run: run("count_left", **theirs), at_length=True)
     tell(None)
     _rewrite(database, gone)
-    return replace(gone, left=left)
+    return replace(gone, left=int(left))
 
 
 def _rewrite(database: Database, gone: Erased) -> None:
@@ -209,11 +211,3 @@ def _erase(
         return gone
 
     return database.tell(work)
-
-
-def _finish(run: Run, theirs: dict[str, str]) -> int:
-    """Erase what else names the contact; returns how many of its events are left."""
-    run("drop_empty_lanes")
-    run("erase_heard", **theirs)
-    [[left]] = run("count_left", **theirs)
-    return int(left)
