@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from gateway.delivery import claims, records, recovery, schedule
 from gateway.delivery.claims import Claim, Hand
@@ -23,6 +23,7 @@ from gateway.store import schema
 from gateway.store.engines import Database
 from tests import spool_samples
 from tests.examples import examples
+from tests.postgresql import EmptySpool
 from tests.spool_samples import DEED, callback, meddle, rows
 
 pytestmark = pytest.mark.both_engines
@@ -353,15 +354,18 @@ class Couriers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        path = Path(self.folder.name) / "spool.sqlite3"
-        spool_samples.migrate(path)
-        self.spool = Database(path, patience_seconds=1)
+        self.spool = self.empty()
         self.now = NOW
         self.accepted: dict[str, list[int]] = defaultdict(list)
         self.pending: dict[str, list[int]] = defaultdict(list)
         self.settled: dict[int, str] = {}
         self.lane_of: dict[int, str] = {}
         self.claims: list[Claim] = []
+
+    def empty(self) -> Database:
+        path = Path(self.folder.name) / "spool.sqlite3"
+        spool_samples.migrate(path)
+        return Database(path, patience_seconds=1)
 
     def teardown(self) -> None:
         self.spool.close()
@@ -459,6 +463,15 @@ TestAnyOrderOfWhatMayHappen.settings = settings(
     deadline=None,  # each step commits to the disk
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def test_in_any_order_the_same_may_happen_on_postgresql(empty_spool: EmptySpool) -> None:
+    class Apart(Couriers):
+        def empty(self) -> Database:
+            return Database(empty_spool.url(), patience_seconds=5)
+
+    often = TestAnyOrderOfWhatMayHappen.settings
+    run_state_machine_as_test(Apart, settings=settings(often, max_examples=examples(20)))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from tests.config_samples import account, document
 from tests.service_samples import NOW
 from tests.spool_samples import accept, callback, draft, reported
 
+pytestmark = pytest.mark.both_engines
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 

@@ -21,6 +21,8 @@ from tests.service_samples import NOW
 from tests.spool_samples import DEED, accept, draft
 from tests.test_page_words import HOSTILE, Read
 
+pytestmark = pytest.mark.both_engines
+
 SEEN = Inspection(mime="application/pdf", size_bytes=9, traits=frozenset())
 
 

@@ -18,6 +18,8 @@ from tests import config_samples, service_samples
 from tests.door_samples import Door, logged, opened
 from tests.page_samples import ANNA, BOB, HASH, PASSWORD, USERS, post, sign_in, token_of, visit
 
+pytestmark = pytest.mark.both_engines
+
 FIRST = "/you"  # is for whoever may look at all
 RIGHT = {"name": "anna", "password": PASSWORD}
 
@@ -205,6 +207,7 @@ def test_a_session_ends_with_its_user_and_has_the_rights_he_has_now(
         assert visit(door, FIRST).status_code == status
 
 
+@pytest.mark.of_the_file
 def test_a_visit_is_written_down_once_a_minute_and_the_store_has_no_token(spool: Database) -> None:
     with opened(spool, door="ops", user=USERS) as door:
         token = sign_in(door)
@@ -218,6 +221,7 @@ def test_a_visit_is_written_down_once_a_minute_and_the_store_has_no_token(spool:
     assert token.encode() not in spool.path.read_bytes() + spool.path.with_name(f"{spool.path.name}-wal").read_bytes()
 
 
+@pytest.mark.of_the_file
 def test_where_the_spool_cannot_be_read_nobody_is_let_in_and_people_are_told_what_to_do(spool: Database) -> None:
     with opened(spool, door="ops", user=USERS) as door:
         sign_in(door)

@@ -22,6 +22,8 @@ from tests.spool_samples import REFUSE_DEEDS, accept, draft, meddle, states
 from tests.test_page_lists import SEEN
 from tests.test_page_words import Read
 
+pytestmark = pytest.mark.both_engines
+
 NUMBER = "393331234567"
 READER = {"name": "rita", "role": "support", "password_hash": HASH, "reveal": True}
 DOER = {"name": "otto", "role": "operator", "password_hash": HASH}
