@@ -3,6 +3,7 @@
 state_dir/
   spool.sqlite3   events, and the register of attachments, sends and reports
   vault/          the files of attachments; nginx's workers may read what is in it
+  lifeboat/       callbacks that came while the spool's server was away, where spool.lifeboat is on
   run/            the doors' sockets, nginx's configuration, pid and temporary files, and what is counted (metrics/)
   edge.log        what an nginx writes that includes us
   notices.json    what doctor has told; `checkup.json`: what it has found the last time
@@ -24,6 +25,7 @@ from gateway.config import Settings
 from gateway.errors import CommandError, NotOurs
 
 SPOOL = "spool.sqlite3"
+LIFEBOAT, AFLOAT = "lifeboat", "afloat"  # the latter is in the former while that takes callbacks in
 NOTICES, CHECKUP = "notices.json", "checkup.json"
 SUDO_USER = "SUDO_USER"  # in the environment: who has become another account
 WORKER_USERS = ("www-data", "nginx", "nobody")  # of nginx: Debian's, nginx.org's, anybody's

@@ -39,6 +39,7 @@ class Line(StrEnum):
     MOTION_IS_UP = "motion is up"
     KIND_IS_TAKEN = "kind is taken again"
     SPOOL_ANSWERS = "spool's database answers again"
+    LIFEBOAT_EMPTY = "lifeboat is empty; all is filed"
     SPOOL_IS_BACK = "spool is in its place again"
     PURGED = "purged"
     EVICTED = "evicted"
@@ -64,6 +65,7 @@ class Finding(StrEnum):
     CERTIFICATE_WRONG = "certificate-wrong"
     CERTIFICATE_OLD = "certificate-old"
     SPOOL_UNAVAILABLE = "spool-unavailable"
+    LIFEBOAT = "lifeboat"  # the spool's server is away for long; callbacks are taken in on this machine's own disk
     SPOOL_DISPLACED = "spool-displaced"
     SPOOL_LOG_LARGE = "spool-log-large"
     VAULT_FULL = "vault-full"

@@ -120,6 +120,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "deliveries": 16,
             "deadline": "30s",
             "retry_for": "3d",
+            "lifeboat": False,
             "keep_delivered": "7d",
             "keep_rejected": "7d",
             "keep_parked": "forever",

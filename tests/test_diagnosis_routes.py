@@ -238,6 +238,19 @@ def test_a_spool_that_is_locked_is_not_ready(spool: Database) -> None:
         assert ask(door, "/readyz").status_code == 200
 
 
+def test_a_house_that_takes_callbacks_in_by_its_lifeboat_is_ready_and_says_so(spool: Database) -> None:
+    with ready(spool) as door:
+        afloat = door.services.settings.server.state_dir / paths.LIFEBOAT / paths.AFLOAT
+        afloat.parent.mkdir()
+        afloat.touch()
+        spool.path.rename(spool.path.with_name("aside"))
+        answer = ask(door, "/readyz")
+    told = answer.json
+    assert told is not None
+    assert (answer.status_code, told["ready"]) == (200, True)
+    assert [found["finding"] for found in told["findings"]] == ["lifeboat"]
+
+
 SPOILT_FILES = {
     "missing": (None, "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"),
     "empty": (b"", "spool schema is not yet of this release; restart the gateway, or run `motion-gateway migrate`"),

@@ -223,6 +223,11 @@ def idle_spool_password(settings: Settings) -> Iterator[str]:
         yield 'spool.password is written and spool.url is "sqlite": a file asks for no password'
 
 
+def idle_lifeboat(settings: Settings) -> Iterator[str]:
+    if settings.spool.lifeboat and settings.spool.url == databases.FILE:
+        yield 'spool.lifeboat is on and spool.url is "sqlite": it is for a PostgreSQL that is away'
+
+
 WARNINGS = (
     motion_in_clear,
     sinch_in_clear,
@@ -236,4 +241,5 @@ WARNINGS = (
     store_in_clear,
     spool_in_clear,
     idle_spool_password,
+    idle_lifeboat,
 )

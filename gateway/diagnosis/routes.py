@@ -13,6 +13,7 @@ from gateway.delivery import claims, trouble
 from gateway.diagnosis import peers, scrape
 from gateway.doors import DOORS
 from gateway.errors import REMEDIES, GatewayError
+from gateway.ingress import lifeboat
 from gateway.phrases import Finding, Reason
 from gateway.services import Services
 from gateway.store import anchor
@@ -46,7 +47,7 @@ def blueprint(services: Services) -> Blueprint:
         faults = [f"{name}: {outcome}" for name, outcome in said.items() if outcome != OK]
         fine = not faults
         g.decision[telemetry.REASON] = "; ".join(faults)
-        told = _waiting(services) if fine else _displaced(said["spool"])
+        told = _told(services) if fine else _displaced(said["spool"])
         response = jsonify(ready=fine, checks=said, **told)
         response.status_code = 200 if fine else 503
         return response
@@ -65,7 +66,8 @@ def require_operator(services: Services) -> None:
 
 
 def _check_spool(services: Services) -> None:
-    services.spool.require_usable()
+    if not lifeboat.is_afloat(services.settings):  # callbacks are kept there; what does not work then is a finding
+        services.spool.require_usable()
 
 
 def _check_drain(services: Services) -> None:
@@ -113,6 +115,13 @@ def _displaced(outcome: str) -> dict[str, object]:
         return {}
     remedy = REMEDIES[Reason(outcome)]
     return {"findings": [{"finding": Finding.SPOOL_DISPLACED, "about": "", "reason": outcome, "remedy": remedy}]}
+
+
+def _told(services: Services) -> dict[str, object]:
+    """Say what waits; while callbacks go aboard the lifeboat, that they do."""
+    if lifeboat.is_afloat(services.settings):
+        return {"findings": [{"finding": Finding.LIFEBOAT, "about": "", "remedy": lifeboat.REMEDY}]}
+    return _waiting(services)
 
 
 def _waiting(services: Services) -> dict[str, object]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from gateway import clock, draining, lock, paths
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable, Unavailable
+from gateway.ingress import lifeboat
 from gateway.phrases import Reason
 from gateway.services import Services
 
@@ -23,6 +24,7 @@ class Beacon:
 
     def __init__(self, services: Services, *, steady: Callable[[], float] = clock.steady) -> None:
         self._services, self._steady = services, steady
+        self._ferry = lifeboat.made(services.settings, services.spool, steady=clock.SteadyClock())
         self._trouble: Reason | None = None
         self._until = 0.0
 
@@ -39,7 +41,7 @@ class Beacon:
     def _look(self) -> Reason | None:
         settings = self._services.settings
         try:
-            self._services.spool.require_usable()
+            self._ferry.require_open()
         except SpoolUnavailable as error:
             return error.reason
         files = DOORS["attachments"]

@@ -51,6 +51,7 @@ class Receipt:
 
     outcome: Outcome
     event_id: int | None
+    aboard: bool = False  # of the lifeboat: the spool has it later
 
 
 @dataclass(frozen=True)

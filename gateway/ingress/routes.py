@@ -13,12 +13,13 @@ from urllib.parse import quote
 from flask import Blueprint, Request, Response, g, request
 from werkzeug.wsgi import get_input_stream
 
-from gateway import limits, metrics, telemetry
+from gateway import clock, limits, metrics, telemetry
 from gateway.config import Account, addresses, secrets
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
-from gateway.ingress import events, intake, signature
+from gateway.ingress import events, lifeboat, signature
 from gateway.ingress.beacon import Beacon
-from gateway.ingress.intake import Callback, Outcome
+from gateway.ingress.intake import Callback, Outcome, Receipt
+from gateway.ingress.lifeboat import Ferry
 from gateway.ingress.timekeeper import Timekeeper
 from gateway.phrases import Finding, Reason
 from gateway.services import Services
@@ -44,8 +45,10 @@ REFUSED = {
 def direct(services: Services) -> dict[tuple[str, str], Callable[[WSGIEnvironment, LogEntry], bytes]]:
     """Make what answers the callbacks of our accounts, by method and path, without Flask."""
     keeper = Timekeeper(services.spool)
+    ferry = lifeboat.made(services.settings, services.spool, steady=clock.SteadyClock())
+    take = functools.partial(_receive, services, keeper, ferry)
     return {
-        ("POST", addresses.receive_path(account.connector_id)): functools.partial(_receive, services, keeper, account)
+        ("POST", addresses.receive_path(account.connector_id)): functools.partial(take, account)
         for account in services.settings.accounts
     }
 
@@ -81,14 +84,14 @@ def _tell_of(services: Services, connector: str) -> None:
 
 
 def _receive(
-    services: Services, keeper: Timekeeper, account: Account, environ: WSGIEnvironment, entry: LogEntry
+    services: Services, keeper: Timekeeper, ferry: Ferry, account: Account, environ: WSGIEnvironment, entry: LogEntry
 ) -> bytes:
     entry.decision[telemetry.CONNECTOR] = account.connector_id
     body = get_input_stream(environ, max_content_length=services.settings.ingress.max_body).read()
     post = _Post(account, environ, entry, body)
     callback = _prove(services, keeper, post)
-    _limit(services, callback)
-    receipt = intake.accept(services.spool, callback, now=services.clock.now())
+    _limit(services, ferry, callback)
+    receipt = ferry.accept(callback, now=services.clock.now())
     metrics.count(metrics.CALLBACKS, str(account.connector_id), receipt.outcome.value)
     _keep_time(services, keeper, post, callback, receipt)
     return _answer(post, receipt)
@@ -124,13 +127,13 @@ def _prove(services: Services, keeper: Timekeeper, post: _Post) -> Callback:
         raise
 
 
-def _limit(services: Services, callback: Callback) -> None:
+def _limit(services: Services, ferry: Ferry, callback: Callback) -> None:
     """Count what is new against its account, and what is played again against the address that does so.
 
     A repeat is counted apart from all else of its address: Sinch repeats what it got no answer to, and stays welcome.
     """
     said = services.settings.limits
-    repeat = intake.is_filed(services.spool, callback)
+    repeat = ferry.is_filed(callback)
     if repeat or callback.stale:
         played = callback.event.body_digest.hex() if repeat else "stale"
         whose = f"{limits.counted_as(callback.address)} {callback.connector_id} {played}"
@@ -195,9 +198,7 @@ def _callback(
     )
 
 
-def _keep_time(
-    services: Services, keeper: Timekeeper, post: _Post, callback: Callback, receipt: intake.Receipt
-) -> None:
+def _keep_time(services: Services, keeper: Timekeeper, post: _Post, callback: Callback, receipt: Receipt) -> None:
     """Learn of the clock from a callback that is filed. Raises ClockSkew where it may be wrong, and no callback old."""
     now = services.clock.now()
     if receipt.outcome is Outcome.STALE:
@@ -210,8 +211,10 @@ def _keep_time(
         keeper.bear_out(post.signed_at, now=now)
 
 
-def _answer(post: _Post, receipt: intake.Receipt) -> bytes:
+def _answer(post: _Post, receipt: Receipt) -> bytes:
     post.entry.decision[telemetry.EVENT] = receipt.event_id
+    if receipt.aboard:
+        post.find(Finding.LIFEBOAT)
     if receipt.outcome is Outcome.NONCE_REUSED:
         post.find(Finding.NONCE_REUSED)
     if receipt.outcome in REFUSED:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gateway import clock, lock
+from gateway import clock, lock, paths
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import audit, migrations, named, roster, sides, sqlite
@@ -119,6 +119,8 @@ def _deed(about: str) -> audit.Deed:
 @contextmanager
 def _alone(state: Path, patience_seconds: float) -> Iterator[None]:
     """Let no gateway run on that folder meanwhile. Raises CommandError where one does."""
+    if (state / paths.LIFEBOAT / paths.AFLOAT).exists():
+        raise CommandError("callbacks are in the lifeboat: start the gateway, and wait until all of them are filed")
     with ExitStack() as stack:
         for name in ("serve", *migrations.USERS, Path(migrations.LOCK_NAME).stem):
             try:

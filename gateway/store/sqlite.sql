@@ -306,6 +306,19 @@ SELECT page_count * page_size FROM pragma_page_count, pragma_page_size
 -- name: let_go_lanes
 -- As above.
 
+-- name: aboard
+-- Of a lifeboat, in the order in which it came: gateway/ingress/lifeboat.py
+SELECT id, connector_id, body, headers, query, request_id, address, outcome, findings, accepted_at
+FROM event ORDER BY id LIMIT :most
+
+-- name: let_ashore
+-- The spool has it, and what came before.
+DELETE FROM event WHERE id <= :event_id
+
+-- name: empty_heard
+-- The spool has all of it.
+DELETE FROM heard
+
 -- name: has_revisions
 -- A file without that table is empty, or was never a spool.
 SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'
