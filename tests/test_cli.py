@@ -120,10 +120,13 @@ def test_what_programs_read_is_written_in_one_place() -> None:
 CHANGING = {
     "migrate": "The spool has its old schema or the new one",
     "spool backup --to copy": "There is no copy, or a whole one",
+    "spool move --to sqlite": "What was served from before still counts",
+    "spool reopen --yes": "It may be served from again, or it may not",
     "events park 1": "It is parked, or still pending",
     "events replay 1": "All of them are delivered again, or none",
     "events erase --contact c1": "Part of it may be erased",
     "attachments evict --all": "Some of the files may be deleted already",
+    "attachments orphans": "Some of the objects may be deleted already",
     "token mint {file} --attachment 1": "No link was printed",
     "token revoke 1": "Run this again",
     "nginx render --to folder": "The file may be there by half",

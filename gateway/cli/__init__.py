@@ -83,7 +83,7 @@ for command in (
     Later("nginx", "serving", "The nginx configuration that the settings make."),
     Later("drain", "serving", "Have balancers leave this node alone, while it serves whoever comes."),
     Later("migrate", "spool", "Create the spool, or bring it to the schema of this release."),
-    Later("spool", "spool", "The file that holds the accepted callbacks."),
+    Later("spool", "spool", "The database that holds the accepted callbacks."),
     Later("events", "events", "The callbacks in the spool."),
     Later("sends", "sends", "The messages that Motion asked to send."),
     Later("audit", "audit", "Who did what by a command, and when."),

@@ -119,6 +119,7 @@ first backup, delete it: it holds conversations in clear."""
 @spool.command()
 @click.option("--yes", is_flag=True, help="Without asking.")
 @click.pass_obj
+@unfinished("It may be served from again, or it may not: run this again.")
 def reopen(invocation: Invocation, yes: bool) -> None:  # noqa: FBT001 - click's way
     """Serve from a spool once more that was moved away: without what came since."""
     from gateway.store import moving  # as above
