@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.attachments.register import GRACE_SECONDS, STORE
 from gateway.attachments.sharing import LEAVING_SECONDS, ORPHAN_SECONDS
 from gateway.errors import NotFound, Unavailable
 from gateway.phrases import Reason
+from gateway.store import nodes
 from tests import spool_samples
 from tests.node_samples import DIGEST, FILE, GONE, HAS, HOUR, Node
 from tests.peer_samples import Peer, Wire
@@ -208,3 +210,24 @@ def test_a_link_by_hand_has_its_file_in_the_store_though_nobody_has_fetched_it(
     alone.clock.advance(GRACE_SECONDS)
     assert alone.share.let_go() == 0
     assert alone.take(DIGEST) == FILE
+
+
+def test_what_the_only_vault_had_is_that_of_a_node_once_the_spool_has_moved(node: Make) -> None:
+    here = node("a")
+    here.mint()
+    here.spool.tell(lambda run: run("store_file", place="", digest=DIGEST, size_bytes=len(FILE), now=1.0))
+    here.spool.tell(lambda run: run("lose_file", place="a", digest=DIGEST))
+    here.shelf.tidy()
+    assert here.places() == ["here", STORE]
+    assert here.spool.ask(lambda run: run("stored_bytes", place="a")) == [(len(FILE),)]
+
+
+def test_the_vault_of_a_node_that_is_forgotten_is_forgotten_too(node: Make) -> None:
+    here = node("a")
+    here.mint()
+    told = dict.fromkeys(("instance", "host", "release", "build", "revision"), "x")
+    here.spool.tell(lambda run: run("beat", name="gone", draining=False, seen_at=1.0, again=False, **told))
+    here.spool.tell(lambda run: run("store_file", place="gone", digest=DIGEST, size_bytes=len(FILE), now=1.0))
+    assert here.places() == ["here", STORE, "gone"]
+    nodes.forget_node(here.spool, "gone", replace(DEED, at=here.clock.now()))
+    assert here.places() == ["here", STORE]

@@ -17,6 +17,7 @@ from gateway import config, paths, services
 from gateway.attachments.decision import LinkClaim
 from gateway.attachments.fetch import Shelf
 from gateway.cli import group
+from gateway.cli.attachments import opened_shelf
 from gateway.clock import WallClock
 from gateway.errors import CommandError, NotFound, SpoolUnavailable
 from gateway.outbound import record
@@ -25,6 +26,7 @@ from gateway.phrases import Reason
 from tests import spool_samples
 from tests.command_samples import refusal
 from tests.peer_samples import Peer, Wire, answers
+from tests.s3_samples import S3
 from tests.screen import seen
 
 GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
@@ -267,3 +269,41 @@ def test_a_list_finds(run: Run, file: Path, shelf: Shelf, options: list[str], id
         record.settle(spool, send_id, outcome="accepted", status=200, message_id="M1", now=2.0)
         found = json.loads(run("attachments", "list", "--json", *options).stdout)
     assert sorted(one["attachment_id"] for one in found) == ids
+
+
+# A store behind the vault.
+
+
+@pytest.fixture
+def shared_file(settings_file: Callable[..., Path], s3: S3) -> Iterator[Path]:
+    with closing(Peer(_motion, host="127.0.0.1", tls=None)) as motion:
+        links = {"proxy_token": "a token of the tests, long enough"} | s3.settings()
+        way = {"motion": {"url": f"http://127.0.0.1:{motion.port}"}, "server": {"min_free": "0kB"}}
+        path = settings_file(**way, attachments=links)
+        settings = config.load(path, {})
+        paths.prepare(settings)
+        spool_samples.migrate(paths.spool(settings))
+        yield path
+
+
+def test_where_a_file_is_and_what_nobody_knows_is_told(shared_file: Path, s3: S3) -> None:
+    with opened_shelf(config.load(shared_file, {})) as shelf:
+        shelf.take(LinkClaim(attachment_id="1"))
+    [listed] = json.loads(asked(shared_file, "list", "--json"))
+    assert (listed["in_vault"], listed["elsewhere"]) == (True, ["in the store"])
+    assert "in the vault, in the store" in asked(shared_file, "show", "1")
+    asked(shared_file, "evict", "--all")
+    assert re.search(r"^file +in the store$", asked(shared_file, "show", "1"), re.MULTILINE)
+    s3.lay(b"of a node that died", b"of a node that died")
+    assert asked(shared_file, "orphans") == "There are none.\n"  # it is not a day old
+
+
+def test_without_a_store_there_are_no_orphans(file: Path) -> None:
+    done = CliRunner().invoke(group, ["--config", str(file), "attachments", "orphans"])
+    assert "attachments.store names none" in refusal(done).reason
+
+
+def asked(file: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(group, ["--config", str(file), "attachments", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout

@@ -11,6 +11,7 @@ from gateway.diagnosis import surroundings
 from gateway.diagnosis.complaint import Context
 from tests.config_samples import account, document
 from tests.page_samples import ANNA, BOB
+from tests.s3_samples import S3
 
 SECRET = "a secret of some length"
 
@@ -59,3 +60,22 @@ def test_nothing_is_said_of_what_is_not_understood() -> None:
     broken = context(server={"state_dir": "nowhere"}, account=[account(webhook_secrets=["x\ny"])])
     assert broken.part.problems
     assert [*surroundings.secrets(broken), *surroundings.nginx(broken)] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"store_key_secret": "another secret key, as long"}, ["our keys are refused"]),
+        ({"store": "s3://nobodys-files"}, ["no such bucket"]),
+        ({"store_url": "http://127.0.0.1:1"}, ["connection refused"]),
+    ],
+    ids=["well", "another key", "no bucket", "away"],
+)
+def test_the_store_behind_the_vault_is_given_an_object_and_let_go_of_it(
+    s3: S3, change: dict[str, str], said: list[str]
+) -> None:
+    found = [*surroundings.store(context(attachments={"proxy_token": "t" * 16} | s3.settings(**change)))]
+    assert [each.id for each in found] == ["store.trouble"] * len(said)
+    assert all(reason in each.sentence for reason, each in zip(said, found, strict=True))
+    assert s3.names() == []

@@ -76,6 +76,7 @@ WHOLE = {
     "strip_attachments": "attachment",
     "purge_attachments": "attachment",
     "drop_empty_lanes": "lane",
+    "forget_places": "stored_file",
     "old_heard": "heard",
     "came_in": "(subquery-1)",
     "sent_between": "ended",

@@ -17,7 +17,7 @@ from functools import partial
 from gateway import telemetry
 from gateway.attachments import vault
 from gateway.attachments.decision import KnownAttachment
-from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
+from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, STORE, Register
 from gateway.attachments.vault import Vault
 from gateway.config import Settings
 from gateway.errors import CommandError
@@ -77,6 +77,7 @@ def tidy(files: Vault, register: Register, *, now: float) -> None:
     """Clear away what processes that died left behind, and what is long over. Raises Unavailable."""
     files.clear_leftovers()
     with files.alone():
+        register.tell(lambda run: run("forget_places", place=register.place, other=STORE))
         reconcile(files, register, now=now)
         evict(files, register, over(register, now=now))
     register.purge(now=now)

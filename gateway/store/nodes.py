@@ -177,6 +177,7 @@ def forget_node(database: Database, name: str, deed: audit.Deed) -> None:
         gone = run("forget_node", name=name, before=deed.at - SILENT_SECONDS)
         if gone:
             run("forget_marks", node=name)
+            run("forget_vault", place=name)
             audit.note(run, deed)
         return bool(gone)
 

@@ -578,6 +578,14 @@ SET size_bytes = excluded.size_bytes, since = excluded.since, leaving_until = NU
 -- It is not there any more.
 DELETE FROM stored_file WHERE place = :place AND digest = :digest
 
+-- name: forget_places
+-- That of the only vault there was, or those of all nodes, once the spool has moved.
+DELETE FROM stored_file WHERE place NOT IN (:place, :other) AND (place = '' OR CAST(:place AS text) = '')
+
+-- name: forget_vault
+-- Of a node that is gone.
+DELETE FROM stored_file WHERE place = :place
+
 -- name: doubt_file
 -- There it has other bytes: it is to be put anew.
 INSERT INTO stored_file (place, digest, size_bytes, since, doubted) VALUES (:place, :digest, 0, :now, TRUE)
