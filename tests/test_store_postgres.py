@@ -115,6 +115,21 @@ def test_what_the_url_says_of_waiting_comes_before_what_we_say() -> None:
     assert {"connect_timeout=7", "target_session_attrs=read-write", "tcp_user_timeout=5000"} <= {*told.split()}
 
 
+def test_where_the_primary_was_is_asked_first_the_next_time(guarded: PostgreSQL, empty_database: str) -> None:
+    def order(url: str, first: tuple[str, int]) -> tuple[object, object]:
+        told = psycopg.conninfo.conninfo_to_dict(postgres.conninfo(url, "", first=first))
+        return told.get("host"), told.get("port")
+
+    assert order("postgresql://a,b,c/g", ("b", 5432)) == ("b,a,c", ",,")
+    assert order("postgresql://a:1,b:2/g", ("b", 2)) == ("b,a", "2,1")
+    assert order("postgresql://a:1,b:2/g", ("b", 1)) == ("a,b", "1,2")
+    assert order("postgresql:///g?host=/run/a,/run/b&port=7", ("/run/b", 7)) == ("/run/b,/run/a", "7,7")
+    assert order("postgresql://a/g", ("a", 5432)) == ("a", None)
+    assert order("postgresql:///g", ("/run/postgresql", 5432)) == (None, None)
+    with closing(postgres.connect(guarded.url(empty_database), "")) as opened:
+        assert order(guarded.url(empty_database), (opened.info.host, opened.info.port))[0] == opened.info.host
+
+
 def test_every_value_of_a_statement_is_one_of_the_drivers() -> None:
     assert postgres.statements().keys() == named.statements("postgres").keys()
     assert b"%(lanes)s" in postgres.statements()["hold_lanes"]

@@ -33,6 +33,7 @@ OVERTAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 OLDEST = 150000  # as servers tell their release: 15
 CONNECT_SECONDS = 2
+PORT = 5432
 # libpq's, where the URL says nothing of them: who is gone is noticed in some seconds, and only a primary will do.
 PARAMETERS = {
     "application_name": "motion-gateway",
@@ -66,20 +67,9 @@ REASONS = {
     "55P03": Reason.SPOOL_LOCKED,
     "57P": Reason.SPOOL_AWAY,
 }
-GONE = frozenset(
-    {
-        Reason.SPOOL_AWAY,
-        Reason.SPOOL_CROWDED,
-        Reason.SPOOL_ENCODING,
-        Reason.SPOOL_NO_DATABASE,
-        Reason.SPOOL_NOT_LET_IN,
-        Reason.SPOOL_SERVER_FULL,
-        Reason.SPOOL_SERVER_OLD,
-        Reason.SPOOL_SILENT,
-        Reason.SPOOL_STANDBY,
-        Reason.SPOOL_TLS,
-    }
-)  # for everybody, whatever is asked
+# For everybody, whatever is asked.
+GONE = frozenset(REASONS.values()) - {Reason.SPOOL_LOCKED, Reason.SPOOL_SCHEMA, Reason.SPOOL_NO_RIGHTS}
+GONE |= {Reason.SPOOL_ENCODING, Reason.SPOOL_SERVER_OLD, Reason.SPOOL_TLS}
 # Of what a server says before anybody is let in, there is the text alone, and perhaps in its own language.
 SAID = {
     r"authentication failed|pg_hba\.conf|role \".*\" does not exist|no password supplied": "28",
@@ -116,10 +106,13 @@ class Storable(StrDumperUnknown):
         return super().dump(_UNSTORABLE.sub("\ufffd", obj))
 
 
-def connect(url: str, password: str) -> Punctual:
-    """Open a connection to whichever server of the URL is a primary. Raises SpoolUnavailable."""
+def connect(url: str, password: str, *, first: tuple[str, int] | None = None) -> Punctual:
+    """Open a connection to whichever server of the URL is a primary. Raises SpoolUnavailable.
+
+    `first`: the host and port that are asked before the others; one that is gone is waited for at its turn.
+    """
     try:
-        opened = Punctual.connect(conninfo(url, password), autocommit=True)
+        opened = Punctual.connect(conninfo(url, password, first=first), autocommit=True)
     except Error as error:
         raise SpoolUnavailable(reason(error)) from None
     opened.adapters.register_dumper(int, Int8Dumper)  # or each size of number is another statement to the server
@@ -131,9 +124,14 @@ def connect(url: str, password: str) -> Punctual:
     return opened
 
 
-def conninfo(url: str, password: str) -> str:
-    """What libpq is told: what the URL says, and else `PARAMETERS`."""
+def conninfo(url: str, password: str, *, first: tuple[str, int] | None = None) -> str:
+    """What libpq is told: what the URL says, with one of its hosts before the others, and else `PARAMETERS`."""
     told: dict[str, Any] = PARAMETERS | conninfo_to_dict(url) | ({"password": password} if password else {})
+    hosts, ports = (str(told.get(name, "")).split(",") for name in ("host", "port"))
+    ports *= len(hosts) if len(ports) == 1 else 1
+    if len(hosts) == len(ports) > 1:  # else libpq says what is wrong
+        places = sorted(zip(hosts, ports, strict=True), key=lambda place: (place[0], int(place[1] or PORT)) != first)
+        told["host"], told["port"] = (",".join(each) for each in zip(*places, strict=True))
     return make_conninfo("", **told)
 
 

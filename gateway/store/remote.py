@@ -45,6 +45,7 @@ class Remote:
         self._idle: list[postgres.Punctual] = []
         self._looking = threading.Lock()
         self._pid = os.getpid()
+        self._last: tuple[str, int] | None = None  # where the primary was
         self._not_before, self._refusal = 0.0, Reason.SPOOL_AWAY
         self._has_answered = False
         self._trouble: Reason | None = None  # what was told last
@@ -148,7 +149,7 @@ class Remote:
     @contextmanager
     def _begun(self, begin: bytes, seconds: float) -> Iterator[postgres.Punctual]:
         """A connection in a transaction, used by nobody else; what is not committed in the end is taken back."""
-        driver = self._beginning(begin, clock.steady() + seconds)
+        driver = self._beginning(begin, seconds)
         try:
             yield driver
         except (postgres.Error, SpoolUnavailable) as error:
@@ -161,10 +162,10 @@ class Remote:
             if not driver.closed:
                 self._idle.append(driver)
 
-    def _beginning(self, begin: bytes, ends_at: float) -> postgres.Punctual:
+    def _beginning(self, begin: bytes, seconds: float) -> postgres.Punctual:
         while True:
             driver, rested = self._at_hand()
-            driver.ends_at = ends_at
+            driver.ends_at = ends_at = clock.steady() + seconds  # a host that is gone had its own
             try:
                 driver.execute(begin, prepare=False)
             except (postgres.Error, SpoolUnavailable) as error:
@@ -191,7 +192,9 @@ class Remote:
         if began < self._not_before:
             raise SpoolUnavailable(self._refusal)
         try:
-            return postgres.connect(self._url, self._password)
+            driver = postgres.connect(self._url, self._password, first=self._last)
+            self._last = (driver.info.host, driver.info.port)
+            return driver
         except SpoolUnavailable as error:
             took = clock.steady() - began
             self._not_before, self._refusal = clock.steady() + min(took, LONGEST_REST_SECONDS), Reason(error.reason)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 
 from gateway.errors import RETRY_AFTER_SECONDS
 from gateway.phrases import Finding, Line, Reason
+from gateway.store.engines import Database
 from sandbox import callbacks
 from sandbox.connection import Answer
 from sandbox.sinch import Letter
@@ -30,6 +34,16 @@ def server() -> Iterator[PostgreSQL]:
 def house(server: PostgreSQL) -> Iterator[House]:
     with opened(spool={"url": server.url(server.database())}) as running:
         yield running
+
+
+def test_a_host_that_says_nothing_costs_its_time_once_and_not_the_writers(server: PostgreSQL) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"host=127.0.0.1,{server.folder}&port={silent.getsockname()[1]},5432"
+        url = f"postgresql://motion@/{server.database()}?{hosts}"
+        with closing(Database(url, patience_seconds=0.5)) as spool:
+            assert spool.ask(lambda run: run("has_revisions")) == []  # and not that its time was over by then
+            engine: Any = spool._engine
+            assert engine._last == (str(server.folder), 5432)
 
 
 def spoken(house: House, words: str, *, who: str) -> Letter:
