@@ -16,9 +16,9 @@ from gateway.delivery.health import Scope
 from gateway.delivery.trouble import MotionTrouble
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import intake
-from gateway.store import Run, schema
+from gateway.store import Run, retention, schema
 from gateway.store.engines import Database
-from tests.spool_samples import NOW, accept, callback, rows, until
+from tests.spool_samples import DEED, NOW, accept, callback, rows, until
 
 T = TypeVar("T")
 LEASE = 90.0
@@ -173,6 +173,19 @@ def test_motion_is_back_for_a_lane_too_that_somebody_was_at(spool: Database, slo
         lambda: recovery.hurry(spool, now=NOW),
     ):
         assert ids(claim(spool)) == [1, 2]
+
+
+def test_an_event_that_comes_while_all_else_of_its_contact_is_erased_is_not_stranded(
+    spool: Database, slow: Slow
+) -> None:
+    accept(spool, "a1", contact="a")
+    with meanwhile(
+        spool,
+        slow,
+        lambda: intake.accept(slow, callback("a2", contact="a"), now=NOW),
+        lambda: retention.erase(spool, "a", DEED, pending_too=True),
+    ) as (filed, _, _):
+        assert ids(claim(spool)) == [filed.event_id]
 
 
 def test_couriers_beside_each_other_deliver_each_event_once_and_in_order(database_url: str, spool: Database) -> None:

@@ -75,7 +75,7 @@ WHOLE = {
     "latest_attachments": "attachment",
     "strip_attachments": "attachment",
     "purge_attachments": "attachment",
-    "drop_empty_lanes": "lane",
+    "empty_lanes": "lane",
     "forget_places": "stored_file",
     "old_heard": "heard",
     "came_in": "(subquery-1)",
@@ -89,6 +89,7 @@ WHOLE = {
     "has_revisions": "sqlite_master",
     "has_nodes": "sqlite_master",
     "bears": "alembic_version",
+    "aboard": "event",
     # Of the last day, or of the latest events, as many and no more.
     "keep_sample": "CONSTANT",
     "database_time": "CONSTANT",

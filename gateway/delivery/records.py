@@ -128,7 +128,7 @@ def replay(database: Database, event_ids: Sequence[int], deed: audit.Deed) -> No
             _make_pending(run, event_id, lane)
         audit.note(run, deed)
 
-    database.tell(work)
+    database.tell(work, lanes=_lanes(database, event_ids))
 
 
 def park(database: Database, event_id: int, deed: audit.Deed) -> None:
@@ -148,7 +148,12 @@ def park(database: Database, event_id: int, deed: audit.Deed) -> None:
         run("wake_lane", lane=lane)
         audit.note(run, deed)
 
-    database.tell(work)
+    database.tell(work, lanes=_lanes(database, [event_id]))
+
+
+def _lanes(database: Database, event_ids: Sequence[int]) -> set[str]:
+    found = database.ask(lambda run: [run("event_state", event_id=event_id) for event_id in event_ids])
+    return {lane for rows in found for lane, _ in rows}
 
 
 def _park(run: Run, event_id: int, lane: str, *, now: float) -> None:

@@ -417,8 +417,11 @@ WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint)
 RETURNING 1
 
 -- name: drop_empty_lanes
+-- Held by now: it would wait for who writes to one of them, and then look with the eyes of before.
 DELETE FROM lane
-WHERE claimed_event IS NULL AND NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.lane AND state = 'pending')
+WHERE first_event = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST(:firsts AS json)) AS bigint)))
+    AND claimed_event IS NULL
+    AND NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.lane AND state = 'pending')
 
 -- name: erase_reports_of_sends
 DELETE FROM report

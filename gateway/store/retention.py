@@ -153,7 +153,7 @@ def erase(
         some = tuple(json.dumps([row[0] for row in found[first : first + PURGE_CHUNK]]) for found in (events, sends))
         gone = _erase(database, some, deed, before=gone if first else None, pending_too=pending_too)
         tell(gone)
-    database.tell(lambda run: (run("drop_empty_lanes"), run("erase_heard", **theirs)))
+    _finish(database, theirs)
     [[left]] = database.ask(lambda run: run("count_left", **theirs), at_length=True)
     tell(None)
     _rewrite(database, gone)
@@ -211,3 +211,15 @@ def _erase(
         return gone
 
     return database.tell(work)
+
+
+def _finish(database: Database, theirs: dict[str, str]) -> None:
+    """Erase what else names the contact."""
+    empty = database.ask(lambda run: run("empty_lanes"), at_length=True)
+    firsts = json.dumps([first for _, first in empty])
+
+    def work(run: Run) -> None:
+        run("drop_empty_lanes", firsts=firsts)
+        run("erase_heard", **theirs)
+
+    database.tell(work, lanes=[lane for lane, _ in empty])

@@ -872,10 +872,16 @@ SELECT count(*) FROM send WHERE contact_id = :contact OR identity = :identity
 -- What is not delivered yet, and stays.
 SELECT count(*) FROM event WHERE contact_id = :contact OR identity = :identity
 
--- name: drop_empty_lanes
+-- name: empty_lanes
 -- A lane is named after its contact. One that is being delivered goes when that ends.
+SELECT lane, first_event FROM lane
+WHERE claimed_event IS NULL AND NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.lane AND state = 'pending')
+
+-- name: drop_empty_lanes
+-- Of these; but for those to which something has come meanwhile.
 DELETE FROM lane
-WHERE claimed_event IS NULL AND lane NOT IN (SELECT lane FROM event WHERE state = 'pending')
+WHERE first_event IN (SELECT value FROM json_each(:firsts)) AND claimed_event IS NULL
+    AND NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.lane AND state = 'pending')
 
 -- name: erase_reports_of_sends
 -- Those on the messages that were sent to them, and those that carry our reference where Sinch's answer never came.
