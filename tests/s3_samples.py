@@ -78,7 +78,7 @@ class S3:
 
     def names(self) -> list[str]:
         """Every object, by the first letters of its name."""
-        return sorted(path.name[:8] for path in self.bucket.rglob("*") if path.is_file())
+        return sorted(path.name[:8] for path in (self.bucket / PREFIX).glob("??/*"))
 
     def clear(self) -> None:
         with closing(self._client()) as bucket:

@@ -77,6 +77,7 @@ def test_a_file_of_no_bytes_and_a_long_prefix_are_fine_too(s3: S3) -> None:
         bucket.put(nothing, b"")
         assert fetched(bucket, nothing) == (0, b"")
         assert [kept.digest for kept in bucket.listed()] == [nothing]
+        bucket.drop(nothing)
 
 
 WRONG = {"other": FILE[:-1] + b"?", "short": FILE[:-1], "long": FILE + b"?", "none": b"", "too long": FILE * 11}
