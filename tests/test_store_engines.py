@@ -135,7 +135,7 @@ def test_a_reader_sees_one_instant(either_spool: Database) -> None:
     assert either_spool.ask(lambda run: run("count_events")) == [("pending", 1)]
 
 
-def test_who_only_names_statements_loads_neither_sqlalchemy_nor_alembic(spool: Database) -> None:
+def test_who_only_names_statements_loads_neither_sqlalchemy_nor_alembic_nor_the_other_engine(spool: Database) -> None:
     program = """
 import sys
 from pathlib import Path
@@ -149,7 +149,7 @@ recovery.start(spool, "", now=1, longest_wait_seconds=1)
 for taken in claims.claim(spool, due_by=2, now=2, most=9, lease_seconds=9):
     claims.delivered(spool, taken, outcome="200", now=3)
 retention.purge(spool, retention.Retention(1, 1, 1), now=2)
-print(*(name for name in ("sqlalchemy", "alembic", "flask") if name in sys.modules))
+print(*(name for name in ("sqlalchemy", "alembic", "flask", "psycopg") if name in sys.modules))
 """
     intake.accept(spool, callback(), now=1)
     done = subprocess.run([sys.executable, "-c", program, spool.path], capture_output=True, text=True)

@@ -156,6 +156,31 @@ def test_who_was_there_before_the_server_died_goes_on_with_the_next_one_and_says
     assert (lines[0]["finding"], lines[0]["reason"]) == (Finding.SPOOL_UNAVAILABLE, Reason.SPOOL_AWAY)
 
 
+def test_a_server_that_takes_no_writes_any_more_is_left_for_whoever_does(server: PostgreSQL, url: str) -> None:
+    with closing(Database(url, patience_seconds=5)) as spool, psycopg.connect(url, autocommit=True) as other:
+        spool.tell(insert("before"))
+        other.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        try:
+            other.execute("SELECT pg_reload_conf()")
+            until(lambda: other.execute("SHOW default_transaction_read_only").fetchall() == [("on",)], "it has heard")
+            until(lambda: is_refused(spool), "so have those that work for us")
+            engine: Any = spool._engine
+            assert engine._idle == []
+        finally:
+            other.execute("SET default_transaction_read_only = off")
+            other.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            other.execute("SELECT pg_reload_conf()")
+        until(lambda: not is_refused(spool), "it goes on")
+
+
+def is_refused(spool: Database) -> bool:
+    try:
+        spool.tell(lambda run: run("prove_writable"))
+    except SpoolUnavailable as error:
+        return error.reason == Reason.SPOOL_STANDBY
+    return False
+
+
 def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(server: PostgreSQL, url: str) -> None:
     with (
         closing(Database(url, patience_seconds=60)) as spool,

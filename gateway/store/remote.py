@@ -153,6 +153,8 @@ class Remote:
         try:
             yield driver
         except (postgres.Error, SpoolUnavailable) as error:
+            if postgres.reason(error) in postgres.GONE:
+                driver.close()  # another one may lead to who is the primary by now
             if driver.closed:
                 raise self._unavailable(error) from None
             raise
