@@ -67,6 +67,7 @@ class _StandardError:
 
 
 _outlet: Outlet | _StandardError = _StandardError()
+_process = ""
 
 
 class _Lines:
@@ -81,7 +82,8 @@ def configure(process: str, *, never_waits: bool = False) -> None:
 
     `never_waits`: nothing waits for the reader of standard error, as nothing may that others wait for.
     """
-    global _outlet  # noqa: PLW0603 - a process has one standard error
+    global _outlet, _process  # noqa: PLW0603 - a process has one standard error, and one name
+    _process = process
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
 
     def written(line: Mapping[str, object]) -> str:
@@ -96,6 +98,11 @@ def configure(process: str, *, never_waits: bool = False) -> None:
         _outlet = Outlet(without_waiting(2), lambda lost: written({"lines": lost, "event": Line.LOST}))
     # Libraries keep quiet: their texts are made for others and may hold anything.
     logging.getLogger().addHandler(logging.NullHandler())
+
+
+def process() -> str:
+    """Say as whom this process writes its lines; "" where it does not yet."""
+    return _process
 
 
 # Of this thread or greenlet: the request at hand, and the `traceparent` of what was called for it.

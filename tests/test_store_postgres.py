@@ -8,6 +8,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from gateway import telemetry
 from gateway.errors import REMEDIES, SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import named, postgres
@@ -113,6 +114,12 @@ def test_of_several_hosts_the_one_that_can_be_written_to_is_taken(guarded: Postg
 def test_what_the_url_says_of_waiting_comes_before_what_we_say() -> None:
     told = postgres.conninfo("postgresql://a,b/gateway?connect_timeout=7", "p w")
     assert {"connect_timeout=7", "target_session_attrs=read-write", "tcp_user_timeout=5000"} <= {*told.split()}
+
+
+def test_the_server_is_told_which_process_it_works_for(guarded: PostgreSQL, empty_database: str) -> None:
+    telemetry.configure("courier")
+    with closing(postgres.connect(guarded.url(empty_database), "")) as opened:
+        assert opened.execute("SHOW application_name").fetchone() == ("motion-gateway courier",)
 
 
 def test_where_the_primary_was_is_asked_first_the_next_time(guarded: PostgreSQL, empty_database: str) -> None:

@@ -23,7 +23,7 @@ from psycopg.types.array import ListBinaryDumper
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumperUnknown
 
-from gateway import clock
+from gateway import clock, telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import Run, named
@@ -36,7 +36,6 @@ CONNECT_SECONDS = 2
 PORT = 5432
 # libpq's, where the URL says nothing of them: who is gone is noticed in some seconds, and only a primary will do.
 PARAMETERS = {
-    "application_name": "motion-gateway",
     "client_encoding": "UTF8",
     "connect_timeout": CONNECT_SECONDS,
     "gssencmode": "disable",
@@ -126,7 +125,8 @@ def connect(url: str, password: str, *, first: tuple[str, int] | None = None) ->
 
 def conninfo(url: str, password: str, *, first: tuple[str, int] | None = None) -> str:
     """What libpq is told: what the URL says, with one of its hosts before the others, and else `PARAMETERS`."""
-    told: dict[str, Any] = PARAMETERS | conninfo_to_dict(url) | ({"password": password} if password else {})
+    ours = PARAMETERS | {"application_name": f"motion-gateway {telemetry.process()}".strip()}
+    told: dict[str, Any] = ours | conninfo_to_dict(url) | ({"password": password} if password else {})
     hosts, ports = (str(told.get(name, "")).split(",") for name in ("host", "port"))
     ports *= len(hosts) if len(ports) == 1 else 1
     if len(hosts) == len(ports) > 1:  # else libpq says what is wrong
