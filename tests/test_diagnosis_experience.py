@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.attachments.register import STORE, Register
 from gateway.config import validation
 from gateway.delivery import claims, trouble
 from gateway.delivery.trouble import MotionTrouble
 from gateway.diagnosis import doctor, experience
 from gateway.diagnosis.complaint import Complaint, Context, Probe
 from gateway.errors import SpoolUnavailable
+from gateway.inspection.structure import Inspection
 from gateway.phrases import Finding
 from gateway.store import schema, turned_away
 from gateway.store.engines import Database
@@ -112,6 +114,22 @@ def test_a_vault_that_is_full_or_cannot_be_written_is_told(
     small = KEYS | {"vault_max_bytes": "1MB", "max_bytes": "1MB"}
     assert ids(experience.files(context(attachments=small))) == ["vault.unusable", "vault.full"]
     assert ids(experience.files(context())) == []
+
+
+def test_what_the_store_behind_the_vault_has_not_yet_is_told(context: Callable[..., Context], spool: Database) -> None:
+    with closing(Register(spool)) as register:
+        seen = Inspection(mime="text/plain", size_bytes=3)
+        register.acquired("7", digest=b"d" * 32, name="", seen=seen, now=NOW)
+    store = KEYS | {"store": "s3://files", "store_key_id": "AKIA", "store_key_secret": "a secret key"}
+    [found] = experience.files(context(attachments=store))
+    assert (found.id, "1 file of" in found.sentence) == ("store.behind", True)
+    spool.tell(lambda run: run("store_file", place=STORE, digest=b"d" * 32, size_bytes=3, now=NOW))
+    assert ids(experience.files(context(attachments=store))) == []
+
+
+def test_several_nodes_without_a_store_are_told_of_it(context: Callable[..., Context], database_url: str) -> None:
+    shared = context(spool={"url": database_url}, attachments=KEYS)
+    assert ids(experience.files(shared)) == ["store.none"]
 
 
 def test_a_spool_that_cannot_be_read_is_told_once_by_all_who_would(

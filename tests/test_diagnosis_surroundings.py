@@ -69,8 +69,9 @@ def test_nothing_is_said_of_what_is_not_understood() -> None:
         ({"store_key_secret": "another secret key, as long"}, ["our keys are refused"]),
         ({"store": "s3://nobodys-files"}, ["no such bucket"]),
         ({"store_url": "http://127.0.0.1:1"}, ["connection refused"]),
+        ({"store_url": "http://store.invalid"}, ["host name unknown"]),
     ],
-    ids=["well", "another key", "no bucket", "away"],
+    ids=["well", "another key", "no bucket", "away", "no host"],
 )
 def test_the_store_behind_the_vault_is_given_an_object_and_let_go_of_it(
     s3: S3, change: dict[str, str], said: list[str]

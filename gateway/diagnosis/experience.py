@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway import paths, store
+from gateway import paths, printable, store
 from gateway.attachments.register import STORE
 from gateway.clock import DAY_SECONDS, HOUR_SECONDS
 from gateway.config import databases
@@ -220,11 +220,13 @@ def files(context: Context) -> Iterator[Complaint]:
     [[held]] = context.ask("stored_bytes", place=place)
     if held > most * FULL_PARTS:
         yield complain("vault.full", bytes=held, most=most)
+    if place and not ours.attachments.store:
+        yield complain("store.none")
     if ours.attachments.store:
         waiting = context.ask("ungiven_files", place=place, other=STORE, now=context.now, most=MOST_UNGIVEN)
         if waiting:
-            many = f"{len(waiting)} or more" if len(waiting) == MOST_UNGIVEN else len(waiting)
-            yield complain("store.behind", count=many)
+            more = "at least " if len(waiting) == MOST_UNGIVEN else ""
+            yield complain("store.behind", count=more + printable.counted(len(waiting), "file"))
     [[fetched]] = context.ask("motions_links_since", since=context.now - 7 * DAY_SECONDS)
     if fetched and not context.settings.server.has_outbound:
         yield complain("links.of_motion", count=fetched)

@@ -27,6 +27,13 @@ from gateway.upstream import against_certificate
 
 NO_FILE = "999999999999"  # an id of an attachment that there will never be
 ASKED_SECONDS = 6.0
+STORE_MENDS: dict[str, str] = {  # where it gives no answer
+    Reason.CONNECTION_REFUSED: "look whether it runs, and whether attachments.store_url leads to it",
+    Reason.NO_HOST: "look at DNS, or correct the host in attachments.store_url",
+    Reason.NO_ANSWER: "look whether it hangs, or whether a firewall drops what goes there",
+    Reason.TLS_REFUSED: "let it show a certificate of the name in attachments.store_url, and name its CA in "
+    "attachments.store_ca_file",
+}
 MANY_KEYS = 3
 SOON_DAYS = 14  # whoever renews Motion's certificate has a week or two
 
@@ -121,7 +128,7 @@ def store(context: Context) -> Iterator[Complaint]:
             reason = error.reason
     if reason:
         meaning = reasons.explain(reason) if reason.startswith("store") else None
-        remedy = meaning.remedy if meaning else "look whether it runs, and whether attachments.store_url leads to it"
+        remedy = meaning.remedy if meaning else STORE_MENDS.get(reason, STORE_MENDS[Reason.CONNECTION_REFUSED])
         yield complain("store.trouble", url=bucket.origin, reason=reason.removeprefix("store: "), remedy=remedy)
 
 
