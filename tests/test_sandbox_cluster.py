@@ -33,7 +33,7 @@ def judged(traffic: Traffic, heard: list[bytes], *deeds: Deed, **more: object) -
         Received(number=n, connector_id=7, body=body, headers=(), query="", at=float(n), answered=200)
         for n, body in enumerate(heard)
     ]
-    right: dict[str, object] = {"left": {}, "unexpected": ()}
+    right: dict[str, object] = {"left": {}, "files": {}, "unexpected": ()}
     return verdict.found(traffic, received, Diary([*deeds]), **(right | more))
 
 
@@ -97,6 +97,12 @@ def test_a_refusal_says_503_and_when_to_come_again(status: int, *, retry_after: 
 def test_what_is_left_in_the_spool_is_a_problem() -> None:
     traffic = sent()
     assert judged(traffic, bodies(traffic), left={"lanes left behind": 3}).problems == ("3 lanes left behind",)
+
+
+def test_a_file_that_a_node_does_not_serve_is_a_problem() -> None:
+    traffic = sent()
+    files = {"at a": True, "at b": False}
+    assert judged(traffic, bodies(traffic), files=files).problems == ("not served: at b",)
 
 
 def test_one_in_ten_is_for_both_nodes_and_the_same_ones_with_the_same_seed() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sandbox.child import ChildError
 from sandbox.cluster import programs
 from sandbox.cluster.cluster import Cluster
+from sandbox.cluster.files import SharedFile
 from sandbox.cluster.programs import Program
 from sandbox.cluster.traffic import Traffic
 from sandbox.cluster.verdict import Deed, Diary
@@ -33,6 +34,7 @@ class Conductor:
     cluster: Cluster
     motion: Motion
     traffic: Traffic
+    file: SharedFile
     diary: Diary
     tell: Tell
 
@@ -44,7 +46,9 @@ class Conductor:
         return self._away(self.cluster.counters, f"{self.cluster.counters.name} was dead")
 
     def store(self) -> ExitStack:
-        return self._away(self.cluster.store, "the S3 store was dead")
+        stack = self._away(self.cluster.store, "the S3 store was dead")
+        self.file.look("while the store is dead")
+        return stack
 
     def courier_of(self, name: str) -> None:
         """The courier beside the doors of a node dies; `serve` starts another."""

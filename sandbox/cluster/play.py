@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from sandbox import child, play, retries
 from sandbox.cluster import cluster, deeds, node, programs, verdict
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.deeds import Conductor
+from sandbox.cluster.files import SharedFile
 from sandbox.cluster.node import Command, Node
 from sandbox.cluster.traffic import Plan, Traffic
 from sandbox.cluster.verdict import Diary, Verdict
@@ -40,7 +41,7 @@ class Stage:
         way = replace(self.house.state.sinch(), retries=retries.NONE)
         return Traffic(plan, {name: _leading_to(each, way) for name, each in self.cluster.nodes.items()})
 
-    def judged(self, traffic: Traffic) -> Verdict:
+    def judged(self, traffic: Traffic, files: Mapping[str, bool]) -> Verdict:
         """What became of it, once nothing waits any more."""
         with contextlib.suppress(child.ChildError):  # the verdict tells what is left
             programs.wait_for(lambda: not self._count("lane"), "", seconds=_SETTLED_SECONDS)
@@ -50,7 +51,8 @@ class Stage:
             "deadlocks": self.cluster.database.deadlocks,
         }
         motion = self.house.motion
-        return verdict.found(traffic, motion.received, self.diary, left=left, unexpected=motion.unexpected)
+        told, heard = motion.received, motion.unexpected
+        return verdict.found(traffic, told, self.diary, left=left, files=files, unexpected=heard)
 
     def _count(self, what: str) -> int:
         [[count]] = self.cluster.database.primary.ask(f"SELECT count(*) FROM {what}")  # noqa: S608 - ours
@@ -73,17 +75,20 @@ def staged(console: Console, *, courier: Command = node.courier_command, **chang
 def prove(stage: Stage, plan: Plan, console: Console) -> Verdict:
     """Let callbacks pour in while everybody dies, and say what became of each."""
     stage.house.motion.set_fault(deeds.STEADY)
-    traffic = stage.traffic(plan)
+    traffic, file = stage.traffic(plan), SharedFile(stage.house, stage.cluster)
 
     def tell(what: str) -> None:
         console.print(f"  {traffic.accepted:>6} answered 200: {what}", highlight=False, markup=False)
 
     try:
+        file.send()
+        file.look("as soon as Motion has deleted it")
         traffic.start()
-        conductor = Conductor(stage.cluster, stage.house.motion, traffic, stage.diary, tell)
+        conductor = Conductor(stage.cluster, stage.house.motion, traffic, file, stage.diary, tell)
         deeds.conduct(conductor, deeds.story(random.Random(plan.seed)), plan.events)
         tell("all is sent; waiting until Motion has it")
-        return stage.judged(traffic)
+        file.look("in the end")
+        return stage.judged(traffic, file.found)
     finally:
         traffic.stop()
 

@@ -70,6 +70,7 @@ class Verdict:
     reasons: Mapping[str, int]
     late: int  # repeats that came after a later message of the same contact
     left: Mapping[str, int]  # in the spool, of what should not be there
+    files: Mapping[str, bool]  # whether its bytes were served, by where and when
     unexpected: tuple[str, ...]
 
     @property
@@ -82,6 +83,7 @@ class Verdict:
         if self.unsaid:
             found.append(f"{self.unsaid} were refused otherwise than with 503 and Retry-After")
         found += [f"{count} {what}" for what, count in self.left.items() if count]
+        found += [f"not served: {what}" for what, fine in self.files.items() if not fine]
         found += [f"Motion heard what nobody announced: {about}" for about in self.unexpected]
         return tuple(found)
 
@@ -108,10 +110,18 @@ class Verdict:
         yield True, "  of these behind a later one of their contact", self.late
         for what, count in self.left.items():
             yield not count, what, count
+        for what, fine in self.files.items():
+            yield fine, what, "served" if fine else "not served"
 
 
 def found(
-    traffic: Traffic, received: Sequence[Received], diary: Diary, *, left: Mapping[str, int], unexpected: Sequence[str]
+    traffic: Traffic,
+    received: Sequence[Received],
+    diary: Diary,
+    *,
+    left: Mapping[str, int],
+    files: Mapping[str, bool],
+    unexpected: Sequence[str],
 ) -> Verdict:
     """Hold what Motion heard against what was answered."""
     posted = list(traffic.posted())
@@ -133,6 +143,7 @@ def found(
         reasons=dict(reasons),
         late=sum(_late(sent, heard) for sent in traffic.letters.values()),
         left=left,
+        files=files,
         unexpected=tuple(unexpected)[:MOST_SHOWN],
     )
 
