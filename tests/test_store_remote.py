@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,6 +22,7 @@ from gateway.phrases import Finding, Line, Reason
 from gateway.store import Run, named, postgres, schema
 from gateway.store.engines import Database
 from gateway.store.migrations import server as migrations
+from gateway.store.remote import READERS
 from tests.postgresql import PostgreSQL
 from tests.spool_samples import NOW, callback, rows, until
 
@@ -121,6 +123,16 @@ def test_a_lane_that_another_writer_holds_is_waited_for_and_then_given_up(databa
         other.rollback()
         assert spool.tell(insert("more"), lanes=("held", "free")) == "more"
         assert rows(spool, schema.lane) == []  # whoever was held and has nothing that waits is gone
+
+
+def test_many_who_read_share_a_few_connections(database_url: str, spool: Database) -> None:
+    all_places = threading.Barrier(READERS)  # who has come in waits for as many as may be in
+    with ThreadPoolExecutor(3 * READERS) as pool:
+        for reading in [pool.submit(spool.ask, lambda _run: all_places.wait(60)) for _ in range(3 * READERS)]:
+            reading.result(60)
+    with psycopg.connect(database_url) as other:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        assert other.execute(asked).fetchone() == (READERS + 1,)  # and this one
 
 
 def test_lanes_are_held_in_one_order_whoever_asks(database_url: str) -> None:

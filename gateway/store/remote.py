@@ -1,7 +1,7 @@
 """A PostgreSQL server, or whichever of several is the primary, as the engine of a spool.
 
-Rule 1. One connection writes, and those who wait for it share a transaction; as many read as read at the same time.
-        None is used by a process that was forked from the one that opened it.
+Rule 1. One connection writes, and those who wait for it share a transaction; a few read, however many want to: a server
+        has not many for all. None is used by a process that was forked from the one that opened it.
 Rule 2. A connection that has rested may have died meanwhile, with its server. Before anything is done with it, another
         one takes its place: after a failover nobody hears of that.
 Rule 3. No error of the driver's goes on from here, nor is it one's cause: their texts hold what others sent.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 DIALECT = "postgresql+psycopg"  # SQLAlchemy's name of it
+READERS = 4  # at the same time in a process; the others wait
 READ_SECONDS = 5.0  # to read takes longer than to write a line
 AT_LENGTH_SECONDS = 600.0  # to go through a large spool; and who would wait for longer?
 DOORS_SECONDS = 20.0  # nginx waits no longer for a list
@@ -43,7 +44,7 @@ class Remote:
         self._patience_seconds, self._reading_seconds = patience_seconds, max(patience_seconds, READ_SECONDS)
         self._to_write = postgres.to_write(patience_seconds)
         self._idle: list[postgres.Punctual] = []
-        self._looking = threading.Lock()
+        self._looking, self._places = threading.Lock(), threading.BoundedSemaphore(READERS)
         self._pid = os.getpid()
         self._last: tuple[str, int] | None = None  # where the primary was
         self._not_before, self._refusal = 0.0, Reason.SPOOL_AWAY
@@ -55,12 +56,12 @@ class Remote:
     def asked(self, *, at_length: bool = False) -> Iterator[Run]:
         """What runs statements on one consistent view; not `at_length` in some seconds. Raises SpoolUnavailable."""
         seconds = AT_LENGTH_SECONDS if at_length else self._reading_seconds
-        with self._translated(), self._begun(postgres.READ, seconds) as driver:
+        with self._translated(), self._place(), self._begun(postgres.READ, seconds) as driver:
             yield postgres.runner(driver)
 
     def glance(self, name: str, /, **values: object) -> list[Any]:
         """Run a statement that reads, without more around it. Raises SpoolUnavailable."""
-        with self._translated(), self._begun(b"", self._reading_seconds) as driver:
+        with self._translated(), self._place(), self._begun(b"", self._reading_seconds) as driver:
             return postgres.runner(driver)(name, **values)
 
     @contextmanager
@@ -70,7 +71,7 @@ class Remote:
 
         if self._alchemy is None:
             self._alchemy = schema.engine(self._to_read, dialect=DIALECT)
-        with self._translated(schema.ERROR), self._alchemy.connect() as connection:
+        with self._translated(schema.ERROR), self._place(), self._alchemy.connect() as connection:
             connection.exec_driver_sql(postgres.READ.decode())
             yield connection
 
@@ -163,6 +164,16 @@ class Remote:
                 driver.rollback()
             if not driver.closed:
                 self._idle.append(driver)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of those for who reads. Raises SpoolUnavailable where none becomes free."""
+        if not self._places.acquire(timeout=self._reading_seconds):
+            raise SpoolUnavailable(Reason.SPOOL_SILENT)
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _beginning(self, begin: bytes, seconds: float) -> postgres.Punctual:
         while True:
