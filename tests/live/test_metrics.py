@@ -19,7 +19,7 @@ from sandbox import callbacks, faults
 from tests.live.call_house import PROXY_TOKEN, CallHouse, opened
 from tests.live.house import House, children
 from tests.picture_samples import picture, written
-from tests.test_limits import Redis
+from tests.redis_samples import Redis
 
 OFF = dict.fromkeys(("failed_signatures_per_address", "unknown_tokens_per_address"), "off")
 SAMPLE = re.compile(r"^motion_gateway_([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
@@ -61,7 +61,7 @@ def calls() -> Iterator[CallHouse]:
             made.api.reports.sinch = None  # it would tell of what was sent, each time otherwise
             yield made
     finally:
-        redis.kill()
+        redis.close()
 
 
 def scraped(house: House) -> Counter[str]:
