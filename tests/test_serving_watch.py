@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,16 @@ def test_a_clock_that_jumps_stops_no_look(folder: Path, spool: Database, jump: f
     stand.after()
     stand.place(made("leaf", before=100 * DAY))
     assert [finding for finding, _, _ in stand.after(jump)] == [OLD]
+
+
+def test_nodes_on_one_spool_tell_of_their_own_certificates_and_leave_those_of_others_alone(
+    folder: Path, database_url: str
+) -> None:
+    with contextlib.closing(Database(database_url, patience_seconds=5)) as spool:
+        soon = Stand(folder, spool, made("leaf", after=20 * DAY))
+        trouble.keep(spool, trouble.MotionTrouble(ENDS, "other server.certificate", "3 days left", 1.0))
+        told = [(finding, about) for finding, about, _ in soon.after()]
+        node = soon.settings.server.node
+        assert sorted(told) == sorted([(ENDS, "other server.certificate"), (ENDS, f"{node} server.certificate")])
+        soon.settings = soon.place()
+        assert [about for _, about, _ in soon.after(601)] == ["other server.certificate"]

@@ -81,11 +81,17 @@ class CertificateWatch:
         return found
 
     def _keep(self, found: dict[tuple[str, str], str], now: float) -> None:
-        """Let the office know what is so, and since when. Raises SpoolUnavailable."""
-        known = {(each.finding, each.about): each for each in trouble.known(self._spool) if each.finding in OURS}
-        for key in known.keys() - found.keys():
+        """Let the office know what is so, and since when; of other nodes on the same spool nothing.
+
+        Raises SpoolUnavailable.
+        """
+        node = f"{self._seen.server.node} " if self._spool.is_shared else ""
+        troubles = [each for each in trouble.known(self._spool) if each.finding in OURS]
+        known = {(each.finding, each.about): each for each in troubles if each.about.startswith(node)}
+        told = {(finding, node + setting): reason for (finding, setting), reason in found.items()}
+        for key in known.keys() - told.keys():
             trouble.end(self._spool, *key)
-        for key, reason in found.items():
+        for key, reason in told.items():
             before = known.get(key)
             if before is None or before.reason != reason:
                 trouble.keep(self._spool, trouble.MotionTrouble(*key, reason, before.since if before else now))
