@@ -12,7 +12,7 @@ import pytest
 from gateway import lock, paths
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import lifeboat
-from gateway.ingress.intake import Callback, Outcome
+from gateway.ingress.intake import Callback, Filing, Outcome
 from gateway.ingress.lifeboat import AFTER_SECONDS, Ferry
 from gateway.ingress.signature import NONCE
 from gateway.store import schema
@@ -148,6 +148,18 @@ def test_while_anything_is_aboard_whatever_comes_goes_aboard_too(
     assert [when for _, _, when in filed(spool)] == [NOW, NOW + 1, NOW + 2]
 
 
+def test_nobody_boards_behind_the_look_that_found_it_empty(ferry: Ferry, away: Away, tmp_path: Path) -> None:
+    ferry.accept(callback(), now=NOW)
+    away.comes()
+    until(empty(tmp_path / "lifeboat"), "all is filed")
+    boat = Database(tmp_path / "lifeboat" / paths.SPOOL, patience_seconds=1)
+    late = lifeboat.Boarding(Filing(callback("late"), NOW), tmp_path / "lifeboat" / paths.AFLOAT)
+    with pytest.raises(lifeboat.Ashore):
+        boat.tell(late)
+    assert rows(boat, schema.event) == []
+    boat.close()
+
+
 def test_what_the_server_has_committed_without_saying_so_is_a_repeat(
     spool: Database, ferry: Ferry, clock: HandClock, tmp_path: Path
 ) -> None:
@@ -180,7 +192,9 @@ def test_what_a_process_left_aboard_is_filed_by_the_next_whatever_the_settings_s
 
 
 def test_nothing_of_what_people_wrote_is_left_aboard(ferry: Ferry, away: Away, tmp_path: Path) -> None:
-    ferry.accept(callback(text="a secret of somebody's", contact="somebody"), now=NOW)
+    wrote = callback(text="a secret of somebody's", contact="somebody", identity="of somebody")
+    assert wrote.event.opens_window
+    ferry.accept(wrote, now=NOW)
     away.comes()
     folder = tmp_path / "lifeboat"
     until(empty(folder), "all is filed")

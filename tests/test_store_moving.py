@@ -189,8 +189,7 @@ def test_nothing_is_moved_while_the_gateway_runs(file: Path, database_url: str, 
 
 
 def test_nothing_is_moved_to_nor_from_a_database_with_which_a_gateway_works(file: Path, database_url: str) -> None:
-    with closing(Database(database_url, patience_seconds=5)) as spool:
-        spool.ask(lambda run: run("revision"))  # from here on it has a connection
+    with psycopg.connect(database_url, application_name="motion-gateway courier"):
         for way in ((file, database_url), (database_url, file)):
             with pytest.raises(CommandError, match="a gateway works with"):
                 moving.move(file.parent, *way, patience_seconds=0)

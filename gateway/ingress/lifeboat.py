@@ -10,7 +10,6 @@ Rule 3. What was left aboard by a process that has died, or by settings of befor
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,19 +32,18 @@ AFTER_SECONDS = 120.0  # a failover takes less, and Sinch comes again
 TRY_SECONDS = 2.0
 PATIENCE_SECONDS = 2.0
 FILED_AT_A_TIME = 100
-EVERY = 2**60
 ROWER = "rower.lock"
 REMEDY = "see to the spool's database: until it is back, what comes is on this machine's disk alone"
 
 T = TypeVar("T")
 
 
-class _Ashore(Exception):
+class Ashore(Exception):
     """It takes nobody any more."""
 
 
 @dataclass(frozen=True)
-class _Boarding:
+class Boarding:
     """The taking in aboard."""
 
     filing: Filing
@@ -53,7 +51,7 @@ class _Boarding:
 
     def __call__(self, run: Run) -> Receipt:
         if not self.flag.exists():
-            raise _Ashore
+            raise Ashore
         return self.filing(run)
 
 
@@ -85,7 +83,7 @@ class Ferry:
         """File it and return once that is on a disk. Raises SpoolUnavailable."""
 
         def board() -> Receipt:
-            receipt = self._boat.tell(_Boarding(Filing(callback, now), self._flag))
+            receipt = self._boat.tell(Boarding(Filing(callback, now), self._flag))
             return replace(receipt, event_id=None, aboard=True)  # its number is the spool's to give
 
         return self._either(lambda: intake.accept(self._spool, callback, now=now), board)
@@ -119,7 +117,7 @@ class Ferry:
     def _either(self, ask: Callable[[], T], board: Callable[[], T]) -> T:
         while self._watches:
             if self._flag.exists():
-                with suppress(_Ashore):
+                with suppress(Ashore):
                     return board()
             try:
                 found = ask()
@@ -171,10 +169,8 @@ class Ferry:
     def _close(self, run: Run) -> bool:
         if run("aboard", most=1):
             return False
-        for name in ("purge_nonces", "purge_reports"):
-            run(name, before=math.inf, most=EVERY)
-        run("drop_empty_lanes")
-        run("empty_heard")
+        for name in ("forget_all_nonces", "forget_all_reports", "forget_all_lanes", "forget_all_heard"):
+            run(name)
         self._flag.unlink(missing_ok=True)
         return True
 

@@ -222,7 +222,7 @@ _SQLITE, _POSTGRESQL = (sa.make_url(url).get_dialect()() for url in ("sqlite://"
 _ALONE = """
 SELECT count(*) = 0 AND pg_try_advisory_lock(%s) FROM pg_stat_activity
 WHERE datname = current_database() AND pid != pg_backend_pid()
-    AND application_name = current_setting('application_name')
+    AND split_part(application_name, ' ', 1) = split_part(current_setting('application_name'), ' ', 1)
 """
 _SEQUENCE = "CAST(pg_get_serial_sequence(%s, %s) AS regclass)"
 

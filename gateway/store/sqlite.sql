@@ -315,8 +315,20 @@ FROM event ORDER BY id LIMIT :most
 -- The spool has it, and what came before.
 DELETE FROM event WHERE id <= :event_id
 
--- name: empty_heard
--- The spool has all of it.
+-- name: forget_all_nonces
+-- The spool has all of what was aboard, and of this, too.
+DELETE FROM nonce
+
+-- name: forget_all_reports
+-- As above.
+DELETE FROM report
+
+-- name: forget_all_lanes
+-- As above.
+DELETE FROM lane
+
+-- name: forget_all_heard
+-- As above.
 DELETE FROM heard
 
 -- name: has_revisions
