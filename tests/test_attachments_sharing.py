@@ -16,7 +16,7 @@ import pytest
 from gateway.attachments.register import GRACE_SECONDS, STORE
 from gateway.attachments.sharing import LEAVING_SECONDS, ORPHAN_SECONDS
 from gateway.errors import NotFound, Unavailable
-from gateway.phrases import Reason
+from gateway.phrases import Finding, Reason
 from gateway.store import nodes
 from tests import spool_samples
 from tests.node_samples import DIGEST, FILE, GONE, HAS, HOUR, Node
@@ -228,6 +228,8 @@ def test_the_vault_of_a_node_that_is_forgotten_is_forgotten_too(node: Make) -> N
     told = dict.fromkeys(("instance", "host", "release", "build", "revision"), "x")
     here.spool.tell(lambda run: run("beat", name="gone", draining=False, seen_at=1.0, again=False, **told))
     here.spool.tell(lambda run: run("store_file", place="gone", digest=DIGEST, size_bytes=len(FILE), now=1.0))
-    assert here.places() == ["here", STORE, "gone"]
+    away = {"finding": Finding.STORE_AWAY, "about": "gone", "reason": Reason.NO_ANSWER, "since": 1.0}
+    here.spool.tell(lambda run: run("keep_trouble", **away))
+    assert (here.places(), here.troubles()) == (["here", STORE, "gone"], [Reason.NO_ANSWER])
     nodes.forget_node(here.spool, "gone", replace(DEED, at=here.clock.now()))
-    assert here.places() == ["here", STORE]
+    assert (here.places(), here.troubles()) == (["here", STORE], [])

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway import metrics
-from gateway.attachments import decision, eviction, vault
+from gateway.attachments import decision, eviction, sharing, vault
 from gateway.attachments.acquisition import Acquisition
 from gateway.attachments.decision import Acquire, Item, KnownAttachment, LinkClaim, Refuse, Serve
 from gateway.attachments.register import LOCAL, Fetches, Register
@@ -60,7 +60,7 @@ class Shelf:
         self._vault = Vault(folder)
         self._source = download.Source(settings.motion, settings.attachments)
         bounds = eviction.Bounds.of(settings)
-        self._share = None
+        self._share, self._node = None, settings.server.node
         if settings.attachments.store:
             self._share = Share(settings, self._register, self._vault, clock=clock, rest_seconds=rest_seconds)
         self._turn_seconds = settings.motion.timeout + settings.attachments.store_seconds + INSPECTED_SECONDS
@@ -172,8 +172,7 @@ class Shelf:
 
     def keep_shared(self) -> None:
         """Give the store what it has not, and let go what no link to lives, now and again from here on."""
-        if self._share:
-            self._share.keep()
+        sharing.keep(self._share, self._register, node=self._node)
 
     def close(self) -> None:
         """Write what was counted, and let go of the connections to Motion."""

@@ -40,6 +40,20 @@ POLL_SECONDS = 0.2
 ORPHAN_SECONDS = 24 * 3600.0  # what is younger may be about to be recorded
 
 
+def forget_trouble(register: Register, node: str) -> None:
+    """Let the office know of no trouble of a node with its store. Raises SpoolUnavailable."""
+    register.tell(lambda run: run("end_trouble", finding=Finding.STORE_AWAY, about=node))
+
+
+def keep(share: Share | None, register: Register, *, node: str) -> None:
+    """Look after the store, now and again from here on. Where there is none, what was told of one is over."""
+    if share:
+        share.keep()
+    else:
+        with suppress(SpoolUnavailable):
+            forget_trouble(register, node)
+
+
 class Share:
     """The store behind one vault. Safe to use from several threads. Making one opens no connection."""
 
@@ -220,7 +234,7 @@ class Share:
         if before:
             telemetry.note(Line.STORE_IS_BACK)
         with suppress(SpoolUnavailable):
-            self._register.tell(lambda run: run("end_trouble", finding=Finding.STORE_AWAY, about=self._node))
+            forget_trouble(self._register, self._node)
 
     def _note(self, statement: str, **values: object) -> None:
         """Write down what is so at the store. What cannot be is found out again."""

@@ -178,6 +178,7 @@ def forget_node(database: Database, name: str, deed: audit.Deed) -> None:
         if gone:
             run("forget_marks", node=name)
             run("forget_vault", place=name)
+            run("end_trouble", finding=Finding.STORE_AWAY, about=name)
             audit.note(run, deed)
         return bool(gone)
 
