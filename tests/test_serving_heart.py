@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway import telemetry
+from gateway import draining, paths, telemetry
 from gateway.config import Settings, marks
 from gateway.services import Services
 from gateway.serving import heart
@@ -60,6 +60,8 @@ def test_a_node_is_there_for_as_long_as_its_courier_works_and_says_when_that_is_
     def found() -> nodes.Peers:
         return nodes.peers(spool, "a", now=told.clock.now())
 
+    paths.run(told.settings).mkdir()
+    draining.begin(told.settings)
     with Heart(told).beating():
         until(lambda: found().nodes, "a beat")
         [here] = found().nodes
@@ -68,6 +70,7 @@ def test_a_node_is_there_for_as_long_as_its_courier_works_and_says_when_that_is_
             heart.nodes.here(told.settings, seen_at=0).release,
             None,
         )
+        assert here.draining
         assert found().marks == {}  # of a door that this node has no more
     [gone] = found().nodes
     assert gone.left_at == told.clock.now()

@@ -27,7 +27,8 @@ def peer(name: str, **told: Any) -> Peer:
 
 def beat(spool: Database, name: str, *, instance: str = "", again: bool = False, **told: Any) -> bool:
     node = peer(name, **told)
-    return nodes.beat(spool, node, now=node.seen_at, instance=instance or f"of {name}", again=again)
+    said = {"instance": instance or f"of {name}", "again": again, "draining": node.draining}
+    return nodes.beat(spool, node, now=node.seen_at, **said)
 
 
 def faults(spool: Database, me: str = "a", *, now: float = NOW) -> list[tuple[str, str, str]]:

@@ -123,7 +123,7 @@ def beat(database: Database, node: Peer, *, now: float, instance: str, again: bo
 
     `instance` tells this process from others of that name, and `again` that it has said so before.
     """
-    told = {name: getattr(node, name) for name in ("name", "host", "release", "build", "revision", "draining")}
+    told = {name: getattr(node, name) for name in ("name", "host", "release", "build", "revision")}
     told |= {"seen_at": now, "instance": instance, "again": again, "draining": draining}
     [[rival_at]] = database.tell(lambda run: run("beat", **told))
     return bool(rival_at != now)
