@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import psycopg
 import pytest
+from alembic import command
 
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import named, nodes
+from gateway.store import migrations, named, schema
 from gateway.store.engines import Database
 from gateway.store.migrations import server
-from gateway.store.nodes import Peer
+from tests.postgresql import PostgreSQL
 
 BEFORE = "0013"
 
@@ -25,12 +26,16 @@ def spool(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def older(database_url: str) -> str:
+def older(postgresql: PostgreSQL) -> str:
     """A spool of the release before the one that wrote down which it bears."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute("ALTER TABLE alembic_version DROP COLUMN bears")
-        connection.execute("UPDATE alembic_version SET version_num = %s", (BEFORE,))
-    return database_url
+    url = postgresql.url(postgresql.database())
+    with psycopg.connect(url) as connection:
+        connection.execute(server.BASELINE.read_bytes())
+    engine = schema.engine(lambda: psycopg.connect(url), dialect="postgresql+psycopg")
+    with engine.begin() as upgraded:
+        command.upgrade(migrations.configuration(lambda: nullcontext(upgraded)), BEFORE)
+    engine.dispose()
+    return url
 
 
 def newer(url: str, bears: str) -> None:
@@ -45,10 +50,13 @@ def revision(url: str) -> str:
     return str(found[0])
 
 
-def beat(spool: Database, name: str, *, schema: str) -> None:
-    [[now]] = spool.ask(lambda run: run("database_time"))
-    node = Peer(name=name, host=f"host-{name}", release="0.2.0", build="b", revision=schema, seen_at=now)
-    nodes.beat(spool, node, now=now, instance=name, again=False)
+def beat(url: str, name: str, *, revision: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO node (name, instance, host, release, build, revision, draining, seen_at)"
+            " VALUES (%s, 'i', 'h', '0.2.0', 'b', %s, false, extract(epoch FROM clock_timestamp()))",
+            (name, revision),
+        )
 
 
 def test_a_newer_schema_that_bears_us_is_worked_with_and_left_as_it_is(spool: Database, database_url: str) -> None:
@@ -67,22 +75,22 @@ def test_a_newer_schema_that_bears_others_alone_is_refused(spool: Database, data
         server.migrate(database_url, "")
 
 
-def test_the_schema_is_not_changed_beside_other_nodes_unless_an_operator_says_so(spool: Database, older: str) -> None:
-    beat(spool, "a", schema=named.latest())
-    beat(spool, "b", schema=named.latest())
+def test_the_schema_is_not_changed_beside_other_nodes_unless_an_operator_says_so(older: str) -> None:
+    beat(older, "a", revision=named.latest())
+    beat(older, "b", revision=named.latest())
     with pytest.raises(CommandError, match=r"other nodes serve from it: b \(0\.2\.0, .* --rolling` changes it"):
         server.migrate(older, "", me="a")
     assert revision(older) == BEFORE
     assert server.migrate(older, "", me="a", rolling=True) == revision(older) == named.latest()
 
 
-def test_a_node_that_is_alone_changes_it_by_itself(spool: Database, older: str) -> None:
-    beat(spool, "a", schema=BEFORE)
+def test_a_node_that_is_alone_changes_it_by_itself(older: str) -> None:
+    beat(older, "a", revision=BEFORE)
     assert server.migrate(older, "", me="a") == revision(older) == named.latest()
 
 
-def test_nothing_is_changed_that_would_take_from_other_nodes_what_they_need(spool: Database, older: str) -> None:
-    beat(spool, "b", schema=BEFORE)
+def test_nothing_is_changed_that_would_take_from_other_nodes_what_they_need(older: str) -> None:
+    beat(older, "b", revision=BEFORE)
     with pytest.raises(CommandError, match=r"nodes of such a one are there: b \(0\.2\.0, schema 0013\)"):
         server.migrate(older, "", me="a", rolling=True)
     assert revision(older) == BEFORE

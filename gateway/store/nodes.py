@@ -160,11 +160,12 @@ def peers(database: Database, me: str, *, now: float) -> Peers:
     return Peers(me, now, tuple(_read(names, row) for row in rows), _marks(found))
 
 
-def others(run: Run, me: str) -> list[Peer]:
-    """Read which nodes are there beside `me`, on a spool that several may share."""
-    [[now]], names = run("database_time"), [each.name for each in fields(Peer)]
-    found = [_read(names, row) for row in run("nodes")]
-    return [node for node in found if node.name != me and node.is_there(now)]
+def others(run: Run, me: str) -> list[tuple[str, str, str]]:
+    """Read which nodes are there beside `me`: name, release, revision. Also where the schema is an older one."""
+    [[now]] = run("database_time")
+    return [
+        (name, release, schema) for name, release, schema in run("nodes_there", name=me, since=now - SILENT_SECONDS)
+    ]
 
 
 def forget_node(database: Database, name: str, deed: audit.Deed) -> None:

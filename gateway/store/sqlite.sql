@@ -929,6 +929,10 @@ UPDATE node SET left_at = :now WHERE name = :name AND instance = :instance
 SELECT name, host, release, build, revision, draining, seen_at, left_at, rival_host, rival_at
 FROM node ORDER BY name
 
+-- name: nodes_there
+-- Beside that one, in columns that an older schema has, too: whoever changes it asks.
+SELECT name, release, revision FROM node WHERE name != :name AND left_at IS NULL AND seen_at >= :since ORDER BY name
+
 -- name: forget_node
 -- Not one that is there.
 DELETE FROM node WHERE name = :name AND (left_at IS NOT NULL OR seen_at < :before) RETURNING 1

@@ -13,10 +13,10 @@ from alembic import command
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
 from gateway.store import migrations, named, nodes, postgres, schema
-from gateway.store.nodes import Peer
 
 BASELINE = Path(__file__).with_name("postgres_0011.sql")
 LOCK = 0x6D6F74696F6E  # "motion": of the whole database, one process migrates
+Others = Sequence[tuple[str, str, str]]  # each by name, release and revision
 PATIENCE_SECONDS = 3.0  # with who reads a table for long: whoever writes waits behind us
 
 
@@ -61,7 +61,7 @@ def _upgrade(connection: sa.Connection, driver: postgres.Punctual, url: str, me:
     return named.latest()
 
 
-def _require_leave(found: str | None, others: Sequence[Peer], *, rolling: bool) -> None:
+def _require_leave(found: str | None, others: Others, *, rolling: bool) -> None:
     if others and not rolling:
         raise CommandError(
             f"the spool has schema {found}, this release works with {named.latest()}, and other nodes serve from it: "
@@ -69,8 +69,8 @@ def _require_leave(found: str | None, others: Sequence[Peer], *, rolling: bool) 
         )
 
 
-def _require_borne(others: Sequence[Peer], bears: str) -> None:
-    left = [node for node in others if node.revision < bears]
+def _require_borne(others: Others, bears: str) -> None:
+    left = [(name, release, schema) for name, release, schema in others if schema < bears]
     if left:
         raise CommandError(
             f"releases older than that of schema {bears} cannot work with schema {named.latest()}, and nodes of such "
@@ -78,5 +78,5 @@ def _require_borne(others: Sequence[Peer], bears: str) -> None:
         )
 
 
-def _names(found: Sequence[Peer]) -> str:
-    return ", ".join(f"{node.name} ({node.release}, schema {node.revision})" for node in found)
+def _names(found: Others) -> str:
+    return ", ".join(f"{name} ({release}, schema {schema})" for name, release, schema in found)
