@@ -235,9 +235,10 @@ def test_who_holds_the_lock_and_is_no_serve_is_not_signalled(machine: Machine) -
     assert "the gateway does not run" in done.stderr
 
 
-# Holds the lock, is called as `serve` is, and ends when it is signalled.
+# Holds the lock, is called as `serve` is, and ends when it is signalled: also where who runs the tests does not.
 SERVE = """
-import fcntl, sys
+import fcntl, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with open(sys.argv[1], "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     print("ready", flush=True)
