@@ -188,7 +188,11 @@ def stay(house: House, console: Console, next_steps: str, **known: object) -> No
     from sandbox.page import server  # The other commands do without it, and are quick.
 
     state = house.state
-    known |= {"state": state, "state_file": house.setup.state_file, "link": state.link(min(house.archive.names()))}
+    known |= {
+        "state": state,
+        "state_file": house.setup.state_file,
+        "link": state.link(min(house.archive.names(), default=101)),
+    }
     hint = next_steps.rstrip().format(host=state.public_url.removeprefix("https://"), **known)
     console.print(hint, markup=False, highlight=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt), server.serving(house) as url:

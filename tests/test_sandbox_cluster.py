@@ -116,7 +116,7 @@ def test_the_front_leads_to_nodes_that_are_ready_and_where_none_is_to_all(tmp_pa
     with setup.built(motion_url="http://m", control_url="http://c", root=tmp_path) as built:
         ports = Ports(public=11, ops=12, outbound=13, front=14)
         nodes = [Node(name, built.folder / name, built.state, ports) for name in ("a", "b")]
-        text = front.settings(built.folder, built.state, nodes)
+        text = front.settings(built.state, nodes)
     callbacks_to = text.partition("listen callbacks")[2].partition("\nlisten")[0]
     assert "server a 127.0.0.1:11 check port 12 addr 127.0.0.1 send-proxy-v2" in callbacks_to
     assert "server b-unready 127.0.0.1:11 no-check backup send-proxy-v2" in callbacks_to

@@ -33,6 +33,7 @@ class Cluster:
     nodes: dict[str, Node]
     couriers: dict[str, LoneCourier]
     front: Program
+    view_port: int  # where the front shows how it sees the nodes
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -58,12 +59,13 @@ class Cluster:
 def running(built: Setup, *, courier: Command = node.courier_command, **changes: Any) -> Iterator[Cluster]:  # noqa: ANN401 - tables
     """A cluster around these settings, ready; `changes` of its settings, and what runs the couriers without doors."""
     with contextlib.ExitStack() as stack:
-        ports = _ports(stack, 4 + 4 * len(NODES))
+        ports = _ports(stack, 5 + 3 * len(NODES))
+        view_port = next(ports)
         database = Pair(built.folder, (next(ports), next(ports)))
         counters, store = Counters(built.folder / "redis", next(ports)), Store(built.folder / "store", next(ports))
         nodes = {name: _node(stack, built, name, ports) for name in NODES}
         couriers = {name: LoneCourier(name, built.folder / name, courier) for name in COURIERS}
-        entrance = front.made(built.folder, built.state, [*nodes.values()])
+        entrance = front.made(built.folder, built.state, [*nodes.values()], view_port)
         made = Cluster(
             setup=built,
             database=database,
@@ -72,10 +74,13 @@ def running(built: Setup, *, courier: Command = node.courier_command, **changes:
             nodes=nodes,
             couriers=couriers,
             front=entrance,
+            view_port=view_port,
         )
         machines: list[Node | LoneCourier] = [*nodes.values(), *couriers.values()]
         for each in machines:
             _write_settings(made, each, changes)
+        # Whoever asks the gateway, without saying which, asks the first node.
+        built.state.config_file.write_text(nodes[NODES[0]].config_file.read_text("utf-8"), "utf-8")
         _start(made, stack)
         yield made
 
@@ -99,7 +104,7 @@ def _start(made: Cluster, stack: contextlib.ExitStack) -> None:
 
 def _node(stack: contextlib.ExitStack, built: Setup, name: str, ports: Iterator[int]) -> Node:
     outbound = stack.enter_context(reserve(OUTBOUND_ADDRESS)).getsockname()[1]
-    public, ops, entrance, _ = (next(ports) for _ in range(4))
+    public, ops, entrance = (next(ports) for _ in range(3))
     mine = Ports(public=public, ops=ops, outbound=outbound, front=entrance)
     return Node(name, built.folder / name, built.state, mine)
 

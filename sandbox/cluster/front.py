@@ -19,7 +19,6 @@ _HEAD = """\
 global
     log stdout format raw daemon
     maxconn 2000
-    stats socket {folder}/haproxy.sock mode 600
 defaults
     mode tcp
     log global
@@ -40,12 +39,22 @@ listen {name}
     http-check expect status 200
     option allbackups
 """
+_VIEW = """
+listen view
+    mode http
+    bind 127.0.0.1:{port}
+    stats enable
+    stats uri /
+"""
 
 
-def made(folder: Path, state: State, nodes: Sequence[Node]) -> Program:
-    """The program, with its settings written; it listens where `state` says that the gateway is, and for each alone."""
+def made(folder: Path, state: State, nodes: Sequence[Node], view_port: int) -> Program:
+    """The program, with its settings written; it listens where `state` says that the gateway is, and for each alone.
+
+    Its own page is on `view_port`, of loopback.
+    """
     file = folder / "haproxy.cfg"
-    file.write_text(settings(folder, state, nodes), "utf-8")
+    file.write_text(settings(state, nodes) + _VIEW.format(port=view_port), "utf-8")
     route = Route(url=f"https://localhost:{state.public_port}/", ca_file=state.ca_file, timeout_seconds=5)
     return Program(
         "haproxy",
@@ -55,9 +64,9 @@ def made(folder: Path, state: State, nodes: Sequence[Node]) -> Program:
     )
 
 
-def settings(folder: Path, state: State, nodes: Sequence[Node]) -> str:
+def settings(state: State, nodes: Sequence[Node]) -> str:
     """What it is told."""
-    text = _HEAD.format(folder=folder, ca=state.ca_file)
+    text = _HEAD.format(ca=state.ca_file)
     text += _LISTEN.format(name="callbacks", address="127.0.0.1", port=state.public_port, balance="roundrobin")
     text += _servers(nodes, "public_port", "send-proxy-v2")
     text += _LISTEN.format(name="calls", address=OUTBOUND_ADDRESS, port=state.outbound_port, balance="roundrobin")

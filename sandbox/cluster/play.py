@@ -122,9 +122,10 @@ def _places(made: Cluster) -> Table:
     state, database = made.setup.state, made.database
     shown = Table(title="What runs where", title_justify="left", box=None)
     for heading in ("name", "what", "where"):
-        shown.add_column(heading)
-    shown.add_row("haproxy", "the front: callbacks and files", f"{state.public_url} → 127.0.0.1")
-    shown.add_row("", "Motion's calls to Sinch; the operations page", f"{state.outbound_url}; {state.operations_url}")
+        shown.add_column(heading, overflow="fold")
+    shown.add_row("haproxy", "the front: callbacks and files", f"{state.public_url}, at 127.0.0.1")
+    shown.add_row("", "the front: Motion's calls to Sinch", state.outbound_url)
+    shown.add_row("", "the front: the operations page", state.operations_url)
     for name, each in made.nodes.items():
         shown.add_row(name, "a node: doors and a courier", f"127.0.0.1:{each.public_port}, health :{each.ops_port}")
     for name in made.couriers:
