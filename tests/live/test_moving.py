@@ -23,6 +23,7 @@ from tests.live.house import HOST, House, opened
 from tests.live.test_upgrade import lay_what_is_newer
 
 CONTACTS = 4
+UNLIMITED = {"webhooks_per_account": "off"}  # they write as fast as the machine takes it
 
 
 def text(contact: int, number: int) -> callbacks.Callback:
@@ -98,7 +99,7 @@ def nodes(database_url: str) -> Iterator[tuple[House, House]]:
             tables: dict[str, Any] = {"server": {"node": name, "public_url": f"https://{HOST}"}}
             if several:
                 tables["motion"] = {"url": several[0].motion.url}
-            several.append(stack.enter_context(opened(spool={"url": database_url}, **tables)))
+            several.append(stack.enter_context(opened(spool={"url": database_url}, limits=UNLIMITED, **tables)))
         yield several[0], several[1]
 
 
