@@ -5,7 +5,9 @@ Where all work is Python and one short write, sixteen threads spend half of a co
 
 from __future__ import annotations
 
+import importlib
 import signal
+import sys
 from typing import Any
 
 from gevent import get_hub, monkey, socket
@@ -27,6 +29,8 @@ class Greenlets(Refusing, GeventWorker):
         signal.signal(signal.SIGTERM, self.handle_exit)
         monkey.patch_all(thread=False, ssl=False)
         monkey.patch_thread(logging=False)
+        if "psycopg.waiting" in sys.modules:  # it has chosen how it waits: all of the door, for each answer
+            importlib.reload(sys.modules["psycopg.waiting"])
         teller = Teller()
         # What goes wrong where no greenlet catches it, for instance in taking a connection, which gevent tries again.
         get_hub().print_exception = lambda _context, _type, error, _trace: teller.tell(error)
