@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,10 @@ class Remote:
 
     def glance(self, name: str, /, **values: object) -> list[Any]:
         """Run a statement that reads, without more around it. Raises SpoolUnavailable."""
-        with self._translated(), self._place(), self._begun(b"", self._reading_seconds) as driver:
-            return postgres.runner(driver)(name, **values)
+        with self._translated(), self._place():
+            driver, found = self._first(lambda driver: postgres.runner(driver)(name, **values), self._reading_seconds)
+            self._idle.append(driver)
+        return list(found)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -150,7 +152,7 @@ class Remote:
     @contextmanager
     def _begun(self, begin: bytes, seconds: float) -> Iterator[postgres.Punctual]:
         """A connection in a transaction, used by nobody else; what is not committed in the end is taken back."""
-        driver = self._beginning(begin, seconds)
+        driver, _ = self._first(lambda driver: driver.execute(begin, prepare=False), seconds)
         try:
             yield driver
         except (postgres.Error, SpoolUnavailable) as error:
@@ -175,12 +177,13 @@ class Remote:
         finally:
             self._places.release()
 
-    def _beginning(self, begin: bytes, seconds: float) -> postgres.Punctual:
+    def _first(self, ask: Callable[[postgres.Punctual], Any], seconds: float) -> tuple[postgres.Punctual, Any]:
+        """Ask the first thing of a connection at hand, and hand both back; one that has died meanwhile is replaced."""
         while True:
             driver, rested = self._at_hand()
             driver.ends_at = ends_at = clock.steady() + seconds  # a host that is gone had its own
             try:
-                driver.execute(begin, prepare=False)
+                found = ask(driver)
             except (postgres.Error, SpoolUnavailable) as error:
                 driver.close()
                 if not rested or clock.steady() >= ends_at:
@@ -188,7 +191,7 @@ class Remote:
             else:
                 self._tell_of(None)
                 self._has_answered = True
-                return driver
+                return driver, found
 
     def _at_hand(self) -> tuple[postgres.Punctual, bool]:
         """One that nobody uses, and whether it has been used before."""
