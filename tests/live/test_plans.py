@@ -52,7 +52,14 @@ ANALYZE;
 """
 LARGE = ("event", "nonce", "report", "send", "heard")
 # What may read a large table on SQLite may do so here; and this: by hand, of a lifeboat, and until it has found one.
-HERE = {"count_events": "event", "count_theirs": "event", "empty_heard": "heard", "sent_since": "send"}
+HERE = {
+    "count_events": "event",
+    "count_theirs": "event",
+    "forget_all_nonces": "nonce",
+    "forget_all_reports": "report",
+    "forget_all_heard": "heard",
+    "sent_since": "send",
+}
 AT_THE_END = {
     "since": KEPT - 100.0,
     "until": KEPT + 100.0,
