@@ -130,7 +130,8 @@ def act_as_owner(settings: Settings, command: Sequence[str]) -> None:
     setpriv = program("setpriv")
     ports = ("--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service")
     try:
-        environ = {SUDO_USER: account(0)[0], **config.environment()}  # who it was is known no more afterwards
+        # Who it was is known no more afterwards; and libraries look for files at home, where root's are not to be read.
+        environ = {SUDO_USER: account(0)[0], **config.environment(), "HOME": str(state)}
         os.execve(setpriv, (setpriv, *to, *ports, "--", *command), environ)  # noqa: S606 - there is no shell
     except OSError as error:
         raise NotOurs(f"{state} belongs to {owner}: type `sudo -u {owner}` before this; nothing was done") from error

@@ -125,6 +125,28 @@ def test_a_lane_that_another_writer_holds_is_waited_for_and_then_given_up(databa
         assert rows(spool, schema.lane) == []  # whoever was held and has nothing that waits is gone
 
 
+class Counted(tuple[str, ...]):
+    """Lanes that count how often they were to be held."""
+
+    __slots__ = ()
+    tries = 0
+
+    def __iter__(self) -> Iterator[str]:
+        type(self).tries += 1
+        return super().__iter__()
+
+
+def test_who_stands_in_line_for_a_lane_that_is_held_is_not_kept_for_the_patience_of_all(database_url: str) -> None:
+    with closing(Database(database_url, patience_seconds=0.5)) as spool, psycopg.connect(database_url) as other:
+        other.execute("INSERT INTO lane (lane, first_event, due_at) VALUES ('held', 1, 0)")
+        with ThreadPoolExecutor(8) as pool:
+            refused = [pool.submit(spool.tell, insert(f"{each}"), lanes=Counted(["held"])) for each in range(8)]
+            for one in refused:
+                with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_LOCKED):
+                    one.result(60)
+    assert Counted.tries < 2 * 8  # together, and then not each alone
+
+
 def test_many_who_read_share_a_few_connections(database_url: str, spool: Database) -> None:
     all_places = threading.Barrier(READERS)  # who has come in waits for as many as may be in
     with ThreadPoolExecutor(3 * READERS) as pool:

@@ -44,6 +44,7 @@ class Database:
         """
         self._place = place
         self._engine = _engine(place, password, patience_seconds, first=first)
+        self._patience_seconds = patience_seconds
         self._writer = threading.Lock()
         self._queue = Queue()
 
@@ -166,13 +167,17 @@ class Database:
                     ticket.settle(error)
 
     def _commit(self, batch: list[Ticket[Any]]) -> None:
+        began = clock.steady()
         try:
             self._together(batch, at_once=self._engine.is_shared)
         except Exception as failure:
             alone = len(batch) == 1 and not self._engine.is_shared
             if alone or isinstance(failure, SpoolUnavailable):  # the database would say so again
                 raise
+            ends_at = began + self._patience_seconds
             for ticket in batch:
+                if self._engine.is_shared and clock.steady() > ends_at:  # each may wait for a lane that another holds
+                    raise SpoolUnavailable(Reason.SPOOL_LOCKED) from None
                 self._apart(ticket)
 
     def _together(self, batch: list[Ticket[Any]], *, at_once: bool = False) -> None:

@@ -92,6 +92,7 @@ class Remote:
                 run("let_go_lanes", lanes=list(lanes))
             with self._translated():
                 postgres.commit(driver)
+            self._tell_of(None)  # a server whose standby is away answers whatever only reads
 
     def is_overtaken(self, failure: Exception) -> bool:
         """Tell whether another node has written the same, or each waited for the other."""
@@ -189,7 +190,6 @@ class Remote:
                 if not rested or clock.steady() >= ends_at:
                     raise self._unavailable(error) from None
             else:
-                self._tell_of(None)
                 self._has_answered = True
                 return driver, found
 
