@@ -728,7 +728,8 @@ def test_a_vault_without_room_is_a_passing_trouble_and_a_finding(
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
 def test_room_is_made_before_a_file_gets_its_name(house: Make, *, chunked: bool) -> None:
-    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    # Without the word the next request might be sent while the connection ends.
+    whole = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
     there = house(
         says(whole % (len(FILE), FILE), then=finishes) if chunked else has(FILE),
         attachments={"vault_max_bytes": "4kB", "max_bytes": "4kB"},
