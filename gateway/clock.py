@@ -13,6 +13,7 @@ from types import BuiltinFunctionType
 from typing import Protocol
 
 HOUR_SECONDS, DAY_SECONDS = 3600.0, 86_400.0
+LATER = "later"  # what a thread is called that `later` has begun
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGO = re.compile(r"([0-9]{1,9})([smhd])")
 
@@ -113,7 +114,7 @@ def give_way() -> None:
 def later(seconds: float, work: Callable[[], None]) -> None:
     """Do `work` in a thread of its own, which keeps no process alive."""
     timer = threading.Timer(seconds, work)
-    timer.daemon = True
+    timer.name, timer.daemon = LATER, True
     timer.start()
 
 
