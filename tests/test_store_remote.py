@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -215,23 +215,50 @@ def is_refused(spool: Database) -> bool:
     return False
 
 
-def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(server: PostgreSQL, url: str) -> None:
-    with (
-        closing(Database(url, patience_seconds=60)) as spool,
-        psycopg.connect(url, autocommit=True) as other,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        spool.tell(insert("before"))
+@contextmanager
+def without_its_standby(url: str) -> Iterator[Callable[[str], list[Any]]]:
+    """What asks a server that waits for a standby which is not there."""
+    with psycopg.connect(url, autocommit=True) as other:
         other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         other.execute("SELECT pg_reload_conf()")
         until(lambda: other.execute("SHOW synchronous_standby_names").fetchall() == [("nobody",)], "it has heard")
-        writing = pool.submit(spool.tell, insert("on one disk alone"))
-        waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        until(lambda: other.execute(waits).fetchall(), "it waits for the standby")
-        other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-        told = writing.exception(60)
-        other.execute("ALTER SYSTEM RESET ALL")  # not before: that, too, would end its wait, and rightly
-        other.execute("SELECT pg_reload_conf()")
+        try:
+            yield lambda asked: other.execute(asked).fetchall()
+        finally:
+            other.execute("ALTER SYSTEM RESET ALL")
+            other.execute("SELECT pg_reload_conf()")
+
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+def test_a_commit_that_was_left_is_followed_by_none_until_it_is_answered(server: PostgreSQL, url: str) -> None:
+    with closing(Database(url, patience_seconds=0.5)) as spool:
+        spool.tell(insert("before"))
+        with without_its_standby(url) as ask:
+            for _ in range(3):
+                with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_SILENT):
+                    spool.tell(insert("after"))
+            assert len(ask(WAITING)) == 1
+            assert words(spool) == {"before"}
+        until(lambda: taken(spool, "more"), "it goes on by itself")
+        assert words(spool) == {"before", "after", "more"}
+
+
+def taken(spool: Database, word: str) -> bool:
+    with suppress(SpoolUnavailable):
+        return spool.tell(insert(word)) == word
+    return False
+
+
+def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(server: PostgreSQL, url: str) -> None:
+    with closing(Database(url, patience_seconds=60)) as spool, ThreadPoolExecutor(1) as pool:
+        spool.tell(insert("before"))
+        with without_its_standby(url) as ask:
+            writing = pool.submit(spool.tell, insert("on one disk alone"))
+            until(lambda: ask(WAITING), "it waits for the standby")
+            ask("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            told = writing.exception(60)  # before the server is put right: that, too, would end its wait, and rightly
         assert isinstance(told, SpoolUnavailable)
         assert words(spool) == {"before", "on one disk alone"}  # when it is asked once more, it is a repeat
 

@@ -21,6 +21,7 @@ from gateway import clock, telemetry
 from gateway.errors import REMEDIES, SpoolUnavailable
 from gateway.phrases import Finding, Line, Reason
 from gateway.store import Run, postgres
+from gateway.store.commits import Commits
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -42,13 +43,11 @@ class Remote:
         """`patience_seconds`: how long a transaction may take, from its beginning until it is committed."""
         self._url, self._password = url, password
         self._patience_seconds, self._reading_seconds = patience_seconds, max(patience_seconds, READ_SECONDS)
-        self._to_write = postgres.to_write(patience_seconds)
-        self._idle: list[postgres.Punctual] = []
+        self._to_write, self._pid = postgres.to_write(patience_seconds), os.getpid()
+        self._commits, self._idle = Commits(), list[postgres.Punctual]()
         self._looking, self._places = threading.Lock(), threading.BoundedSemaphore(READERS)
-        self._pid = os.getpid()
         self._last: tuple[str, int] | None = None  # where the primary was
-        self._not_before, self._refusal = 0.0, Reason.SPOOL_AWAY
-        self._has_answered = False
+        self._not_before, self._refusal, self._has_answered = 0.0, Reason.SPOOL_AWAY, False
         self._trouble: Reason | None = None  # what was told last
         self._alchemy: sa.Engine | None = None
 
@@ -83,6 +82,7 @@ class Remote:
 
         Raises SpoolUnavailable; where the server goes on, the driver's errors.
         """
+        self._commits.require_answered()
         with self._begun(self._to_write, self._patience_seconds) as driver:
             run = postgres.runner(driver)
             if lanes:
@@ -91,7 +91,7 @@ class Remote:
             if lanes:
                 run("let_go_lanes", lanes=list(lanes))
             with self._translated():
-                postgres.commit(driver)
+                self._commits.commit(driver)
             self._tell_of(None)  # a server whose standby is away answers whatever only reads
 
     def is_overtaken(self, failure: Exception) -> bool:
@@ -149,6 +149,7 @@ class Remote:
         opened, self._idle = self._idle, []
         for driver in opened:
             driver.close()
+        self._commits.close()
 
     @contextmanager
     def _begun(self, begin: bytes, seconds: float) -> Iterator[postgres.Punctual]:
@@ -204,8 +205,7 @@ class Remote:
 
     def _connected(self) -> postgres.Punctual:
         """Open one more connection. Raises SpoolUnavailable."""
-        began = clock.steady()
-        if began < self._not_before:
+        if (began := clock.steady()) < self._not_before:
             raise SpoolUnavailable(self._refusal)
         try:
             driver = postgres.connect(self._url, self._password, first=self._last)
