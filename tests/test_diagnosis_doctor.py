@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.config import validation
-from gateway.diagnosis import complaint, doctor, provision
+from gateway.diagnosis import complaint, doctor, experience, provision
 from gateway.diagnosis.complaint import Complaint, Context, Level, Probe, complain
 from gateway.diagnosis.doctor import Looked
 from gateway.errors import CommandError
@@ -67,6 +69,24 @@ def test_a_check_that_takes_too_long_is_left_behind_and_told() -> None:
     assert ids(looked) == ["doctor.unfinished", "an.odd"]
     assert "what never ends" in doctor.complaints(looked)[0].sentence
     assert sorted(told) == ["one", "stuck"]
+
+
+def test_a_spools_server_that_is_away_is_asked_once_and_told_once(tmp_path: Path) -> None:
+    asked = [check for check in doctor.CHECKS if check.find.__module__ == experience.__name__]
+    calls = list[socket.socket]()
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            while True:
+                calls.append(server.accept()[0])
+                calls[-1].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, daemon=True).start()
+        url = f"postgresql://motion@127.0.0.1:{server.getsockname()[1]}/spool?sslmode=disable"
+        looked = doctor.examine(context(server={"state_dir": str(tmp_path)}, spool={"url": url}), asked)
+    assert ids(looked) == ["spool.unavailable"]
+    assert (len(asked) > 5, len(calls)) == (True, 1)
 
 
 @pytest.mark.parametrize("error", [CommandError("no"), PermissionError(13, "no"), ZeroDivisionError("a secret")])

@@ -7,15 +7,16 @@ secret, a body or a phone number.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from gateway import printable, rules
 from gateway.config import Settings
 from gateway.config.validation import PartialSettings
-from gateway.errors import REMEDIES
+from gateway.errors import REMEDIES, SpoolUnavailable
 from gateway.store.engines import Database, load, opened
 
 if TYPE_CHECKING:  # the operations page words complaints, and looks at no certificate
@@ -114,6 +115,7 @@ class Context:
     part: PartialSettings
     now: float  # epoch seconds
     opened: Database | None = None  # by whoever looks
+    _one_looks: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.part.knows("spool.url"):  # checks go on in threads of their own
@@ -123,11 +125,23 @@ class Context:
     def settings(self) -> Settings:
         return self.part.settings
 
-    @functools.cached_property
+    @property
     def spool(self) -> Database:
         """Give the spool. Raises SpoolUnavailable where its schema is not that of this release: nobody need ask it."""
+        with self._one_looks:
+            found = self._found
+        if isinstance(found, SpoolUnavailable):
+            raise SpoolUnavailable(found.reason)
+        return found
+
+    @functools.cached_property
+    def _found(self) -> Database | SpoolUnavailable:
+        """The spool, or why it cannot be used: whoever would ask for it too hears of that at once."""
         spool = self.opened or opened(self.settings, patience_seconds=PATIENCE_SECONDS)
-        spool.require_latest()
+        try:
+            spool.require_latest()
+        except SpoolUnavailable as error:
+            return error
         return spool
 
     def ask(self, statement: str, **values: object) -> list[Any]:
