@@ -6,6 +6,7 @@ come again, which a balancer without servers would not.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def made(folder: Path, state: State, nodes: Sequence[Node], view_port: int) -> P
         [programs.found("haproxy"), "-db", "-q", "-f", str(file)],
         folder / "haproxy.log",
         ready=lambda: programs.answers(route, whatever=True),
+        stop_signal=signal.SIGKILL,  # told to end it may yet wait for a connection of its own; and it keeps nothing
     )
 
 
