@@ -215,21 +215,35 @@ def is_refused(spool: Database) -> bool:
     return False
 
 
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+CANCEL = WAITING.replace("pid", "pg_cancel_backend(pid)", 1)
+
+
+def commit_until_one_waits(url: str) -> None:
+    """It has waited where the server says that it does no more."""
+    said = list[object]()
+    with psycopg.connect(url, autocommit=True) as writer:
+        writer.add_notice_handler(said.append)
+        while not said:
+            writer.execute("SELECT pg_logical_emit_message(true, '', '')")
+
+
 @contextmanager
 def without_its_standby(url: str) -> Iterator[Callable[[str], list[Any]]]:
     """What asks a server that waits for a standby which is not there."""
     with psycopg.connect(url, autocommit=True) as other:
         other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         other.execute("SELECT pg_reload_conf()")
-        until(lambda: other.execute("SHOW synchronous_standby_names").fetchall() == [("nobody",)], "it has heard")
         try:
+            with ThreadPoolExecutor(1) as pool:  # it has heard once a commit waits
+                trying = pool.submit(commit_until_one_waits, url)
+                until(lambda: other.execute(WAITING).fetchall(), "a commit waits")
+                other.execute(CANCEL)
+                trying.result(60)
             yield lambda asked: other.execute(asked).fetchall()
         finally:
             other.execute("ALTER SYSTEM RESET ALL")
             other.execute("SELECT pg_reload_conf()")
-
-
-WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 def test_a_commit_that_was_left_is_followed_by_none_until_it_is_answered(server: PostgreSQL, url: str) -> None:
@@ -257,7 +271,7 @@ def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(serv
         with without_its_standby(url) as ask:
             writing = pool.submit(spool.tell, insert("on one disk alone"))
             until(lambda: ask(WAITING), "it waits for the standby")
-            ask("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            ask(CANCEL)
             told = writing.exception(60)  # before the server is put right: that, too, would end its wait, and rightly
         assert isinstance(told, SpoolUnavailable)
         assert words(spool) == {"before", "on one disk alone"}  # when it is asked once more, it is a repeat
