@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gateway.store import schema
 from gateway.store.engines import Database
 from tests import config_samples
 from tests.service_samples import HandClock
-from tests.spool_samples import NOW, callback, rows, until
+from tests.spool_samples import NOW, callback, locked, rows, until
 
 
 class Away:
@@ -100,6 +101,22 @@ def test_each_callback_that_is_filed_lets_the_two_minutes_begin_anew(
         gone.comes()
         clock.advance(AFTER_SECONDS)
         assert not ferry.accept(callback(message), now=NOW).aboard
+
+
+def test_a_spool_that_can_be_read_and_takes_nothing_is_away_as_one_whose_standby_is_gone(
+    spool: Database, tmp_path: Path, clock: HandClock
+) -> None:
+    folder = tmp_path / "lifeboat"
+    with closing(Database(spool.path, patience_seconds=0.05)) as hasty:
+        ferry = Ferry(hasty, folder, wanted=True, steady=clock, try_seconds=0.01)
+        with locked(spool.path):
+            assert not ferry.is_filed(callback())
+            with pytest.raises(SpoolUnavailable):
+                ferry.accept(callback(), now=NOW)
+            clock.advance(AFTER_SECONDS)
+            assert not ferry.is_filed(callback())
+            assert ferry.accept(callback(), now=NOW).aboard
+        until(empty(folder), "all filed")
 
 
 def test_without_the_setting_nobody_goes_aboard(spool: Database, tmp_path: Path, clock: HandClock) -> None:

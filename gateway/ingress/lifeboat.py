@@ -76,7 +76,7 @@ class Ferry:
     def is_filed(self, callback: Callback) -> bool:
         """Tell whether these bytes came before, as far as is known where it is filed. Raises SpoolUnavailable."""
         return self._either(
-            lambda: intake.is_filed(self._spool, callback), lambda: intake.is_filed(self._boat, callback)
+            lambda: intake.is_filed(self._spool, callback), lambda: intake.is_filed(self._boat, callback), takes=False
         )
 
     def accept(self, callback: Callback, *, now: float) -> Receipt:
@@ -114,7 +114,11 @@ class Ferry:
         if self._flag.exists() and self._rowing.acquire(blocking=False):
             clock.later(0.0, self.row)
 
-    def _either(self, ask: Callable[[], T], board: Callable[[], T]) -> T:
+    def _either(self, ask: Callable[[], T], board: Callable[[], T], *, takes: bool = True) -> T:
+        """Ask the spool or, while it is away, the boat. `takes`: a spool that answers this takes callbacks in, too.
+
+        One whose standby is away answers whoever only reads.
+        """
         while self._watches:
             if self._flag.exists():
                 with suppress(Ashore):
@@ -126,7 +130,7 @@ class Ferry:
                     raise
                 self._launch(error)
             else:
-                self._away_since = None
+                self._away_since = None if takes else self._away_since
                 return found
         return ask()
 
