@@ -137,6 +137,7 @@ def carrying(
     accounts: Sequence[int] = (7,),
     beside: Scene | None = None,
     name: str = "",
+    poll_seconds: float = 0.005,
     **spool_settings: Any,
 ) -> Iterator[Scene]:
     """A courier that runs in a thread. It must have ended ten seconds after it was asked to.
@@ -146,7 +147,7 @@ def carrying(
     settings = made_settings(accounts, motion={"url": motion.url}, **spool_settings)
     clock = beside.clock if beside else HandClock()
     calls = notifier or Notifier(settings)
-    carrier = Courier(settings, spool, calls, clock=clock, name=name, poll_seconds=0.005)
+    carrier = Courier(settings, spool, calls, clock=clock, name=name, poll_seconds=poll_seconds)
     thread = threading.Thread(target=carrier.run)
     thread.start()
     try:
@@ -1017,6 +1018,29 @@ def test_two_couriers_deliver_each_event_once_and_those_of_a_contact_in_order(pa
     for contact in "abcde":
         assert of(contact, pair.heard) == of(contact, messages)
     assert rows(pair.spool, schema.lane) == []
+
+
+class Overtaken(Database):
+    """A spool of which another courier takes, once, what was just found."""
+
+    lost: Sequence[Claim] = ()
+
+    def glance(self, name: str, /, **values: object) -> list[Any]:
+        found = super().glance(name, **values)
+        if name == "due_lanes" and found and not self.lost:
+            self.lost = claims.claim_lanes(self, [first for first, *_ in found], Hand(NOW + 90, "other"))
+        return found
+
+
+def test_a_courier_that_finds_what_another_is_taking_looks_again_before_its_next_poll(
+    spool: Database, motion: Motion
+) -> None:
+    for contact in "ab":
+        accept(spool, f"{contact}1", contact=contact)
+    with contextlib.closing(Overtaken(spool.path, patience_seconds=5)) as opened:
+        with carrying(opened, motion, poll_seconds=HOUR, deliveries=1) as late:
+            until(lambda: late.accepted == ["b1"], "what the other left")
+        assert [taken.request_id for taken in opened.lost] == ["request-a1"]
 
 
 def test_while_motion_is_away_one_courier_of_all_probes_at_a_time(pair: Scene) -> None:

@@ -1,7 +1,6 @@
 """Carries events from the spool to Motion: side by side for different contacts, in order for each.
 
-Rule 1. There is one courier: it holds `lock` for as long as it lives, and frees what a courier before
-        it died with.
+Rule 1. A node has one courier: it holds `lock` for as long as it lives, and frees what the one before it died with.
 Rule 2. Where Motion is away one event at a time is tried, of another contact each time; the others go on.
 Rule 3. What was in hand when a courier died is suspected of having killed it: such events are tried one by one and
         alone, by whoever has nothing else in hand, so that the innocent are told from the one that kills again.
@@ -13,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from queue import SimpleQueue
 
 from gateway import clock, telemetry
@@ -30,6 +30,7 @@ from gateway.store.engines import Database
 
 LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
+OVERTAKEN_SECONDS = 0.005  # until one looks again who found what another courier was just taking
 PURGE, PURGE_SECONDS = "purge", 600.0
 SPOOL_RETRY_SECONDS = 1.0
 FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
@@ -77,11 +78,12 @@ class Courier:
     ) -> None:
         """`name`: the node's, where there are others; "" is alone."""
         self._name = name
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = self._pause_seconds = poll_seconds
         self._settings = settings
         self._spool = spool
         self._clock = clock
         self._lease_seconds = max(LEASE_SECONDS, 3 * settings.spool.deadline)
+        self._take = partial(claims.claim, spool, lease_seconds=self._lease_seconds, courier=name)
         self._handover = Handover(
             settings, spool, motion, clock=clock, patiently=self._patiently, lease_seconds=self._lease_seconds
         )
@@ -106,8 +108,9 @@ class Courier:
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
+                self._pause_seconds = self._poll_seconds
                 self._patiently(lambda: self._dispatch(tasks.put))
-                self._wake.wait(self._poll_seconds)
+                self._wake.wait(self._pause_seconds)
             telemetry.note(Line.COURIER_STOPPING, in_flight=self._flying())
         finally:
             for _ in carriers:
@@ -176,16 +179,10 @@ class Courier:
         self._rounds += 1
         while room.left > 0:
             but, wanted = [*away, *room.crowded], room.left
-            yield from claims.claim(
-                self._spool,
-                due_by=now,
-                now=now,
-                most=wanted,
-                lease_seconds=self._lease_seconds,
-                courier=self._name,
-                but=but,
-                fits=room.take,
-            )
+            taken = self._take(due_by=now, now=now, most=wanted, but=but, fits=room.take)
+            yield from taken
+            if len(taken) < wanted - room.left:  # others were before us: there may be more that nobody has
+                self._pause_seconds = min(OVERTAKEN_SECONDS, self._poll_seconds)
             if len(but) == len(away) + len(room.crowded) or self._rounds % ROUNDS_BETWEEN_LOOKS:
                 break
 
