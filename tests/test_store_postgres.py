@@ -111,6 +111,18 @@ def test_of_several_hosts_the_one_that_can_be_written_to_is_taken(guarded: Postg
         assert opened.info.host == str(guarded.folder)
 
 
+@pytest.mark.parametrize("last", ["a standby", "nobody who answers"])
+def test_one_of_several_hosts_that_says_why_counts_and_not_those_that_say_nothing(last: str) -> None:
+    each = "- host: '192.0.2.11', port: '5432': {}\n- host: '192.0.2.12', port: '5432': {}"
+    silence, refusal = "connection timeout expired", "connection failed: session is read-only"
+    told = {
+        "a standby": psycopg.OperationalError(f"{refusal}\n{each.format(silence, refusal)}"),
+        "nobody who answers": psycopg.errors.ConnectionTimeout(f"{silence}\n{each.format(refusal, silence)}"),
+    }
+    assert postgres.reason(told[last]) == Reason.SPOOL_STANDBY
+    assert postgres.reason(psycopg.errors.ConnectionTimeout(silence)) == Reason.SPOOL_AWAY
+
+
 def test_what_the_url_says_of_waiting_comes_before_what_we_say() -> None:
     told = postgres.conninfo("postgresql://a,b/gateway?connect_timeout=7", "p w")
     assert {"connect_timeout=7", "target_session_attrs=read-write", "tcp_user_timeout=5000"} <= {*told.split()}

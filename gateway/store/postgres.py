@@ -205,8 +205,6 @@ def reason(error: Exception) -> Reason:
     if isinstance(error, SpoolUnavailable):
         return Reason(error.reason)
     state = getattr(error, "sqlstate", None)
-    if isinstance(error, psycopg.errors.ConnectionTimeout):
-        return Reason.SPOOL_SILENT
     if state is None and isinstance(error, psycopg.OperationalError):
         return _of_connecting(str(error))
     told = (REASONS.get(str(state)[:length]) for length in (5, 3, 2))
@@ -214,6 +212,7 @@ def reason(error: Exception) -> Reason:
 
 
 def _of_connecting(text: str) -> Reason:
+    """Of several hosts it has what each came to: one that says why counts, in whatever order, and none in silence."""
     for pattern, state in SAID.items():
         if re.search(pattern, text):
             return REASONS[state]
