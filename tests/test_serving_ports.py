@@ -59,3 +59,12 @@ def test_an_nginx_that_a_unit_may_not_see_is_ours_by_its_account_and_by_our_conf
     written.parent.mkdir(parents=True)
     written.write_text("".join(f"listen {place};\n" for place in places))
     assert ours() == {fine}
+
+
+def test_our_nginx_is_ours_beside_another_whose_folder_has_the_same_path(settings_file: Callable[..., Path]) -> None:
+    settings = config.load(settings_file(), {})
+    words = f"nginx: master process /usr/sbin/nginx -c {paths.nginx_conf(settings)} ".encode()
+    another, ours = 1, os.getpid()  # a container's, which this machine sees, too
+    running = {another: words, ours: words}
+    assert ports.is_ours(settings, Holder(os.geteuid(), ours), "0.0.0.0:443", running=running)
+    assert not ports.is_ours(settings, Holder(os.geteuid(), ours), "0.0.0.0:443", running={another: words})

@@ -138,11 +138,12 @@ def is_ours(settings: Settings, found: Holder, place: str, *, running: Mapping[i
         return True
     configuration = paths.nginx_conf(settings)
     with suppress(OSError):
-        pid = next((pid for pid, words in running.items() if b" -c %b " % os.fsencode(configuration) in words), None)
-        if pid is not None and found.pid is not None:
-            return os.getpgid(found.pid) == os.getpgid(pid)
+        # There may be others of that name: a container has its own folder of the same path.
+        masters = [pid for pid, words in running.items() if b" -c %b " % os.fsencode(configuration) in words]
+        if masters and found.pid is not None:
+            return os.getpgid(found.pid) in map(os.getpgid, masters)
         # We may not see whose it is; nor, in a unit (ProtectProc=invisible), an nginx that may open low ports.
-        if pid is not None or (not running and found == Holder(os.geteuid())):
+        if masters or (not running and found == Holder(os.geteuid())):
             return f" {place} " in configuration.read_text("utf-8").replace(";", " ")
     return False
 
