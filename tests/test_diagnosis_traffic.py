@@ -66,6 +66,11 @@ def test_all_may_be_well_and_nobody_come_so_it_is_told_when_each_came_last(kept:
     assert "## Messages do not reach Motion\n" in (DOCS / "troubleshooting.md").read_text("utf-8")
 
 
+def test_nobody_says_that_nothing_is_kept_where_the_spool_cannot_be_asked(tmp_path: Path) -> None:
+    away = Context(validation.validate(document(server={"state_dir": str(tmp_path)}), {}), NOW)
+    assert last(experience.heard(away), away.settings, now=NOW).startswith("When Sinch was heard last is not known")
+
+
 def test_of_motion_nothing_is_told_where_its_calls_do_not_come_by() -> None:
     closed = validation.validate(document(), {}).settings
     assert last(experience.Heard(NOW), closed, now=NOW).count("last from") == 0

@@ -49,7 +49,7 @@ def doctor(invocation: Invocation, *, notify: bool, as_json: bool) -> None:
         part = invocation.part()
     except SettingsError as error:
         if as_json:
-            print_json(_for_programs([], [*map(physician.of_problem, error.problems)], experience.Heard()))
+            print_json(_for_programs([], [*map(physician.of_problem, error.problems)], None))
         else:
             click.echo(told(error), err=True)
         click.get_current_context().exit(UNDELIVERED if notify else WRONG)
@@ -117,7 +117,7 @@ def _notified(settings: Settings, looked: Sequence[physician.Looked]) -> bool:
 
 
 def _for_programs(
-    looked: Sequence[physician.Looked], said: Sequence[Complaint], heard: experience.Heard
+    looked: Sequence[physician.Looked], said: Sequence[Complaint], heard: experience.Heard | None
 ) -> dict[str, object]:
     level = physician.worst(said)
     checks = [
@@ -125,7 +125,7 @@ def _for_programs(
         for each in looked
     ]
     complaints = [vars(complaint) for complaint in said]
-    last = {f"last_from_{name}": at and written(at) for name, at in vars(heard).items()}
+    last = {f"last_from_{name}": at and written(at) for name, at in vars(heard or experience.Heard()).items()}
     return {"fine": physician.STATUSES[level] == 0, "level": level, "complaints": complaints, "checks": checks} | last
 
 
@@ -140,12 +140,14 @@ def _lines(text: str, *, indent: str = "") -> list[str]:
     return printable.wrapped(text, columns(most=WIDEST), head=indent)
 
 
-def last(heard: experience.Heard, settings: Settings, *, now: float) -> str:
+def last(heard: experience.Heard | None, settings: Settings, *, now: float) -> str:
     """Say when Sinch and Motion came here last: all may be well, and nobody come."""
 
     def when(name: str, at: float | None) -> str:
         return f"from {name} {written(at)}, {printable.ago(now - at)}" if at else f"from {name}: nothing is kept"
 
+    if heard is None:
+        return "When Sinch was heard last is not known, for the spool cannot be asked."
     motion = when("Motion", heard.motion_at) if heard.motion_at or settings.server.has_outbound else ""
     came = "; last ".join(filter(None, (when("Sinch", heard.sinch_at), motion)))
     return f"Last accepted {came}. Too long ago? {PAGE}"

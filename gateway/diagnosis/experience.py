@@ -73,15 +73,15 @@ class Heard:
     motion_at: float | None = None
 
 
-def heard(context: Context) -> Heard:
-    """Tell when the others came here last; nothing of it where the spool cannot be asked."""
-    if not context.part.knows("server.state_dir"):
-        return Heard()
+def heard(context: Context) -> Heard | None:
+    """Tell when the others came here last; None where the spool cannot be asked."""
+    if not context.part.knows("server.state_dir", "spool.url"):
+        return None
     try:
         found = (context.ask(name) for name in ("newest_accepted", "newest_sent"))
         return Heard(*(rows[0][0] if rows else None for rows in found))
     except SpoolUnavailable:  # which is complained of
-        return Heard()
+        return None
 
 
 def lately(context: Context) -> list[Lately]:
