@@ -17,7 +17,7 @@ from gateway import config, paths
 from gateway.cli import group
 from gateway.errors import CommandError
 from gateway.ingress import intake
-from gateway.store import backup, migrations, named, roster, schema
+from gateway.store import backup, migrations, named, schema
 from gateway.store.engines import Database
 from tests.spool_samples import callback, rows
 
@@ -35,9 +35,9 @@ def test_a_copy_holds_every_event_in_one_file_for_its_owner_alone(spool: Databas
     assert backup.back_up(spool.path, to) == named.latest()
     assert list(to.parent.iterdir()) == [to]
     assert stat.S_IMODE(to.stat().st_mode) == 0o600
-    before = {table.name: rows(spool, table) for table in roster.metadata.sorted_tables}
+    before = {table.name: rows(spool, table) for table in schema.metadata.sorted_tables}
     with closing(Database(to, patience_seconds=1)) as copy:
-        assert {table.name: rows(copy, table) for table in roster.metadata.sorted_tables} == before
+        assert {table.name: rows(copy, table) for table in schema.metadata.sorted_tables} == before
     assert len(before["event"]) == 50
 
 

@@ -25,7 +25,7 @@ from gateway.delivery import records
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.ingress import intake
 from gateway.phrases import Reason
-from gateway.store import migrations, named, roster, schema, sqlite
+from gateway.store import migrations, named, schema, sqlite
 from gateway.store.engines import Database
 from tests import released_spool
 from tests.spool_samples import callback, rows, times_opened, until
@@ -211,11 +211,11 @@ def test_the_latest_schema_is_enough(spool: Database) -> None:
 def test_the_migrations_make_what_the_code_believes(path: Path, tmp_path: Path) -> None:
     migrations.migrate(path)
     with connected(path) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), roster.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     believed = tmp_path / "believed.sqlite3"
     believed.touch()
     with connected(believed) as connection:
-        roster.metadata.create_all(connection)
+        schema.metadata.create_all(connection)
         connection.commit()
     # Conditions of indexes and the like, which the comparison above does not look at.
     assert indexes(path) == indexes(believed)

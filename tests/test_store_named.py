@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from gateway.store import named, roster, schema
+from gateway.store import named, schema
 from gateway.store.engines import Database
 from tests.postgresql import PostgreSQL
 from tests.spool_samples import meddle
@@ -105,12 +105,12 @@ FILLED: dict[sa.Table, list[Given]] = {
     schema.audit: [
         {"at": 900.0, "action": "replay", "who": "ana", "login": "ana", "account": "root", "about": "event 1"}
     ],
-    roster.node: [
+    schema.node: [
         {"name": name, "instance": "i", "host": "h", "release": "0.1.0", "build": "b", "revision": "0013"}
         | {"draining": False, "seen_at": 900.0, "left_at": None, "rival_host": "", "rival_at": None}
         for name in ("ana", "B")
     ],
-    roster.node_door: [{"node": "ana", "door": door, "marks": "[]"} for door in ("ingress", "outbound")],
+    schema.node_door: [{"node": "ana", "door": door, "marks": "[]"} for door in ("ingress", "outbound")],
     schema.session: [{"digest": DIGEST, "name": "ana", "proof": b"\xab", "began_at": 900.0, "seen_at": 901.0}],
 }
 
@@ -265,7 +265,7 @@ def database(postgresql: PostgreSQL) -> Iterator[psycopg.Connection[Any]]:
     url = postgresql.url(postgresql.database())
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
-        roster.metadata.create_all(connection)
+        schema.metadata.create_all(connection)
         connection.exec_driver_sql(
             f"CREATE TABLE alembic_version AS SELECT '{named.latest()}' AS version_num, CAST('0014' AS text) AS bears"
         )
@@ -281,7 +281,7 @@ def told(run: Callable[[str, Given], list[Any]], text: str, name: str, given: Gi
     """What a statement gives, and then the table that it has changed, but for numbers that a sequence draws."""
     rows, left = run(text, given), []
     if changed := re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", TOLD["sqlite"][name]):
-        kept = [f'"{column.name}"' for column in roster.metadata.tables[changed[1]].columns if column.name != "id"]
+        kept = [f'"{column.name}"' for column in schema.metadata.tables[changed[1]].columns if column.name != "id"]
         left = run(f"SELECT {', '.join(kept)} FROM {changed[1]}", {})
     return (rows if "ORDER BY" in text else sorted(rows, key=by_value)), sorted(left, key=by_value)
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from gateway.store import roster
+from gateway.store import schema
 
-TABLES = roster.metadata.tables
+TABLES = schema.metadata.tables
 COLUMN = re.compile(r'^\t"?(\w+)"? (.+?)(?: DEFAULT \S+)?(?: NOT NULL)?,? *$', re.MULTILINE)
 # BIGSERIAL is a BIGINT that numbers itself.
 TAKES_ALL = {"BIGINT", "BIGSERIAL", "FLOAT", "BOOLEAN", "BYTEA", 'TEXT COLLATE "C"'}

@@ -22,10 +22,10 @@ import sqlalchemy as sa
 from gateway import clock, lock, paths
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import audit, migrations, named, roster, sides, sqlite
+from gateway.store import audit, migrations, named, schema, sides, sqlite
 from gateway.store.sides import PATIENCE_SECONDS, Row, Side
 
-TABLES = roster.metadata.sorted_tables  # of all there are
+TABLES = schema.metadata.sorted_tables
 ROWS_AT_A_TIME = 5_000  # in a transaction: what a kill costs
 TOLD_ROWS = 1_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from gateway.store.roster import metadata
+from gateway.store.schema import metadata
 
 with context.config.attributes["connect"]() as connection:
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
