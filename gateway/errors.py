@@ -37,7 +37,7 @@ from gateway.phrases import Reason
 
 # What a command says beside a reason of the spool.
 REMEDIES = {
-    Reason.SPOOL_LOCKED: "another process writes for too long: wait, or see who holds the file, or locks at PostgreSQL",
+    Reason.SPOOL_LOCKED: "wait, or see who holds the file; at PostgreSQL, whom others wait for (docs/logs.md)",
     Reason.SPOOL_NEEDED: "run it at a quiet hour, or with the gateway stopped",
     Reason.SPOOL_FULL: "make room on the disk of server.state_dir, or lift the quota of the account; nothing is lost",
     Reason.SPOOL_READ_ONLY: "mount the disk of server.state_dir for writing, or let spool.sqlite3 be written",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway import lock, paths
 from gateway.errors import CommandError, SpoolUnavailable
 from gateway.phrases import Reason
-from gateway.store import migrations, moving, named
+from gateway.store import migrations, moving, named, schema, sides
 from gateway.store.engines import Database
 from tests.postgresql import PostgreSQL
 from tests.spool_samples import meddle, migrate
@@ -206,3 +206,11 @@ def test_a_difference_is_found_and_nothing_is_marked(file: Path, postgresql: Pos
         moving.move(file.parent, file, postgresql.url(name))
     with closing(Database(file, patience_seconds=1)) as spool:
         spool.require_latest()
+
+
+def test_no_row_reaches_a_text_when_it_cannot_be_filed(database_url: str) -> None:
+    row = tuple(FILLED[schema.heard][0].values())
+    with pytest.raises(SpoolUnavailable) as refused, sides.opened(database_url) as side:
+        side.add(schema.heard, [row, row])
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__

@@ -83,7 +83,7 @@ def opened(place: Path | str, password: str = "") -> Iterator[Side]:
     try:
         yield side
     except side.errors as error:
-        raise SpoolUnavailable(side.reason(error)) from error
+        raise SpoolUnavailable(side.reason(error)) from None  # as of `remote`: a server's text may hold a whole row
     finally:
         side.close()
 
