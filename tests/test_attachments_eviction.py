@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.attachments import eviction
-from gateway.attachments.eviction import UNUSED_SECONDS, Bounds, Stored
+from gateway.attachments.eviction import IDLE_SECONDS, UNUSED_SECONDS, Bounds, Stored
 from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Fetches, Register
 from gateway.attachments.vault import Vault
 from gateway.errors import Unavailable
@@ -95,6 +95,20 @@ def test_what_has_no_live_link_goes_first_and_the_longest_unused_of_it(files: Va
     for files_held, expected in ((4, ["1", "2", "4"]), (3, ["1", "4"]), (2, ["1"]), (1, [])):
         make_room(files, register, files_held=files_held, now=NOW)
         assert left(files, register, "1", "2", "3", "4") == expected
+
+
+def test_what_only_motions_link_keeps_goes_behind_what_has_none_and_before_what_another_keeps(
+    files: Vault, register: Register
+) -> None:
+    brought = NOW - 2 * IDLE_SECONDS
+    first_to_last = [
+        put(files, register, "1", at=NOW - HOUR),
+        put(files, register, "2", at=brought),
+        put(files, register, "3", at=NOW - 100 * HOUR),
+    ]
+    register.count("2", Fetches(1, brought, brought, NOW + HOUR), revoked_before=None)
+    fetch(register, "3", at=NOW - UNUSED_SECONDS - 1, until=NOW + HOUR)
+    assert [file.digest for file in eviction.evictable(register, now=NOW, link_ttl=9 * HOUR)] == first_to_last
 
 
 @pytest.mark.parametrize(("unused", "goes"), [(UNUSED_SECONDS, False), (UNUSED_SECONDS + 1, True)])

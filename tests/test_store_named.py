@@ -17,7 +17,7 @@ from gateway.store.engines import Database
 from tests.postgresql import PostgreSQL
 from tests.spool_samples import meddle
 
-TOLD = {engine: named.written(engine) for engine in ("sqlite", "postgres")}
+TOLD = {"sqlite": named.statements("sqlite"), "postgres": named.written("postgres")}
 ON_POSTGRESQL = named.statements("postgres")
 _VALUE = re.compile(r"(?<!:):([a-z_]+)")
 Given = dict[str, Any]

@@ -75,6 +75,7 @@ WHOLE = {
     "latest_attachments": "attachment",
     "strip_attachments": "attachment",
     "purge_attachments": "attachment",
+    "evictable_files": "file",
     "empty_lanes": "lane",
     "forget_places": "stored_file",
     "old_heard": "heard",

@@ -13,6 +13,7 @@ ALL = "sqlite"  # has every one, with its why
 # What stands behind the revision of a spool that nobody may serve from: `moving`.
 MOVED, MOVING = " moved", " moving"
 
+_GREATEST = ("greatest(", "max(")  # of several values: as PostgreSQL calls it, and as SQLite does
 _NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"--.*")
 
@@ -20,7 +21,9 @@ _COMMENT = re.compile(r"--.*")
 @cache
 def statements(engine: str) -> Mapping[str, str]:
     """Give those of an engine, without the comments that say why. One that is empty there is not run."""
-    return written(ALL) | (written(engine) if engine != ALL else {})
+    if engine == ALL:
+        return {name: text.replace(*_GREATEST) for name, text in written(ALL).items()}
+    return written(ALL) | written(engine)
 
 
 def written(engine: str) -> dict[str, str]:

@@ -157,11 +157,6 @@ dropped AS (
 )
 SELECT EXISTS (SELECT 1 FROM advanced) OR EXISTS (SELECT 1 FROM dropped)
 
--- name: settle_event
-UPDATE event SET state = :state, outcome = :outcome, settled_at = greatest(:now, accepted_at)
-WHERE id = :event_id AND state = 'pending'
-    AND (CAST(:claim AS bigint) IS NULL OR EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim))
-
 -- name: postpone_event
 UPDATE event
 SET outcome = :outcome, failures = :failures, failing_since = :failing_since, deaths = 0,
@@ -225,19 +220,6 @@ SELECT 1 FROM pg_tables
 WHERE schemaname = current_schema() AND (to_regclass('alembic_version') IS NULL OR to_regclass('lane') IS NULL) LIMIT 1
 
 
--- Looking why something does not arrive: gateway/diagnosis/experience.py
-
--- name: waiting_of_accounts
--- In the order of an index, without which the pending ones would be looked for from the table's beginning.
-SELECT 'pending', connector_id, count(*)
-FROM (SELECT connector_id FROM event WHERE state = 'pending' ORDER BY lane, id LIMIT :most) AS pending
-GROUP BY connector_id
-UNION ALL
-SELECT 'parked', connector_id, count(*)
-FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS parked
-GROUP BY connector_id
-
-
 -- What Motion sends: gateway/outbound/window.py
 
 -- name: last_heard
@@ -252,7 +234,7 @@ SELECT max(at) FROM heard WHERE connector_id = :connector_id AND (
 )
 
 
--- What is known of attachments: gateway/attachments/register.py and eviction.py
+-- What is known of attachments: gateway/attachments/register.py
 
 -- name: latest_attachments
 SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, here, live_until,
@@ -278,83 +260,6 @@ WHERE (
     )
 ORDER BY used DESC, number DESC
 LIMIT :most
-
--- name: acquire_attachment
-UPDATE attachment
-SET digest = :digest, size_bytes = :size_bytes, name = :name, inspection = :inspection, inspected_by = :inspected_by,
-    acquired_at = :now, live_until = greatest(live_until, :live_until),
-    failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
-WHERE attachment_id = :attachment_id
-RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, TRUE, live_until,
-    first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
-
--- name: count_fetches
-UPDATE attachment
-SET fetches = fetches + :fetches, last_fetched_at = greatest(coalesce(last_fetched_at, 0.0), :last),
-    first_fetched_at = coalesce(first_fetched_at, :first),
-    live_until = CASE
-        WHEN revoked_before IS NOT DISTINCT FROM :revoked_before THEN greatest(live_until, :until) ELSE live_until
-    END
-WHERE attachment_id = :attachment_id
-
--- name: hold_attachment
-UPDATE attachment SET live_until = greatest(live_until, :until) WHERE attachment_id = :attachment_id
-
--- name: revoke_attachment
-UPDATE attachment SET revoked_before = greatest(coalesce(revoked_before, 0), :before), live_until = 0.0
-WHERE attachment_id = :attachment_id
-
--- name: strip_attachments
-UPDATE attachment
-SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = '',
-    failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
-WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
-    AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
-    AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
-    AND (first_fetched_at IS NOT NULL OR revoked_before IS NOT NULL)
-RETURNING 1
-
--- name: purge_attachments
-DELETE FROM attachment
-WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
-    AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
-    AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
-RETURNING 1
-
--- name: evictable_files
-SELECT stored_file.digest, max(stored_file.size_bytes)
-FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
-WHERE place = :place GROUP BY stored_file.digest
-HAVING coalesce(max(live_until), 0.0) <= :now
-    OR max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
-    OR (
-        bool_and(coalesce(
-            first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
-        ))
-        AND max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) < :idle_since
-    )
-ORDER BY coalesce(max(live_until), 0.0) > :now,
-    NOT bool_and(coalesce(
-            first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
-        )),
-    max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
-
--- name: motions_files
-SELECT stored_file.digest, max(stored_file.size_bytes), max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
-FROM stored_file JOIN attachment ON attachment.digest = stored_file.digest
-WHERE place = :place GROUP BY stored_file.digest
-HAVING bool_and(coalesce(
-    first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl,
-    live_until <= acquired_at + :grace
-))
-ORDER BY max(greatest(acquired_at, coalesce(last_fetched_at, 0.0)))
-
--- name: unused_files
-SELECT stored_file.digest, max(stored_file.size_bytes)
-FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
-WHERE place = :place GROUP BY stored_file.digest
-HAVING coalesce(max(live_until), 0.0) <= :now
-    AND coalesce(max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))), 0.0) < :since
 
 
 -- Who has signed in to the operations page: gateway/page/sessions.py

@@ -1,5 +1,5 @@
--- What every event and every message runs: named, each with its why. SQLite is told this; where PostgreSQL needs other
--- words for the same, `postgres.sql` has them by the same name.
+-- What every event and every message runs: named, each with its why. Both engines are told this; where PostgreSQL needs
+-- other words for the same, `postgres.sql` has them by the same name. SQLite is told `max` for `greatest`.
 --
 -- A statement begins with its name and ends where the next one begins; `:word` is a value that its caller gives.
 -- Conditions of partial indexes stand in the very words of the index: SQLite does not see that others mean the same,
@@ -136,12 +136,12 @@ RETURNING 1
 DELETE FROM lane WHERE lane = :lane AND claim = :claim RETURNING 1
 
 -- name: settle_at_once
--- `settle_event` and what goes on then in one, for a server to which each is a way there and back: whether the lane was ours. Here they are none.
+-- `settle_event` and what goes on then in one, for a server to which each is a journey: whether the lane was ours.
 
 -- name: settle_event
 -- Not where it was settled already, or its lane was taken by another after a lease. The courier's clock may be slow.
 -- Without a claim: by hand, while another event of the lane is being delivered.
-UPDATE event SET state = :state, outcome = :outcome, settled_at = max(:now, accepted_at)
+UPDATE event SET state = :state, outcome = :outcome, settled_at = greatest(:now, accepted_at)
 WHERE id = :event_id AND state = 'pending'
     AND (CAST(:claim AS bigint) IS NULL OR EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim))
 
@@ -374,9 +374,11 @@ FROM (
 GROUP BY connector_id
 
 -- name: waiting_of_accounts
--- What waits for Motion and what for an operator: of so many of each.
+-- What waits for Motion and what for an operator: of so many of each, in the order of an index, without which PostgreSQL
+-- would look for those that are pending from the table's beginning.
 SELECT 'pending', connector_id, count(*)
-FROM (SELECT connector_id FROM event WHERE state = 'pending' LIMIT :most) AS pending GROUP BY connector_id
+FROM (SELECT connector_id FROM event WHERE state = 'pending' ORDER BY lane, id LIMIT :most) AS pending
+GROUP BY connector_id
 UNION ALL
 SELECT 'parked', connector_id, count(*)
 FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS parked
@@ -448,8 +450,8 @@ SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquir
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
 FROM (
     SELECT *, EXISTS (SELECT 1 FROM stored_file WHERE place = :place AND stored_file.digest = attachment.digest) AS here,
-        :way * max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
-        :way * CAST(attachment_id AS INTEGER) AS number
+        :way * greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
+        :way * CAST(attachment_id AS bigint) AS number
     FROM attachment
 )
 WHERE (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among))) AND :way * used >= :since
@@ -468,7 +470,7 @@ INSERT INTO attachment (
 -- What has been written is handed back: nobody reads it again.
 UPDATE attachment
 SET digest = :digest, size_bytes = :size_bytes, name = :name, inspection = :inspection, inspected_by = :inspected_by,
-    acquired_at = :now, live_until = max(live_until, :live_until),
+    acquired_at = :now, live_until = greatest(live_until, :live_until),
     failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
 WHERE attachment_id = :attachment_id
 RETURNING attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, TRUE, live_until,
@@ -488,9 +490,11 @@ WHERE attachment_id = :attachment_id
 -- Of which the last was a moment ago. A life that has begun does not begin again; and what was revoked since does not
 -- come back to life.
 UPDATE attachment
-SET fetches = fetches + :fetches, last_fetched_at = max(coalesce(last_fetched_at, 0.0), :last),
+SET fetches = fetches + :fetches, last_fetched_at = greatest(coalesce(last_fetched_at, 0.0), :last),
     first_fetched_at = coalesce(first_fetched_at, :first),
-    live_until = CASE WHEN revoked_before IS :revoked_before THEN max(live_until, :until) ELSE live_until END
+    live_until = CASE
+        WHEN revoked_before IS NOT DISTINCT FROM :revoked_before THEN greatest(live_until, :until) ELSE live_until
+    END
 WHERE attachment_id = :attachment_id
 
 -- name: live_other_bytes
@@ -504,7 +508,7 @@ WHERE attachment_id = :attachment_id AND digest != :digest
 
 -- name: hold_attachment
 -- For as long as a link lives that is made now.
-UPDATE attachment SET live_until = max(live_until, :until) WHERE attachment_id = :attachment_id
+UPDATE attachment SET live_until = greatest(live_until, :until) WHERE attachment_id = :attachment_id
 
 -- name: name_bytes
 -- Of one that nobody has got yet.
@@ -516,7 +520,7 @@ SELECT 1 FROM attachment WHERE digest = :digest AND attachment_id != :attachment
 
 -- name: revoke_attachment
 -- A later revocation is never taken back by an earlier one, and no link lives that is known of.
-UPDATE attachment SET revoked_before = max(coalesce(revoked_before, 0), :before), live_until = 0.0
+UPDATE attachment SET revoked_before = greatest(coalesce(revoked_before, 0), :before), live_until = 0.0
 WHERE attachment_id = :attachment_id
 
 -- name: strip_attachments
@@ -526,7 +530,7 @@ SET digest = NULL, size_bytes = 0, name = '', inspection = NULL, inspected_by = 
     failure = '', failure_status = 0, failure_digest = NULL, failed_at = NULL
 WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
     AND live_until <= :now AND (digest IS NOT NULL OR failure != '')
-    AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
+    AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
     AND (first_fetched_at IS NOT NULL OR revoked_before IS NOT NULL)
 RETURNING 1
 
@@ -535,7 +539,7 @@ RETURNING 1
 DELETE FROM attachment
 WHERE NOT EXISTS (SELECT 1 FROM stored_file WHERE stored_file.digest = attachment.digest)
     AND live_until <= :now AND first_fetched_at IS NULL AND revoked_before IS NULL
-    AND max(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
+    AND greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) < :since
 RETURNING 1
 
 -- name: stored_files
@@ -549,28 +553,31 @@ SELECT coalesce(sum(size_bytes), 0) FROM stored_file WHERE place = :place
 -- name: evictable_files
 -- In the order in which they go: without a live link, the longest unused first; then those that only Motion's link keeps
 -- alive, since it brought them; then those with another one.
-SELECT stored_file.digest, max(stored_file.size_bytes)
-FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
-WHERE place = :place GROUP BY stored_file.digest
-HAVING coalesce(max(live_until), 0.0) <= :now
-    OR max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :unused_since
-    OR (min(coalesce(first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE))
-        AND max(max(acquired_at, coalesce(last_fetched_at, 0.0))) < :idle_since)
-ORDER BY coalesce(max(live_until), 0.0) > :now,
-    min(coalesce(first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE)) = 0,
-    max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+SELECT digest, size_bytes
+FROM (
+    SELECT stored_file.digest, max(stored_file.size_bytes) AS size_bytes, coalesce(max(live_until), 0.0) AS alive_until,
+        max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) AS used_at,
+        min(CAST(coalesce(
+            first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
+        ) AS integer)) AS is_motions
+    FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
+    WHERE place = :place GROUP BY stored_file.digest
+) AS file
+WHERE alive_until <= :now OR used_at < :unused_since OR (is_motions = 1 AND used_at < :idle_since)
+ORDER BY alive_until > :now, is_motions DESC, used_at
 
 -- name: motions_files
 -- Those that Motion's links brought, and no minted link keeps alive: fetched by one right after they came, or by nobody.
 -- Of each when it was used last, the longest unused first.
-SELECT stored_file.digest, max(stored_file.size_bytes), max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+SELECT stored_file.digest, max(stored_file.size_bytes),
+    max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) AS used_at
 FROM stored_file JOIN attachment ON attachment.digest = stored_file.digest
 WHERE place = :place GROUP BY stored_file.digest
-HAVING min(coalesce(
+HAVING min(CAST(coalesce(
     first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl,
     live_until <= acquired_at + :grace
-))
-ORDER BY max(max(acquired_at, coalesce(last_fetched_at, 0.0)))
+) AS integer)) = 1
+ORDER BY used_at
 
 -- name: unused_files
 -- Without a live link.
@@ -578,7 +585,7 @@ SELECT stored_file.digest, max(stored_file.size_bytes)
 FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
 WHERE place = :place GROUP BY stored_file.digest
 HAVING coalesce(max(live_until), 0.0) <= :now
-    AND coalesce(max(max(acquired_at, coalesce(last_fetched_at, 0.0))), 0.0) < :since
+    AND coalesce(max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))), 0.0) < :since
 
 -- name: store_file
 -- It is there, whole and right.
