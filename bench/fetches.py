@@ -84,8 +84,9 @@ def main() -> int:
 @contextlib.contextmanager
 def _served(made: Setup, checkout: Path) -> Iterator[None]:
     """A whole gateway of that checkout, which counts fetches and refuses none."""
-    limit = "MOTION_GATEWAY_LIMITS__FETCHES_PER_ATTACHMENT=1000000/second"
-    command = ["env", f"--chdir={checkout}", limit, *child.serve_command(made.state.config_file)]
+    counted = ("FETCHES_PER_ATTACHMENT", "DOWNLOADS_PER_ADDRESS")
+    limits = [f"MOTION_GATEWAY_LIMITS__{of}=1000000/second" for of in counted]
+    command = ["env", f"--chdir={checkout}", *limits, *child.serve_command(made.state.config_file)]
     running = Child(command, made.state.log_file)
     try:
         running.wait_until_ready(made.state.ready_route())
