@@ -30,9 +30,10 @@ class Node:
     def __init__(
         self, folder: Path, motion: Peer, store: dict[str, Any], *, url: str = "sqlite", rest_seconds: float = 0
     ) -> None:
-        folder.mkdir()
-        if url == "sqlite":
+        folder.mkdir(exist_ok=True)
+        if url == "sqlite" and not (folder / paths.SPOOL).exists():
             spool_samples.migrate(folder / paths.SPOOL)
+        self._made = (folder, motion, store, url)
         settings = config_samples.settings(
             server={"state_dir": str(folder), "min_free": "0kB", "node": folder.name},
             motion={"url": f"http://127.0.0.1:{motion.port}", "timeout": "5s"},
@@ -43,6 +44,11 @@ class Node:
         self.spool = engines.opened(settings, patience_seconds=5)
         times = {"patience_seconds": 10.0, "rest_seconds": rest_seconds}
         self.shelf = Shelf(settings, self.spool, self.vault, clock=self.clock, **times)
+
+    def again(self) -> Node:
+        """Start it anew, where it was killed."""
+        folder, motion, store, url = self._made
+        return Node(folder, motion, store, url=url)
 
     @property
     def share(self) -> Share:
@@ -72,6 +78,10 @@ class Node:
 
     def troubles(self) -> list[str]:
         return [found.reason for found in trouble.known(self.spool)]
+
+    def told(self, statement: str, **values: object) -> list[Any]:
+        """What a named statement gives back in its spool."""
+        return self.spool.tell(lambda run: run(statement, **values))
 
     def close(self) -> None:
         self.shelf.close()

@@ -15,12 +15,12 @@ import pytest
 
 from gateway.attachments.register import GRACE_SECONDS, STORE
 from gateway.attachments.sharing import LEAVING_SECONDS, ORPHAN_SECONDS
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import NotFound, StoreTrouble, Unavailable
 from gateway.phrases import Finding, Reason
 from gateway.store import nodes
 from tests import spool_samples
 from tests.node_samples import DIGEST, FILE, GONE, HAS, HOUR, Node
-from tests.peer_samples import Peer, Wire
+from tests.peer_samples import Peer, Wire, answers
 from tests.s3_samples import S3
 
 Make = Callable[..., Node]
@@ -38,9 +38,10 @@ def node(request: pytest.FixtureRequest, tmp_path: Path, motion: Peer, s3: S3) -
     """Makes nodes of one spool on PostgreSQL, unless `url` says otherwise."""
     with ExitStack() as stack:
 
-        def make(name: str, **made: Any) -> Node:
-            url = made.get("url") or request.getfixturevalue("database_url")
-            opened = Node(tmp_path / name, motion, s3.settings(), url=url)
+        def make(name: str, *, url: str = "", **store: Any) -> Node:
+            opened = Node(
+                tmp_path / name, motion, s3.settings(**store), url=url or request.getfixturevalue("database_url")
+            )
             stack.callback(opened.close)
             return opened
 
@@ -89,7 +90,7 @@ def test_they_share_what_comes_of_it_also_where_that_is_nothing(node: Make, moti
 def test_a_downloader_that_died_keeps_others_from_it_for_its_time_and_no_longer(node: Make, motion: Peer) -> None:
     here, now = node("a"), time.time()
     here.shelf.hold("7", digest=DIGEST, until=now + HOUR)
-    here.spool.tell(lambda run: run("begin_bringing", attachment_id="7", node="c", now=now, until=now + 60))
+    here.told("begin_bringing", attachment_id="7", node="c", now=now, until=now + 60)
     with pytest.raises(Unavailable) as waited, here.share.turn("7", seconds=60, ends_at=0):
         pass
     assert waited.value.reason == Reason.BEING_ACQUIRED
@@ -101,7 +102,7 @@ def test_a_downloader_that_died_keeps_others_from_it_for_its_time_and_no_longer(
 def test_a_node_that_died_and_is_back_does_not_wait_for_itself(node: Make) -> None:
     here = node("a")
     here.item()
-    here.spool.tell(lambda run: run("begin_bringing", attachment_id="7", node="a", now=9e9, until=9e9))
+    here.told("begin_bringing", attachment_id="7", node="a", now=9e9, until=9e9)
     here.shelf.evict_all(DEED)
     assert here.take(DIGEST) == FILE
 
@@ -139,6 +140,65 @@ def test_what_went_out_while_the_store_was_away_is_put_there_when_it_is_back(alo
     assert alone.places() == ["here", STORE]
 
 
+def test_what_the_store_lacks_is_put_there_after_a_restart_too(alone: Node, s3: S3) -> None:
+    s3.kill()
+    alone.mint()
+    with closing(alone.again()) as started:
+        s3.start()
+        assert started.share.give_all()
+    assert s3.path(FILE).read_bytes() == FILE
+
+
+def test_the_smallest_is_put_first_so_that_none_waits_behind_one_that_cannot_be(alone: Node) -> None:
+    now = alone.clock.now()
+    for size_bytes in (9, 5, 7):
+        digest = bytes([99 - size_bytes]) * 32
+        alone.shelf.hold(str(size_bytes), digest=digest, until=now + HOUR, file=Path("/dev/null"))
+        alone.told("store_file", place="somewhere", digest=digest, size_bytes=size_bytes, now=now)
+    asked = {"place": "somewhere", "other": STORE, "now": now, "most": 2}
+    assert [size for _, size in alone.spool.ask(lambda run: run("ungiven_files", **asked))] == [5, 7]
+
+
+def test_what_nobody_waits_for_may_take_longer_than_the_time_of_other_requests(node: Make) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow(wire: Wire) -> None:
+        if held.is_set():
+            wire.hang()
+        held.set()
+        go_on.wait(30)
+        answers(b"")(wire)
+
+    with closing(Peer(GONE, host="127.0.0.1", tls=None)) as way, ThreadPoolExecutor(1) as pool:
+        here = node("a", store_url=f"http://127.0.0.1:{way.port}", store_timeout="1s")
+        here.mint()
+        way.behaviour = slow
+        given = pool.submit(here.share.give_all)
+        held.wait(30)
+        with pytest.raises(StoreTrouble):
+            here.share.bucket.drop(DIGEST)
+        go_on.set()
+        assert given.result()
+
+
+def test_no_process_waits_at_its_start_for_a_store_that_hangs(node: Make) -> None:
+    go_on, answered = threading.Event(), threading.Event()
+
+    def slow(wire: Wire) -> None:
+        go_on.wait(30)
+        answered.set()
+        answers(b"")(wire)
+
+    with closing(Peer(GONE, host="127.0.0.1", tls=None)) as way:
+        here = node("a", store_url=f"http://127.0.0.1:{way.port}")
+        here.mint()
+        way.behaviour = slow
+        here.shelf.keep_shared()
+        assert not answered.is_set()
+        go_on.set()
+        spool_samples.until(lambda: here.places() == ["here", STORE], "it is put there")
+
+
 def test_a_file_leaves_the_store_once_no_link_to_it_lives_anywhere(alone: Node, s3: S3) -> None:
     alone.mint()
     alone.mint("8")  # of the same bytes
@@ -165,7 +225,7 @@ def test_nobody_puts_a_file_while_it_is_leaving(alone: Node, s3: S3) -> None:
     until = alone.clock.now() + LEAVING_SECONDS
     alone.clock.advance(2 * HOUR)
     times = {"now": alone.clock.now(), "until": until + 2 * HOUR, "most": 1}
-    assert alone.spool.tell(lambda run: run("leave_files", place=STORE, **times))  # and then it stops for a while
+    assert alone.told("leave_files", place=STORE, **times)  # and then it stops for a while
     alone.mint()
     assert not alone.share.give(DIGEST)
     assert alone.share.give_all()
@@ -215,8 +275,8 @@ def test_a_link_by_hand_has_its_file_in_the_store_though_nobody_has_fetched_it(
 def test_what_the_only_vault_had_is_that_of_a_node_once_the_spool_has_moved(node: Make) -> None:
     here = node("a")
     here.mint()
-    here.spool.tell(lambda run: run("store_file", place="", digest=DIGEST, size_bytes=len(FILE), now=1.0))
-    here.spool.tell(lambda run: run("lose_file", place="a", digest=DIGEST))
+    here.told("store_file", place="", digest=DIGEST, size_bytes=len(FILE), now=1.0)
+    here.told("lose_file", place="a", digest=DIGEST)
     here.shelf.tidy()
     assert here.places() == ["here", STORE]
     assert here.spool.ask(lambda run: run("stored_bytes", place="a")) == [(len(FILE),)]
@@ -226,10 +286,10 @@ def test_the_vault_of_a_node_that_is_forgotten_is_forgotten_too(node: Make) -> N
     here = node("a")
     here.mint()
     told = dict.fromkeys(("instance", "host", "release", "build", "revision"), "x")
-    here.spool.tell(lambda run: run("beat", name="gone", draining=False, seen_at=1.0, again=False, **told))
-    here.spool.tell(lambda run: run("store_file", place="gone", digest=DIGEST, size_bytes=len(FILE), now=1.0))
+    here.told("beat", name="gone", draining=False, seen_at=1.0, again=False, **told)
+    here.told("store_file", place="gone", digest=DIGEST, size_bytes=len(FILE), now=1.0)
     away = {"finding": Finding.STORE_AWAY, "about": "gone", "reason": Reason.NO_ANSWER, "since": 1.0}
-    here.spool.tell(lambda run: run("keep_trouble", **away))
+    here.told("keep_trouble", **away)
     assert (here.places(), here.troubles()) == (["here", STORE, "gone"], [Reason.NO_ANSWER])
     nodes.forget_node(here.spool, "gone", replace(DEED, at=here.clock.now()))
     assert (here.places(), here.troubles()) == (["here", STORE], [])

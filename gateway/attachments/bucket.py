@@ -114,14 +114,16 @@ class Bucket:
             raise StoreTrouble(Reason.STORE_BYTES)
         return size
 
-    def put(self, digest: bytes, content: bytes, *, anew: bool = False) -> None:
-        """Let these bytes be there. `anew`: in place of what may be there already. Raises StoreTrouble."""
+    def put(self, digest: bytes, content: bytes, *, anew: bool = False, seconds: float | None = None) -> None:
+        """Let these bytes be there. `anew`: in place of what may be there already; `seconds`: it may take, if others
+        than `attachments.store_timeout`. Raises StoreTrouble.
+        """
         only_new = _NOTHING if anew else {"if-none-match": "*"}
-        answer = self._asked("PUT", self._target(digest), content, only_new)
+        answer = self._asked("PUT", self._target(digest), content, only_new, seconds=seconds)
         if answer.status == 412 and only_new:
             return None  # it is there
         if answer.status == 501 and only_new:  # a store that knows no such condition: the same bytes once more
-            return self.put(digest, content, anew=True)
+            return self.put(digest, content, anew=True, seconds=seconds)
         if answer.status not in (200, 201, 204):
             raise _trouble(answer.status, answer.body)
         return None
@@ -180,7 +182,15 @@ class Bucket:
         except UpstreamError as error:
             raise StoreTrouble(error.reason) from error
 
-    def _asked(self, method: str, target: str, body: bytes = b"", more: Mapping[str, str] = _NOTHING) -> Answer:
+    def _asked(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        more: Mapping[str, str] = _NOTHING,
+        *,
+        seconds: float | None = None,
+    ) -> Answer:
         """Send one request over a connection of its own: one that rested may be dead, which a put would learn late."""
         headers = [("Accept-Encoding", "identity"), ("Connection", "close"), *self._signed(method, target, body, more)]
         try:
@@ -189,7 +199,7 @@ class Bucket:
                 target,
                 body=body if method == "PUT" else None,
                 headers=headers,
-                deadline_seconds=self._settings.store_timeout,
+                deadline_seconds=seconds or self._settings.store_timeout,
                 most_bytes=MOST_LISTED_BYTES,
             )
         except UpstreamError as error:

@@ -1,11 +1,10 @@
-"""The vault shared: what is acquired is given to a store, what another node has acquired is taken from there, and each
-file is downloaded by one node.
+"""The vault shared: a store is given what was acquired, other nodes take it from there, and one downloads each file.
 
 Rule 1. The local vault serves; the store is asked where that has nothing, and given what that has got. Which file is
         where stands in the spool (`stored_file`).
 Rule 2. Nobody waits for a store in trouble twice: after a failure it is left alone for `REST_SECONDS`, and all goes on
-        without it: files come from Motion, and links go out. What it should have is known by what it has not: each
-        node gives it the files of its vault to which links live, as soon as it takes them.
+        without it: files come from Motion, and links go out. What it lacks of a node's vault, to which links live, that
+        node puts there as soon as it takes it.
 Rule 3. A store that has other bytes than it should is told as that, and asked for nothing else: Motion is. The next
         node that has the file puts it anew.
 Rule 4. A file leaves the store once no link to it lives anywhere. While it is leaving, nobody puts it.
@@ -31,7 +30,7 @@ from gateway.store import Run, audit
 if TYPE_CHECKING:  # only who has a store loads what signs
     from gateway.attachments.bucket import StoredObject
 
-REST_SECONDS = 10.0
+REST_SECONDS, PUT_SECONDS = 10.0, 120.0  # left alone; of a put that nobody waits for, large, by a slow way
 PUTS = 4  # at a time in a process: each has its file in memory
 LEAVING_SECONDS = 60.0  # more than any request to the store may take
 CHUNK = 200  # files that are given, or let go, at once
@@ -48,7 +47,7 @@ def forget_trouble(register: Register, node: str) -> None:
 def keep(share: Share | None, register: Register, *, node: str) -> None:
     """Look after the store, now and again from here on. Where there is none, what was told of one is over."""
     if share:
-        share.keep()
+        later(0.0, share.keep)  # nobody's start waits for the store
     else:
         with suppress(SpoolUnavailable):
             forget_trouble(register, node)
@@ -99,13 +98,13 @@ class Share:
             self._note("store_file", digest=digest, size_bytes=size_bytes, now=self._clock.now())
         return size_bytes
 
-    def give(self, digest: bytes, *, file: Path | None = None) -> bool:
+    def give(self, digest: bytes, *, file: Path | None = None, seconds: float | None = None) -> bool:
         """Let the store have that file of the vault, or this one; tells whether it has. Raises nothing: it has time."""
         with suppress(Unavailable):
-            return self._given(digest, file)
+            return self._given(digest, file, seconds)
         return False
 
-    def _given(self, digest: bytes, file: Path | None) -> bool:
+    def _given(self, digest: bytes, file: Path | None, seconds: float | None) -> bool:
         at_store = self._register.ask("file_at", place=STORE, digest=digest)
         doubted, leaving_until = at_store[0] if at_store else (False, None)
         if at_store and not doubted and leaving_until is None:
@@ -117,7 +116,7 @@ class Share:
             if content is None:
                 return False
             try:
-                self.bucket.put(digest, content, anew=bool(doubted))
+                self.bucket.put(digest, content, anew=bool(doubted), seconds=seconds)
             except StoreTrouble as error:
                 self._failed(error.reason)
                 return False
@@ -131,7 +130,7 @@ class Share:
         Raises SpoolUnavailable.
         """
         left = self._register.ask("ungiven_files", other=STORE, now=self._clock.now(), most=CHUNK)
-        given = [digest for digest, _ in left if not self._is_resting() and self.give(digest)]
+        given = [digest for digest, _ in left if not self._is_resting() and self.give(digest, seconds=PUT_SECONDS)]
         return len(given) == len(left) < CHUNK
 
     def let_go(self) -> int:
@@ -172,13 +171,17 @@ class Share:
 
     def keep(self) -> None:
         """Give and let go, now and again from here on, in threads that keep no process alive."""
-        with suppress(Unavailable):
-            self.give_all()
-            if steady() >= self._let_go_at:
-                self._let_go_at = steady() + LET_GO_SECONDS
-                self.let_go()
-        if not self._closed:
-            later(KEPT_SECONDS, self.keep)
+        if self._closed:
+            return
+        try:
+            with suppress(Unavailable):
+                self.give_all()
+                if steady() >= self._let_go_at:
+                    self._let_go_at = steady() + LET_GO_SECONDS
+                    self.let_go()
+        except Exception as error:  # noqa: BLE001 - a thread's last word; another one comes
+            telemetry.failure(Line.UNEXPECTED, error)
+        later(KEPT_SECONDS, self.keep)
 
     @contextmanager
     def turn(self, attachment_id: str, *, seconds: float, ends_at: float) -> Iterator[None]:

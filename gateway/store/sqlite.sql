@@ -623,7 +623,8 @@ SELECT doubted, leaving_until FROM stored_file WHERE place = :place AND digest =
 SELECT place FROM stored_file WHERE digest = :digest AND NOT doubted ORDER BY place
 
 -- name: ungiven_files
--- Of this vault, to which links live, and the other place has not; what is leaving there is waited for.
+-- Of this vault, to which links live, and the other place has not; what is leaving there is waited for. The smallest
+-- first: none waits behind one that cannot be put.
 SELECT mine.digest, mine.size_bytes FROM stored_file AS mine
 WHERE mine.place = :place
     AND EXISTS (SELECT 1 FROM attachment WHERE attachment.digest = mine.digest AND live_until > :now)
@@ -632,6 +633,7 @@ WHERE mine.place = :place
         WHERE theirs.place = :other AND theirs.digest = mine.digest AND NOT theirs.doubted
             AND (theirs.leaving_until IS NULL OR theirs.leaving_until > :now)
     )
+ORDER BY mine.size_bytes
 LIMIT :most
 
 -- name: leave_files
