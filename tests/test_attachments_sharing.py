@@ -234,6 +234,41 @@ def test_nobody_puts_a_file_while_it_is_leaving(alone: Node, s3: S3) -> None:
     assert alone.share.give(DIGEST)
 
 
+def test_who_fetches_a_file_that_is_leaving_does_not_say_that_it_stays(alone: Node) -> None:
+    alone.mint()
+    times = {"now": alone.clock.now() + 2 * HOUR, "until": alone.clock.now() + 3 * HOUR, "most": 1}
+    assert alone.told("leave_files", place=STORE, **times)
+    assert alone.share.bring(DIGEST, lambda _chunk: None, expect=lambda _size: None) == len(FILE)
+    assert not alone.share.give(DIGEST)
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "504 Gateway Timeout"])
+def test_what_a_deletion_took_that_came_late_is_put_there_again(node: Make, s3: S3, status: str) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def late(wire: Wire) -> None:
+        held.set()
+        go_on.wait(30)
+        s3.path(FILE).unlink()
+        answers(b"", status=status)(wire)
+
+    with closing(Peer(late, host="127.0.0.1", tls=None)) as way, ThreadPoolExecutor(1) as pool:
+        here = node("a")
+        here.mint()
+        there = node("b", store_url=f"http://127.0.0.1:{way.port}")
+        there.clock.advance(2 * HOUR)
+        deletion = pool.submit(there.share.let_go)
+        held.wait(30)
+        here.clock.advance(2 * HOUR + LEAVING_SECONDS + 1)
+        here.mint()
+        assert here.places() == ["here", STORE]
+        go_on.set()
+        deletion.result()
+    assert (here.places(), s3.names()) == (["here"], [])
+    assert here.share.give_all()
+    assert s3.path(FILE).read_bytes() == FILE
+
+
 def test_other_bytes_in_the_store_are_put_right_by_a_node_that_has_the_file(alone: Node, s3: S3) -> None:
     alone.mint()
     s3.lay(FILE, FILE[:-1] + b"?")
@@ -248,8 +283,17 @@ def test_orphans_of_the_store_are_what_nobody_knows_after_a_day(alone: Node, s3:
     assert alone.share.orphans() == []
     alone.clock.advance(ORPHAN_SECONDS + 60)
     [orphan] = alone.share.orphans()
-    alone.share.drop([orphan], DEED)
+    assert alone.share.drop([orphan], DEED) == 1
     assert s3.names() == [DIGEST.hex()[:8]]
+
+
+def test_an_orphan_that_a_node_has_put_meanwhile_stays(alone: Node, s3: S3) -> None:
+    s3.lay(FILE, FILE)
+    alone.clock.advance(ORPHAN_SECONDS + 60)
+    found = alone.share.orphans()
+    alone.mint()
+    assert (len(found), alone.share.drop(found, DEED)) == (1, 0)
+    assert s3.path(FILE).exists()
 
 
 def test_what_the_spool_thinks_to_be_in_the_store_and_is_not_is_put_anew(alone: Node, s3: S3) -> None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway import telemetry
 from gateway.attachments.register import STORE, Register
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # only who has a store loads what signs
 
 REST_SECONDS, PUT_SECONDS = 10.0, 120.0  # left alone; of a put that nobody waits for, large, by a slow way
 PUTS = 4  # at a time in a process: each has its file in memory
-LEAVING_SECONDS = 60.0  # more than any request to the store may take
+LEAVING_SECONDS = 60.0  # more than a deletion may take
 CHUNK = 200  # files that are given, or let go, at once
 KEPT_SECONDS, LET_GO_SECONDS = 30.0, 600.0  # how often they are
 POLL_SECONDS = 0.2
@@ -94,8 +94,6 @@ class Share:
         self._well()
         if size_bytes is None:
             self._note("lose_file", digest=digest)
-        else:
-            self._note("store_file", digest=digest, size_bytes=size_bytes, now=self._clock.now())
         return size_bytes
 
     def give(self, digest: bytes, *, file: Path | None = None, seconds: float | None = None) -> bool:
@@ -136,8 +134,7 @@ class Share:
     def let_go(self) -> int:
         """Delete from it what no link to lives anywhere; returns how many files went. Raises SpoolUnavailable."""
         gone, now = 0, self._clock.now()
-        times = {"now": now, "until": now + LEAVING_SECONDS, "most": CHUNK}
-        going = self._register.tell(lambda run: run("leave_files", place=STORE, **times))
+        going = self._told("leave_files", now=now, until=now + LEAVING_SECONDS, most=CHUNK)
         ends_at = steady() + LEAVING_SECONDS / 2
         for [digest] in going:
             if self._is_resting() or steady() > ends_at:
@@ -146,6 +143,7 @@ class Share:
                 self.bucket.drop(digest)
             except StoreTrouble as error:
                 self._failed(error.reason)
+                self._note("doubt_file", digest=digest, now=now)  # that may have taken what was put meanwhile
                 break
             self._note("lose_file", digest=digest)
             gone += 1
@@ -163,11 +161,17 @@ class Share:
             self._note("lose_file", digest=digest)
         return [each for each in found if each.digest not in known and each.since < before]
 
-    def drop(self, chosen: Iterable[StoredObject], deed: audit.Deed) -> None:
-        """Delete these, once it is recorded who does. Raises StoreTrouble, SpoolUnavailable."""
+    def drop(self, chosen: Iterable[StoredObject], deed: audit.Deed) -> int:
+        """Delete those that nobody knows still, once it is recorded who does; returns how many. Raises Unavailable."""
         audit.keep(self._register.database, deed)
+        gone = 0
         for each in chosen:
-            self.bucket.drop(each.digest)
+            now = self._clock.now()
+            if self._told("leave_orphan", digest=each.digest, now=now, until=now + LEAVING_SECONDS):
+                self.bucket.drop(each.digest)
+                self._note("lose_file", digest=each.digest)
+                gone += 1
+        return gone
 
     def keep(self) -> None:
         """Give and let go, now and again from here on, in threads that keep no process alive."""
@@ -197,8 +201,7 @@ class Share:
         try:
             yield
         finally:
-            with suppress(SpoolUnavailable):  # its time ends
-                self._register.tell(lambda run: run("end_bringing", **mine))
+            self._note("end_bringing", **mine)
 
     def close(self) -> None:
         self._closed = True
@@ -225,8 +228,7 @@ class Share:
         if before != reason:
             telemetry.find(Finding.STORE_AWAY, reason=reason)
             found = {"finding": Finding.STORE_AWAY, "about": self._node, "reason": reason, "since": self._clock.now()}
-            with suppress(SpoolUnavailable):
-                self._register.tell(lambda run: run("keep_trouble", **found))
+            self._note("keep_trouble", **found)
 
     def _well(self) -> None:
         """Say that it is there again, where it was away."""
@@ -240,6 +242,9 @@ class Share:
             forget_trouble(self._register, self._node)
 
     def _note(self, statement: str, **values: object) -> None:
-        """Write down what is so at the store. What cannot be is found out again."""
+        """Write down what is so at the store. What cannot be is found out again, or its time ends."""
         with suppress(SpoolUnavailable):
-            self._register.tell(lambda run: run(statement, place=STORE, **values))
+            self._told(statement, **values)
+
+    def _told(self, statement: str, **values: object) -> list[Any]:
+        return self._register.tell(lambda run: run(statement, place=STORE, **values))

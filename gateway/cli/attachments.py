@@ -1,4 +1,4 @@
-"""`attachments list | show | evict`."""
+"""`attachments list | show | evict | orphans`."""
 
 from __future__ import annotations
 
@@ -99,15 +99,15 @@ def orphans(invocation: Invocation, *, delete: bool) -> None:
     telemetry.configure("attachments")
     with opened_shelf(invocation.settings()) as shelf:
         share = shelf.required_share()
-        found = share.orphans()
+        found, dropped = share.orphans(), 0
         if delete and found:
             deed = audit.deed(audit.Action.EVICT, f"{len(found)} orphans of the store", now=WallClock().now())
-            share.drop(found, deed)
-            audit.tell(deed, files=len(found))
+            dropped = share.drop(found, deed)
+            audit.tell(deed, files=dropped)
     rows = [(each.digest.hex(), f"{each.size_bytes:,}", written(each.since)) for each in found]
     print_table(("SHA-256", "size", "since"), rows, none="There are none.")
     if found:
-        click.echo(f"{len(found)} deleted." if delete else "Nothing was deleted: --delete does so.")
+        click.echo(f"{dropped} deleted." if delete else "Nothing was deleted: --delete does so.")
 
 
 @contextmanager

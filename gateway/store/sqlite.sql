@@ -647,6 +647,12 @@ WHERE place = :place AND digest IN (
 )
 RETURNING digest
 
+-- name: leave_orphan
+-- Of which nothing is known still: nobody puts it until then.
+INSERT INTO stored_file (place, digest, size_bytes, since, leaving_until)
+VALUES (:place, :digest, 0, :now, :until) ON CONFLICT DO NOTHING
+RETURNING 1
+
 -- name: begin_bringing
 -- One node at a time downloads it; which dies, its time ends. What it has begun before, it knows to be over.
 UPDATE attachment SET bringer = :node, bringing_until = :until
