@@ -132,6 +132,14 @@ def test_several_nodes_without_a_store_are_told_of_it(context: Callable[..., Con
     assert ids(experience.files(shared)) == ["store.none"]
 
 
+def test_a_spool_of_several_servers_that_is_on_one_disk_is_told_of_it(
+    context: Callable[..., Context], database_url: str
+) -> None:
+    several = database_url.replace("host=", "host=/nowhere,").replace("port=5432", "port=5432,5432")
+    assert ids(experience.spool(context(spool={"url": several}))) == ["spool.one_disk"]
+    assert ids(experience.spool(context(spool={"url": database_url}))) == []
+
+
 def test_a_spool_that_cannot_be_read_is_told_once_by_all_who_would(
     context: Callable[..., Context], spool: Database
 ) -> None:

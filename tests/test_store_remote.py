@@ -249,7 +249,9 @@ def without_its_standby(url: str) -> Iterator[Callable[[str], list[Any]]]:
 def test_a_commit_that_was_left_is_followed_by_none_until_it_is_answered(server: PostgreSQL, url: str) -> None:
     with closing(Database(url, patience_seconds=0.5)) as spool:
         spool.tell(insert("before"))
+        assert spool.ask(lambda run: run("waits_for_no_standby"))
         with without_its_standby(url) as ask:
+            assert not spool.ask(lambda run: run("waits_for_no_standby"))
             for _ in range(3):
                 with pytest.raises(SpoolUnavailable, match=Reason.SPOOL_SILENT):
                     spool.tell(insert("after"))

@@ -66,16 +66,25 @@ def vault(valid_url: str, *, node: str) -> str:
 
 def hosts(valid_url: str) -> tuple[str, ...]:
     """List the hosts that are reached by a network: none of a file, or where a socket of this machine leads there."""
-    found = _SERVER.fullmatch(valid_url)
-    named = (found["hosts"] or "") if found else ""
-    asked = _asked(valid_url).get("host", "")
-    listed = [re.sub(r":[0-9]{1,5}$", "", host) for host in named.split(",")] + asked.split(",")
-    return tuple(host for host in listed if host and not host.startswith("/") and not addresses.is_loopback(host))
+    return tuple(host for host in _named(valid_url) if not host.startswith("/") and not addresses.is_loopback(host))
+
+
+def is_of_several(valid_url: str) -> bool:
+    """Tell whether it names several servers, of which one is the primary."""
+    return len(_named(valid_url)) > 1
 
 
 def proves_server(valid_url: str) -> bool:
     """Tell whether nobody could stand in between: libpq looks whose certificate it is with one mode alone."""
     return _asked(valid_url).get("sslmode") == "verify-full"
+
+
+def _named(valid_url: str) -> list[str]:
+    """List the hosts, or folders of sockets, wherever in the URL they stand."""
+    found = _SERVER.fullmatch(valid_url)
+    named = ((found["hosts"] or "") if found else "").split(",")
+    listed = [re.sub(r":[0-9]{1,5}$", "", host) for host in named] + _asked(valid_url).get("host", "").split(",")
+    return [host for host in listed if host]
 
 
 def _asked(valid_url: str) -> dict[str, str]:

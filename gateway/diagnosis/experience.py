@@ -100,6 +100,8 @@ def spool(context: Context) -> Iterator[Complaint]:
     context.spool.require_in_place()
     if large := context.spool.large_log_bytes:
         yield complain("spool.log_large", reason=f"{large} bytes", remedy=anchor.LARGE_LOG_REMEDY)
+    if databases.is_of_several(context.settings.spool.url) and context.ask("waits_for_no_standby"):
+        yield complain("spool.one_disk")
 
 
 def waiting(context: Context) -> Iterator[Complaint]:

@@ -208,6 +208,9 @@ UPDATE alembic_version SET version_num = version_num
 -- name: database_bytes
 SELECT pg_database_size(current_database())
 
+-- name: waits_for_no_standby
+SELECT 1 WHERE current_setting('synchronous_standby_names') = ''
+
 -- name: has_revisions
 -- Others use Alembic, too.
 SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL AND to_regclass('lane') IS NOT NULL

@@ -300,6 +300,9 @@ PRAGMA user_version = 0
 -- On the disk, with what is free in it.
 SELECT page_count * page_size FROM pragma_page_count, pragma_page_size
 
+-- name: waits_for_no_standby
+-- What is here is on one disk, and nobody thinks otherwise.
+
 -- name: hold_lanes
 -- Writers come one at a time here: nobody else is at them.
 
