@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -75,6 +76,19 @@ def test_a_gateway_that_is_ready_is_told_so_with_what_waits(
         "oldest pending  6 s",
         "motion-down     connection refused: bring it back",
     ]
+
+
+def test_limits_that_each_process_counts_for_itself_are_told_and_make_nobody_unready(
+    office: Callable[..., Peer], run: Callable[..., Result]
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+        gone = {"storage": f"redis://127.0.0.1:{nobody.getsockname()[1]}"}
+    port = office(answer(200, READY | {"findings": [AWAY]})).port
+    done = run(port, "--json", limits=gone)
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["ready"]) == (0, True)
+    assert [found["finding"] for found in said["findings"]] == ["motion-down", "limits-storage-away"]
+    assert "gives no answer: each process counts for itself meanwhile: Start it" in run(port, limits=gone).stdout
 
 
 NOT_READY: dict[str, tuple[Behaviour, str, str]] = {

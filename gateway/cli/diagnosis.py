@@ -34,7 +34,10 @@ def ready(invocation: Invocation, *, patience_seconds: float, as_json: bool) -> 
     It asks the ops door, by way of nginx; what fails is told with what to do about it. The exit status is 0 if it is
     ready, 1 if it is not.
     """
-    said = readiness.wait(invocation.settings(), patience_seconds=patience_seconds)
+    settings = invocation.settings()
+    said = readiness.wait(settings, patience_seconds=patience_seconds)
+    if found := readiness.beside(settings):
+        said["findings"] = [*said.get("findings", ()), *found]
     if as_json:
         print_json(said)
     else:
@@ -95,7 +98,7 @@ def _readiness(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
         yield "oldest pending", f"{age} s"
     for found in said.get("findings", ()):
         about = f" ({found['about']})" if found.get("about") else ""
-        yield found["finding"], f"{found.get('reason', '')}{about}: {found.get('remedy', '')}"
+        yield found["finding"], f"{found.get('reason', '').rstrip('.')}{about}: {found.get('remedy', '')}"
 
 
 def _row(route: reachable.Route) -> tuple[str, ...]:

@@ -12,8 +12,10 @@ from typing import Any
 
 from gateway import clock, errors
 from gateway.certs import subject
-from gateway.config import Settings, addresses, secrets
+from gateway.config import Settings, addresses, secrets, storages
+from gateway.diagnosis.complaint import complain
 from gateway.errors import UpstreamError
+from gateway.phrases import Finding
 from gateway.upstream import Answer, Upstream
 
 ANSWER_SECONDS = 15.0  # each check of the office may take some
@@ -40,6 +42,19 @@ def ask(settings: Settings) -> dict[str, Any]:
         said = _unheard(error.reason)
     wrong = {name: outcome for name, outcome in said["checks"].items() if outcome != "ok"}
     return said | {"remedies": {name: errors.remedy_of_check(name, outcome) for name, outcome in wrong.items()}}
+
+
+def beside(settings: Settings) -> list[dict[str, str]]:
+    """List what the ops door cannot look at, in its own form: it has no network to where limits are counted."""
+    storage = settings.limits.storage
+    if storage == storages.MEMORY:
+        return []
+    from gateway import limits  # not above: few ask a storage, and it loads much
+
+    if limits.is_there(storage):
+        return []
+    said = complain("limits.storage_away")
+    return [{"finding": Finding.LIMITS_STORAGE_AWAY, "about": "", "reason": said.sentence, "remedy": said.remedy}]
 
 
 def _call(settings: Settings) -> Answer:
