@@ -9,9 +9,9 @@ import pytest
 from sandbox import setup
 from sandbox.cluster import front, verdict
 from sandbox.cluster.node import Node, Ports
-from sandbox.cluster.traffic import Plan, Told, Traffic
+from sandbox.cluster.traffic import SENDERS, Plan, Told, Traffic
 from sandbox.cluster.verdict import Deed, Diary, Verdict
-from sandbox.motion import Received
+from sandbox.motion import Motion, Received
 from sandbox.sinch import Sinch
 
 
@@ -27,9 +27,10 @@ def bodies(traffic: Traffic) -> list[bytes]:
     return [posted.letter.body for posted in traffic.posted()]
 
 
-def judged(traffic: Traffic, heard: list[bytes], *deeds: Deed, **more: object) -> Verdict:
+def judged(traffic: Traffic, heard: list[bytes], *deeds: Deed, cut: Received | None = None, **more: object) -> Verdict:
     """Motion has heard these, one each second."""
-    received = [
+    received = [cut] if cut else []
+    received += [
         Received(number=n, connector_id=7, body=body, headers=(), query="", at=float(n), answered=200)
         for n, body in enumerate(heard)
     ]
@@ -41,6 +42,13 @@ def test_what_arrived_once_and_in_order_is_fine() -> None:
     traffic = sent()
     found = judged(traffic, bodies(traffic))
     assert (found.problems, found.reasons, found.contacts) == ((), {}, 2)
+
+
+def test_what_motion_had_yet_to_answer_when_its_bringer_died_is_counted_and_no_repeat() -> None:
+    traffic = sent()
+    cut = Received(number=0, connector_id=7, body=bodies(traffic)[0], headers=(), query="", at=0.0)
+    found = judged(traffic, bodies(traffic), cut=cut)
+    assert (found.problems, found.reasons, found.unanswered) == ((), {}, 1)
 
 
 def test_what_was_answered_200_and_never_came_is_lost() -> None:
@@ -110,6 +118,22 @@ def test_one_in_ten_is_for_both_nodes_and_the_same_ones_with_the_same_seed() -> 
     both = [[posted.at_both for posted in traffic.posted()] for traffic in plans]
     assert both[0] == both[1]
     assert 20 <= sum(both[0]) <= 60
+
+
+def test_who_is_told_to_end_begins_no_more_and_has_each_that_was_begun_answered() -> None:
+    with Motion() as motion:
+        sinch = Sinch(url=f"{motion.url}/api/whatsapp/accounts/7/notify", secret="secret")
+        traffic = Traffic(Plan(events=500, contacts=20, seed=1, per_second=1e6), {"a": sinch})
+        traffic.allow(10)
+        traffic.start()
+        try:
+            traffic.wait_until(10)
+            traffic.end()
+        finally:
+            traffic.stop()
+    begun = [posted for posted in traffic.posted() if posted.answers]
+    assert all(posted.accepted for posted in begun)
+    assert 10 <= len(begun) == traffic.accepted < 10 + SENDERS
 
 
 def test_the_front_leads_to_nodes_that_are_ready_and_where_none_is_to_all(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class Conductor:
         """The courier beside the doors of a node dies; `serve` starts another."""
         with self._noted(f"the courier of node {name} was killed") as deed:
             self._strike(name, self.cluster.nodes[name].kill_courier, deed)
+            self.cluster.nodes[name].wait_for_courier()
 
     def lone_courier(self, name: str) -> None:
         """A courier alone dies, and is started again."""
@@ -90,6 +91,7 @@ class Conductor:
             programs.wait_for(lambda: self._on_its_way(name), "", seconds=_CATCH_SECONDS)
         strike()
         deed.concerned = frozenset(self._in_hand(name))
+        self.tell(f"  with {len(deed.concerned)} in hand")
         self.motion.set_fault(STEADY)
 
     def _on_its_way(self, name: str) -> bool:

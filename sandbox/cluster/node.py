@@ -52,10 +52,14 @@ class Node(Program):
 
     def kill_courier(self) -> None:
         """kill -9 it; `serve` starts another. Raises ChildError where there is none for long."""
-        programs.wait_for(lambda: self.courier, f"{self.name} has no courier")
+        self.wait_for_courier()
         victim = self.courier
         programs.end([victim] if victim else [])
-        programs.wait_for(lambda: self.courier not in (None, victim), f"{self.name} starts no other courier")
+        programs.wait_for(lambda: self.courier != victim, f"the courier of {self.name} does not die")
+
+    def wait_for_courier(self) -> None:
+        """Until it has one. Raises ChildError."""
+        programs.wait_for(lambda: self.courier, f"{self.name} has no courier")
 
     def command(self, *arguments: str) -> list[str]:
         """What an operator types there."""

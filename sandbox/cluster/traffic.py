@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +50,7 @@ class Plan:
     events: int
     contacts: int
     seed: int
-    per_second: float = 200.0  # at the most
+    per_second: float = 200.0  # offered, while all is well; whatever waited is not made up for
 
 
 class Traffic:
@@ -60,7 +61,7 @@ class Traffic:
         self.letters = _letters(plan, next(iter(nodes.values())))
         self.changed = threading.Condition()
         self.accepted, self._most = 0, plan.events
-        self._stopped = threading.Event()
+        self._stopped, self._enough = threading.Event(), False
         self._chance = random.Random(plan.seed)
         self._pool = ThreadPoolExecutor(2 * SENDERS, thread_name_prefix="traffic")
         self._sending: list[Future[None]] = []
@@ -92,10 +93,15 @@ class Traffic:
         for sending in self._sending:
             sending.result()
 
+    def end(self) -> None:
+        """Begin no more; come back once each that was begun is answered 200. Raises what ended a sender."""
+        self._begin_no_more()
+        self.finish()
+
     def stop(self) -> None:
         """Give up after all."""
         self._stopped.set()
-        self.allow(self._plan.events)
+        self._begin_no_more()
         for sinch in self._nodes.values():
             sinch.stop()
         self._pool.shutdown()
@@ -110,15 +116,17 @@ class Traffic:
 
     def _send_all(self, contacts: Sequence[Sequence[Posted]], number: int) -> None:
         """A round of all contacts after the other; of each, the next is sent once the last one is taken."""
-        turns = itertools.count(number)
+        turns, due = itertools.count(number), time.monotonic()
         try:
-            for row in itertools.zip_longest(*contacts):
-                for posted in filter(None, row):
-                    self._pace()
-                    self._send(posted, next(turns))
-                    with self.changed:
-                        self.accepted += 1
-                        self.changed.notify_all()
+            for posted in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*contacts))):
+                self._pace(due)
+                if self._enough:
+                    return
+                due = time.monotonic() + self._chance.random() * 2 * SENDERS / self._plan.per_second
+                self._send(posted, next(turns))
+                with self.changed:
+                    self.accepted += 1
+                    self.changed.notify_all()
         finally:
             with self.changed:
                 self.changed.notify_all()
@@ -143,10 +151,15 @@ class Traffic:
             if self._stopped.wait(_PAUSE_SECONDS):
                 raise InterruptedError("stopped")
 
-    def _pace(self) -> None:
+    def _pace(self, due: float) -> None:
         with self.changed:
-            self.changed.wait_for(lambda: self.accepted < self._most or self._stopped.is_set())
-        self._stopped.wait(self._chance.random() * 2 * SENDERS / self._plan.per_second)
+            self.changed.wait_for(lambda: self.accepted < self._most or self._enough)
+        self._stopped.wait(max(0.0, due - time.monotonic()))
+
+    def _begin_no_more(self) -> None:
+        with self.changed:
+            self._enough = True
+            self.changed.notify_all()
 
     def _failed(self) -> bool:
         return any(sending.done() and sending.exception() for sending in self._sending)

@@ -66,7 +66,7 @@ class Verdict:
     lost: tuple[str, ...]
     disordered: tuple[str, ...]
     contacts: int
-    heard: int
+    unanswered: int  # of what Motion heard: whoever brought it was gone first
     reasons: Mapping[str, int]
     late: int  # repeats that came after a later message of the same contact
     left: Mapping[str, int]  # in the spool, of what should not be there
@@ -104,7 +104,8 @@ class Verdict:
         yield True, "  answered 200 once more, and taken once", self.answered_again
         yield not self.lost, "of them at Motion, byte for byte", f"{self.events - len(self.lost)} of {self.events}"
         yield not self.disordered, "contacts in order", f"{self.contacts - len(self.disordered)} of {self.contacts}"
-        yield True, "came more than once", sum(self.reasons.values())
+        yield True, "came to Motion, and whoever brought it was gone before the answer", self.unanswered
+        yield True, "were answered by Motion more than once", sum(self.reasons.values())
         for why, count in self.reasons.items():
             yield bool(why), f"  {why or 'and nothing had happened'}", count
         yield True, "  of these behind a later one of their contact", self.late
@@ -139,7 +140,7 @@ def found(
         lost=tuple(f"{each.letter.nonce}" for each in posted if each.accepted and each.letter.body not in heard),
         disordered=tuple(name for name, sent in traffic.letters.items() if not _in_order(sent, heard)),
         contacts=len(traffic.letters),
-        heard=sum(map(len, heard.values())),
+        unanswered=sum(item.answered is None for item in received),
         reasons=dict(reasons),
         late=sum(_late(sent, heard) for sent in traffic.letters.values()),
         left=left,

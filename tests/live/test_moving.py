@@ -1,32 +1,44 @@
-"""A gateway whose spool moves to PostgreSQL and back, and two on one PostgreSQL that are upgraded one after another."""
+"""A gateway whose spool moves to PostgreSQL and back, and gateways that are upgraded under 200 callbacks a second."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
-import threading
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
+from gateway.paths import SPOOL
 from gateway.phrases import Reason
+from gateway.store import migrations, schema, sqlite
 from sandbox import callbacks, faults
-from sandbox.motion import Received
-from sandbox.sinch import Letter
-from tests.live.house import HOST, PATIENCE_SECONDS, House, opened
-from tests.live.test_upgrade import lay_what_is_newer
+from sandbox.cluster import verdict
+from sandbox.cluster.traffic import Plan, Traffic
+from sandbox.cluster.verdict import Deed, Diary
+from tests import released_spool
+from tests.live.house import HOST, House, opened
+from tests.live.test_upgrade import (
+    CROWD,
+    TABLES,
+    by_lane,
+    events,
+    heard,
+    lay_what_is_newer,
+    start_in_an_outage,
+)
 
 CONTACTS = 4
-AHEAD = 5  # texts of each that Motion may not have yet when the next one is written
 UNLIMITED = {"webhooks_per_account": "off"}  # that is as fast as the machine takes it
+ALONE = "0011"  # the schema of the last release that knew no PostgreSQL
+OFFERED = Plan(events=30_000, contacts=50, seed=1)  # 200 a second, for longer than an upgrade takes
+DELIVERED_SECONDS = 300.0  # what came meanwhile
 
 
 def text(contact: int, number: int) -> callbacks.Callback:
@@ -74,25 +86,6 @@ def until_moving(house: House, url: str) -> None:
     house.wait_for(said)
 
 
-@dataclass
-class Balancer:
-    """Leads each callback to one node after the other, and to the other one where nobody listens any more."""
-
-    nodes: tuple[House, ...]
-    turns: Iterator[int] = field(default_factory=count)
-    refused: list[str] = field(default_factory=list)  # whatever is not 200, and not 503 with Retry-After
-
-    def deliver(self, letter: Letter) -> None:
-        """Post it again and again, as Sinch would, until it is accepted."""
-        accepted = False
-        while not accepted:
-            answer = self.nodes[next(self.turns) % len(self.nodes)].sinch().post(letter)
-            accepted = answer.status == 200
-            if answer.status not in (None, 200) and not (answer.status == 503 and answer.header("Retry-After")):
-                self.refused.append(f"{answer.status} {answer.body!r}")
-                return
-
-
 @pytest.fixture
 def nodes(database_url: str) -> Iterator[tuple[House, House]]:
     """Two that share a spool, a name and a Motion."""
@@ -107,56 +100,82 @@ def nodes(database_url: str) -> Iterator[tuple[House, House]]:
 
 
 def test_nodes_that_are_upgraded_one_by_one_refuse_nothing_and_lose_nothing(nodes: tuple[House, House]) -> None:
-    balancer, ended = Balancer(nodes), threading.Event()
-    sinch, newer, heard = nodes[0].sinch(), lay_what_is_newer(nodes[0]), nodes[0].motion
-
-    def write(contact: int) -> list[bytes]:
-        """One customer writes, each text once the one before is accepted, and not much faster than Motion hears."""
-        written: list[bytes] = []
-        for number in count():
-            if number > AHEAD:
-                heard.wait_for(partial(has, written[-AHEAD]), PATIENCE_SECONDS)
-            letter = sinch.prepare(text(contact, number))
-            balancer.deliver(letter)
-            written.append(letter.body)
-            if ended.is_set():
-                return written
-        raise AssertionError
-
-    with ThreadPoolExecutor(CONTACTS) as pool:
-        writers = [pool.submit(write, contact) for contact in range(CONTACTS)]
-        try:
-            upgrade(nodes, newer)
-        finally:
-            ended.set()
-        written = [writer.result() for writer in writers]
-    assert balancer.refused == []
-    nodes[0].wait_for(lambda: len({item.body for item in heard.accepted}) == sum(map(len, written)))
-    for bodies in written:
-        mine = set(bodies)
-        assert list(dict.fromkeys(item.body for item in heard.accepted if item.body in mine)) == bodies
+    first, newer = nodes[0], lay_what_is_newer(nodes[0])
+    with writing(nodes) as written:
+        go_on(first)
+        nodes[1].release = newer
+        assert "`motion-gateway migrate --rolling` changes it while they go on" in nodes[1].command("migrate", status=2)
+        assert "schema next" in nodes[1].command("migrate", "--rolling")
+        go_on(first)
+        for node in nodes:
+            restart(node, newer, meanwhile=first)
+        go_on(first)
+    assert_all_is_well(first, written)
 
 
-def has(body: bytes, items: Sequence[Received]) -> bool:
-    return any(item.body == body for item in reversed(items))
+def test_a_gateway_whose_spool_is_of_the_last_release_without_postgresql_is_upgraded_while_callbacks_come() -> None:
+    with opened(started=False, **TABLES) as house:
+        path = house.folder / "state" / SPOOL
+        lay_alone(path)
+        waiting = by_lane(events(house, "pending"))
+        house.write_settings()
+        with writing((house,)) as written:
+            start_in_an_outage(house)
+            house.motion.set_fault(faults.NONE)
+            go_on(house)
+            restart(house, lay_what_is_newer(house), meanwhile=house)
+            assert sqlite.current(path) == "next"
+            go_on(house)
+        assert_all_is_well(house, written)
+        arrived = heard(house, waiting)
+        assert {lane: list(dict.fromkeys(arrived[lane])) for lane in waiting} == waiting
 
 
-def upgrade(nodes: tuple[House, House], newer: Path) -> None:
-    """As docs/several-machines.md tells: change the schema while both go on, then restart one after the other."""
-    go_on(nodes[0])
-    nodes[1].release = newer
-    assert "`motion-gateway migrate --rolling` changes it while they go on" in nodes[1].command("migrate", status=2)
-    assert "schema next" in nodes[1].command("migrate", "--rolling")
-    go_on(nodes[0])
-    for node in nodes:
-        node.stop()
-        go_on(nodes[0])
-        node.release = newer
-        node.start()
-    go_on(nodes[0])
+def lay_alone(path: Path) -> None:
+    """A full spool as that release has left it."""
+    released_spool.lay(path, now=time.time(), crowd=CROWD)
+    with migrations.configured(path) as config:
+        command.upgrade(config, ALONE)
+    assert sqlite.current(path) == ALONE
+
+
+@contextmanager
+def writing(nodes: Sequence[House]) -> Iterator[Traffic]:
+    """Customers write by all of these nodes until the block ends: 200 a second, as long as they are taken in."""
+    traffic = Traffic(OFFERED, {str(house.public_port): house.sinch() for house in nodes})
+    try:
+        traffic.start()
+        yield traffic
+        traffic.end()
+    finally:
+        traffic.stop()
+
+
+def restart(node: House, release: Path, *, meanwhile: House) -> None:
+    """Stop it, let some more arrive, and start it with that release."""
+    node.stop()
+    if meanwhile is not node:
+        go_on(meanwhile)
+    node.release = release
+    node.start()
 
 
 def go_on(house: House) -> None:
     """Let some more arrive."""
     some = len(house.motion.accepted) + 20
     house.wait_for(lambda: len(house.motion.accepted) > some)
+
+
+def waits(house: House) -> bool:
+    """Whether something waits for Motion."""
+    with closing(house.spool()) as spool:
+        return bool(spool.read(lambda connection: connection.execute(sa.select(schema.lane).limit(1)).all()))
+
+
+def assert_all_is_well(house: House, written: Traffic) -> None:
+    """Each that was answered 200 arrived, those of a contact in order, and nothing but 503 was said to any other."""
+    house.wait_for(lambda: not waits(house), seconds=DELIVERED_SECONDS)
+    diary = Diary([Deed("nodes were restarted", 0.0, concerned=None)])
+    found = verdict.found(written, house.motion.received, diary, left={}, files={}, unexpected=house.motion.unexpected)
+    assert found.problems == ()
+    assert written.accepted > len(written.letters)
