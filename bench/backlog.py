@@ -53,10 +53,12 @@ def catch_up(site: Site, heard: Path, *, backlog: int, most_seconds: float) -> C
     )
 
 
-def disorder(site: Site, arrived: Iterable[str]) -> list[str]:
+def disorder(site: Site, arrived: Iterable[str], *, behind: int = 0) -> list[str]:
     """What is wrong with the order in which these request ids arrived: nothing, if each contact's events arrived
-    in the order of acceptance, none was left out, and the spool knows of every delivery."""
-    rows = site.spooled(sa.select(event.c.request_id, event.c.lane, event.c.state).order_by(event.c.id))
+    in the order of acceptance, none was left out, and the spool knows of every delivery. `behind`: an event's id, as
+    what came before it, and itself, are not looked at."""
+    columns = sa.select(event.c.request_id, event.c.lane, event.c.state)
+    rows = site.spooled(columns.where(event.c.id > behind).order_by(event.c.id))
     first = dict.fromkeys(arrived)  # a repeat says nothing
     waiting: dict[str, list[str]] = {}
     for row in rows:

@@ -1,10 +1,11 @@
 """Measures what several machines cost and bring: one node on SQLite, one and two on PostgreSQL, side by side.
 
-    python -m bench.cluster [--seconds N] [--rounds N] [--json]
+    python -m bench.cluster [--seconds N] [--rounds N] [--kept N] [--json]
 
-Callbacks a second as fast as they are answered; then how fast one, two and four couriers catch up with a backlog where
-Motion takes 20 ms for each. All on this machine; PostgreSQL with what makes it safe, and no standby. Ends with status 1
-if a count or an order is wrong, never because of a time.
+How fast one, two and four couriers catch up with a backlog where Motion takes 20 ms for each; then callbacks a second,
+as fast as they are answered. All on this machine; PostgreSQL with what makes it safe, and no standby. `--kept`: with so
+many events in either spool from before, some 1.5 kB each. Ends with status 1 if a count or an order is wrong, never
+because of a time.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import sqlalchemy as sa
 from rich.console import Console
 
-from bench import backlog, letters, load, report, site
+from bench import backlog, kept, letters, load, report, site
 from bench.site import Site
-from gateway import clock
+from gateway import clock, paths
+from gateway.store import sqlite
 from gateway.store.schema import event
 from sandbox import child
-from sandbox.cluster.database import USER, Server
+from sandbox.cluster.database import DATABASE, USER, Server
 from sandbox.listener import reserve
 
 FASTEST = 4000  # callbacks a second; none are left over for a door that is faster
@@ -66,32 +69,18 @@ class Findings:
         return found | {f"{many} couriers, of one": rate / alone for many, rate in self.catch_up.items() if many > 1}
 
 
-class Databases:
-    """A PostgreSQL server, and a database of it for whoever asks."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self._password = secrets.token_urlsafe(24)
-        self.server = Server("db", folder / "db", port, self._password)
-        self._count = 0
-
-    def spool(self) -> dict[str, str]:
-        """What `[spool]` says of a new one."""
-        self._count += 1
-        self.server.ask(f"CREATE DATABASE bench_{self._count}", database="postgres")
-        url = f"postgresql://{USER}@127.0.0.1:{self.server.port}/bench_{self._count}"
-        return {"url": url, "password": self._password}
-
-
 @contextlib.contextmanager
-def database() -> Iterator[Databases]:
+def database() -> Iterator[tuple[Server, dict[str, str]]]:
+    """A PostgreSQL server, and what `[spool]` says of it."""
     with tempfile.TemporaryDirectory() as name, reserve() as held:
         Path(name).chmod(0o711)
-        made = Databases(Path(name), held.getsockname()[1])
-        made.server.create()
+        password = secrets.token_urlsafe(24)
+        server = Server("db", Path(name) / "db", held.getsockname()[1], password)
+        server.create()
         try:
-            yield made
+            yield server, {"url": f"postgresql://{USER}@127.0.0.1:{server.port}/{DATABASE}", "password": password}
         finally:
-            made.server.stop()
+            server.stop()
 
 
 @dataclass
@@ -108,7 +97,7 @@ class Bench:
 
     def _rate(self, *nodes: Site) -> float:
         """Callbacks a second that these answer, each with a load of its own; all of them are in the spool."""
-        before = _stored(nodes[0])
+        before = _last(nodes[0])
         made = [letters.genuine(node.sinch, int(FASTEST * self.seconds / len(nodes))) for node in nodes]
         files = [letters.written(node.folder / "letters", each) for node, each in zip(nodes, made, strict=True)]
         each = load.CONNECTIONS // len(nodes)
@@ -121,24 +110,27 @@ class Bench:
             ended = [load.finish(one) for one in running]
         answered = sum(one.answered for one in ended)
         unknown = sum(one.sent - one.answered - one.refused for one in ended)
-        if not answered <= _stored(nodes[0]) - before <= answered + unknown:
-            self.wrong.append(f"{answered} were answered 200, {_stored(nodes[0]) - before} are in the spool")
+        [[stored]] = nodes[0].spooled(sa.select(sa.func.count()).where(event.c.id > before))
+        if not answered <= stored <= answered + unknown:
+            self.wrong.append(f"{answered} were answered 200, {stored} are in the spool")
         return sum(one.per_second for one in ended)
 
 
-def caught_up(databases: Databases, couriers: int) -> tuple[float, list[str]]:
+def caught_up(spool: dict[str, str], couriers: int) -> tuple[float, list[str]]:
     """Deliveries a second by so many couriers, and what is wrong with what arrived."""
-    spool = databases.spool() | {"deliveries": DELIVERIES}
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(reserve()).getsockname()[1]
         sites = [
-            stack.enter_context(site.built(motion_port=port, server={"node": f"n{number}"}, spool=spool))
+            stack.enter_context(
+                site.built(motion_port=port, server={"node": f"n{number}"}, spool=spool | {"deliveries": DELIVERIES})
+            )
             for number in range(couriers)
         ]
         heard = sites[0].folder / "heard"
         heard.touch()
         slow = [sys.executable, "-m", "bench.slow", str(port), str(MOTION_SECONDS), str(heard)]
         stack.enter_context(child.running(slow, sites[0].folder / "slow.log"))
+        before = _last(sites[0])
         backlog.fill(sites[0], BACKLOG)
         for each in sites:
             stack.enter_context(each.running("courier"))
@@ -148,11 +140,13 @@ def caught_up(databases: Databases, couriers: int) -> tuple[float, list[str]]:
         rate = (backlog.lines(heard) - first) / (clock.steady() - began)
         backlog.wait_for_lines(heard, BACKLOG, most_seconds=CATCH_UP_SECONDS)
         _settled(sites[0])
-        return rate, backlog.disorder(sites[0], heard.read_text("utf-8").split())
+        return rate, backlog.disorder(sites[0], heard.read_text("utf-8").split(), behind=before)
 
 
-def _stored(node: Site) -> int:
-    return int(node.spooled(sa.select(sa.func.count()).select_from(event))[0][0])
+def _last(node: Site) -> int:
+    """The id of the last event in its spool."""
+    [[last]] = node.spooled(sa.select(sa.func.coalesce(sa.func.max(event.c.id), 0)))
+    return int(last)
 
 
 def _settled(node: Site) -> None:
@@ -162,20 +156,34 @@ def _settled(node: Site) -> None:
         clock.pause(0.1)
 
 
-def found(*, seconds: float, rounds: int) -> Findings:
+def found(*, seconds: float, rounds: int, kept_events: int) -> Findings:
     with contextlib.ExitStack() as stack:
-        databases = stack.enter_context(database())
+        server, shared = stack.enter_context(database())
         port = stack.enter_context(reserve()).getsockname()[1]  # of a Motion that nobody asks
-        alone, shared = stack.enter_context(site.built(motion_port=port)), databases.spool()
+        alone = stack.enter_context(site.built(motion_port=port))
         nodes = [
             stack.enter_context(site.built(motion_port=port, server={"node": name}, spool=shared))
             for name in ("a", "b")
         ]
+        if kept_events:
+            _keep(alone, server, kept_events)
+        caught = {many: caught_up(shared, many) for many in COURIERS}
         bench = Bench(alone, (nodes[0], nodes[1]), seconds, [])
         turns = [bench.round() for _ in range(rounds)]
-        caught = {many: caught_up(databases, many) for many in COURIERS}
     wrong = [*bench.wrong, *(f"{many} couriers: {word}" for many, (_, words) in caught.items() for word in words)]
     return Findings(rounds=turns, catch_up={many: rate for many, (rate, _) in caught.items()}, wrong=wrong)
+
+
+def _keep(alone: Site, server: Server, count: int) -> None:
+    """Have both spools hold so many events, nobody of whom waits."""
+    [account] = alone.settings.accounts
+    lay = partial(kept.lay, count=count, connector_id=account.connector_id, now=clock.WallClock().now())
+    lay(server.ask, kept.POSTGRESQL)
+    path = paths.spool(alone.settings)
+    with contextlib.closing(sqlite.connect(path, patience_seconds=site.PATIENCE_SECONDS)) as connection:
+        connection.execute("PRAGMA journal_mode=OFF")  # nothing is kept in it yet
+        lay(lambda statement: connection.execute(statement).fetchall(), kept.SQLITE)
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def show(findings: Findings, console: Console) -> None:
@@ -194,8 +202,10 @@ def show(findings: Findings, console: Console) -> None:
 
 
 def main() -> int:
-    options = report.options("bench.cluster", __doc__ or "", seconds=4.0, rounds=5)
-    findings = found(seconds=options.seconds, rounds=options.rounds)
+    parser = report.parser("bench.cluster", __doc__ or "", seconds=4.0, rounds=5)
+    parser.add_argument("--kept", type=int, default=0, help="events that either spool has kept before (default 0)")
+    options = parser.parse_args()
+    findings = found(seconds=options.seconds, rounds=options.rounds, kept_events=options.kept)
     if options.json:
         print(json.dumps(dataclasses.asdict(findings) | {"ratios": findings.ratios()}, indent=2))  # noqa: T201
     else:

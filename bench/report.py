@@ -110,9 +110,14 @@ def _times(load: Load) -> Iterator[str]:
 
 
 def options(program: str, about: str, *, seconds: float, rounds: int) -> argparse.Namespace:
-    """What both benches can be told."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=seconds, help=f"of each load (default {seconds:g})")
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"how often all take turns (default {rounds})")
-    parser.add_argument("--json", action="store_true", help="print everything that was found as JSON")
-    return parser.parse_args()
+    """What most benches can be told, and are."""
+    return parser(program, about, seconds=seconds, rounds=rounds).parse_args()
+
+
+def parser(program: str, about: str, *, seconds: float, rounds: int) -> argparse.ArgumentParser:
+    """What reads that, for who adds to it."""
+    made = argparse.ArgumentParser(prog=f"python -m {program}", description=about.partition("\n")[0])
+    made.add_argument("--seconds", type=float, default=seconds, help=f"of each load (default {seconds:g})")
+    made.add_argument("--rounds", type=int, default=rounds, help=f"how often all take turns (default {rounds})")
+    made.add_argument("--json", action="store_true", help="print everything that was found as JSON")
+    return made
