@@ -82,6 +82,18 @@ def test_its_name_and_its_time_can_be_chosen(config: Path, photo: Path) -> None:
     assert grant.expires_at - grant.issued_at == 90
 
 
+STORE = {"store": "s3://files", "store_key_id": "AKIA", "store_key_secret": "the secret of that key"}
+
+
+@pytest.mark.parametrize("store", [{}, STORE | {"store_url": "http://127.0.0.1:1"}], ids=["no store", "it is away"])
+def test_who_mints_is_told_where_the_store_has_not_taken_the_file(
+    settings_file: Settings, config: Path, photo: Path, store: dict[str, str]
+) -> None:
+    settings_file(attachments={"token_keys": [KEY]} | store)
+    said = run(config, "mint", "--attachment", "4711", photo)
+    assert (said.exit_code, "The store has not taken FILE" in said.stderr) == (0, bool(store))
+
+
 def test_to_mint_leaves_an_audit_line_without_the_token(config: Path, photo: Path) -> None:
     found = run(config, "mint", "--attachment", "4711", photo)
     line = json.loads(found.stderr)

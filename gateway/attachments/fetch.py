@@ -108,10 +108,11 @@ class Shelf:
         until: float,
         deed: audit.Deed | None = None,
         file: Path | None = None,
-    ) -> None:
+    ) -> bool:
         """Keep these bytes for a link that is minted and lives until then: they stay the same, and go after others.
 
-        `deed`: of the operator who mints it; `file`: that has them, where the vault may not.
+        `deed`: of the operator who mints it; `file`: that has them, where the vault may not. Tells whether the store
+        has them too, where there is one: else other nodes have them as long as Motion does.
         Raises NotFound, and holds nothing, for what is no id, and while links to other bytes of it live.
         """
         require_id(attachment_id)
@@ -120,8 +121,7 @@ class Shelf:
             raise NotFound(Reason.OTHER_BYTES)
         if self._share and file:
             self._register.tell(lambda run: run("name_bytes", attachment_id=attachment_id, digest=digest))
-        if self._share:  # before the link goes out: it leads to any node
-            self._share.give(digest, file=file)
+        return self._share is None or self._share.give(digest, file=file)  # before the link goes out, to any node
 
     def path(self, item: Item) -> Path:
         """Tell where its file is in the vault."""

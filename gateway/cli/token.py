@@ -25,6 +25,7 @@ from gateway.motion import NUMBER
 from gateway.store import audit
 
 NO_ID = "an attachment of Motion's is named by 1 to 12 digits, the first no 0"
+NOT_TAKEN = "The store has not taken FILE, so that the link opens it only while Motion has the same bytes"
 _IN_A_LINK = re.compile(r"(?:.*/media/)?([^/]*).*", re.DOTALL)
 
 
@@ -122,11 +123,15 @@ def _hold(grant: Grant, settings: Settings, deed: audit.Deed, path: Path) -> Non
         if revoked is not None and grant.issued_at < revoked:
             raise CommandError("its links were revoked this very second, or the clock went back; try again later")
         try:
-            shelf.hold(grant.attachment_id, digest=grant.digest, until=grant.expires_at, deed=deed, file=path)
+            is_shared = shelf.hold(
+                grant.attachment_id, digest=grant.digest, until=grant.expires_at, deed=deed, file=path
+            )
         except NotFound as error:
             raise CommandError(
                 "links live to other bytes of this attachment than those of FILE: they must end first, or be revoked"
             ) from error
+    if not is_shared:
+        click.echo(f"{NOT_TAKEN}: doctor says why; then mint it again.", err=True)
 
 
 def _keys(settings: Settings) -> tuple[str, ...]:
