@@ -364,7 +364,7 @@ def test_an_override_that_contradicts_names_its_variable() -> None:
         pytest.param(
             {"server": {"sinch_names": True, "public_address": "192.0.2.1"}}, ["server.sinch_names"], id="idle names"
         ),
-        pytest.param({"spool": {"lifeboat": True}}, ["spool.lifeboat"], id="idle lifeboat"),
+        pytest.param({"spool": {"lifeboat": "on"}}, ["spool.lifeboat"], id="idle lifeboat"),
         pytest.param(
             {"outbound": {"vault_credentials": True, "gateway_key": KEY}}, ["account[0]"], id="no key to send with"
         ),

@@ -126,6 +126,15 @@ def switch(value: object) -> bool:
     return found
 
 
+def on_or_off(value: object) -> bool:
+    """Read `"on"` or `"off"`; what a switch is means the same."""
+    if isinstance(value, bool | EnvironmentText):
+        return switch(value)
+    if value not in ("on", "off"):
+        raise malformed('must be "on" or "off"', "write one of them in quotes")
+    return value == "on"
+
+
 def choice(*words: str) -> Callable[[object], str]:
     """Make a reader of one out of `words`."""
     listed = " or ".join(f'"{word}"' for word in words)

@@ -96,6 +96,7 @@ ConnectorId = Annotated[
     int, PlainValidator(fields.whole(1, 999_999_999, "write the number in Motion's Receive URL, such as 7"))
 ]
 Switch = Annotated[bool, PlainValidator(fields.switch)]
+OnOff = Annotated[bool, PlainValidator(fields.on_or_off)]
 
 _Seconds = PlainSerializer(fields.write_duration)
 Duration = Annotated[int, PlainValidator(fields.duration()), _Seconds]

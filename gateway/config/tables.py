@@ -84,7 +84,7 @@ class SpoolSettings(Table):
     deliveries: kinds.Deliveries = _default(16)
     deadline: kinds.Deadline = _default("30s")
     retry_for: kinds.Duration = _default("3d")
-    lifeboat: kinds.Switch = _default(written=False)
+    lifeboat: kinds.OnOff = _default(written=False)
     keep_delivered: kinds.Duration = _default("7d")
     keep_rejected: kinds.Duration = _default("7d")
     keep_parked: kinds.DurationOrForever = _default("forever")
