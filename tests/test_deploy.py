@@ -150,6 +150,12 @@ def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: 
     assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
 
 
+def test_who_sets_up_several_machines_is_told_of_each_unit_that_needs_a_way_to_the_database() -> None:
+    page = (ROOT / "docs/several-machines.md").read_text("utf-8")
+    [named] = re.findall(r"^for unit in ([a-z ]+); do$", page, re.MULTILINE)
+    assert set(named.split()) == {name for name, unit in SERVICES.items() if unit.all("PrivateNetwork") == ["yes"]}
+
+
 # Who calls out may need a CA that lies beside the keys.
 KEYS = " ".join(f"-/etc/motion-gateway/tls/{name}privkey.pem" for name in ("", "outbound-"))
 KEPT_FROM = {"courier": [], "nginx": [], "doctor": [], "attachments": [KEYS], "outbound": [KEYS], "ready": [KEYS]}
