@@ -165,6 +165,21 @@ def rows(database: Database, table: sa.Table) -> list[Any]:
     ]
 
 
+def insert(word: str) -> Callable[[Run], str]:
+    """What writes a word, for who only wants to see whether it was written: each is a nonce, and there once."""
+
+    def work(run: Run) -> str:
+        run("insert_nonce", connector_id=7, nonce=word, body_digest=b"", event_id=1, seen_at=1.0)
+        return word
+
+    return work
+
+
+def words(database: Database) -> set[str]:
+    """All that were written."""
+    return {row.nonce for row in rows(database, schema.nonce)}
+
+
 def multiply(database: Database, table: sa.Table, count: int, **own: str) -> None:
     """Have `count` rows like its one, number 1, but for what each has of its `own`: in terms of its number i."""
     names = ", ".join(f'"{column.name}"' for column in table.columns if column.name not in own)

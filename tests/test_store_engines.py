@@ -26,7 +26,7 @@ from gateway.store.embedded import WAY, WAY_SECONDS
 from gateway.store.engines import Database
 from gateway.store.pool import LARGE_LOG_BYTES
 from gateway.store.sqlite import LOG_BYTES
-from tests.spool_samples import NOW, callback, locked, rows, until
+from tests.spool_samples import NOW, callback, insert, locked, rows, until, words
 
 WRITERS = 8
 
@@ -38,18 +38,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     migrations.migrate(opened.path)
     yield opened
     opened.close()
-
-
-def insert(word: str) -> Callable[[Run], str]:
-    def work(run: Run) -> str:
-        run("insert_nonce", connector_id=7, nonce=word, body_digest=b"", event_id=1, seen_at=1.0)
-        return word
-
-    return work
-
-
-def words(database: Database) -> set[str]:
-    return {row.nonce for row in rows(database, schema.nonce)}
 
 
 @contextmanager

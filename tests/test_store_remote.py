@@ -19,12 +19,12 @@ from gateway import telemetry
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import intake
 from gateway.phrases import Finding, Line, Reason
-from gateway.store import Run, named, postgres, schema
+from gateway.store import named, postgres, schema
 from gateway.store.engines import Database
 from gateway.store.migrations import server as migrations
 from gateway.store.remote import READERS
 from tests.postgresql import PostgreSQL
-from tests.spool_samples import NOW, callback, rows, until
+from tests.spool_samples import NOW, callback, insert, rows, until, words
 
 
 @pytest.fixture
@@ -46,18 +46,6 @@ def server() -> Iterator[PostgreSQL]:
 def url(server: PostgreSQL) -> str:
     """Where an empty spool is on that server."""
     return server.url(server.database(like="spool_1"))
-
-
-def insert(word: str) -> Callable[[Run], str]:
-    def work(run: Run) -> str:
-        run("insert_nonce", connector_id=7, nonce=word, body_digest=b"", event_id=1, seen_at=1.0)
-        return word
-
-    return work
-
-
-def words(spool: Database) -> set[str]:
-    return {row.nonce for row in rows(spool, schema.nonce)}
 
 
 def test_a_new_spool_is_the_one_of_this_release(postgresql: PostgreSQL) -> None:
