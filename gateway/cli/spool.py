@@ -56,7 +56,7 @@ def spool() -> None:
 def backup(invocation: Invocation, file: Path) -> None:
     """Copy the spool, also while the gateway runs. The copy holds conversations in clear."""
     settings = invocation.settings()
-    if settings.spool.url != databases.FILE:
+    if databases.is_shared(settings.spool.url):
         raise CommandError(NO_FILE)
     with progress.shown("Copying the spool") as tell:
         revision = back_up(paths.spool(settings), file, tell=partial(_tell_copied, tell))

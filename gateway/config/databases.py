@@ -59,9 +59,14 @@ def read(value: object) -> str:
     return written
 
 
+def is_shared(valid_url: str) -> bool:
+    """Tell whether several nodes may work with it: not with a file."""
+    return valid_url != FILE
+
+
 def vault(valid_url: str, *, node: str) -> str:
     """Name the vault among those that one spool knows: after its node, and by nothing where no other node has one."""
-    return "" if valid_url == FILE else node
+    return node if is_shared(valid_url) else ""
 
 
 def hosts(valid_url: str) -> tuple[str, ...]:

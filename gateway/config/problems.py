@@ -219,12 +219,12 @@ def spool_in_clear(settings: Settings) -> Iterator[str]:
 
 
 def idle_spool_password(settings: Settings) -> Iterator[str]:
-    if settings.spool.password and settings.spool.url == databases.FILE:
+    if settings.spool.password and not databases.is_shared(settings.spool.url):
         yield 'spool.password is written and spool.url is "sqlite": a file asks for no password'
 
 
 def idle_lifeboat(settings: Settings) -> Iterator[str]:
-    if settings.spool.lifeboat and settings.spool.url == databases.FILE:
+    if settings.spool.lifeboat and not databases.is_shared(settings.spool.url):
         yield 'spool.lifeboat is on and spool.url is "sqlite": it is for a PostgreSQL that is away'
 
 

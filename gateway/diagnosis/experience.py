@@ -93,7 +93,7 @@ def lately(context: Context) -> list[Lately]:
 def spool(context: Context) -> Iterator[Complaint]:
     """Open it, as every process does."""
     path = paths.spool(context.settings)
-    if context.settings.spool.url == databases.FILE and not path.exists():
+    if not databases.is_shared(context.settings.spool.url) and not path.exists():
         yield complain("spool.missing", path=path)
         return
     context.spool.hold()

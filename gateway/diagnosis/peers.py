@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway import draining, lock, paths, printable
-from gateway.config import Settings
+from gateway.config import Settings, databases
 from gateway.diagnosis.complaint import Complaint, Context, complain
 from gateway.store import nodes
 from gateway.store.engines import Database
@@ -22,7 +22,7 @@ COMPLAINTS = {
 
 def among(settings: Settings, spool: Database, *, now: float) -> nodes.Peers:
     """Read who shares the spool; of a file it is this node alone. Raises SpoolUnavailable."""
-    if nodes.is_shared(settings):
+    if databases.is_shared(settings.spool.url):
         return nodes.peers(spool, settings.server.node, now=now)
     runs = lock.is_held(paths.lock(settings, "courier"))
     alone = nodes.here(settings, seen_at=now, left_at=None if runs else now, draining=draining.is_draining(settings))
@@ -31,7 +31,7 @@ def among(settings: Settings, spool: Database, *, now: float) -> nodes.Peers:
 
 def look(context: Context) -> Iterator[Complaint]:
     """Complain of what is not well with them."""
-    if nodes.is_shared(context.settings):
+    if databases.is_shared(context.settings.spool.url):
         peers = among(context.settings, context.spool, now=context.now)
         yield from map(worded, peers.faults())
         for node in peers.nodes:
@@ -42,7 +42,7 @@ def look(context: Context) -> Iterator[Complaint]:
 
 def findings(settings: Settings, spool: Database, *, now: float) -> list[dict[str, Any]]:
     """List what is not well with them as `/readyz` does. Raises SpoolUnavailable."""
-    if not nodes.is_shared(settings):
+    if not databases.is_shared(settings.spool.url):
         return []
     return [told(fault) for fault in among(settings, spool, now=now).faults()]
 
@@ -55,7 +55,7 @@ def told(fault: nodes.Fault) -> dict[str, Any]:
 
 def silences(settings: Settings, spool: Database, *, now: float) -> dict[str, float]:
     """Say of each of them that has not stopped how long ago it was heard, in seconds. Raises SpoolUnavailable."""
-    known = among(settings, spool, now=now).nodes if nodes.is_shared(settings) else ()
+    known = among(settings, spool, now=now).nodes if databases.is_shared(settings.spool.url) else ()
     return {node.name: max(0.0, now - node.seen_at) for node in known if node.left_at is None}
 
 

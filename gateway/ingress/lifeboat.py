@@ -182,7 +182,7 @@ class Ferry:
 def made(settings: Settings, spool: Database, *, steady: Clock) -> Ferry:
     """Make the way of these settings. What was left aboard is filed, whatever they say by now."""
     folder = settings.server.state_dir / paths.LIFEBOAT
-    wanted = settings.spool.lifeboat and settings.spool.url != databases.FILE
+    wanted = settings.spool.lifeboat and databases.is_shared(settings.spool.url)
     ferry = Ferry(spool, folder, wanted=wanted, steady=steady)
     ferry.start_rowing()
     return ferry

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from gateway import clock, draining, services, telemetry
-from gateway.config import marks
+from gateway.config import databases, marks
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Line
@@ -35,7 +35,7 @@ class Heart:
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Beat for as long as this lasts, where there may be others, and say at the end that it is over."""
-        if not nodes.is_shared(self._settings):
+        if not databases.is_shared(self._settings.spool.url):
             yield
             return
         self._thread.start()
@@ -94,5 +94,5 @@ def introduce(shared: services.Services, door: str) -> None:
         except Exception as error:  # noqa: BLE001 - a thread's last word; the door serves all the same
             telemetry.failure(Line.UNEXPECTED, error)
 
-    if nodes.is_shared(shared.settings):
+    if databases.is_shared(shared.settings.spool.url):
         clock.later(0.0, say)

@@ -35,7 +35,7 @@ def migrate(settings: Settings, *, rolling: bool = False) -> str:
     """
     from gateway.store import migrations  # not above: it loads Alembic
 
-    if settings.spool.url == databases.FILE:
+    if not databases.is_shared(settings.spool.url):
         return migrations.migrate(paths.spool(settings))
     from gateway.store.migrations import server  # not above: nobody else loads its driver
 
@@ -47,7 +47,7 @@ def trouble(settings: Settings) -> Reason | None:
 
     That a database is empty does not: whoever starts first fills it.
     """
-    if settings.spool.url == databases.FILE:
+    if not databases.is_shared(settings.spool.url):
         return None
     with closing(engines.opened(settings, patience_seconds=LOOK_SECONDS)) as spool:
         try:

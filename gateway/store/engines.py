@@ -209,7 +209,7 @@ def opened(settings: Settings, *, patience_seconds: float, first: bool = False) 
 
 def load(settings: Settings) -> None:
     """Import whatever the spool's engine needs, to read too: for who goes on in several threads. It opens nothing."""
-    if settings.spool.url != databases.FILE:
+    if databases.is_shared(settings.spool.url):
         from gateway.store import remote, schema  # not above: nobody else loads them
 
         schema.engine(lambda: None, dialect=remote.DIALECT)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gateway import __version__, build
-from gateway.config import Settings, databases, marks
+from gateway.config import Settings, marks
 from gateway.errors import CommandError
 from gateway.phrases import Finding
 from gateway.store import Run, audit, named
@@ -105,11 +105,6 @@ class Peers:
         for key in [key for key in differing if key.setting == marks.KEY] or differing:
             facts = {"setting": str(key), "me": self.me, "meaning": marks.MEANINGS[key.setting]}
             yield Fault(finding=Finding.NODE_DIFFERS, node=node.name, about=str(key), facts=facts)
-
-
-def is_shared(settings: Settings) -> bool:
-    """Tell whether there may be several on one spool: not on a file."""
-    return settings.spool.url != databases.FILE
 
 
 def here(settings: Settings, **said: Any) -> Peer:  # noqa: ANN401 - of a node's
