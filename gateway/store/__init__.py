@@ -1,11 +1,12 @@
 """What the gateway must not lose, in one database: accepted events, what is known of attachments, what was sent.
 
-`engines` is the way to it, and shares commits; `embedded` the engine that is a file, on the connections of `pool`, with
-`anchor`, which tells whether the file is still in its place, and `sqlite` as its driver; `remote` the engine that is a
-server, with `postgres` as its driver. `sqlite.sql` has what every event runs, `postgres.sql` what is said otherwise
-there; `named` finds that. `schema` names the tables, `migrations` brings them up to date. `retention` says what is kept
-for how long, `reports` what became of what was sent. The rooms keep their own part: `ingress.intake`, `delivery.claims`
-and `records`, `attachments.register`, `outbound.record`.
+`engines` is the way to it, and shares commits by `tickets`; `embedded` the engine that is a file, on the connections of
+`pool`, with `anchor`, which tells whether the file is still in its place, and `sqlite` as its driver; `remote` the
+engine that is a server, with `postgres` as its driver and `commits`. `sqlite.sql` has what every event runs,
+`postgres.sql` what is said otherwise there; `named` finds that. `schema` names the tables, `dialects` what is another
+there, `migrations` brings them up to date, `moving` moves all to another database. `retention` says what is kept for
+how long, `reports` what became of what was sent, `nodes` who shares it. The rooms keep their own part:
+`ingress.intake`, `delivery.claims` and `records`, `attachments.register`, `outbound.record`.
 """
 
 from __future__ import annotations

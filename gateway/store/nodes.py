@@ -131,7 +131,6 @@ def leave(database: Database, name: str, *, instance: str, now: float) -> None:
 
 def mark(database: Database, name: str, door: str, found: Mapping[marks.Key, str]) -> None:
     """Say what a door of that node works with, where that is not said already. Raises SpoolUnavailable."""
-
     if _marks(database.ask(lambda run: run("marks"))).get(name, {}).get(door) != found:
         told = json.dumps([[*key, found[key]] for key in sorted(found)])
         database.tell(lambda run: run("put_marks", node=name, door=door, marks=told))

@@ -1,6 +1,6 @@
 """SQLite: how a spool's file is opened, what its driver is told by name, and what its errors are in our words.
 
-The statements stand in `sqlite.sql`, each with its why. Another engine is another such pair.
+The statements stand in `sqlite.sql`, each with its why.
 """
 
 from __future__ import annotations
