@@ -255,7 +255,7 @@ def test_what_a_deletion_took_that_came_late_is_put_there_again(node: Make, s3: 
     with closing(Peer(late, host="127.0.0.1", tls=None)) as way, ThreadPoolExecutor(1) as pool:
         here = node("a")
         here.mint()
-        there = node("b", store_url=f"http://127.0.0.1:{way.port}")
+        there = node("b", store_url=f"http://127.0.0.1:{way.port}", store_timeout="15s")
         there.clock.advance(2 * HOUR)
         deletion = pool.submit(there.share.let_go)
         held.wait(30)
