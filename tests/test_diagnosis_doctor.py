@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -87,6 +87,14 @@ def test_a_spools_server_that_is_away_is_asked_once_and_told_once(tmp_path: Path
         looked = doctor.examine(context(server={"state_dir": str(tmp_path)}, spool={"url": url}), asked)
     assert ids(looked) == ["spool.unavailable"]
     assert (len(asked) > 5, len(calls)) == (True, 1)
+
+
+def test_what_mends_a_spools_server_that_is_away_is_told_with_it() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+        url = f"postgresql://motion@127.0.0.1:{nobody.getsockname()[1]}/spool?sslmode=disable"
+    [check] = [check for check in doctor.CHECKS if check.id == "spool.refuses"]
+    [found] = doctor.complaints(doctor.examine(context(spool={"url": url}), [check]))
+    assert (found.id, found.remedy.partition(", ")[0]) == ("spool.away", "Start PostgreSQL")
 
 
 @pytest.mark.parametrize("error", [CommandError("no"), PermissionError(13, "no"), ZeroDivisionError("a secret")])

@@ -135,7 +135,8 @@ def _of(look: provision.Look) -> Probe:
     def find(context: Context) -> Iterator[Complaint]:
         for each in look.find(context.settings):
             if isinstance(each, str):
-                yield complain(look.warns, about=each.partition(":")[0], sentence=each.partition("; ")[0])
+                sentence, _, remedy = each.partition("; ")
+                yield complain(look.warns, about=each.partition(":")[0], sentence=sentence, remedy=remedy)
             else:
                 shown = "" if each.shown is None else f" = {each.shown}"
                 sentence = f"{each.key}{shown} {each.complaint}"
