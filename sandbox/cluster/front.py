@@ -62,7 +62,7 @@ def made(folder: Path, state: State, nodes: Sequence[Node], view_port: int) -> P
         [programs.found("haproxy"), "-db", "-q", "-f", str(file)],
         folder / "haproxy.log",
         ready=lambda: programs.answers(route, whatever=True),
-        stop_signal=signal.SIGKILL,  # told to end it may yet wait for a connection of its own; and it keeps nothing
+        stop_signal=signal.SIGKILL,  # it keeps nothing, so that nothing is to be put away
     )
 
 
