@@ -3,9 +3,9 @@
     python -m bench.cluster [--seconds N] [--rounds N] [--kept N] [--json]
 
 How fast one, two and four couriers catch up with a backlog where Motion takes 20 ms for each; then callbacks a second,
-as fast as they are answered. All on this machine; PostgreSQL with what makes it safe, and no standby. `--kept`: with so
-many events in either spool from before, some 1.5 kB each. Ends with status 1 if a count or an order is wrong, never
-because of a time.
+as fast as they are answered. They take turns: a ratio is the median of those of each turn. All on this machine;
+PostgreSQL with what makes it safe, and no standby. `--kept`: with so many events in either spool from before, some
+1.5 kB each. Ends with status 1 if a count or an order is wrong, never because of a time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sandbox.cluster.database import DATABASE, USER, Server
 from sandbox.listener import reserve
 
 FASTEST = 4000  # callbacks a second; none are left over for a door that is faster
-BACKLOG = 4000
+BACKLOG = 2000
 COURIERS = (1, 2, 4)
 DELIVERIES = 4  # at once, of each courier: so that what takes its time is Motion, not our two cores
 MOTION_SECONDS = 0.02
@@ -55,7 +55,7 @@ class Round:
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     rounds: list[Round]
-    catch_up: dict[int, float]  # couriers → deliveries a second
+    turns: list[dict[int, float]]  # couriers → deliveries a second, one right after the other
     wrong: list[str]
 
     def ratios(self) -> dict[str, float]:
@@ -65,8 +65,9 @@ class Findings:
             "two nodes on PostgreSQL, of SQLite": median(turn.two / turn.sqlite for turn in self.rounds),
             "two nodes, of one on PostgreSQL": median(turn.two / turn.one for turn in self.rounds),
         }
-        alone = self.catch_up[COURIERS[0]]
-        return found | {f"{many} couriers, of one": rate / alone for many, rate in self.catch_up.items() if many > 1}
+        for many in COURIERS[1:]:
+            found[f"{many} couriers, of one"] = median(turn[many] / turn[1] for turn in self.turns)
+        return found
 
 
 @contextlib.contextmanager
@@ -116,8 +117,8 @@ class Bench:
         return sum(one.per_second for one in ended)
 
 
-def caught_up(spool: dict[str, str], couriers: int) -> tuple[float, list[str]]:
-    """Deliveries a second by so many couriers, and what is wrong with what arrived."""
+def caught_up(spool: dict[str, str], couriers: int, wrong: list[str]) -> float:
+    """Deliveries a second by so many couriers; what is wrong with what arrived is added to the list."""
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(reserve()).getsockname()[1]
         sites = [
@@ -140,7 +141,9 @@ def caught_up(spool: dict[str, str], couriers: int) -> tuple[float, list[str]]:
         rate = (backlog.lines(heard) - first) / (clock.steady() - began)
         backlog.wait_for_lines(heard, BACKLOG, most_seconds=CATCH_UP_SECONDS)
         _settled(sites[0])
-        return rate, backlog.disorder(sites[0], heard.read_text("utf-8").split(), behind=before)
+        found = backlog.disorder(sites[0], heard.read_text("utf-8").split(), behind=before)
+        wrong += [f"{couriers} couriers: {word}" for word in found]
+        return rate
 
 
 def _last(node: Site) -> int:
@@ -167,11 +170,10 @@ def found(*, seconds: float, rounds: int, kept_events: int) -> Findings:
         ]
         if kept_events:
             _keep(alone, server, kept_events)
-        caught = {many: caught_up(shared, many) for many in COURIERS}
         bench = Bench(alone, (nodes[0], nodes[1]), seconds, [])
-        turns = [bench.round() for _ in range(rounds)]
-    wrong = [*bench.wrong, *(f"{many} couriers: {word}" for many, (_, words) in caught.items() for word in words)]
-    return Findings(rounds=turns, catch_up={many: rate for many, (rate, _) in caught.items()}, wrong=wrong)
+        turns = [{many: caught_up(shared, many, bench.wrong) for many in COURIERS} for _ in range(rounds)]
+        measured = [bench.round() for _ in range(rounds)]
+    return Findings(rounds=measured, turns=turns, wrong=bench.wrong)
 
 
 def _keep(alone: Site, server: Server, count: int) -> None:
@@ -190,9 +192,10 @@ def show(findings: Findings, console: Console) -> None:
     rates = report.table("Callbacks answered 200, a second", "round", "SQLite", "PostgreSQL", "two nodes on it")
     for number, turn in enumerate(findings.rounds, 1):
         rates.add_row(str(number), f"{turn.sqlite:.0f}", f"{turn.one:.0f}", f"{turn.two:.0f}")
-    caught = report.table(f"Deliveries a second, Motion taking {MOTION_SECONDS * 1000:.0f} ms", "couriers", "a second")
-    for many, rate in findings.catch_up.items():
-        caught.add_row(str(many), f"{rate:.0f}")
+    heads = [f"couriers: {many}" for many in COURIERS]
+    caught = report.table(f"Deliveries a second, Motion taking {MOTION_SECONDS * 1000:.0f} ms", "turn", *heads)
+    for number, told in enumerate(findings.turns, 1):
+        caught.add_row(str(number), *(f"{told[many]:.0f}" for many in COURIERS))
     ratios = report.table("Ratios", "of", "is")
     for what, ratio in findings.ratios().items():
         ratios.add_row(what, f"{ratio:.2f}")
