@@ -133,17 +133,6 @@ def database_url(postgresql: PostgreSQL, empty_database: str) -> str:
     return postgresql.url(postgresql.database(like=empty_database))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either_spool(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """As `spool`, on one engine and then on the other."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("spool")
-        return
-    opened = Database(request.getfixturevalue("database_url"), patience_seconds=5)
-    yield opened
-    opened.close()
-
-
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3]:
     """A real S3 server for all tests that this process runs."""

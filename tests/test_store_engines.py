@@ -63,16 +63,18 @@ def burst(database: Database, *works: Callable[[Run], Any]) -> Iterator[list[Fut
         holder.result(60)
 
 
-def test_writers_at_the_same_time_each_get_their_own_result(either_spool: Database) -> None:
+@pytest.mark.both_engines
+def test_writers_at_the_same_time_each_get_their_own_result(spool: Database) -> None:
     wanted = [f"word {number}" for number in range(200)]
     with ThreadPoolExecutor(WRITERS) as pool:
-        assert list(pool.map(lambda word: either_spool.tell(insert(word)), wanted)) == wanted
-    assert words(either_spool) == set(wanted)
+        assert list(pool.map(lambda word: spool.tell(insert(word)), wanted)) == wanted
+    assert words(spool) == set(wanted)
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
 def test_those_beside_a_work_that_raises_are_done_once_more_and_once_is_what_stays(
-    either_spool: Database, error: Exception | None
+    spool: Database, error: Exception | None
 ) -> None:
     done = []
 
@@ -91,16 +93,17 @@ def test_those_beside_a_work_that_raises_are_done_once_more_and_once_is_what_sta
         run("line_up", lane=None, event_id=9)
 
     works = [line_up("before"), fail, line_up("after")]
-    with burst(either_spool, *works) as (before, failing, after):
+    with burst(spool, *works) as (before, failing, after):
         pass
     assert (before.result(60), after.result(60)) == ("before", "after")
     assert type(failing.exception(60)) is (SpoolUnavailable if error is None else KeyError)
-    assert {row.lane for row in rows(either_spool, schema.lane)} == {"before", "after"}
+    assert {row.lane for row in rows(spool, schema.lane)} == {"before", "after"}
     assert done == ["before", "bad", "before", "bad", "after"]
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("error", [KeyError("nobody planned for it"), None], ids=["of its own", "of the database"])
-def test_a_work_alone_that_raises_takes_all_of_it_back(either_spool: Database, error: Exception | None) -> None:
+def test_a_work_alone_that_raises_takes_all_of_it_back(spool: Database, error: Exception | None) -> None:
     def fail(run: Run) -> None:
         run("line_up", lane="bad", event_id=1)
         if error is not None:
@@ -108,19 +111,20 @@ def test_a_work_alone_that_raises_takes_all_of_it_back(either_spool: Database, e
         run("line_up", lane=None, event_id=1)
 
     with pytest.raises(SpoolUnavailable if error is None else KeyError):
-        either_spool.tell(fail)
-    either_spool.tell(lambda run: run("line_up", lane="good", event_id=2))
-    assert [row.lane for row in rows(either_spool, schema.lane)] == ["good"]
+        spool.tell(fail)
+    spool.tell(lambda run: run("line_up", lane="good", event_id=2))
+    assert [row.lane for row in rows(spool, schema.lane)] == ["good"]
 
 
-def test_a_reader_sees_one_instant(either_spool: Database) -> None:
+@pytest.mark.both_engines
+def test_a_reader_sees_one_instant(spool: Database) -> None:
     def work(run: Run) -> list[Any]:
         before = run("count_events")
-        intake.accept(either_spool, callback(), now=NOW)
+        intake.accept(spool, callback(), now=NOW)
         return [before, run("count_events")]
 
-    assert either_spool.ask(work) == [[], []]
-    assert either_spool.ask(lambda run: run("count_events")) == [("pending", 1)]
+    assert spool.ask(work) == [[], []]
+    assert spool.ask(lambda run: run("count_events")) == [("pending", 1)]
 
 
 def test_who_only_names_statements_loads_neither_sqlalchemy_nor_alembic_nor_the_other_engine(spool: Database) -> None:
@@ -145,18 +149,20 @@ print(*(name for name in ("sqlalchemy", "alembic", "flask", "psycopg") if name i
     assert [row.state for row in rows(spool, schema.event)] == ["delivered"]
 
 
-def test_writers_that_wait_share_one_transaction(either_spool: Database) -> None:
+@pytest.mark.both_engines
+def test_writers_that_wait_share_one_transaction(spool: Database) -> None:
     transactions = []
 
     def work(run: Run) -> None:
         transactions.append(run)
 
-    with burst(either_spool, *[work] * WRITERS):
+    with burst(spool, *[work] * WRITERS):
         pass
     assert len(transactions) == WRITERS
     assert len(set(transactions)) == 1
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("error", "seen"),
     [
@@ -166,7 +172,7 @@ def test_writers_that_wait_share_one_transaction(either_spool: Database) -> None
     ],
 )
 def test_a_writer_whose_work_raises_takes_back_its_own_work_alone(
-    either_spool: Database, error: Exception | None, seen: type[Exception]
+    spool: Database, error: Exception | None, seen: type[Exception]
 ) -> None:
     def fail(run: Run) -> None:
         insert("bad")(run)
@@ -174,27 +180,28 @@ def test_a_writer_whose_work_raises_takes_back_its_own_work_alone(
             raise error
         insert("bad")(run)
 
-    with burst(either_spool, insert("before"), fail, insert("after")) as (before, failing, after):
+    with burst(spool, insert("before"), fail, insert("after")) as (before, failing, after):
         pass
     assert before.result(60) == "before"
     assert after.result(60) == "after"
     assert type(failing.exception(60)) is seen
-    assert words(either_spool) == {"before", "after"}
+    assert words(spool) == {"before", "after"}
 
 
-def test_an_interrupted_writer_tells_its_neighbours_that_nothing_was_written(either_spool: Database) -> None:
+@pytest.mark.both_engines
+def test_an_interrupted_writer_tells_its_neighbours_that_nothing_was_written(spool: Database) -> None:
     class Interrupted(BaseException):
         pass
 
     def interrupt(_run: Run) -> None:
         raise Interrupted
 
-    with burst(either_spool, interrupt, insert("neighbour")) as futures:
+    with burst(spool, interrupt, insert("neighbour")) as futures:
         pass
     told = [type(future.exception(60)) for future in futures]
     assert SpoolUnavailable in told  # whoever of the two led, nobody takes it for written
     assert type(None) not in told
-    assert words(either_spool) == set()
+    assert words(spool) == set()
 
 
 def test_a_write_is_seen_by_other_connections_once_it_returned(database: Database) -> None:

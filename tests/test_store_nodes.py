@@ -17,6 +17,8 @@ from gateway.store.engines import Database
 from gateway.store.nodes import Fault, Peer, Peers
 from tests.spool_samples import NOW
 
+pytestmark = pytest.mark.both_engines
+
 TOKENS, SECRETS = Key("attachments.token_keys"), Key("account.webhook_secrets", "7")
 
 
@@ -35,11 +37,11 @@ def faults(spool: Database, me: str = "a", *, now: float = NOW) -> list[tuple[st
     return [(fault.finding.value, fault.node, fault.about) for fault in nodes.peers(spool, me, now=now).faults()]
 
 
-def test_each_node_is_listed_as_it_has_said_last(either_spool: Database) -> None:
-    beat(either_spool, "b")
-    beat(either_spool, "a")
-    beat(either_spool, "b", again=True, seen_at=NOW + 5, draining=True)
-    found = nodes.peers(either_spool, "a", now=NOW + 5)
+def test_each_node_is_listed_as_it_has_said_last(spool: Database) -> None:
+    beat(spool, "b")
+    beat(spool, "a")
+    beat(spool, "b", again=True, seen_at=NOW + 5, draining=True)
+    found = nodes.peers(spool, "a", now=NOW + 5)
     assert found.nodes == (peer("a"), peer("b", seen_at=NOW + 5, draining=True))
     assert found.faults() == []
 
@@ -51,30 +53,30 @@ def test_who_says_nothing_for_half_a_minute_is_missed(spool: Database, later: fl
     assert faults(spool, now=NOW + later) == [("node-silent", "b", "")] * silent
 
 
-def test_who_stops_in_good_order_is_not_missed_until_it_falls_silent_after_it_came_back(either_spool: Database) -> None:
-    beat(either_spool, "b")
-    nodes.leave(either_spool, "b", instance="another's", now=NOW)
-    assert faults(either_spool, now=NOW + 99) == [("node-silent", "b", "")]
-    nodes.leave(either_spool, "b", instance="of b", now=NOW)
-    assert faults(either_spool, now=NOW + 99) == []
-    beat(either_spool, "b", instance="the next")
-    assert faults(either_spool, now=NOW + 99) == [("node-silent", "b", "")]
+def test_who_stops_in_good_order_is_not_missed_until_it_falls_silent_after_it_came_back(spool: Database) -> None:
+    beat(spool, "b")
+    nodes.leave(spool, "b", instance="another's", now=NOW)
+    assert faults(spool, now=NOW + 99) == [("node-silent", "b", "")]
+    nodes.leave(spool, "b", instance="of b", now=NOW)
+    assert faults(spool, now=NOW + 99) == []
+    beat(spool, "b", instance="the next")
+    assert faults(spool, now=NOW + 99) == [("node-silent", "b", "")]
 
 
-def test_a_node_that_is_started_again_is_alone_and_two_of_one_name_are_told_by_both(either_spool: Database) -> None:
-    assert beat(either_spool, "a", instance="first")
-    assert beat(either_spool, "a", instance="first", again=True)
-    assert beat(either_spool, "a", instance="second", host="copied")
-    assert faults(either_spool) == []
-    assert not beat(either_spool, "a", instance="first", again=True, seen_at=NOW + 1)
-    assert not beat(either_spool, "a", instance="second", again=True, host="copied", seen_at=NOW + 2)
-    [fault] = nodes.peers(either_spool, "b", now=NOW + 2).faults()
+def test_a_node_that_is_started_again_is_alone_and_two_of_one_name_are_told_by_both(spool: Database) -> None:
+    assert beat(spool, "a", instance="first")
+    assert beat(spool, "a", instance="first", again=True)
+    assert beat(spool, "a", instance="second", host="copied")
+    assert faults(spool) == []
+    assert not beat(spool, "a", instance="first", again=True, seen_at=NOW + 1)
+    assert not beat(spool, "a", instance="second", again=True, host="copied", seen_at=NOW + 2)
+    [fault] = nodes.peers(spool, "b", now=NOW + 2).faults()
     assert (fault.finding, fault.facts) == ("node-name-twice", {"host": "copied", "other": "host-a"})
-    assert faults(either_spool, now=NOW + 2 + nodes.RIVAL_SECONDS) == [
+    assert faults(spool, now=NOW + 2 + nodes.RIVAL_SECONDS) == [
         ("node-silent", "a", ""),
         ("node-name-twice", "a", ""),
     ]
-    assert faults(either_spool, now=NOW + 3 + nodes.RIVAL_SECONDS) == [("node-silent", "a", "")]
+    assert faults(spool, now=NOW + 3 + nodes.RIVAL_SECONDS) == [("node-silent", "a", "")]
 
 
 BEHIND = {
@@ -130,13 +132,13 @@ def test_who_works_with_something_else_is_named_with_it(mine: Told, its: Told, d
     assert found == [("node-differs", "b", str(key)) for key in differing]
 
 
-def test_what_a_door_has_said_before_is_replaced_and_forgotten_with_the_door(either_spool: Database) -> None:
-    nodes.mark(either_spool, "b", "ingress", {SECRETS: "1", TOKENS: "2"})
-    nodes.mark(either_spool, "b", "ingress", {SECRETS: "3"})
-    nodes.mark(either_spool, "b", "outbound", {TOKENS: "4"})
-    nodes.mark(either_spool, "a", "outbound", {TOKENS: "4"})
-    nodes.close(either_spool, "b", {"ingress"})
-    assert nodes.peers(either_spool, "a", now=NOW).marks == {
+def test_what_a_door_has_said_before_is_replaced_and_forgotten_with_the_door(spool: Database) -> None:
+    nodes.mark(spool, "b", "ingress", {SECRETS: "1", TOKENS: "2"})
+    nodes.mark(spool, "b", "ingress", {SECRETS: "3"})
+    nodes.mark(spool, "b", "outbound", {TOKENS: "4"})
+    nodes.mark(spool, "a", "outbound", {TOKENS: "4"})
+    nodes.close(spool, "b", {"ingress"})
+    assert nodes.peers(spool, "a", now=NOW).marks == {
         "a": {"outbound": {TOKENS: "4"}},
         "b": {"ingress": {SECRETS: "3"}},
     }
@@ -147,17 +149,17 @@ def forget(spool: Database, name: str, *, now: float = NOW) -> None:
     nodes.forget_node(spool, name, Deed(at=now, action=Action.FORGET, about=f"node {name}", **who))
 
 
-def test_a_node_that_is_gone_is_forgotten_with_all_it_has_said_and_that_is_recorded(either_spool: Database) -> None:
-    beat(either_spool, "b")
-    nodes.mark(either_spool, "b", "ingress", {SECRETS: "1"})
+def test_a_node_that_is_gone_is_forgotten_with_all_it_has_said_and_that_is_recorded(spool: Database) -> None:
+    beat(spool, "b")
+    nodes.mark(spool, "b", "ingress", {SECRETS: "1"})
     with pytest.raises(CommandError, match="b is there: stop it"):
-        forget(either_spool, "b", now=NOW + nodes.SILENT_SECONDS)
-    forget(either_spool, "b", now=NOW + nodes.SILENT_SECONDS + 1)
-    found = nodes.peers(either_spool, "a", now=NOW)
+        forget(spool, "b", now=NOW + nodes.SILENT_SECONDS)
+    forget(spool, "b", now=NOW + nodes.SILENT_SECONDS + 1)
+    found = nodes.peers(spool, "a", now=NOW)
     assert (found.nodes, found.marks) == ((), {})
-    assert [(deed.action, deed.about) for deed in audit.listed(either_spool, most=9)] == [("forget", "node b")]
+    assert [(deed.action, deed.about) for deed in audit.listed(spool, most=9)] == [("forget", "node b")]
     with pytest.raises(CommandError, match="there is no node b"):
-        forget(either_spool, "b")
+        forget(spool, "b")
 
 
 def test_the_same_fault_is_the_same_however_long_it_lasts() -> None:
