@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.store import schema
-from tests.spool_samples import SPOILED, psycopg_of, until
+from tests.spool_samples import psycopg_of, until
 
 USER = "motion"
 ACCOUNT = "postgres"  # of the package: the server does not run as root
@@ -123,10 +122,21 @@ class PostgreSQL:
         return ("setpriv", *self._as, "--pdeathsig=SIGQUIT", str(newest / program), *arguments)
 
 
-EMPTY = (
-    "".join(f"DELETE FROM {table};" for table in schema.metadata.tables)
-    + "SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
+# Of the tables, and of who has moved them: whatever a test has done to them, if it was more than to their rows.
+MADE_AS = """
+SELECT array_agg(told ORDER BY told) FROM (
+    SELECT oid || ' ' || xmin AS told FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT attrelid || ' ' || attnum || ' ' || pg_attribute.xmin FROM pg_attribute
+    JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT alembic_version::text FROM alembic_version
+) AS everything
+"""
+ALONE = (
+    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+NUMBERS = "SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
 
 
 class EmptySpool:
@@ -135,12 +145,24 @@ class EmptySpool:
     def __init__(self, server: PostgreSQL, *, like: str) -> None:
         """`like`: the database that it is a copy of."""
         self._server, self._like = server, like
-        self._url = ""
+        self._url = self._empty = ""
+        self._made_as: object = None
 
     def url(self) -> str:
-        """Where it is, empty."""
-        if not self._url or self._url in SPOILED:
+        """Where it is, empty, with nobody at work there."""
+        if not self._url or not self._is_emptied():
             self._url = self._server.url(self._server.database(like=self._like))
-        else:
-            psycopg_of(self._url).execute(EMPTY)
+            one = psycopg_of(self._url)
+            self._empty = "".join(f"DELETE FROM {name};" for (name,) in one.execute(TABLES)) + NUMBERS
+            self._made_as = one.execute(MADE_AS).fetchone()
         return self._url
+
+    def _is_emptied(self) -> bool:
+        """Take all rows away, and tell whether it is then as it was made."""
+        one = psycopg_of(self._url)
+        one.execute(ALONE)
+        with suppress(psycopg.errors.UndefinedTable):
+            if one.execute(MADE_AS).fetchone() == self._made_as:
+                one.execute(self._empty.encode())
+                return True
+        return False

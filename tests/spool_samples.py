@@ -32,9 +32,6 @@ from gateway.store.engines import Database
 NOW = 1_000_000.0
 DEED = Deed(at=NOW, action=Action.REPLAY, who="ana", login="ana", account="motion-gateway", about="event 1")
 REFUSE_DEEDS = "ALTER TABLE audit RENAME COLUMN who TO whom"  # to meddle with: none can be written any more
-
-
-SPOILED: set[str] = set()  # databases on PostgreSQL whose tables a test has changed
 FOLDERS: dict[str, Path] = {}  # of those with a spool on PostgreSQL, by its URL
 
 
@@ -133,8 +130,6 @@ def meddle(database: Database, *statements: str | sa.Executable) -> None:
         for statement in statements:
             connection.exec_driver_sql(statement) if isinstance(statement, str) else connection.execute(statement)
         connection.commit()
-    if is_remote(database) and any(str(statement).startswith(("ALTER", "DROP")) for statement in statements):
-        SPOILED.add(str(database._place))
 
 
 def _behind(database: Database) -> sa.Engine:

@@ -135,14 +135,14 @@ def test_who_stands_in_line_for_a_lane_that_is_held_is_not_kept_for_the_patience
     assert Counted.tries < 2 * 8  # together, and then not each alone
 
 
-def test_many_who_read_share_a_few_connections(database_url: str, spool: Database) -> None:
+def test_many_who_read_share_a_few_connections(new_database_url: str) -> None:
     all_places = threading.Barrier(READERS)  # who has come in waits for as many as may be in
-    with ThreadPoolExecutor(3 * READERS) as pool:
+    with closing(Database(new_database_url, patience_seconds=5)) as spool, ThreadPoolExecutor(3 * READERS) as pool:
         for reading in [pool.submit(spool.ask, lambda _run: all_places.wait(60)) for _ in range(3 * READERS)]:
             reading.result(60)
-    with psycopg.connect(database_url) as other:
-        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        assert other.execute(asked).fetchone() == (READERS + 1,)  # and this one
+        with psycopg.connect(new_database_url) as other:
+            asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            assert other.execute(asked).fetchone() == (READERS + 1,)  # and this one
 
 
 def test_lanes_are_held_in_one_order_whoever_asks(database_url: str) -> None:
@@ -267,12 +267,13 @@ def test_a_commit_that_stops_waiting_for_its_standby_is_not_told_as_written(serv
         assert words(spool) == {"before", "on one disk alone"}  # when it is asked once more, it is a repeat
 
 
-def test_a_commit_is_on_the_disk_whatever_the_database_says_by_default(spool: Database, database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as other:
+def test_a_commit_is_on_the_disk_whatever_the_database_says_by_default(new_database_url: str) -> None:
+    with psycopg.connect(new_database_url, autocommit=True) as other:
         other.execute(f"ALTER DATABASE {other.info.dbname} SET synchronous_commit = off")
-    engine: Any = spool._engine
-    with engine._begun(postgres.to_write(5), 5) as driver:
-        assert driver.execute("SHOW synchronous_commit").fetchone() == ("on",)
+    with closing(Database(new_database_url, patience_seconds=5)) as spool:
+        engine: Any = spool._engine
+        with engine._begun(postgres.to_write(5), 5) as driver:
+            assert driver.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
 def test_a_process_that_was_forked_opens_its_own_connections(spool: Database, database_url: str) -> None:
