@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import pytest
 import structlog
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from gateway import app, errors, telemetry
@@ -40,6 +42,22 @@ def signed(body: bytes, *, secret: str = SECRET, nonce: str | None = None, times
     return {"content-type": "application/json", "x-request-id": "r-1", "x-real-ip": ADDRESS, **signature}
 
 
+class _Compiled(BytecodeCache):
+    """Templates that one application of this process has compiled, for the next."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key] = bucket.code
+
+
+TEMPLATES = _Compiled()
+
+
 @dataclass
 class Door:
     """An application of one door, called without sockets."""
@@ -65,7 +83,9 @@ def opened(spool: Database, *, door: str = "ingress", **tables: Any) -> Iterator
     """The application of `door` with the settings of `config_samples.settings(**tables)`."""
     clock = HandClock()
     shared = services(spool, clock=clock, **tables)
-    yield Door(shared, clock, app.create_app(shared, door=door).test_client())
+    application = app.create_app(shared, door=door)
+    application.jinja_env.bytecode_cache = TEMPLATES
+    yield Door(shared, clock, application.test_client())
 
 
 def assert_refused(answer: TestResponse, status: int, *, door: str = "ingress") -> None:
