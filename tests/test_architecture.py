@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.together import together
@@ -198,7 +199,10 @@ def imports(path: Path) -> Iterator[str]:
                 yield whole if whole in ALL else str(node.module)
 
 
-IMPORTS = {name: sorted(set(imports(path))) for name, path in ALL.items()}
+@cache
+def imported_by(module: str) -> list[str]:
+    """What one of ours imports: read once it is asked for, as each process of the tests collects them all."""
+    return sorted(set(imports(ALL[module])))
 
 
 def place(module: str) -> str | None:
@@ -233,7 +237,7 @@ def test_every_module_has_its_floor(module: str) -> None:
 def test_a_module_imports_only_from_lower_floors_and_from_its_own_room(module: str) -> None:
     mine = place(module)
     assert mine
-    for imported in IMPORTS[module]:
+    for imported in imported_by(module):
         theirs = place(imported) if within(imported, "gateway") else None
         if theirs and theirs != mine:
             beside = LEVELS[theirs] == LEVELS[mine] and room(imported) == room(module)
@@ -246,7 +250,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     def visit(module: str, trail: tuple[str, ...]) -> None:
         assert module not in trail, " → ".join((*trail, module))
         if module not in done:
-            for imported in IMPORTS[module]:
+            for imported in imported_by(module):
                 if imported in ALL:
                     visit(imported, (*trail, module))
             done.add(module)
@@ -257,22 +261,22 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 @together("module", GATEWAY)
 def test_the_gateway_knows_neither_the_sandbox_nor_the_tests(module: str) -> None:
-    assert [name for name in IMPORTS[module] if name.partition(".")[0] in ("sandbox", "tests", "pytest")] == []
+    assert [name for name in imported_by(module) if name.partition(".")[0] in ("sandbox", "tests", "pytest")] == []
 
 
 @together("module", SANDBOX)
 def test_the_sandbox_knows_neither_the_gateway_nor_the_tests(module: str) -> None:
-    assert [name for name in IMPORTS[module] if name.partition(".")[0] in ("gateway", "tests", "pytest")] == []
+    assert [name for name in imported_by(module) if name.partition(".")[0] in ("gateway", "tests", "pytest")] == []
 
 
 @together("module", [name for name in GATEWAY if any(within(name, package) for package in PURE)])
 def test_a_decision_is_pure(module: str) -> None:
-    assert [name for name in IMPORTS[module] if name.partition(".")[0] in WORLDLY] == []
+    assert [name for name in imported_by(module) if name.partition(".")[0] in WORLDLY] == []
 
 
 @together(("outside", "homes"), ONE_HOME.items(), ids=ONE_HOME)
 def test_each_outside_thing_has_its_home(outside: str, homes: set[str]) -> None:
-    users = [module for module in GATEWAY if any(within(name, outside) for name in IMPORTS[module])]
+    users = [module for module in GATEWAY if any(within(name, outside) for name in imported_by(module))]
     assert [user for user in users if not any(within(user, home) for home in homes)] == []
     assert [home for home in homes if not any(within(user, home) for user in users)] == []
 

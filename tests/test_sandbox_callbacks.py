@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
 
 from sandbox import callbacks
 from sandbox.callbacks import App
@@ -90,6 +89,9 @@ def test_a_report_gives_the_reason_that_it_is_told_and_keeps_the_rest():
 
 @pytest.mark.parametrize("made", [callbacks.text("Hola"), callbacks.report("READ")], ids=["text", "report"])
 def test_the_vendors_own_parser_understands_them(made):
+    # Here, as it takes half a second, and each process of the tests collects all of them.
+    from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
+
     body = Style().encode(made.content)
     assert ConversationSinchEvent().parse_event(body).app_id == made.content["app_id"]
 
