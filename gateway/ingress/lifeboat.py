@@ -149,7 +149,7 @@ class Ferry:
             with sqlite.translated(self._flag, OSError):
                 self._flag.touch(mode=0o600)
         telemetry.find(Finding.LIFEBOAT, reason=why.reason, remedy=REMEDY)
-        self.start_rowing()
+        clock.later(self._try_seconds, self.start_rowing)  # not at once: nobody is aboard yet
 
     def _unload(self) -> None:
         """File all that is aboard, in its order; then let the spool be open again. Raises SpoolUnavailable."""
@@ -160,7 +160,7 @@ class Ferry:
             filed += len(rows)
         if self._boat.tell(self._close):
             telemetry.note(Line.LIFEBOAT_EMPTY, filed=filed)
-            self._away_since = None
+            self._away_since = None if filed else self._away_since  # who was asked for nothing has taken nothing
             self._boat.rewrite()  # nothing is left of what people wrote
 
     def _file(self, filings: Sequence[Filing]) -> None:
