@@ -52,7 +52,7 @@ def run(settings: Settings) -> Path:
 
 
 def socket(settings: Settings, door: str) -> Path:
-    """Name the Unix socket of `door`."""
+    """Name the Unix socket of `door`; and the courier's, which is no door: at that it is woken."""
     return run(settings) / f"{door}.sock"
 
 

@@ -15,7 +15,7 @@ from tests.together import together
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 241
+MOST_MODULES = 243
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 SCHEMA = "gateway.store.schema"  # one more, of all tables
@@ -54,7 +54,7 @@ FLOORS = {
         "gateway.outbound.syntax",
     ),
     "what codes mean": ("gateway.diagnosis.reasons",),
-    "the locks": ("gateway.lock", "gateway.draining"),
+    "the locks": ("gateway.lock", "gateway.draining", "gateway.bell"),
     "what is counted": ("gateway.metrics", "gateway.counters"),
     "the log": ("gateway.telemetry",),
     "the world": (

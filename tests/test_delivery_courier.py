@@ -21,9 +21,10 @@ from gateway import __version__, store, telemetry
 from gateway.config import Settings
 from gateway.delivery import claims, courier, records, recovery, trouble
 from gateway.delivery.claims import Claim, Hand
-from gateway.delivery.courier import Courier, Room
+from gateway.delivery.courier import Courier
 from gateway.delivery.handover import Handover
 from gateway.delivery.health import Scope
+from gateway.delivery.room import Room
 from gateway.ingress import events, intake
 from gateway.motion.notify import Notifier
 from gateway.store import schema

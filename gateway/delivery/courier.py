@@ -22,6 +22,7 @@ from gateway.delivery import claims, recovery, schedule
 from gateway.delivery.claims import Claim, Hand
 from gateway.delivery.handover import Handover
 from gateway.delivery.health import EVERYTHING, Scope
+from gateway.delivery.room import Room
 from gateway.errors import SpoolUnavailable
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
@@ -29,40 +30,13 @@ from gateway.store import retention
 from gateway.store.engines import Database
 
 LEASE_SECONDS = 90.0
-POLL_SECONDS = 0.1  # how long a new event waits at the most until it is seen
+POLL_SECONDS = 0.1  # so long an event waits at the most until it is seen, where nobody wakes us
 OVERTAKEN_SECONDS = 0.005  # until one looks again who found what another courier was just taking
 PURGE, PURGE_SECONDS = "purge", 600.0
 SPOOL_RETRY_SECONDS = 1.0
 FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
 PROBE_GRACE_SECONDS = 5.0  # for what a probe takes beside its deadline
 ROUNDS_BETWEEN_LOOKS = 4  # past what is due of a kind that may have no more: that is long, where much waits
-
-
-class Room:
-    """The deliveries that may be begun now, so that Motion hanging on a kind, or on an account, leaves some for others.
-
-    A kind gets a quarter of `spool.deliveries`, and more once Motion has answered its last try: half for all without
-    words of a customer together, else what there is but for a quarter, which is for other accounts.
-    """
-
-    def __init__(self, settings: Settings, flying: Counter[Scope], answering: frozenset[Scope]) -> None:
-        self._all, self._answering = settings.spool.deliveries, answering
-        self._quarter = max(1, self._all // 4)
-        self._most = self._all - self._all // 4 if len(settings.accounts) > 1 else self._all
-        self._flying = Counter(flying)
-        self.left = self._all - self._flying.total()
-        self.crowded: set[Scope] = set()
-
-    def take(self, about: Scope) -> bool:
-        """Take one for a kind, if it may have another; else it is crowded."""
-        wordless = sum(count for other, count in self._flying.items() if other.wordless) if about.wordless else 0
-        most = self._most if about in self._answering else self._quarter
-        if self._flying[about] >= most or wordless >= max(1, self._all // 2):
-            self.crowded.add(about)
-            return False
-        self._flying[about] += 1
-        self.left -= 1
-        return True
 
 
 class Courier:
@@ -119,10 +93,14 @@ class Courier:
                 carrier.join()
         telemetry.note(Line.COURIER_STOPPED)
 
+    def wake(self) -> None:
+        """Look now: there may be something new."""
+        self._wake.set()
+
     def stop(self) -> None:
         self._handover.stop()
         self._stopping.set()
-        self._wake.set()
+        self.wake()
 
     def _recover(self) -> None:
         longest = schedule.LONGEST_WAIT_SECONDS

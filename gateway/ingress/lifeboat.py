@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gateway import clock, lock, paths, telemetry
+from gateway import bell, clock, lock, paths, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings, databases
 from gateway.errors import SpoolUnavailable
 from gateway.ingress import events, intake, signature
-from gateway.ingress.intake import Callback, Filing, Receipt
+from gateway.ingress.intake import Callback, Filing, Outcome, Receipt
 from gateway.phrases import Finding, Line, Reason
 from gateway.store import Run, named, sqlite
 from gateway.store.engines import Database
@@ -59,12 +59,21 @@ class Ferry:
     """The way of callbacks into the spool or, while that is away, into the boat. For several threads and processes."""
 
     def __init__(
-        self, spool: Database, folder: Path, *, wanted: bool, steady: Clock, try_seconds: float = TRY_SECONDS
+        self,
+        spool: Database,
+        folder: Path,
+        *,
+        wanted: bool,
+        steady: Clock,
+        try_seconds: float = TRY_SECONDS,
+        ring: Callable[[], None] = lambda: None,
     ) -> None:
         """`folder`: of the boat, which is made when it is launched; `wanted`: where the settings say so.
 
-        `try_seconds`: how long after one try to file what is aboard the next one is.
+        `try_seconds`: how long after one try to file what is aboard the next one is; `ring`: tells the courier that the
+        spool has something new.
         """
+        self._ring = ring
         self._spool, self._wanted, self._steady, self._try_seconds = spool, wanted, steady, try_seconds
         self._folder, self._flag = folder, folder / paths.AFLOAT
         self._boat = Database(folder / paths.SPOOL, patience_seconds=PATIENCE_SECONDS)
@@ -86,7 +95,10 @@ class Ferry:
             receipt = self._boat.tell(Boarding(Filing(callback, now), self._flag))
             return replace(receipt, event_id=None, aboard=True)  # its number is the spool's to give
 
-        return self._either(lambda: intake.accept(self._spool, callback, now=now), board)
+        receipt = self._either(lambda: intake.accept(self._spool, callback, now=now), board)
+        if receipt.outcome is Outcome.ACCEPTED and not receipt.aboard:
+            self._ring()
+        return receipt
 
     def require_open(self) -> None:
         """Raises SpoolUnavailable unless callbacks are taken in, wherever."""
@@ -169,6 +181,7 @@ class Ferry:
                 filing(run)
 
         self._spool.tell(work, lanes={filing.callback.lane for filing in filings})
+        self._ring()
 
     def _close(self, run: Run) -> bool:
         if run("aboard", most=1):
@@ -183,7 +196,8 @@ def made(settings: Settings, spool: Database, *, steady: Clock) -> Ferry:
     """Make the way of these settings. What was left aboard is filed, whatever they say by now."""
     folder = settings.server.state_dir / paths.LIFEBOAT
     wanted = settings.spool.lifeboat and databases.is_shared(settings.spool.url)
-    ferry = Ferry(spool, folder, wanted=wanted, steady=steady)
+    ring = partial(bell.ring, paths.socket(settings, "courier"))
+    ferry = Ferry(spool, folder, wanted=wanted, steady=steady, ring=ring)
     ferry.start_rowing()
     return ferry
 

@@ -224,7 +224,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     Raises SpoolUnavailable if the spool was not migrated, CommandError if there is a courier already.
     """
     # What it works with is loaded by no other process.
-    from gateway import metrics, services
+    from gateway import bell, metrics, services
     from gateway.delivery.courier import Courier
     from gateway.metrics import meter
     from gateway.motion.notify import Notifier
@@ -243,7 +243,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
         own = shared.clock if shared.spool.is_shared else SteadyClock()
         carrier = Courier(settings, shared.spool, motion, clock=clock or own, name=shared.node)
         Signals(STOPPING).on_first(carrier.stop)
-        with Heart(shared).beating():
+        with Heart(shared).beating(), bell.heard(paths.socket(settings, "courier"), carrier.wake):
             carrier.run()
     motion.close()
     shared.spool.close()
