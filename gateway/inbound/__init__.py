@@ -1,0 +1,1 @@
+"""What customers send in: their files, found in callbacks, and put in the place of Sinch's links."""
