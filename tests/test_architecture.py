@@ -15,7 +15,7 @@ from tests.together import together
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 245
+MOST_MODULES = 246
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 SCHEMA = "gateway.store.schema"  # one more, of all tables
@@ -53,7 +53,7 @@ FLOORS = {
         "gateway.outbound.refusals",
         "gateway.outbound.syntax",
     ),
-    "what came in": ("gateway.inbound.places",),
+    "what came in": ("gateway.inbound.places", "gateway.inbound.policy"),
     "what codes mean": ("gateway.diagnosis.reasons",),
     "the locks": ("gateway.lock", "gateway.draining", "gateway.bell"),
     "what is counted": ("gateway.metrics", "gateway.counters"),
@@ -126,6 +126,7 @@ PURE = (
     "gateway.delivery.health",
     "gateway.diagnosis.reasons",
     "gateway.inbound.places",
+    "gateway.inbound.policy",
     "gateway.ingress.events",
     "gateway.ingress.signature",
     "gateway.inspection.filetypes",

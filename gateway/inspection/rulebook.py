@@ -58,31 +58,39 @@ class Remedies(StrictTable):
     audio: str = ""
 
 
-class VerdictRule(StrictTable):
-    """One rule; `types` with its groups spelled out."""
+class Row(StrictTable):
+    """What a rule asks of a file, whatever it says of it then; `types` with its groups spelled out."""
 
     name: Text
-    verdict: VerdictKind
     reason: Text
-    source: Text
     types: frozenset[str] = frozenset()
     categories: frozenset[Category] = frozenset()
     any_of: Traits = frozenset()
     none_of: Traits = frozenset()
-    too_large: Annotated[bool, Field(strict=True)] = False
-    code: Code | None = None
-    remedy: str = ""
-    remedies: Remedies = Remedies()
 
-    def fits(self, mime: str, traits: Traits, *, too_large: bool) -> bool:
+    def asks_for(self, mime: str, traits: Traits) -> bool:
         """Tell whether a file of that type and with those traits is what this row asks for."""
         return (
             (not self.types or mime in self.types)
             and (not self.categories or filetypes.of(mime).category in self.categories)
             and (not self.any_of or bool(traits & self.any_of))
             and not traits & self.none_of
-            and (too_large or not self.too_large)
         )
+
+
+class VerdictRule(Row):
+    """One rule for WhatsApp."""
+
+    verdict: VerdictKind
+    source: Text
+    too_large: Annotated[bool, Field(strict=True)] = False
+    code: Code | None = None
+    remedy: str = ""
+    remedies: Remedies = Remedies()
+
+    def fits(self, mime: str, traits: Traits, *, too_large: bool) -> bool:
+        """Tell the same of one that is over the limit of its category, or is not."""
+        return self.asks_for(mime, traits) and (too_large or not self.too_large)
 
     def remedy_of(self, mime: str) -> str:
         """Say what to do with a file of that type."""
@@ -196,6 +204,9 @@ def _groups(file: _Rules) -> dict[str, frozenset[str]]:
 
 
 def _spelled(row: VerdictRule, file: _Rules) -> VerdictRule:
-    groups = _groups(file)
-    types = frozenset(mime for word in row.types for mime in groups.get(word, {word}))
-    return row.model_copy(update={"types": types})
+    return row.model_copy(update={"types": spelled(row.types, _groups(file))})
+
+
+def spelled(words: frozenset[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Spell groups out into their types."""
+    return frozenset(mime for word in words for mime in groups.get(word, {word}))

@@ -71,6 +71,9 @@ class Trait(StrEnum):
     # of programs
     LIBRARY = "library"  # a DLL
     TEST_VIRUS = "test-virus"  # EICAR
+    # of what the virus scanner says
+    VIRUS = "virus"
+    UNSCANNED = "unscanned"  # larger than it takes, where what it has not seen is held
 
 
 _TRAITS = {str(trait): trait for trait in Trait}
@@ -90,7 +93,10 @@ class Structure:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What all of them say. `opinion` is libmagic's, in its spelling; `reader`: who named the type, "" for nobody."""
+    """What all of them say. `opinion` is libmagic's, in its spelling; `reader`: who named the type, "" for nobody.
+
+    `scanned_at`: when it was looked through for viruses, in epoch seconds; None: it never was.
+    """
 
     mime: str
     size_bytes: int
@@ -98,6 +104,7 @@ class Inspection:
     details: Mapping[str, int | str] = field(default_factory=dict)
     opinion: str | None = None
     reader: str = ""
+    scanned_at: float | None = None
 
 
 def traits_of_whole(content: Content, *, end: int) -> frozenset[Trait]:
@@ -141,6 +148,7 @@ def written(seen: Inspection) -> str:
         "details": dict(seen.details),
         "opinion": seen.opinion,
         "reader": seen.reader,
+        "scanned_at": seen.scanned_at,
     }
     return json.dumps(told)
 
@@ -155,4 +163,5 @@ def read(text: str, *, size_bytes: int) -> Inspection:
         details=told["details"],
         opinion=told["opinion"],
         reader=told["reader"],
+        scanned_at=told.get("scanned_at"),
     )
