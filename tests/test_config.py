@@ -149,6 +149,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "proxy": "",
             "proxy_username": "",
             "proxy_password": "",
+            "sign": "as-sent",
         },
         "attachments": {
             "proxy_token": "",
@@ -168,6 +169,17 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "store_ca_file": "",
             "store_path_style": True,
             "store_timeout": "8s",
+        },
+        "inbound": {
+            "media": "pass",
+            "hosts": ["*.sinch.com"],
+            "wait": "30s",
+            "timeout": "2m",
+            "retry_for": "1d",
+            "keep": "7d",
+            "max_bytes": "100MB",
+            "scan": "",
+            "scan_away": "hold",
         },
         "outbound": {
             "vault_credentials": False,
@@ -202,6 +214,7 @@ def test_every_default_is_the_one_of_the_contract() -> None:
                 "receive_token": "",
                 "phone": "",
                 "channels": ["WHATSAPP"],
+                "inbound_media": "",
             }
         ],
         "user": [],

@@ -53,6 +53,17 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
         {"attachments": {"max_bytes": "1001MB", "vault_max_bytes": "1GB"}},
         ["attachments.max_bytes"],
     ),
+    (
+        "a customer's file larger than the vault",
+        {"inbound": {"media": "keep", "max_bytes": "101MB"}, "attachments": {"vault_max_bytes": "100MB"}},
+        ["inbound.max_bytes"],
+    ),
+    ("customers' files for a Motion that may not come", {"inbound": {"media": "through"}}, ["inbound.media"]),
+    (
+        "the same for one account",
+        {"account": [account(inbound_media="through")]},
+        ["account[0].inbound_media"],
+    ),
     ("a store without a key", {"attachments": {"proxy_token": "t" * 16, "store": "s3://files"}}, ["attachments.store"]),
     (
         "a store's key without its secret",
@@ -216,6 +227,12 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("a store with its key", {"attachments": STORE}),
+    ("customers' files through", {"inbound": {"media": "through"}, "server": CLIENTS, "attachments": LINKS}),
+    (
+        "customers' files that the only account passes on",
+        {"inbound": {"media": "through"}, "account": [account(inbound_media="pass")]},
+    ),
+    ("a store for what is kept", {"inbound": {"media": "keep"}, "attachments": STORE | {"proxy_token": ABSENT}}),
     ("a file as large as the vault", {"attachments": {"max_bytes": "1GB", "vault_max_bytes": "1GB"}}),
     ("the public port differs from that of the URL", {"server": {"public_port": 8443}}),
     (

@@ -78,6 +78,14 @@ UNDERSTOOD: list[tuple[str, str, Any, Any]] = [
     ("attachments", "token_parameter", "t", "t"),
     ("attachments", "profile", "strict", "strict"),
     ("outbound", "foreign_media", "refuse", "refuse"),
+    ("motion", "sign", "late", "late"),
+    ("inbound", "media", "keep", "keep"),
+    ("inbound", "wait", "10m", 600),
+    ("inbound", "hosts", ["Media.Example.com", "*.sinch.com"], ("media.example.com", "*.sinch.com")),
+    ("inbound", "hosts", ["127.0.0.1:8090", "http://[::1]:1"], ("127.0.0.1:8090", "http://[::1]:1")),
+    ("inbound", "scan", "", None),
+    ("inbound", "scan", "unix:/run/clamav/clamd.ctl", "unix:/run/clamav/clamd.ctl"),
+    ("inbound", "scan", "tcp:[::1]:3310", "tcp:[::1]:3310"),
 ]
 
 # table, key, written, part of what is said
@@ -185,6 +193,15 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("server", "certificate", "/a;b", "without blanks"),
     ("server", "certificate", "/a$b", "without blanks"),
     ("server", "acme_webroot", "/a\x00b", "printable"),
+    ("motion", "sign", "never", '"as-sent" or "late" or "always"'),
+    ("inbound", "media", "through it", '"pass" or "keep" or "through"'),
+    ("inbound", "wait", "0s", "between 1s and 10m"),
+    ("inbound", "wait", "11m", "between 1s and 10m"),
+    ("inbound", "hosts", [], "must not be empty"),
+    ("inbound", "scan", "/run/clamav/clamd.ctl", "must be unix: with a whole path"),
+    ("inbound", "scan", "unix:clamd.ctl", "must be unix: with a whole path"),
+    ("inbound", "scan", "tcp:127.0.0.1", "must be unix: with a whole path"),
+    ("inbound", "scan_away", "wait", '"hold" or "let"'),
     ("limits", "storage", "redis://a,b", "must name one host"),
     ("limits", "storage", "redis+sentinel://a,b", "the name that the Sentinels have"),
     ("limits", "storage", "redis+cluster://a,b/0", "a cluster without"),
@@ -227,6 +244,23 @@ def case(row: tuple[str, str, Any, Any]) -> Any:
 def test_a_right_value_is_understood(table: str, key: str, written: object, understood: object) -> None:
     found = getattr(getattr(settings(**{table: {key: written}}), table), key)
     assert found == understood or (key == "state_dir" and str(found) == written)
+
+
+@together(
+    ("host", "said"),
+    [
+        ("*", "the end of host names"),
+        ("*.com", "the end of host names"),
+        ("https://media.example.com", "must be a host"),
+        ("media.example.com/files", "must be a host"),
+        ("http://media.example.com", "for a host on this machine"),
+        ("media.example.com:0", "port between"),
+    ],
+)
+def test_what_is_no_host_of_media_is_refused_with_its_place_in_the_list(host: str, said: str) -> None:
+    found = problems(refusal(inbound={"hosts": ["*.sinch.com", host]}))
+    assert list(found) == ["inbound.hosts[1]"]
+    assert said in found["inbound.hosts[1]"]
 
 
 @together(("table", "key", "written", "said"), [case(row) for row in REFUSED])

@@ -288,7 +288,7 @@ AMOUNTS = pytest.mark.parametrize("rows", [1, 400], ids=["at the commit", "in th
 @AMOUNTS
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(disk: Path, rows: int) -> None:
     ballast = disk / "ballast"
-    ballast.write_bytes(b"\0" * 300_000)
+    ballast.write_bytes(b"\0" * 100_000)
     migrations.migrate(disk / "words.sqlite3")
     with closing(Database(disk / "words.sqlite3", patience_seconds=0.2)) as database:
         acknowledged = write_until_full(database, rows=rows)
@@ -315,7 +315,7 @@ def write_until_full(database: Database, *, rows: int) -> set[str]:
 
 def test_a_full_disk_leaves_all_callbacks_that_were_taken_in_and_no_other(disk: Path) -> None:
     ballast = disk / "ballast"
-    ballast.write_bytes(b"\0" * 300_000)
+    ballast.write_bytes(b"\0" * 100_000)
     taken_in: list[str] = []
     migrations.migrate(disk / "spool.sqlite3")
     with closing(Database(disk / "spool.sqlite3", patience_seconds=0.2)) as spool:

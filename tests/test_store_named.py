@@ -89,6 +89,15 @@ FILLED: dict[sa.Table, list[Given]] = {
             (":store", b"5" * 32, {"leaving_until": 990.0}),
         )
     ],
+    schema.inbound_file: [
+        {"event_id": 1, "number": number, "connector_id": 7, "place": "message.contact_message.media_message.url"}
+        | {"url": "https://media.sinch.com/1", "state": state, "inspection": {}, "at": 900.0, **more}
+        for number, state, more in (
+            (1, "waiting", {"due_at": 990.0}),
+            (2, "waiting", {"due_at": 990.0, "fetcher": "ana", "leased_until": 999.0, "tries": 1}),
+            (3, "held", {"digest": DIGEST, "verdict": "hold", "reason": "program"}),
+        )
+    ],
     schema.send: [SEND, SEND | {"reference": "mg-2", "outcome": "unknown", "message_id": ""}],
     schema.report: [
         REPORT | {"event_id": 3, "connector_id": 7, "message_id": "M1", "reported_at": 940.0},
@@ -175,6 +184,7 @@ VALUES: Given = {
     "again": True,
     "place": "",
     "other": ":store",
+    "media": 2,
 }
 OTHERWISE: dict[str, Given] = {
     "insert_nonce": {"nonce": "n2"},

@@ -137,13 +137,14 @@ def vault_credentials(settings: Settings) -> Iterator[Problem]:
 
 
 def vault_room(settings: Settings) -> Iterator[Problem]:
-    files, vault = settings.attachments.max_bytes, settings.attachments.vault_max_bytes
-    if files > vault:
+    vault = settings.attachments.vault_max_bytes
+    said = {"attachments": settings.attachments.max_bytes, "inbound": settings.inbound.max_bytes}
+    for table in (name for name, files in said.items() if files > vault and (name != "inbound" or settings.fetches)):
         yield Problem(
-            "attachments.max_bytes",
+            f"{table}.max_bytes",
             f"must not be above attachments.vault_max_bytes ({fields.write_size(vault)})",
             f'write at most "{fields.write_size(vault)}", or a larger vault',
-            f'"{fields.write_size(files)}"',
+            f'"{fields.write_size(said[table])}"',
         )
 
 
@@ -190,15 +191,13 @@ RULES: tuple[Rule[Settings], ...] = (
     Rule(("motion.username", "motion.password", "motion.api_key"), motion_credentials),
     Rule(tuple(f"{table}.{key}" for table in ("sinch", "motion") for key in PROXY_KEYS), proxies),
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
-    Rule(("attachments.max_bytes", "attachments.vault_max_bytes"), vault_room),
+    Rule(("attachments.max_bytes", "inbound.max_bytes", "attachments.vault_max_bytes"), vault_room),
     pair("attachments", STORE_ID, STORE_SECRET),
     Rule(tuple(f"attachments.{key}" for key in problems.STORE), problems.shared_vault),
     Rule(("server.outbound_clients", "attachments.token_keys"), listeners.outbound_minting),
+    Rule(("inbound.media", "server.outbound_clients", "attachments.token_keys"), listeners.inbound_through),
     pair("server", CERTIFICATE, ITS_KEY),
-    Rule(
-        ("server.sinch_names", "server.outbound_clients", "server.outbound_certificate"),
-        listeners.sinch_certificate,
-    ),
+    Rule(("server.sinch_names", "server.outbound_clients", "server.outbound_certificate"), listeners.sinch_certificate),
     Rule(("server.outbound_names", "server.public_url"), listeners.outbound_names),
     Rule(("server.outbound_address", "server.public_address"), listeners.outbound_on_public_address),
     Rule(("server.outbound_address",), listeners.outbound_on_every_address),

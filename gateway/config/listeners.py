@@ -126,6 +126,27 @@ def outbound_minting(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def inbound_through(settings: Settings) -> Iterator[Problem]:
+    """Links to what customers send in lead to the private listener, take a key, and change what was signed."""
+    asked = [("inbound.media", account) for account in settings.accounts if not account.inbound_media]
+    asked += [(f"account[{at}].inbound_media", one) for at, one in enumerate(settings.accounts) if one.inbound_media]
+    for key in {key: None for key, account in asked if settings.media_of(account) == "through"}:
+        if not settings.server.has_outbound:
+            yield Problem(
+                key,
+                "has Motion fetch files at the private listener, and server.outbound_clients is empty",
+                'write the addresses of Motion there, or "keep"',
+                '"through"',
+            )
+        elif not settings.attachments.token_keys:
+            yield Problem(
+                key,
+                "makes links to files, and attachments.token_keys is empty",
+                "make a key with `openssl rand -base64 33 | tr '+/' '-_'` for the file of attachments.token_keys_file",
+                '"through"',
+            )
+
+
 def sinch_certificate(settings: Settings) -> Iterator[Problem]:
     server = settings.server
     if server.has_outbound and server.sinch_names and not server.outbound_certificate:

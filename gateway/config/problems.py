@@ -202,7 +202,7 @@ def shared_vault(settings: Settings) -> Iterator[Problem]:
             if value := getattr(ours, key):
                 told = f'"{value}"' if key == "store_url" else None
                 yield Problem(f"attachments.{key}", "stands without a store", "write attachments.store too", told)
-    elif not ours.has_links:
+    elif not ours.has_links and not settings.fetches:
         remedy = "write attachments.proxy_token_file or attachments.token_keys_file too, or leave the store out"
         yield Problem("attachments.store", "stands without links to files", remedy, f'"{ours.store}"')
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from gateway.config import addresses, kinds, table
+from gateway.config.media import AttachmentsSettings as AttachmentsSettings  # it is asked for here
+from gateway.config.media import InboundSettings, Media, OwnMedia, Sign
 from gateway.config.table import Table as Table  # it is asked for here
 
 _required, _default = table.required, table.default
@@ -115,36 +117,7 @@ class MotionSettings(Table):
     proxy: kinds.ProxyUrl = _default(None)
     proxy_username: kinds.User = _default(None)
     proxy_password: kinds.Secret = _default(None)
-
-
-class AttachmentsSettings(Table):
-    proxy_token: kinds.Key = _default(None)
-    public_path: kinds.PublicPath = _default("/api/attachments/{id}/download")
-    token_parameter: kinds.Parameter = _default("token")
-    link_ttl: kinds.Duration = _default("7d")
-    token_keys: kinds.Keys = _default(())
-    token_ttl: kinds.Duration = _default("7d")
-    max_bytes: kinds.Size = _default("100MB")
-    vault_max_bytes: kinds.Size = _default("20GB")
-    profile: kinds.Profile = _default("xcally-observed")
-    store: kinds.StoreUrl = _default(None)
-    store_url: kinds.StoreOrigin = _default(None)
-    store_region: kinds.StoreRegion = _default("us-east-1")
-    store_key_id: kinds.StoreKeyId = _default(None)
-    store_key_secret: kinds.Secret = _default(None)
-    store_ca_file: kinds.FileOrNone = _default(None)
-    store_path_style: kinds.Switch = _default(written=True)
-    store_timeout: kinds.StoreTimeout = _default("8s")
-
-    @property
-    def has_links(self) -> bool:
-        """Whether there are links that lead to the second door."""
-        return self.proxy_token is not None or bool(self.token_keys)
-
-    @property
-    def store_seconds(self) -> int:
-        """How long the store may keep whoever wants a file: it is asked for it, and given what came from Motion."""
-        return 2 * self.store_timeout if self.store else 0
+    sign: Sign = _default("as-sent")
 
 
 class OutboundSettings(Table):
@@ -193,6 +166,7 @@ class Account(Table):
     receive_token: kinds.Key = _default(None)
     phone: kinds.Phone = Field(None, repr=False)
     channels: kinds.Channels = _default(("WHATSAPP",))
+    inbound_media: OwnMedia = _default("")
 
 
 class User(Table):
@@ -213,6 +187,7 @@ class Settings(Table):
     spool: SpoolSettings = SpoolSettings()
     limits: LimitsSettings = LimitsSettings()
     attachments: AttachmentsSettings = AttachmentsSettings()
+    inbound: InboundSettings = InboundSettings()
     outbound: OutboundSettings = OutboundSettings()
     ops: OpsSettings = OpsSettings()
     sinch: SinchSettings = SinchSettings()
@@ -220,6 +195,15 @@ class Settings(Table):
     users: tuple[User, ...] = ()
     warnings: tuple[str, ...] = ()
     file: str = ""  # that holds it; "" where none does
+
+    def media_of(self, account: Account) -> Media:
+        """Say what becomes of the files that its customers send in: its own word, or that of all."""
+        return account.inbound_media or self.inbound.media
+
+    @property
+    def fetches(self) -> bool:
+        """Whether files that customers send in are fetched for some account."""
+        return any(self.media_of(account) != "pass" for account in self.accounts)
 
 
 MANY = {"account": "accounts", "user": "users"}  # that come once for each, and the fields that hold them all

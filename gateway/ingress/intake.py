@@ -38,6 +38,7 @@ class Callback:
     nonce: str | None = None  # None: the account's callbacks are not signed
     stale: bool = False  # its signature is older than is accepted
     findings: tuple[str, ...] = ()  # what an operator should know of it
+    media: int = 0  # links to files, for the fetcher to see to
 
     @property
     def lane(self) -> str:
@@ -208,4 +209,5 @@ def _columns(callback: Callback, now: float) -> dict[str, object]:
         "body_digest": told.body_digest,
         "accepted_at": now,
         "findings": " ".join(callback.findings),
+        "media": callback.media,
     }

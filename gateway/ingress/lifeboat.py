@@ -223,7 +223,15 @@ def ready(folder: Path) -> None:
 
 
 def _callback(
-    connector_id: int, body: bytes, headers: str, query: str, request_id: str, address: str, outcome: str, found: str
+    connector_id: int,
+    body: bytes,
+    headers: str,
+    query: str,
+    request_id: str,
+    address: str,
+    outcome: str,
+    found: str,
+    media: int,
 ) -> Callback:
     """Make of what is filed aboard what came."""
     kept: list[tuple[str, str]] = [(name, value) for name, value in json.loads(headers)]
@@ -238,4 +246,5 @@ def _callback(
         nonce=dict(kept).get(signature.NONCE),
         stale=outcome == Reason.SIGNATURE_TOO_OLD,
         findings=tuple(found.split()),
+        media=media,
     )

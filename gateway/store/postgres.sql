@@ -42,11 +42,11 @@ WITH given AS MATERIALIZED (
         CAST(:findings AS text[]), CAST(:nonce AS text[]), CAST(:accepted_at AS double precision[]),
         CAST(:opens_window AS boolean[]), CAST(:message_id AS text[]), CAST(:correlation_id AS text[]),
         CAST(:status AS text[]), CAST(:code AS text[]), CAST(:sub_code AS text[]), CAST(:channel_code AS text[]),
-        CAST(:channel AS text[]), CAST(:description AS text[])
+        CAST(:channel AS text[]), CAST(:description AS text[]), CAST(:media AS bigint[])
     ) WITH ORDINALITY AS told (
         connector_id, kind, key, lane, contact_id, identity, request_id, address, headers, query, body, body_digest,
         findings, nonce, accepted_at, opens_window, message_id, correlation_id, status, code, sub_code, channel_code,
-        channel, description, place
+        channel, description, media, place
     )
     WHERE (SELECT 1 FROM nonce WHERE nonce.connector_id = told.connector_id AND nonce.nonce = told.nonce) IS NULL
         AND (
@@ -55,10 +55,10 @@ WITH given AS MATERIALIZED (
 ), filed AS (
     INSERT INTO event (
         id, connector_id, state, kind, key, original, lane, contact_id, identity, request_id, address, headers, query,
-        body, body_digest, accepted_at, repeats, tries, failures, deaths, outcome, findings
+        body, body_digest, accepted_at, repeats, tries, failures, deaths, outcome, findings, media
     )
     SELECT id, connector_id, 'pending', kind, key, TRUE, lane, contact_id, identity, request_id, address, headers,
-        query, body, body_digest, accepted_at, 0, 0, 0, 0, '', findings
+        query, body, body_digest, accepted_at, 0, 0, 0, 0, '', findings, media
     FROM given
 ), noted AS (
     INSERT INTO nonce (connector_id, nonce, body_digest, event_id, seen_at)

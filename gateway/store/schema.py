@@ -47,10 +47,12 @@ event = sa.Table(
     sa.Column("settled_at", sa.Float),
     sa.Column("findings", text(), nullable=False, server_default=""),  # their names, with blanks between
     sa.Column("history", text(), nullable=False, server_default=""),  # of the tries before the last one, a line each
+    sa.Column("media", INTEGER, nullable=False, server_default="0"),  # links to files that are still to be seen to
     sa.Index("event_original", "connector_id", "key", unique=True, **rows_of("original")),
     sa.Index("event_kept", "connector_id", "key", **rows_of("NOT original")),
     sa.Index("event_pending", "lane", "id", **rows_of("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),
+    sa.Index("event_media", "id", **rows_of("media > 0")),
     sqlite_autoincrement=True,
 )
 
@@ -127,6 +129,33 @@ stored_file = sa.Table(
     sa.Column("leaving_until", sa.Float),  # it is being deleted there
     sa.Column("doubted", sa.Boolean, nullable=False, server_default=sa.false()),  # it had other bytes there
     sa.Index("stored_file_digest", "digest"),
+)
+
+# One row for each link to a file in an event of an account that has them fetched (`inbound.files`).
+inbound_file = sa.Table(
+    "inbound_file",
+    metadata,
+    sa.Column("event_id", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("number", INTEGER, primary_key=True, autoincrement=False),  # from 1 on, as they stand in the body
+    sa.Column("connector_id", INTEGER, nullable=False),
+    sa.Column("place", text(64), nullable=False),  # where in the body: `inbound.places`
+    sa.Column("url", text(), nullable=False),  # as Sinch gave it
+    sa.Column("state", text(10), nullable=False),  # waiting, kept, held, released or failed
+    sa.Column("digest", sa.LargeBinary(32)),  # of the file that was fetched
+    sa.Column("size_bytes", INTEGER, nullable=False, server_default="0"),
+    sa.Column("name", text(255), nullable=False, server_default=""),  # under which Motion gets it
+    sa.Column("mime", text(127), nullable=False, server_default=""),  # and as what
+    sa.Column("verdict", text(16), nullable=False, server_default=""),  # of `inbound.policy`
+    sa.Column("reason", text(64), nullable=False, server_default=""),  # why it is held, marked or failed
+    sa.Column("inspection", Json(none_as_null=True)),
+    sa.Column("tries", INTEGER, nullable=False, server_default="0"),
+    sa.Column("due_at", sa.Float, nullable=False, server_default="0"),  # when it may be tried
+    sa.Column("fetcher", text(64)),  # that has it in hand
+    sa.Column("leased_until", sa.Float),
+    sa.Column("at", sa.Float, nullable=False),  # of the last that became of it
+    sa.Index("inbound_file_due", "due_at", **rows_of("state = 'waiting'")),
+    sa.Index("inbound_file_held", "event_id", **rows_of("state = 'held'")),
+    sa.Index("inbound_file_digest", "digest", **rows_of("digest IS NOT NULL")),
 )
 
 # One row for each message that Motion asked to send.

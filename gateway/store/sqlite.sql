@@ -24,10 +24,10 @@ WHERE connector_id = :connector_id AND key = :key AND body_digest = :body_digest
 -- Whatever was signed is kept, understood or not. The id is the order of acceptance, in which its lane is delivered.
 INSERT INTO event (
     connector_id, state, kind, key, original, lane, contact_id, identity, request_id, address, headers, query, body,
-    body_digest, accepted_at, repeats, tries, failures, deaths, outcome, settled_at, findings
+    body_digest, accepted_at, repeats, tries, failures, deaths, outcome, settled_at, findings, media
 ) VALUES (
     :connector_id, :state, :kind, :key, :original, :lane, :contact_id, :identity, :request_id, :address, :headers,
-    :query, :body, :body_digest, :accepted_at, 0, 0, 0, 0, :outcome, :settled_at, :findings
+    :query, :body, :body_digest, :accepted_at, 0, 0, 0, 0, :outcome, :settled_at, :findings, :media
 ) RETURNING id
 
 -- name: insert_nonce
@@ -311,7 +311,7 @@ SELECT page_count * page_size FROM pragma_page_count, pragma_page_size
 
 -- name: aboard
 -- Of a lifeboat, in the order in which it came: gateway/ingress/lifeboat.py
-SELECT id, connector_id, body, headers, query, request_id, address, outcome, findings, accepted_at
+SELECT id, connector_id, body, headers, query, request_id, address, outcome, findings, media, accepted_at
 FROM event ORDER BY id LIMIT :most
 
 -- name: let_ashore
