@@ -45,6 +45,12 @@ def type_of(name: str) -> str:
     return _TYPES.guess_type(name)[0] or UNKNOWN_TYPE
 
 
+def shown_as(content_type: str) -> str:
+    """How a page shows a file of that type: as `image`, `audio` or `video`, or as a `link`."""
+    family, _, form = content_type.lower().partition("/")
+    return family if family in ("audio", "video") or (family == "image" and not form.startswith("svg")) else "link"
+
+
 def disposition(name: str) -> str:
     """Content-Disposition with the name in both forms of RFC 6266, the second one only where it is needed."""
     plain = name.encode("ascii", "replace").decode().replace("?", "_").translate(_QUOTED)

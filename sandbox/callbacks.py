@@ -84,6 +84,14 @@ def text(words: str, *, by: Customer = ANA, app: App = APP) -> Callback:
     return callback
 
 
+def file(link: str, *, caption: str = "", by: Customer = ANA, app: App = APP) -> Callback:
+    """The customer sends the file at `link`, with words where there is a `caption`."""
+    kind, name = ("media_card_message", "media-with-caption") if caption else ("media_message", "media")
+    callback = sample(f"MESSAGE_INBOUND/{name}", by=by, app=app)
+    callback.content["message"]["contact_message"][kind] |= {"url": link} | ({"caption": caption} if caption else {})
+    return callback
+
+
 def reaction(emoji: str = "❤️", *, to: str | None = None, by: Customer = ANA, app: App = APP) -> Callback:
     """The customer reacts to the message with the id `to`, a fresh one by default."""
     callback = sample("EVENT_INBOUND/reaction", by=by, app=app)

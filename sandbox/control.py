@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from sandbox.archive import Archive, Download
 from sandbox.connection import Answer, Request, Route, exchange
 from sandbox.faults import Fault
+from sandbox.inbox import Brought, Inbox, Named
 from sandbox.journal import Tries
 from sandbox.motion import Motion, Received
 from sandbox.reply import Reply
@@ -59,7 +60,17 @@ def of_motion(motion: Motion, tries: Tries | None = None, *, port: int = 0) -> C
             raise ValueError("this Motion has no attachments")
         return motion.archive
 
+    def inbox() -> Inbox:
+        if motion.inbox is None:
+            raise ValueError("this Motion downloads nothing")
+        return motion.inbox
+
+    def unplug(unplugged: bool) -> None:  # noqa: FBT001 - it has its name in the request
+        inbox().unplugged = unplugged
+
     rows: Rows = {
+        "brought": lambda: inbox().items,
+        "unplug": unplug,
         "fault": lambda: motion.fault,
         "set_fault": lambda fault: motion.set_fault(Fault(**fault)),
         "received": lambda: motion.received,
@@ -131,6 +142,14 @@ class MotionRemote(Remote):
         """Everything that Motion was asked for."""
         return tuple(Download(**item) for item in self.call("downloads"))
 
+    def brought(self) -> tuple[Brought, ...]:
+        """What Motion has downloaded of what callbacks named."""
+        return tuple(_brought(**item) for item in self.call("brought"))
+
+    def unplug(self, *, unplugged: bool) -> None:
+        """Its internet."""
+        self.call("unplug", unplugged=unplugged)
+
     def tried(self, contact_id: str, message: Mapping[str, Any], answer: Answer) -> None:
         """An agent has sent this, and that came back."""
         self.call("tried", contact_id=contact_id, message=message, answer=answer)
@@ -138,6 +157,10 @@ class MotionRemote(Remote):
     def trouble(self, fault: Fault) -> None:
         """That of attachments alone."""
         self.call("trouble", fault=fault)
+
+
+def _brought(named: Mapping[str, Any], at: float, answer: Mapping[str, Any] | None) -> Brought:
+    return Brought(named=Named(**named), at=at, answer=Answer(**answer) if answer else None)
 
 
 def _written(value: object) -> bytes:

@@ -1,6 +1,7 @@
 """A simulated Motion: records what it is sent, byte for byte, misbehaves on demand, and hears what nobody announced.
 
-Simulated are `POST /api/whatsapp/accounts/<connector id>/notify` and, with an archive, the download of attachments.
+Simulated are `POST /api/whatsapp/accounts/<connector id>/notify` and, with an archive, the download of attachments;
+with an inbox it downloads in turn what customers sent.
 What the real one answers to a callback, and whether it checks signatures or its receive token, is unconfirmed: this
 one answers 200 `{}` and checks nothing.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sandbox.archive import Archive, own
+from sandbox.inbox import Inbox
 from sandbox.record import DEADLINE_SECONDS, Entry, Record
 from sandbox.reply import Reply
 from sandbox.server import Server
@@ -67,10 +69,11 @@ class Motion(Server, Record[Received]):
         tls: ssl.SSLContext | None = None,
         on_event: Hook | None = None,
         archive: Archive | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         Record.__init__(self)
         Server.__init__(self, self._respond, complain=self.complain, own=own, host=host, port=port, tls=tls, early=True)
-        self.on_event, self.archive = on_event, archive
+        self.on_event, self.archive, self.inbox = on_event, archive, inbox
 
     @property
     def received(self) -> tuple[Received, ...]:
@@ -108,6 +111,8 @@ class Motion(Server, Record[Received]):
         with self.changed if fault.is_prompt else nullcontext():  # Who has our answer finds it written down.
             status = fault.answer(Reply(), wire, own=self.own)
             answered = entry.update(answered=status)
+        if self.inbox is not None and answered.accepted:
+            self.inbox.hear(answered.body)
         self._tell("unanswered" if status is None else "answered", answered)
 
     def _recorded(self, heard: Heard, connector_id: int) -> Entry[Received]:

@@ -25,9 +25,10 @@ from sandbox.house import Gateway, House
 from sandbox.journal import Desk, Journal
 from sandbox.motion import Motion
 from sandbox.retries import Retries
-from sandbox.scenarios import answer, attachment, callback
+from sandbox.scenarios import answer, attachment, callback, customer_file
 from sandbox.scenarios.answer import AnswerScenario
 from sandbox.scenarios.attachment import AttachmentScenario
+from sandbox.scenarios.customer_file import CustomerFileScenario
 from sandbox.setup import Setup, Vendor
 
 _BETWEEN_LOOKS_SECONDS = 1
@@ -77,11 +78,12 @@ def running(console: Console, start: Start) -> Iterator[House]:
         field = Field(api)
         api_control = stack.enter_context(api_controls.of_api(api, field, journal.posts))
         urls = {origin.name: origin.url for origin in api.origins.values()}
-        vendor = Vendor(**urls, control_url=api_control.url, key=key)
+        vendor = Vendor(**urls, media=api.media.url, control_url=api_control.url, key=key)
         built = stack.enter_context(setup.built(motion_url=motion.url, control_url=motion_control.url, sinch=vendor))
         tls.load_cert_chain(built.files.certificate, built.files.private_key)
         state = built.state
         archive = motion.archive = Archive(state.attachments, credentials=built.credentials)
+        motion.inbox = stack.enter_context(state.inbox())
         field.settle(target=state.webhook_url, secret=state.secret, motion=state.motion_notify_url)
         sinch = api.reports.sinch = replace(state.sinch(), retries=_PATIENCE, told=journal.posts.heard)
         api.reports.fetcher = state.fetcher("head")
@@ -162,8 +164,19 @@ def _answer(house: House, console: Console) -> bool:
     return _all_fine(((result.errand.name, result.problems) for result in results), console)
 
 
+def _receive(house: House, console: Console) -> bool:
+    inbox, connector_id = house.motion.inbox, house.state.connector_id
+    if inbox is None:
+        return True
+    scenario = CustomerFileScenario(motion=house.motion, inbox=inbox, api=house.api, connector_id=connector_id)
+    results = scenario.run()
+    console.print(customer_file.table(results))
+    console.print("A customer sent files, and Motion downloaded what its callbacks name.")
+    return _all_fine(((result.sample.name, result.problems) for result in results), console)
+
+
 def _hears_nothing_else(house: House, console: Console) -> bool:
-    heard = {"Motion": house.motion.unexpected, "Sinch": house.api.unexpected}
+    heard = {"Motion": house.motion.unexpected, "Sinch": house.api.unexpected + house.api.media.unexpected}
     return _all_fine(((f"{who} heard what nobody announced", about) for who, about in heard.items()), console)
 
 
@@ -180,7 +193,7 @@ def _conversation(house: House) -> list[Callback]:
     return [words, callbacks.reaction("❤️", app=app), callbacks.report("DELIVERED", app=app)]
 
 
-SCENES = (_converse, _attach, _answer, _hears_nothing_else)
+SCENES = (_converse, _attach, _answer, _receive, _hears_nothing_else)
 
 
 def stay(house: House, console: Console, next_steps: str, **known: object) -> None:

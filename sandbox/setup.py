@@ -35,6 +35,7 @@ class Vendor:
     auth: str
     control_url: str
     key: Key
+    media: str = ""  # the host of what customers send
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,7 @@ def built(
                 motion_url=motion_url,
                 control_url=control_url,
                 sinch_control_url=sinch.control_url if sinch else "",
+                media_url=sinch.media if sinch else "",
                 key_id=sinch.key.key_id if sinch else "",
                 key_secret=sinch.key.key_secret if sinch else "",
             )

@@ -17,9 +17,10 @@ from sandbox import agent as agents
 from sandbox import attachment, certificates, retries
 from sandbox.agent import Agent
 from sandbox.callbacks import App
-from sandbox.connection import Route
+from sandbox.connection import Line, Route
 from sandbox.conversation.account import Key
 from sandbox.fetching import Fetcher, Habit
+from sandbox.inbox import Inbox
 from sandbox.sinch import Sinch
 
 FILE_NAME = "sandbox.json"
@@ -51,6 +52,7 @@ class State:
     motion_url: str
     control_url: str
     sinch_control_url: str
+    media_url: str
     key_id: str
     key_secret: str = dataclasses.field(repr=False)
     connector_id: int = 7
@@ -129,6 +131,18 @@ class State:
             ca_file=self.ca_file,
             connect_to=("127.0.0.1", self.public_port),
             source_addresses=("127.0.0.1", "127.0.0.2", "127.0.0.3"),
+        )
+
+    def inbox(self) -> Inbox:
+        """Of its Motion, which reaches the gateway's private side, and Sinch's media while it has an internet."""
+        inside = Line(
+            ca_file=self.ca_file,
+            connect_to=(OUTBOUND_ADDRESS, self.outbound_port),
+            source_address=MOTION_ADDRESS,
+        )
+        return Inbox(
+            private={f"{OUTBOUND_HOST}:{self.outbound_port}": inside},
+            internet={self.media_url.removeprefix("https://"): Line(ca_file=self.ca_file)},
         )
 
     def sinch(self) -> Sinch:

@@ -14,11 +14,12 @@ from sandbox import callbacks, control, retries, setup, signing, sinch
 from sandbox.agent import Agent, Way
 from sandbox.archive import Archive
 from sandbox.callbacks import ANA
-from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.connection import Answer, Line, Request, Route, exchange
 from sandbox.control import MotionRemote
 from sandbox.conversation import control as api_controls
 from sandbox.conversation.control import ApiRemote
 from sandbox.house import House
+from sandbox.inbox import Inbox
 from sandbox.journal import Desk, Journal
 from sandbox.page import drawer, mischief, routes
 from sandbox.page.deeds import Deeds
@@ -65,6 +66,8 @@ def house(tmp_path, motion, api, field):
         field.settle(target=gateway.url, secret=built.state.secret, motion=built.state.motion_notify_url)
         poster = sinch.Sinch(url=gateway.url, secret=built.state.secret, retries=retries.NONE, told=journal.posts.heard)
         api.reports.sinch = poster
+        known = {api.media.url.removeprefix("http://"): Line()}
+        motion.inbox = stack.enter_context(Inbox(private={}, internet=known))
         agent = Agent(Way(api=api.eu.url, auth=api.auth.url), link=lambda number: f"https://g/api/attachments/{number}")
         yield House(
             motion=motion,
@@ -109,6 +112,54 @@ def test_what_a_customer_writes_is_shown_as_text_on_phone_way_and_desk(client):
     assert "<img src=x" not in page
     for side in ("phone-log", "desk-log", "ways"):
         assert "ไทย" in part(page, side)
+
+
+def sent(house, client, **fields) -> tuple[str, str]:
+    """What the customer sends: the number of the message once Motion has had its answer, and the page."""
+    post(client, "send", **fields)
+    number = house.api.contacts.messages()[0].message_id
+    house.motion.inbox.of(number)
+    return number, client.get("/").text
+
+
+def test_a_picture_of_a_customers_is_shown_on_phone_and_desk_and_its_way_is_told(client, house):
+    number, page = sent(house, client, paper="picture.jpg")
+    assert f'<img src="/sent/{number}"' in part(page, "phone-log")
+    assert f'<img src="/desk/{number}"' in part(page, "desk-log")
+    assert re.search(r"Ana sends picture.jpg.*Motion ← Sinch</b> <span>the file: 200 in", part(page, "ways"), re.DOTALL)
+    for side in ("sent", "desk"):
+        shown = client.get(f"/{side}/{number}")
+        assert (shown.data, shown.content_type) == (drawer.BY_KEY["picture.jpg"].make(), "image/jpeg")
+        assert "sandbox" in shown.headers["Content-Security-Policy"]
+        assert client.get(f"/{side}/01").status_code == 404
+
+
+def test_a_customers_page_is_saved_and_not_shown_whatever_it_is_called(client, house):
+    hostile = (BytesIO(b"<script>alert(1)</script>"), "<b>x</b>.svg")
+    number, page = sent(house, client, file=hostile, words="Look!")
+    for side, log in (("sent", "phone-log"), ("desk", "desk-log")):
+        assert f'<a class="paper" href="/{side}/{number}" download>b&gt;.svg</a>' in part(page, log)
+        assert client.get(f"/{side}/{number}").content_type == "application/octet-stream"
+
+
+def test_without_internet_the_desk_says_that_the_file_is_not_there(client, house):
+    assert "up, without internet" in part(post(client, "misbehave", name="unplug").text, "line")
+    number, page = sent(house, client, paper="voice.ogg")
+    assert "Motion has not got the file: no way there." in part(page, "desk-log")
+    assert "no way there" in part(page, "ways")
+    assert client.get(f"/desk/{number}").status_code == 404
+    assert "without internet" not in part(post(client, "misbehave", name="right").text, "line")
+
+
+def test_what_sinch_does_not_give_is_told_on_the_desk(client, house):
+    post(client, "misbehave", name="media-403")
+    assert "<b>403</b> Motion has not got the file" in part(sent(house, client, paper="voice.ogg")[1], "desk-log")
+    kept = house.api.media.keep("old.jpg", b"x")
+    post(client, "misbehave", name="media-ends")
+    callback = house.api.sent_file(kept.link)
+    house.sinch.send(callback)
+    house.motion.inbox.of(callback.content["message"]["id"])
+    assert "<b>404</b> Motion has not got the file" in part(client.get("/").text, "desk-log")
 
 
 def test_an_agents_answer_arrives_on_the_phone_and_its_report_on_the_desk(client, house):

@@ -146,7 +146,7 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
 def test_played_once_everything_ends_as_it_should_and_nothing_is_left(tmp_path):
     status, output = finish(start_play(tmp_path, width=80))
     assert status == 0, output
-    assert output.count("✓") == 12
+    assert output.count("✓") == 15
     assert re.search(r"\nStarting the gateway: its spool, .*\nThe gateway is ready after", output)
     assert "…" not in output.partition("Stopping")[0]  # nothing was cut to make it fit
     assert re.search(r"✓ +EVENT_INBOUND/reaction +\d+ bytes +200 in \d+ ms +\d+ ms later +yes", output)
@@ -168,6 +168,8 @@ def test_played_once_everything_ends_as_it_should_and_nothing_is_left(tmp_path):
         hops = rf"✓ +{name} +{status} in \d+ ms +{heard} +{outcome} +{report}"
         assert re.search(hops, output), output
     assert "wave.gif: CHANNEL_FAILURE: it does not go" in output
+    for name in ("picture.jpg", "voice.ogg", "invoice.pdf"):
+        assert re.search(rf"✓ +{name} +\d+ bytes +\d+ ms later +200 in \d+ ms +as sent", output), output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -185,6 +187,7 @@ def test_a_gateway_that_changes_a_byte_fails_the_play(tmp_path):
     assert "✗ picture.jpg: the report: another body than was sent" in output
     assert "✗ text: the question: another body than was sent" in output
     assert "✗ invoice.pdf: the report DELIVERED: another body than was sent" in output
+    assert "✗ voice.ogg: the callback: another body than was sent" in output
     assert re.findall(r"✓ +(\S+)", output) == ["wave.gif"]  # of which there is nothing to report
 
 
@@ -224,6 +227,7 @@ def test_it_stays_until_it_is_told_to_stop_and_its_commands_find_it(tmp_path):
         forged = CliRunner().invoke(main, ["sinch", "flood", "3", "--forged", "--state", found])
         assert (forged.exit_code, "401" in forged.output) == (0, True)
         attach(tmp_path, found, shown)
+        receive(tmp_path, found)
         answer(tmp_path, found)
         process.send_signal(signal.SIGTERM)
         assert finish(process)[0] == 0
@@ -246,6 +250,30 @@ def attach(folder: Path, found: str, shown: str) -> None:
     assert re.search(r"109 +│ mine.pdf +│ GET +│ 200", known)
     assert state.read(Path(found)).link(101) in shown  # for curl
     (folder / "mine.pdf").unlink()
+
+
+def receive(folder: Path, found: str) -> None:
+    """What a customer sends while the sandbox runs, and what Motion has of it."""
+
+    def run(*words: str):
+        result = CliRunner().invoke(main, words, env={"COLUMNS": "200"})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    (folder / "mine.png").write_bytes(b"PNG")
+    inbox = ("motion", "--state", found, "inbox")
+    run("sinch", "file", str(folder / "mine.png"), "--caption", "Look", "--state", found)
+    until(
+        lambda: re.search(r"media_card_message.url +│ 127.0.0.1:\d+ +│ 200 +│ image/png +│ 3 +│ mine.png", run(*inbox))
+    )
+    run("motion", "--state", found, "unplug")
+    run("sinch", "file", str(folder / "mine.png"), "--state", found)
+    until(lambda: "no way there" in run(*inbox))
+    run("motion", "--state", found, "plug")
+    run("sinch", "end-links", "--state", found)
+    run("sinch", "mode", "status", "--status", "403", "--origin", "media", "--state", found)
+    run("sinch", "mode", "none", "--origin", "media", "--state", found)
+    (folder / "mine.png").unlink()
 
 
 def answer(folder: Path, found: str) -> None:

@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from sandbox import state
 from sandbox.commands.options import FORGET, STATE, failing, moment, tell
-from sandbox.conversation.control import EVERYWHERE, ApiRemote
+from sandbox.conversation.control import EVERYWHERE, MEDIA, ApiRemote
 from sandbox.conversation.plants import MEANINGS
 from sandbox.faults import Fault
 
@@ -37,10 +37,10 @@ def _speaking(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--sends-only", is_flag=True, help="Concern messages:send alone.")
 @click.option(
     "--origin",
-    type=click.Choice([EVERYWHERE, "eu", "us", "auth"]),
+    type=click.Choice([EVERYWHERE, "eu", "us", "auth", MEDIA]),
     default=EVERYWHERE,
     show_default=True,
-    help="Where; `auth` gives access tokens.",
+    help="Where; `auth` gives access tokens, `media` has the files of customers and is not among all.",
 )
 @_speaking
 def mode(remote: ApiRemote, *, fault: Fault, takes: bool | None, sends_only: bool, origin: str) -> None:
@@ -81,6 +81,14 @@ def expire(remote: ApiRemote) -> None:
     click.echo("All access tokens have ended.")
 
 
+@click.command("end-links")
+@_speaking
+def end_links(remote: ApiRemote) -> None:
+    """End all links to files that customers sent so far."""
+    remote.end_links()
+    click.echo("All links to files of customers have ended.")
+
+
 @click.command()
 @_speaking
 def release(remote: ApiRemote) -> None:
@@ -115,4 +123,4 @@ def webhooks(remote: ApiRemote) -> None:
     Console().print(shown)
 
 
-COMMANDS = (mode, sent, read, expire, release, plant, webhooks)
+COMMANDS = (mode, sent, read, expire, end_links, release, plant, webhooks)

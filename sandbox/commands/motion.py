@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -115,6 +116,36 @@ def downloads(remote: Callable[[], MotionRemote]) -> None:
         answered = str(item.answered or "nothing")
         shown.add_row(moment(item.at), str(item.attachment_id), name, item.method, answered, took)
     Console().print(shown)
+
+
+@motion.command()
+@click.pass_obj
+def inbox(remote: Callable[[], MotionRemote]) -> None:
+    """What Motion has downloaded of what customers sent."""
+    shown = Table("message", "place", "from", "answered", "type", "bytes", "name")
+    for item in remote().brought():
+        answer = item.answer
+        answered = str((answer.status or answer.error) if answer else "not yet")
+        cells = (item.message_id, item.named.place, urlsplit(item.named.link).netloc, answered)
+        size = "-" if item.content is None else str(len(item.content))
+        shown.add_row(*map(escape, cells), escape(item.content_type) or "-", size, escape(item.name))
+    Console().print(shown)
+
+
+@motion.command()
+@click.pass_obj
+def unplug(remote: Callable[[], MotionRemote]) -> None:
+    """Take Motion's internet away: it reaches the gateway's private address alone."""
+    remote().unplug(unplugged=True)
+    click.echo("From the next download on, Motion has no internet.")
+
+
+@motion.command()
+@click.pass_obj
+def plug(remote: Callable[[], MotionRemote]) -> None:
+    """Give Motion its internet back: it reaches Sinch's files by itself."""
+    remote().unplug(unplugged=False)
+    click.echo("From the next download on, Motion has its internet.")
 
 
 @motion.command()

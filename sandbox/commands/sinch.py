@@ -17,7 +17,7 @@ from rich.table import Table
 
 from sandbox import callbacks, retries, state
 from sandbox.callbacks import Callback
-from sandbox.commands.options import STATE
+from sandbox.commands.options import FILE, STATE
 from sandbox.conversation.control import ApiRemote
 from sandbox.sinch import Receipt, Sinch
 from sandbox.style import Style
@@ -116,6 +116,16 @@ def _style(*, no_algorithm: bool, ending: str, **options: Any) -> Style:  # noqa
 def text(sender: Sender, *, words: str) -> None:
     """The customer writes WORDS."""
     _send_one(sender, callbacks.text(words, **sender.who))
+
+
+@sinch.command()
+@FILE
+@click.option("--caption", default="", help="Words that go with it.")
+@_sending
+def file(sender: Sender, *, file: Path, caption: str) -> None:
+    """The customer sends FILE: Sinch keeps it, and posts a link."""
+    link = sender.api.keep(file.name, file.read_bytes())
+    _send_one(sender, callbacks.file(link, caption=caption, **sender.who))
 
 
 @sinch.command()

@@ -1,4 +1,4 @@
-"""The simulated Conversation API: two regions and the token endpoint, each on a port of loopback.
+"""The simulated Conversation API: two regions, the token endpoint and the host of media, each on a port of loopback.
 
 A send is checked as the vendor does: first what is answered at once (credentials, place, shape), then what only a
 report tells. Beyond sends it takes what Motion and the SDKs may call; all else is 404.
@@ -18,6 +18,7 @@ from sandbox.conversation import operations, refusal, resources, tokens
 from sandbox.conversation.account import Account
 from sandbox.conversation.contacts import Contacts
 from sandbox.conversation.ledger import Ledger, Made, Origin
+from sandbox.conversation.media import MediaHost
 from sandbox.conversation.operations import Posted
 from sandbox.conversation.reports import Reports
 from sandbox.conversation.resources import Asked
@@ -54,6 +55,7 @@ class ConversationApi(Ledger):
         self.eu = Origin("eu", self._answer, ledger=self, host=host, tls=tls)
         self.us = Origin("us", self._answer, ledger=self, host=host, tls=tls)
         self.auth = Origin("auth", self._give, ledger=self, host=host, tls=tls)
+        self.media = MediaHost(clock=clock, host=host, tls=tls)
 
     @property
     def origins(self) -> dict[str, Origin]:
@@ -61,13 +63,13 @@ class ConversationApi(Ledger):
         return {origin.name: origin for origin in (self.eu, self.us, self.auth)}
 
     def __enter__(self) -> Self:
-        for origin in self.origins.values():
+        for origin in (*self.origins.values(), self.media):
             origin.open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.reports.close()
-        for origin in self.origins.values():
+        for origin in (*self.origins.values(), self.media):
             origin.close()
 
     def set_fault(self, fault: Fault) -> None:
@@ -77,7 +79,7 @@ class ConversationApi(Ledger):
 
     def release(self) -> None:
         """End every wait."""
-        for origin in self.origins.values():
+        for origin in (*self.origins.values(), self.media):
             origin.release()
 
     def set_accounts(self, *accounts: Account) -> None:
@@ -100,9 +102,21 @@ class ConversationApi(Ledger):
 
     def write(self, words: str, *, by: Customer = ANA) -> Receipt:
         """The customer writes: the window opens, and the callback goes out by `reports.sinch`."""
+        return self._post(self.wrote(by, words=words))
+
+    def send_file(self, name: str, content: bytes, *, caption: str = "", by: Customer = ANA) -> Receipt:
+        """The customer sends a file: it is at `media`, the window opens, and the callback with its link goes out."""
+        return self._post(self.sent_file(self.media.keep(name, content).link, caption=caption, by=by))
+
+    def sent_file(self, link: str, *, caption: str = "", by: Customer = ANA) -> Callback:
+        """The customer has sent the file at `link`. Returns what Sinch would post."""
+        callback = callbacks.file(link, caption=caption, by=by, app=self.accounts[0].app)
+        self.note(callback, by)
+        return callback
+
+    def _post(self, callback: Callback) -> Receipt:
         if self.reports.sinch is None:
             raise ValueError("there is nobody to post the callback")
-        callback = self.wrote(by, words=words)
         sinch = self.webhooks.follow(self.reports.sinch, callback)
         if sinch is None:
             raise ValueError("Sinch posts it nowhere: no webhook gets such a callback")

@@ -20,6 +20,7 @@ from sandbox.journal import Posts
 from sandbox.sinch import Letter, Receipt, Sinch
 
 EVERYWHERE = "all"
+MEDIA = "media"
 
 
 def of_api(api: ConversationApi, field: Field | None = None, posts: Posts | None = None, *, port: int = 0) -> Control:
@@ -27,7 +28,7 @@ def of_api(api: ConversationApi, field: Field | None = None, posts: Posts | None
     written = posts or Posts()
 
     def set_fault(origin: str, fault: Mapping[str, Any]) -> None:
-        for one in api.origins.values() if origin == EVERYWHERE else (api.origins[origin],):
+        for one in api.origins.values() if origin == EVERYWHERE else ((api.origins | {MEDIA: api.media})[origin],):
             one.set_fault(Fault(**fault))
 
     def follow(url: str, secret: str | None, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,6 +52,8 @@ def of_api(api: ConversationApi, field: Field | None = None, posts: Posts | None
         "read": api.read,
         "expire": api.tokens.expire,
         "release": api.release,
+        "keep": lambda name, content: api.media.keep(name, content).link,
+        "end_links": api.media.end,
     }
     return Control(rows, port=port)
 
@@ -102,6 +105,14 @@ class ApiRemote(Remote):
     def wrote(self, callback: Callback, customer: Customer) -> None:
         """That customer has written what the callback says: the window is open."""
         self.call("wrote", customer=customer.name, content=callback.content)
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Sinch has this file of a customer's; returns the link."""
+        return str(self.call("keep", name=name, content=content))
+
+    def end_links(self) -> None:
+        """All links to files of customers end now."""
+        self.call("end_links")
 
     def read(self, message_id: str) -> None:
         """The customer has read it."""

@@ -81,6 +81,11 @@ class Deeds:
 
         self._do(send)
 
+    def send(self, customer: Customer, name: str, content: bytes, words: str) -> None:
+        """The customer sends a file, with words or without: Sinch keeps it, and posts a link."""
+        kept, caption = name[-_MOST_OF_A_NAME:], _kept(words)
+        self._do(lambda: self._house.api.send_file(kept, content, caption=caption, by=customer))
+
     def meet(self, customer: Customer) -> None:
         """There is such a customer, who has written nothing yet."""
         self._house.api.contacts.know(customer)

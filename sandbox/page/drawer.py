@@ -1,4 +1,4 @@
-"""The drawer of files that an agent may attach: good ones, and some of each kind that must not reach a customer."""
+"""Files at hand: the drawer of what an agent may attach, the pocket of what a customer may send; good ones and bad."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HTML = b"<!doctype html><html><body><script>alert('it ran')</script></body></ht
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """One of them; `good` where WhatsApp takes it."""
+    """One of them; `good` where WhatsApp takes it, or an agent may well open it."""
 
     name: str
     words: str
@@ -60,4 +60,11 @@ DRAWER = (
     Paper(name="poster.jpg", words="a picture of 5.2 MB: too large", good=False, make=_too_large),
     Paper(name="empty.pdf", words="a PDF with nothing in it", good=False, make=bytes),
 )
-BY_KEY = {paper.key: paper for paper in DRAWER}
+POCKET = (
+    _sample("picture.jpg", "a picture", good=True),
+    _sample("voice.ogg", "a voice note", good=True),
+    _sample("invoice.pdf", "a PDF", good=True),
+    Paper(name="holiday.jpg", words="a program, called a picture", good=False, make=_program),
+    Paper(name="photo.jpg", words="a page with a script, called a picture", good=False, make=lambda: _HTML),
+)
+BY_KEY = {paper.key: paper for paper in (*DRAWER, *POCKET)}

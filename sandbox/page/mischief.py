@@ -6,7 +6,7 @@ import functools
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sandbox import callbacks, faults, retries
@@ -15,20 +15,13 @@ from sandbox.connection import Pace
 from sandbox.conversation import plants
 from sandbox.faults import Fault
 from sandbox.house import House
+from sandbox.page import losses
+from sandbox.page.row import Mischief
 from sandbox.sinch import Letter, Sinch
 
 _TWO_DAYS_SECONDS = 2 * 24 * 3600  # longer than a signature is good for
 _SEND = "/messages:send"
 _PLANTED = ("no-messages", "no-reports", "other-secret", "no-channel", "wrong-key", "dispatch")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mischief:
-    """One row."""
-
-    words: str
-    watch: str
-    do: Callable[[House, Customer], None]
 
 
 def _motion(fault: Fault) -> Callable[[House, Customer], None]:
@@ -110,6 +103,7 @@ def _right(house: House, _: Customer) -> None:
     house.motion.set_fault(faults.NONE)
     house.archive.set_fault(faults.NONE)
     house.api.set_fault(faults.NONE)
+    losses.right(house)
     house.field.plant("fine")
 
 
@@ -244,5 +238,6 @@ GROUPS: Sequence[tuple[str, Mapping[str, Mischief]]] = (
     ("Callbacks", CALLBACKS),
     ("Sinch, when an agent answers", SENDS),
     ("Files at Motion", FILES),
+    ("Files of customers", losses.ROWS),
 )
 TABLE = {name: row for _, rows in GROUPS for name, row in rows.items()} | RIGHT

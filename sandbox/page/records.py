@@ -13,13 +13,26 @@ from typing import Any
 from sandbox.archive import Download
 from sandbox.conversation.contacts import Message
 from sandbox.conversation.ledger import Call
+from sandbox.conversation.media import Asked, Kept
 from sandbox.conversation.outcome import Outcome
 from sandbox.house import House
+from sandbox.inbox import AGENT, Brought
 from sandbox.journal import Posted, Tried
 from sandbox.motion import Received
 
 INBOUND, REPORT = "MESSAGE_INBOUND", "MESSAGE_DELIVERY"
 _ATTACHMENT = re.compile(r"/api/attachments/([0-9]{1,12})/download")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """Somebody has asked somebody for a customer's file; the answer was whole at that moment in Unix seconds."""
+
+    at: float
+    by: str
+    at_whom: str
+    answered: str
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +47,9 @@ class Records:
     outcomes: Mapping[str, Outcome]
     files: Mapping[int, str]
     downloads: Sequence[Download]
+    kept: Mapping[str, Kept]  # at Sinch, by the customer's message
+    asked: Sequence[Asked]
+    brought: Sequence[Brought]
     forgotten_at: float = 0.0  # by Motion, all that it had heard
 
     @functools.cached_property
@@ -69,6 +85,25 @@ class Records:
         answers = (answer for post in self.genuine.get(name, ()) for answer in post.answers if answer.status == 200)
         return min((answer.sent_at + answer.seconds for answer in answers), default=0.0)
 
+    def fetches(self, message_id: str) -> Iterator[Fetch]:
+        """Of the file that a customer's message names: at Sinch, and where else Motion was told that it is."""
+        kept = self.kept.get(message_id)
+        for one in self.asked:
+            if kept and one.link == kept.link and one.seconds is not None:
+                by, said = "Motion" if one.by == AGENT else "Gateway", str(one.answered or "broken off")
+                yield Fetch(at=one.at + one.seconds, by=by, at_whom="Sinch", answered=said, seconds=one.seconds)
+        for mine in self.brought:
+            at_sinch = kept is not None and mine.named.link == kept.link
+            answer = mine.answer if mine.message_id == message_id else None
+            if answer and not (at_sinch and answer.status):
+                whom, at = "Sinch" if at_sinch else "gateway", (answer.sent_at or mine.at) + answer.seconds
+                said = str(answer.status or answer.error)
+                yield Fetch(at=at, by="Motion", at_whom=whom, answered=said, seconds=answer.seconds)
+
+    def downloaded(self, message_id: str) -> Brought | None:
+        """What Motion has of the file that a message names, the last of several downloads."""
+        return next((one for one in reversed(self.brought) if one.message_id == message_id), None)
+
     def call_of(self, tried: Tried) -> Call | None:
         """The send that this try became at Sinch: by the message's id, else by its words and its time."""
         made = tried.told.message_id if tried.told else ""
@@ -92,8 +127,21 @@ def of(house: House) -> Records:
         outcomes={number: found for number in ids if (found := api.reports.outcome(number))},
         files=house.archive.names(),
         downloads=house.archive.downloads,
+        kept=_kept(house, messages),
+        asked=api.media.items,
+        brought=house.motion.inbox.items if house.motion.inbox else (),
         forgotten_at=house.motion.forgotten_at,
     )
+
+
+def _kept(house: House, messages: Sequence[Message]) -> dict[str, Kept]:
+    named = ((one.message_id, media.get("url", "")) for one in messages for media in _media(one))
+    return {number: found for number, link in named if (found := house.api.media.kept(link))}
+
+
+def _media(message: Message) -> Iterator[Mapping[str, Any]]:
+    if message.direction == "TO_APP":
+        yield from (message.said[kind] for kind in ("media_message", "media_card_message") if kind in message.said)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from sandbox import callbacks, faults
+from sandbox.attachment import disposition, shown_as, type_of
 from sandbox.callbacks import ANA, Customer
 from sandbox.conversation import plants
 from sandbox.house import House
@@ -23,7 +24,6 @@ from sandbox.page.story import Teller
 MOST_BYTES = 32 * 1024 * 1024  # of a form with a file in it
 _OURS = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 _MOST_OF_A_NAME = 40
-_SHOWN = ("image/", "audio/", "video/")
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; "
@@ -55,6 +55,8 @@ def application(house: House, deeds: Deeds, teller: Teller) -> Flask:
     app.add_url_rule("/live", view_func=views.live)
     app.add_url_rule("/why", view_func=views.why)
     app.add_url_rule("/files/<message_id>", view_func=views.file)
+    app.add_url_rule("/sent/<message_id>", view_func=views.sent)
+    app.add_url_rule("/desk/<message_id>", view_func=views.desk)
     app.add_url_rule("/<deed>", view_func=views.act, methods=["POST"])
     return app
 
@@ -65,7 +67,8 @@ class _Views:
         self._acts: dict[str, Do] = {
             "write": lambda who: deeds.write(who, _field("words")),
             "reply": lambda who: deeds.reply(who, _field("words")),
-            "attach": self._attach,
+            "attach": lambda who: self._take(lambda name, content: deeds.attach(who, name, content)),
+            "send": lambda who: self._take(lambda name, content: deeds.send(who, name, content, _field("words"))),
             "react": lambda who: deeds.react(who, _field("emoji") or "❤️"),
             "read": deeds.read,
             "meet": deeds.meet,
@@ -75,7 +78,12 @@ class _Views:
     def page(self) -> str:
         """All of it."""
         return render_template(
-            "page.html", **self._shown(), groups=mischief.GROUPS, drawer=drawer.DRAWER, most_bytes=MOST_BYTES
+            "page.html",
+            **self._shown(),
+            groups=mischief.GROUPS,
+            drawer=drawer.DRAWER,
+            pocket=drawer.POCKET,
+            most_bytes=MOST_BYTES,
         )
 
     def live(self) -> Response:
@@ -99,14 +107,25 @@ class _Views:
         found = talk.look(records.of(self._house), message_id)
         if found is None or found.fetched.content is None:
             abort(404)
-        answer = make_response(found.fetched.content)
-        kind = (found.fetched.decisive.header("content-type") or "").lower()
-        native = found.rendering.how == "native" and kind.startswith(_SHOWN)
-        answer.headers["Content-Type"] = kind if native else "application/octet-stream"
-        answer.headers["Content-Security-Policy"] = _FILE_POLICY
-        if not native:
-            answer.headers["Content-Disposition"] = found.fetched.decisive.header("content-disposition") or "attachment"
-        return answer
+        said = found.fetched.decisive
+        shown = found.rendering.how == "native"
+        return _file(
+            found.fetched.content, said.header("content-type"), said.header("content-disposition"), shown=shown
+        )
+
+    def sent(self, message_id: str) -> Response:
+        """What the customer's phone has sent."""
+        found = records.of(self._house).kept.get(message_id)
+        if found is None:
+            abort(404)
+        return _file(found.content, type_of(found.name), disposition(found.name))
+
+    def desk(self, message_id: str) -> Response:
+        """What Motion shows the agent of a customer's message: what it downloaded, as it was told that it is."""
+        found = records.of(self._house).downloaded(message_id)
+        if found is None or found.content is None or found.answer is None:
+            abort(404)
+        return _file(found.content, found.content_type, found.answer.header("content-disposition"))
 
     def act(self, deed: str) -> Any:  # noqa: ANN401 - a response of Flask's or of werkzeug's
         """Do what a form says, and show what came of it."""
@@ -118,13 +137,14 @@ class _Views:
         view = "live" if "X-Live" in request.headers else "page"
         return redirect(url_for(view, _external=False, **{"with": who.name}), 303)
 
-    def _attach(self, who: Customer) -> None:
+    def _take(self, take: Callable[[str, bytes], None]) -> None:
+        """The file that was chosen: one of the drawer, or one's own."""
         upload, chosen = request.files.get("file"), _field("paper")
         if chosen:
             paper = drawer.BY_KEY[chosen]
-            self._deeds.attach(who, paper.name, paper.make())
+            take(paper.name, paper.make())
         elif upload and upload.filename:
-            self._deeds.attach(who, upload.filename.rpartition("/")[2], upload.read())
+            take(upload.filename.rpartition("/")[2], upload.read())
         else:
             self._deeds.notice = Notice(words="Choose a file first.", wrong=True)
 
@@ -139,6 +159,8 @@ class _Views:
             "ways": way.newest(known, who),
             "waiting": known.waiting,
             "motion": house.motion.fault,
+            "unplugged": house.motion.inbox is not None and house.motion.inbox.unplugged,
+            "media": house.api.media.fault,
             "files": house.archive.fault,
             "sinch": house.api.eu.fault,
             "planted": plants.MEANINGS[house.field.name] if house.field.name != "fine" else "",
@@ -146,6 +168,17 @@ class _Views:
             "notice": self._deeds.notice,
             "state": house.state,
         }
+
+
+def _file(content: bytes, kind: str | None, name: str | None, *, shown: bool = True) -> Response:
+    """A file that somebody else wrote: shown in the page where it is a picture, sound or film, saved elsewhere."""
+    native = shown and shown_as(kind or "") != "link"
+    answer = make_response(content)
+    answer.headers["Content-Type"] = (kind or "").lower() if native else "application/octet-stream"
+    answer.headers["Content-Security-Policy"] = _FILE_POLICY
+    if not native:
+        answer.headers["Content-Disposition"] = name or "attachment"
+    return answer
 
 
 def _admit() -> None:

@@ -9,10 +9,13 @@ from typing import Any, Literal
 
 from sandbox import whatsapp
 from sandbox.agent import Told
+from sandbox.attachment import shown_as, type_of
 from sandbox.callbacks import Customer
 from sandbox.conversation.contacts import Message
 from sandbox.conversation.outcome import Look
+from sandbox.inbox import Brought
 from sandbox.journal import Tried
+from sandbox.motion import Received
 from sandbox.page import records, way
 from sandbox.page.records import Records
 
@@ -80,11 +83,11 @@ def phone(known: Records, customer: Customer) -> list[Bubble]:
 def desk(known: Records, customer: Customer) -> list[Bubble]:
     """What Motion has of the customer, and what the agent sent."""
     heard = [
-        Bubble(key=f"desk-{name}", at=first.at, mine=False, words=said, about=_number(content))
+        _heard(known, name, first)
         for name, arrivals in known.arrivals.items()
         if (first := next((one for one in arrivals if one.accepted), None))
         and records.contact_id(content := records.read(first.body)) == customer.contact_id
-        and (said := _said(content))
+        and _said(content)
     ]
     tries = (
         _tried(known, number, one) for number, one in enumerate(known.tries) if one.contact_id == customer.contact_id
@@ -113,11 +116,38 @@ def _written(known: Records, message: Message) -> Iterator[Bubble]:
         key=f"phone-{message.message_id}",
         at=message.at,
         mine=True,
-        words=way.words(message.said),
+        words=_beside(message.said),
+        file=_sent(known, message),
         ticks=ticks,
         state=state,
         about=message.message_id,
     )
+
+
+def _sent(known: Records, message: Message) -> File | None:
+    """The customer's own file."""
+    kept = known.kept.get(message.message_id)
+    if kept is None:
+        return None
+    return File(name=kept.name, kind=shown_as(type_of(kept.name)), url=f"/sent/{message.message_id}")
+
+
+def _heard(known: Records, name: str, first: Received) -> Bubble:
+    """One thing that Motion has, with the file that it downloaded of it."""
+    content = records.read(first.body)
+    number = _number(content)
+    file, trouble = _downloaded(known.downloaded(number), number)
+    words = _beside((content.get("message") or {}).get("contact_message") or {}) if file else _said(content)
+    return Bubble(key=f"desk-{name}", at=first.at, mine=False, words=words, file=file, trouble=trouble, about=number)
+
+
+def _downloaded(found: Brought | None, number: str) -> tuple[File | None, Trouble | None]:
+    if found is None or found.answer is None:
+        return None, None
+    if found.content is None:
+        says = f"Motion has not got the file: {found.answer.error or 'that is what it was answered'}."
+        return None, Trouble(code=str(found.answer.status or "no file"), says=says)
+    return File(name=found.name, kind=shown_as(found.content_type), url=f"/desk/{number}"), None
 
 
 def _come(known: Records, message: Message) -> Iterator[Bubble]:
@@ -191,6 +221,12 @@ def _said(content: Mapping[str, Any]) -> str:
     if isinstance(message, Mapping):
         return way.words(message.get("contact_message") or {})
     return _emoji(content)
+
+
+def _beside(said: Mapping[str, Any]) -> str:
+    """The words that go with a file; those of a message without one."""
+    card = said.get("media_card_message") or {}
+    return str(card.get("caption") or "") if card or "media_message" in said else way.words(said)
 
 
 def _emoji(content: Mapping[str, Any]) -> str:

@@ -72,7 +72,8 @@ def newest(known: Records, customer: Customer) -> list[Way]:
 
 def words(said: Mapping[str, Any]) -> str:
     """A message in words: its text, else its kind."""
-    text = (said.get("text_message") or {}).get("text") or (said.get("card_message") or {}).get("title")
+    words = (("text_message", "text"), ("card_message", "title"), ("media_card_message", "caption"))
+    text = next((text for kind, name in words if (text := (said.get(kind) or {}).get(name))), "")
     return str(text) if text else next(iter(said), "").replace("_", " ")
 
 
@@ -92,9 +93,19 @@ def _of_customer(known: Records, customer: Customer) -> Iterator[Way]:
         if message.direction == "TO_APP" and message.customer.contact_id == customer.contact_id:
             name = event(message)
             posted = [*_posted(known, name)] or [Hop(at=message.at, way="At Sinch", says="not posted", mark="warning")]
-            hops = [Hop(at=message.at, way="Customer → Sinch", says="by WhatsApp"), *posted]
-            title = f"{customer.name.title()} writes: {words(message.said)}"
+            hops = [Hop(at=message.at, way="Customer → Sinch", says="by WhatsApp"), *posted, *_file(known, message)]
+            kept = known.kept.get(message.message_id)
+            title = f"{customer.name.title()} {f'sends {kept.name}' if kept else f'writes: {words(message.said)}'}"
             yield Way(key=message.message_id, title=title, hops=_sorted(hops), about=message.message_id)
+
+
+def _file(known: Records, message: Message) -> Iterator[Hop]:
+    """The customer's file on its way: who asked for it, and what they got."""
+    for one in known.fetches(message.message_id):
+        says = f"the file: {one.answered} in {_milliseconds(one.seconds)}"
+        yield Hop(
+            at=one.at, way=f"{one.by} ← {one.at_whom}", says=says, mark="fine" if one.answered == "200" else "fault"
+        )
 
 
 def _of_events(known: Records, customer: Customer) -> Iterator[Way]:
