@@ -26,7 +26,7 @@ from tests.together import together
 
 # Who may have it.
 HOLDERS: dict[str, set[str]] = {
-    "account.webhook_secrets": {"ingress"},
+    "account.webhook_secrets": {"ingress"},  # and those of `BESIDE`
     "account.receive_token": {"ingress"},
     "account.key_secret": {"outbound"},
     "outbound.gateway_key": {"outbound"},
@@ -43,6 +43,10 @@ HOLDERS: dict[str, set[str]] = {
     "user.password_hash": {"ops"},
     "notify.url": set(),  # of no process that stays: doctor comes and goes
     "notify.ping_url": set(),
+}
+BESIDE: dict[str, tuple[str, dict[str, Any]]] = {  # with these settings the process has it, too
+    "signed late": ("account.webhook_secrets", {"motion": {"sign": "late"}}),
+    "always signed": ("account.webhook_secrets", {"motion": {"sign": "always"}}),
 }
 STORAGE = "redis://:planted-limits.storage@127.0.0.1"
 
@@ -127,6 +131,13 @@ def test_a_process_keeps_the_secrets_that_it_needs_and_no_others(process: str, *
     kept = secrets.keep(whole, process)
     assert secrets_in(kept) == {name for name in secrets_in(whole) if process in HOLDERS[name]}
     assert "planted" not in repr(kept)
+
+
+@pytest.mark.parametrize(("name", "changes"), BESIDE.values(), ids=BESIDE)
+def test_the_courier_keeps_what_it_signs_with_where_it_signs(name: str, changes: dict[str, Any]) -> None:
+    ours = [account(key_id="key-1", **secrets_of(1))]
+    assert secrets_in(secrets.keep(settings(**changes, account=ours), "courier")) == {name}
+    assert not secrets_in(secrets.keep(settings(account=ours), "courier"))
 
 
 @pytest.mark.parametrize("process", NEEDS)

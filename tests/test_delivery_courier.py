@@ -25,12 +25,12 @@ from gateway.delivery.courier import Courier
 from gateway.delivery.handover import Handover
 from gateway.delivery.health import Scope
 from gateway.delivery.room import Room
-from gateway.ingress import events, intake
+from gateway.ingress import events, intake, signature
 from gateway.motion.notify import Notifier
 from gateway.store import schema
 from gateway.store.engines import Database
 from gateway.upstream import Answer
-from sandbox import faults
+from sandbox import faults, signing
 from sandbox.faults import Fault
 from sandbox.motion import Event as Moment
 from sandbox.motion import Motion, Received
@@ -139,13 +139,14 @@ def carrying(
     beside: Scene | None = None,
     name: str = "",
     poll_seconds: float = 0.005,
+    sign: str = "as-sent",
     **spool_settings: Any,
 ) -> Iterator[Scene]:
     """A courier that runs in a thread. It must have ended ten seconds after it was asked to.
 
     `beside`: a courier of another name, who goes by the same clock.
     """
-    settings = made_settings(accounts, motion={"url": motion.url}, **spool_settings)
+    settings = made_settings(accounts, motion={"url": motion.url, "sign": sign}, **spool_settings)
     clock = beside.clock if beside else HandClock()
     calls = notifier or Notifier(settings)
     carrier = Courier(settings, spool, calls, clock=clock, name=name, poll_seconds=poll_seconds)
@@ -243,6 +244,29 @@ SIGNED = (
     ("x-sinch-webhook-signature", "c2lnbmF0dXJl"),
     ("x-sinch-webhook-signature-nonce", "01FJA8B4A7BM43YGWSG9GBV067"),
 )
+
+
+def test_what_waited_through_an_outage_is_signed_anew_with_the_time_of_each_try_where_that_is_asked_for(
+    spool: Database, motion: Motion
+) -> None:
+    with carrying(spool, motion, sign="late") as scene:
+        body, nonce = b'{"message": {"id": "a1"}}', "01FJA8B4A7BM43YGWSG9GBV067"
+        signed_at = int(scene.clock.now())
+        signed = signing.sign(body, "secret of 7" * 3, nonce, signed_at)
+        motion.set_fault(Fault(name="status", status=503))
+        scene.accept("a1", body=body, headers=tuple(signed.items()))
+        motion.wait_for(1)
+        scene.wait_until_idle()
+        scene.clock.advance(3 * 24 * HOUR)
+        motion.set_fault(faults.NONE)
+        scene.wait_until_settled()
+    first, last = scene.motion.received[0], scene.motion.accepted[0]
+    assert dict(first.headers).items() >= signed.items()
+    proof = signature.verify(
+        last.body, {name.lower(): value for name, value in last.headers}, secrets=["secret of 7" * 3]
+    )
+    assert (last.body, proof.nonce) == (body, nonce)
+    assert proof.timestamp >= signed_at + 3 * 24 * HOUR
 
 
 def test_motion_hears_the_bytes_and_headers_that_sinch_sent_and_where_they_came_from(scene: Scene) -> None:
@@ -364,7 +388,7 @@ class Gauge:
 
 
 def test_while_motion_is_down_one_event_at_a_time_is_tried_of_each_contact_in_turn(scene: Scene) -> None:
-    scene.motion.set_fault(faults.status(503))
+    scene.motion.set_fault(Fault(name="status", status=503))
     scene.accept(*(f"{contact}{number}" for number in (1, 2, 3) for contact in "abcde"))
     scene.motion.wait_for(1)
     scene.wait_until_idle()
@@ -382,7 +406,7 @@ def test_while_motion_is_down_one_event_at_a_time_is_tried_of_each_contact_in_tu
 
 
 def test_once_motion_is_back_nobody_waits_any_longer(scene: Scene) -> None:
-    scene.motion.script(faults.status(429, retry_after="200"), faults.status(503))
+    scene.motion.script(faults.status(429, retry_after="200"), Fault(name="status", status=503))
     scene.accept("a1")
     scene.motion.wait_for(1)
     scene.wait_until_idle()
@@ -949,7 +973,7 @@ def test_newcomers_alone_get_their_texts_where_motion_is_away_for_the_kinds_befo
     assert scene.events(store.PARKED) == []
 
 
-@pytest.mark.parametrize("behaviour", [faults.status(503), faults.reset(), faults.DOWN], ids=str)
+@pytest.mark.parametrize("behaviour", [Fault(name="status", status=503), faults.reset(), faults.DOWN], ids=str)
 def test_newcomers_of_a_motion_that_is_away_altogether_get_all_of_it_in_order(
     scene: Scene, log: Callable[[], list[dict[str, Any]]], behaviour: Fault
 ) -> None:
@@ -992,7 +1016,7 @@ def test_an_hour_of_no_to_everything_parks_nothing_of_any_kind(
 
 
 def test_what_motion_is_away_for_is_kept_for_the_office_until_it_is_back(scene: Scene) -> None:
-    scene.motion.set_fault(faults.status(503))
+    scene.motion.set_fault(Fault(name="status", status=503))
     scene.accept("a1")
     until(lambda: trouble.known(scene.spool), "the trouble")
     [found] = trouble.known(scene.spool)
@@ -1045,7 +1069,7 @@ def test_a_courier_that_finds_what_another_is_taking_looks_again_before_its_next
 
 
 def test_while_motion_is_away_one_courier_of_all_probes_at_a_time(pair: Scene) -> None:
-    pair.motion.set_fault(faults.status(503))
+    pair.motion.set_fault(Fault(name="status", status=503))
     pair.accept("a1", "b1", "c1")
     until(lambda: trouble.known(pair.spool), "the trouble")
     pair.wait_until_idle()
@@ -1058,7 +1082,7 @@ def test_while_motion_is_away_one_courier_of_all_probes_at_a_time(pair: Scene) -
 
 
 def test_that_motion_is_back_is_known_to_all_couriers_once_one_has_seen_it(pair: Scene) -> None:
-    pair.motion.set_fault(faults.status(503))
+    pair.motion.set_fault(Fault(name="status", status=503))
     messages = [f"{contact}{number}" for number in range(3) for contact in "abcdefgh"]
     pair.accept(*messages)
     until(lambda: trouble.known(pair.spool), "the trouble")
@@ -1072,7 +1096,7 @@ def test_that_motion_is_back_is_known_to_all_couriers_once_one_has_seen_it(pair:
 
 def test_a_probe_whose_courier_died_is_made_by_another_after_a_while(spool: Database, motion: Motion) -> None:
     with carrying(spool, motion, name="one") as scene:
-        motion.set_fault(faults.status(503))
+        motion.set_fault(Fault(name="status", status=503))
         scene.accept("a1")
         until(lambda: trouble.known(spool), "the trouble")
         scene.wait_until_idle()

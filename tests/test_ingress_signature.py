@@ -330,3 +330,60 @@ def test_a_time_is_known_from_five_minutes_ahead_to_its_age(age: float, error: t
     else:
         with pytest.raises(error):
             require()
+
+
+LATER = NOW + 3 * 86_400
+
+
+def renewed(headers: Mapping[str, str], *, secrets: tuple[str, ...], body: bytes = BODY) -> dict[str, str]:
+    told = (("content-type", "application/json"), *headers.items())
+    anew = signature.renewed(told, sent=BODY, body=body, secrets=secrets, now=LATER + 0.9)
+    assert [name for name, _ in anew] == [name for name, _ in told]
+    assert anew[0] == told[0]
+    return dict(anew[1:])
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
+    secret=secrets,
+    nonce=nonces,
+    timestamp=timestamps,
+)
+def test_what_is_signed_anew_keeps_its_nonce_and_the_vendors_own_validator_takes_it(
+    vendors: Any, text: str, secret: str, nonce: str, timestamp: int
+) -> None:
+    body, secrets = text.encode(), ("another secret", secret)
+    anew = renewed(sign(secret=secret, nonce=nonce, timestamp=timestamp), secrets=secrets, body=body)
+    assert verify(anew, body, secret) == Proof(nonce, LATER)
+    assert vendors(secret).validate_authentication_header(anew, body)
+    assert signature.signed_at(anew.items()) == LATER
+
+
+SECRETS = {
+    "the one that fits": (("new", SECRET, "old"), SECRET),
+    "the first, where none does": (("new", "newer"), "new"),
+    "the only one": ((SECRET,), SECRET),
+}
+
+
+@pytest.mark.parametrize(("secrets", "used"), SECRETS.values(), ids=SECRETS)
+def test_of_several_secrets_that_signs_anew_which_has_signed_it(secrets: tuple[str, ...], used: str) -> None:
+    assert verify(renewed(sign(), secrets=secrets), BODY, used).timestamp == LATER
+
+
+UNSIGNED = {
+    "nothing of a signature": {},
+    "no nonce": {SIGNATURE: sign()[SIGNATURE], TIMESTAMP: str(NOW)},
+    "a nonce that may hide a part of the body": sign() | {NONCE: "0123456789abcdef.x"},
+    "a timestamp in words": sign() | {TIMESTAMP: "yesterday"},
+}
+
+
+@pytest.mark.parametrize("headers", UNSIGNED.values(), ids=UNSIGNED)
+def test_what_was_not_signed_is_not_signed_by_us(headers: dict[str, str]) -> None:
+    assert renewed(headers, secrets=(SECRET,)) == headers
+    assert signature.signed_at(headers.items()) is None
+
+
+def test_without_a_secret_a_signature_stays_as_it_is() -> None:
+    assert renewed(sign(), secrets=()) == sign()

@@ -40,6 +40,8 @@ NEEDS = {
     "courier": frozenset({"motion.proxy_password"}) | _SPOOL,
     **dict.fromkeys(("nginx", "serve", "migrate"), _SPOOL),
 }
+# What it needs beside with some settings alone: what says so of them.
+NEEDS_WHERE = {("courier", "account.webhook_secrets"): "signs_anew"}
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def secret_settings() -> frozenset[str]:
 
 def keep(settings: Settings, process: str) -> Settings:
     """Copy the settings without the secrets that `process`, one of NEEDS, does not need."""
-    others = secret_settings() - NEEDS[process]
+    others = secret_settings() - NEEDS[process] - _needed_beside(settings, process)
     kept: dict[str, Any] = {
         name: _without(getattr(settings, name), name, others, process)
         for name in tables.TABLES
@@ -159,6 +161,10 @@ def keep(settings: Settings, process: str) -> Settings:
     for name, rows in tables.MANY.items():
         kept[rows] = tuple(_without(row, name, others, process) for row in getattr(settings, rows))
     return settings.model_copy(update=kept)
+
+
+def _needed_beside(settings: Settings, process: str) -> set[str]:
+    return {secret for (name, secret), where in NEEDS_WHERE.items() if name == process and getattr(settings, where)}
 
 
 def _bytes(path: Path) -> tuple[bytes, int]:

@@ -201,6 +201,11 @@ class Settings(Table):
         return account.inbound_media or self.inbound.media
 
     @property
+    def signs_anew(self) -> bool:
+        """Whether some of what Motion gets is signed by the gateway."""
+        return self.motion.sign != "as-sent"
+
+    @property
     def fetches(self) -> bool:
         """Whether files that customers send in are fetched for some account."""
         return any(self.media_of(account) != "pass" for account in self.accounts)

@@ -20,6 +20,7 @@ from gateway.config import Settings
 from gateway.delivery import claims, schedule, trouble
 from gateway.delivery.claims import Claim
 from gateway.delivery.knowledge import Knowledge
+from gateway.delivery.parcel import Packer, Parcel
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.notify import Notifier
@@ -62,6 +63,7 @@ class Handover:
     ) -> None:
         self._settings, self._spool, self._motion, self._now = settings, spool, motion, clock.now
         self._patiently, self._lease_seconds = patiently, lease_seconds
+        self._packer = Packer(settings)
         self._known = Knowledge(settings, spool, clock=clock, patiently=patiently)
         self._stopping = False
 
@@ -156,13 +158,15 @@ class Handover:
     def _try(self, taken: Claim, *, probe: bool) -> Result:
         witness = self._known.witness(taken)
         started = self._now()
-        attempt = self._post(taken)
+        parcel = self._packer.pack(taken, now=started)
+        attempt = self._post(taken, parcel)
         ended, step = self._now(), None
         with self._known.learned(taken, attempt, witness, probe=probe) as news:
             if not attempt.delivered:
                 step = self._next_step(taken, attempt, witness, away=news.away, one_try=news.one_try)
             verdict = "delivered" if step is None else "parked" if isinstance(step, Park) else "again"
-            trouble.tell(taken, attempt, verdict=verdict, milliseconds=round((ended - started) * 1000, 1))
+            ms = round((ended - started) * 1000, 1)
+            trouble.tell(taken, attempt, verdict=verdict, milliseconds=ms, signed_anew=parcel.signed_anew)
         if attempt.delivered:
             metrics.observe(metrics.DELIVERED_AFTER, max(0.0, ended - taken.accepted_at))
         return Result(attempt, step, witness, news.away, news.away_altogether)
@@ -180,14 +184,14 @@ class Handover:
             chance=random.random(),  # noqa: S311 - it spreads tries, it guards nothing
         )
 
-    def _post(self, taken: Claim) -> Try:
+    def _post(self, taken: Claim, parcel: Parcel) -> Try:
         telemetry.begin(taken.request_id)
         try:
             answer = self._motion.notify(
                 taken.connector_id,
-                taken.body,
+                parcel.body,
                 query=taken.query,
-                headers=taken.headers,
+                headers=parcel.headers,
                 request_id=taken.request_id,
                 address=taken.address,
             )

@@ -131,7 +131,7 @@ class TroubleBook:
         self._patiently(lambda: recovery.hurry(self._spool, now=self._clock.now()))
 
 
-def tell(taken: claims.Claim, attempt: Try, *, verdict: str, milliseconds: float) -> None:
+def tell(taken: claims.Claim, attempt: Try, *, verdict: str, milliseconds: float, signed_anew: bool = False) -> None:
     """Count a try, and log it."""
     connector = str(taken.connector_id)
     metrics.count(metrics.DELIVERIES, connector, verdict)
@@ -150,6 +150,7 @@ def tell(taken: claims.Claim, attempt: Try, *, verdict: str, milliseconds: float
             telemetry.REASON: attempt.reason,
             telemetry.MILLISECONDS: milliseconds,
             telemetry.VERDICT: verdict,
+            telemetry.SIGNED: "anew" if signed_anew else None,
         },
     )
 

@@ -1,4 +1,4 @@
-"""Proves that a callback was signed with a secret of its account.
+"""Proves that a callback was signed with a secret of its account, and signs it anew for Motion.
 
 Rule 1. The form is checked strictly before anything is computed. Sinch signs `body.nonce.timestamp`,
         so a nonce that might hold a dot would let a captured callback be cut at any dot of its body
@@ -6,6 +6,8 @@ Rule 1. The form is checked strictly before anything is computed. Sinch signs `b
 Rule 2. The MAC is taken over the bytes as they came, and compared in constant time.
 Rule 3. What is proved is handed back; everything else raises `Unauthorized`.
 Rule 4. The algorithm header never chooses anything: it is absent or exactly `HmacSHA256`.
+Rule 5. What is signed anew keeps its nonce, and is signed with the secret that it was signed with, as long as there is
+        that one. What was not signed is not signed by us.
 
 Source: developers.sinch.com/docs/conversation/callbacks, "Validating callbacks".
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.config.secrets import require_one_of
@@ -68,6 +70,39 @@ def require_known_time(proof: Proof, *, now: float, max_age_seconds: int) -> Non
         raise ClockSkew(Reason.SIGNATURE_TOO_EARLY)
     if now - proof.timestamp > max_age_seconds:
         raise StaleSignature(Reason.SIGNATURE_TOO_OLD)
+
+
+def signed_at(headers: Iterable[tuple[str, str]]) -> int | None:
+    """Tell when what came with these headers was signed, in Unix seconds; None for what was not signed."""
+    named = dict(headers)
+    formed = all(form.fullmatch(named.get(name, "")) for name, form in _FORMS.items())
+    return int(named[TIMESTAMP]) if formed else None
+
+
+def renewed(
+    headers: Sequence[tuple[str, str]], *, sent: bytes, body: bytes, secrets: Sequence[str], now: float
+) -> tuple[tuple[str, str], ...]:
+    """Sign `body` in the place of what was `sent` with these headers, at that moment; hand back all the headers.
+
+    Where none of the secrets has signed it the first one does: the other was taken out meanwhile. Without any, and of
+    what was not signed, the headers stay as they are.
+    """
+    if not secrets or signed_at(headers) is None:
+        return tuple(headers)
+    named = dict(headers)
+    secret = next((secret for secret in secrets if _is_signed(sent, named, secret)), secrets[0])
+    nonce, timestamp = named[NONCE], str(int(now))
+    signature = _sign(b".".join((body, nonce.encode("ascii"), timestamp.encode("ascii"))), secret)
+    anew = {SIGNATURE: signature, TIMESTAMP: timestamp}
+    return tuple((name, anew.get(name, value)) for name, value in headers)
+
+
+def _is_signed(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
+    try:
+        verify(body, headers, secrets=(secret,))
+    except Unauthorized:
+        return False
+    return True
 
 
 def _strict(headers: Mapping[str, str], name: str) -> str:
