@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any
 
 from gateway import paths
@@ -23,13 +24,13 @@ class HandClock:
     """A clock that stands still until somebody moves it."""
 
     def __init__(self, now: float = NOW) -> None:
-        self.asked = 0  # how often somebody looked
+        self.asked = Counter[int]()  # how often each thread looked
         self._now = now
         self._guard = threading.Lock()
 
     def now(self) -> float:
         with self._guard:
-            self.asked += 1
+            self.asked[threading.get_ident()] += 1
             return self._now
 
     def advance(self, seconds: float) -> None:

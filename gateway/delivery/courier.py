@@ -19,7 +19,7 @@ from gateway import clock, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.delivery import claims, recovery, schedule
-from gateway.delivery.claims import Claim, Hand
+from gateway.delivery.claims import Claim, Hand, Waiting
 from gateway.delivery.handover import Handover
 from gateway.delivery.health import EVERYTHING, Scope
 from gateway.delivery.room import Room
@@ -36,6 +36,8 @@ PURGE, PURGE_SECONDS = "purge", 600.0
 SPOOL_RETRY_SECONDS = 1.0
 FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
 PROBE_GRACE_SECONDS = 5.0  # for what a probe takes beside its deadline
+HANDS = 2  # for each delivery: while what became of one is written down the next is under way
+BUSY = Waiting(due=True, suspects=False, ended=False)
 ROUNDS_BETWEEN_LOOKS = 4  # past what is due of a kind that may have no more: that is long, where much waits
 
 
@@ -61,8 +63,10 @@ class Courier:
         self._handover = Handover(
             settings, spool, motion, clock=clock, patiently=self._patiently, lease_seconds=self._lease_seconds
         )
-        self._in_flight: Counter[Scope] = Counter()
-        self._state = threading.Lock()  # guards it
+        self._in_hand: Counter[Scope] = Counter()
+        self._arrived: Counter[Scope] = Counter()  # of these: with Motion, and not yet written down
+        self._state = threading.Lock()  # guards them
+        self._waiting, self._look_at = BUSY, 0.0  # what there was to do, until then on the steady clock
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._purge_at = 0.0
@@ -75,7 +79,7 @@ class Courier:
         """Deliver until `stop` is called, then finish what is in flight."""
         self._patiently(self._recover, forever=True)
         tasks: SimpleQueue[tuple[Claim, bool] | None] = SimpleQueue()
-        those = range(self._settings.spool.deliveries)
+        those = range(HANDS * self._settings.spool.deliveries)
         carriers = [threading.Thread(target=self._work, args=[tasks], name="delivery", daemon=True) for _ in those]
         for carrier in carriers:
             carrier.start()
@@ -131,12 +135,12 @@ class Courier:
             self._handover.known.heed()
         for taken, probe in self._claim(now):
             with self._state:
-                self._in_flight[taken.scope] += 1
+                self._in_hand[taken.scope] += 1
             put((taken, probe))
 
     def _claim(self, now: float) -> Iterator[tuple[Claim, bool]]:
         """Take what may be tried now, and say of each whether it is a probe."""
-        waiting = claims.look(self._spool, due_by=now, now=now)
+        waiting = self._look(now)
         if waiting.ended:
             self._free_ended(now)
         away, answering = self._handover.known.of_motion()
@@ -150,10 +154,17 @@ class Courier:
             if waiting.due:
                 yield from ((taken, False) for taken in self._claim_fairly(tuple(away), answering, now))
 
+    def _look(self, now: float) -> Waiting:
+        """Tell what there is to do; of one who has enough to do it is asked at each poll, and not whenever he wakes."""
+        if self._waiting != BUSY or clock.steady() >= self._look_at:
+            self._waiting = claims.look(self._spool, due_by=now, now=now)
+            self._look_at = clock.steady() + self._poll_seconds
+        return self._waiting
+
     def _claim_fairly(self, away: tuple[Scope, ...], answering: frozenset[Scope], now: float) -> Iterator[Claim]:
         """Take what is due. Where a kind may have no more, what stands behind it is looked for in some rounds alone."""
         with self._state:
-            room = Room(self._settings, self._in_flight, answering)
+            room = Room(self._settings, self._in_hand, self._arrived, answering)
         self._rounds += 1
         while room.left > 0:
             but, wanted = [*away, *room.crowded], room.left
@@ -183,7 +194,7 @@ class Courier:
 
     def _flying(self, scope: Scope = EVERYTHING) -> int:
         with self._state:
-            return sum(count for about, count in self._in_flight.items() if scope.covers(about))
+            return sum(count for about, count in self._in_hand.items() if scope.covers(about))
 
     def _work(self, tasks: SimpleQueue[tuple[Claim, bool] | None]) -> None:
         """Carry until None comes. Nobody asks what came of it: a pool's futures would cost as much as a log line."""
@@ -191,14 +202,23 @@ class Courier:
             self._carry(task[0], probe=task[1])
 
     def _carry(self, taken: Claim, *, probe: bool) -> None:
+        own: Counter[Scope] = Counter()
+
+        def arrived() -> None:
+            own[taken.scope] = 1
+            with self._state:
+                self._arrived += own
+            self.wake()
+
         try:
-            self._handover.carry(taken, probe=probe)
+            self._handover.carry(taken, arrived, probe=probe)
         except Exception as error:  # noqa: BLE001 - a thread's last word; the lease frees the event
             telemetry.failure(Line.UNEXPECTED, error, event_id=taken.event_id)
         finally:
             with self._state:
-                self._in_flight[taken.scope] -= 1
-            self._wake.set()
+                self._in_hand[taken.scope] -= 1
+                self._arrived -= own
+            self.wake()
 
     def _purge(self, now: float) -> None:
         if now < self._purge_at:

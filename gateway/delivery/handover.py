@@ -76,12 +76,13 @@ class Handover:
         """What is known of Motion."""
         return self._known
 
-    def carry(self, taken: Claim, *, probe: bool) -> None:
-        """Try a claimed event, and perhaps those behind it."""
+    def carry(self, taken: Claim, arrived: Callable[[], None], *, probe: bool) -> None:
+        """Try a claimed event, and perhaps those behind it. `arrived` is called before that is written down."""
         if not self._may_begin(taken):
             return
         result = self._try(taken, probe=probe)
         if result.step is None:
+            arrived()
             self._end(taken, lambda: claims.delivered(self._spool, taken, outcome=result.outcome, now=self._now()))
         elif isinstance(result.step, Park):
             self._end(taken, lambda: claims.park(self._spool, taken, outcome=result.outcome, now=self._now()))

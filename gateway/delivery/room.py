@@ -15,12 +15,15 @@ class Room:
     words of a customer together, else what there is but for a quarter, which is for other accounts.
     """
 
-    def __init__(self, settings: Settings, flying: Counter[Scope], answering: frozenset[Scope]) -> None:
+    def __init__(
+        self, settings: Settings, in_hand: Counter[Scope], arrived: Counter[Scope], answering: frozenset[Scope]
+    ) -> None:
+        """`arrived`: with Motion, of what is in hand; it takes no room, unless there are as many as deliveries."""
         self._all, self._answering = settings.spool.deliveries, answering
         self._quarter = max(1, self._all // 4)
         self._most = self._all - self._all // 4 if len(settings.accounts) > 1 else self._all
-        self._flying = Counter(flying)
-        self.left = self._all - self._flying.total()
+        self._flying = in_hand - arrived
+        self.left = self._all - max(self._flying.total(), in_hand.total() - self._all)
         self.crowded: set[Scope] = set()
 
     def take(self, about: Scope) -> bool:

@@ -9,10 +9,12 @@
 -- name: hold_lanes
 -- Whoever else changes one of these waits until we are done, and sees then what we did: ids of its events come in the
 -- order in which they are committed, and none is overlooked by who takes the lane away. In one order, whoever asks: two
--- who wait for each other would wait for ever. A row that is there is locked, and stays the row that it is.
+-- who wait for each other would wait for ever. A row that is there is locked, and stays the row that it is; those that
+-- were made to be held are told.
 INSERT INTO lane (lane, first_event, due_at)
 SELECT wanted, 0, 0.0 FROM unnest(CAST(:lanes AS text[])) AS wanted ORDER BY wanted COLLATE "C"
 ON CONFLICT (lane) DO UPDATE SET first_event = lane.first_event WHERE FALSE
+RETURNING lane
 
 -- name: let_go_lanes
 -- Of those that were made to be held, who waits for nothing.

@@ -85,11 +85,10 @@ class Remote:
         self._commits.require_answered()
         with self._begun(self._to_write, self._patience_seconds) as driver:
             run = postgres.runner(driver)
-            if lanes:
-                run("hold_lanes", lanes=list(lanes))
+            made = run("hold_lanes", lanes=list(lanes)) if lanes else ()
             yield run
-            if lanes:
-                run("let_go_lanes", lanes=list(lanes))
+            if made:
+                run("let_go_lanes", lanes=[lane for [lane] in made])
             with self._translated():
                 self._commits.commit(driver)
             self._tell_of(None)  # a server whose standby is away answers whatever only reads
