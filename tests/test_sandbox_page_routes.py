@@ -119,6 +119,7 @@ def sent(house, client, **fields) -> tuple[str, str]:
     post(client, "send", **fields)
     number = house.api.contacts.messages()[0].message_id
     house.motion.inbox.of(number)
+    house.api.media.wait_for(lambda asked: all(one.seconds is not None for one in asked))
     return number, client.get("/").text
 
 
