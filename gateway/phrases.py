@@ -226,6 +226,18 @@ class Reason(StrEnum):
     NO_ROOM = "no room in the vault"
     VAULT_UNWRITABLE = "vault cannot be written"
 
+    # Of a file that a customer sends in.
+    MEDIA_LINK = "media: the link is no https"
+    MEDIA_HOST = "media: its host is none of inbound.hosts"
+    MEDIA_ADDRESS = "media: its host has an address that is not public"
+    MEDIA_LOST = "media: gone at Sinch"
+    MEDIA_FORBIDDEN = "media: Sinch does not give it out"
+    MEDIA_REDIRECTED = "media: Sinch redirects too often"
+    MEDIA_ODD = "media: Sinch gave an odd answer"
+    MEDIA_TOO_LARGE = "media: over inbound.max_bytes"
+    MEDIA_FULL = "media: customers' files fill their half of the vault"
+    MEDIA_KILLS = "media: fetchers died with it"
+
     # Of the store that vaults share; what no answer at all means stands above.
     STORE_KEYS = "store: our keys are refused"
     STORE_CLOCK = "store: our clock is wrong, it says"

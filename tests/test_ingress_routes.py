@@ -67,6 +67,18 @@ def test_a_verified_callback_is_committed_with_all_that_motion_shall_hear(door: 
     assert sorted(map(tuple, event.headers)) == sorted((name, headers[name]) for name in forwarded)
 
 
+def test_the_links_of_a_callback_are_counted_where_its_files_are_fetched(spool: Database) -> None:
+    picture = message(id="M1", contact_message={"media_message": {"url": "https://media.sinch.com/1"}})
+    text = message(id="M2", contact_message={"text_message": {"text": "https://media.sinch.com/1"}})
+    with opened(spool, inbound={"media": "keep"}) as door:
+        for body in (picture, text):
+            assert_accepted(door.post(body))
+        assert [event.media for event in door.events] == [1, 0]
+    with opened(spool) as door:
+        door.post(message(id="M3", contact_message={"media_message": {"url": "https://media.sinch.com/1"}}))
+        assert door.events[-1].media == 0
+
+
 def test_the_same_callback_again_is_answered_200_and_filed_once(door: Door) -> None:
     headers = signed(message())
     for _ in range(3):

@@ -64,6 +64,7 @@ TRIGGERS = (
     Trigger("RECORD_NOTIFICATION", "record_notification", ("entity_id", "record_status")),
     Trigger("BATCH_STATUS_UPDATE", "batch_status_update"),
 )
+_NAMING_FILES = frozenset({INBOUND, "MESSAGE_INBOUND_SMART_CONVERSATION_REDACTION"})
 _WORDLESS = frozenset(trigger.name for trigger in TRIGGERS if not trigger.words)
 
 # Numbers are read as 0: no identifier of ours is one, and int() of a long one raises.
@@ -120,6 +121,11 @@ class Event:
 def carries_words(kind: str) -> bool:
     """Whether a callback of that kind may hold what a customer said; so may one that nobody knows."""
     return kind not in _WORDLESS
+
+
+def names_files(kind: str) -> bool:
+    """Whether a callback of that kind may name files that a customer sends in."""
+    return kind in _NAMING_FILES
 
 
 def read(body: bytes, *, connector_id: int) -> Event:

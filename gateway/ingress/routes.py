@@ -16,6 +16,7 @@ from werkzeug.wsgi import get_input_stream
 from gateway import clock, limits, metrics, telemetry
 from gateway.config import Account, addresses, secrets
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
+from gateway.inbound import places
 from gateway.ingress import events, lifeboat, signature
 from gateway.ingress.beacon import Beacon
 from gateway.ingress.intake import Callback, Outcome, Receipt
@@ -88,7 +89,8 @@ def _receive(
 ) -> bytes:
     entry.decision[telemetry.CONNECTOR] = account.connector_id
     body = get_input_stream(environ, max_content_length=services.settings.ingress.max_body).read()
-    post = _Post(account, environ, entry, body)
+    fetched = services.settings.media_of(account) != "pass"
+    post = _Post(account, environ, entry, body, fetched=fetched)
     callback = _prove(services, keeper, post)
     _limit(services, ferry, callback)
     receipt = ferry.accept(callback, now=services.clock.now())
@@ -106,6 +108,7 @@ class _Post:
     entry: LogEntry
     body: bytes
     signed_at: int = 0  # by Sinch's clock, in epoch seconds
+    fetched: bool = False  # the files that it names
 
     @property
     def address(self) -> str:
@@ -195,6 +198,7 @@ def _callback(
         nonce=nonce,
         stale=stale,
         findings=post.entry.decision.get(telemetry.FINDINGS, ()),
+        media=len(places.find(post.body)) if post.fetched and events.names_files(event.kind) else 0,
     )
 
 

@@ -60,7 +60,8 @@ class Source:
                 if answer.length_bytes and answer.length_bytes > self._most_bytes:
                     raise self._too_large(answer.length_bytes)
                 expect(answer.length_bytes or 0)
-                return self._receive(answer, write)
+                over = self._too_large(self._most_bytes + 1)
+                return received(answer, write, most_bytes=self._most_bytes, over=over)
         except UpstreamError as error:
             raise Unavailable(error.reason) from error
 
@@ -77,22 +78,6 @@ class Source:
     def close(self) -> None:
         self._upstream.close()
 
-    def _receive(self, answer: upstream.Stream, write: Callable[[bytes], object]) -> Download:
-        hashed, size = hashlib.sha256(), 0
-        try:
-            for chunk in answer.chunks(most_bytes=self._most_bytes):
-                write(chunk)
-                hashed.update(chunk)
-                size += len(chunk)
-        except TooLarge as error:
-            raise self._too_large(self._most_bytes + 1) from error
-        return Download(
-            digest=hashed.digest(),
-            size_bytes=size,
-            promise=content_disposition.read(answer.headers.get("Content-Disposition", "")),
-            declared=_declared(answer),
-        )
-
     def _headers(self) -> list[tuple[str, str]]:
         headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), USER_AGENT]
         if self._motion.username and self._motion.password:
@@ -101,6 +86,24 @@ class Source:
 
     def _too_large(self, size_bytes: int) -> TooLarge:
         return TooLarge(Reason.OVER_MOTIONS if size_bytes > self._motion.max_attachment else Reason.OVER_OURS)
+
+
+def received(answer: upstream.Stream, write: Callable[[bytes], object], *, most_bytes: int, over: TooLarge) -> Download:
+    """Hand the bytes of an answer to `write`. Raises UpstreamError, `over` where they are more, and as `write` does."""
+    hashed, size = hashlib.sha256(), 0
+    try:
+        for chunk in answer.chunks(most_bytes=most_bytes):
+            write(chunk)
+            hashed.update(chunk)
+            size += len(chunk)
+    except TooLarge as error:
+        raise over from error
+    return Download(
+        digest=hashed.digest(),
+        size_bytes=size,
+        promise=content_disposition.read(answer.headers.get("Content-Disposition", "")),
+        declared=_declared(answer),
+    )
 
 
 def require_no_page(download: Download, inspection: Inspection) -> None:

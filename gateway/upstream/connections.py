@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import ssl
+from collections.abc import Callable, Sequence
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from gateway.upstream.sockets import Proxy, PunctualTlsSocket, connected
 # nobody knows whether a request arrives that is sent there. Node.js, for one, lets go after 5 s.
 KEPT_SECONDS = 4.0
 MOST_INTERIM = 100  # answers before the answer; nobody sends more than one or two
+
+# Is shown the addresses of a host before one of them is connected to, and raises what it has against any.
+Guard = Callable[[Sequence[str]], None]
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?\r?\n", re.DOTALL)
 _LONGEST_CHUNK_LINE = 4096
@@ -69,12 +73,15 @@ class Connection(HTTPConnection):
     response_class = RawAnswer
     rested_since = 0.0
     egress: Proxy | None = None
+    guard: Guard | None = None
 
     def _new_conn(self) -> socket.socket:
         if self.egress:
             return self.egress.tunnel(self.host, self.port)
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+            if self.guard:
+                self.guard([str(place[0]) for *_, place in found])
             return connected(found)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
@@ -127,10 +134,11 @@ class Pool(HTTPConnectionPool):
     ConnectionCls = Connection
     kept_seconds = KEPT_SECONDS
     egress: Proxy | None = None
+    guard: Guard | None = None
 
     def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - urllib3's
         connection: Any = super()._get_conn(timeout)
-        connection.egress = self.egress
+        connection.egress, connection.guard = self.egress, self.guard
         if clock.steady() - connection.rested_since > self.kept_seconds:
             connection.close()
         return connection

@@ -16,7 +16,7 @@ import urllib3
 
 from gateway import telemetry
 from gateway.errors import UpstreamError
-from gateway.upstream.connections import KEPT_SECONDS, OriginSession, Pool, TlsPool
+from gateway.upstream.connections import KEPT_SECONDS, Guard, OriginSession, Pool, TlsPool
 from gateway.upstream.exchange import exchanging, in_our_words
 from gateway.upstream.sockets import Proxy
 from gateway.upstream.stream import Stream
@@ -60,13 +60,15 @@ class Upstream:
         ca_file: Path | None = None,
         fingerprint: str = "",
         proxy: Proxy | None = None,
+        guard: Guard | None = None,
         connections: int,
         kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """`origin`: scheme, host and optional port. `ca_file` replaces the system's trust store.
 
         `fingerprint`: of the one certificate that may be shown, its SHA-256 in hex; nothing else is asked of it then.
-        `proxy`: through which it is reached. `kept_seconds`: how long a connection may rest until it is used again.
+        `proxy`: through which it is reached; `guard`: is asked about its addresses, where there is no proxy.
+        `kept_seconds`: how long a connection may rest until it is used again.
         """
         parsed = urllib3.util.parse_url(origin)
         host = parsed.host or ""
@@ -78,7 +80,7 @@ class Upstream:
             pool: Pool = TlsPool(host, parsed.port, **common)
         else:
             pool = Pool(host, parsed.port, **common)
-        pool.kept_seconds, pool.egress = kept_seconds, proxy
+        pool.kept_seconds, pool.egress, pool.guard = kept_seconds, proxy, guard
         self._session = OriginSession(pool)
         self._url = f"{origin}/"
 
