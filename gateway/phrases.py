@@ -44,6 +44,7 @@ class Line(StrEnum):
     PURGED = "purged"
     EVICTED = "evicted"
     STORE_IS_BACK = "store is back"
+    SCANNER_IS_BACK = "virus scanner is back"
     NOT_SENT = "send not written down, and not sent"
 
 
@@ -72,6 +73,8 @@ class Finding(StrEnum):
     FILE_ALTERED = "file-altered"
     STORE_AWAY = "store-away"
     STORE_ALTERED = "store-altered"
+    VIRUS_FOUND = "virus-found"
+    SCANNER_AWAY = "scanner-away"
     TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a phrase
     SEND_NOT_SETTLED = "send-not-settled"
     LIMITS_STORAGE_AWAY = "limits-storage-away"
@@ -237,6 +240,11 @@ class Reason(StrEnum):
     MEDIA_TOO_LARGE = "media: over inbound.max_bytes"
     MEDIA_FULL = "media: customers' files fill their half of the vault"
     MEDIA_KILLS = "media: fetchers died with it"
+
+    # Of the virus scanner.
+    SCANNER_AWAY = "virus scanner cannot be reached"
+    SCANNER_LATE = "virus scanner takes too long"
+    SCANNER_FAILED = "virus scanner failed"
 
     # Of the store that vaults share; what no answer at all means stands above.
     STORE_KEYS = "store: our keys are refused"

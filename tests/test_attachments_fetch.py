@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from gateway import __version__, paths
-from gateway.attachments import eviction, vault
+from gateway.attachments import decision, eviction, tokens, vault
 from gateway.attachments.acquisition import Acquisition
 from gateway.attachments.decision import REMEMBERED_SECONDS, Acquire, Failure, Item, KnownAttachment, LinkClaim
 from gateway.attachments.eviction import Bounds
@@ -31,11 +31,14 @@ from gateway.attachments.register import GRACE_SECONDS, KEEP_SECONDS, Register
 from gateway.doors import DOORS
 from gateway.errors import CommandError, GatewayError, NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inspection import content, inspector
+from gateway.inspection.rulebook import VerdictKind
+from gateway.inspection.structure import Trait
 from gateway.motion.download import Source
 from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests import config_samples
+from tests.clamd_samples import played
 from tests.peer_samples import Behaviour, Peer, Wire, answers, finishes, says
 from tests.service_samples import NOW, HandClock
 from tests.spool_samples import DEED, WatchedSpool, locked, meddle, until
@@ -141,6 +144,45 @@ def test_an_attachment_is_acquired_inspected_and_kept(house: Make) -> None:
     assert there.shelf.path(item).read_bytes() == FILE
     assert there.left() == [shown(FILE)]
     assert item.inspection.mime == "text/plain"
+
+
+def test_what_is_handed_out_was_looked_through_for_viruses_once(house: Make) -> None:
+    with closing(played(b"stream: Test.Own FOUND\0")) as clamd:
+        there = house(has(FILE), inbound={"scan": f"tcp:127.0.0.1:{clamd.port}"})
+        seen = take(there.shelf, "7").inspection
+        assert Trait.VIRUS in seen.traits
+        there.shelf.close()  # what was seen is written by then
+        assert there.known().inspection == take(there.another(), "7").inspection == seen
+        there.clock.advance(DAY)
+        clamd.behaviour = lambda wire: wire.say(b"stream: OK\0")
+        assert Trait.VIRUS not in take(there.another(), "7").inspection.traits
+        assert (clamd.requests, there.downloads) == ([FILE] * 2, 1)
+
+
+def test_while_the_scanner_is_away_what_it_never_saw_is_not_had_but_what_was_granted_is(house: Make) -> None:
+    with closing(played(b"")) as clamd:
+        there = house(has(FILE), inbound={"scan": f"tcp:127.0.0.1:{clamd.port}"})
+        error = refused(there.shelf)
+        assert (type(error), error.reason) == (Unavailable, Reason.SCANNER_AWAY)
+        digest = hashlib.sha256(FILE).digest()
+        assert there.shelf.take(decision.by_token(grant(digest))).digest == digest
+        clamd.behaviour = lambda wire: wire.say(b"stream: OK\0")
+        assert take(there.shelf, "7").inspection.scanned_at == there.clock.now()
+        assert there.downloads == 1
+
+
+def grant(digest: bytes) -> tokens.Grant:
+    """A link to the file that was minted while no scanner was asked for."""
+    return tokens.Grant(
+        attachment_id="7",
+        digest=digest,
+        kind=VerdictKind.NATIVE,
+        mime="text/plain",
+        name="offer.txt",
+        purpose=tokens.Purpose.MESSAGE,
+        issued_at=int(NOW),
+        expires_at=int(NOW + DAY),
+    )
 
 
 def test_it_is_downloaded_once_and_motion_may_go_away(house: Make) -> None:

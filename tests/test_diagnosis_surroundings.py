@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gateway.config import validation
 from gateway.diagnosis import surroundings
 from gateway.diagnosis.complaint import Context
+from tests.clamd_samples import played
 from tests.config_samples import account, document
 from tests.page_samples import ANNA, BOB
 from tests.s3_samples import S3
@@ -80,3 +82,20 @@ def test_the_store_behind_the_vault_is_given_an_object_and_let_go_of_it(
     assert [each.id for each in found] == ["store.trouble"] * len(said)
     assert all(reason in each.sentence for reason, each in zip(said, found, strict=True))
     assert s3.names() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "away", "told"),
+    [
+        (b"ClamAV 1.4.6/27460/Thu Nov 26 2026\0", "hold", ""),
+        (b"220 mail.example.com\0", "hold", "virus scanner failed. Files that it has never seen wait"),
+        (b"", "let", "virus scanner cannot be reached. Files that it has never seen go without it"),
+    ],
+)
+def test_the_virus_scanner_is_asked_what_it_is(said: bytes, away: str, told: str) -> None:
+    with closing(played(said)) as clamd:
+        table = {"scan": f"tcp:127.0.0.1:{clamd.port}", "scan_away": away}
+        found = [*surroundings.virus_scanner(context(inbound=table))]
+    seen = [(each.id, told in each.sentence, bool(each.remedy)) for each in found]
+    assert seen == ([("scanner.away", True, True)] if told else [])
+    assert [*surroundings.virus_scanner(context())] == []

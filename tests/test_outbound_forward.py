@@ -256,6 +256,7 @@ def test_a_link_to_the_gateway_that_opens_nothing_is_refused(door: CallDoor, url
         (TooLarge("MEDIA_TOO_LARGE: over motion.max_attachment"), "MEDIA_TOO_LARGE", "over motion.max_attachment"),
         (Unavailable("Motion failed"), "MEDIA_NOT_NOW", "Motion failed"),
         (SpoolUnavailable("spool locked"), "MEDIA_NOT_NOW", "spool locked"),
+        (Unavailable("virus scanner takes too long"), "MEDIA_NOT_NOW", "virus scanner takes too long"),
     ],
 )
 def test_a_file_that_cannot_be_had_is_told_with_the_cause(

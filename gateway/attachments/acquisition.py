@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.attachments import content_disposition, eviction
 from gateway.attachments.decision import Acquire, Item, KnownAttachment
 from gateway.attachments.register import Register
 from gateway.attachments.sharing import Share
-from gateway.attachments.vault import Incoming, Vault
+from gateway.attachments.vault import Incoming, Vault, in_our_words
 from gateway.clock import Clock
+from gateway.config import Settings
 from gateway.errors import NotFound
-from gateway.inspection import content, inspector
+from gateway.inspection import content, inspector, scanner
+from gateway.inspection.scanner import Scanner
 from gateway.inspection.structure import Inspection
 from gateway.motion import download
 from gateway.phrases import Reason
@@ -96,3 +98,34 @@ class Acquisition:
     def _make_room(self, size_bytes: int, *, on_disk: int) -> None:
         now = self.clock.now()
         eviction.make_room(self.vault, self.register, self.bounds, size_bytes=size_bytes, on_disk=on_disk, now=now)
+
+
+@dataclass(frozen=True)
+class Scanning:
+    """How what is in the vault is looked through for viruses, where the settings name who does."""
+
+    scanner: Scanner | None
+    vault: Vault
+    register: Register
+    clock: Clock
+
+    @classmethod
+    def of(cls, settings: Settings, files: Vault, register: Register, clock: Clock) -> Scanning:
+        """Make it as the settings say."""
+        asked = Scanner.of(settings.inbound.scan, away=settings.inbound.scan_away)
+        return cls(asked, files, register, clock)
+
+    def is_due(self, item: Item) -> bool:
+        """Tell whether that would take a while: it was not, or not lately."""
+        return self.scanner is not None and scanner.is_due(item.inspection, now=self.clock.now())
+
+    def run(self, item: Item) -> Item:
+        """Look through it, and record what was found. Raises Unavailable where it could not be, and is held."""
+        if self.scanner is None:
+            return item
+        with in_our_words(), self.vault.path(item.digest).open("rb") as file:
+            seen = self.scanner.looked(item.inspection, file, about=item.attachment_id, now=self.clock.now())
+        if seen is item.inspection:
+            return item
+        self.register.inspected(item.attachment_id, seen, digest=item.digest)
+        return replace(item, inspection=seen)

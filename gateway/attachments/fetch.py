@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gateway import metrics
 from gateway.attachments import decision, eviction, sharing, vault
-from gateway.attachments.acquisition import Acquisition
+from gateway.attachments.acquisition import Acquisition, Scanning
 from gateway.attachments.decision import Acquire, Item, KnownAttachment, LinkClaim, Refuse, Serve
 from gateway.attachments.register import LOCAL, Fetches, Register
 from gateway.attachments.sharing import REST_SECONDS, Share
@@ -51,9 +51,7 @@ class Shelf:
         patience_seconds: float = PATIENCE_SECONDS,
         rest_seconds: float = REST_SECONDS,
     ) -> None:
-        """`folder`: of the vault. `patience_seconds`: with another who acquires the same attachment; `rest_seconds`: so
-        long a store in trouble is left alone.
-        """
+        """`folder`: the vault's. `patience_seconds`: with who acquires the same; `rest_seconds`: of a store away."""
         self._patience_seconds = patience_seconds
         self._link_ttl = settings.attachments.link_ttl
         self._register = Register.of(settings, spool)
@@ -64,9 +62,9 @@ class Shelf:
         if settings.attachments.store:
             self._share = Share(settings, self._register, self._vault, clock=clock, rest_seconds=rest_seconds)
         self._turn_seconds = settings.motion.timeout + settings.attachments.store_seconds + INSPECTED_SECONDS
-        made = Acquisition(self._source, self._vault, self._register, bounds, clock, self._share)
-        self._sharing = made  # by Motion's links
+        self._sharing = Acquisition(self._source, self._vault, self._register, bounds, clock, self._share)
         self._acquisition = replace(self._sharing, bounds=replace(bounds, share_bytes=None))
+        self._scanning = Scanning.of(settings, self._vault, self._register, clock)
         self._clock = clock
         self._tidied_at = 0.0
         self._places = threading.BoundedSemaphore(WAITING)
@@ -82,12 +80,16 @@ class Shelf:
     def take(self, claim: LinkClaim, *, admit: Callable[[], None] | None = None) -> Item:
         """Hand out the attachment, acquired if it is not here. Raises NotFound, TooLarge, Unavailable.
 
-        `admit` is called before Motion is asked, and may raise.
+        `admit` is called before Motion is asked, and may raise. What a link was granted nobody scans again.
         """
         require_id(claim.attachment_id)
         asked_at = self._clock.now()
         decided = self._decided(claim, asked_at)
-        return self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim, asked_at, admit)
+        item = self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim, asked_at, admit)
+        if claim.granted or not self._scanning.is_due(item):
+            return item
+        with self._place():
+            return self._scanning.run(item)
 
     def fetched(self, item: Item, *, until: float | None = None) -> None:
         """Count a fetch. `until`: the end of the token it came by; None for the link that Motion built."""

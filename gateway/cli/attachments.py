@@ -153,6 +153,7 @@ def _all_of(shelved: Shelved) -> dict[str, object]:
         "name": record.name,
         "mime": facts.mime(record) or None,
         "verdict": {"verdict": verdict.kind, "code": verdict.code, "reason": verdict.reason} if verdict else None,
+        "virus_scan": facts.virus_scan(record) or None,
         "in_vault": record.stored,
         "elsewhere": facts.elsewhere(shelved),
         "acquired_at": _time(record.acquired_at),

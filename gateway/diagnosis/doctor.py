@@ -167,6 +167,7 @@ CHECKS = (
     Probe("nodes", "the other nodes", ("server.state_dir", "server.node", "spool.url"), peers.look),
     Probe("motion", "Motion", _MOTION, surroundings.motion),
     Probe("store", "the store behind the vault", _STORE, surroundings.store),
+    Probe("scanner", "the virus scanner", ("inbound.scan", "inbound.scan_away"), surroundings.virus_scanner),
     Probe("spool", "the spool", _STATE, experience.spool),
     Probe("waiting", "what waits for Motion", _STATE, experience.waiting),
     Probe("parked", "what is parked", _STATE, experience.parked),

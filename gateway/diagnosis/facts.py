@@ -16,6 +16,8 @@ from gateway.delivery.records import EventRecord
 from gateway.diagnosis import reasons
 from gateway.diagnosis.material import Shelved
 from gateway.inspection import verdicts
+from gateway.inspection.scanner import VIRUS
+from gateway.inspection.structure import Trait
 from gateway.outbound.record import Attached, Sent
 from gateway.store.reports import Filed
 
@@ -109,6 +111,8 @@ def of_file(shelved: Shelved) -> Facts:
     yield "verdict", verdict_in_words(verdict)
     if verdict and not verdict.code:
         yield "why", f"{verdict.reason} {verdict.remedy}".rstrip()
+    if scan := virus_scan(record):
+        yield "virus scan", scan
     yield "file", place_of(shelved)
     yield "acquired", moment(record.acquired_at)
     yield "fetches", record.fetches
@@ -142,6 +146,15 @@ def verdict_in_words(verdict: verdicts.Verdict | None) -> str:
 def mime(record: KnownAttachment) -> str:
     """Say what the file is, as a MIME type; "" where nobody has looked."""
     return record.inspection.mime if record.inspection else ""
+
+
+def virus_scan(record: KnownAttachment) -> str:
+    """Say what the virus scanner found, and when; "" where it never looked."""
+    seen = record.inspection
+    if seen is None or seen.scanned_at is None:
+        return ""
+    found = "too large" if Trait.UNSCANNED in seen.traits else "nothing found"
+    return f"{seen.details.get(VIRUS, found)}, {written(seen.scanned_at)}"
 
 
 def place_of(shelved: Shelved) -> str:

@@ -19,7 +19,8 @@ from gateway.clock import DAY_SECONDS, WallClock
 from gateway.config import Settings, storages, tables
 from gateway.diagnosis import reasons, resolver
 from gateway.diagnosis.complaint import Complaint, Context, complain
-from gateway.errors import SpoolUnavailable, StoreTrouble, UpstreamError
+from gateway.errors import SpoolUnavailable, StoreTrouble, Unavailable, UpstreamError
+from gateway.inspection.scanner import Clamd
 from gateway.motion.download import Source
 from gateway.phrases import Reason
 from gateway.serving import nginx_conf
@@ -130,6 +131,20 @@ def store(context: Context) -> Iterator[Complaint]:
         meaning = reasons.explain(reason) if reason.startswith("store") else None
         remedy = meaning.remedy if meaning else STORE_MENDS.get(reason, STORE_MENDS[Reason.CONNECTION_REFUSED])
         yield complain("store.trouble", url=bucket.origin, reason=reason.removeprefix("store: "), remedy=remedy)
+
+
+def virus_scanner(context: Context) -> Iterator[Complaint]:
+    """Ask clamd what it is, where the settings name one."""
+    ours = context.settings.inbound
+    if not ours.scan:
+        return
+    try:
+        Clamd(ours.scan).version(seconds=ASKED_SECONDS)
+    except Unavailable as error:
+        fate = "wait for it (inbound.scan_away)" if ours.scan_away == "hold" else "go without it (inbound.scan_away)"
+        meaning = reasons.explain(error.reason)
+        remedy = meaning.remedy if meaning else ""
+        yield complain("scanner.away", place=ours.scan, reason=error.reason, fate=fate, remedy=remedy)
 
 
 def secrets(context: Context) -> Iterator[Complaint]:

@@ -68,7 +68,8 @@ def connected(found: Iterable[tuple[int, int, int, str, Any]]) -> PunctualSocket
     for family, kind, protocol, _, address in found:
         sock = PunctualSocket(family, kind, protocol)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(address)
             return sock
         except OSError as error:
