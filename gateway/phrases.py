@@ -34,6 +34,7 @@ class Line(StrEnum):
     COURIER_STARTED = "courier started"
     COURIER_STOPPED = "courier stopped"
     COURIER_STOPPING = "courier stopping"
+    AT_ONCE = "how many deliveries at once Motion can bear"
     NOT_BEGUN = "delivery not begun; its lease was nearly over"
     NODE_IS_WELL = "node is well again"
     MOTION_IS_UP = "motion is up"

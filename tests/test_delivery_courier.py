@@ -930,7 +930,7 @@ def test_a_kind_gets_its_part_of_the_deliveries(
     deliveries: int, accounts: int, answering: list[Scope], taken: list[tuple[Scope, int]]
 ) -> None:
     settings = made_settings(range(7, 7 + accounts), deliveries=deliveries)
-    room = Room(settings, collections.Counter(), collections.Counter(), frozenset(answering))
+    room = Room(settings, collections.Counter(), collections.Counter(), frozenset(answering), at_once=deliveries)
     for about, most in taken:
         assert [room.left > 0 and room.take(about) for _ in range(most + 1)] == [True] * most + [False]
 
@@ -941,7 +941,7 @@ def test_a_kind_gets_its_part_of_the_deliveries(
 )
 def test_what_has_arrived_takes_no_room_while_it_is_written_down(in_hand: int, arrived: int, left: int) -> None:
     counts = (collections.Counter({TEXT: in_hand}), collections.Counter({TEXT: arrived}))
-    assert Room(made_settings([7], deliveries=4), *counts, frozenset([TEXT])).left == left
+    assert Room(made_settings([7], deliveries=4), *counts, frozenset([TEXT]), at_once=4).left == left
 
 
 def test_the_next_is_under_way_before_it_is_written_down_that_the_one_before_arrived(

@@ -22,7 +22,7 @@ from gateway.delivery import claims, recovery, schedule
 from gateway.delivery.claims import Claim, Hand, Waiting
 from gateway.delivery.handover import Handover
 from gateway.delivery.health import EVERYTHING, Scope
-from gateway.delivery.room import Room
+from gateway.delivery.room import HANDS, Room
 from gateway.errors import SpoolUnavailable
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
@@ -36,7 +36,6 @@ PURGE, PURGE_SECONDS = "purge", 600.0
 SPOOL_RETRY_SECONDS = 1.0
 FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
 PROBE_GRACE_SECONDS = 5.0  # for what a probe takes beside its deadline
-HANDS = 2  # for each delivery: while what became of one is written down the next is under way
 BUSY = Waiting(due=True, suspects=False, ended=False)
 ROUNDS_BETWEEN_LOOKS = 4  # past what is due of a kind that may have no more: that is long, where much waits
 
@@ -164,7 +163,8 @@ class Courier:
     def _claim_fairly(self, away: tuple[Scope, ...], answering: frozenset[Scope], now: float) -> Iterator[Claim]:
         """Take what is due. Where a kind may have no more, what stands behind it is looked for in some rounds alone."""
         with self._state:
-            room = Room(self._settings, self._in_hand, self._arrived, answering)
+            at_once = self._handover.bearing.most
+            room = Room(self._settings, self._in_hand, self._arrived, answering, at_once=at_once)
         self._rounds += 1
         while room.left > 0:
             but, wanted = [*away, *room.crowded], room.left

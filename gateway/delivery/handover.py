@@ -21,6 +21,7 @@ from gateway.delivery import claims, schedule, trouble
 from gateway.delivery.claims import Claim
 from gateway.delivery.knowledge import Knowledge
 from gateway.delivery.parcel import Packer, Parcel
+from gateway.delivery.room import Bearing
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.errors import SpoolUnavailable, UpstreamError
 from gateway.motion.notify import Notifier
@@ -65,6 +66,7 @@ class Handover:
         self._patiently, self._lease_seconds = patiently, lease_seconds
         self._packer = Packer(settings)
         self._known = Knowledge(settings, spool, clock=clock, patiently=patiently)
+        self.bearing = Bearing(settings.spool.deliveries)
         self._stopping = False
 
     def stop(self) -> None:
@@ -162,6 +164,8 @@ class Handover:
         parcel = self._packer.pack(taken, now=started)
         attempt = self._post(taken, parcel)
         ended, step = self._now(), None
+        if self.bearing.learn(attempt, ended - started):
+            telemetry.note(Line.AT_ONCE, deliveries=self.bearing.most)
         with self._known.learned(taken, attempt, witness, probe=probe) as news:
             if not attempt.delivered:
                 step = self._next_step(taken, attempt, witness, away=news.away, one_try=news.one_try)
