@@ -17,6 +17,7 @@ from gateway.inbound.source import MediaPlace, MediaSource
 from gateway.motion.download import Download
 from gateway.phrases import Reason
 from tests import config_samples
+from tests.address_samples import ELSEWHERE, NOT_PUBLIC, PUBLIC, THERE
 from tests.peer_samples import Behaviour, Peer, Wire, answers, in_chunks, says
 from tests.together import together
 
@@ -79,29 +80,25 @@ def test_a_link_leads_to_a_host_of_the_settings_or_nowhere(link: str, leads: Med
     assert found == leads
 
 
-# Of the tables that smokescreen and AntiSSRF test with, and the neighbours of each edge.
-CLOSED = (
-    "0.0.0.0 0.1.2.3 10.0.0.0 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254 "
-    "168.63.129.16 169.254.169.254 169.254.0.23 172.16.0.1 172.31.255.255 192.0.0.192 192.0.2.1 "
-    "192.88.99.1 192.168.0.1 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.255 "
-    "240.0.0.1 255.255.255.255 :: ::1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::127.0.0.1 64:ff9b::7f00:1 "
-    "64:ff9b::808:808 64:ff9b:1::1 100::1 2001::1 2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:10::1 "
-    "2001:20::1 2001:db8::1 2002:7f00:1::1 2002:c0a8:101:: 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1 "
-    "fe80::1%eth0 fec0::1 ff02::1 localhost 1 nonsense "
-)
-OPEN = (
-    "1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.1 "
-    "168.63.129.15 172.15.255.255 172.32.0.0 192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 "
-    "223.255.255.255 2001:4860:4860::8888 2606:4700:4700::1111 2a00:1450:4001:80b::200e "
-)
+@together("link", ELSEWHERE)
+def test_a_link_that_others_were_led_astray_by_leads_nowhere(link: str) -> None:
+    with pytest.raises(NotFound):
+        made("*.sinch.com", "media.example.com").proved(link)
 
 
-@together("address", CLOSED.split())
+@together("link", THERE)
+def test_a_link_to_the_vendors_hosts_leads_there(link: str) -> None:
+    there = made("*.sinch.com", "media.example.com").proved(link)
+    assert (there.scheme, there.port, there.trusted) == ("https", 443, False)
+    assert there.host.endswith((".sinch.com", "media.example.com"))
+
+
+@together("address", [address for addresses in NOT_PUBLIC.values() for address in addresses])
 def test_an_address_that_is_not_public_is_none_of_the_vendors(address: str) -> None:
     assert not source.is_public(address)
 
 
-@together("address", OPEN.split())
+@together("address", PUBLIC)
 def test_an_address_that_was_given_out_may_be_connected_to(address: str) -> None:
     assert source.is_public(address)
 
