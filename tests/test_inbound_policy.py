@@ -14,6 +14,7 @@ from gateway.inbound.policy import Admission, Ruling
 from gateway.inspection import content, filetypes, inspector
 from gateway.inspection.structure import Trait
 from gateway.inspection.text import EICAR
+from gateway.phrases import Reason
 from tests.media_samples import File, file
 from tests.together import together
 
@@ -141,8 +142,20 @@ def test_what_is_wrong_in_the_rules_is_told_with_its_row(name: str, change: dict
 
 def test_the_note_tells_an_agent_why_and_whom_to_ask_and_is_plain() -> None:
     ruling: Ruling = policy.judge(file(EXE), name="a.exe")
-    told = policy.note(ruling.reason, ruling.remedy, reference="17/1")
+    told = policy.note(ruling.row, reference="17/1")
     assert told.isascii()
     assert b"17/1" in told
     assert ruling.reason.encode() in told
     assert inspector.inspect(content.of_bytes(told), name=policy.NOTE_NAME).mime == policy.NOTE_MIME
+
+
+@together(
+    ("why", "told"),
+    [
+        ("program", "It is a program"),
+        (Reason.SCANNER_AWAY, "Open it again later"),
+        ("a row of tomorrow", "The rule for it is called: a row of tomorrow."),
+    ],
+)
+def test_whatever_was_written_down_makes_a_note(why: str, told: str) -> None:
+    assert told in policy.note(why, reference="17/1").decode("ascii")

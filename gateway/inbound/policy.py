@@ -22,11 +22,18 @@ from gateway.inspection import filetypes
 from gateway.inspection.rulebook import Row, spelled
 from gateway.inspection.structure import Trait
 from gateway.inspection.verdicts import Inspected
+from gateway.phrases import Reason
 from gateway.rules import StrictTable
 
 FILE = "inbound.toml"
 NOTE_NAME, NOTE_MIME = "held back.txt", "text/plain"
 MEDIA = ("image/", "video/", "audio/")
+# Why a file could not be looked through, and is held until it was; and what an agent is told of it.
+NOT_SCANNED = frozenset({Reason.SCANNER_AWAY, Reason.SCANNER_LATE, Reason.SCANNER_FAILED})
+UNSCANNED = (
+    "Nobody could look through it for viruses yet.",
+    "Open it again later: it is here as soon as that was done.",
+)
 _Mark = Annotated[str, Field(max_length=30, pattern=r"^([0-9A-Za-z ,-]+)?$")]
 
 
@@ -104,15 +111,30 @@ def judge(inspection: Inspected, *, name: str = "", declared: str = "") -> Rulin
     )
 
 
-def note(reason: str, remedy: str, *, reference: str) -> bytes:
-    """Write what an agent reads in place of a file that is held; `reference`: by which the operator finds it. ASCII."""
-    lines = (
+def words(why: str) -> tuple[str, str]:
+    """Say why a file is held or marked, and what an agent can do about it, by what was written down of that.
+
+    `why`: the name of a row, perhaps of another release; or a reason why it could not be looked through for viruses.
+    """
+    if why in NOT_SCANNED:
+        return UNSCANNED
+    row = next((row for row in load() if row.name == why), None)
+    return (row.reason, row.remedy) if row else (f"The rule for it is called: {why}.", "")
+
+
+def note(why: str, *, reference: str) -> bytes:
+    """Write what an agent reads in place of a file that is held, in ASCII; `why` as in `words`.
+
+    `reference`: by which the operator finds it, such as 17/1.
+    """
+    reason, remedy = words(why)
+    lines = [
         "The customer sent a file, and it was held back.",
         "",
         f"Why: {reason}",
-        f"What you can do: {remedy}" if remedy else "",
+        *([f"What you can do: {remedy}"] if remedy else []),
         f"If you need it all the same, ask your administrator for the file {reference}.",
-    )
+    ]
     return ("\r\n".join(lines) + "\r\n").encode("ascii", "replace")
 
 
