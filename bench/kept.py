@@ -32,7 +32,7 @@ SQLITE = Words(
     digest="randomblob(32)",
     padded="printf('%026d', n)",
     literal="x'{}'",
-    afterwards=("ANALYZE",),
+    afterwards=(),
 )
 POSTGRESQL = Words(
     indexes="SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('event', 'nonce')"
