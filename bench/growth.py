@@ -1,13 +1,13 @@
-"""Measures a spool that has kept millions of events, side by side with an empty one, and what goes on while it is purged.
+"""Measures a spool that has kept millions of events beside an empty one, and what goes on while it is purged.
 
     python -m bench.growth [--kept N,N] [--purged N] [--beside CHECKOUT] [--postgresql] [--json]
 
-Two whole gateways, each with its spool, take turns: callbacks as fast as they are answered, without a courier and beside
-one; `/readyz` by its socket; and each list that an operator asks for, beyond what the same one takes of the empty spool,
-which is the start of the command. Then N events become too old at once, and a courier starts that purges them while
-callbacks come at a fixed rate: how late was what was delivered meanwhile, how long did that go on, and how large did the
-log of the database get? CHECKOUT is one of another release, which is measured as well, with the names of 38b58b6 or of
-today. Ends with status 1 if an event was lost or none of those that were too old went, never because of a time.
+Two whole gateways, each with its spool, take turns: callbacks as fast as they are answered, without a courier and
+beside one; `/readyz` by its socket; and each list that an operator asks for, beyond what the same one takes of the
+empty spool, which is the start of the command. Then N events become too old at once, and a courier starts that purges
+them while callbacks come at a fixed rate: how late was what was delivered meanwhile, how long did that go on, and how
+large did the log of the database get? CHECKOUT is one of another release, measured as well: by the names of 38b58b6 or
+of today. Ends with status 1 if an event was lost or what was too old has not gone, never because of a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import contextlib
 import importlib.util
 import json
 import socket
-import sqlite3
+import sqlite3  # noqa: TID251 - its home has another name in the other release
 import subprocess
 import sys
 import threading
@@ -27,9 +27,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import sqlalchemy as sa
-
 from bench import letters, load, offer, site
+from gateway import clock
 
 HERE = Path(__file__).resolve().parent
 DOORS = ("ops", "ingress", "nginx")
@@ -54,7 +53,10 @@ LISTS = {
     "attachments": ("attachments", "list"),
     "audit": ("audit", "list"),
 }
-Wal = dict[str, float]
+_AGE = "UPDATE {table} SET {column} = {then} WHERE {key} <= {count}"
+_AGED = (("event", "settled_at", "id"), ("nonce", "seen_at", "event_id"))
+_LATE = "SELECT settled_at - accepted_at, state FROM event WHERE id > {before}"
+_OLD = "SELECT 1 FROM {table} WHERE {column} < {then} AND {key} <= {count} LIMIT 1"
 
 
 def main() -> int:
@@ -153,30 +155,30 @@ class Pair:
 
     def purge(self, count: int) -> None:
         """Let so many be too old, and look at what is delivered while they go."""
-        then = time.time() - AGE_SECONDS
-        for table, column, key in (("event", "settled_at", "id"), ("nonce", "seen_at", "event_id")):
-            self.ask(f"UPDATE {table} SET {column} = {then} WHERE {key} <= {count}")
+        then = clock.WallClock().now() - AGE_SECONDS
+        old = [{"table": table, "column": name, "key": key, "then": then, "count": count} for table, name, key in _AGED]
+        for one in old:
+            self.ask(_AGE.format(**one))
         [[before]] = self.ask("SELECT max(id) FROM event")
         with self.grown.running(*DOORS):
             self.grown.wait_until_open()
             with self.grown.running("courier"), self.watched("purge"):
-                began = time.monotonic()
-                while time.monotonic() - began < MOST_PURGE_SECONDS and self._is_old(then):
+                began = clock.steady()
+                while clock.steady() - began < MOST_PURGE_SECONDS and self._is_old(old):
                     offer.send(self.grown, [*letters.genuine(self.grown.sinch, OFFERED * OFFER_SECONDS)], rate=OFFERED)
-                self.found["purge, s"] = time.monotonic() - began
-                time.sleep(CALM_SECONDS)
-        if self._is_old(then):
+                self.found["purge, s"] = clock.steady() - began
+                clock.pause(CALM_SECONDS)
+        if self._is_old(old):
             self.wrong.append("not all that were too old have gone")
-        rows = self.ask(f"SELECT settled_at - accepted_at, state FROM event WHERE id > {before}")
+        rows = self.ask(_LATE.format(before=before))
         late = sorted(seconds for seconds, state in rows if state == "delivered")
         if len(late) < len(rows) or not rows:
             self.wrong.append(f"{len(rows) - len(late)} of {len(rows)} were not delivered")
         self.found |= {"purge, delivered": len(late), "purge, latest s": late[-1] if late else None}
         self.found["purge, 99 of 100 within s"] = late[len(late) * 99 // 100] if late else None
 
-    def _is_old(self, then: float) -> bool:
-        found = self.ask(f"SELECT 1 FROM event WHERE state = 'delivered' AND settled_at < {then + 1} LIMIT 1")
-        return bool(found or self.ask(f"SELECT 1 FROM nonce WHERE seen_at < {then + 1} LIMIT 1"))
+    def _is_old(self, old: list[dict[str, Any]]) -> bool:
+        return any(self.ask(_OLD.format(**one | {"then": one["then"] + 1})) for one in old)
 
     @contextlib.contextmanager
     def watched(self, name: str) -> Iterator[None]:
@@ -241,9 +243,9 @@ def _pair(kept: int, options: argparse.Namespace) -> Iterator[Pair]:
         ask = asks[1] if asks else _by_sqlite(_spool(grown))
         words = laid.POSTGRESQL if options.postgresql else laid.SQLITE
         [account] = grown.settings.accounts
-        began = time.monotonic()
-        laid.lay(ask, words, count=kept, connector_id=account.connector_id, now=time.time())
-        print(f"{kept} laid in {time.monotonic() - began:.0f} s", file=sys.stderr)  # noqa: T201 - it takes long
+        began = clock.steady()
+        laid.lay(ask, words, count=kept, connector_id=account.connector_id, now=clock.WallClock().now())
+        print(f"{kept} laid in {clock.steady() - began:.0f} s", file=sys.stderr)  # noqa: T201 - it takes long
         yield Pair(empty, grown, ask, options.seconds)
 
 
@@ -258,7 +260,8 @@ def _by_sqlite(path: Path) -> Callable[[str], list[Any]]:
 
 def _kept() -> Any:  # noqa: ANN401 - a module, which the other checkout may not have
     spec = importlib.util.spec_from_file_location("kept", HERE / "kept.py")
-    assert spec and spec.loader
+    if spec is None or spec.loader is None:
+        raise ImportError(HERE)
     module = importlib.util.module_from_spec(spec)
     sys.modules["kept"] = module
     spec.loader.exec_module(module)

@@ -26,13 +26,11 @@ from gateway.delivery.room import HANDS, Room
 from gateway.errors import SpoolUnavailable
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
-from gateway.store import retention
 from gateway.store.engines import Database
 
 LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1  # so long an event waits at the most until it is seen, where nobody wakes us
 OVERTAKEN_SECONDS = 0.005  # until one looks again who found what another courier was just taking
-PURGE, PURGE_SECONDS = "purge", 600.0
 SPOOL_RETRY_SECONDS = 1.0
 FREE_AGAIN_SECONDS = 5.0  # after the spool was away: whoever has delivered meanwhile writes that down first
 PROBE_GRACE_SECONDS = 5.0  # for what a probe takes beside its deadline
@@ -68,8 +66,6 @@ class Courier:
         self._waiting, self._look_at = BUSY, 0.0  # what there was to do, until then on the steady clock
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._purge_at = 0.0
-        self._pace = retention.Pace()
         self._rounds = 0
         self._heed_at = self._free_at = 0.0  # steady seconds
         self._alone = False  # a suspect is in flight, or was the last that was
@@ -128,7 +124,6 @@ class Courier:
 
     def _dispatch(self, put: Callable[[tuple[Claim, bool]], None]) -> None:
         now = self._clock.now()
-        self._purge(now)
         if self._name and clock.steady() >= self._heed_at:
             self._heed_at = clock.steady() + self._poll_seconds
             self._handover.known.heed()
@@ -219,18 +214,6 @@ class Courier:
                 self._in_hand[taken.scope] -= 1
                 self._arrived -= own
             self.wake()
-
-    def _purge(self, now: float) -> None:
-        if now < self._purge_at:
-            return
-        self._purge_at = now + PURGE_SECONDS
-        if self._name and not retention.take_turn(self._spool, PURGE, now=now, every_seconds=PURGE_SECONDS):
-            return
-        spool, session = self._settings.spool, self._settings.ops.session_ttl
-        keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked, session)
-        deleted = retention.purge(self._spool, keep, now=self._pace.late(self._spool, now=now))
-        if deleted:
-            telemetry.note(Line.PURGED, events=deleted)
 
     def _patiently(self, write: Callable[[], object], *, forever: bool = False) -> None:
         """Outlast a spool that is locked or full: `forever` until it is written, else until the next round."""

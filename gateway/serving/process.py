@@ -225,7 +225,7 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     """
     # What it works with is loaded by no other process.
     from gateway import bell, metrics, services
-    from gateway.delivery.courier import Courier
+    from gateway.delivery import caretaker, courier
     from gateway.metrics import meter
     from gateway.motion.notify import Notifier
     from gateway.serving.heart import Heart
@@ -240,10 +240,11 @@ def carry(settings: Settings, *, clock: Clock | None = None) -> None:
     motion = Notifier(settings)
     with lock.only_one(paths.lock(settings, "courier"), "courier"):
         metrics.keep(meter.opened(paths.counts(settings), "courier"))
-        own = shared.clock if shared.spool.is_shared else SteadyClock()
-        carrier = Courier(settings, shared.spool, motion, clock=clock or own, name=shared.node)
+        clock = clock or (shared.clock if shared.spool.is_shared else SteadyClock())
+        carrier = courier.Courier(settings, shared.spool, motion, clock=clock, name=shared.node)
+        care = caretaker.Caretaker(settings, shared.spool, clock=clock, name=shared.node)
         Signals(STOPPING).on_first(carrier.stop)
-        with Heart(shared).beating(), bell.heard(paths.socket(settings, "courier"), carrier.wake):
+        with Heart(shared).beating(), care.at_work(), bell.heard(paths.socket(settings, "courier"), carrier.wake):
             carrier.run()
     motion.close()
     shared.spool.close()

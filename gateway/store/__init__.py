@@ -74,6 +74,9 @@ class Engine(Protocol):
     def rewriting(self) -> str:
         """Say what `rewrite` does, for who waits for it."""
 
+    def shorten_log(self) -> None:
+        """Copy back what is in its log, where that is ours and much. Raises SpoolUnavailable."""
+
     def hold(self) -> None:
         """Stay with the file that is open, where it is one. Raises SpoolUnavailable."""
 

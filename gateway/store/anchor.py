@@ -81,6 +81,11 @@ class Anchor:
         if trouble is not None:
             raise SpoolUnavailable(trouble)
 
+    @property
+    def frames(self) -> tuple[int, int]:
+        """How many pages the log had at the last look, and how many of them were copied back."""
+        return self._seen[3], self._seen[2][1]
+
     def let_go(self) -> None:
         """Once no connection is open any more."""
         while self._files:

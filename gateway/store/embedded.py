@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 TURN_SECONDS = 0.001
+LOG_TRIES = 100  # at what is left of the log, while nobody writes or reads it
 WAY = "writers.lock"
 WAY_SECONDS = 1.0  # so long the others let the first door go before them; then they take their chance
 
@@ -119,6 +120,21 @@ class Embedded:
     def rewriting(self) -> str:
         """Say what `rewrite` does."""
         return f"Writing the spool anew, {self.sizes()['spool'] / 1e6:,.0f} MB; whoever writes to it waits"
+
+    def shorten_log(self) -> None:
+        """Where enough stands in the log alone, copy it back while others write, and have it begin anew between them.
+
+        Raises SpoolUnavailable.
+        """
+        self._pool.require_in_place()
+        if not self._pool.log_is_due:
+            return
+        with sqlite.translated(self._path), self._pool.lent() as driver:
+            driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            tries = LOG_TRIES
+            while tries and (self._way.is_claimed() or not sqlite.empty_log(driver, how="RESTART")):
+                clock.pause(TURN_SECONDS)
+                tries -= 1
 
     def hold(self) -> None:
         """Open the file now and stay with it. Raises SpoolUnavailable."""

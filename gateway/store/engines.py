@@ -114,6 +114,10 @@ class Database:
         """Say what `rewrite` does, for who waits for it."""
         return self._engine.rewriting
 
+    def shorten_log(self) -> None:
+        """Copy back what is in its log, where that is ours and much: no writer has to. Raises SpoolUnavailable."""
+        self._engine.shorten_log()
+
     def hold(self) -> None:
         """Open a file now, so that it is noticed from here on if another one takes its place.
 

@@ -17,6 +17,7 @@ from gateway.store import anchor, compaction, sqlite
 from gateway.store.sqlite import Connection
 
 LARGE_LOG_BYTES = 3 * sqlite.LOG_BYTES
+DUE_FRAMES = 2000  # of the log, a page each: a quarter of what makes a writer copy them back by himself
 
 
 class Connections:
@@ -63,6 +64,12 @@ class Connections:
     def log_bytes(self) -> int:
         """How large the log was at the last look."""
         return self._anchor.log_bytes if self._anchor else 0
+
+    @property
+    def log_is_due(self) -> bool:
+        """Whether enough of the log was not copied back at the last look, or it should have begun anew by now."""
+        frames, copied = self._anchor.frames if self._anchor else (0, 0)
+        return frames - copied >= DUE_FRAMES or (frames >= 2 * DUE_FRAMES and frames > copied)
 
     def explained(self, failure: Exception) -> Exception:
         """What went wrong: where another file is why SQLite found nothing but nonsense, that."""

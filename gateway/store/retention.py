@@ -10,7 +10,7 @@ Rule 4. Of what was erased no copy is left, in the file or in its log. A purge l
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway import printable, store
@@ -97,27 +97,36 @@ def take_turn(database: Database, chore: str, *, now: float, every_seconds: floa
 
 
 def purge(database: Database, retention: Retention, *, now: float) -> int:
-    """Delete what is past its time, a chunk at a time. Returns how many events went."""
+    """Delete what is past its time, all of it. Returns how many events went."""
+    return sum(pieces(database, retention, now=now))
+
+
+def pieces(database: Database, retention: Retention, *, now: float, most: int = PURGE_CHUNK) -> Iterator[int]:
+    """Delete what is past its time, up to `most` rows at each step. Yields how many events went with it.
+
+    Raises SpoolUnavailable.
+    """
     ages = {
         store.DELIVERED: retention.delivered_seconds,
         store.DUPLICATE: retention.delivered_seconds,
         store.REJECTED: retention.rejected_seconds,
         store.PARKED: retention.parked_seconds,
     }
-    deleted = sum(
-        _purge(database, "purge_events", before=now - seconds, state=state)
-        for state, seconds in ages.items()
-        if seconds is not None
-    )
-    database.tell(lambda run: run("purge_turned_away", before=now - retention.rejected_seconds))
+    for state, seconds in ages.items():
+        if seconds is not None:
+            yield from _purge(database, "purge_events", most, before=now - seconds, state=state)
     before = now - retention.delivered_seconds
-    _purge(database, "purge_reports", before=before)
-    _purge(database, "purge_sends", before=before)
-    _purge(database, "purge_nonces", before=before - NONCES_LONGER_SECONDS)
+    others = {
+        "purge_reports": before,
+        "purge_sends": before,
+        "purge_nonces": before - NONCES_LONGER_SECONDS,
+        "purge_deeds": now - audit.KEEP_SECONDS,
+    }
+    for statement, past in others.items():
+        yield from (0 for _ in _purge(database, statement, most, before=past))
+    database.tell(lambda run: run("purge_turned_away", before=now - retention.rejected_seconds))
     database.tell(lambda run: run("purge_sessions", before=now - retention.session_seconds))
-    _purge(database, "purge_deeds", before=now - audit.KEEP_SECONDS)
-    _forget_heard(database, before=now - max(retention.delivered_seconds, HEARD_SECONDS))
-    return deleted
+    yield from _forget_heard(database, most, before=now - max(retention.delivered_seconds, HEARD_SECONDS))
 
 
 def found(database: Database, contact: str) -> Inventory:
@@ -171,22 +180,21 @@ def _rewrite(database: Database, gone: Erased) -> None:
         ) from error
 
 
-def _purge(database: Database, statement: str, **values: object) -> int:
-    total = 0
-    while gone := database.tell(lambda run: run(statement, most=PURGE_CHUNK, **values)):
-        total += len(gone)
-    return total
+def _purge(database: Database, statement: str, most: int, **values: object) -> Iterator[int]:
+    while gone := database.tell(lambda run: run(statement, most=most, **values)):
+        yield len(gone)
 
 
-def _forget_heard(database: Database, *, before: float) -> None:
+def _forget_heard(database: Database, most: int, *, before: float) -> Iterator[int]:
     """Forget when those wrote last that have not written since."""
 
     def work(run: Run) -> None:
         for contact_id, identity, connector_id in old:
             run("drop_heard", contact_id=contact_id, identity=identity, connector_id=connector_id, before=before)
 
-    while old := database.ask(lambda run: run("old_heard", before=before, most=PURGE_CHUNK)):
+    while old := database.ask(lambda run: run("old_heard", before=before, most=most)):
         database.tell(work)
+        yield 0
 
 
 def _theirs(contact: str) -> dict[str, str]:

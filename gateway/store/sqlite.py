@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from gateway.errors import SpoolUnavailable
@@ -97,15 +97,15 @@ def identity(path: Path) -> str:
     return ""  # nobody has it open
 
 
-def empty_log(connection: Connection) -> bool:
+def empty_log(connection: Connection, *, how: Literal["TRUNCATE", "RESTART"] = "TRUNCATE") -> bool:
     """Copy into the file what stands in its log alone, and empty that; False while others are at it. Waits for nobody.
 
-    Raises Error.
+    RESTART leaves its room to whoever writes next: that need not be found anew. Raises Error.
     """
     [patience_milliseconds] = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute("PRAGMA busy_timeout=0")
     try:
-        [blocked, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        [blocked, *_] = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         return not blocked
     finally:
         connection.execute(f"PRAGMA busy_timeout={patience_milliseconds}")
