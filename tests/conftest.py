@@ -79,13 +79,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before each commit, of a test's many cases one is tried on PostgreSQL as well: all of them in CI."""
+    """Before each commit, of a test's many cases one is tried on PostgreSQL as well, and what is thorough is not.
+
+    All of them in CI.
+    """
     there = defaultdict(list)
     for item in items:
         cases = getattr(item, "callspec", None)
         if isinstance(item, pytest.Function) and cases and "postgresql" in cases.params.values():
             there[item.module, item.originalname].append(item)
     left = {item for alike in there.values() for item in {*alike} - {*some(alike, 1)}}
+    thorough = [item for item in items if item.get_closest_marker("thorough")]
+    left |= {*thorough} - {*some(thorough, 0)}
     if left:
         config.hook.pytest_deselected(items=[*left])
         items[:] = [item for item in items if item not in left]

@@ -401,6 +401,7 @@ def go(process: subprocess.Popen[bytes]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.thorough
 def test_two_processes_cause_one_download(house: Make, worker: Callable[[House], subprocess.Popen[bytes]]) -> None:
     there = house(_slowly)
     workers = [worker(there) for _ in range(2)]

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import serialization
 from gateway import certs
 from tests.examples import some
 
+pytestmark = pytest.mark.thorough
+
 HOOK = Path(__file__).parent.parent / "deploy" / "certbot-deploy-hook"
 HOST = "gateway.example.com"
 NAMES = ("fullchain.pem", "privkey.pem")

@@ -1020,6 +1020,7 @@ def test_newcomers_of_a_motion_that_is_away_altogether_get_all_of_it_in_order(
         assert of(contact, scene.accepted) == [f"{contact}{number}" for number in (1, 2, 3, 4)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", some([401, 404, 500], 1))
 def test_an_hour_of_no_to_everything_parks_nothing_of_any_kind(
     scene: Scene, log: Callable[[], list[dict[str, Any]]], status: int

@@ -164,6 +164,7 @@ print(sorted({name.partition(".")[0] for name in {*sys.modules} - before} - sys.
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_no_check_imports_what_another_may_be_importing(
     request: pytest.FixtureRequest, spool: Database, engine: str

@@ -63,6 +63,7 @@ def test_what_somebody_slips_in_is_seen(danger: Danger) -> None:
     assert set(traits) <= found.traits
 
 
+@pytest.mark.thorough
 @together("sample", (PICTURES | RECORDINGS).values(), ids=PICTURES | RECORDINGS)
 def test_libmagic_speaks_against_no_picture_sound_or_film_of_ours(sample: Sample) -> None:
     found = inspect(sample.data())
@@ -240,6 +241,7 @@ def test_an_inspection_tells_who_said_what() -> None:
     assert found.details == {"members": len(members(word()))}
 
 
+@pytest.mark.thorough
 def test_eight_threads_inspect_at_the_same_time() -> None:
     files = [make() for _, make in [*NATIVE.values()][:20]] * 10
     alone = [inspect(data) for data in files]

@@ -23,6 +23,8 @@ from sandbox.commands import main
 from sandbox.connection import Request, Route, exchange
 from sandbox.conversation.account import Key
 
+pytestmark = pytest.mark.thorough
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # A gateway in a page: it checks the signature, delivers before it answers, hands out attachments, passes messages on

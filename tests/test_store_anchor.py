@@ -161,6 +161,7 @@ WORK = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("work", some(WORK.values(), 1), ids=some(WORK, 1))
 def test_whatever_another_process_does_with_the_spool_is_no_mishap(spool: Database, work: str) -> None:
     other = subprocess.Popen([sys.executable, "-c", OTHERS_WORK, spool.path, work])
@@ -182,6 +183,7 @@ def test_a_touch_a_copy_elsewhere_and_a_migration_are_no_mishap(spool: Database,
     accept(spool, "third")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["a copy written over it", "its log emptied", "its log cut"])
 def test_a_process_that_ends_after_a_loss_does_not_copy_a_spoilt_log_into_the_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / "spool.sqlite3"

@@ -472,6 +472,7 @@ def test_who_waits_for_the_first_door_takes_its_chance_after_a_second(database: 
     way.close()
 
 
+@pytest.mark.thorough
 def test_the_log_that_a_long_reader_has_let_grow_is_told_and_shrinks_once_it_has_gone(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,7 @@ def test_migrating_again_changes_nothing(path: Path) -> None:
         assert len(rows(spool, schema.event)) == 1
 
 
+@pytest.mark.thorough
 def test_several_processes_may_migrate_at_once(path: Path) -> None:
     program = "import sys; from pathlib import Path; from gateway.store import migrations\n"
     program += "sys.stdin.read(1); print(migrations.migrate(Path(sys.argv[1])))"

@@ -90,6 +90,7 @@ def test_a_database_that_it_was_moved_to_goes_on_with_its_numbers(file: Path, da
     assert following == {"event": (6,), "send": (3,), "history": (2,)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("call", [0, 9, 17, 23])
 def test_killed_at_any_moment_it_goes_on(file: Path, database_url: str, call: int) -> None:
     before = dump(file)

@@ -155,6 +155,7 @@ def test_lanes_are_held_in_one_order_whoever_asks(database_url: str) -> None:
         list(pool.map(often, [("a", "b", "Z"), ("Z", "b", "a")]))
 
 
+@pytest.mark.thorough
 def test_who_was_there_before_the_server_died_goes_on_with_the_next_one_and_says_so_once(
     server: PostgreSQL, url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,6 +277,7 @@ def test_a_commit_is_on_the_disk_whatever_the_database_says_by_default(new_datab
             assert driver.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
+@pytest.mark.thorough
 def test_a_process_that_was_forked_opens_its_own_connections(spool: Database, database_url: str) -> None:
     program = """
 import os, sys
