@@ -6,7 +6,7 @@ state_dir/
   lifeboat/       callbacks that came while the spool's server was away, where spool.lifeboat is on
   run/            the doors' sockets, nginx's configuration, pid and temporary files, and what is counted (metrics/)
   edge.log        what an nginx writes that includes us
-  notices.json    what doctor has told; `checkup.json`: what it has found the last time
+  notices.json    what doctor has told; `checkup.json`: what it has found the last time; `acme/`: keys of accounts
   *.lock          each held by a process for as long as it lives; `together.lock` by all, `writers.lock` while it waits
 """
 

@@ -46,6 +46,8 @@ class Line(StrEnum):
     EVICTED = "evicted"
     STORE_IS_BACK = "store is back"
     SCANNER_IS_BACK = "virus scanner is back"
+    RENEWED = "certificate renewed"
+    STAND_IN = "certificate made for the meantime"
     NOT_SENT = "send not written down, and not sent"
 
 
@@ -66,6 +68,7 @@ class Finding(StrEnum):
     CERTIFICATE_ENDS = "certificate-ends"
     CERTIFICATE_WRONG = "certificate-wrong"
     CERTIFICATE_OLD = "certificate-old"
+    RENEWAL_FAILS = "certificate-renewal"
     SPOOL_UNAVAILABLE = "spool-unavailable"
     LIFEBOAT = "lifeboat"  # the spool's server is away for long; callbacks are taken in on this machine's own disk
     SPOOL_DISPLACED = "spool-displaced"

@@ -130,6 +130,7 @@ CHANGING = {
     "token mint {file} --attachment 1": "No link was printed",
     "token revoke 1": "Run this again",
     "nginx render --to folder": "The file may be there by half",
+    "certs acme": "The pair before is in place, or the new one",
     "certs self-signed": "One of the two files may be there",
     "drain": "Run it again",
     "nodes forget gone": "It is forgotten or it is not",

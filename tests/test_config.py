@@ -200,6 +200,18 @@ def test_every_default_is_the_one_of_the_contract() -> None:
             "proxy_password": "",
         },
         "notify": {"command": "", "url": "", "ping_url": ""},
+        "acme": {
+            "directory": "off",
+            "terms_agreed": False,
+            "email": "",
+            "names": [],
+            "eab_key_id": "",
+            "eab_key": "",
+            "ca_file": "",
+            "proxy": "",
+            "proxy_username": "",
+            "proxy_password": "",
+        },
         "account": [
             {
                 "connector_id": 7,

@@ -47,6 +47,17 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("a password at Motion without user", {"motion": {"password": "x"}}, ["motion.password"]),
     ("user and key at Motion", {"motion": {"username": "u", "password": "x", "api_key": "y"}}, ["motion.api_key"]),
     ("password and key at Motion", {"motion": {"password": "x", "api_key": "y"}}, ["motion.api_key"]),
+    (
+        "an authority that can ask at no port",
+        {"acme": {"directory": "letsencrypt"}, "server": {"http_port": 0}},
+        ["server.http_port"],
+    ),
+    (
+        "an authority's pair in two folders",
+        {"acme": {"directory": "letsencrypt"}, "server": {"private_key": "/etc/other/privkey.pem"}},
+        ["server.private_key"],
+    ),
+    ("an account bound by no key", {"acme": {"eab_key_id": "kid-1"}}, ["acme.eab_key_id"]),
     ("credentials for anyone", {"outbound": {"vault_credentials": True}}, ["outbound.vault_credentials"]),
     (
         "a file larger than the vault",

@@ -38,6 +38,7 @@ SECRETS = [
     ("spool", "password", False),
     ("sinch", "proxy_password", False),
     ("motion", "proxy_password", False),
+    ("acme", "proxy_password", False),
 ]
 PROXY = {"proxy": "http://127.0.0.1:3128", "proxy_username": "gateway"}
 PARTNERS: dict[tuple[str, str], dict[str, Any]] = {
@@ -52,6 +53,7 @@ PARTNERS: dict[tuple[str, str], dict[str, Any]] = {
     ("spool", "password"): {"url": "postgresql:///gateway"},
     ("sinch", "proxy_password"): PROXY,
     ("motion", "proxy_password"): PROXY,
+    ("acme", "proxy_password"): PROXY,
 }
 CHOSEN_BY_US = [
     ("account", "receive_token"),
@@ -91,7 +93,11 @@ def test_the_table_of_secrets_is_whole() -> None:
         for key in config.keys(model)
         if key.endswith("_file") and not key.endswith("ca_file")
     }
-    assert known == {(table, key) for table, key, _ in SECRETS} | {*NOTIFY, ("user", "password_hash")}
+    assert known == {(table, key) for table, key, _ in SECRETS} | {
+        *NOTIFY,
+        ("user", "password_hash"),
+        ("acme", "eab_key"),
+    }
 
 
 @pytest.mark.parametrize("key", ["url", "ping_url"])

@@ -43,16 +43,18 @@ HOLDERS: dict[str, set[str]] = {
     "user.password_hash": {"ops"},
     "notify.url": set(),  # of no process that stays: doctor comes and goes
     "notify.ping_url": set(),
+    "acme.eab_key": set(),  # nor is `certs acme`
+    "acme.proxy_password": set(),
 }
 BESIDE: dict[str, tuple[str, dict[str, Any]]] = {  # with these settings the process has it, too
     "signed late": ("account.webhook_secrets", {"motion": {"sign": "late"}}),
     "always signed": ("account.webhook_secrets", {"motion": {"sign": "always"}}),
 }
-STORAGE = "redis://:planted-limits.storage@127.0.0.1"
+STORAGE = "redis://:planted-limits-storage-xxxxxxxxxxxxxxxx@127.0.0.1"
 
 
 def planted(name: str) -> str:
-    return f"planted-{name}-{'x' * 16}"
+    return f"planted-{name.replace('.', '-')}-{'x' * 16}"  # which base64url may hold, too
 
 
 def proxy(table: str) -> dict[str, str]:
@@ -78,6 +80,7 @@ def everything(*, by_key: bool) -> config.Settings:
         limits={"storage": STORAGE},
         spool={"url": "postgresql://gateway@db.internal/gateway", "password": planted("spool.password")},
         notify={key: f"https://hooks.example.com/{planted(f'notify.{key}')}" for key in ("url", "ping_url")},
+        acme={"eab_key_id": "kid-1", "eab_key": planted("acme.eab_key")} | proxy("acme"),
         user=[{"name": "anna", "password_hash": f"scrypt:32768:8:1${planted('user.password_hash')}${'0' * 128}"}],
         account=[
             account(key_id="key-1", **secrets_of(1)),
@@ -110,7 +113,7 @@ def found(value: object) -> Iterator[str]:
 def secrets_in(kept: config.Settings) -> set[str]:
     """The names of the settings whose planted value is anywhere in there."""
     texts = "\n".join(found(kept))
-    return {name for name in secrets.secret_settings() if f"planted-{name}" in texts}
+    return {name for name in secrets.secret_settings() if planted(name) in texts}
 
 
 def test_every_secret_of_the_settings_is_planted_and_found() -> None:

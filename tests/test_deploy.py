@@ -77,23 +77,25 @@ def test_systemd_reads_what_all_have_in_common_with_each_of_them(tmp_path: Path)
         )
 
 
+AT_TIMES = ("ready", "doctor", "acme")  # that end when they have done what they are for
+
+
 def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_them_all() -> None:
-    assert set(SERVICES) == {"migrate", "courier", "nginx", "ready", "doctor", *DOORS}
+    assert set(SERVICES) == {"migrate", "courier", "nginx", *AT_TIMES, *DOORS}
     files = {unit.path.name for unit in SERVICES.values()}
-    ready, migrate, doctor = (f"motion-gateway-{name}.service" for name in ("ready", "migrate", "doctor"))
-    assert TARGET.all("Requires") == [ready]
-    assert set(TARGET.all("Wants")) == files - {ready, doctor} | {
-        f"motion-gateway-doctor.{kind}" for kind in ("timer", "path")
-    }
-    assert set(TARGET.all("PropagatesReloadTo")) == files - {migrate, ready, doctor}
+    at_times = {f"motion-gateway-{name}.service" for name in AT_TIMES}
+    assert TARGET.all("Requires") == ["motion-gateway-ready.service"]
+    began = {f"motion-gateway-{name}" for name in ("acme.timer", "doctor.timer", "doctor.path")}
+    assert set(TARGET.all("Wants")) == files - at_times | began
+    assert set(TARGET.all("PropagatesReloadTo")) == files - at_times - {"motion-gateway-migrate.service"}
 
 
 @each
 def test_a_unit_goes_with_the_target_and_never_gives_up(unit: Unit) -> None:
     assert unit.one("PartOf") == "motion-gateway.target"
     assert unit.one("StartLimitIntervalSec") == "0"
-    # Migrating is begun again by those who want it; whether all are ready is looked at once; doctor has a timer.
-    assert unit.all("Restart") == ([] if unit.name in ("migrate", "ready", "doctor") else ["always"])
+    # Migrating is begun again by those who want it; whether all are ready is looked at once; the others have timers.
+    assert unit.all("Restart") == ([] if unit.name in ("migrate", *AT_TIMES) else ["always"])
     assert unit.all("RestartPreventExitStatus") == ["77"]  # of what only root can put right
 
 
@@ -105,6 +107,7 @@ def test_who_is_stopped_while_it_waits_has_not_failed_and_what_is_killed_otherwi
         "migrate": [],
         "ready": ["SIGTERM"],
         "doctor": ["1 2 SIGTERM"],
+        "acme": ["SIGTERM"],
     }
 
 
@@ -118,8 +121,8 @@ def test_the_reload_that_tells_whether_it_came_off_names_every_service_that_take
 def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
     names = [unit.name for unit in in_order()]
     assert names[:2] == ["migrate", "courier"]
-    assert set(names[2:-3]) == set(DOORS)
-    assert names[-3:] == ["nginx", "ready", "doctor"]
+    assert set(names[2:-4]) == set(DOORS)
+    assert (names[-4:-2], {*names[-2:]}) == (["nginx", "ready"], {"doctor", "acme"})
 
 
 @each
@@ -145,7 +148,7 @@ def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: 
     granted = "CAP_NET_BIND_SERVICE" if unit.name == "nginx" else ""
     assert unit.one("CapabilityBoundingSet") == granted
     assert unit.all("AmbientCapabilities") == ([granted] if granted else [])
-    networked = unit.name in ("courier", "attachments", "outbound", "nginx", "ready", "doctor")
+    networked = unit.name in ("courier", "attachments", "outbound", "nginx", *AT_TIMES)
     assert unit.all("PrivateNetwork") == ([] if networked else ["yes"])
     assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
 
@@ -158,7 +161,8 @@ def test_who_sets_up_several_machines_is_told_of_each_unit_that_needs_a_way_to_t
 
 # Who calls out may need a CA that lies beside the keys.
 KEYS = " ".join(f"-/etc/motion-gateway/tls/{name}privkey.pem" for name in ("", "outbound-"))
-KEPT_FROM = {"courier": [], "nginx": [], "doctor": [], "attachments": [KEYS], "outbound": [KEYS], "ready": [KEYS]}
+KEPT_FROM: dict[str, list[str]] = {name: [] for name in ("courier", "nginx", "doctor", "acme")}
+KEPT_FROM |= {name: [KEYS] for name in ("attachments", "outbound", "ready")}
 
 
 @each
@@ -188,12 +192,10 @@ def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file
 def test_a_reload_proves_the_settings_first() -> None:
     for unit in SERVICES.values():
         look = "--nginx" if unit.name == "nginx" else "--settings"
-        assert (
-            unit.name in ("migrate", "ready", "doctor") or unit.all("ExecReload")[0] == f"{PROGRAM} config check {look}"
-        )
+        assert unit.name in ("migrate", *AT_TIMES) or unit.all("ExecReload")[0] == f"{PROGRAM} config check {look}"
 
 
-@pytest.mark.parametrize("name", ["ready", "doctor"])
+@pytest.mark.parametrize("name", AT_TIMES)
 @pytest.mark.parametrize("status", [0, 1, 2, 126, 127])
 def test_a_release_that_does_not_know_a_command_is_passed_over_and_one_that_is_broken_is_not(
     tmp_path: Path, status: int, name: str

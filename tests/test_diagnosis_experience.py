@@ -87,9 +87,10 @@ def test_what_the_courier_and_the_doors_have_found_is_told(context: Callable[...
     for finding, about in {
         Finding.KIND_REFUSED: "7 CONTACT_CREATE",
         Finding.CERTIFICATE_OLD: "server.certificate",
+        Finding.RENEWAL_FAILS: "server.certificate",
     }.items():
         trouble.keep(spool, MotionTrouble(finding, about, "404", NOW))
-    assert ids(experience.waiting(context())) == ["motion.kind_refused", "certs.old_in_force"]
+    assert ids(experience.waiting(context())) == ["motion.kind_refused", "certs.old_in_force", "certs.renewal_fails"]
 
 
 def test_whatever_is_turned_away_and_no_strangers_doing_is_told_of_every_door(

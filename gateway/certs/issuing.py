@@ -119,7 +119,7 @@ def alternative(name: str) -> x509.GeneralName:
 
 def store(pair: KeyPair, *, certificate: Path, private_key: Path) -> None:
     """Write both files, the key for its owner alone. Raises CommandError rather than replace one."""
-    with _translated():
+    with translated():
         for path in (certificate, private_key):
             if path.exists():
                 raise CommandError(f"{path} is there already; it was not replaced. Move it away first")
@@ -133,26 +133,26 @@ def store(pair: KeyPair, *, certificate: Path, private_key: Path) -> None:
                 file.write(text)
 
 
-def replace(certificate: Path, certificate_pem: bytes) -> None:
-    """Exchange a certificate in one step: whoever opens it reads the old one or the new one, whole."""
-    with _translated():
-        descriptor, name = tempfile.mkstemp(dir=certificate.parent, prefix=".new-")
+def replace(path: Path, content: bytes, *, mode: int = CERTIFICATE_MODE) -> None:
+    """Exchange a file in one step: whoever opens it reads the old one or the new one, whole."""
+    with translated():
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(descriptor, "wb") as file:
-            file.write(certificate_pem)
-            os.fchmod(descriptor, CERTIFICATE_MODE)
+            file.write(content)
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
-        Path(name).replace(certificate)
+        Path(name).replace(path)
 
 
 def private_folder(path: Path) -> None:
     """Make a folder that only its owner can enter; one that is there keeps its rights."""
-    with _translated():
+    with translated():
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def content(path: Path) -> bytes:
     """Read a file of ours. Raises CommandError."""
-    with _translated("read"):
+    with translated("read"):
         return path.read_bytes()
 
 
@@ -217,7 +217,8 @@ def _named(common: str) -> x509.Name:
 
 
 @contextmanager
-def _translated(deed: str = "written") -> Iterator[None]:
+def translated(deed: str = "written") -> Iterator[None]:
+    """Say in our words what the disk says of a file. Raises CommandError."""
     try:
         yield
     except OSError as error:

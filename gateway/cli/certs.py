@@ -1,4 +1,4 @@
-"""`certs check | self-signed | private-ca`."""
+"""`certs check | acme | self-signed | private-ca`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,28 @@ import datetime
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from cryptography import x509
 
 from gateway import certs as certificates
-from gateway import printable
-from gateway.certs import Checked, Target, findings, inventory, private_ca
+from gateway import printable, telemetry
+from gateway.certs import Checked, Target, findings, inventory, judging, placing, private_ca
 from gateway.cli import Invocation, options, print_json, unfinished
+from gateway.delivery import trouble
+from gateway.errors import CommandError
+from gateway.phrases import Finding, Line
+
+if TYPE_CHECKING:
+    from gateway.certs.renewal import Renewed
+
+_NO_AUTHORITY = """acme.directory is "off", so that no authority is asked for certificates.
+  do: write into the settings
+    [acme]
+    directory = "letsencrypt"
+    terms_agreed = true
+  and run this again; docs/certificates.md, From an authority by itself, goes through it."""
 
 
 @click.group()
@@ -36,6 +50,41 @@ def check(invocation: Invocation, *, as_json: bool, outbound: bool) -> None:
     rows = certificates.check(target)
     print_json(_for_programs(target, rows)) if as_json else click.echo(_as_text(rows))
     click.get_current_context().exit(findings.exit_status(row.finding for row in rows))
+
+
+@certs.command()
+@click.option("--force", is_flag=True, help="Have a new one now, whenever it is due.")
+@click.option("--scheduled", is_flag=True, help="As its timer does: where none is wanted this is fine; it logs.")
+@click.pass_obj
+@unfinished("The pair before is in place, or the new one: `motion-gateway certs check` tells. Run this again.")
+def acme(invocation: Invocation, *, force: bool, scheduled: bool) -> None:
+    """Have the certificate of the public address made, or renewed, by the authority of acme.directory.
+
+    It does nothing while the one that is there has more than a third of its life left; a timer runs it. The gateway
+    must run: its own port 80 answers the authority. nginx takes up what is new by itself, and no request is lost. The
+    pair before stays where anything goes wrong, and doctor tells of it.
+    """
+    from gateway.certs.renewal import Plan, Renewal  # not above: it loads much
+
+    settings = invocation.settings()
+    if scheduled:
+        telemetry.configure("acme")
+    if not settings.acme.is_wanted:
+        if scheduled:
+            return
+        raise CommandError(_NO_AUTHORITY)
+    try:
+        done = Renewal(settings, tell=(lambda _: None) if scheduled else click.echo).run(force=force)
+    except CommandError as error:
+        if scheduled:
+            _log_failure(error)
+        raise
+    if isinstance(done, Plan):
+        click.echo(f"Nothing to do: it is due to be renewed on {done.at:%Y-%m-%d %H:%M} UTC. --force renews it now.")
+        return
+    if scheduled:
+        telemetry.note(Line.RENEWED, setting=placing.SETTING, until=f"{done.certificate.not_valid_after_utc:%Y-%m-%d}")
+    click.echo(_renewed(placing.places(settings), done))
 
 
 @certs.command("self-signed")
@@ -71,6 +120,24 @@ def sign(folder: Path, names: tuple[str, ...], renew: bool) -> None:  # noqa: FB
     """
     issued = private_ca.issue(folder.absolute(), names, now=datetime.datetime.now(datetime.UTC), renew=renew)
     click.echo(_made(folder.absolute(), issued))
+
+
+def _log_failure(error: CommandError) -> None:
+    said = getattr(error, "says", error.reason)
+    remedy = trouble.REMEDIES[Finding.RENEWAL_FAILS]
+    telemetry.find(Finding.RENEWAL_FAILS, setting=placing.SETTING, reason=said, remedy=remedy)
+
+
+def _renewed(there: placing.Places, done: Renewed) -> str:
+    names = ", ".join(str(name.value) for name in judging.alternatives(done.certificate))
+    lines = [
+        f"Put the certificate for {names}, until {_day(done.certificate)}, in place: {there.certificate}",
+        "nginx shows it."
+        if done.shown
+        else "nginx does not show it yet: `motion-gateway doctor` says what is so; a reload takes it up.",
+        f"The next one is due on {done.next_at:%Y-%m-%d}.",
+    ]
+    return "\n".join(lines)
 
 
 def _for_programs(target: Target, rows: Sequence[Checked]) -> dict[str, object]:

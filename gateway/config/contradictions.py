@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from gateway.config import addresses, fields, listeners, problems, storages
+from gateway.config import authority, fields, listeners, problems, storages
 from gateway.config.problems import Problem
 from gateway.config.tables import MANY, Account, Settings, Table, User
 from gateway.config.validation import PartialSettings
@@ -48,19 +48,6 @@ def retention(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def loop(settings: Settings) -> Iterator[Problem]:
-    """Motion behind our own public name would send every callback back to us."""
-    host, url = settings.server.public_host, settings.motion.url
-    ports = {addresses.port(settings.server.public_url), settings.server.public_port}
-    if addresses.host(url) == host and (not addresses.is_loopback(host) or addresses.port(url) in ports):
-        yield Problem(
-            "motion.url",
-            "must not be the host of server.public_url, or callbacks would come back to the gateway",
-            "write the name or address under which the gateway reaches Motion",
-            f'"{url}"',
-        )
-
-
 def shared_counters(settings: Settings) -> Iterator[Problem]:
     several = [f"workers.{door}" for door, count in settings.workers if count > 1]
     if several and settings.limits.storage == storages.MEMORY:
@@ -87,6 +74,7 @@ PROXY_USER = Half("proxy_username", "a username")
 PROXY_PASSWORD = Half("proxy_password", "a password", "proxy_password_file")
 CERTIFICATE, ITS_KEY = Half("outbound_certificate", "its certificate"), Half("outbound_private_key", "its key")
 KEY_ID, KEY_SECRET = Half("key_id", "a key id"), Half("key_secret", "a key secret", "key_secret_file")
+BINDING_ID, BINDING_KEY = Half("eab_key_id", "an id of its key"), Half("eab_key", "its key", "eab_key_file")
 STORE_ID = Half("store_key_id", "a key id")
 STORE_SECRET = Half("store_key_secret", "a key secret", "store_key_secret_file")
 
@@ -119,7 +107,7 @@ def motion_credentials(settings: Settings) -> Iterator[Problem]:
 
 
 def proxies(settings: Settings) -> Iterator[Problem]:
-    for name in ("sinch", "motion"):
+    for name in PROXIED:
         table = getattr(settings, name)
         yield from apart(table, PROXY_USER, PROXY_PASSWORD, where=f"{name}.")
         if table.proxy_username and table.proxy_password and not table.proxy:
@@ -146,6 +134,15 @@ def vault_room(settings: Settings) -> Iterator[Problem]:
             f'write at most "{fields.write_size(vault)}", or a larger vault',
             f'"{fields.write_size(said[table])}"',
         )
+
+
+def of_authority(settings: Settings) -> Iterator[Problem]:
+    server = settings.server
+    if settings.acme.is_wanted and not server.http_port:
+        yield Problem("server.http_port", authority.ASKS_AT_80, 'write 80, or acme.directory = "off"', "0")
+    if settings.acme.is_wanted and server.certificate.parent != server.private_key.parent:
+        shown = f'"{server.private_key}"'
+        yield Problem("server.private_key", authority.ONE_FOLDER, "write two files of one folder", shown)
 
 
 def proof_of_origin(account: Account) -> Iterator[Problem]:
@@ -179,17 +176,18 @@ def proof_of_user(user: User) -> Iterator[Problem]:
         yield Problem("password_hash", "is missing", "write one made by: motion-gateway users hash")
 
 
+PROXIED = ("sinch", "motion", "acme")
 PROXY_KEYS = ("proxy", "proxy_username", "proxy_password")
 RULES: tuple[Rule[Settings], ...] = (
     Rule(("spool.keep_delivered", "ingress.signature_max_age"), retention),
     Rule(("server.health_path", "attachments.public_path"), listeners.health_path),
     Rule(("server.proxy_protocol", "server.trusted_proxies"), listeners.proxy_protocol),
-    Rule(("server.public_url", "server.public_port", "motion.url"), loop),
+    Rule(("server.public_url", "server.public_port", "motion.url"), listeners.loop),
     Rule(("limits.storage", "workers.ingress", "workers.attachments", "workers.outbound"), shared_counters),
     Rule(("server.ops_address", "ops.username", "ops.password"), listeners.ops_beyond_loopback),
     pair("ops", USER, PASSWORD),
     Rule(("motion.username", "motion.password", "motion.api_key"), motion_credentials),
-    Rule(tuple(f"{table}.{key}" for table in ("sinch", "motion") for key in PROXY_KEYS), proxies),
+    Rule(tuple(f"{table}.{key}" for table in PROXIED for key in PROXY_KEYS), proxies),
     Rule(("outbound.vault_credentials", "outbound.gateway_key"), vault_credentials),
     Rule(("attachments.max_bytes", "inbound.max_bytes", "attachments.vault_max_bytes"), vault_room),
     pair("attachments", STORE_ID, STORE_SECRET),
@@ -197,6 +195,8 @@ RULES: tuple[Rule[Settings], ...] = (
     Rule(("server.outbound_clients", "attachments.token_keys"), listeners.outbound_minting),
     Rule(("inbound.media", "server.outbound_clients", "attachments.token_keys"), listeners.inbound_through),
     pair("server", CERTIFICATE, ITS_KEY),
+    pair("acme", BINDING_ID, BINDING_KEY),
+    Rule(authority.NEEDS, of_authority),
     Rule(("server.sinch_names", "server.outbound_clients", "server.outbound_certificate"), listeners.sinch_certificate),
     Rule(("server.outbound_names", "server.public_url"), listeners.outbound_names),
     Rule(("server.outbound_address", "server.public_address"), listeners.outbound_on_public_address),

@@ -183,6 +183,19 @@ def proxy_protocol(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def loop(settings: Settings) -> Iterator[Problem]:
+    """Motion behind our own public name would send every callback back to us."""
+    host, url = settings.server.public_host, settings.motion.url
+    ports = {addresses.port(settings.server.public_url), settings.server.public_port}
+    if addresses.host(url) == host and (not addresses.is_loopback(host) or addresses.port(url) in ports):
+        yield Problem(
+            "motion.url",
+            "must not be the host of server.public_url, or callbacks would come back to the gateway",
+            "write the name or address under which the gateway reaches Motion",
+            f'"{url}"',
+        )
+
+
 def health_path(settings: Settings) -> Iterator[Problem]:
     path, links = settings.server.health_path, settings.attachments.public_path.partition("{id}")[0]
     if path and any(f"{path}/".startswith(taken) for taken in (*addresses.TAKEN_PATHS, links)):

@@ -1,14 +1,13 @@
 """The settings: one frozen model per table of `gateway.toml`, named as the keys there.
 
-A field's kind holds how its value is read and how it is written; its default is spelled as in the file; the example of
-a required key is what the remedy shows.
+A field's kind says how it is read and written; defaults are spelled as in the file, and remedies show the examples.
 """
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from gateway.config import addresses, kinds, table
+from gateway.config import addresses, authority, kinds, table
 from gateway.config.media import AttachmentsSettings as AttachmentsSettings  # it is asked for here
 from gateway.config.media import InboundSettings, Media, OwnMedia, Sign
 from gateway.config.table import Table as Table  # it is asked for here
@@ -192,6 +191,7 @@ class Settings(Table):
     ops: OpsSettings = OpsSettings()
     sinch: SinchSettings = SinchSettings()
     notify: NotifySettings = NotifySettings()
+    acme: authority.AcmeSettings = authority.AcmeSettings()
     users: tuple[User, ...] = ()
     warnings: tuple[str, ...] = ()
     file: str = ""  # that holds it; "" where none does

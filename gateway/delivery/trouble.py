@@ -23,6 +23,7 @@ REMEDIES = {
     Finding.CERTIFICATE_ENDS: "renew it; if that should happen by itself, find out why it did not",
     Finding.CERTIFICATE_WRONG: "`motion-gateway config check` tells what to do about it",
     Finding.STORE_AWAY: "`motion-gateway doctor` asks the store, and says what to do; all goes on without it",
+    Finding.RENEWAL_FAILS: "`motion-gateway certs acme` tries at once, and says what to do",
     Finding.CERTIFICATE_OLD: "reload the gateway, or nginx alone",
 }
 OF_MOTION = frozenset({Finding.MOTION_DOWN, Finding.MOTION_REFUSES, Finding.KIND_REFUSED})

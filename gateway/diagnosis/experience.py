@@ -38,6 +38,7 @@ TROUBLES = {
     Finding.KIND_REFUSED: "motion.kind_refused",
     Finding.CLOCK_SKEW: "clock.refuses",
     Finding.CERTIFICATE_OLD: "certs.old_in_force",
+    Finding.RENEWAL_FAILS: "certs.renewal_fails",
     Finding.STORE_AWAY: "store.away",
 }
 DOORS = {

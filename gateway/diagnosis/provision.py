@@ -106,10 +106,11 @@ def certificates(settings: Settings) -> Found:
     """Open every certificate, key and CA that the settings name."""
     server = settings.server
     nothing = all(map(_is_missing, (server.certificate, server.private_key)))
-    if nothing:
+    if nothing and settings.acme.is_wanted:
+        yield "server.certificate: one that nobody trusts is made at the start; the authority's takes its place"
+    elif nothing:
         remedy = "get one as certs/README.md says; for a start, `motion-gateway certs self-signed` makes one"
-        complaint = "does not exist, nor does its key"
-        yield Problem("server.certificate", complaint, remedy, f'"{server.certificate}"')
+        yield Problem("server.certificate", "does not exist, nor does its key", remedy, f'"{server.certificate}"')
     for entry in inventory.judge(settings, now=datetime.datetime.now(datetime.UTC)):
         if (entry.finding.level in ("fine", "note") and not entry.soon) or (
             nothing and entry.path in (server.certificate, server.private_key)
@@ -126,7 +127,8 @@ def certificates(settings: Settings) -> Found:
 
 def edge(settings: Settings) -> Found:
     """Let nginx look at a copy of its configuration, where nothing is known yet that it would stumble over."""
-    if any(isinstance(each, Problem) for find in (programs, certificates) for each in find(settings)):
+    found = [each for find in (programs, certificates) for each in find(settings)]
+    if _is_missing(settings.server.certificate) or any(isinstance(each, Problem) for each in found):
         return
     yield from _objection(settings)
 

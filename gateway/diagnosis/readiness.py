@@ -11,11 +11,11 @@ from contextlib import closing
 from typing import Any
 
 from gateway import clock, errors
-from gateway.certs import subject
+from gateway.certs import placing, subject
 from gateway.config import Settings, addresses, secrets, storages
 from gateway.diagnosis.complaint import complain
 from gateway.errors import UpstreamError
-from gateway.phrases import Finding
+from gateway.phrases import Finding, Reason
 from gateway.upstream import Answer, Upstream
 
 ANSWER_SECONDS = 15.0  # each check of the office may take some
@@ -37,7 +37,9 @@ def wait(settings: Settings, *, patience_seconds: float) -> dict[str, Any]:
 def ask(settings: Settings) -> dict[str, Any]:
     """Hand back what `/readyz` says, with `remedies` of the checks that fail; no answer is a failed check too."""
     try:
-        said = _read(_call(settings))
+        # Where an authority's certificate is wanted, the start makes one for the meantime; until then nobody listens.
+        not_yet = settings.acme.is_wanted and placing.places(settings).are_empty
+        said = _unheard(Reason.CONNECTION_REFUSED) if not_yet else _read(_call(settings))
     except UpstreamError as error:
         said = _unheard(error.reason)
     wrong = {name: outcome for name, outcome in said["checks"].items() if outcome != "ok"}

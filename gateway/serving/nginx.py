@@ -25,8 +25,7 @@ from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.metrics import meter
 from gateway.phrases import Line, Reason
-from gateway.serving import descriptors, nginx_conf, ports, process
-from gateway.serving.watch import CertificateWatch
+from gateway.serving import descriptors, nginx_conf, ports, process, watch
 from gateway.store import engines
 from gateway.store.turned_away import Ring
 from gateway.strangers import Crowd
@@ -66,6 +65,7 @@ def prepare(settings: Settings) -> None:
     if nginx does not accept it, or the disk does not take it; what stands there already is not written.
     """
     paths.require_way_in(settings)
+    watch.stand_in(settings)
     path = nginx_conf.write(settings, name="nginx.conf.new")
     if said := _objection(path):
         raise CommandError(f"nginx does not accept {path}:\n{said}")
@@ -124,7 +124,7 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     metrics.keep(meter.opened(paths.counts(settings()), NAME))
     spool = engines.opened(settings(), patience_seconds=PATIENCE_SECONDS)
     ring = Ring(spool, clock=clock.WallClock())
-    watch = CertificateWatch(settings, spool, clock=clock.WallClock())
+    watch.begin(running, settings, spool)
     crowd = Crowd(clock.SteadyClock())
 
     def pass_on(line: str) -> None:
@@ -145,7 +145,7 @@ def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) ->
     said = cast("IO[bytes]", running.stdout), cast("IO[bytes]", running.stderr)
     ways = ((process.lines(said[0]), pass_on), (said[1], quote))
     relays = tuple(threading.Thread(target=_read_lines, args=way, daemon=True) for way in ways)
-    for thread in (*relays, threading.Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True)):
+    for thread in relays:
         thread.start()
     return relays
 

@@ -12,6 +12,7 @@ import jinja2
 
 from gateway import errors, paths
 from gateway.attachments import tokens
+from gateway.certs import placing
 from gateway.config import Settings, tables
 from gateway.config.listeners import SINCH_NAMES, SINCH_NAMES_PORT
 from gateway.doors import DOORS, HEADERS, MOST_CALL_BYTES, NGINX, PUBLIC_HEADERS, SENDER, VAULT_LOCATION
@@ -107,6 +108,8 @@ def _facts(settings: Settings, *, whole: bool) -> dict[str, object]:
         "http2_directive": directive,
         "most_spilled": MOST_SPILLED,
         "public_listen": ports.listen(server.public_address, server.public_port),
+        "proofs": str(placing.proofs(settings)),
+        "acme_names": list(settings.acme.names) if settings.acme.is_wanted else [],
         "http_listen": ports.listen(server.public_address, server.http_port),
         "ops_listen": ports.listen(server.ops_address, server.ops_port),
         "headers_of_all": HEADERS,

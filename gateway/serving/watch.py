@@ -6,12 +6,17 @@ Of all processes those that run nginx may open them.
 from __future__ import annotations
 
 import datetime
+import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from gateway import metrics, telemetry
-from gateway.certs import inventory, subject
-from gateway.clock import UNIT_SECONDS, Clock, pause
+from gateway.certs import inventory, placing, subject
+from gateway.clock import UNIT_SECONDS, Clock, WallClock, pause
 from gateway.config import Settings
 from gateway.delivery import trouble
 from gateway.errors import CommandError, SpoolUnavailable
@@ -24,12 +29,32 @@ RETRY_SECONDS = 30.0
 OURS = (Finding.CERTIFICATE_WRONG, Finding.CERTIFICATE_ENDS, Finding.CERTIFICATE_OLD)
 
 
+def stand_in(settings: Settings) -> None:
+    """Let nginx have a certificate to start with, where an authority's is on its way. Raises CommandError."""
+    if placing.stand_in(settings):
+        telemetry.note(Line.STAND_IN, setting=placing.SETTING)
+
+
+def begin(running: subprocess.Popen[bytes], settings: Callable[[], Settings], spool: Database) -> None:
+    """Look, in a thread of its own, for as long as nginx runs."""
+    take_up = partial(running.send_signal, signal.SIGHUP)
+    watch = CertificateWatch(settings, spool, clock=WallClock(), take_up=take_up)
+    Thread(target=watch.run, args=(lambda: running.poll() is None,), daemon=True).start()
+
+
 class CertificateWatch:
     """Made when nginx has read its files; used by one thread."""
 
-    def __init__(self, settings: Callable[[], Settings], spool: Database, *, clock: Clock) -> None:
-        """`settings`: those in force; other ones mean that nginx has read its files anew."""
-        self._settings, self._spool, self._now = settings, spool, clock.now
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        spool: Database,
+        *,
+        clock: Clock,
+        take_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`settings`: those in force; other ones mean that nginx has read its files anew. `take_up` has it do so."""
+        self._settings, self._spool, self._now, self._reload = settings, spool, clock.now, take_up
         self._looked_at = 0.0
         self._take_up(settings())
 
@@ -46,6 +71,9 @@ class CertificateWatch:
         """Look, if it is time to."""
         if (settings := self._settings()) is not self._seen:
             self._take_up(settings)
+        elif settings.acme.is_wanted and _pair(settings) != self._pair:
+            self._take_up(settings)
+            self._reload()  # `certs acme` has judged what it puts there, both files at once
         now = self._now()
         if abs(now - self._looked_at) < LOOK_SECONDS:
             return
@@ -59,6 +87,7 @@ class CertificateWatch:
         self._tell(found, now)
 
     def _take_up(self, settings: Settings) -> None:
+        self._pair = _pair(settings)
         self._seen, self._shown = settings, {path: _fingerprint(path) for path in _shown(settings).values()}
         for setting, path in _shown(settings).items():
             chain, _ = subject.chain(path)
@@ -112,6 +141,13 @@ def _shown(settings: Settings) -> dict[str, Path]:
     server = settings.server
     own = {"server.outbound_certificate": server.outbound_certificate} if server.has_outbound else {}
     return {key: path for key, path in {"server.certificate": server.certificate, **own}.items() if path}
+
+
+def _pair(settings: Settings) -> str:
+    """Name the pair that the links of `certs acme` lead to; "" where there are none."""
+    with suppress(OSError):
+        return str((settings.server.certificate.parent / placing.CURRENT).readlink())
+    return ""
 
 
 def _fingerprint(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ class Answer:
     status: int
     headers: Mapping[str, str]  # names as urllib3 gives them: looked up without case
     body: bytes  # of `post` its first LONGEST_ANSWER_BYTES, of `call` all
+
+    def as_response(self, url: str) -> requests.Response:
+        """Give it in the form of requests, to a library that knows no other."""
+        given = requests.Response()
+        given.status_code, given.url, given.encoding = self.status, url, "utf-8"
+        given.headers.update(self.headers)
+        given.raw = io.BytesIO(self.body)
+        return given
 
     def retry_after_seconds(self, *, now: float | None = None) -> float | None:
         """Say how long it asks to be left alone (RFC 9110, 10.2.3); None: it does not, or in no words of HTTP.

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway import PROGRAM
-from gateway.config import secrets, tables
+from gateway.config import authority, secrets, tables
 from gateway.errors import UpstreamTimeout, UpstreamUnreachable
 from gateway.phrases import Reason
 from gateway.upstream import exchange
@@ -116,7 +116,7 @@ class Proxy:
         _require_open(head)
 
 
-def proxy_of(table: tables.MotionSettings | tables.SinchSettings) -> Proxy | None:
+def proxy_of(table: tables.MotionSettings | tables.SinchSettings | authority.AcmeSettings) -> Proxy | None:
     """Make the proxy that a table of the settings names, if it does."""
     if not table.proxy:
         return None
