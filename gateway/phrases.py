@@ -59,6 +59,8 @@ class Finding(StrEnum):
     FOREIGN_APP = "foreign-app"
     FOREIGN_PROJECT = "foreign-project"
     NONCE_REUSED = "nonce-reused"
+    MEDIA_LATE = "media-late"
+    MEDIA_FAILED = "media-failed"
     MOTION_DOWN = "motion-down"
     MOTION_REFUSES = "motion-refuses"
     KIND_REFUSED = "kind-refused"

@@ -196,3 +196,11 @@ def _toml(tables: dict[str, Any]) -> str:
             lines.append(f"[[{name}]]" if isinstance(content, list) else f"[{name}]")
             lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def vendors() -> Any:
+    """What makes the vendor's own validator of a secret. It takes a second to load: who needs it does."""
+    from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
+
+    return ConversationSinchEvent

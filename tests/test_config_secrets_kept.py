@@ -46,9 +46,13 @@ HOLDERS: dict[str, set[str]] = {
     "acme.eab_key": set(),  # nor is `certs acme`
     "acme.proxy_password": set(),
 }
-BESIDE: dict[str, tuple[str, dict[str, Any]]] = {  # with these settings the process has it, too
-    "signed late": ("account.webhook_secrets", {"motion": {"sign": "late"}}),
-    "always signed": ("account.webhook_secrets", {"motion": {"sign": "always"}}),
+BESIDE: dict[str, tuple[set[str], dict[str, Any]]] = {  # with these settings the courier has them, too
+    "signed late": ({"account.webhook_secrets"}, {"motion": {"sign": "late"}}),
+    "always signed": ({"account.webhook_secrets"}, {"motion": {"sign": "always"}}),
+    "files through the gateway": (
+        {"account.webhook_secrets", "attachments.token_keys"},
+        {"server": {"outbound_clients": ["10.0.0.9"]}, "inbound": {"media": "through"}},
+    ),
 }
 STORAGE = "redis://:planted-limits-storage-xxxxxxxxxxxxxxxx@127.0.0.1"
 
@@ -136,11 +140,14 @@ def test_a_process_keeps_the_secrets_that_it_needs_and_no_others(process: str, *
     assert "planted" not in repr(kept)
 
 
-@pytest.mark.parametrize(("name", "changes"), BESIDE.values(), ids=BESIDE)
-def test_the_courier_keeps_what_it_signs_with_where_it_signs(name: str, changes: dict[str, Any]) -> None:
-    ours = [account(key_id="key-1", **secrets_of(1))]
-    assert secrets_in(secrets.keep(settings(**changes, account=ours), "courier")) == {name}
-    assert not secrets_in(secrets.keep(settings(account=ours), "courier"))
+@pytest.mark.parametrize(("names", "changes"), BESIDE.values(), ids=BESIDE)
+def test_the_courier_keeps_what_it_signs_with_and_makes_links_of_where_it_does(
+    names: set[str], changes: dict[str, Any]
+) -> None:
+    ours: dict[str, Any] = {"account": [account(key_id="key-1", **secrets_of(1))]}
+    ours["attachments"] = {"token_keys": [planted("attachments.token_keys")]}
+    assert secrets_in(secrets.keep(settings(**changes, **ours), "courier")) == names
+    assert not secrets_in(secrets.keep(settings(**ours), "courier"))
 
 
 @pytest.mark.parametrize("process", NEEDS)

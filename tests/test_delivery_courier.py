@@ -34,8 +34,9 @@ from sandbox import faults, signing
 from sandbox.faults import Fault
 from sandbox.motion import Event as Moment
 from sandbox.motion import Motion, Received
-from tests import config_samples
+from tests import config_samples, inbound_samples
 from tests.examples import some
+from tests.inbound_samples import THROUGH
 from tests.service_samples import NOW, HandClock
 from tests.spool_samples import DEED, accept, callback, die, rows, until
 
@@ -117,8 +118,11 @@ def of(contact: str, names: Sequence[str]) -> list[str]:
     return [each for each in names if each[0] == contact]
 
 
-def made_settings(accounts: Sequence[int], *, motion: dict[str, Any] | None = None, **spool: Any) -> Settings:
+def made_settings(
+    accounts: Sequence[int], *, motion: dict[str, Any] | None = None, others: dict[str, Any] | None = None, **spool: Any
+) -> Settings:
     return config_samples.settings(
+        **(others or {}),
         motion=motion or {},
         spool={"deadline": "1s", "deliveries": 8} | spool,
         account=[
@@ -141,13 +145,14 @@ def carrying(
     name: str = "",
     poll_seconds: float = 0.005,
     sign: str = "as-sent",
+    others: dict[str, Any] | None = None,
     **spool_settings: Any,
 ) -> Iterator[Scene]:
     """A courier that runs in a thread. It must have ended ten seconds after it was asked to.
 
     `beside`: a courier of another name, who goes by the same clock.
     """
-    settings = made_settings(accounts, motion={"url": motion.url, "sign": sign}, **spool_settings)
+    settings = made_settings(accounts, motion={"url": motion.url, "sign": sign}, others=others, **spool_settings)
     clock = beside.clock if beside else HandClock()
     calls = notifier or Notifier(settings)
     carrier = Courier(settings, spool, calls, clock=clock, name=name, poll_seconds=poll_seconds)
@@ -1206,3 +1211,98 @@ def test_what_others_have_taken_from_a_courier_that_was_stopped_is_not_delivered
     handed(spool, motion, clock, others)
     assert [name(item) for item in motion.received] == ["a1"]
     assert [row.state for row in rows(spool, schema.event)] == [store.DELIVERED]
+
+
+# Files of customers: who waits for them, and how long
+
+WAIT = 30.0  # `inbound.wait`
+
+
+@pytest.fixture
+def through(spool: Database, motion: Motion) -> Iterator[Scene]:
+    with carrying(spool, motion, others=THROUGH) as scene:
+        yield scene
+
+
+def with_file(scene: Scene, message: str) -> int:
+    """Take in a message that names a file, which is still to be fetched; tells its event."""
+    body = inbound_samples.body(message, contact=message[0])
+    one = callback(message, contact=message[0], body=body, media=1)
+    return intake.accept(scene.spool, one, now=scene.clock.now()).event_id
+
+
+def settled(scene: Scene, event_id: int, state: str) -> None:
+    """Say what became of its file, as whoever fetches it does."""
+    inbound_samples.known(scene.spool, event_id, state, media=0)
+    lane = next(row.lane for row in scene.rows() if row.id == event_id)
+    scene.spool.tell(lambda run: run("wake_lane", lane=lane), lanes=(lane,))
+
+
+def body_of(scene: Scene, message: str) -> bytes:
+    return next(item.body for item in scene.motion.accepted if name(item) == message)
+
+
+def row_of(scene: Scene, event_id: int) -> Any:
+    return next(row for row in scene.rows() if row.id == event_id)
+
+
+@pytest.mark.both_engines
+def test_an_event_waits_for_its_file_and_its_contact_with_it_and_nobody_else(through: Scene) -> None:
+    event_id = with_file(through, "a1")
+    through.accept("a2", "b1")
+    through.motion.wait_for_accepted(1)
+    through.wait_for_rounds()
+    assert (through.heard, row_of(through, event_id).tries) == (["b1"], 0)
+    settled(through, event_id, "kept")
+    through.wait_until_settled()
+    assert through.heard == ["b1", "a1", "a2"]
+    assert b"https://gateway.internal:8444/media/" in body_of(through, "a1")
+    row = row_of(through, event_id)
+    assert (row.tries, row.findings) == (1, "")
+
+
+def test_no_event_waits_longer_than_the_settings_say_and_it_is_named(through: Scene) -> None:
+    event_id = with_file(through, "a1")
+    through.accept("a2")
+    through.wait_for_rounds()
+    through.clock.advance(WAIT - 1)
+    through.wait_until_idle()
+    assert through.heard == []
+    with structlog.testing.capture_logs() as logs:
+        through.clock.advance(1)
+        through.wait_until_settled()
+    assert through.heard == ["a1", "a2"]
+    assert body_of(through, "a1") == inbound_samples.body("a1", contact="a")
+    assert row_of(through, event_id).findings == "media-late"
+    assert [line["event_id"] for line in logs if line.get("finding") == "media-late"] == [event_id]
+
+
+def test_a_file_that_cannot_be_had_holds_up_nobody(through: Scene) -> None:
+    event_id = with_file(through, "a1")
+    through.wait_for_rounds()
+    settled(through, event_id, "failed")
+    through.wait_until_settled()
+    assert body_of(through, "a1") == inbound_samples.body("a1", contact="a")
+    assert row_of(through, event_id).findings == "media-failed"
+
+
+def test_what_comes_after_an_event_with_trouble_waits_for_its_file_too(through: Scene) -> None:
+    through.warm_up()
+    through.motion.set_fault(Fault(name="status", status=400, marker=b'"a1"'))
+    through.accept("a1")
+    event_id = with_file(through, "a2")
+    through.pass_time(lambda: of("a", through.heard).count("a1") >= 6, step=1.0, most=WAIT - 1)
+    assert (through.heard.count("a2"), row_of(through, event_id).tries) == (0, 0)
+
+
+def test_motion_is_asked_whether_it_is_back_with_another_event_than_one_that_waits_for_its_file(
+    spool: Database, motion: Motion
+) -> None:
+    with carrying(spool, motion, others=THROUGH, deadline="30s") as scene:
+        motion.set_fault(Fault(name="status", status=503))
+        scene.accept("b1")
+        scene.pass_time(lambda: scene.heard, step=0.5, most=WAIT / 2)
+        with_file(scene, "a1")
+        motion.set_fault(faults.NONE)
+        scene.pass_time(lambda: scene.accepted, step=0.5, most=WAIT / 2)
+        assert scene.accepted == ["b1"]

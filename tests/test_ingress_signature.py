@@ -286,14 +286,6 @@ def test_a_callback_in_which_any_bit_was_flipped_is_refused(
         assert refusal(headers | {part: was.decode("latin-1")}, body)
 
 
-@pytest.fixture(scope="session")
-def vendors() -> Any:
-    """What makes the vendor's own validator of a secret. It takes a second to load: who needs it does."""
-    from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
-
-    return ConversationSinchEvent
-
-
 @given(body=st.text(st.characters(exclude_categories=["Cs"]), max_size=100), secret=secrets, nonce=nonces)
 def test_what_we_accept_the_vendors_own_validator_accepts_and_the_other_way_round(
     vendors: Any, body: str, secret: str, nonce: str

@@ -60,7 +60,7 @@ ENDED = {"outcome": "404: kind refused", "original": False, "settled_at": 950.0}
 FILLED: dict[sa.Table, list[Given]] = {
     schema.event: [
         EVENT | {"outcome": "404: no", "failures": 5, "failing_since": 901.0},
-        EVENT | {"key": b"2", "accepted_at": 901.5},
+        EVENT | {"key": b"2", "accepted_at": 901.5, "media": 1, "findings": "dispatch-mode motion-down"},
         EVENT | ENDED | {"state": "delivered", "lane": "7:alone:r3", "contact_id": ""},
         EVENT | ENDED | {"state": "parked", "history": "1.000 500\n"},
         EVENT | ENDED | {"state": "rejected", "body_digest": b"3"},
@@ -185,6 +185,8 @@ VALUES: Given = {
     "place": "",
     "other": ":store",
     "media": 2,
+    "number": None,
+    "said": "% motion-down %",
 }
 OTHERWISE: dict[str, Given] = {
     "insert_nonce": {"nonce": "n2"},
@@ -205,8 +207,8 @@ OTHERWISE: dict[str, Given] = {
     "revoke_attachment": {"before": 5},
     "newest_signed": {"header": "x-sinch-webhook-signature-timestamp"},
     "signed_ago": {"header": "x-sinch-webhook-signature-timestamp"},
-    **{key: {"lane": "held", "due_at": 5.0} for key in ("free_lane", "advance_lane")},
-    **{key: {"lane": "held"} for key in ("lease_lane", "drop_lane", "claim_behind")},
+    **{key: {"lane": "held", "due_at": 5.0} for key in ("free_lane", "advance_lane", "wait_for_files")},
+    **{key: {"lane": "held"} for key in ("lease_lane", "drop_lane", "claim_behind", "uncount_try")},
     **{key: {"now": 3000.0} for key in ("what_waits", "seize_ended")},
     "ground_lanes": {"latest": 5000.0},
     "came_in": {"until": 1e9},
@@ -254,6 +256,9 @@ AGAIN: list[tuple[str, Given]] = [
     ("leave_alone", {"probe_at": -1.0}),
     ("seen_before", {"nonce": None}),
     ("line_up", {"lane": "8:new"}),
+    ("files_of_event", {"number": 3}),
+    ("wait_for_files", {"lane": "held", "due_at": 5.0, "event_id": 2}),
+    ("note_finding", {"event_id": 2}),
 ]
 
 

@@ -40,6 +40,7 @@ class Purpose(StrEnum):
     MESSAGE = "message"  # in a message that Motion sends through the outbound door
     ELSEWHERE = "elsewhere"  # the same, for another channel than WhatsApp: its rules do not count
     OPERATOR = "operator"  # by hand
+    INBOUND = "inbound"  # of a file that a customer sent, for Motion: at the private address alone
 
 
 @dataclass(frozen=True, kw_only=True)

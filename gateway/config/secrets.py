@@ -41,7 +41,10 @@ NEEDS = {
     **dict.fromkeys(("nginx", "serve", "migrate"), _SPOOL),
 }
 # What it needs beside with some settings alone: what says so of them.
-NEEDS_WHERE = {("courier", "account.webhook_secrets"): "signs_anew"}
+NEEDS_WHERE = {
+    ("courier", "account.webhook_secrets"): "signs_anew",
+    ("courier", "attachments.token_keys"): "brings_through",
+}
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,12 @@ class Settings(Table):
     @property
     def signs_anew(self) -> bool:
         """Whether some of what Motion gets is signed by the gateway."""
-        return self.motion.sign != "as-sent"
+        return self.motion.sign != "as-sent" or self.brings_through
+
+    @property
+    def brings_through(self) -> bool:
+        """Whether Motion gets links of ours to files that customers send in, for some account."""
+        return any(self.media_of(account) == "through" for account in self.accounts)
 
     @property
     def fetches(self) -> bool:

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from gateway import metrics, store, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
-from gateway.delivery import claims, schedule, trouble
-from gateway.delivery.claims import Claim
+from gateway.delivery import claims, parcel, schedule, trouble
 from gateway.delivery.knowledge import Knowledge
-from gateway.delivery.parcel import Packer, Parcel
 from gateway.delivery.room import Bearing
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.errors import SpoolUnavailable, UpstreamError
+from gateway.inbound.arrivals import Contents
 from gateway.motion.notify import Notifier
 from gateway.phrases import Finding, Line, Reason
 from gateway.store.engines import Database
@@ -64,7 +63,7 @@ class Handover:
     ) -> None:
         self._settings, self._spool, self._motion, self._now = settings, spool, motion, clock.now
         self._patiently, self._lease_seconds = patiently, lease_seconds
-        self._packer = Packer(settings)
+        self._packer = parcel.Packer(settings, spool, patiently=patiently)
         self._known = Knowledge(settings, spool, clock=clock, patiently=patiently)
         self.bearing = Bearing(settings.spool.deliveries)
         self._stopping = False
@@ -78,11 +77,12 @@ class Handover:
         """What is known of Motion."""
         return self._known
 
-    def carry(self, taken: Claim, arrived: Callable[[], None], *, probe: bool) -> None:
+    def carry(self, taken: claims.Claim, arrived: Callable[[], None], *, probe: bool) -> None:
         """Try a claimed event, and perhaps those behind it. `arrived` is called before that is written down."""
-        if not self._may_begin(taken):
+        contents = self._packer.look(taken)
+        if contents is None or not self._may_begin(taken, contents, probe=probe):
             return
-        result = self._try(taken, probe=probe)
+        result = self._try(taken, contents, probe=probe)
         if result.step is None:
             arrived()
             self._end(taken, lambda: claims.delivered(self._spool, taken, outcome=result.outcome, now=self._now()))
@@ -95,16 +95,22 @@ class Handover:
         else:
             self._postpone(taken, result.step, result.outcome)
 
-    def _may_begin(self, taken: Claim) -> bool:
-        """Tell whether a try could end within its lease; else let go of the lane, unless another has it by now."""
-        now = self._now()
+    def _may_begin(self, taken: claims.Claim, contents: Contents, *, probe: bool) -> bool:
+        """Tell whether a try could end within its lease, and its files are there; else let go of the lane.
+
+        Unless another has it by now.
+        """
+        now, until = self._now(), contents.waits_until
+        if now < until:
+            self._end(taken, lambda: parcel.let_wait(self._spool, taken, until=until, now=now, probe=probe))
+            return False
         if now + self._settings.spool.deadline <= taken.leased_until:
             return True
         telemetry.note(Line.NOT_BEGUN, event_id=taken.event_id)
         self._end(taken, lambda: claims.free(self._spool, taken, due_at=now))
         return False
 
-    def _look_behind(self, taken: Claim, result: Result, step: Again) -> None:
+    def _look_behind(self, taken: claims.Claim, result: Result, step: Again) -> None:
         wait = step.wait_seconds
         last, helped, took = self._try_those_behind(taken)
         if helped:
@@ -116,7 +122,7 @@ class Handover:
         elif result.witness.other_kinds and not taken.scope.wordless:
             self._known.kind_refused(taken.scope, result.attempt.reason)
 
-    def _try_those_behind(self, head: Claim) -> tuple[Claim, bool, bool]:
+    def _try_those_behind(self, head: claims.Claim) -> tuple[claims.Claim, bool, bool]:
         """Try the events of the lane behind its first once each, as far as they tell something of it.
 
         Returns the one that is in hand at the end, whether one was taken that tells, and whether any was.
@@ -124,10 +130,14 @@ class Handover:
         last, vain, took, proved = head, 0, False, False
         while vain < MOST_IN_VAIN and not proved and not self._stopping:
             following = self._next_behind(last)
-            if following is None:
+            contents = self._packer.look(following) if following else None
+            if following is None or contents is None:
+                break
+            if self._now() < contents.waits_until:
+                self._leave_untried(following)
                 break
             last = following
-            result = self._try(following, probe=False)
+            result = self._try(following, contents, probe=False)
             self._settle_behind(following, result)
             vain = 0 if result.step is None else vain + 1
             took = took or result.step is None
@@ -136,13 +146,16 @@ class Handover:
                 break
         return last, proved or (took and head.scope.wordless), took
 
-    def _next_behind(self, last: Claim) -> Claim | None:
+    def _leave_untried(self, taken: claims.Claim) -> None:
+        self._write(lambda: parcel.uncount(self._spool, taken))
+
+    def _next_behind(self, last: claims.Claim) -> claims.Claim | None:
         try:
             return claims.claim_behind(self._spool, last, now=self._now(), lease_seconds=self._lease_seconds)
         except SpoolUnavailable:
             return None  # later, with the next try of the first
 
-    def _settle_behind(self, taken: Claim, result: Result) -> None:
+    def _settle_behind(self, taken: claims.Claim, result: Result) -> None:
         if isinstance(result.step, Again):
             self._keep_failing(taken, result.step.record, result.outcome)
             return
@@ -151,18 +164,18 @@ class Handover:
         if result.step:
             self._parked(taken, result)
 
-    def _parked(self, taken: Claim, result: Result) -> None:
+    def _parked(self, taken: claims.Claim, result: Result) -> None:
         self._known.forget(taken.event_id)
         if isinstance(result.step, Park) and result.step.reason == Reason.KIND_REFUSED:
             self._known.kind_refused(taken.scope, result.attempt.reason)
         else:
             telemetry.find(Finding.EVENT_PARKED, event_id=taken.event_id, reason=result.outcome)
 
-    def _try(self, taken: Claim, *, probe: bool) -> Result:
+    def _try(self, taken: claims.Claim, contents: Contents, *, probe: bool) -> Result:
         witness = self._known.witness(taken)
         started = self._now()
-        parcel = self._packer.pack(taken, now=started)
-        attempt = self._post(taken, parcel)
+        packed = self._packer.pack(taken, contents, now=started)
+        attempt = self._post(taken, packed)
         ended, step = self._now(), None
         if self.bearing.learn(attempt, ended - started):
             telemetry.note(Line.AT_ONCE, deliveries=self.bearing.most)
@@ -171,12 +184,21 @@ class Handover:
                 step = self._next_step(taken, attempt, witness, away=news.away, one_try=news.one_try)
             verdict = "delivered" if step is None else "parked" if isinstance(step, Park) else "again"
             ms = round((ended - started) * 1000, 1)
-            trouble.tell(taken, attempt, verdict=verdict, milliseconds=ms, signed_anew=parcel.signed_anew)
+            trouble.tell(taken, attempt, verdict=verdict, milliseconds=ms, signed_anew=packed.signed_anew)
         if attempt.delivered:
             metrics.observe(metrics.DELIVERED_AFTER, max(0.0, ended - taken.accepted_at))
+            self._tell(taken, contents)
         return Result(attempt, step, witness, news.away, news.away_altogether)
 
-    def _next_step(self, taken: Claim, attempt: Try, witness: Witness, *, away: bool, one_try: bool) -> Again | Park:
+    def _tell(self, taken: claims.Claim, contents: Contents) -> None:
+        for finding in contents.findings:
+            telemetry.find(finding, event_id=taken.event_id)
+        if contents.findings:
+            self._write(lambda: parcel.note(self._spool, taken, contents.findings))
+
+    def _next_step(
+        self, taken: claims.Claim, attempt: Try, witness: Witness, *, away: bool, one_try: bool
+    ) -> Again | Park:
         return schedule.after_failure(
             attempt,
             FailureRecord(taken.failures, taken.failing_since),
@@ -189,14 +211,14 @@ class Handover:
             chance=random.random(),  # noqa: S311 - it spreads tries, it guards nothing
         )
 
-    def _post(self, taken: Claim, parcel: Parcel) -> Try:
+    def _post(self, taken: claims.Claim, packed: parcel.Parcel) -> Try:
         telemetry.begin(taken.request_id)
         try:
             answer = self._motion.notify(
                 taken.connector_id,
-                parcel.body,
+                packed.body,
                 query=taken.query,
-                headers=parcel.headers,
+                headers=packed.headers,
                 request_id=taken.request_id,
                 address=taken.address,
             )
@@ -206,16 +228,16 @@ class Handover:
         odd = f": {Reason.ANSWER_PAGE}" if answer.status < 300 and _PAGE.match(answer.body) else ""
         return Try(answer.status, f"{answer.status}{odd}", retry_after_seconds=wait)
 
-    def _postpone(self, taken: Claim, step: Again, outcome: str) -> None:
+    def _postpone(self, taken: claims.Claim, step: Again, outcome: str) -> None:
         record, now = vars(step.record), self._now()
         due_at = now + step.wait_seconds
         self._end(taken, lambda: claims.postpone(self._spool, taken, outcome=outcome, due_at=due_at, now=now, **record))
 
-    def _keep_failing(self, taken: Claim, record: FailureRecord, outcome: str) -> None:
+    def _keep_failing(self, taken: claims.Claim, record: FailureRecord, outcome: str) -> None:
         now = self._now()
         self._write(lambda: claims.keep_failing(self._spool, taken, outcome=outcome, now=now, **vars(record)))
 
-    def _end(self, taken: Claim, write: Callable[[], bool]) -> None:
+    def _end(self, taken: claims.Claim, write: Callable[[], bool]) -> None:
         """Write down what became of a claim, and tell where another has it by now: who may try the event as well."""
 
         def end() -> None:

@@ -131,7 +131,7 @@ stored_file = sa.Table(
     sa.Index("stored_file_digest", "digest"),
 )
 
-# One row for each link to a file in an event of an account that has them fetched (`inbound.files`).
+# One row for each link to a file in an event of an account that has them fetched (`inbound.arrivals`).
 inbound_file = sa.Table(
     "inbound_file",
     metadata,

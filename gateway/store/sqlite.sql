@@ -971,3 +971,34 @@ DELETE FROM node_door WHERE node = :node AND door = :door
 -- name: forget_marks
 -- Of a node that is gone.
 DELETE FROM node_door WHERE node = :node
+
+-- What customers send in: gateway/inbound/
+
+-- name: media_of_event
+-- How many of its links are still to be seen to. Asked before its files: what is settled meanwhile is seen.
+SELECT media FROM event WHERE id = :event_id
+
+-- name: files_of_event
+-- All, or that one.
+SELECT event_id, number, connector_id, place, state, digest, size_bytes, name, mime, verdict, reason, at
+FROM inbound_file
+WHERE event_id = :event_id AND (CAST(:number AS bigint) IS NULL OR number = :number) ORDER BY number
+
+-- name: uncount_try
+-- It was claimed, and not tried.
+UPDATE event SET tries = tries - 1
+WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE lane = :lane AND claim = :claim)
+
+-- name: wait_for_files
+-- Unless they have come between the look and this: whoever settles them wakes free lanes alone.
+UPDATE lane
+SET due_at = CASE
+        WHEN EXISTS (SELECT 1 FROM event WHERE id = :event_id AND media > 0) THEN CAST(:due_at AS double precision)
+        ELSE 0.0
+    END, claimed_event = NULL, courier = NULL, claim = NULL, leased_until = NULL, suspect = FALSE
+WHERE lane = :lane AND claim = :claim RETURNING 1
+
+-- name: note_finding
+-- Something that an operator should know of an event, said once.
+UPDATE event SET findings = trim(findings || ' ' || CAST(:finding AS text))
+WHERE id = :event_id AND ' ' || findings || ' ' NOT LIKE :said
