@@ -46,6 +46,8 @@ def test_until_two_thirds_of_its_life_nothing_is_done() -> None:
 
 def test_an_authority_that_says_when_is_heeded_at_a_moment_that_is_the_same_each_time() -> None:
     window = RenewalWindow(NOW + 10 * DAY, NOW + 12 * DAY)
+    late = RenewalWindow(NOW + 40 * DAY, NOW + 50 * DAY)
+    assert renewal.plan([leaf(**NINETY)], (HOST,), now=NOW, window=lambda _: late).at == NOW + 22 * DAY
     found = {renewal.plan([leaf(**NINETY)], (HOST,), now=NOW, window=lambda _: window).at for _ in range(3)}
     one = leaf(**NINETY)
     assert {renewal.due_at(one, window) for _ in range(3)} == {renewal.due_at(one, window)}
@@ -57,10 +59,3 @@ def test_a_certificate_is_named_to_its_authority_as_rfc_9773_does() -> None:
     """Its own example (4.1): a serial whose first bit is set has a byte of zeros before it."""
     issuer = bytes.fromhex("69885b6b87464041e1b37b847ba0ae2cde01c8d4")
     assert acme.renewal_id(issuer, 0x87654321) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
-
-
-def test_every_code_of_an_authority_has_its_words_and_its_remedy() -> None:
-    for says, remedy in acme.refusals().values():
-        assert says
-        assert remedy[0].islower()
-        assert not (says + remedy).endswith(".")

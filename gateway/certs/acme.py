@@ -118,13 +118,14 @@ class CertificateAuthority:
             address = f"{self._directory['renewalInfo']}/{_renewal_id(certificate)}"
             with self._in_our_words():
                 told = AcmeNetwork(self._settings).get(address).json()["suggestedWindow"]
-                return RenewalWindow(*(datetime.fromisoformat(told[name]) for name in ("start", "end")))
+                begin, end = (datetime.fromisoformat(told[name]) for name in ("start", "end"))
+                return RenewalWindow(begin, end) if begin.tzinfo and end.tzinfo and begin <= end else None
         except (KeyError, Obstacle, x509.ExtensionNotFound):
             return None
 
     def order(self, names: Sequence[str], *, prove: Callable[[NameProof], None]) -> issuing.KeyPair:
         """Order a certificate for these names; `prove` puts each proof where it is looked for, and may raise."""
-        with self._in_our_words():
+        with self._in_our_words(", ".join(names)):
             asked = self._signed_in()
             key = issuing.new_key()
             ordered = asked.new_order(_request(key, names))
@@ -176,7 +177,7 @@ class CertificateAuthority:
         asked.answer_challenge(ways[0], response)
 
     @contextmanager
-    def _in_our_words(self) -> Iterator[None]:
+    def _in_our_words(self, about: str = "") -> Iterator[None]:
         try:
             yield
         except UpstreamError as error:
@@ -185,9 +186,9 @@ class CertificateAuthority:
         except errors.ValidationError as error:
             self._tell_proofs(error)
         except errors.IssuanceError as error:
-            _tell(error.error, self.host)
+            _tell(error.error, about or self.host)
         except messages.Error as error:
-            _tell(error, self.host)
+            _tell(error, about or self.host)
         except errors.TimeoutError as error:
             says = f"the authority at {self.host} has not decided within {DECISION_SECONDS:g} s"
             raise Obstacle(says, "run it again later") from error

@@ -29,7 +29,7 @@ from gateway.phrases import Finding
 from gateway.store import engines
 from gateway.upstream import Upstream
 
-LIFE_PARTS = 2 / 3  # of its life, after which a certificate is renewed
+LIFE_PARTS, LATEST_PARTS = 2 / 3, 9 / 10  # of its life: when a certificate is renewed, and at the latest
 PROOF_FOLDER = Path(".well-known", "acme-challenge")
 ASK_SECONDS = 10.0  # of our own doors
 SHOWN_SECONDS = 30.0  # until nginx has taken up what is new
@@ -81,11 +81,12 @@ def plan(
 
 
 def due_at(leaf: x509.Certificate, window: RenewalWindow | None = None) -> datetime.datetime:
-    """Say when it is renewed."""
+    """Say when it is renewed; whatever an authority says, before it ends."""
+    begin, life = leaf.not_valid_before_utc, leaf.not_valid_after_utc - leaf.not_valid_before_utc
     if window is None:
-        return leaf.not_valid_before_utc + (leaf.not_valid_after_utc - leaf.not_valid_before_utc) * LIFE_PARTS
+        return begin + life * LIFE_PARTS
     part = int.from_bytes(leaf.fingerprint(hashes.SHA256())[:4], "big") / 2**32
-    return window.begin + (window.end - window.begin) * part
+    return min(window.begin + (window.end - window.begin) * part, begin + life * LATEST_PARTS)
 
 
 class Renewal:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import certificates
-from sandbox.connection import Answer, Request, Route, exchange
+from sandbox.connection import Request, Route, exchange
 from sandbox.listener import reserve
 from tests.live.house import PATIENCE_SECONDS
 from tests.spool_samples import until
 
+BLOCKED = "blocked.example.test"  # it signs no such name
 EXTERNAL = {"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
 QUICK = {"PEBBLE_VA_NOSLEEP": "1"}
 
@@ -39,18 +40,19 @@ class Pebble:
         """What it shows itself is signed by."""
         return self.folder / "ca.pem"
 
+    def at(self, path: str) -> str:
+        """A URL of it where it is managed."""
+        return f"https://localhost:{self.management}{path}"
+
     def root(self) -> bytes:
         """The root of what it signs: another one each time it is started."""
-        return self._managed("GET", "/roots/0").body
+        route = Route(url=self.at("/roots/0"), ca_file=self.ca_file, timeout_seconds=PATIENCE_SECONDS)
+        return exchange(route, Request(method="GET")).body
 
     def tell_names(self, deed: str, told: Mapping[str, Any]) -> None:
         """Have its name server answer otherwise: `deed` is a path of pebble-challtestsrv."""
         route = Route(url=f"http://127.0.0.1:{self.names}/{deed}", timeout_seconds=PATIENCE_SECONDS)
         assert exchange(route, Request(body=json.dumps(told).encode())).status == 200
-
-    def _managed(self, method: str, path: str) -> Answer:
-        url = f"https://localhost:{self.management}{path}"
-        return exchange(Route(url=url, ca_file=self.ca_file, timeout_seconds=PATIENCE_SECONDS), Request(method=method))
 
 
 @contextmanager
@@ -68,6 +70,7 @@ def pebble(folder: Path, *, http_port: int, external: bool = False, **ways: str)
             "httpPort": http_port,
             "tlsPort": http_port,
             "ocspResponderURL": "",
+            "domainBlocklist": [BLOCKED],
             "externalAccountBindingRequired": external,
             "externalAccountMACKeys": EXTERNAL if external else {},
         }
