@@ -14,7 +14,6 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.errors import NotFound
 from gateway.inspection import content, inspector, scanner
-from gateway.inspection.scanner import Scanner
 from gateway.inspection.structure import Inspection
 from gateway.motion import download
 from gateway.phrases import Reason
@@ -104,7 +103,7 @@ class Acquisition:
 class Scanning:
     """How what is in the vault is looked through for viruses, where the settings name who does."""
 
-    scanner: Scanner | None
+    clamd: scanner.Scanner | None
     vault: Vault
     register: Register
     clock: Clock
@@ -112,19 +111,19 @@ class Scanning:
     @classmethod
     def of(cls, settings: Settings, files: Vault, register: Register, clock: Clock) -> Scanning:
         """Make it as the settings say."""
-        asked = Scanner.of(settings.inbound.scan, away=settings.inbound.scan_away)
+        asked = scanner.Scanner.of(settings.inbound.scan, away=settings.inbound.scan_away)
         return cls(asked, files, register, clock)
 
     def is_due(self, item: Item) -> bool:
         """Tell whether that would take a while: it was not, or not lately."""
-        return self.scanner is not None and scanner.is_due(item.inspection, now=self.clock.now())
+        return self.clamd is not None and scanner.is_due(item.inspection, now=self.clock.now())
 
     def run(self, item: Item) -> Item:
         """Look through it, and record what was found. Raises Unavailable where it could not be, and is held."""
-        if self.scanner is None:
+        if self.clamd is None:
             return item
         with in_our_words(), self.vault.path(item.digest).open("rb") as file:
-            seen = self.scanner.looked(item.inspection, file, about=item.attachment_id, now=self.clock.now())
+            seen = self.clamd.looked(item.inspection, file, about=item.attachment_id, now=self.clock.now())
         if seen is item.inspection:
             return item
         self.register.inspected(item.attachment_id, seen, digest=item.digest)

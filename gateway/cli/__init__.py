@@ -86,6 +86,7 @@ for command in (
     Later("spool", "spool", "The database that holds the accepted callbacks."),
     Later("events", "events", "The callbacks in the spool."),
     Later("sends", "sends", "The messages that Motion asked to send."),
+    Later("inbound", "inbound", "The files that customers send in."),
     Later("audit", "audit", "Who did what by a command, and when."),
     Later("attachment", "inspection", "Files, and what becomes of them at WhatsApp."),
     Later("attachments", "attachments", "The attachments that were asked for, and their files in the vault."),

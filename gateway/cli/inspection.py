@@ -10,9 +10,10 @@ import click
 
 from gateway import printable
 from gateway.cli import Invocation, options, print_json, print_table
-from gateway.config import fields, tables
+from gateway.clock import WallClock
+from gateway.config import Settings, fields, tables
 from gateway.errors import SettingsError
-from gateway.inspection import content, inspector, rulebook, structure, verdicts
+from gateway.inspection import content, inspector, rulebook, scanner, structure, verdicts
 
 SOME_UNREAD = 1  # the exit status
 
@@ -50,6 +51,18 @@ def inspected(path: Path) -> structure.Inspection:
         raise OSError(None, "is no file")
     with content.of_file(path) as found:
         return inspector.inspect(found, name=path.name)
+
+
+def scanned(path: Path, settings: Settings) -> structure.Inspection:
+    """Look into the file, and have it looked through for viruses where the settings say so.
+
+    Raises OSError, and Unavailable where nobody could and it is to be held.
+    """
+    seen, clamd = inspected(path), scanner.Scanner.of(settings.inbound.scan, away=settings.inbound.scan_away)
+    if clamd is None:
+        return seen
+    with path.open("rb") as file:
+        return clamd.looked(seen, file, about="", now=WallClock().now())
 
 
 def default_limits() -> verdicts.Limits:

@@ -15,14 +15,12 @@ from gateway.attachments import content_disposition, tokens
 from gateway.attachments.tokens import Grant, Purpose
 from gateway.cli import Invocation, options, print_facts, print_json, unfinished
 from gateway.cli.attachments import opened_shelf
-from gateway.cli.inspection import inspected
+from gateway.cli.inspection import scanned
 from gateway.clock import WallClock, written
 from gateway.config import Settings, fields
 from gateway.errors import CommandError, NotFound, Unavailable
 from gateway.inspection import verdicts
 from gateway.inspection.rulebook import VerdictKind
-from gateway.inspection.scanner import Scanner
-from gateway.inspection.structure import Inspection
 from gateway.motion import NUMBER
 from gateway.store import audit
 
@@ -146,7 +144,7 @@ def _keys(settings: Settings) -> tuple[str, ...]:
 def _verdict(path: Path, settings: Settings) -> verdicts.Verdict:
     limits = verdicts.limits_of(settings)
     try:
-        verdict = verdicts.judge(_looked(path, settings), profile=settings.attachments.profile, limits=limits)
+        verdict = verdicts.judge(scanned(path, settings), profile=settings.attachments.profile, limits=limits)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror or 'cannot be read'}") from error
     except Unavailable as error:
@@ -154,15 +152,6 @@ def _verdict(path: Path, settings: Settings) -> verdicts.Verdict:
     if verdict.kind is VerdictKind.REFUSED:
         raise CommandError(f"{verdict.code}: {verdict.reason} {verdict.remedy}")
     return verdict
-
-
-def _looked(path: Path, settings: Settings) -> Inspection:
-    """Look into it, and have it looked through for viruses. Raises OSError, Unavailable."""
-    seen, clamd = inspected(path), Scanner.of(settings.inbound.scan, away=settings.inbound.scan_away)
-    if clamd is None:
-        return seen
-    with path.open("rb") as file:
-        return clamd.looked(seen, file, about="", now=WallClock().now())
 
 
 def _digest(path: Path) -> bytes:

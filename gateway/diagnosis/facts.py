@@ -15,9 +15,7 @@ from gateway.config import Settings
 from gateway.delivery.records import EventRecord
 from gateway.diagnosis import reasons
 from gateway.diagnosis.material import Shelved
-from gateway.inspection import verdicts
-from gateway.inspection.scanner import VIRUS
-from gateway.inspection.structure import Trait
+from gateway.inspection import scanner, structure, verdicts
 from gateway.outbound.record import Attached, Sent
 from gateway.store.reports import Filed
 
@@ -153,8 +151,8 @@ def virus_scan(record: KnownAttachment) -> str:
     seen = record.inspection
     if seen is None or seen.scanned_at is None:
         return ""
-    found = "too large" if Trait.UNSCANNED in seen.traits else "nothing found"
-    return f"{seen.details.get(VIRUS, found)}, {written(seen.scanned_at)}"
+    found = "too large" if structure.Trait.UNSCANNED in seen.traits else "nothing found"
+    return f"{seen.details.get(scanner.VIRUS, found)}, {written(seen.scanned_at)}"
 
 
 def place_of(shelved: Shelved) -> str:

@@ -18,10 +18,7 @@ from pydantic import Field
 
 from gateway import rules
 from gateway.attachments import content_disposition
-from gateway.inspection import filetypes
-from gateway.inspection.rulebook import Row, spelled
-from gateway.inspection.structure import Trait
-from gateway.inspection.verdicts import Inspected
+from gateway.inspection import filetypes, rulebook, structure, verdicts
 from gateway.phrases import Reason
 from gateway.rules import StrictTable
 
@@ -45,7 +42,7 @@ class Admission(StrEnum):
     HOLD = "hold"
 
 
-class EntryRule(Row):
+class EntryRule(rulebook.Row):
     """One row; the file tells what each field says."""
 
     entry: Admission
@@ -54,7 +51,7 @@ class EntryRule(Row):
     runs: filetypes.Switch = False
     said_media: filetypes.Switch = False
 
-    def fits(self, inspection: Inspected, *, said_media: bool) -> bool:
+    def fits(self, inspection: verdicts.Inspected, *, said_media: bool) -> bool:
         """Tell whether it is what this row asks for; `said_media`: that it was said to be media, and is none."""
         return (
             self.asks_for(inspection.mime, inspection.traits)
@@ -93,10 +90,10 @@ def understand(document: Mapping[str, Any]) -> tuple[EntryRule, ...]:
     found = rules.prove(document, EntryRules, file=FILE)
     if problems := [*_problems(found.row)]:
         raise rules.wrong(FILE, problems)
-    return tuple(row.model_copy(update={"types": spelled(row.types, _groups())}) for row in found.row)
+    return tuple(row.model_copy(update={"types": rulebook.spelled(row.types, _groups())}) for row in found.row)
 
 
-def judge(inspection: Inspected, *, name: str = "", declared: str = "") -> Ruling:
+def judge(inspection: verdicts.Inspected, *, name: str = "", declared: str = "") -> Ruling:
     """Judge a file by its inspection; `name` and `declared` are what came with it: its name, and its Content-Type."""
     said_media = _is_no_media(inspection.mime, name, declared)
     row = next(row for row in load() if row.fits(inspection, said_media=said_media))
@@ -145,9 +142,9 @@ def _is_no_media(mime: str, name: str, declared: str) -> bool:
     return not mime.startswith(MEDIA) and any(each.startswith(MEDIA) for each in said)
 
 
-def _name(inspection: Inspected, name: str, mark: str) -> str:
+def _name(inspection: verdicts.Inspected, name: str, mark: str) -> str:
     """Make its name safe, with the ending of what it is and the mark before that."""
-    library = Trait.LIBRARY in inspection.traits
+    library = structure.Trait.LIBRARY in inspection.traits
     extension = ".bin" if library else filetypes.of(inspection.mime).extension
     safe = content_disposition.safe_name(name, extension, kept=filetypes.kept(inspection.mime)).utf8
     if not mark:

@@ -44,6 +44,7 @@ class Action(StrEnum):
     SYNC = "sync"  # of the webhook at Sinch
     FORGET = "forget"  # of a node
     MOVE = "move"  # of the spool to another database
+    RELEASE = "release"  # of a file that a customer sent in, and that was held back
     LOOK = "look"  # at what people wrote, or at who they are
 
 

@@ -1002,3 +1002,10 @@ WHERE lane = :lane AND claim = :claim RETURNING 1
 -- Something that an operator should know of an event, said once.
 UPDATE event SET findings = trim(findings || ' ' || CAST(:finding AS text))
 WHERE id = :event_id AND ' ' || findings || ' ' NOT LIKE :said
+
+-- What operators release of it: gateway/inbound/held.py
+
+-- name: release_file
+-- Only once.
+UPDATE inbound_file SET state = 'released', at = :at
+WHERE event_id = :event_id AND number = :number AND state = 'held' RETURNING 1
