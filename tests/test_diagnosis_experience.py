@@ -24,6 +24,7 @@ from gateway.store.turned_away import Ring
 from tests.config_samples import document
 from tests.service_samples import HandClock
 from tests.spool_samples import NOW, accept, meddle, settle
+from tests.test_inbound_held import HELD_BACK, put
 
 KEYS = {"token_keys": ["a key of a test that is long"]}
 
@@ -41,6 +42,14 @@ def context(spool: Database) -> Iterator[Callable[..., Context]]:
     for each in made:
         with suppress(SpoolUnavailable):  # of a test that has damaged it
             each.spool.close()
+
+
+def test_what_is_held_back_is_told_with_how_many(context: Callable[..., Context], spool: Database) -> None:
+    put(spool, 3)
+    assert ids(experience.held_back(context())) == []
+    put(spool, 17, **HELD_BACK)
+    [held] = experience.held_back(context())
+    assert (held.id, "1 file that" in held.sentence) == ("inbound.held", True)
 
 
 def ids(found: Iterator[Complaint]) -> list[str]:

@@ -171,6 +171,7 @@ CHECKS = (
     Probe("spool", "the spool", _STATE, experience.spool),
     Probe("waiting", "what waits for Motion", _STATE, experience.waiting),
     Probe("parked", "what is parked", _STATE, experience.parked),
+    Probe("held", "what is held back", _STATE, experience.held_back),
     Probe("clock", "the clock", _STATE, experience.timekeeping),
     Probe("origins", "where callbacks come from", _STATE, experience.origins),
     Probe("turned_away", "what was turned away", _STATE, experience.turned),

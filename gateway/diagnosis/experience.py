@@ -143,6 +143,13 @@ def parked(context: Context) -> Iterator[Complaint]:
             yield complain("spool.parked", about=connector, reason=outcome, count=count)
 
 
+def held_back(context: Context) -> Iterator[Complaint]:
+    """Tell how many files of customers wait for an operator."""
+    [[count]] = context.ask("count_held")
+    if count:
+        yield complain("inbound.held", count=printable.counted(count, "file"))
+
+
 def timekeeping(context: Context) -> Iterator[Complaint]:
     """Hold this machine's clock against what Sinch has signed: the least delay of the last callbacks."""
     delay = timekeeper.drift_seconds(context.spool, now=context.now, within_seconds=DAY_SECONDS)

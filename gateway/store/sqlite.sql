@@ -1005,6 +1005,10 @@ WHERE id = :event_id AND ' ' || findings || ' ' NOT LIKE :said
 
 -- What operators release of it: gateway/inbound/held.py
 
+-- name: count_held
+-- That wait for an operator.
+SELECT count(*) FROM inbound_file WHERE state = 'held'
+
 -- name: release_file
 -- Only once.
 UPDATE inbound_file SET state = 'released', at = :at
