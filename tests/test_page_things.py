@@ -11,6 +11,8 @@ import pytest
 from gateway import paths
 from gateway.attachments.register import Register
 from gateway.delivery import claims
+from gateway.inbound import held
+from gateway.inbound.arrivals import HELD, RELEASED
 from gateway.outbound import record
 from gateway.page import Right, views
 from gateway.store import audit
@@ -19,6 +21,7 @@ from tests.door_samples import Door, opened
 from tests.page_samples import ANNA, BOB, HASH, VIEWS, post, sign_in, token_of, visit
 from tests.service_samples import NOW
 from tests.spool_samples import REFUSE_DEEDS, accept, draft, meddle, states
+from tests.test_inbound_held import HELD_BACK, put
 from tests.test_page_lists import SEEN
 from tests.test_page_words import Read
 
@@ -28,6 +31,7 @@ NUMBER = "393331234567"
 READER = {"name": "rita", "role": "support", "password_hash": HASH, "reveal": True}
 DOER = {"name": "otto", "role": "operator", "password_hash": HASH}
 PARKED, PENDING, FILE = 1, 2, "7"
+RELEASE = "/events/1/files/1/release"
 
 
 @pytest.fixture
@@ -37,6 +41,8 @@ def door(spool: Database) -> Iterator[Door]:
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=1, lease_seconds=90)
     claims.park(spool, taken, outcome="404: tried often", now=NOW)
     accept(spool, "m2", contact="c2")
+    put(spool, PARKED, **HELD_BACK | {"name": "<b>a.bin"})
+    put(spool, PARKED, 2)
     Register(spool).acquired(FILE, digest=b"d" * 32, name="a.pdf", seen=SEEN, now=NOW)
     with opened(spool, door="ops", user=[ANNA, BOB, READER, DOER]) as page:
         file = file_of(page)
@@ -55,7 +61,12 @@ def deeds(door: Door) -> list[tuple[str, str, str, str]]:
 
 
 def path_of(path: str, *, event: int = PARKED) -> str:
-    return path.replace("<event_id>", str(event)).replace("<send_id>", "1").replace("<attachment_id>", FILE)
+    return (
+        path.replace("<event_id>", str(event))
+        .replace("<send_id>", "1")
+        .replace("<number>", "1")
+        .replace("<attachment_id>", FILE)
+    )
 
 
 MAY = {
@@ -107,11 +118,24 @@ def test_a_parked_event_is_delivered_again_under_the_name_of_who_asks(door: Door
     assert views.AGAIN not in visit(door, told.headers["Location"], **by_a_link).text
 
 
+def test_a_file_that_is_held_back_is_told_with_why_and_released_under_the_name_of_who_asks(door: Door) -> None:
+    sign_in(door)
+    shown = visit(door, "/events/1").text
+    assert "It is a program, or unpacks into one" in shown
+    assert "<b>a.bin" not in shown
+    told = post(door, "/events/1/files/1/release")
+    assert told.status_code == 303
+    assert deeds(door) == [("release", "anna", "page", "file 1/1: program")]
+    assert "/events/1/files/1/release" not in visit(door, "/events/1").text
+    assert held.shown(door.services.spool, "1/1").state == RELEASED
+
+
 def test_what_cannot_be_done_is_said_and_leaves_no_trace(door: Door) -> None:
     sign_in(door)
     for path, says in {
         "/events/2/replay": "Event 2 is still pending; nothing was replayed.",
         "/events/1/park": "Event 1 is parked and not pending; nothing was parked.",
+        "/events/1/files/2/release": "File 1/2 is not held back: it is kept",
         "/files/8/evict": "The vault has no file of attachment 8; nothing was evicted.",
     }.items():
         told = post(door, path)
@@ -122,13 +146,21 @@ def test_what_cannot_be_done_is_said_and_leaves_no_trace(door: Door) -> None:
 def test_what_cannot_be_written_down_is_neither_done_nor_shown(door: Door) -> None:
     sign_in(door)
     meddle(door.services.spool, REFUSE_DEEDS)
-    for path in ("/events/1/replay", "/events/2/park", "/files/7/evict", "/files/7/revoke", "/events/1/reveal"):
+    for path in (
+        "/events/1/replay",
+        "/events/2/park",
+        "/files/7/evict",
+        "/files/7/revoke",
+        "/events/1/reveal",
+        RELEASE,
+    ):
         told = post(door, path)
         assert told.status_code == 503, path
         assert "hello" not in told.text
     assert NUMBER not in post(door, "/search/reveal", what="c1").text
     assert states(door.services.spool) == {PARKED: "parked", PENDING: "pending"}
     assert file_of(door).exists()
+    assert held.shown(door.services.spool, "1/1").state == HELD
 
 
 def test_all_parked_are_delivered_again_once_it_was_asked_and_none_that_came_since(door: Door) -> None:

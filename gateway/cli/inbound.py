@@ -13,8 +13,8 @@ from gateway.attachments.register import Register
 from gateway.attachments.vault import Vault
 from gateway.cli.spool import look, nothing, opened_spool
 from gateway.clock import WallClock, written
-from gateway.diagnosis import facts, reasons
-from gateway.inbound import arrivals, held, policy
+from gateway.diagnosis import facts
+from gateway.inbound import arrivals, held
 from gateway.store import Choice, audit
 
 _file = click.argument("named", metavar="FILE")
@@ -73,10 +73,10 @@ def release(invocation: cli.Invocation, named: str, *, yes: bool) -> None:
     with opened_spool(invocation) as spool:
         file = held.shown(spool, named)
         held.require_held(file)
-        click.echo(f"File {named}, {file.mime}, is held back: {_why(file)}")
+        click.echo(f"File {named}, {file.mime}, is held back: {facts.why_held(file)}")
         if not yes:
             cli.require_consent("let agents open it", left="it is still held back")
-        deed = audit.deed(audit.Action.RELEASE, f"file {named}: {file.reason}", now=WallClock().now())
+        deed = audit.deed(audit.Action.RELEASE, held.about(file), now=WallClock().now())
         held.release(spool, file, deed)
     audit.tell(deed, file=named)
     click.echo(f"File {named} is released: Motion's link to it serves it from now on.")
@@ -129,7 +129,7 @@ def _facts(file: arrivals.InboundFile) -> Iterator[tuple[str, object]]:
     yield "size", f"{file.size_bytes:,} bytes" if file.digest else ""
     yield "digest", file.digest.hex() if file.digest else ""
     yield "rule", file.reason
-    yield "why", _why(file)
+    yield "why", facts.why_held(file)
 
 
 def _then(file: arrivals.InboundFile) -> Iterator[tuple[str, object]]:
@@ -137,14 +137,6 @@ def _then(file: arrivals.InboundFile) -> Iterator[tuple[str, object]]:
         yield "then", f"`motion-gateway inbound release {held.name(file)}` lets agents open it"
 
 
-def _why(file: arrivals.InboundFile) -> str:
-    """Say in a sentence why it is held back, marked, or not there; "" where nothing speaks against it."""
-    if file.digest is not None:
-        return policy.words(file.reason)[0] if file.reason else ""
-    meaning = reasons.explain(file.reason)
-    return f"{meaning.sentence} {meaning.remedy}" if meaning else file.reason
-
-
 def _all_of(file: arrivals.InboundFile) -> dict[str, object]:
     known = cli.for_programs(file, at=written(file.at), digest=file.digest.hex() if file.digest else None)
-    return {"file": held.name(file), **known, "why": _why(file)}
+    return {"file": held.name(file), **known, "why": facts.why_held(file)}

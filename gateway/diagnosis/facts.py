@@ -15,6 +15,8 @@ from gateway.config import Settings
 from gateway.delivery.records import EventRecord
 from gateway.diagnosis import reasons
 from gateway.diagnosis.material import Shelved
+from gateway.inbound import policy
+from gateway.inbound.arrivals import InboundFile
 from gateway.inspection import scanner, structure, verdicts
 from gateway.outbound.record import Attached, Sent
 from gateway.store.reports import Filed
@@ -134,6 +136,14 @@ def shelved(record: KnownAttachment, settings: Settings, *, places: Sequence[str
         return Shelved(record, None, tuple(places))
     limits, profile = verdicts.limits_of(settings), settings.attachments.profile
     return Shelved(record, verdicts.judge(record.inspection, profile=profile, limits=limits), tuple(places))
+
+
+def why_held(file: InboundFile) -> str:
+    """Say in words why a customer's file is held back, marked, or not there; "" where nothing speaks against it."""
+    if file.digest is not None:
+        return policy.words(file.reason)[0] if file.reason else ""
+    meaning = reasons.explain(file.reason)
+    return f"{meaning.sentence} {meaning.remedy}" if meaning else file.reason
 
 
 def verdict_in_words(verdict: verdicts.Verdict | None) -> str:

@@ -36,6 +36,11 @@ def name(file: InboundFile) -> str:
     return f"{file.event_id}/{file.number}"
 
 
+def about(file: InboundFile) -> str:
+    """Say of a deed what it is about."""
+    return f"file {name(file)}: {file.reason}"
+
+
 def listed(database: Database, chosen: Choice, *, most: int) -> list[InboundFile]:
     """List the newest files, newest event first, of a state, of a connector, and since then."""
     table = schema.inbound_file.c

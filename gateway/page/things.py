@@ -16,6 +16,7 @@ from gateway.attachments import decision, eviction, register, vault
 from gateway.delivery import records
 from gateway.diagnosis import facts
 from gateway.errors import CommandError
+from gateway.inbound import arrivals, held
 from gateway.motion import require_id
 from gateway.outbound import record
 from gateway.page import deed, done, words
@@ -63,6 +64,14 @@ def park(services: Services, event_id: str) -> ResponseReturnValue:
     records.park(services.spool, number, parking)
     audit.tell(parking, events=[number])
     return done(f"/events/{number}")
+
+
+def release(services: Services, event_id: str, number: str) -> ResponseReturnValue:
+    found = held.shown(services.spool, f"{_number(event_id)}/{_number(number)}")
+    releasing = deed(audit.Action.RELEASE, held.about(found), services=services)
+    held.release(services.spool, found, releasing)
+    audit.tell(releasing, file=held.name(found))
+    return done(f"/events/{found.event_id}")
 
 
 def send(services: Services, send_id: str) -> str:
@@ -134,6 +143,7 @@ def _event(services: Services, number: int, *, body: bytes | None = None) -> str
         whole=whole,
         revealed=body is not None,
         levels=words.LEVELS,
+        files=[(held.name(one), one, facts.why_held(one)) for one in arrivals.of_event(services.spool, number).files],
     )
 
 

@@ -37,6 +37,13 @@ VIEWS = (
         posted=True,
         said="It is parked: Motion does not get it unless it is delivered again. Its contact goes on.",
     ),
+    View(
+        path=f"{EVENT}/files/<number>/release",
+        answer="things:release",
+        right=Right.CHANGE,
+        posted=True,
+        said="It is released: Motion's link to it serves it from now on. If Motion has kept the note, deliver again.",
+    ),
     View(path="/events/parked", answer="things:parked", right=Right.CHANGE),
     View(
         path="/events/parked/replay",

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from markupsafe import Markup, escape
 
 from gateway import printable, store
+from gateway.inbound import arrivals
 from gateway.inspection.rulebook import VerdictKind
 from gateway.outbound import record
 
@@ -37,6 +38,10 @@ LEVELS: dict[str, str] = {
     "in doubt": "warning",
     VerdictKind.NATIVE: "fine",
     VerdictKind.LINK: "note",
+    arrivals.WAITING: "note",
+    arrivals.KEPT: "fine",
+    arrivals.HELD: "warning",
+    arrivals.RELEASED: "note",
 }
 LEVELS_OF_SENDS = LEVELS | {record.REJECTED: "fault"}  # where Sinch said no: of an event it is ours
 LEVELS_OF_FILES = LEVELS | {VerdictKind.REFUSED: "fault"}
