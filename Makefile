@@ -13,7 +13,7 @@ BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 CLUSTER_PACKAGES := /usr/sbin/haproxy:haproxy /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql
 TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base /usr/sbin/clamd:clamav-daemon /usr/bin/pebble:pebble
 
-.PHONY: help setup install uninstall withdraw run cluster test no-loss bench check format commands docs screenshots requirements clean
+.PHONY: help setup deb install uninstall withdraw run cluster test no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ uninstall: ## remove what install has put there; settings and data stay
 
 withdraw: ## remove units and other files outside of PREFIX, before an older release is installed; what runs goes on
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/uninstall --files
+
+PACKAGING_PACKAGES := /usr/bin/mmdebstrap:mmdebstrap /usr/bin/unshare:util-linux /bin/ip:iproute2
+
+deb: ## build the Debian packages, as root, in build/deb: SUITES="bookworm trixie noble", each in a clean root of its own
+	@deploy/install-packages $(PACKAGING_PACKAGES)
+	@set -e; for suite in $(or $(SUITES),bookworm trixie noble); do deploy/deb $$suite; done
 
 $(VENV)/.installed: requirements.txt pyproject.toml deploy/requirements-build.txt
 	@deploy/install-packages venv:python3-venv

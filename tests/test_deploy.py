@@ -278,10 +278,10 @@ def test_the_account_and_its_folders_are_made_without_systemd_as_with_it(tmp_pat
     for name in ("etc", "var"):
         (tmp_path / name).mkdir()
     shutil.copytree("/etc", tmp_path / "etc", dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("ssl"))
-    script = (DEPLOY / "install").read_text("utf-8")
+    script = (DEPLOY / "account").read_text("utf-8")
     [functions] = re.findall(r"^account_by_hand\(\) \{.*?^\}", script, re.DOTALL | re.MULTILINE)
     program = f"""
-        mount --bind {tmp_path}/etc /etc && mount --bind {tmp_path}/var /var && cd {ROOT} && set -eu
+        mount --bind {tmp_path}/etc /etc && mount --bind {tmp_path}/var /var && cd {ROOT} && set -eu && folder=deploy
         {functions}
         account_by_hand; account_by_hand
         getent passwd {OURS}
