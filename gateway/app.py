@@ -33,7 +33,7 @@ def create_app(services: Services, *, door: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = row.most_body_bytes(services.settings)
     app.before_request(journal.begin)
     app.register_error_handler(Exception, doors.load(row.refuse))
-    for made in filter(None, (row.blueprint, row.page)):
+    for made in filter(None, (row.blueprint, row.page, row.files)):
         app.register_blueprint(doors.load(made)(services))
     app.after_request(lambda response: journal.end(g.entry, response, of=request.environ))
     if row.direct:

@@ -58,6 +58,7 @@ class Door:
     threads: int = 1  # of a worker that has them
     direct: str = ""  # makes the routes that are answered before Flask is asked, given the services
     page: str = ""  # makes its routes for people, beside those for programs
+    files: str = ""  # makes its routes to files, beside the others
     refuse: str = "gateway.app:refuse"  # makes of any exception the error whose body and headers are the answer
     most_body: int | str = "ingress.max_body"  # bytes of a request, or the setting that says so
     public: bool = False  # strangers may ask: the answers keep browsers out, and nginx words what goes wrong
@@ -153,6 +154,7 @@ _ROWS = (
     Door(
         name="outbound",
         blueprint="gateway.outbound.routes:blueprint",
+        files="gateway.inbound.routes:blueprint",
         audience="Motion (server.outbound_clients)",
         worker=_THREADS,
         connections=512,

@@ -21,6 +21,7 @@ THROUGH: dict[str, Any] = {
     "inbound": {"media": "through", "wait": "30s", "keep": "7d"},
 }
 PICTURE = b"the bytes of a picture"
+DIGEST = hashlib.sha256(PICTURE).digest()
 
 
 def body(message: str = "m1", *, contact: str = "c1", links: int = 1) -> bytes:
@@ -30,7 +31,7 @@ def body(message: str = "m1", *, contact: str = "c1", links: int = 1) -> bytes:
     return json.dumps({"app_id": "app-1", "message": told}, indent=1).replace("/o/", "\\/o/").encode() + b"\r\n"
 
 
-def known(spool: Database, event_id: int, *states: str, media: int = 0) -> None:
+def known(spool: Database, event_id: int, *states: str, media: int = 0, reason: str = "") -> None:
     """Have the spool say so of the links of an event, in their order; `media` are still to be seen to."""
     rows = [
         {
@@ -40,10 +41,11 @@ def known(spool: Database, event_id: int, *states: str, media: int = 0) -> None:
             "place": "message.contact_message",
             "url": f"{SINCHS}&n={number}",
             "state": state,
-            "digest": hashlib.sha256(PICTURE).digest() if state not in (arrivals.WAITING, arrivals.FAILED) else None,
+            "digest": DIGEST if state not in (arrivals.WAITING, arrivals.FAILED) else None,
             "size_bytes": len(PICTURE),
             "name": f"photo {number}.jpg",
             "mime": "image/jpeg",
+            "reason": reason,
             "at": NOW,
         }
         for number, state in enumerate(states, 1)

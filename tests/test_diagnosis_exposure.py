@@ -12,6 +12,7 @@ from gateway.diagnosis.exposure import Directive
 from gateway.outbound import allowed
 from tests import page_samples
 from tests.config_samples import account, settings
+from tests.inbound_samples import THROUGH
 
 
 def places(understood: Settings) -> set[tuple[str, str, str, str]]:
@@ -164,3 +165,15 @@ def test_directives_are_found_by_their_name() -> None:
     assert [found.arguments for found in read.all("a")] == [("1",), ("2",)]
     assert read.has("b")
     assert not read.has("c")
+
+
+def test_links_to_files_of_customers_are_told_once_and_for_motion_alone() -> None:
+    understood = settings(
+        server=PRIVATE | THROUGH["server"], **{key: THROUGH[key] for key in ("attachments", "inbound")}
+    )
+    links = [route for route in exposure.routes(understood) if route.path == "/media/{token}/{name}"]
+    private = [route for route in links if route.answers == "outbound door"]
+    assert [(route.host, route.methods, route.audience) for route in private] == [
+        (host, ("GET", "HEAD"), "Motion (server.outbound_clients)") for host in ("127.0.0.1", "gateway.internal")
+    ]
+    assert [route.answers for route in links if route not in private] == ["attachments door"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway import __version__
-from gateway.attachments.tokens import Grant
+from gateway.attachments.tokens import Grant, Purpose
 from gateway.errors import RETRY_AFTER_SECONDS, GatewayError, NotFound, TooLarge, Unavailable
 from gateway.inspection.structure import Inspection
 from gateway.phrases import Reason
@@ -111,6 +111,11 @@ class LinkClaim:
     def ours(self) -> bool:
         """Tell whether the gateway itself asks, for an agent's message."""
         return self.grant is None and self.link_ttl is None
+
+    @property
+    def customers(self) -> bool:
+        """Tell whether it is for a file that a customer sent in, of which Motion has none."""
+        return self.grant is not None and self.grant.purpose is Purpose.INBOUND
 
     @property
     def granted(self) -> bool:

@@ -82,9 +82,9 @@ class Shelf:
 
         `admit` is called before Motion is asked, and may raise. What a link was granted nobody scans again.
         """
-        require_id(claim.attachment_id)
-        asked_at = self._clock.now()
-        decided = self._decided(claim, asked_at)
+        if not claim.customers:
+            require_id(claim.attachment_id)
+        decided = self._decided(claim, asked_at := self._clock.now())
         item = self._served(decided) if isinstance(decided, Serve) else self._waited_for(claim, asked_at, admit)
         if claim.granted or not self._scanning.is_due(item):
             return item

@@ -29,8 +29,6 @@ from gateway.motion import NUMBER
 from gateway.phrases import Reason
 from gateway.services import Services
 
-MINTED = "/media/<token>/<name>"
-
 PROXY = "proxy"  # the purpose of Motion's own links; minted ones say theirs
 
 
@@ -68,7 +66,7 @@ def blueprint(services: Services) -> Blueprint:
         path = settings.public_path.replace("{id}", "<attachment_id>")
         door.get(path, provide_automatic_options=False)(follow)
     if settings.token_keys:
-        door.get(MINTED, provide_automatic_options=False)(redeem)
+        door.get(tokens.ROUTE, provide_automatic_options=False)(redeem)
     return door
 
 
@@ -96,6 +94,8 @@ def _minted(services: Services, token: str) -> LinkClaim:
         if request.query_string:
             raise NotFound(Reason.TOKEN_REFUSED)
         grant = tokens.open(token, keys=keys, now=services.clock.now())
+        if grant.purpose is Purpose.INBOUND:  # for Motion, at the private address
+            raise NotFound(Reason.TOKEN_REFUSED)
     return decision.by_token(grant)
 
 

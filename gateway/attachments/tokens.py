@@ -32,6 +32,7 @@ from gateway.inspection.rulebook import VerdictKind
 from gateway.phrases import Reason
 
 _PURPOSE = b"motion-gateway minted links"
+ROUTE = "/media/<token>/<name>"  # as a door's application has it
 
 
 class Purpose(StrEnum):

@@ -59,7 +59,8 @@ def routes(settings: Settings) -> list[Route]:
     """List every route that the gateway with these settings answers."""
     main = directives(nginx_conf.configuration(settings))
     [http] = main.all("http")
-    return [route for server in http.all("server") for route in _of_server(settings, server)]
+    found = (route for server in http.all("server") for route in _of_server(settings, server))
+    return [*dict.fromkeys(found)]  # what two locations would take, nginx gives one of them
 
 
 def _of_server(settings: Settings, server: Directive) -> Iterator[Route]:
@@ -132,7 +133,7 @@ def _calls(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _example(path: str) -> str:
     """Make a path of that kind."""
-    return re.sub("<[a-z_]+>", lambda found: EXAMPLES[found[0]], path)
+    return re.sub("<[a-z_]+>", lambda found: EXAMPLES.get(found[0], "x"), path)
 
 
 def _written(settings: Settings, path: str) -> str:

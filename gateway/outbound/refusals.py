@@ -28,6 +28,7 @@ STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
     403: "UNAUTHORIZED",
+    404: "NOT_FOUND",
     413: "INVALID_ARGUMENT",
     421: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
@@ -51,7 +52,7 @@ class Refusal(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     code: Annotated[str, Field(pattern=r"^[A-Z_]{3,40}$")]
-    status: Literal[400, 401, 403, 413, 421, 429, 502, 503, 504]
+    status: Literal[400, 401, 403, 404, 413, 421, 429, 502, 503, 504]
     says: Text
     remedy: Text
     who: rules.Who

@@ -147,6 +147,7 @@ def outbound(settings: Settings) -> dict[str, object]:
     server = settings.server
     return {
         "listeners": listeners(server) if server.has_outbound else (),
+        "links": settings.brings_through,
         "address": server.outbound_address,
         "clients": server.outbound_clients,
         "certificate": server.outbound_certificate or server.certificate,

@@ -167,7 +167,7 @@ def run(door: str, read: Callable[[], Settings]) -> None:
     telemetry.configure(door, never_waits=True)
     descriptors.allow()
     row, settings = DOORS[door], read()
-    for made in filter(None, (row.blueprint, row.page)):
+    for made in filter(None, (row.blueprint, row.page, row.files)):
         doors.load(made)  # before the workers are forked, which share what is loaded
     shared = services.build(settings, needs=row.needs)
     with opening.unless_it_passes():
