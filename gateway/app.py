@@ -6,23 +6,19 @@ route by itself (`direct`): by the same funnel, with the same line, and everythi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from gateway import doors, errors, metrics, telemetry
-from gateway.doors import DOORS, Door
+from gateway.doors import DOORS, DirectAnswer, Door
 from gateway.phrases import Line, Reason
 from gateway.services import Services
 from gateway.strangers import BROUGHT_ABOUT, Crowd
-from gateway.telemetry import LogEntry
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-    Direct = Callable[[WSGIEnvironment, LogEntry], bytes]  # the JSON of a 200, or whatever the funnel makes of an error
+View = Callable[[WSGIEnvironment, telemetry.LogEntry], DirectAnswer]  # or whatever the funnel makes of an error
 
 
 def create_app(services: Services, *, door: str) -> Flask:
@@ -41,22 +37,22 @@ def create_app(services: Services, *, door: str) -> Flask:
     return app
 
 
-def _answer_directly(app: Flask, routes: Mapping[tuple[str, str], Direct], journal: _Journal) -> None:
-    """Have requests of these methods and paths answered before Flask sees them; it sees all others."""
+def _answer_directly(app: Flask, find: Callable[[WSGIEnvironment], View | None], journal: _Journal) -> None:
+    """Have requests with a view that is found answered before Flask sees them; it sees all others."""
     others = app.wsgi_app
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        view = routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        view = find(environ)
         if view is None:
             return others(environ, start_response)
-        entry = journal.entry()
+        entry = journal.entry(of=environ)
         try:
-            body = view(environ, entry)
+            headers, body = view(environ, entry)
         except Exception as error:  # noqa: BLE001 - the funnel, as Flask's is for its own
             return journal.end(entry, _refusal(error, entry), of=environ)(environ, start_response)
         # Not by way of a Response: making and asking one takes as long as it takes to prove a signature.
         journal.note(entry, 200, of=environ)
-        start_response("200 OK", [*journal.headers_of_json, ("Content-Length", str(len(body)))])
+        start_response("200 OK", [*headers, *journal.headers, ("Content-Length", str(len(body)))])
         return [body]
 
     app.wsgi_app = serve  # type: ignore[method-assign] # Flask's own way to stand before it
@@ -65,13 +61,13 @@ def _answer_directly(app: Flask, routes: Mapping[tuple[str, str], Direct], journ
 def refuse_malformed(app: Flask, *, door: str) -> Response:
     """Answer for the application of `door` a request that its server cannot read."""
     with app.app_context():
-        _open(LogEntry(began_at=0.0))
+        _open(telemetry.LogEntry(began_at=0.0))
         response: Response = doors.load(DOORS[door].refuse)(BadRequest())
     response.headers.update(DOORS[door].headers)
     return response
 
 
-def _open(entry: LogEntry) -> None:
+def _open(entry: telemetry.LogEntry) -> None:
     g.entry, g.decision = entry, entry.decision
 
 
@@ -80,7 +76,7 @@ def refuse(error: Exception) -> Response:
     return _refusal(error, g.entry)
 
 
-def _refusal(error: Exception, entry: LogEntry) -> Response:
+def _refusal(error: Exception, entry: telemetry.LogEntry) -> Response:
     refusal = _as_ours(error)
     entry.decision[telemetry.REASON] = entry.refused = refusal.reason
     response = Response(errors.body(refusal.status), refusal.status, mimetype="application/json")
@@ -113,19 +109,20 @@ class _Journal:
 
     def __init__(self, services: Services, door: Door) -> None:
         self._services, self._door = services, door
-        self.headers_of_json = [("Content-Type", "application/json"), *door.headers.items()]
+        self.headers = list(door.headers.items())
         self._crowd = Crowd(services.clock)
 
-    def entry(self) -> LogEntry:
-        return LogEntry(began_at=self._services.clock.now())
+    def entry(self, *, of: WSGIEnvironment) -> telemetry.LogEntry:
+        """Begin with a request, whoever answers it."""
+        if self._door.calls:
+            telemetry.begin(of.get("HTTP_X_REQUEST_ID", ""))
+        return telemetry.LogEntry(began_at=self._services.clock.now())
 
     def begin(self) -> None:
         """Begin with what Flask answers."""
-        if self._door.calls:
-            telemetry.begin(request.headers.get("X-Request-Id", ""))
-        _open(self.entry())
+        _open(self.entry(of=request.environ))
 
-    def end(self, entry: LogEntry, response: Response, *, of: WSGIEnvironment) -> Response:
+    def end(self, entry: telemetry.LogEntry, response: Response, *, of: WSGIEnvironment) -> Response:
         """Give an answer what all of the door's have, and note it."""
         response.headers.update(self._door.headers)
         if response.status_code == 401 and self._door.challenge:
@@ -133,7 +130,7 @@ class _Journal:
         self.note(entry, response.status_code, of=of)
         return response
 
-    def note(self, entry: LogEntry, status: int, *, of: WSGIEnvironment) -> None:
+    def note(self, entry: telemetry.LogEntry, status: int, *, of: WSGIEnvironment) -> None:
         """Note that a request is answered so."""
         seconds = self._services.clock.now() - entry.began_at
         self._count(entry, status, seconds)
@@ -145,19 +142,19 @@ class _Journal:
             reason = entry.turned_away or entry.decision.get(telemetry.REASON, "")
             self._services.turned_away.note(self._door.name, reason, about=str(about), address=address)
 
-    def _count(self, entry: LogEntry, status: int, seconds: float) -> None:
+    def _count(self, entry: telemetry.LogEntry, status: int, seconds: float) -> None:
         metrics.answered(self._door.name, status, seconds)
         if entry.refused:
             connector = str(entry.decision.get(telemetry.CONNECTOR, metrics.UNKNOWN))
             metrics.refused(self._door.name, entry.refused, connector=connector)
 
-    def _is_written(self, entry: LogEntry, address: str) -> bool:
+    def _is_written(self, entry: telemetry.LogEntry, address: str) -> bool:
         reason = entry.decision.get(telemetry.REASON)
         if reason not in BROUGHT_ABOUT or entry.turned_away:  # which is for what was signed rightly
             return True
         return self._crowd.lets_write(self._door.name, reason, address=address)
 
-    def _write(self, entry: LogEntry, status: int, seconds: float, *, of: WSGIEnvironment) -> None:
+    def _write(self, entry: telemetry.LogEntry, status: int, seconds: float, *, of: WSGIEnvironment) -> None:
         telemetry.decision(
             self._door.name,
             **{

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -45,6 +45,13 @@ _THREADS = "gateway.serving.web:Threads"
 _GREENLETS = "gateway.serving.greenlets:Greenlets"
 
 
+class DirectAnswer(NamedTuple):
+    """What a door answers directly, with 200; what all of its answers carry comes to it."""
+
+    headers: Sequence[tuple[str, str]]
+    body: bytes = b""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Door:
     """One door: a process with an application, a server and a socket of its own."""
@@ -56,7 +63,7 @@ class Door:
     connections: int  # at the same time in a worker: as many writers share a commit, or wait for a thread
     per_client: int  # requests of one address at once, /64 where it is IPv6: a small part of what can wait
     threads: int = 1  # of a worker that has them
-    direct: str = ""  # makes the routes that are answered before Flask is asked, given the services
+    direct: str = ""  # makes what finds the view that answers before Flask is asked, if one does, given the services
     page: str = ""  # makes its routes for people, beside those for programs
     files: str = ""  # makes its routes to files, beside the others
     refuse: str = "gateway.app:refuse"  # makes of any exception the error whose body and headers are the answer
@@ -129,6 +136,7 @@ _ROWS = (
     Door(
         name="attachments",
         blueprint="gateway.attachments.routes:blueprint",
+        direct="gateway.attachments.routes:direct",
         audience="whoever has a link",
         worker=_THREADS,
         connections=256,

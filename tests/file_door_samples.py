@@ -16,6 +16,7 @@ from gateway import app
 from gateway.attachments import tokens
 from gateway.attachments.decision import Item
 from gateway.attachments.tokens import Grant, Purpose
+from gateway.doors import NGINX, SENDER, VAULT_LOCATION
 from gateway.inspection.rulebook import VerdictKind
 from gateway.store.engines import Database
 from tests.door_samples import ADDRESS
@@ -67,21 +68,27 @@ class FileDoor:
     shelf: HandShelf
     clock: HandClock
     client: FlaskClient
+    behind_nginx: bool = False  # which is played here: it sends the file that the door names
 
     def ask(self, link: str, *, method: str = "GET", address: str = ADDRESS, **headers: str) -> TestResponse:
-        """A request through nginx, but that the door sends the file itself."""
+        """A request through nginx; what is asked with headers, or otherwise than by GET, the door sends itself."""
         given = {"x-real-ip": address, "x-request-id": "r-1"} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
-        return self.client.open(link, method=method, headers=given, buffered=True)
+        if self.behind_nginx and method == "GET" and not headers:
+            given[SENDER] = NGINX
+        answer = self.client.open(link, method=method, headers=given, buffered=True)
+        if given.get(SENDER) and (place := answer.headers.pop(NGINX, None)):
+            answer.set_data((self.shelf.folder / place.removeprefix(f"{VAULT_LOCATION}/")).read_bytes())
+        return answer
 
 
 @contextmanager
-def opened(spool: Database, **tables: Any) -> Iterator[FileDoor]:
+def opened(spool: Database, *, behind_nginx: bool = False, **tables: Any) -> Iterator[FileDoor]:
     """The door with both kinds of links, unless the settings of `config_samples.settings(**tables)` say otherwise."""
     clock = HandClock()
     tables["attachments"] = LINKS | tables.get("attachments", {})
     shared = services(spool, clock=clock, **tables)
     shelf = HandShelf(spool.path.parent / "vault", clock)
     door = app.create_app(dataclasses.replace(shared, shelf=shelf), door="attachments")
-    yield FileDoor(shelf, clock, door.test_client())
+    yield FileDoor(shelf, clock, door.test_client(), behind_nginx)

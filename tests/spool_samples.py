@@ -258,6 +258,10 @@ class WatchedSpool(Database):
         self.asked.append([])
         return super().ask(lambda run: work(_noting(run, self.asked[-1])))
 
+    def glance(self, name: str, /, **values: object) -> list[Any]:
+        self.asked.append([name])
+        return super().glance(name, **values)
+
     def tell(self, work: Callable[[Run], Any]) -> Any:
         self.told.append([])
         return super().tell(lambda run: work(_noting(run, self.told[-1])))

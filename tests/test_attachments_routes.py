@@ -50,12 +50,19 @@ PDF = document_samples.pdf()
 OCTETS = "application/octet-stream"
 
 
-@pytest.fixture
-def door(spool: Database) -> Iterator[FileDoor]:
+@pytest.fixture(params=[False, True], ids=["", "behind nginx"])
+def door(request: pytest.FixtureRequest, spool: Database) -> Iterator[FileDoor]:
     """A door before a shelf with one photo."""
-    with opened(spool) as found:
+    with opened(spool, behind_nginx=request.param) as found:
         found.shelf.put(JPEG, FILE, name="photo.jpeg")
         yield found
+
+
+@pytest.fixture
+def sender(door: FileDoor) -> FileDoor:
+    """A door that sends the file itself."""
+    door.behind_nginx = False
+    return door
 
 
 @pytest.fixture
@@ -95,8 +102,8 @@ def test_a_right_link_gives_the_file_byte_for_byte(door: FileDoor, made: Callabl
     assert_served(door.ask(made(door)))
 
 
-def test_head_tells_what_get_would(door: FileDoor) -> None:
-    got, told = door.ask(proxied()), door.ask(proxied(), method="HEAD")
+def test_head_tells_what_get_would(sender: FileDoor) -> None:
+    got, told = sender.ask(proxied()), sender.ask(proxied(), method="HEAD")
     assert (told.status_code, told.data) == (200, b"")
     assert {*told.headers} - {("Date", told.headers["Date"])} == {*got.headers} - {("Date", got.headers["Date"])}
 
@@ -145,13 +152,13 @@ def test_a_part_is(door: FileDoor, headers: dict[str, str], status: int, body: b
     assert {name: answer.headers[name] for name in PUBLIC_HEADERS} == PUBLIC_HEADERS
 
 
-def test_who_has_the_file_is_told_so(door: FileDoor) -> None:
-    tag = door.ask(proxied()).headers["ETag"]
-    assert tag == f'"{door.shelf.items[JPEG].digest.hex()}"'
-    assert door.ask(proxied(), if_none_match=tag).status_code == 304
-    assert door.ask(proxied(), if_none_match='"another"').status_code == 200
-    assert door.ask(proxied(), if_range=tag, range="bytes=0-9").status_code == 206
-    assert door.ask(proxied(), if_range='"another"', range="bytes=0-9").status_code == 200
+def test_who_has_the_file_is_told_so(sender: FileDoor) -> None:
+    tag = sender.ask(proxied()).headers["ETag"]
+    assert tag == f'"{sender.shelf.items[JPEG].digest.hex()}"'
+    assert sender.ask(proxied(), if_none_match=tag).status_code == 304
+    assert sender.ask(proxied(), if_none_match='"another"').status_code == 200
+    assert sender.ask(proxied(), if_range=tag, range="bytes=0-9").status_code == 206
+    assert sender.ask(proxied(), if_range='"another"', range="bytes=0-9").status_code == 200
 
 
 def test_behind_nginx_the_door_names_the_file_and_sends_none(door: FileDoor) -> None:
@@ -487,9 +494,9 @@ def test_a_trouble_is(door: FileDoor, log: Log, trouble: GatewayError, status: i
     assert [line["reason"] for line in log()] == [trouble.reason] * 2
 
 
-def test_a_file_that_was_evicted_a_moment_ago_is_503(door: FileDoor) -> None:
-    door.shelf.path(door.shelf.items[JPEG]).unlink()
-    assert_refused(door.ask(proxied()), 503)
+def test_a_file_that_was_evicted_a_moment_ago_is_503(sender: FileDoor) -> None:
+    sender.shelf.path(sender.shelf.items[JPEG]).unlink()
+    assert_refused(sender.ask(proxied()), 503)
 
 
 # Limits.

@@ -7,17 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from gateway.delivery.room import Bearing
-from gateway.delivery.schedule import Try
 
-ANSWERED = Try(200, "200")
+ANSWERED = 200
 HIGHEST = 16
 
 
-def after(bearing: Bearing, took: Callable[[int], float], *, tries: int = 2000, attempt: Try = ANSWERED) -> list[int]:
+def after(bearing: Bearing, took: Callable[[int], float], *, tries: int = 2000, status: int = ANSWERED) -> list[int]:
     """How many at once there may be after each of so many tries of a Motion that takes so long with so many."""
     found = []
     for _ in range(tries):
-        bearing.learn(attempt, took(bearing.most))
+        bearing.learn(status, took(bearing.most))
         found.append(bearing.most)
     return found
 
@@ -52,14 +51,14 @@ def test_one_that_became_slower_for_good_has_all_again() -> None:
 def test_one_event_that_hangs_says_nothing_of_the_others() -> None:
     bearing = known_at_rest(0.1)
     for number in range(500):
-        bearing.learn(*((Try(None, "no answer in time"), 30.0) if number % 4 == 0 else (ANSWERED, 0.1)))
+        bearing.learn(*((None, 30.0) if number % 4 == 0 else (ANSWERED, 0.1)))
         assert bearing.most == HIGHEST
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_one_that_says_that_it_is_too_much_gets_less_at_once(status: int) -> None:
     bearing = known_at_rest(0.01)
-    assert after(bearing, lambda _: 0.01, attempt=Try(status, str(status)))[-1] == 2
+    assert after(bearing, lambda _: 0.01, status=status)[-1] == 2
     assert after(bearing, lambda _: 0.01)[-1] == HIGHEST
 
 

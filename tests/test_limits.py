@@ -9,10 +9,9 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
-from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,77 +90,20 @@ def test_a_limit_that_is_off_lets_everything_through() -> None:
         limiter.require(None, Reason.CALLS, "a")
 
 
-@contextmanager
-def step(limiter: Limiter, limit: str | None = TWO) -> Iterator[Callable[[str], str]]:
-    """A step of a view that is limited, while a request is answered."""
-    asked: list[str] = []
-
-    @limiter.limited(limit, Reason.FETCHES, whose=lambda: asked[-1])
-    def answer(whose: str) -> str:
-        return f"a file of {whose}"
-
-    def ask(whose: str) -> str:
-        asked.append(whose)
-        return answer(whose)
-
-    app = Flask("a door")
-    app.get("/<name>", endpoint="view")(lambda _name: "")
-    with app.test_request_context("/x"):
-        yield ask
-
-
-def test_a_limited_step_is_refused_when_it_is_one_too_many_of_the_same() -> None:
-    with step(Limiter("memory://", clock=WallClock())) as ask:
-        assert [ask("a"), ask("b"), ask("a")] == ["a file of a", "a file of b", "a file of a"]
-        with pytest.raises(TooManyRequests, match=r"^limit of fetches per attachment$"):
-            ask("a")
-        assert ask("b") == "a file of b"
-
-
-def test_a_limited_step_and_a_question_count_the_same() -> None:
-    limiter = Limiter("memory://", clock=WallClock())
-    with step(limiter) as ask:
-        limiter.require(TWO, Reason.FETCHES, "a")
-        ask("a")
-        with pytest.raises(TooManyRequests):
-            ask("a")
-        with pytest.raises(TooManyRequests):
-            limiter.require(TWO, Reason.FETCHES, "a")
-
-
 def test_of_many_at_the_same_time_as_many_pass_as_the_limit_says() -> None:
-    limiter, app, together = Limiter("memory://", clock=WallClock()), Flask("a door"), threading.Barrier(8)
-    app.get("/<name>", endpoint="view")(lambda _name: "")
-    answer = limiter.limited("100/hour", "fetches", whose=lambda: "a")(lambda: True)
+    limiter, together = Limiter("memory://", clock=WallClock()), threading.Barrier(8)
 
     def ask(_number: int) -> int:
         together.wait()
         passed = 0
-        with app.test_request_context("/x"):
-            for _ in range(50):
-                with suppress(TooManyRequests):
-                    passed += answer()
+        for _ in range(50):
+            with suppress(TooManyRequests):
+                limiter.require("100/hour", Reason.FETCHES, "a")
+                passed += 1
         return passed
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(ask, range(8))) == 100
-
-
-def test_a_step_whose_limit_is_off_is_never_refused() -> None:
-    with step(Limiter("memory://", clock=WallClock()), None) as ask:
-        assert {ask("a") for _ in range(100)} == {"a file of a"}
-
-
-def test_a_limited_step_goes_on_while_redis_is_away(redis: Redis, capfd: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure("test")
-    limiter = Limiter(redis.url, clock=HandMade())
-    with step(limiter) as ask:
-        ask("a")
-        redis.kill()
-        assert [ask("a"), ask("a")] == ["a file of a"] * 2
-        with pytest.raises(TooManyRequests):
-            ask("a")
-    assert findings(capfd) == ["limits-storage-away"]
 
 
 def test_counting_starts_no_thread_whoever_is_counted(redis: Redis) -> None:

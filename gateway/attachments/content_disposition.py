@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -46,6 +47,9 @@ _JOINERS = "\u200c\u200d"
 _FIRST_JOINED = "\u0590"  # Latin, Greek and Cyrillic, which stand before it, know no joiners
 
 
+KEPT = 256  # names: a file that goes out does so to many
+
+
 class SafeName(NamedTuple):
     """One name for old clients and for new ones."""
 
@@ -68,6 +72,7 @@ def read(header: str) -> Promise:
     return Promise(kind == "attachment" or name != "", name)
 
 
+@lru_cache(maxsize=KEPT)
 def safe_name(name: str, extension: str, *, kept: frozenset[str] = frozenset()) -> SafeName:
     """Make `name`, which may be anything, safe for a file with that extension, its dot included. Never raises.
 
@@ -93,6 +98,7 @@ def again(name: str) -> SafeName:
     return SafeName(ascii=plain + dot + _NOT_ASCII_NAME.sub("_", ending), utf8=name)
 
 
+@lru_cache(maxsize=KEPT)
 def write(name: SafeName) -> str:
     """Write the header: `filename` in ASCII for old clients, `filename*` in UTF-8 (RFC 8187) for all others.
 

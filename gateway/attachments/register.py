@@ -75,8 +75,9 @@ class Register:
         return cls(database, place=databases.vault(settings.spool.url, node=settings.server.node))
 
     def find(self, attachment_id: str) -> KnownAttachment | None:
-        """Read what is known of one. Raises SpoolUnavailable, as all here do."""
-        rows = self.ask("attachment", attachment_id=attachment_id)
+        """Read what is known of one: one row, and nothing around that. Raises SpoolUnavailable, as all here do."""
+        self.database.require_in_place()
+        rows = self.database.glance("attachment", attachment_id=attachment_id, place=self.place)
         return _record(rows[0]) if rows else None
 
     def listed(

@@ -10,25 +10,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from functools import partial
+from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, g, request, send_file
 
-from gateway import limits, metrics, telemetry
-from gateway.attachments import content_disposition, decision, tokens, vault
+from gateway import metrics, telemetry
+from gateway.attachments import content_disposition, proof, vault
 from gateway.attachments.decision import Item, LinkClaim
 from gateway.attachments.tokens import Grant, Purpose
-from gateway.config import secrets
-from gateway.doors import NGINX, SENDER, VAULT_LOCATION
-from gateway.errors import NotFound, TooLarge, Unauthorized, UnsupportedMedia
+from gateway.doors import NGINX, SENDER, VAULT_LOCATION, DirectAnswer
+from gateway.errors import TooLarge, UnsupportedMedia
 from gateway.inspection import rulebook, verdicts
-from gateway.motion import NUMBER
 from gateway.phrases import Reason
 from gateway.services import Services
 
+Direct = Callable[[WSGIEnvironment, telemetry.LogEntry], DirectAnswer]
+
+_SENDER = f"HTTP_{SENDER.upper().replace('-', '_')}"  # as WSGI has it (PEP 3333)
 PROXY = "proxy"  # the purpose of Motion's own links; minted ones say theirs
 
 
@@ -40,34 +42,84 @@ class Label:
     name: content_disposition.SafeName
 
 
+def direct(services: Services) -> Callable[[WSGIEnvironment], Direct | None]:
+    """Make what finds the view of a link that nginx asks for, which is answered without Flask."""
+    ways = [(re.compile(re.sub("<[a-z_]+>", "([^/]+)", path)), prove) for path, prove in proof.ways(services)]
+
+    def find(environ: WSGIEnvironment) -> Direct | None:
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] == "GET" and environ.get(_SENDER) == NGINX and path.isascii():
+            for pattern, prove in ways:
+                if found := pattern.fullmatch(path):
+                    return partial(_name_file, services, prove, found[1])
+        return None
+
+    return find
+
+
 def blueprint(services: Services) -> Blueprint:
+    """Make the views of all other links, which send the file themselves, and refuse what is none."""
     door = Blueprint("attachments", __name__)
-    settings, limit = services.settings.attachments, services.settings.limits.fetches_per_attachment
 
-    # By address too: nobody uses up what another has of the same file.
-    @services.limits.limited(limit, Reason.FETCHES, whose=lambda: _counter(str(g.decision[telemetry.ATTACHMENT])))
-    def answer(claim: LinkClaim) -> Response:
-        return _answer(services, claim)
-
-    def follow(attachment_id: str) -> Response:
-        return answer(_noted(_proxied(services, attachment_id)))
-
-    def redeem(token: str, name: str) -> Response:
-        del name  # decoration
-        return answer(_noted(_minted(services, token)))
+    def view(prove: proof.Prove, **found: str) -> Response:
+        asked = proof.Asked(request.environ, g.entry)
+        claim, item, label = _allowed(services, asked, prove, next(iter(found.values())))
+        response = _sent(services, item, label.mime)
+        response.headers["Content-Type"] = label.mime
+        response.headers["Content-Disposition"] = content_disposition.write(label.name)
+        _count(services, claim, item)
+        return response
 
     @door.after_request
     def count(response: Response) -> Response:
-        outcome = "served" if response.status_code < 400 else "refused"
-        metrics.count(metrics.FETCHES, g.decision.get(telemetry.PURPOSE, metrics.UNKNOWN), outcome)
+        _tell(g.entry, served=response.status_code < 400)
         return response
 
-    if settings.proxy_token is not None:
-        path = settings.public_path.replace("{id}", "<attachment_id>")
-        door.get(path, provide_automatic_options=False)(follow)
-    if settings.token_keys:
-        door.get(tokens.ROUTE, provide_automatic_options=False)(redeem)
+    for path, prove in proof.ways(services):
+        door.get(path, provide_automatic_options=False, endpoint=prove.__name__)(partial(view, prove))
     return door
+
+
+def _name_file(
+    services: Services, prove: proof.Prove, key: str, environ: WSGIEnvironment, entry: telemetry.LogEntry
+) -> DirectAnswer:
+    """Say which file nginx shall send."""
+    served = False
+    try:
+        claim, item, label = _allowed(services, proof.Asked(environ, entry), prove, key)
+        headers = [
+            (NGINX, _place(item)),
+            ("Content-Type", label.mime),
+            ("Content-Disposition", content_disposition.write(label.name)),
+        ]
+        _count(services, claim, item)
+        served = True
+        return DirectAnswer(headers)
+    finally:
+        _tell(entry, served=served)
+
+
+def _allowed(services: Services, asked: proof.Asked, prove: proof.Prove, key: str) -> tuple[LinkClaim, Item, Label]:
+    """Take the file of a link, and say as what it goes out. Raises what the link, or the file, is refused for."""
+    claim, said = prove(services, asked, key), asked.entry.decision
+    said[telemetry.ATTACHMENT] = claim.attachment_id
+    said[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
+    # By address too: nobody uses up what another has of the same file.
+    limit, whose = services.settings.limits.fetches_per_attachment, asked.counter(claim.attachment_id)
+    services.limits.require(limit, Reason.FETCHES, whose)
+    item = _taken(services, asked, claim)
+    return claim, item, _label(services, asked, item, claim.grant)
+
+
+def _count(services: Services, claim: LinkClaim, item: Item) -> None:
+    services.shelf.fetched(item, until=claim.grant.expires_at if claim.grant else None)
+
+
+def _tell(entry: telemetry.LogEntry, *, served: bool) -> None:
+    if served:
+        entry.decision[telemetry.REASON] = "served"
+    outcome = "served" if served else "refused"
+    metrics.count(metrics.FETCHES, entry.decision.get(telemetry.PURPOSE, metrics.UNKNOWN), outcome)
 
 
 def keep_shared(services: Services) -> None:
@@ -75,107 +127,42 @@ def keep_shared(services: Services) -> None:
     services.shelf.keep_shared()
 
 
-def _proxied(services: Services, attachment_id: str) -> LinkClaim:
-    """Prove Motion's own link, and make its claim. Raises NotFound, TooManyRequests."""
-    with _counted(services, "tokens"):
-        _require_proxy_token(services)
-        if not re.fullmatch(NUMBER, attachment_id):
-            raise NotFound(Reason.NO_ATTACHMENT_ID)
-    # Such ids can be counted through. Who has tried too many is told nothing for a while, not even what there is.
-    limit = services.settings.limits.unknown_tokens_per_address
-    services.limits.require_left(limit, Reason.UNKNOWN_TOKENS, _counter("ids"))
-    return LinkClaim(attachment_id=attachment_id, link_ttl=services.settings.attachments.link_ttl)
-
-
-def _minted(services: Services, token: str) -> LinkClaim:
-    """Open the token of a link of ours, and make its claim. Raises NotFound, TooManyRequests."""
-    keys = [key.get_secret_value() for key in services.settings.attachments.token_keys]
-    with _counted(services, "tokens"):
-        if request.query_string:
-            raise NotFound(Reason.TOKEN_REFUSED)
-        grant = tokens.open(token, keys=keys, now=services.clock.now())
-        if grant.purpose is Purpose.INBOUND:  # for Motion, at the private address
-            raise NotFound(Reason.TOKEN_REFUSED)
-    return decision.by_token(grant)
-
-
-def _require_proxy_token(services: Services) -> None:
-    settings = services.settings.attachments
-    name, _, given = request.query_string.decode("latin-1").partition("=")
-    if name != settings.token_parameter or settings.proxy_token is None:
-        raise NotFound(Reason.TOKEN_REFUSED)
-    expected = settings.proxy_token.get_secret_value()
-    try:
-        secrets.require_equal(_spelled(given), expected=expected, reason=Reason.TOKEN_REFUSED)
-    except Unauthorized as error:
-        raise NotFound(Reason.TOKEN_REFUSED) from error
-
-
-def _spelled(given: str) -> str:
-    """Read the text that `given` stands for, if it is spelled as text is in links; "" where it is spelled otherwise.
-
-    As it is, or with escapes for what needs them; JavaScript leaves some signs that Python escapes.
-    """
-    text = unquote(given, errors="surrogateescape")
-    escaped = {quote(text, safe=safe, errors="surrogateescape") for safe in ("", "!'()*")}
-    return text if given in escaped | {text} else ""
-
-
-def _noted(claim: LinkClaim) -> LinkClaim:
-    """Let the log's line tell what the claim is for."""
-    g.decision[telemetry.ATTACHMENT] = claim.attachment_id
-    g.decision[telemetry.PURPOSE] = claim.grant.purpose.value if claim.grant else PROXY
-    return claim
-
-
-def _answer(services: Services, claim: LinkClaim) -> Response:
-    grant = claim.grant
-    item = _taken(services, claim)
-    label = _label(services, item, grant)
-    response = _sent(services, item, label.mime)
-    response.headers["Content-Type"] = label.mime
-    response.headers["Content-Disposition"] = content_disposition.write(label.name)
-    services.shelf.fetched(item, until=grant.expires_at if grant else None)
-    g.decision[telemetry.REASON] = "served"
-    return response
-
-
-def _taken(services: Services, claim: LinkClaim) -> Item:
+def _taken(services: Services, asked: proof.Asked, claim: LinkClaim) -> Item:
     """Take the attachment, if the link to it still lives. Raises NotFound, TooLarge, Unavailable, TooManyRequests."""
 
     def admit() -> None:
         limit = services.settings.limits.downloads_per_address
-        services.limits.require(limit, Reason.DOWNLOADS, _counter("downloads"))
+        services.limits.require(limit, Reason.DOWNLOADS, asked.counter("downloads"))
 
-    with nullcontext() if claim.grant else _counted(services, "ids"):
+    with nullcontext() if claim.grant else proof.counted(services, asked, "ids"):
         item = services.shelf.take(claim, admit=admit)
-    g.decision[telemetry.DIGEST] = item.digest.hex()
+    asked.entry.decision[telemetry.DIGEST] = item.digest.hex()
     return item
 
 
-def _label(services: Services, item: Item, grant: Grant | None) -> Label:
+def _label(services: Services, asked: proof.Asked, item: Item, grant: Grant | None) -> Label:
     """Say as what it goes out: as its token grants, or as it is judged now. Raises TooLarge, UnsupportedMedia."""
     if grant and grant.kind:
-        g.decision[telemetry.VERDICT] = grant.kind.value
+        asked.entry.decision[telemetry.VERDICT] = grant.kind.value
         return Label(grant.mime, content_disposition.again(grant.name))
-    verdict = _judged(services, item, grant)
+    verdict = _judged(services, asked, item, grant)
     name = grant.name if grant else item.name
     return Label(verdict.mime, content_disposition.safe_name(name, verdict.extension, kept=verdict.kept))
 
 
-def _judged(services: Services, item: Item, grant: Grant | None) -> verdicts.Verdict:
+def _judged(services: Services, asked: proof.Asked, item: Item, grant: Grant | None) -> verdicts.Verdict:
     """Judge what may be served. Raises TooLarge, UnsupportedMedia."""
-    settings = services.settings
+    settings, said = services.settings, asked.entry.decision
     sizes = verdicts.limits_of(settings)
     if grant and grant.purpose is Purpose.ELSEWHERE:
         verdict = verdicts.elsewhere(item.inspection, limits=sizes)
     else:
         verdict = verdicts.judge(item.inspection, profile=settings.attachments.profile, limits=sizes)
     metrics.count(metrics.VERDICTS, verdict.kind.value)
-    g.decision[telemetry.VERDICT] = verdict.kind.value
-    g.decision[telemetry.CODE] = verdict.code
-    g.decision[telemetry.ROW] = verdict.row
-    g.decision[telemetry.WHY] = verdict.reason if verdict.code else None
+    said[telemetry.VERDICT] = verdict.kind.value
+    said[telemetry.CODE] = verdict.code
+    said[telemetry.ROW] = verdict.row
+    said[telemetry.WHY] = verdict.reason if verdict.code else None
     if verdict.code == "MEDIA_TOO_LARGE":
         raise TooLarge(Reason.FILE_TOO_LARGE)
     if verdict.kind is rulebook.VerdictKind.REFUSED:
@@ -185,20 +172,10 @@ def _judged(services: Services, item: Item, grant: Grant | None) -> verdicts.Ver
 
 def _sent(services: Services, item: Item, mime: str) -> Response:
     if request.headers.get(SENDER) == NGINX:
-        return Response(headers={NGINX: f"{VAULT_LOCATION}/{vault.place(item.digest)}"})
+        return Response(headers={NGINX: _place(item)})
     return send_file(services.shelf.path(item), mimetype=mime, etag=item.digest.hex())
 
 
-@contextmanager
-def _counted(services: Services, what: str) -> Iterator[None]:
-    """Count what is not found in here: who tries too often hears TooManyRequests instead of NotFound."""
-    try:
-        yield
-    except NotFound:
-        limit = services.settings.limits.unknown_tokens_per_address
-        services.limits.require(limit, Reason.UNKNOWN_TOKENS, _counter(what))
-        raise
-
-
-def _counter(what: str) -> str:
-    return f"{what} of {limits.counted_as(request.headers.get('X-Real-IP', ''))}"
+def _place(item: Item) -> str:
+    """Say where nginx has its file."""
+    return f"{VAULT_LOCATION}/{vault.place(item.digest)}"

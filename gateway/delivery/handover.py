@@ -177,7 +177,7 @@ class Handover:
         packed = self._packer.pack(taken, contents, now=started)
         attempt = self._post(taken, packed)
         ended, step = self._now(), None
-        if self.bearing.learn(attempt, ended - started):
+        if self.bearing.learn(attempt.status, ended - started):
             telemetry.note(Line.AT_ONCE, deliveries=self.bearing.most)
         with self._known.learned(taken, attempt, witness, probe=probe) as news:
             if not attempt.delivered:

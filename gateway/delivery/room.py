@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from statistics import median
 
 from gateway.config import Settings
 from gateway.delivery.health import Scope
-from gateway.delivery.schedule import Try
 
 HANDS = 2  # for each delivery: while what became of one is written down the next is under way
 OVERLOADED = (429, 503)
@@ -35,17 +33,20 @@ class Bearing:
         self._overloaded = False
         self._guard = threading.Lock()
 
-    def learn(self, attempt: Try, seconds: float) -> bool:
-        """Learn from a try that took so long; tell whether Motion bears all now, or not all any more."""
+    def learn(self, status: int | None, seconds: float) -> bool:
+        """Learn from the answer to a try, if there was one, and from how long it took.
+
+        Returns whether Motion bears all now, or not all any more.
+        """
         with self._guard:
-            self._overloaded |= attempt.status in OVERLOADED
+            self._overloaded |= status in OVERLOADED
             if self._skipped:
                 self._skipped -= 1
                 return False
             self._took.append(seconds)
             if len(self._took) < max(LEAST_SEEN, self.most):
                 return False
-            before, self.most = self.most, self._judged(median(self._took))
+            before, self.most = self.most, self._judged(sorted(self._took)[len(self._took) // 2])
             self._took, self._overloaded = [], False
             self._skipped = before if before != self.most else 0
             return self._highest in (before, self.most) and before != self.most

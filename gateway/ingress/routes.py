@@ -7,14 +7,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import quote
+from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Request, Response, g, request
 from werkzeug.wsgi import get_input_stream
 
 from gateway import clock, limits, metrics, telemetry
 from gateway.config import Account, addresses, secrets
+from gateway.doors import DirectAnswer
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
 from gateway.inbound import places
 from gateway.ingress import events, lifeboat, signature
@@ -24,12 +25,10 @@ from gateway.ingress.lifeboat import Ferry
 from gateway.ingress.timekeeper import Timekeeper
 from gateway.phrases import Finding, Reason
 from gateway.services import Services
-from gateway.telemetry import LogEntry
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+Direct = Callable[[WSGIEnvironment, telemetry.LogEntry], DirectAnswer]
 
-ACCEPTED = b"{}"
+ACCEPTED = DirectAnswer([("Content-Type", "application/json")], b"{}")
 FORWARDED = ("content-type", "content-encoding")
 # Where WSGI has the headers that are asked for (PEP 3333).
 _KEYS = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in (*signature.HEADERS, *FORWARDED)}
@@ -43,15 +42,16 @@ REFUSED = {
 }
 
 
-def direct(services: Services) -> dict[tuple[str, str], Callable[[WSGIEnvironment, LogEntry], bytes]]:
-    """Make what answers the callbacks of our accounts, by method and path, without Flask."""
+def direct(services: Services) -> Callable[[WSGIEnvironment], Direct | None]:
+    """Make what finds the view of a callback of one of our accounts, by method and path, which needs no Flask."""
     keeper = Timekeeper(services.spool)
     ferry = lifeboat.made(services.settings, services.spool, steady=clock.SteadyClock())
     take = functools.partial(_receive, services, keeper, ferry)
-    return {
+    views: dict[tuple[str, str], Direct] = {
         ("POST", addresses.receive_path(account.connector_id)): functools.partial(take, account)
         for account in services.settings.accounts
     }
+    return lambda environ: views.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -85,8 +85,13 @@ def _tell_of(services: Services, connector: str) -> None:
 
 
 def _receive(
-    services: Services, keeper: Timekeeper, ferry: Ferry, account: Account, environ: WSGIEnvironment, entry: LogEntry
-) -> bytes:
+    services: Services,
+    keeper: Timekeeper,
+    ferry: Ferry,
+    account: Account,
+    environ: WSGIEnvironment,
+    entry: telemetry.LogEntry,
+) -> DirectAnswer:
     entry.decision[telemetry.CONNECTOR] = account.connector_id
     body = get_input_stream(environ, max_content_length=services.settings.ingress.max_body).read()
     fetched = services.settings.media_of(account) != "pass"
@@ -105,7 +110,7 @@ class _Post:
 
     account: Account
     environ: WSGIEnvironment
-    entry: LogEntry
+    entry: telemetry.LogEntry
     body: bytes
     signed_at: int = 0  # by Sinch's clock, in epoch seconds
     fetched: bool = False  # the files that it names
@@ -215,7 +220,7 @@ def _keep_time(services: Services, keeper: Timekeeper, post: _Post, callback: Ca
         keeper.bear_out(post.signed_at, now=now)
 
 
-def _answer(post: _Post, receipt: Receipt) -> bytes:
+def _answer(post: _Post, receipt: Receipt) -> DirectAnswer:
     post.entry.decision[telemetry.EVENT] = receipt.event_id
     if receipt.aboard:
         post.find(Finding.LIFEBOAT)

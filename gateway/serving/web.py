@@ -74,6 +74,18 @@ class Refusing:
 class Threads(Refusing, ThreadWorker):
     teller = descriptors.Teller()
 
+    def handle(self, conn: Any) -> None:  # noqa: ANN401 - gunicorn's, which has no types
+        """Answer a request, and close its connection here: that waits for nginx, and who takes connections does not."""
+        conn.data_ready = True  # nginx connects when it has a request: to wait for that would be one more place to wait
+        try:
+            super().handle(conn)
+        finally:
+            conn.close(graceful=True)
+
+    def finish_request(self, _conn: object, _done: object) -> None:
+        """Know of one connection less, which is closed already; none is kept."""
+        self.nr_conns -= 1
+
     def accept(self, listener: socket) -> None:
         """Take a connection; where there is no descriptor for it, it waits."""
         try:
