@@ -118,12 +118,13 @@ class Scanning:
         """Tell whether that would take a while: it was not, or not lately."""
         return self.clamd is not None and scanner.is_due(item.inspection, now=self.clock.now())
 
-    def run(self, item: Item) -> Item:
+    def run(self, item: Item, *, seconds: float = scanner.SECONDS) -> Item:
         """Look through it, and record what was found. Raises Unavailable where it could not be, and is held."""
         if self.clamd is None:
             return item
         with in_our_words(), self.vault.path(item.digest).open("rb") as file:
-            seen = self.clamd.looked(item.inspection, file, about=item.attachment_id, now=self.clock.now())
+            now, about = self.clock.now(), item.attachment_id
+            seen = self.clamd.looked(item.inspection, file, about=about, now=now, seconds=seconds)
         if seen is item.inspection:
             return item
         self.register.inspected(item.attachment_id, seen, digest=item.digest)

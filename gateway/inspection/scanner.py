@@ -29,6 +29,7 @@ from gateway.upstream.exchange import exchanging, in_our_words
 from gateway.upstream.sockets import PunctualSocket, connected
 
 SECONDS = 20.0  # of a look, for which an agent or Sinch waits
+UNHURRIED_SECONDS = 90.0  # of one for which nobody does
 GREETED_SECONDS = 5.0  # of a question that clamd answers at once
 PIECE_BYTES = 256 * 1024
 MOST_ANSWER_BYTES = 4096
