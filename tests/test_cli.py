@@ -157,7 +157,7 @@ READING = (
     "trace x",
     "webhook show",
 )
-PROCESSES = ("serve", "courier", "web ops")  # once they run, Ctrl-C stops them in good order
+PROCESSES = ("serve", "courier", "fetcher", "web ops")  # once they run, Ctrl-C stops them in good order
 NOT_TRIED = (
     "certs private-ca",
     "reasons",

@@ -34,9 +34,9 @@ HOLDERS: dict[str, set[str]] = {
     "attachments.token_keys": {"attachments", "outbound"},
     "motion.password": {"attachments", "outbound"},
     "motion.api_key": {"attachments", "outbound"},
-    "attachments.store_key_secret": {"attachments", "outbound"},
+    "attachments.store_key_secret": {"attachments", "outbound", "fetcher"},
     "motion.proxy_password": {"attachments", "outbound", "courier"},
-    "sinch.proxy_password": {"outbound"},
+    "sinch.proxy_password": {"outbound", "fetcher"},
     "spool.password": {*NEEDS},
     "ops.password": {"ops"},
     "limits.storage": {"ingress", "attachments", "outbound"},
@@ -126,7 +126,7 @@ def test_every_secret_of_the_settings_is_planted_and_found() -> None:
 
 
 def test_every_door_and_every_other_process_has_its_row_of_settings_that_exist() -> None:
-    assert {*app.DOORS, "courier", "nginx", "serve", "migrate"} <= NEEDS.keys()
+    assert {*app.DOORS, "courier", "fetcher", "nginx", "serve", "migrate"} <= NEEDS.keys()
     assert HOLDERS.keys() == secrets.secret_settings()
     assert {name for name, holders in HOLDERS.items() if holders} == frozenset().union(*NEEDS.values())
 
@@ -210,7 +210,7 @@ def test_the_ingress_door_with_the_settings_of_another_takes_nothing(
     assert len(rows(spool, schema.event)) == (status == 200)
 
 
-@pytest.mark.parametrize("words", [("serve",), ("web",), ("courier",), ("migrate",), ("nginx", "run")])
+@pytest.mark.parametrize("words", [("serve",), ("web",), ("courier",), ("fetcher",), ("migrate",), ("nginx", "run")])
 def test_who_stays_running_was_started_with_what_it_keeps(words: tuple[str, ...]) -> None:
     assert "invocation.settings_of" in source(words)
     assert re.findall(r"invocation\.settings\b", source(words)) == []

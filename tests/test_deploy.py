@@ -81,7 +81,7 @@ AT_TIMES = ("ready", "doctor", "acme")  # that end when they have done what they
 
 
 def test_there_is_a_unit_for_every_process_and_the_target_starts_and_reloads_them_all() -> None:
-    assert set(SERVICES) == {"migrate", "courier", "nginx", *AT_TIMES, *DOORS}
+    assert set(SERVICES) == {"migrate", "courier", "fetcher", "nginx", *AT_TIMES, *DOORS}
     files = {unit.path.name for unit in SERVICES.values()}
     at_times = {f"motion-gateway-{name}.service" for name in AT_TIMES}
     assert TARGET.all("Requires") == ["motion-gateway-ready.service"]
@@ -121,7 +121,7 @@ def test_the_reload_that_tells_whether_it_came_off_names_every_service_that_take
 def test_they_start_in_the_order_in_which_each_has_what_it_needs() -> None:
     names = [unit.name for unit in in_order()]
     assert names[:2] == ["migrate", "courier"]
-    assert set(names[2:-4]) == set(DOORS)
+    assert set(names[2:-4]) == {"fetcher", *DOORS}
     assert (names[-4:-2], {*names[-2:]}) == (["nginx", "ready"], {"doctor", "acme"})
 
 
@@ -148,7 +148,7 @@ def test_only_nginx_has_a_capability_and_only_who_calls_out_has_a_network(unit: 
     granted = "CAP_NET_BIND_SERVICE" if unit.name == "nginx" else ""
     assert unit.one("CapabilityBoundingSet") == granted
     assert unit.all("AmbientCapabilities") == ([granted] if granted else [])
-    networked = unit.name in ("courier", "attachments", "outbound", "nginx", *AT_TIMES)
+    networked = unit.name in ("courier", "fetcher", "attachments", "outbound", "nginx", *AT_TIMES)
     assert unit.all("PrivateNetwork") == ([] if networked else ["yes"])
     assert ("AF_INET" in unit.one("RestrictAddressFamilies")) is networked
 
@@ -162,7 +162,7 @@ def test_who_sets_up_several_machines_is_told_of_each_unit_that_needs_a_way_to_t
 # Who calls out may need a CA that lies beside the keys.
 KEYS = " ".join(f"-/etc/motion-gateway/tls/{name}privkey.pem" for name in ("", "outbound-"))
 KEPT_FROM: dict[str, list[str]] = {name: [] for name in ("courier", "nginx", "doctor", "acme")}
-KEPT_FROM |= {name: [KEYS] for name in ("attachments", "outbound", "ready")}
+KEPT_FROM |= {name: [KEYS] for name in ("attachments", "outbound", "fetcher", "ready")}
 
 
 @each

@@ -107,6 +107,10 @@ SPARED = {
     "attachments": {"alembic", "sqlalchemy", "gevent", "gateway.sinch.client"},
     "outbound": {"alembic", "gevent"},
     "courier": FILES | WEB | {"gateway.inspection", "alembic", "sqlalchemy", "gateway.sinch.client"},
+    "fetching": FILES
+    | WEB
+    | CALLS
+    | {"gateway.inspection", "alembic", "sqlalchemy"},  # until there is something to fetch
     "nginx": FILES | WEB | CALLS | {"alembic", "sqlalchemy"},
     "supervisor": FILES | WEB | CALLS,  # it migrates
 }

@@ -185,6 +185,10 @@ VALUES: Given = {
     "place": "",
     "other": ":store",
     "media": 2,
+    "url": "https://media.sinch.com/ü",
+    "fetcher": "ana",
+    "mime": "image/png",
+    "verdict": "let",
     "number": None,
     "said": "% motion-down %",
 }
@@ -211,6 +215,9 @@ OTHERWISE: dict[str, Given] = {
     **{key: {"lane": "held"} for key in ("lease_lane", "drop_lane", "claim_behind", "uncount_try")},
     **{key: {"now": 3000.0} for key in ("what_waits", "seize_ended")},
     "ground_lanes": {"latest": 5000.0},
+    "add_file": {"number": 9},
+    "take_file": {"number": 1},
+    **{key: {"number": 2, "due_at": 5.0} for key in ("settle_file", "postpone_file")},
     "came_in": {"until": 1e9},
     "settle_send": {"message_id": "M9"},
 }
@@ -307,7 +314,7 @@ def by_value(row: Sequence[Any]) -> str:
 
 def on_postgresql(database: psycopg.Connection[Any], name: str, given: Given) -> tuple[list[Any], list[Any]]:
     def run(text: str, given: Given) -> list[Any]:
-        cursor = database.execute(_VALUE.sub(r"%(\1)s", text).encode(), given)
+        cursor = database.execute(_VALUE.sub(r"%(\1)s", text.replace("%", "%%")).encode(), given)
         return cursor.fetchall() if cursor.description else []
 
     with database.transaction(force_rollback=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from gateway.attachments import content_disposition, eviction
 from gateway.attachments.decision import Acquire, Item, KnownAttachment
@@ -19,11 +20,20 @@ from gateway.motion import download
 from gateway.phrases import Reason
 
 
+class Bringer(Protocol):
+    """Where files come from: Motion, or a link of a customer's."""
+
+    def fetch(
+        self, attachment_id: str, write: Callable[[bytes], object], *, expect: Callable[[int], None]
+    ) -> download.Download:
+        """Hand the bytes to `write`, before that their number to `expect`. Raises NotFound, TooLarge, Unavailable."""
+
+
 @dataclass(frozen=True)
 class Acquisition:
     """How a file comes into the vault: downloaded, inspected, given its name, recorded, and given to the store."""
 
-    source: download.Source
+    source: Bringer
     vault: Vault
     register: Register
     bounds: eviction.Bounds

@@ -80,6 +80,7 @@ for command in (
     Later("serve", "serving", "Run everything in the foreground: nginx, the doors and the courier."),
     Later("web", "serving", "Run one DOOR on its Unix socket, for nginx to pass requests to."),
     Later("courier", "serving", "Deliver accepted events to Motion until told to stop."),
+    Later("fetcher", "serving", "Fetch the files that customers send in until told to stop."),
     Later("nginx", "serving", "The nginx configuration that the settings make."),
     Later("drain", "serving", "Have balancers leave this node alone, while it serves whoever comes."),
     Later("migrate", "spool", "Create the spool, or bring it to the schema of this release."),

@@ -54,6 +54,15 @@ def courier(invocation: Invocation) -> None:
 
 
 @click.command()
+@click.pass_obj
+def fetcher(invocation: Invocation) -> None:
+    """Fetch the files that customers send in until told to stop."""
+    from gateway.serving import fetching
+
+    fetching.run(invocation.settings_of(fetching.NAME))
+
+
+@click.command()
 @click.option("--end", is_flag=True, help="Let them send here again.")
 @click.pass_obj
 @unfinished("Run it again: it says what is so then.")

@@ -38,6 +38,7 @@ _SPOOL = frozenset({"spool.password"})
 NEEDS = {
     **{door.name: door.secrets | _SPOOL for door in DOORS.values()},
     "courier": frozenset({"motion.proxy_password"}) | _SPOOL,
+    "fetcher": frozenset({"sinch.proxy_password", "attachments.store_key_secret"}) | _SPOOL,
     **dict.fromkeys(("nginx", "serve", "migrate"), _SPOOL),
 }
 # What it needs beside with some settings alone: what says so of them.

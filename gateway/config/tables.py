@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gateway.config import addresses, authority, kinds, table
-from gateway.config.media import AttachmentsSettings as AttachmentsSettings  # it is asked for here
-from gateway.config.media import InboundSettings, Media, OwnMedia, Sign
+from gateway.config import addresses, authority, kinds, media, table
 from gateway.config.table import Table as Table  # it is asked for here
 
 _required, _default = table.required, table.default
+AttachmentsSettings = media.AttachmentsSettings
 
 
 class ServerSettings(Table):
@@ -116,7 +115,7 @@ class MotionSettings(Table):
     proxy: kinds.ProxyUrl = _default(None)
     proxy_username: kinds.User = _default(None)
     proxy_password: kinds.Secret = _default(None)
-    sign: Sign = _default("as-sent")
+    sign: media.Sign = _default("as-sent")
 
 
 class OutboundSettings(Table):
@@ -165,7 +164,7 @@ class Account(Table):
     receive_token: kinds.Key = _default(None)
     phone: kinds.Phone = Field(None, repr=False)
     channels: kinds.Channels = _default(("WHATSAPP",))
-    inbound_media: OwnMedia = _default("")
+    inbound_media: media.OwnMedia = _default("")
 
 
 class User(Table):
@@ -186,7 +185,7 @@ class Settings(Table):
     spool: SpoolSettings = SpoolSettings()
     limits: LimitsSettings = LimitsSettings()
     attachments: AttachmentsSettings = AttachmentsSettings()
-    inbound: InboundSettings = InboundSettings()
+    inbound: media.InboundSettings = media.InboundSettings()
     outbound: OutboundSettings = OutboundSettings()
     ops: OpsSettings = OpsSettings()
     sinch: SinchSettings = SinchSettings()
@@ -196,7 +195,7 @@ class Settings(Table):
     warnings: tuple[str, ...] = ()
     file: str = ""  # that holds it; "" where none does
 
-    def media_of(self, account: Account) -> Media:
+    def media_of(self, account: Account) -> media.Media:
         """Say what becomes of the files that its customers send in: its own word, or that of all."""
         return account.inbound_media or self.inbound.media
 

@@ -37,6 +37,7 @@ KEPT: dict[Measure, tuple[str, ...]] = {
     metrics.ANSWERS: ("door", "status"),
     metrics.VERDICTS: ("verdict",),
     metrics.SENDS: ("outcome",),
+    metrics.INBOUND_FILES: ("outcome",),
 }
 
 

@@ -75,14 +75,19 @@ def _check_drain(services: Services) -> None:
         raise GatewayError(Reason.DRAINING)
 
 
-def _check_courier(services: Services) -> None:
-    if not lock.is_held(paths.lock(services.settings, "courier")):
-        raise GatewayError("no courier is running")
+def _check_runs(name: str, services: Services) -> None:
+    if not lock.is_held(paths.lock(services.settings, name)):
+        raise GatewayError(f"no {name} is running")
 
 
 def _check_door(name: str, services: Services) -> None:
     if not lock.is_listening(paths.socket(services.settings, name)):
         raise GatewayError(f"the {name} door is shut")
+
+
+def runners(settings: Settings) -> tuple[str, ...]:
+    """Name the processes that are no doors: the courier, and the fetcher where files are fetched."""
+    return ("courier", "fetcher") if settings.fetches else ("courier",)
 
 
 def checks(settings: Settings) -> dict[str, Check]:
@@ -91,7 +96,7 @@ def checks(settings: Settings) -> dict[str, Check]:
     return {
         **({DRAIN: _check_drain} if draining.is_draining(settings) else {}),  # which is none of what is to be watched
         "spool": _check_spool,
-        "courier": _check_courier,
+        **{name: functools.partial(_check_runs, name) for name in runners(settings)},
         **{name: functools.partial(_check_door, name) for name in doors},
     }
 

@@ -26,7 +26,6 @@ from gateway.clock import steady
 from gateway.config import Settings, addresses
 from gateway.errors import NotFound, TooLarge, Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.motion import download
-from gateway.motion.download import Download
 from gateway.phrases import Reason
 
 MOST_REDIRECTS = 3
@@ -108,11 +107,11 @@ class MediaSource:
         self._most_bytes, self._timeout = settings.inbound.max_bytes, settings.inbound.timeout
         self._ca_file, self._proxy = settings.sinch.ca_file, upstream.proxy_of(settings.sinch)
 
-    def of(self, url: str) -> OneFile:
-        """Give what a link leads to, by whatever id."""
-        return OneFile(self, url)
+    def of(self, url: str, *, admit: Callable[[int], None]) -> OneFile:
+        """Give what a link leads to, by whatever id. `admit` is told its size first, and may raise."""
+        return OneFile(self, url, admit)
 
-    def fetch(self, url: str, write: Callable[[bytes], object], *, expect: Callable[[int], None]) -> Download:
+    def fetch(self, url: str, write: Callable[[bytes], object], *, expect: Callable[[int], None]) -> download.Download:
         """Hand the bytes behind a link to `write`; before that their number to `expect`, 0 if nobody says.
 
         What was written counts only if this returns. Raises NotFound for what no other try will change, TooLarge,
@@ -164,7 +163,7 @@ class MediaSource:
         place: MediaPlace,
         write: Callable[[bytes], object],
         expect: Callable[[int], None],
-    ) -> Download:
+    ) -> download.Download:
         _require_media(answer.status)
         over = TooLarge(Reason.MEDIA_TOO_LARGE)
         if (answer.length_bytes or 0) > self._most_bytes:
@@ -176,18 +175,27 @@ class MediaSource:
         return replace(came, promise=content_disposition.Promise(file=True, name=name), proved=True)
 
 
-@dataclass(frozen=True)
+@dataclass
 class OneFile:
-    """What one link leads to, in the shape of a source of attachments."""
+    """What one link leads to, in the shape of a source of attachments; `declared`: the type that it was called."""
 
     source: MediaSource
     url: str
+    admit: Callable[[int], None]
+    declared: str = ""
 
     def fetch(
         self, _attachment_id: str, write: Callable[[bytes], object], *, expect: Callable[[int], None]
-    ) -> Download:
+    ) -> download.Download:
         """Fetch it, whichever id it has; raises as `MediaSource.fetch` does."""
-        return self.source.fetch(self.url, write, expect=expect)
+
+        def said(size_bytes: int) -> None:
+            self.admit(size_bytes)
+            expect(size_bytes)
+
+        came = self.source.fetch(self.url, write, expect=said)
+        self.declared = came.declared
+        return came
 
 
 def require_public(found: Sequence[str]) -> None:

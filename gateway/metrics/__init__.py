@@ -62,6 +62,7 @@ DOWNLOAD_SECONDS = Measure(
     "download_seconds", (), "From asking Motion for a file until it was in the vault.", HISTOGRAM
 )
 SCANS = Measure("scans", ("outcome",), "Files that the virus scanner was given, by what it said.")
+INBOUND_FILES = Measure("inbound_files", ("connector", "outcome"), "Files of customers, by what became of them.")
 SENDS = Measure("sends", ("connector", "outcome"), "Messages of Motion's, by what became of them.")
 SINCH_CALLS = Measure("sinch_calls", ("status",), "Calls to Sinch, by its answer's status or why there was none.")
 SINCH_SECONDS = Measure("sinch_seconds", (), "How long Sinch took to answer a call, tries together.", HISTOGRAM)

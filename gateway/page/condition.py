@@ -44,6 +44,7 @@ OF_CERTIFICATES = frozenset({Finding.CERTIFICATE_ENDS, Finding.CERTIFICATE_WRONG
 PARTS = {
     "ingress": ("Callbacks", "from Sinch"),
     "courier": ("Courier", "callbacks to Motion"),
+    "fetcher": ("Fetcher", "customers' files from Sinch"),
     "outbound": ("Messages", "from Motion to Sinch"),
     "attachments": ("Files", "to Sinch and phones"),
 }
@@ -113,7 +114,7 @@ def examine(services: Services, live: Mapping[str, Look] = LIVE) -> Condition:
     return Condition(
         complaints=tuple(complaints),
         by_doctor=frozenset(of_doctor),
-        parts=tuple(_parts(services, outcomes)),
+        parts=tuple(_parts(outcomes)),
         standings=standings,
         waiting=waiting,
         oldest_at=oldest_at,
@@ -162,14 +163,14 @@ def _found(last: checkup.Checkup | None) -> Iterator[Complaint]:
             yield each
 
 
-def _parts(services: Services, outcomes: Mapping[str, str]) -> Iterator[DoorState]:
+def _parts(outcomes: Mapping[str, str]) -> Iterator[DoorState]:
     for name, (title, between) in PARTS.items():
-        if name in DOORS and not DOORS[name].is_wanted(services.settings):
+        if name not in outcomes:
             yield DoorState(name, title, between, "not wanted", Level.FINE)
         elif outcomes[name] != office.OK:
-            yield DoorState(name, title, between, "away" if name == "courier" else "shut", Level.FAULT)
+            yield DoorState(name, title, between, "shut" if name in DOORS else "away", Level.FAULT)
         else:
-            yield DoorState(name, title, between, "at work" if name == "courier" else "open", Level.FINE)
+            yield DoorState(name, title, between, "open" if name in DOORS else "at work", Level.FINE)
 
 
 def _standings(services: Services, last: checkup.Checkup | None, waiting: Mapping[str, int]) -> Iterator[AccountState]:

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from gateway import clock
 from gateway.config import Settings
 from gateway.diagnosis import checkup, history
+from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
 from gateway.page import charts, condition, done, figures
 from gateway.page.charts import Chart, Series
@@ -34,6 +35,12 @@ TRIES = (
     Series("fine", "delivered", "deliveries delivered"),
     Series("warning", "to be tried again", "deliveries again"),
     Series("fault", "parked", "deliveries parked"),
+)
+FETCHED = (
+    Series("fine", "kept", "inbound_files kept"),
+    Series("warning", "held back", "inbound_files held"),
+    Series("note", "to be tried again", "inbound_files again"),
+    Series("fault", "not to be had", "inbound_files failed"),
 )
 TRAFFIC = (Series("area", "callbacks", "callbacks "), Series("line", "deliveries", "deliveries delivered"))
 OLDEST = Series("area", "the oldest that waits")
@@ -117,9 +124,10 @@ def _charts(of: figures.Day) -> list[Chart]:
 
 
 def _of_parts(of: figures.Day) -> dict[str, Chart]:
-    doors = (name for name in condition.PARTS if name != "courier")
+    doors = (name for name in condition.PARTS if name in DOORS)
     answers = {name: charts.bars(of, name, "Answers", _answers(name)) for name in doors}
-    return answers | {"courier": charts.bars(of, "courier", "Tries", TRIES)}
+    files = charts.bars(of, "fetcher", "Files", FETCHED)
+    return answers | {"courier": charts.bars(of, "courier", "Tries", TRIES), "fetcher": files}
 
 
 def _answers(door: str) -> tuple[Series, ...]:

@@ -55,7 +55,10 @@ def parts(settings: Settings, config: Path) -> list[Part]:
     """List what runs, in the order in which it is started."""
     ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
     return [
-        Part("courier", (*ourselves, "courier"), reload_signal=signal.SIGTERM),
+        *(
+            Part(name, (*ourselves, name), reload_signal=signal.SIGTERM)
+            for name in ("courier", *(("fetcher",) if settings.fetches else ()))
+        ),
         *(Part(door.name, (*ourselves, "web", door.name)) for door in DOORS.values() if door.is_wanted(settings)),
         Part(nginx.NAME, nginx.command(settings), stop_signal=nginx.STOP_SIGNAL),
     ]

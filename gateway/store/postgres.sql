@@ -247,10 +247,10 @@ SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquir
 FROM (
     SELECT *, EXISTS (SELECT 1 FROM stored_file WHERE place = :place AND stored_file.digest = attachment.digest) AS here,
         :way * greatest(coalesce(acquired_at, 0.0), coalesce(last_fetched_at, 0.0), coalesce(failed_at, 0.0)) AS used,
-        :way * CAST(attachment_id AS bigint) AS number
+        :way * CASE WHEN attachment_id LIKE 'in%' THEN 0 ELSE CAST(attachment_id AS bigint) END AS number
     FROM attachment
 ) AS known
-WHERE (
+WHERE attachment_id NOT LIKE 'in%' AND (
         CAST(:among AS text) IS NULL
         OR attachment_id IN (SELECT json_array_elements_text(CAST(:among AS json)))
     )
@@ -315,6 +315,22 @@ DELETE FROM nonce WHERE ctid = ANY (ARRAY(SELECT ctid FROM nonce WHERE seen_at <
 
 -- name: erase_reports_of_events
 DELETE FROM report WHERE event_id IN (
+    SELECT id FROM event
+    WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
+        AND (:pending_too OR state != 'pending')
+)
+
+-- name: erase_files_of_attachments
+DELETE FROM attachment WHERE attachment_id IN (
+    SELECT 'in' || event_id || '.' || number FROM inbound_file WHERE event_id IN (
+        SELECT id FROM event
+        WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
+            AND (:pending_too OR state != 'pending')
+    )
+)
+
+-- name: erase_files
+DELETE FROM inbound_file WHERE event_id IN (
     SELECT id FROM event
     WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
         AND (:pending_too OR state != 'pending')

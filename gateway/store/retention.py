@@ -1,8 +1,8 @@
 """What is kept for how long: purges what is past its time, and erases what is kept of a contact.
 
 Rule 1. What Motion has not got is never purged, and erased only where that is asked for.
-Rule 2. Reports, nonces and what was sent go with what was delivered; what is known of an attachment goes 30 days after
-        its last use, and its file before (`attachments.register`, `attachments.eviction`).
+Rule 2. Reports, nonces, what was sent and what became of customers' files go with what was delivered; what is known of
+        an attachment goes 30 days after its last use, its file before (`attachments.register`, `attachments.eviction`).
 Rule 3. A clock that is wrong makes nothing go before its time: `Pace`.
 Rule 4. Of what was erased no copy is left, in the file or in its log. A purge leaves that to the pages' next use.
 """
@@ -118,6 +118,7 @@ def pieces(database: Database, retention: Retention, *, now: float, most: int = 
     before = now - retention.delivered_seconds
     others = {
         "purge_reports": before,
+        "purge_files": before,
         "purge_sends": before,
         "purge_nonces": before - NONCES_LONGER_SECONDS,
         "purge_deeds": now - audit.KEEP_SECONDS,
@@ -210,7 +211,8 @@ def _erase(
     (events, sends), began = ids, before or Erased(events=0)
 
     def work(run: Run) -> Erased:
-        run("erase_reports_of_events", pending_too=pending_too, ids=events)
+        for statement in ("erase_reports_of_events", "erase_files_of_attachments", "erase_files"):
+            run(statement, pending_too=pending_too, ids=events)
         run("erase_reports_of_sends", ids=sends)
         more = len(run("erase_events", pending_too=pending_too, ids=events))
         gone = Erased(events=began.events + more, sends=began.sends + len(run("erase_sends", ids=sends)))

@@ -436,7 +436,6 @@ SET outcome = :outcome, status = :status, code = :code, words = :words, message_
 WHERE id = :send_id
 
 
-
 -- What is known of attachments: gateway/attachments/register.py and eviction.py
 
 -- name: attachment
@@ -447,7 +446,7 @@ SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquir
 FROM attachment WHERE attachment_id = :attachment_id
 
 -- name: latest_attachments
--- Those that something happened to last, or since then; of these alone where `among` is a list of ids in JSON; of a
+-- Of Motion's those that something happened to last, or since then; of these alone where `among` is a list of ids in JSON; of a
 -- list in parts those behind the one with that `id` and that last use `at`, downwards or, where `way` is -1, upwards.
 SELECT attachment_id, digest, size_bytes, name, inspection, inspected_by, acquired_at, here, live_until,
     first_fetched_at, last_fetched_at, fetches, revoked_before, failure, failure_status, failure_digest, failed_at
@@ -457,7 +456,8 @@ FROM (
         :way * CAST(attachment_id AS bigint) AS number
     FROM attachment
 )
-WHERE (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among))) AND :way * used >= :since
+WHERE attachment_id NOT LIKE 'in%'
+    AND (:among IS NULL OR attachment_id IN (SELECT value FROM json_each(:among))) AND :way * used >= :since
     AND (:id IS NULL OR (used, number) < (:way * :at, :way * :id))
     AND (:only = '' OR (:only = 'stored' AND here) OR (:only = 'failed' AND failure != ''))
 ORDER BY used DESC, number DESC
@@ -555,18 +555,20 @@ SELECT coalesce(sum(size_bytes), 0) FROM stored_file WHERE place = :place
 
 -- name: evictable_files
 -- In the order in which they go: without a live link, the longest unused first; then those that only Motion's link keeps
--- alive, since it brought them; then those with another one.
+-- alive, since it brought them; then those with another one. What a customer sent nobody could fetch anew.
 SELECT digest, size_bytes
 FROM (
     SELECT stored_file.digest, max(stored_file.size_bytes) AS size_bytes, coalesce(max(live_until), 0.0) AS alive_until,
         max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))) AS used_at,
         min(CAST(coalesce(
             first_fetched_at <= acquired_at + :brought AND live_until <= first_fetched_at + :link_ttl, FALSE
-        ) AS integer)) AS is_motions
+        ) AS integer)) AS is_motions,
+        coalesce(max(CASE WHEN attachment_id LIKE 'in%' THEN live_until ELSE 0.0 END), 0.0) AS customers_until
     FROM stored_file LEFT JOIN attachment ON attachment.digest = stored_file.digest
     WHERE place = :place GROUP BY stored_file.digest
 ) AS file
-WHERE alive_until <= :now OR used_at < :unused_since OR (is_motions = 1 AND used_at < :idle_since)
+WHERE customers_until <= :now
+    AND (alive_until <= :now OR used_at < :unused_since OR (is_motions = 1 AND used_at < :idle_since))
 ORDER BY alive_until > :now, is_motions DESC, used_at
 
 -- name: motions_files
@@ -849,6 +851,13 @@ RETURNING 1
 -- As old as the events that brought them.
 DELETE FROM report WHERE event_id IN (SELECT event_id FROM report WHERE reported_at < :before LIMIT :most) RETURNING 1
 
+-- name: purge_files
+-- Of events that are gone.
+DELETE FROM inbound_file WHERE (event_id, number) IN (
+    SELECT event_id, number FROM inbound_file
+    WHERE at < :before AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = event_id) LIMIT :most
+) RETURNING 1
+
 -- name: purge_sends
 -- Of which nobody knows when they ended: those that began before.
 DELETE FROM send WHERE id IN (
@@ -883,6 +892,20 @@ SELECT id FROM send WHERE contact_id = :contact OR identity = :identity
 -- name: erase_reports_of_events
 -- Before the events: these say which. Those that somebody replays meanwhile are pending again.
 DELETE FROM report WHERE event_id IN (
+    SELECT id FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending')
+)
+
+-- name: erase_files_of_attachments
+-- What the register knows of files that came with these events: the vault then has them for nobody, and lets go of them.
+DELETE FROM attachment WHERE attachment_id IN (
+    SELECT 'in' || event_id || '.' || number FROM inbound_file WHERE event_id IN (
+        SELECT id FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending')
+    )
+)
+
+-- name: erase_files
+-- As above.
+DELETE FROM inbound_file WHERE event_id IN (
     SELECT id FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending')
 )
 
@@ -972,6 +995,7 @@ DELETE FROM node_door WHERE node = :node AND door = :door
 -- Of a node that is gone.
 DELETE FROM node_door WHERE node = :node
 
+
 -- What customers send in: gateway/inbound/
 
 -- name: media_of_event
@@ -1013,3 +1037,85 @@ SELECT count(*) FROM inbound_file WHERE state = 'held'
 -- Only once.
 UPDATE inbound_file SET state = 'released', at = :at
 WHERE event_id = :event_id AND number = :number AND state = 'held' RETURNING 1
+
+-- What is fetched of it: gateway/inbound/errands.py
+
+-- name: new_media
+-- Events with links that nobody has looked at.
+SELECT id, connector_id, body FROM event
+WHERE media > 0 AND NOT EXISTS (SELECT 1 FROM inbound_file WHERE event_id = event.id)
+ORDER BY id LIMIT :most
+
+-- name: add_file
+-- Another node may have done so.
+INSERT INTO inbound_file (event_id, number, connector_id, place, url, state, at)
+VALUES (:event_id, :number, :connector_id, :place, :url, 'waiting', :now) ON CONFLICT DO NOTHING
+
+-- name: due_files
+-- What was never tried comes first. What is held because nobody could look into it is looked at again.
+SELECT event_id, number, reason
+FROM (
+    SELECT event_id, number, reason, due_at FROM inbound_file
+    WHERE state = 'waiting' AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
+    UNION ALL
+    SELECT event_id, number, reason, due_at FROM inbound_file
+    WHERE state = 'held' AND due_at > 0.0 AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
+) AS due
+ORDER BY due_at, event_id, number LIMIT :most
+
+-- name: take_file
+-- Unless another has it. Of what is waiting the reason is that of who dies with it, until somebody says otherwise.
+UPDATE inbound_file
+SET fetcher = :fetcher, leased_until = :until, tries = tries + 1,
+    reason = CASE state WHEN 'waiting' THEN :reason ELSE reason END
+WHERE event_id = :event_id AND number = :number AND state IN ('waiting', 'held') AND due_at <= :now
+    AND (leased_until IS NULL OR leased_until <= :now)
+RETURNING connector_id, url, tries
+
+-- name: event_of_file
+-- Whose turn it is part of.
+SELECT lane, accepted_at FROM event WHERE id = :event_id
+
+-- name: settle_file
+-- Whatever an operator has done with it meanwhile stays.
+UPDATE inbound_file
+SET state = :state, reason = :reason, digest = :digest, size_bytes = :size_bytes, name = :name, mime = :mime,
+    verdict = :verdict, inspection = :inspection, due_at = :due_at, fetcher = NULL, leased_until = NULL, at = :now
+WHERE event_id = :event_id AND number = :number AND state IN ('waiting', 'held') AND fetcher = :fetcher
+
+-- name: postpone_file
+-- As above.
+UPDATE inbound_file SET reason = :reason, due_at = :due_at, fetcher = NULL, leased_until = NULL, at = :now
+WHERE event_id = :event_id AND number = :number AND state IN ('waiting', 'held') AND fetcher = :fetcher
+
+-- name: count_media
+-- How many of its links are still to be seen to.
+UPDATE event
+SET media = (SELECT count(*) FROM inbound_file WHERE event_id = event.id AND inbound_file.state = 'waiting')
+WHERE id = :event_id RETURNING media
+
+-- name: wake_for_files
+-- Of an event that need not wait for its files any more.
+UPDATE lane SET due_at = 0.0
+WHERE lane = :lane AND first_event = :event_id AND claimed_event IS NULL AND due_at > 0.0
+
+-- name: free_files
+-- What a fetcher has died with.
+UPDATE inbound_file SET fetcher = NULL, leased_until = NULL WHERE fetcher = :fetcher AND leased_until IS NOT NULL
+
+-- name: let_go_files
+-- What a fetcher that stops has in hand: nobody has died with it.
+UPDATE inbound_file SET fetcher = NULL, leased_until = NULL, tries = tries - 1, reason = ''
+WHERE fetcher = :fetcher AND leased_until IS NOT NULL AND state = 'waiting'
+
+-- name: drop_files
+-- Of an event that is gone.
+DELETE FROM inbound_file WHERE event_id = :event_id
+
+-- name: customers_bytes
+-- Of the files in a vault that customers sent and that are kept for now, each counted once.
+SELECT coalesce(sum(size_bytes), 0) FROM stored_file
+WHERE place = :place AND digest IN (
+    SELECT digest FROM attachment
+    WHERE attachment_id >= 'in' AND attachment_id < 'io' AND live_until > :now AND digest IS NOT NULL
+)

@@ -22,7 +22,7 @@ from gateway.phrases import Reason
 from gateway.store import anchor, named, schema, sqlite
 
 LOCK_NAME = "migrate.lock"
-USERS = ("courier", *DOORS)  # each has a lock for as long as it runs: gateway/paths.py
+USERS = ("courier", "fetcher", *DOORS)  # each has a lock for as long as it runs: gateway/paths.py
 PATIENCE_SECONDS = 5.0  # they may still be ending
 
 
