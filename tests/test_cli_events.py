@@ -22,6 +22,7 @@ from gateway.ingress import intake
 from gateway.outbound import record
 from gateway.store import schema
 from gateway.store.engines import Database
+from tests import inbound_samples
 from tests.command_samples import refusal
 from tests.screen import seen
 from tests.spool_samples import callback, draft, of_settings, reported, rows
@@ -394,3 +395,12 @@ def test_what_is_wrong_is_said_in_words_and_the_exit_status_is_2(file: Path, spo
 def test_a_command_works_while_others_use_the_spool(run: Callable[..., Result], spool: Database) -> None:
     assert records.listed(spool, most=9)  # keeps a connection open
     assert run("erase", "--contact", NUMBER, "--pending", "--yes").exit_code == 0
+
+
+def test_what_a_customer_sent_with_it_is_shown(run: Callable[..., Result], spool: Database) -> None:
+    inbound_samples.known(spool, 1, "kept", "held", reason="program")
+    shown = run("show", "1").stdout
+    assert re.search(r"^file +1/1, kept", shown, re.MULTILINE)
+    assert re.search(r"^file +1/2, held: It is a program", shown, re.MULTILINE)
+    files = json.loads(run("show", "1", "--json").stdout)["files"]
+    assert [(file["file"], file["state"]) for file in files] == [("1/1", "kept"), ("1/2", "held")]

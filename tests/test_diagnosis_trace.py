@@ -24,6 +24,7 @@ from gateway.outbound.record import Attached
 from gateway.phrases import Finding, Reason
 from gateway.store.engines import Database
 from gateway.store.turned_away import Ring
+from tests import inbound_samples
 from tests.config_samples import settings
 from tests.service_samples import HandClock
 from tests.spool_samples import accept, callback, draft, meddle, reported
@@ -346,6 +347,35 @@ def test_it_is_told_in_the_order_of_time_with_each_try(spool: Database) -> None:
     ]
     assert "answers 503, 2 times until" in moments[1].says
     assert "at try 4" in moments[3].says
+
+
+FILES = {
+    "waiting": ("gateway", "is fetching file 1/1"),
+    "kept": ("gateway", "has file 1/1, image/jpeg, 22 bytes"),
+    "held": ("gateway", "holds file 1/1, image/jpeg, 22 bytes back: It is a program"),
+    "released": ("operator", "releases file 1/1, image/jpeg, 22 bytes"),
+    "failed": ("gateway", "cannot have file 1/1: "),
+}
+
+
+@pytest.mark.parametrize(("state", "says"), FILES.items(), ids=FILES)
+def test_what_became_of_a_file_that_the_customer_sent_is_told_and_not_its_name(
+    spool: Database, state: str, says: tuple[str, str]
+) -> None:
+    event_id = wrote(spool)
+    reasons = {"held": "program", "failed": Reason.MEDIA_HOST}
+    inbound_samples.known(spool, event_id, state, reason=reasons.get(state, ""))
+    [material] = find(spool, "M1")
+    [moment] = [moment for moment in story.moments(material) if "file 1/1" in moment.says]
+    assert moment.who == says[0]
+    assert moment.says.startswith(says[1])
+    assert "photo" not in str(story.moments(material))
+
+
+def test_an_event_that_waits_for_its_file_says_so(spool: Database) -> None:
+    inbound_samples.known(spool, wrote(spool), "waiting", media=1)
+    found = told(spool, "M1")
+    assert (found.code, found.who) == ("waits for file", "wait")
 
 
 def test_of_an_answer_that_comes_too_late_that_is_told_where_it_is_sent(spool: Database) -> None:

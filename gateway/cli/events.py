@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -16,8 +16,8 @@ from gateway.delivery import claims, records
 from gateway.diagnosis import facts
 from gateway.diagnosis.reasons import of_unknown
 from gateway.errors import CommandError
-from gateway.store import Choice, audit, retention
-from gateway.store.engines import Database
+from gateway.inbound import arrivals, held
+from gateway.store import Choice, audit, engines, retention
 
 _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
@@ -55,16 +55,16 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
 def show(invocation: Invocation, event_id: int, *, body: bool, as_json: bool) -> None:
     """Show all that is known of one event; of a delivery report what it says, too."""
     with opened_spool(invocation) as spool:
-        record = records.shown(spool, event_id)
+        record, files = records.shown(spool, event_id), arrivals.of_event(spool, event_id).files
         if body:
             look(spool, f"event {event_id}: its body", process="events")
             content = records.body(spool, event_id)
     if body:
         sys.stdout.buffer.write(content)
     elif as_json:
-        cli.print_json(_all_of(record))
+        cli.print_json(_all_of(record) | ({"files": [_file(file) for file in files]} if files else {}))
     else:
-        cli.print_facts(_facts(record))
+        cli.print_facts(_facts(record, files))
 
 
 @events.command()
@@ -135,7 +135,7 @@ def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:
     return told + (" Motion will never get what is pending." if pending_too and waiting else "")
 
 
-def _telling(tell: progress.Tell, going: int, spool: Database) -> Callable[[retention.Erased | None], None]:
+def _telling(tell: progress.Tell, going: int, spool: engines.Database) -> Callable[[retention.Erased | None], None]:
     """Make what says how far an erasure of so many rows is."""
 
     def told(gone: retention.Erased | None) -> None:
@@ -167,13 +167,20 @@ def _row(record: records.EventRecord) -> tuple[str, ...]:
     )
 
 
-def _facts(record: records.EventRecord) -> Iterator[tuple[str, object]]:
+def _facts(record: records.EventRecord, files: Sequence[arrivals.InboundFile]) -> Iterator[tuple[str, object]]:
     yield from facts.of_event(record)
+    yield from (
+        ("file", ": ".join(filter(None, (f"{held.name(file)}, {file.state}", facts.why_held(file))))) for file in files
+    )
     yield from reasons.told(facts.meanings_of_event(record))
     if record.told and record.told.code and not facts.of_report(record):
         yield from of_unknown(record.told.code)
     if record.state == store.PARKED:
         yield "then", f"`motion-gateway events replay {record.event_id}` delivers it once more"
+
+
+def _file(file: arrivals.InboundFile) -> dict[str, object]:
+    return {"file": held.name(file), "place": file.place, "state": file.state, "why": facts.why_held(file)}
 
 
 def _all_of(record: records.EventRecord) -> dict[str, object]:

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from gateway import metrics, store, telemetry
 from gateway.clock import Clock
 from gateway.config import Settings
-from gateway.delivery import claims, parcel, schedule, trouble
-from gateway.delivery.knowledge import Knowledge
+from gateway.delivery import claims, knowledge, parcel, schedule, trouble
 from gateway.delivery.room import Bearing
 from gateway.delivery.schedule import Again, FailureRecord, Park, Try, Witness
 from gateway.errors import SpoolUnavailable, UpstreamError
@@ -64,7 +63,7 @@ class Handover:
         self._settings, self._spool, self._motion, self._now = settings, spool, motion, clock.now
         self._patiently, self._lease_seconds = patiently, lease_seconds
         self._packer = parcel.Packer(settings, spool, patiently=patiently)
-        self._known = Knowledge(settings, spool, clock=clock, patiently=patiently)
+        self._known = knowledge.Knowledge(settings, spool, clock=clock, patiently=patiently)
         self.bearing = Bearing(settings.spool.deliveries)
         self._stopping = False
 
@@ -73,7 +72,7 @@ class Handover:
         self._stopping = True
 
     @property
-    def known(self) -> Knowledge:
+    def known(self) -> knowledge.Knowledge:
         """What is known of Motion."""
         return self._known
 

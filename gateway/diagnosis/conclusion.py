@@ -13,6 +13,7 @@ from gateway.clock import written
 from gateway.diagnosis import asked, fate, reasons
 from gateway.diagnosis.fate import Conclusion, meant
 from gateway.diagnosis.material import GO_ON, WHOSE, Kept, Material, Shelved
+from gateway.inbound import arrivals
 from gateway.inspection.rulebook import VerdictKind
 from gateway.phrases import Reason
 from gateway.store import reports
@@ -25,6 +26,9 @@ AS_WHAT = {
     VerdictKind.REFUSED: "The customer does not get {name}",
 }
 PASSED_BY = "It did not come by the private door, which is open now: it went straight to Sinch."
+GOES_WITHOUT = (
+    "Nothing: it goes without, at the latest when inbound.wait is over. `motion-gateway inbound list` tells more."
+)
 MOTION_HAS_IT = (
     "If no agent sees it, look at Motion: open interactions (as admin), the agents and the queue of the account."
 )
@@ -135,6 +139,9 @@ def _of_waiting(kept: Kept, material: Material) -> Conclusion:
         remedy = f"`motion-gateway trace event {material.ahead}` tells why that one waits."
         sentence = f"{began}: it waits behind event {material.ahead} of the same contact."
         return Conclusion(at=record.accepted_at, sentence=sentence, remedy=remedy, who="operator", code="waits behind")
+    if not record.tries and any(file.state == arrivals.WAITING for file in kept.files):
+        sentence, code = f"{began}: what the customer sent with it is not here yet.", "waits for file"
+        return Conclusion(at=record.accepted_at, sentence=sentence, remedy=GOES_WITHOUT, who="wait", code=code)
     code, sentence = "not tried yet", f"{began}: it was not tried yet."
     remedy = "See whether the courier runs, and whether Motion is up: `motion-gateway ready`."
     if record.tries:

@@ -13,6 +13,7 @@ from typing import Any
 from gateway import printable
 from gateway.attachments.decision import KnownAttachment
 from gateway.delivery.records import EventRecord
+from gateway.inbound.arrivals import InboundFile
 from gateway.ingress import events
 from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.verdicts import Verdict
@@ -41,6 +42,7 @@ class Kept:
     conversation_id: str = ""
     content: str = ""  # what kind of message: text, media …
     filed: Filed | None = None  # what it reports of a message
+    files: tuple[InboundFile, ...] = ()  # that its customer sent, where the gateway fetches them
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,18 @@ class Material:
     ahead: int | None = None  # the event that the newest one that waits is waiting for
     wrote_at: float | None = None  # when the customer wrote last before what was sent last
     door_open: bool = False  # the private one
+
+    def kind_of(self, word: str) -> str:
+        """Tell what a word is that names these."""
+        if any(word == contact_id for contact_id, _ in self.contacts):
+            return "contact"
+        told = [kept.record for kept in self.events]
+        if word in {record.request_id for record in told} | {sent.request_id for sent in self.sends}:
+            return "request"
+        if any(word == kept.conversation_id for kept in self.events):
+            return "conversation"
+        named = {kept.message_id for kept in self.events} | {sent.message_id for sent in self.sends}
+        return "message" if word in named else "reference"
 
     @property
     def connectors(self) -> tuple[int, ...]:
@@ -148,7 +162,7 @@ class Material:
         ]
 
 
-def content(record: EventRecord, body: bytes) -> Kept:
+def content(record: EventRecord, body: bytes, *, files: tuple[InboundFile, ...] = ()) -> Kept:
     """Tell what the body of an event says of itself. Never raises.
 
     What it reports is read from the body where it is filed nowhere: an older release has taken it in.
@@ -165,6 +179,7 @@ def content(record: EventRecord, body: bytes) -> Kept:
         record=record,
         message_id=report.message_id if report else found["id" if record.kind in MESSAGES else "message_id"],
         conversation_id=found["conversation_id"],
+        files=files,
         filed=Filed(**vars(report), event_id=record.event_id, reported_at=record.accepted_at) if report else None,
         content=next((kind[1] for one in said for name in one if (kind := _CONTENT.fullmatch(name))), ""),
     )

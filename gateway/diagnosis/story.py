@@ -9,7 +9,9 @@ from itertools import groupby
 
 from gateway import printable, store
 from gateway.clock import written
+from gateway.diagnosis import facts
 from gateway.diagnosis.material import MESSAGES, WHOSE, Kept, Material, Shelved
+from gateway.inbound import arrivals, held
 from gateway.outbound import record, window
 from gateway.store.turned_away import Turned
 
@@ -61,6 +63,7 @@ def _of_event(kept: Kept) -> Iterator[Moment]:
     if record.state in (store.REJECTED, store.DUPLICATE):
         whole.append(f"kept and not delivered: {record.outcome}")
     yield Moment(record.accepted_at, CUSTOMER if record.kind.endswith("_INBOUND") else SINCH, "; ".join(whole))
+    yield from map(_of_customers_file, kept.files)
     for outcome, tries in groupby(record.history, key=lambda tried: tried.outcome):
         same = [tried.at for tried in tries]
         often = f", {len(same)} times until {written(same[-1])[11:19]}" if len(same) > 1 else ""
@@ -129,6 +132,20 @@ def _of_file(shelved: Shelved) -> Iterator[Moment]:
         yield Moment(record.failure.at, GATEWAY, f"cannot have {name}: {record.failure.reason}")
     if record.revoked_before:
         yield Moment(record.revoked_before, OPERATOR, f"revokes all links to {name}")
+
+
+def _of_customers_file(file: arrivals.InboundFile) -> Moment:
+    """Tell what became of it last. Its name its customer has chosen: that is not told."""
+    named, why = f"file {held.name(file)}", facts.why_held(file).rstrip(".")
+    what = f"{named}, {file.mime}, {file.size_bytes:,} bytes"
+    told = {
+        arrivals.WAITING: (GATEWAY, f"is fetching {named}"),
+        arrivals.KEPT: (GATEWAY, f"has {what}" + (f", marked: {why}" if why else "")),
+        arrivals.HELD: (GATEWAY, f"holds {what} back: {why}"),
+        arrivals.RELEASED: (OPERATOR, f"releases {what}"),
+        arrivals.FAILED: (GATEWAY, f"cannot have {named}: {why}"),
+    }
+    return Moment(file.at, *told[file.state])
 
 
 def _of_turned(row: Turned) -> Moment:

@@ -21,6 +21,7 @@ from gateway.config import Settings
 from gateway.delivery import records
 from gateway.diagnosis import asked
 from gateway.diagnosis.material import BESIDE_SECONDS, GO_ON, Kept, Material, Shelved, content
+from gateway.inbound import held
 from gateway.ingress import events
 from gateway.inspection import verdicts
 from gateway.outbound import record
@@ -110,7 +111,7 @@ class Tracer:
         if not (rows or sends):
             return []
         material = self._of_sent(sends[0]) if len(sends) == 1 and not rows else self._material("", word, rows, sends)
-        kind = kind or _kind(word, material)
+        kind = kind or material.kind_of(word)
         if kind in GO_ON:
             material = self._material("", word, rows, self._sends(*_to(material)))
         return [replace(material, kind=kind, name=word)]
@@ -198,7 +199,8 @@ class Tracer:
         told = {one.event_id: one for one in found}
         query = sa.select(event.c.id, event.c.body).where(event.c.id.in_(list(told))).order_by(event.c.id)
         rows = self._spool.read(lambda connection: connection.execute(query).all())
-        return [content(told[row.id], row.body) for row in rows]
+        files = held.of_events(self._spool, [row.id for row in rows])
+        return [content(told[row.id], row.body, files=tuple(files.get(row.id, ()))) for row in rows]
 
     def _shelved(self, *, among: Sequence[str] | None, since: float) -> list[Shelved]:
         profile, limits = self._settings.attachments.profile, verdicts.limits_of(self._settings)
@@ -235,16 +237,3 @@ def _to(material: Material) -> Iterable[sa.ColumnElement[bool]]:
     """What makes a send go to the contacts of a story, by whichever of their names."""
     names = [*zip(*material.contacts, strict=True)] or [(), ()]
     return [column.in_([one for one in told if one]) for column, told in zip(_WHOM, names, strict=True)]
-
-
-def _kind(word: str, material: Material) -> str:
-    """What a word is that names these."""
-    if any(word == contact_id for contact_id, _ in material.contacts):
-        return "contact"
-    told = [kept.record for kept in material.events]
-    if word in {record.request_id for record in told} | {sent.request_id for sent in material.sends}:
-        return "request"
-    if any(word == kept.conversation_id for kept in material.events):
-        return "conversation"
-    named = {kept.message_id for kept in material.events} | {sent.message_id for sent in material.sends}
-    return "message" if word in named else "reference"

@@ -51,6 +51,16 @@ def listed(database: Database, chosen: Choice, *, most: int) -> list[InboundFile
     return [_file(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 
+def of_events(database: Database, event_ids: list[int]) -> dict[int, list[InboundFile]]:
+    """List the files of each of these events that has some, in their order."""
+    table = schema.inbound_file.c
+    query = _SHOWN.where(table.event_id.in_(event_ids)).order_by(table.event_id, table.number)
+    found: dict[int, list[InboundFile]] = {}
+    for row in database.read(lambda connection: connection.execute(query).all()):
+        found.setdefault(row.event_id, []).append(_file(row))
+    return found
+
+
 def shown(database: Database, written: str) -> InboundFile:
     """Read what is known of the file that is so named. Raises CommandError."""
     event_id, number = named(written)

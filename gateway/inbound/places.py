@@ -18,9 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gateway.outbound import document, message_fields
-from gateway.outbound.message_fields import MessageField
-from gateway.outbound.refusals import Refused
+from gateway.outbound import document, message_fields, refusals
 
 MOST_LINKS = 32  # a carousel of ten cards has twenty
 LONGEST_LINK = 4096  # characters
@@ -31,7 +29,7 @@ _STORIES = "story_message|story_mention_message|story_reply_message"
 _PRODUCTS = "product_message|product_response_message|product_inquiry_message"
 
 PLACES = tuple(
-    MessageField(path=f"{_OF_CUSTOMERS}.{path}")
+    message_fields.MessageField(path=f"{_OF_CUSTOMERS}.{path}")
     for path in (
         f"media_message.{_MEDIA}",
         f"media_card_message.{_MEDIA}",
@@ -72,7 +70,7 @@ def find(body: bytes) -> tuple[InboundLink, ...]:
     try:
         callback = document.parse(body)
         found = [node for _, node, *_ in message_fields.find(callback, _TREE) if _is_link(node.string or "")]
-    except Refused:
+    except refusals.Refused:
         return ()
     ascii_only = callback.text.isascii()
 
