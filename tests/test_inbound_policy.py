@@ -73,6 +73,7 @@ RULINGS: dict[str, tuple[File, str, str, Admission, str, str]] = {
     "virus": (file("image/jpeg", Trait.VIRUS), "a.jpg", "", HOLD, "image/jpeg", "a.jpg"),
     "test virus": (file("text/plain", Trait.TEST_VIRUS), "a.txt", "", HOLD, "text/plain", "a.txt"),
     "not looked through": (file("video/mp4", Trait.UNSCANNED), "a.mp4", "", HOLD, "video/mp4", "a.mp4"),
+    "text with what looks like one": (file("text/plain", Trait.FORMULA), "a.txt", "", LET, "text/plain", "a.txt"),
     "table with formulas": (file("text/csv", Trait.FORMULA), "a.csv", "", MARK, "text/csv", "a (formulas).csv"),
 }
 
