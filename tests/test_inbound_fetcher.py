@@ -12,11 +12,12 @@ import pytest
 from gateway import paths
 from gateway.attachments import eviction
 from gateway.inbound.errands import Fetching
-from gateway.inbound.fetcher import Fetcher, Library
+from gateway.inbound.fetcher import SCAN_AGAIN_SECONDS, Fetcher, Library
 from gateway.phrases import Reason
 from gateway.store import schema
 from gateway.store.engines import Database
 from tests import door_samples, service_samples
+from tests.clamd_samples import played
 from tests.door_samples import message
 from tests.peer_samples import Behaviour, Peer, Wire, answers
 from tests.picture_samples import PICTURES
@@ -104,6 +105,29 @@ def test_a_file_is_fetched_as_soon_as_its_callback_is_committed_and_kept(spool: 
     assert house.library.vault.read(kept.digest) == PNG
     assert house.settled == 1
     assert [lane.due_at for lane in rows(spool, schema.lane)] == [0.0]
+
+
+def test_while_the_scanner_is_away_a_file_is_held_and_comes_by_itself_once_it_was_looked_through(
+    spool: Database, peer: Start
+) -> None:
+    with closing(played(b"")) as clamd:
+        house = House(spool, peer(serves(a=PNG, b=b"own", c=SCRIPT)), inbound={"scan": f"tcp:127.0.0.1:{clamd.port}"})
+        house.receive("a.png", "b.txt", "c.sh")
+        with house.fetching() as fetcher:
+            until(lambda: house.media == [0], "the files of the event")
+            away = ("held", Reason.SCANNER_AWAY)
+            assert house.states() == [away, away, ("held", "script")]
+            clamd.behaviour = finds(b"own")
+            house.clock.advance(SCAN_AGAIN_SECONDS)
+            fetcher.wake()
+            until(lambda: away not in house.states(), "another look")
+            until(lambda: all(file.due_at == 0.0 for file in house.files), "no further look")
+    assert house.states() == [("kept", ""), ("held", "virus"), ("held", "script")]
+
+
+def finds(sign: bytes) -> Behaviour:
+    """A clamd that knows one virus."""
+    return lambda wire: wire.say(b"stream: Test.Own FOUND\0" if sign in wire.request else b"stream: OK\0")
 
 
 def test_what_may_pass_is_tried_again_later_each_time_until_it_is_given_up(spool: Database, peer: Start) -> None:

@@ -128,12 +128,13 @@ class Scanning:
         """Tell whether that would take a while: it was not, or not lately."""
         return self.clamd is not None and scanner.is_due(item.inspection, now=self.clock.now())
 
-    def run(self, item: Item, *, seconds: float = scanner.SECONDS) -> Item:
+    def run(self, item: Item, *, somebody_waits: bool = True) -> Item:
         """Look through it, and record what was found. Raises Unavailable where it could not be, and is held."""
         if self.clamd is None:
             return item
         with in_our_words(), self.vault.path(item.digest).open("rb") as file:
             now, about = self.clock.now(), item.attachment_id
+            seconds = scanner.SECONDS if somebody_waits else scanner.UNHURRIED_SECONDS
             seen = self.clamd.looked(item.inspection, file, about=about, now=now, seconds=seconds)
         if seen is item.inspection:
             return item

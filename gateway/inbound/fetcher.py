@@ -33,7 +33,7 @@ POLL_SECONDS = 0.2  # so long a file waits at the most until it is seen, where n
 SPOOL_RETRY_SECONDS = 1.0
 LEASE_GRACE_SECONDS = 120.0  # beside a try's own time: for looking into a file, and for a spool that is busy
 LONGEST_PAUSE_SECONDS = 300.0
-SCAN_AGAIN_SECONDS = 60.0
+SCAN_AGAIN_SECONDS = 20.0
 TIDY_SECONDS = 3600.0
 STOP_SECONDS = 3.0
 
@@ -74,7 +74,7 @@ class Library:
 
     def scanned(self, item: decision.Item) -> decision.Item:
         """Have it looked through for viruses. Raises Unavailable where nobody can."""
-        return self._scanning.run(item)
+        return self._scanning.run(item, somebody_waits=False)
 
     def tidy(self) -> None:
         """Clear away what processes that died have left, and what nobody knows. Raises Unavailable."""
@@ -162,8 +162,9 @@ class Fetcher:
         try:
             item = self._library.scanned(item)
         except Unavailable as error:
-            again = self._clock.now() + SCAN_AGAIN_SECONDS
-            return replace(_judged(item, declared), state=arrivals.HELD, reason=error.reason, due_at=again)
+            found, again = _judged(item, declared), self._clock.now() + SCAN_AGAIN_SECONDS
+            reason = found.reason if found.state == arrivals.HELD else error.reason
+            return replace(found, state=arrivals.HELD, reason=reason, due_at=again)
         return _judged(item, declared)
 
     def _end(self, errand: errands.Errand, found: errands.Ending) -> None:
