@@ -74,13 +74,11 @@ _OF_CHECKS = REMEDIES | {
     Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
     "if it is no gateway that listens there, end that or change server.ops_port",
     "answered 401": "reload the gateway, which knows another password than the settings have",
-    "no courier is running": "wait some seconds; if it does not come back, the log of the courier says why",
     Reason.DRAINING: "nothing, where it is about to stop; else `motion-gateway drain --end`",
-    OPS_SHUT: "wait some seconds; if it does not come back, the log of the ops door says why",
     "spool": "look it up in docs/logs.md, among the reasons of the spool",
     "ops": "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door",
 }
-_OF_A_DOOR = "wait some seconds; if it does not come back, the log of this door says why"
+_OF_A_PROCESS = "wait some seconds; if it does not come back, its log says why"
 RETRY_AFTER_SECONDS = 5
 # What people are told by a page, where a browser asks at the ops door: a title and a sentence.
 FOR_PEOPLE = {
@@ -107,7 +105,7 @@ CODES = {
 
 def remedy_of_check(check: str, outcome: str) -> str:
     """Say what to do where a check of `/readyz` comes to that."""
-    return _OF_CHECKS.get(outcome) or _OF_CHECKS.get(check, _OF_A_DOOR)
+    return _OF_CHECKS.get(outcome) or _OF_CHECKS.get(check, _OF_A_PROCESS)
 
 
 def body(status: int) -> bytes:

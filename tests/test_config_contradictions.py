@@ -394,6 +394,16 @@ def test_an_override_that_contradicts_names_its_variable() -> None:
         ),
         pytest.param({"spool": {"lifeboat": "on"}}, ["spool.lifeboat"], id="idle lifeboat"),
         pytest.param(
+            {
+                "spool": {"url": "postgresql:///gateway"},
+                "inbound": {"media": "through"},
+                "server": CLIENTS,
+                "attachments": LINKS,
+            },
+            ["attachments.store"],
+            id="customers' files at one of several nodes",
+        ),
+        pytest.param(
             {"outbound": {"vault_credentials": True, "gateway_key": KEY}}, ["account[0]"], id="no key to send with"
         ),
         pytest.param(

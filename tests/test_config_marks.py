@@ -35,6 +35,7 @@ def test_each_door_marks_what_it_works_with_and_nothing_that_it_does_not_keep() 
             "account.webhook_secrets of 7",
             "account.webhook_secrets of 8",
             "account.receive_token of 8",
+            "inbound.media",
         ],
         "attachments": [
             "attachments.proxy_token",

@@ -70,7 +70,7 @@ def test_what_is_wrong_stands_first_with_what_to_do(spool: Database) -> None:
     assert "Something is at fault 2 complaints" in told
     assert "No courier is running." in told
     assert "The ingress door is shut." in told
-    assert "Wait some seconds; if it does not come back, the log of the courier says why." in told
+    assert "Wait some seconds; if it does not come back, its log says why." in told
     assert told.index("No courier is running") < told.index("Doors")
 
 

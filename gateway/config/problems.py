@@ -218,14 +218,17 @@ def spool_in_clear(settings: Settings) -> Iterator[str]:
         yield "spool.url has no sslmode=verify-full: who is between could read customers' texts, and be the server"
 
 
-def idle_spool_password(settings: Settings) -> Iterator[str]:
+def idle_beside_a_file(settings: Settings) -> Iterator[str]:
     if settings.spool.password and not databases.is_shared(settings.spool.url):
         yield 'spool.password is written and spool.url is "sqlite": a file asks for no password'
-
-
-def idle_lifeboat(settings: Settings) -> Iterator[str]:
     if settings.spool.lifeboat and not databases.is_shared(settings.spool.url):
         yield 'spool.lifeboat is on and spool.url is "sqlite": it is for a PostgreSQL that is away'
+
+
+def files_at_one_node(settings: Settings) -> Iterator[str]:
+    through = any(settings.media_of(account) == "through" for account in settings.accounts)
+    if through and databases.is_shared(settings.spool.url) and not settings.attachments.store:
+        yield "attachments.store is not set: of several nodes only the one that has fetched a customer's file has it"
 
 
 WARNINGS = (
@@ -240,6 +243,6 @@ WARNINGS = (
     missing_vault_keys,
     store_in_clear,
     spool_in_clear,
-    idle_spool_password,
-    idle_lifeboat,
+    idle_beside_a_file,
+    files_at_one_node,
 )

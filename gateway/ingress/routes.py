@@ -13,7 +13,7 @@ from wsgiref.types import WSGIEnvironment
 from flask import Blueprint, Request, Response, g, request
 from werkzeug.wsgi import get_input_stream
 
-from gateway import clock, limits, metrics, telemetry
+from gateway import bell, clock, limits, metrics, paths, telemetry
 from gateway.config import Account, addresses, secrets
 from gateway.doors import DirectAnswer
 from gateway.errors import ClockSkew, NotFound, StaleSignature, Unauthorized
@@ -94,11 +94,12 @@ def _receive(
 ) -> DirectAnswer:
     entry.decision[telemetry.CONNECTOR] = account.connector_id
     body = get_input_stream(environ, max_content_length=services.settings.ingress.max_body).read()
-    fetched = services.settings.media_of(account) != "pass"
-    post = _Post(account, environ, entry, body, fetched=fetched)
+    post = _Post(account, environ, entry, body, fetched=services.settings.media_of(account) != "pass")
     callback = _prove(services, keeper, post)
     _limit(services, ferry, callback)
     receipt = ferry.accept(callback, now=services.clock.now())
+    if callback.media:
+        bell.ring(paths.socket(services.settings, "fetcher"))
     metrics.count(metrics.CALLBACKS, str(account.connector_id), receipt.outcome.value)
     _keep_time(services, keeper, post, callback, receipt)
     return _answer(post, receipt)
@@ -191,12 +192,11 @@ def _callback(
         post.find(Finding.FOREIGN_PROJECT)
     if event.app_id not in ("", account.app_id):
         post.find(Finding.FOREIGN_APP)
-    kept = _given(post.environ, FORWARDED)
     return Callback(
         connector_id=account.connector_id,
         event=event,
         body=post.body,
-        headers=tuple((kept | signed).items()),
+        headers=tuple((_given(post.environ, FORWARDED) | signed).items()),
         query=query,
         request_id=post.environ.get("HTTP_X_REQUEST_ID") or uuid.uuid4().hex,
         address=post.address,
