@@ -31,8 +31,8 @@ from sandbox.listener import reserve
 
 NOBODYS = 999_999  # which the door knows not to be there, once it is open
 CONNECTIONS = 8
-SIZES = {"1 MB": 1_000_000, "16 MB": 16_000_000}
-COLD = {"1 MB": 60, "16 MB": 12}  # files that nobody has asked for before
+SIZES = {"100 kB": 100_000, "1 MB": 1_000_000, "16 MB": 16_000_000}
+COLD = {"100 kB": 100, "1 MB": 60, "16 MB": 12}  # files that nobody has asked for before
 COLD_SECONDS = 6.0  # more than they take
 SLOW_CLIENTS, SLOW_SIZE, SLOW_SECONDS, SLOW_CHUNK = 100, 100_000_000, 8.0, 65_536
 
@@ -169,7 +169,7 @@ def _show(
     console: Console,
 ) -> None:
     table = report.table(
-        "Files through TLS, median of the rounds", "size", "from", "files/s", "MB/s", "p99 ms", "of disk"
+        "Files through TLS, median of the rounds", "size", "from", "files/s", "MB/s", "p99 ms", "of disk", "of passing"
     )
     for size, size_bytes in SIZES.items():
         turns = [turn for turn in rounds if turn.size == size]
@@ -178,7 +178,9 @@ def _show(
             rate = median(found.per_second for found in loads)
             share = median(getattr(turn, field).per_second / turn.disk.per_second for turn in turns)
             late = median(found.p99_ms for found in loads)
-            table.add_row(size, name, f"{rate:.1f}", f"{rate * size_bytes / 1e6:.0f}", f"{late:.1f}", f"{share:.2f}")
+            passing = median(getattr(turn, field).per_second / turn.passed.per_second for turn in turns)
+            shares = (f"{share:.2f}", f"{passing:.2f}")
+            table.add_row(size, name, f"{rate:.1f}", f"{rate * size_bytes / 1e6:.0f}", f"{late:.1f}", *shares)
     console.print(table)
     idle, slow = memories
     console.print(report.memory_table(idle, title="Memory before, MiB"))
