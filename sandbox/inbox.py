@@ -65,9 +65,9 @@ class Brought:
 
 
 class Inbox(Record[Brought]):
-    """All of it; a context manager. By `host:port` are named the `private` hosts, and the `internet` that there is.
+    """All of it; a context manager. The hosts of `private` are always reached, by whatever port a link has.
 
-    Where it is `unplugged` the latter is not reached.
+    The `internet` that there is, by `host:port`, is not reached where it is `unplugged`.
     """
 
     def __init__(self, *, private: Mapping[str, Line], internet: Mapping[str, Line] = MappingProxyType({})) -> None:
@@ -100,10 +100,10 @@ class Inbox(Record[Brought]):
 
     def _download(self, link: str) -> Answer:
         try:
-            host = urlsplit(link).netloc
+            parts = urlsplit(link)
         except ValueError:  # what a customer wrote may be no link at all
             return UNREACHABLE
-        line = self.private.get(host) or (None if self.unplugged else self.internet.get(host))
+        line = self.private.get(parts.hostname or "") or (None if self.unplugged else self.internet.get(parts.netloc))
         return exchange(line.to(link), Request(method="GET", headers=(("user-agent", AGENT),))) if line else UNREACHABLE
 
 

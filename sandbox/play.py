@@ -84,6 +84,7 @@ def running(console: Console, start: Start) -> Iterator[House]:
         state = built.state
         archive = motion.archive = Archive(state.attachments, credentials=built.credentials)
         motion.inbox = stack.enter_context(state.inbox())
+        motion.inbox.unplugged = True
         field.settle(target=state.webhook_url, secret=state.secret, motion=state.motion_notify_url)
         sinch = api.reports.sinch = replace(state.sinch(), retries=_PATIENCE, told=journal.posts.heard)
         api.reports.fetcher = state.fetcher("head")
@@ -165,13 +166,17 @@ def _answer(house: House, console: Console) -> bool:
 
 
 def _receive(house: House, console: Console) -> bool:
-    inbox, connector_id = house.motion.inbox, house.state.connector_id
-    if inbox is None:
+    if house.motion.inbox is None:
         return True
-    scenario = CustomerFileScenario(motion=house.motion, inbox=inbox, api=house.api, connector_id=connector_id)
-    results = scenario.run()
+    results = CustomerFileScenario(
+        motion=house.motion,
+        inbox=house.motion.inbox,
+        api=house.api,
+        connector_id=house.state.connector_id,
+        secret=house.state.secret,
+    ).run()
     console.print(customer_file.table(results))
-    console.print("A customer sent files, and Motion downloaded what its callbacks name.")
+    console.print("But for the link every byte of the callback is as sent, and what Motion got is signed.")
     return _all_fine(((result.sample.name, result.problems) for result in results), console)
 
 

@@ -23,7 +23,7 @@ from sandbox.listener import reserve
 from sandbox.state import State
 
 _SETTINGS = Path(__file__).parent / "data" / "gateway.toml"
-_OF_THE_DOOR_TO_SINCH = re.compile(r"^outbound_.*\n|^key_.*\n|^\[sinch\]\n(.+\n)*", re.MULTILINE)
+_OF_THE_DOOR_TO_SINCH = re.compile(r"^outbound_.*\n|^key_.*\n|^\[(sinch|inbound)\]\n(.+\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Vendor:
     auth: str
     control_url: str
     key: Key
-    media: str = ""  # the host of what customers send
+    media: str = "https://127.0.0.1:1"  # the host of what customers send
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox import agent as agents
 from sandbox import attachment, certificates, retries
@@ -91,6 +92,11 @@ class State:
         return f"{self.motion_url}{self._notify_path}"
 
     @property
+    def media_host(self) -> str:
+        """Where Sinch has what customers send: host and port."""
+        return urlsplit(self.media_url).netloc
+
+    @property
     def operations_url(self) -> str:
         """The gateway's own page."""
         return f"https://localhost:{self.ops_port}/"
@@ -141,8 +147,8 @@ class State:
             source_address=MOTION_ADDRESS,
         )
         return Inbox(
-            private={f"{OUTBOUND_HOST}:{self.outbound_port}": inside},
-            internet={self.media_url.removeprefix("https://"): Line(ca_file=self.ca_file)},
+            private={OUTBOUND_HOST: inside},
+            internet={self.media_host: Line(ca_file=self.ca_file)},
         )
 
     def sinch(self) -> Sinch:

@@ -42,7 +42,7 @@ def test_unplugged_it_reaches_the_private_side_alone(host):
         (found,) = box.of(number)
     assert (found.content, found.answer, found.named.place) == (None, inbox.UNREACHABLE, "media_card_message.url")
     assert host.items == ()
-    with Inbox(private={place: Line()}) as box:
+    with Inbox(private={"127.0.0.1": Line()}) as box:
         box.hear(said)
         assert box.of(number)[0].content == b"x"
 

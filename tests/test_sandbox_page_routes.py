@@ -149,7 +149,8 @@ def test_without_internet_the_desk_says_that_the_file_is_not_there(client, house
     assert "Motion has not got the file: no way there." in part(page, "desk-log")
     assert "no way there" in part(page, "ways")
     assert client.get(f"/desk/{number}").status_code == 404
-    assert "without internet" not in part(post(client, "misbehave", name="right").text, "line")
+    assert "without internet" not in part(post(client, "misbehave", name="plug").text, "line")
+    assert "without internet" in part(post(client, "misbehave", name="right").text, "line")
 
 
 def test_what_sinch_does_not_give_is_told_on_the_desk(client, house):

@@ -29,9 +29,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # A gateway in a page: it checks the signature, delivers before it answers, hands out attachments, passes messages on
 # to Sinch with links of its own, and says when it is ready. `{spoil}` is what it does to a body on its way, `{refused}`
-# are the types of which it hands nothing out, `{pass_on}` is how often it passes a message on.
+# are the types of which it hands nothing out, `{pass_on}` is how often it passes a message on, `{through}` whether it
+# puts a link of its own in the place of a customer's.
 STAND_IN = """
-import base64, functools, json, ssl, sys, threading, tomllib
+import base64, functools, json, re, ssl, sys, threading, tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 from sandbox import signing
@@ -47,6 +48,17 @@ basic = base64.b64encode(f"{motion['username']}:{Path(motion['password_file']).r
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain(server["certificate"], server["private_key"])
 
+files = {}
+
+def through(body):
+    link = re.search(rb'"url":"(https://127[^"]+)"', body)
+    if not link:
+        return body
+    path = f"/inbound/{len(files)}/file"
+    route = Route(url=link[1].decode(), ca_file=Path(settings["sinch"]["ca_file"]))
+    files[path] = exchange(route, Request(method="GET"))
+    return body.replace(link[1], f"https://{server['outbound_names'][0]}:{server['outbound_port']}{path}".encode())
+
 def receive(heard, wire):
     headers = dict(heard.headers)
     nonce, timestamp = headers.get(signing.NONCE_HEADER, ""), headers.get(signing.TIMESTAMP_HEADER, "0")
@@ -54,7 +66,9 @@ def receive(heard, wire):
     wire.write(Reply(status=deliver(heard) if good else 401).payload)
 
 def deliver(heard):
-    kept = tuple(pair for pair in heard.headers if pair[0].startswith(("x-sinch", "content-type")))
+    body, was = through(heard.body) if {through} else heard.body, heard.header
+    nonce, at = was(signing.NONCE_HEADER), was(signing.TIMESTAMP_HEADER)
+    kept = (("content-type", was("content-type")), *signing.sign(body, secret, nonce, int(at)).items())
     route = Route(url=settings["motion"]["url"] + heard.path)
     return exchange(route, Request(headers=kept, body={spoil})).status or 503
 
@@ -76,6 +90,10 @@ def public(heard, wire):
     (receive if heard.method == "POST" else hand_out)(heard, wire)
 
 def outbound(heard, wire):
+    if file := files.get(heard.path):
+        headers = tuple((name, file.header(name)) for name in ("content-type", "content-disposition"))
+        wire.write(Reply(bare=True, headers=headers).saying(file.body).payload)
+        return
     region, _, path = heard.path[1:].partition("/")
     origin, target = ("auth", heard.path) if region == "oauth2" else (region, "/" + path)
     content = json.loads(heard.body) if origin != "auth" else {}
@@ -122,12 +140,14 @@ def start_play(
     *,
     once: bool = True,
     stand_in: str = STAND_IN,
-    spoil: str = "heard.body",
+    spoil: str = "body",
     refused: str = REFUSED,
     pass_on: int = 1,
+    through: bool = True,
     width: int = 200,
 ):
     filled = stand_in.replace("{spoil}", spoil).replace("{refused}", refused).replace("{pass_on}", str(pass_on))
+    filled = filled.replace("{through}", str(through))
     code = PLAY.format(once=once, stand_in=filled, width=width)
     environment = {**os.environ, "TMPDIR": str(root), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
@@ -183,14 +203,23 @@ def test_a_gateway_that_sends_twice_fails_the_play(tmp_path):
 
 
 def test_a_gateway_that_changes_a_byte_fails_the_play(tmp_path):
-    status, output = finish(start_play(tmp_path, spoil="heard.body + b' '"))
+    status, output = finish(start_play(tmp_path, spoil="body + b' '"))
     assert status == 1
     assert "another body than was sent" in output
     assert "✗ picture.jpg: the report: another body than was sent" in output
     assert "✗ text: the question: another body than was sent" in output
     assert "✗ invoice.pdf: the report DELIVERED: another body than was sent" in output
-    assert "✗ voice.ogg: the callback: another body than was sent" in output
+    assert "✗ voice.ogg: another body than was sent" in output
+    assert "✗ voice.ogg: the signature is not that of what Motion got" in output
     assert re.findall(r"✓ +(\S+)", output) == ["wave.gif"]  # of which there is nothing to report
+
+
+def test_a_gateway_that_leaves_sinchs_link_as_it_was_fails_the_play(tmp_path):
+    status, output = finish(start_play(tmp_path, through=False))
+    assert status == 1
+    assert "✗ voice.ogg: Motion was sent to Sinch for the file" in output
+    assert "✗ voice.ogg: Motion has not got it: no way there" in output
+    assert output.count("✗") == 2 * 3 + 3
 
 
 @pytest.mark.parametrize(
@@ -266,12 +295,12 @@ def receive(folder: Path, found: str) -> None:
     inbox = ("motion", "--state", found, "inbox")
     run("sinch", "file", str(folder / "mine.png"), "--caption", "Look", "--state", found)
     until(
-        lambda: re.search(r"media_card_message.url +│ 127.0.0.1:\d+ +│ 200 +│ image/png +│ 3 +│ mine.png", run(*inbox))
+        lambda: re.search(
+            r"media_card_message.url +│ gateway.internal.\S+ +│ 200 +│ image/png +│ 3 +│ mine.png", run(*inbox)
+        )
     )
-    run("motion", "--state", found, "unplug")
-    run("sinch", "file", str(folder / "mine.png"), "--state", found)
-    until(lambda: "no way there" in run(*inbox))
     run("motion", "--state", found, "plug")
+    run("motion", "--state", found, "unplug")
     run("sinch", "end-links", "--state", found)
     run("sinch", "mode", "status", "--status", "403", "--origin", "media", "--state", found)
     run("sinch", "mode", "none", "--origin", "media", "--state", found)

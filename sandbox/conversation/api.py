@@ -102,11 +102,11 @@ class ConversationApi(Ledger):
 
     def write(self, words: str, *, by: Customer = ANA) -> Receipt:
         """The customer writes: the window opens, and the callback goes out by `reports.sinch`."""
-        return self._post(self.wrote(by, words=words))
+        return self.post(self.wrote(by, words=words))
 
     def send_file(self, name: str, content: bytes, *, caption: str = "", by: Customer = ANA) -> Receipt:
         """The customer sends a file: it is at `media`, the window opens, and the callback with its link goes out."""
-        return self._post(self.sent_file(self.media.keep(name, content).link, caption=caption, by=by))
+        return self.post(self.sent_file(self.media.keep(name, content).link, caption=caption, by=by))
 
     def sent_file(self, link: str, *, caption: str = "", by: Customer = ANA) -> Callback:
         """The customer has sent the file at `link`. Returns what Sinch would post."""
@@ -114,7 +114,8 @@ class ConversationApi(Ledger):
         self.note(callback, by)
         return callback
 
-    def _post(self, callback: Callback) -> Receipt:
+    def post(self, callback: Callback) -> Receipt:
+        """Send it where the webhook says, by `reports.sinch`. Raises ValueError where it goes nowhere."""
         if self.reports.sinch is None:
             raise ValueError("there is nobody to post the callback")
         sinch = self.webhooks.follow(self.reports.sinch, callback)

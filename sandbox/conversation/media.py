@@ -1,7 +1,7 @@
 """The host on which Sinch keeps what customers send: files behind links that end, for whoever knows a link.
 
-Published of the real one is that links are plain, need no credentials, and end after seven days. Unconfirmed, and our
-choice: the form of a link, that it ends with 404, and what is said of type and name (here by the name's ending).
+Published of the real one is that links need no credentials, and end after seven days. Unconfirmed, and our choice: the
+form of a link, that it ends with 404, and what is said of type and name (here by the name's ending).
 """
 
 from __future__ import annotations

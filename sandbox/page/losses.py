@@ -21,15 +21,15 @@ def _unplugged(house: House, *, unplugged: bool) -> None:
 
 
 ROWS = {
+    "plug": Mischief(
+        words="Plug Motion's internet in",
+        watch="Send a file: it comes by the gateway all the same. What that has not got, Motion gets by itself.",
+        do=lambda house, _: _unplugged(house, unplugged=False),
+    ),
     "unplug": Mischief(
-        words="Unplug Motion's internet",
+        words="Unplug it",
         watch="Send a file: only by the gateway does Motion get it.",
         do=lambda house, _: _unplugged(house, unplugged=True),
-    ),
-    "plug": Mischief(
-        words="Plug it in",
-        watch="Motion reaches Sinch's files by itself.",
-        do=lambda house, _: _unplugged(house, unplugged=False),
     ),
     "media-ends": Mischief(
         words="Sinch's links end",
@@ -57,4 +57,4 @@ ROWS = {
 def right(house: House) -> None:
     """All is as it should be again; links that ended stay so."""
     house.api.media.set_fault(faults.NONE)
-    _unplugged(house, unplugged=False)
+    _unplugged(house, unplugged=True)

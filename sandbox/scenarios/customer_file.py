@@ -1,19 +1,21 @@
-"""One file's way from a customer to Motion: Sinch posts a link, and Motion downloads what its callback names."""
+"""One file's way from a customer through the gateway to a Motion that has no internet, and what else has changed."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 
-from sandbox import scenarios
+from sandbox import scenarios, signing
 from sandbox.conversation.api import ConversationApi
 from sandbox.inbox import Brought, Inbox
-from sandbox.motion import Motion
+from sandbox.motion import Motion, Received
 from sandbox.scenarios import attachment, callback
 from sandbox.scenarios.attachment import Sample
 from sandbox.scenarios.callback import CallbackResult
+from sandbox.sinch import Receipt
 
 SAMPLES = tuple(attachment.sample(name) for name in ("picture.jpg", "voice.ogg", "invoice.pdf"))
 CAPTION = "As you asked"
@@ -21,24 +23,31 @@ CAPTION = "As you asked"
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerFileResult:
-    """What the customer sent, how the callback arrived, and what Motion downloaded."""
+    """What the customer sent, how the callback arrived, and what Motion downloaded; `secret` is the webhook's."""
 
     sample: Sample
+    link: str
     home: CallbackResult
     brought: tuple[Brought, ...]
+    secret: str
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with it, in words; empty where Motion has the file byte for byte."""
-        found = self.brought[0].answer if self.brought else None
-        said = (found.status or found.error) if found else "nobody asked for it"
-        checks = {
-            f"Motion has not got it: {said}": bool(found) and self.brought[0].content is not None,
-            "other bytes than the customer's": not found or self.brought[0].content in (None, self.sample.content),
-            f"{len(self.brought)} files in one message": len(self.brought) == 1,
-            **{f"the callback: {problem}": False for problem in self.home.problems},
+        """What is wrong with it, in words; empty where Motion has the file and all else as Sinch sent it, signed."""
+        if len(self.home.arrivals) != 1 or len(self.brought) != 1:
+            return (f"Motion heard it {len(self.home.arrivals)} times and asked for {len(self.brought)} files",)
+        (arrival,), (got,), sent = self.home.arrivals, self.brought, self.home.receipt.letter
+        answer, nonce = got.answer, sent.nonce
+        changed = {
+            "Motion was sent to Sinch for the file": got.named.link != self.link,
+            f"Motion has not got it: {(answer.status or answer.error) if answer else 'no answer'}": bool(got.content),
+            "other bytes than the customer's": got.content in (None, self.sample.content),
+            "another body than was sent": arrival.body.replace(got.named.link.encode(), self.link.encode())
+            == sent.body,
+            "another nonce than was sent": arrival.header(signing.NONCE_HEADER) == nonce,
+            "the signature is not that of what Motion got": _is_signed(arrival, self.secret),
         }
-        return scenarios.problems(checks)
+        return scenarios.problems(changed)
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -56,21 +65,33 @@ class CustomerFileScenario:
     inbox: Inbox
     api: ConversationApi
     connector_id: int
+    secret: str
 
     def run(self, samples: Sequence[Sample] = SAMPLES) -> list[CustomerFileResult]:
         """Send one after another; the last with words."""
         return [self._run(sample, CAPTION if sample is samples[-1] else "") for sample in samples]
 
     def _run(self, sample: Sample, caption: str) -> CustomerFileResult:
-        receipt = self.api.send_file(sample.name, sample.content, caption=caption)
+        link = self.api.media.keep(sample.name, sample.content).link
+        receipt = self.api.post(self.api.sent_file(link, caption=caption))
         (home,) = callback.follow([receipt], self.motion, connector_id=self.connector_id)
-        number = receipt.letter.callback.content["message"]["id"]
-        brought = self.inbox.of(number) if home.arrivals else ()
-        return CustomerFileResult(sample=sample, home=home, brought=brought)
+        brought = self._brought(receipt) if home.arrivals else ()
+        return CustomerFileResult(sample=sample, link=link, home=home, brought=brought, secret=self.secret)
+
+    def _brought(self, receipt: Receipt) -> tuple[Brought, ...]:
+        with contextlib.suppress(TimeoutError):  # the result tells
+            return self.inbox.of(receipt.letter.callback.content["message"]["id"])
+        return ()
 
 
 def table(results: Sequence[CustomerFileResult]) -> Table:
     """One line for each file."""
     headings = ("file", "customer sent", "Motion", "download", "file there")
     rows = ((result.problems, result.cells) for result in results)
-    return scenarios.table("From the customer through the gateway to Motion", headings, rows)
+    return scenarios.table("From the customer through the gateway to Motion, which has no internet", headings, rows)
+
+
+def _is_signed(arrival: Received, secret: str) -> bool:
+    nonce, at = arrival.header(signing.NONCE_HEADER) or "", arrival.header(signing.TIMESTAMP_HEADER) or ""
+    signed = signing.sign(arrival.body, secret, nonce, int(at)) if at.isdecimal() else {}
+    return bool(signed) and all(arrival.header(name) == value for name, value in signed.items())

@@ -113,6 +113,23 @@ def test_a_gif_is_refused_with_its_reason_on_the_desk_and_a_picture_arrives(page
     expect(page.locator("#phone-log a.paper")).to_have_count(1)
 
 
+def test_what_a_customer_sends_is_on_the_desk_of_a_motion_without_internet_and_a_program_is_not(
+    page: Page, sandbox: Sandbox
+) -> None:
+    meet(page, sandbox, "sender")
+    expect(page.locator("#line")).to_contain_text("up, without internet")
+    page.locator("#pocket summary").click()
+    for name in ("picture.jpg", "voice.ogg", "holiday.jpg"):
+        page.locator("#pocket").get_by_role("button", name=name, exact=True).click()
+        expect(page.locator("#ways > li").first).to_contain_text(
+            re.compile(rf"sends {name}.*Gateway ← Sinch the file: 200.*Motion ← gateway the file: 200", re.DOTALL)
+        )
+    expect(page.locator("#desk-log img")).to_have_count(1)
+    page.wait_for_function("document.querySelector('#desk-log img').naturalWidth > 0")
+    expect(page.locator("#desk-log audio")).to_have_count(1)
+    expect(page.locator("#desk-log a.paper")).to_have_text("held back.txt")
+
+
 def test_three_messages_wait_while_motion_is_down_and_arrive_in_order_and_one_is_traced(
     page: Page, sandbox: Sandbox
 ) -> None:
