@@ -1,4 +1,4 @@
-"""The ingress door with a clock that is wrong: `python -m tests.live.skewed_door CONFIG SECONDS`."""
+"""A door with a clock that is wrong: `python -m tests.live.skewed_door CONFIG SECONDS [DOOR]`, the first by default."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.serving.web import Server
 
+DOOR = sys.argv[3] if len(sys.argv) > 3 else "ingress"
+
 
 @dataclass(frozen=True)
 class Skewed(WallClock):
@@ -26,10 +28,10 @@ class Skewed(WallClock):
 
 class SkewedServer(Server):
     def make(self, settings: Settings) -> Flask:
-        shared = services.build(settings, needs=DOORS["ingress"].needs)
-        return app.create_app(dataclasses.replace(shared, clock=Skewed(float(sys.argv[2]))), door="ingress")
+        shared = services.build(settings, needs=DOORS[DOOR].needs)
+        return app.create_app(dataclasses.replace(shared, clock=Skewed(float(sys.argv[2]))), door=DOOR)
 
 
 if __name__ == "__main__":
-    telemetry.configure("ingress")
-    SkewedServer("ingress", lambda: config.load(Path(sys.argv[1]), {})).run()
+    telemetry.configure(DOOR)
+    SkewedServer(DOOR, lambda: config.load(Path(sys.argv[1]), {})).run()
