@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.server
-import os
 import socket
 import sys
 import threading
@@ -102,10 +101,10 @@ def _measured(made: Setup) -> dict[str, Cost]:
 
 
 def _cost(made: Setup, numbers: Sequence[int]) -> Cost:
-    before = _cpu_seconds(made)
+    before = memory.cpu_seconds(made.folder, "attachments")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         times = list(pool.map(lambda number: _fetched(made, number), numbers))
-    return Cost(1e6 * (_cpu_seconds(made) - before) / len(numbers), 1000 * median(times))
+    return Cost(1e6 * (memory.cpu_seconds(made.folder, "attachments") - before) / len(numbers), 1000 * median(times))
 
 
 def _fetched(made: Setup, number: int) -> float:
@@ -121,13 +120,6 @@ def _fetched(made: Setup, number: int) -> float:
     if not answer.startswith(b"HTTP/1.1 200 ") or b"X-Accel-Redirect: " not in answer:
         sys.exit(f"attachment {number}: {answer[:200]!r}")
     return seconds
-
-
-def _cpu_seconds(made: Setup) -> float:
-    """What the door's processes have used so far, user and system together."""
-    pids = [one.pid for one in memory.of(made.folder) if one.part == "attachments"]
-    ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
-    return sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
 
 
 def _show(found: dict[tuple[str, str], list[Cost]], console: Console) -> None:

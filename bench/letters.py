@@ -30,6 +30,20 @@ def genuine(sinch: Sinch, count: int) -> Iterator[Letter]:
         yield Letter(letter.nonce, _spelled(sinch, letter.headers, letter.body))
 
 
+def with_files(sinch: Sinch, count: int, *, media_url: str, every: int) -> Iterator[Letter]:
+    """The same, but that each so manieth is a file at that host, and none is there twice."""
+    for number, letter in enumerate(genuine(sinch, count)):
+        if number % every:
+            yield letter
+        else:
+            link, by = (
+                f"{media_url}/o/{secrets.token_hex(13)}?sig={number}",
+                callbacks.customer(f"customer {number % CONTACTS}"),
+            )
+            sent = sinch.prepare(callbacks.file(link, by=by))
+            yield Letter(sent.nonce, _spelled(sinch, sent.headers, sent.body))
+
+
 def forged(sinch: Sinch, count: int) -> Iterator[Letter]:
     """The same, signed with a secret that nobody has."""
     return genuine(replace(sinch, secret=secrets.token_urlsafe(32)), count)

@@ -1,8 +1,9 @@
-"""How much memory the processes of a gateway take (Linux: /proc)."""
+"""How much memory and CPU the processes of a gateway take (Linux: /proc)."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,13 @@ def of(folder: Path) -> list[Memory]:
             for pid in (int(process.name), *_children(process)):
                 found[pid] = part
     return [memory for pid, part in sorted(found.items()) if (memory := _read(pid, part))]
+
+
+def cpu_seconds(folder: Path, part: str) -> float:
+    """What the processes of that part have used so far, user and system together."""
+    pids = [one.pid for one in of(folder) if one.part == part]
+    ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
+    return sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
 
 
 def _words(process: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 The stub is one more nginx. On the Unix socket where a gateway would have its door it answers 200 `{}`: what is left
 is all that a callback costs outside of the gateway's own work. Its other port is Motion: it writes down the request
-ids in the order in which they came.
+ids in the order in which they came, and it has a picture for whatever file a callback names.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.store.engines import Database
 from sandbox import child, setup
 from sandbox.child import ChildError
 from sandbox.connection import Request
+from sandbox.scenarios import attachment
 from sandbox.setup import Setup, Vendor
 from sandbox.sinch import Sinch
 
@@ -45,6 +46,7 @@ pid {folder}/stub.pid;
 error_log stderr warn;
 events {{ worker_connections 4096; }}
 http {{
+    types {{ image/jpeg jpg; }}
     default_type application/json;
     client_body_temp_path {folder}/stub-bodies;
     keepalive_requests 100000000;
@@ -58,6 +60,7 @@ http {{
         listen 127.0.0.1:{motion_port};
         access_log {folder}/heard heard;
         location / {{ return 200 "{{}}"; }}
+        location /o/ {{ access_log off; root {folder}; rewrite ^ /picture.jpg break; }}
     }}
 }}
 """
@@ -130,6 +133,8 @@ def stub(twin: Site, *, motion_port: int) -> Iterator[Path]:
     """The stub behind the edge of `twin`, and Motion; yields what Motion heard: a request id in each line."""
     folder, door = twin.folder, paths.socket(twin.settings, "ingress")
     path, heard = folder / "stub.conf", folder / "heard"
+    (folder / "picture.jpg").write_bytes(attachment.sample("picture.jpg").content)
+    (folder / "picture.jpg").chmod(0o644)
     path.write_text(_STUB.format(folder=folder, door=door, motion_port=motion_port), "utf-8")
     heard.touch()
     with child.running(
