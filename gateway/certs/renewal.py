@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -27,12 +28,14 @@ from gateway.delivery import trouble
 from gateway.errors import CommandError, SpoolUnavailable, UpstreamError
 from gateway.phrases import Finding
 from gateway.store import engines
-from gateway.upstream import Upstream
+from gateway.upstream import Answer, Upstream
 
 LIFE_PARTS, LATEST_PARTS = 2 / 3, 9 / 10  # of its life: when a certificate is renewed, and at the latest
 PROOF_FOLDER = Path(".well-known", "acme-challenge")
 ASK_SECONDS = 10.0  # of our own doors
-SHOWN_SECONDS = 30.0  # until nginx has taken up what is new
+START_SECONDS = 10.0  # in which nginx begins to listen
+SHOWN_SECONDS = 30.0  # until it has taken up what is new
+PAUSE_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0  # with who writes to the spool
 
 Tell = Callable[[str], None]
@@ -184,29 +187,29 @@ class Renewal:
                 path.unlink(missing_ok=True)
 
     def _require_shown(self, proof: NameProof) -> None:
-        """Ask our own port 80 as the authority will: what fails here costs no try there."""
-        server = self._settings.server
-        origin = f"http://{addresses.reached(server.public_address)}:{server.http_port}"
-        try:
-            with closing(Upstream(origin, connections=1)) as own:
-                answer = own.call(
-                    "GET",
-                    f"/{PROOF_FOLDER}/{proof.token}",
-                    body=None,
-                    headers=[("Host", proof.name)],
-                    deadline_seconds=ASK_SECONDS,
-                    most_bytes=4096,
-                )
-        except UpstreamError as error:
-            says = f"our own port {server.http_port} does not answer: {error.reason}"
-            raise Obstacle(says, "start the gateway; if it runs, its log says why nginx does not listen") from error
+        """Ask our own port 80 as the authority will: what fails here costs no try there. nginx may just be starting."""
+        port, until = self._settings.server.http_port, clock.steady() + START_SECONDS
+        while True:
+            try:
+                answer = self._ask_ourselves(proof)
+                break
+            except UpstreamError as error:
+                if clock.steady() > until:
+                    remedy = "start the gateway; if it runs, its log says why nginx does not listen"
+                    raise Obstacle(f"our own port {port} does not answer: {error.reason}", remedy) from error
+                clock.pause(PAUSE_SECONDS)
         if answer.body != proof.content.encode():
-            says = (
-                f"our own port {server.http_port} does not show the proof for {proof.name} (it answers {answer.status})"
-            )
+            says = f"our own port {port} does not show the proof for {proof.name} (it answers {answer.status})"
             raise Obstacle(
                 says, "reload the gateway, which may not know these settings yet; see who else listens there"
             )
+
+    def _ask_ourselves(self, proof: NameProof) -> Answer:
+        server, target = self._settings.server, f"/{PROOF_FOLDER}/{proof.token}"
+        origin = f"http://{addresses.reached(server.public_address)}:{server.http_port}"
+        told: dict[str, Any] = {"body": None, "headers": [("Host", proof.name)], "most_bytes": 4096}
+        with closing(Upstream(origin, connections=1)) as own:
+            return own.call("GET", target, deadline_seconds=ASK_SECONDS, **told)
 
     def _is_shown(self, fingerprint: str) -> bool:
         """Wait until nginx shows the new certificate; it looks each second."""
@@ -216,7 +219,7 @@ class Renewal:
             with closing(Upstream(origin, fingerprint=fingerprint, connections=1)) as office, suppress(UpstreamError):
                 office.call("GET", "/healthz", body=None, headers=[], deadline_seconds=ASK_SECONDS, most_bytes=1 << 16)
                 return True
-            clock.pause(0.2)
+            clock.pause(PAUSE_SECONDS)
         return False
 
     @contextmanager

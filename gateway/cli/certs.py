@@ -15,7 +15,7 @@ from cryptography import x509
 from gateway import certs as certificates
 from gateway import printable, telemetry
 from gateway.certs import Checked, Target, findings, inventory, judging, placing, private_ca
-from gateway.cli import Invocation, options, print_json, unfinished
+from gateway.cli import WRONG, Invocation, options, print_json, unfinished
 from gateway.delivery import trouble
 from gateway.errors import CommandError
 from gateway.phrases import Finding, Line
@@ -64,7 +64,7 @@ def acme(invocation: Invocation, *, force: bool, scheduled: bool) -> None:
     must run: its own port 80 answers the authority. nginx takes up what is new by itself, and no request is lost. The
     pair before stays where anything goes wrong, and doctor tells of it.
     """
-    from gateway.certs.renewal import Plan, Renewal  # not above: it loads much
+    from gateway.certs.renewal import Plan, Renewal, Renewed  # not above: it loads much
 
     settings = invocation.settings()
     if scheduled:
@@ -76,15 +76,18 @@ def acme(invocation: Invocation, *, force: bool, scheduled: bool) -> None:
     try:
         done = Renewal(settings, tell=(lambda _: None) if scheduled else click.echo).run(force=force)
     except CommandError as error:
-        if scheduled:
-            _log_failure(error)
-        raise
-    if isinstance(done, Plan):
-        click.echo(f"Nothing to do: it is due to be renewed on {done.at:%Y-%m-%d %H:%M} UTC. --force renews it now.")
-        return
+        if not scheduled:
+            raise
+        _log_failure(error)
+        click.get_current_context().exit(WRONG)
     if scheduled:
-        telemetry.note(Line.RENEWED, setting=placing.SETTING, until=f"{done.certificate.not_valid_after_utc:%Y-%m-%d}")
-    click.echo(_renewed(placing.places(settings), done))
+        if isinstance(done, Renewed):
+            until = f"{done.certificate.not_valid_after_utc:%Y-%m-%d}"
+            telemetry.note(Line.RENEWED, setting=placing.SETTING, until=until)
+    elif isinstance(done, Plan):
+        click.echo(f"Nothing to do: it is due to be renewed on {done.at:%Y-%m-%d %H:%M} UTC. --force renews it now.")
+    else:
+        click.echo(_renewed(placing.places(settings), done))
 
 
 @certs.command("self-signed")

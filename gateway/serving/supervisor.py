@@ -10,11 +10,13 @@ Rule 3. A reload with settings that are wrong, that nginx does not take up or th
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +32,7 @@ START_SECONDS = 60.0
 NGINX_SECONDS = 5.0  # nginx tries for 2.5 s to get its ports before it gives up
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
+RENEWAL_SECONDS = 6 * clock.HOUR_SECONDS  # as the timer of the units has it
 STEADY_SECONDS = 60.0  # a part that lived so long starts afresh
 
 
@@ -53,7 +56,7 @@ class _Running:
 
 def parts(settings: Settings, config: Path) -> list[Part]:
     """List what runs, in the order in which it is started."""
-    ourselves = (sys.executable, "-m", "gateway", "--config", str(config))
+    ourselves = _ourselves(config)
     return [
         *(
             Part(name, (*ourselves, name), reload_signal=signal.SIGTERM)
@@ -64,6 +67,10 @@ def parts(settings: Settings, config: Path) -> list[Part]:
     ]
 
 
+def _ourselves(config: Path) -> tuple[str, ...]:
+    return sys.executable, "-m", "gateway", "--config", str(config)
+
+
 class Supervisor:
     def __init__(self, config: Path, read: Callable[[], Settings]) -> None:
         self._config = config
@@ -71,6 +78,8 @@ class Supervisor:
         self._settings = read()
         self._running: list[_Running] = []
         self._relays: list[threading.Thread] = []
+        self._renewal: subprocess.Popen[bytes] | None = None
+        self._renewal_at = math.inf
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises CommandError if something does not start."""
@@ -85,6 +94,7 @@ class Supervisor:
             draining.end(self._settings)
             try:
                 self._start_all(signals)
+                self._renewal_at = clock.steady()
                 process.keep_room(self._settings)
                 while signals.next(self._look_after_all) == signal.SIGHUP:
                     self._reload()
@@ -118,6 +128,16 @@ class Supervisor:
     def _look_after_all(self) -> None:
         for running in self._running:
             self._look_after(running)
+        self._look_after_certificate()
+
+    def _look_after_certificate(self) -> None:
+        """Have it seen every few hours, and after each reload, whether an authority is to be asked for another one."""
+        if clock.steady() < self._renewal_at or (self._renewal and self._renewal.poll() is None):
+            return
+        self._renewal_at = clock.steady() + RENEWAL_SECONDS
+        if self._settings.acme.is_wanted:
+            with suppress(CommandError):  # there is no process to be had, for now
+                self._renewal = process.start((*_ourselves(self._config), "certs", "acme", "--scheduled"))
 
     def _look_after(self, running: _Running) -> None:
         status = running.process.poll()
@@ -161,6 +181,7 @@ class Supervisor:
             if running.process.poll() is None:
                 running.process.send_signal(running.part.reload_signal)
         self._start_new()
+        self._renewal_at = clock.steady()
         telemetry.note(Line.RELOADED)
 
     def _start_new(self) -> None:

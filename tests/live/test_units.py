@@ -22,8 +22,11 @@ import pytest
 from sandbox import callbacks
 from sandbox.child import Child
 from sandbox.connection import Request, Route, exchange
+from sandbox.listener import reserve
 from tests.live.house import ACCOUNT, PATIENCE_SECONDS, House, opened
+from tests.live.pebble import pebble
 from tests.live.private_edge import MOTION, PORT, own_address
+from tests.live.test_acme import ours
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
 from tests.test_deploy import MADE, PLACED, strangers
 from tests.units import COMMON, FOLDER, PROGRAM, ROOT, SERVICES, Unit, in_order
@@ -377,6 +380,28 @@ def test_doctor_sees_as_its_unit_what_it_sees_as_an_operator(units: Units) -> No
     confined, free = (json.loads(subprocess.run(command, capture_output=True).stdout) for command in commands)
     assert [each["id"] for each in confined["complaints"]] == [each["id"] for each in free["complaints"]]
     assert "doctor.failed" not in {each["id"] for each in free["complaints"]}
+
+
+def test_a_certificate_comes_from_an_authority_by_what_its_unit_starts(units: Units, tmp_path: Path) -> None:
+    house, tls = units.house, units.house.folder / "tls"
+    with reserve() as held, pebble(tmp_path / "pebble", http_port=held.getsockname()[1]) as authority:
+        tls.mkdir()
+        for file in (house.folder / "fullchain.pem", house.folder / "privkey.pem"):
+            shutil.copy(file, tls)
+        shutil.copy(authority.ca_file, tls / "authority.pem")
+        house.tables["acme"] = ours(authority) | {"ca_file": str(tls / "authority.pem")}
+        for path in (tls, *tls.iterdir()) if AS_ROOT else ():
+            os.chown(path, ACCOUNT_ID, GROUP_ID)
+        pair = {"certificate": str(tls / "fullchain.pem"), "private_key": str(tls / "privkey.pem")}
+        house.tables["server"] |= pair | {"http_port": held.getsockname()[1]}
+        house.write_settings()
+        assert units.reload(SERVICES["nginx"]) == 0
+        house.wait_for(lambda: house.decisions("nginx", event="reloaded"))
+        unit = SERVICES["acme"]
+        command = units.command(unit, unit.one("ExecStart") + " --force")
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert (done.returncode, "certificate renewed" in done.stdout) == (0, True), done.stdout
+    assert refused(units) == []
 
 
 def test_reloading_each_takes_up_a_new_account(units: Units) -> None:
