@@ -161,7 +161,7 @@ def prepare(settings: Settings) -> None:
         for path in run(settings).iterdir() if user is None else ():
             if path.lstat().st_uid != os.geteuid():  # of who ran here before; all of it is made anew
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        if settings.attachments.has_links:
+        if settings.has_vault:
             vault(settings).mkdir(mode=0o750, exist_ok=True)
             _put_right(vault(settings), mode=0o750 | setgid, group=group)
 

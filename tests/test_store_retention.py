@@ -45,6 +45,38 @@ def test_forever_is_forever(spool: Database, state: str, left: int) -> None:
     assert len(states(spool)) == left
 
 
+def of_customer(spool: Database, event_id: int, *, at: float = NOW) -> None:
+    """A file that came with that event, of which the register knows too."""
+    told = {"number": 1, "connector_id": 7, "place": "url", "url": "https://media.sinch.com/1", "state": "kept"}
+    known = {"digest": b"1" * 32, "size_bytes": 3, "name": "passport.jpg"}
+    meddle(
+        spool,
+        schema.inbound_file.insert().values(event_id=event_id, at=at, **told, **known),
+        schema.attachment.insert().values(attachment_id=f"in{event_id}.1", **known),
+    )
+
+
+def test_what_is_known_of_a_customers_file_goes_after_its_event(spool: Database) -> None:
+    accept(spool)
+    of_customer(spool, 1)
+    settle(spool, 1, "delivered", now=NOW)
+    retention.purge(spool, RETENTION, now=NOW + 100)
+    assert len(rows(spool, schema.inbound_file)) == 1
+    retention.purge(spool, RETENTION, now=NOW + 101)
+    assert rows(spool, schema.inbound_file) == []
+
+
+def test_with_the_events_of_a_contact_goes_what_is_known_of_its_files(spool: Database) -> None:
+    for contact in ("c1", "c2"):
+        accept(spool, f"m-{contact}", contact=contact)
+    for event_id in (1, 2):
+        of_customer(spool, event_id)
+        settle(spool, event_id, "delivered")
+    retention.erase(spool, "c1", DEED)
+    assert [file.event_id for file in rows(spool, schema.inbound_file)] == [2]
+    assert [known.attachment_id for known in rows(spool, schema.attachment)] == ["in2.1"]
+
+
 def test_what_is_pending_is_never_purged(spool: Database) -> None:
     accept(spool)
     assert retention.purge(spool, Retention(0, 0, 0), now=NOW * 1000) == 0

@@ -59,7 +59,9 @@ def fetcher(invocation: Invocation) -> None:
     """Fetch the files that customers send in until told to stop."""
     from gateway.serving import fetching
 
-    fetching.run(invocation.settings_of(fetching.NAME))
+    settings = invocation.settings_of(fetching.NAME)
+    paths.prepare(settings)
+    fetching.run(settings)
 
 
 @click.command()

@@ -210,6 +210,11 @@ class Settings(Table):
         return any(self.media_of(account) == "through" for account in self.accounts)
 
     @property
+    def has_vault(self) -> bool:
+        """Whether files are kept: those that links lead to, or that customers send in."""
+        return self.attachments.has_links or self.fetches
+
+    @property
     def fetches(self) -> bool:
         """Whether files that customers send in are fetched for some account."""
         return any(self.media_of(account) != "pass" for account in self.accounts)

@@ -217,7 +217,7 @@ def remedy(row: turned_away.Turned) -> str:
 def files(context: Context) -> Iterator[Complaint]:
     """Look at the vault, and at the links that Motion makes itself."""
     ours = context.settings
-    if not ours.attachments.has_links:
+    if not ours.has_vault:
         return
     folder, most = paths.vault(ours), ours.attachments.vault_max_bytes
     place = databases.vault(ours.spool.url, node=ours.server.node)

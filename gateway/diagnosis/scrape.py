@@ -72,12 +72,12 @@ def _active(services: Services) -> Found:
 
 def _vault(services: Services) -> Found:
     place = databases.vault(services.settings.spool.url, node=services.settings.server.node)
-    if services.settings.attachments.has_links:
+    if services.settings.has_vault:
         yield (), float(services.spool.ask(lambda run: run("stored_bytes", place=place))[0][0])
 
 
 def _vault_most(services: Services) -> Found:
-    if services.settings.attachments.has_links:
+    if services.settings.has_vault:
         yield (), float(services.settings.attachments.vault_max_bytes)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.inbound import places
+from gateway.inbound.arrivals import HELD
 from gateway.inspection import structure
 from gateway.phrases import Reason
 from gateway.store import Run
@@ -33,6 +34,7 @@ class Errand:
     lane: str
     accepted_at: float
     deadly: bool  # so many have died with it that it is to be let be
+    held: bool  # already, for want of a scanner
 
     @property
     def attachment_id(self) -> str:
@@ -99,14 +101,14 @@ class Fetching:
 
         def work(run: Run) -> list[Errand]:
             taken = []
-            for event_id, number, reason in due:
+            for event_id, number, reason, state in due:
                 mine = {"event_id": event_id, "number": number, "fetcher": self.fetcher}
                 row = run("take_file", until=until, now=now, reason=Reason.MEDIA_KILLS, **mine)
                 of = run("event_of_file", event_id=event_id) if row else ()
                 if of:
                     [(connector_id, url, tries)], [(lane, at)] = row, of
                     deadly = reason == Reason.MEDIA_KILLS and tries > MOST_DEATHS
-                    taken.append(Errand(event_id, number, connector_id, url, tries, lane, at, deadly))
+                    taken.append(Errand(event_id, number, connector_id, url, tries, lane, at, deadly, state == HELD))
                 elif row:
                     run("drop_files", event_id=event_id)
             return taken

@@ -171,14 +171,16 @@ class Fetcher:
         """Write it down, and let the operator hear of what Motion does not get."""
         last: list[bool] = []
         self._patiently(lambda: last.append(self._errands.settle(errand, found, now=self._clock.now())))
+        if any(last):
+            self._settled()
+        if errand.held and found.state == arrivals.HELD:
+            return
         metrics.count(metrics.INBOUND_FILES, str(errand.connector_id), found.state)
         said = {"event_id": errand.event_id, "attachment_id": errand.attachment_id, "reason": found.reason}
         if found.state == arrivals.FAILED:
             telemetry.find(Finding.MEDIA_FAILED, **said)
         elif found.state == arrivals.HELD:
             telemetry.find(Finding.MEDIA_HELD, **said)
-        if any(last):
-            self._settled()
 
     def _postpone(self, errand: errands.Errand, reason: str, now: float) -> None:
         longest = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(errand.tries - 1, 16))

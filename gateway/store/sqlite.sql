@@ -1053,12 +1053,12 @@ VALUES (:event_id, :number, :connector_id, :place, :url, 'waiting', :now) ON CON
 
 -- name: due_files
 -- What was never tried comes first. What is held because nobody could look into it is looked at again.
-SELECT event_id, number, reason
+SELECT event_id, number, reason, state
 FROM (
-    SELECT event_id, number, reason, due_at FROM inbound_file
+    SELECT event_id, number, reason, state, due_at FROM inbound_file
     WHERE state = 'waiting' AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
     UNION ALL
-    SELECT event_id, number, reason, due_at FROM inbound_file
+    SELECT event_id, number, reason, state, due_at FROM inbound_file
     WHERE state = 'held' AND due_at > 0.0 AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
 ) AS due
 ORDER BY due_at, event_id, number LIMIT :most
