@@ -31,8 +31,11 @@ def body(message: str = "m1", *, contact: str = "c1", links: int = 1) -> bytes:
     return json.dumps({"app_id": "app-1", "message": told}, indent=1).replace("/o/", "\\/o/").encode() + b"\r\n"
 
 
-def known(spool: Database, event_id: int, *states: str, media: int = 0, reason: str = "") -> None:
-    """Have the spool say so of the links of an event, in their order; `media` are still to be seen to."""
+def known(spool: Database, event_id: int, *states: str, media: int = 0, reason: str = "", vault: bool = True) -> None:
+    """Have the spool say so of the links of an event, in their order; `media` are still to be seen to.
+
+    `vault`: their bytes are there.
+    """
     rows = [
         {
             "event_id": event_id,
@@ -50,9 +53,18 @@ def known(spool: Database, event_id: int, *states: str, media: int = 0, reason: 
         }
         for number, state in enumerate(states, 1)
     ]
-    event = schema.event
+    event, attachment, stored = schema.event, schema.attachment, schema.stored_file
+    file = {"digest": DIGEST, "size_bytes": len(PICTURE)}
     meddle(
         spool,
+        sa.delete(attachment).where(attachment.c.attachment_id.startswith(f"in{event_id}.")),
+        sa.delete(stored).where(stored.c.digest == DIGEST),
+        *(
+            sa.insert(attachment).values(attachment_id=f"in{event_id}.{row['number']}", acquired_at=NOW, **file)
+            for row in rows
+            if row["digest"]
+        ),
+        *([sa.insert(stored).values(place="", since=NOW, **file)] if vault else []),
         sa.delete(schema.inbound_file).where(schema.inbound_file.c.event_id == event_id),
         *(sa.insert(schema.inbound_file).values(**row) for row in rows),
         sa.update(event).where(event.c.id == event_id).values(media=media),

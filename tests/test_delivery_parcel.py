@@ -148,6 +148,21 @@ def test_links_of_ours_stand_where_there_is_something_and_no_other_byte_changes(
     assert restored == places.replaced(sent, {link: f"#{n}" for n, link in enumerate(places.find(sent))})
 
 
+def test_what_the_vault_keeps_no_longer_is_not_linked_to(spool: Database) -> None:
+    sent = inbound_samples.body(links=2)
+    event_id = intake.accept(spool, callback(body=sent), now=SIGNED_AT).event_id
+    inbound_samples.known(spool, event_id, "kept", "held", vault=False)
+    packer = Packer(config_samples.settings(**THROUGH), spool, patiently=at_once)
+    contents = packer.look(claim(body=sent, event_id=event_id))
+    assert contents
+    assert contents.findings == (Finding.MEDIA_FAILED,)
+    got = packer.pack(claim(body=sent, event_id=event_id), contents, now=SIGNED_AT + 8 * DAY)
+    assert [link.url == before.url for link, before in zip(places.find(got.body), places.find(sent), strict=True)] == [
+        True,
+        False,  # the note is there
+    ]
+
+
 @pytest.mark.parametrize("media", ["pass", "keep"])
 def test_where_files_do_not_come_through_nothing_changes_and_nothing_is_asked(media: str) -> None:
     sent = inbound_samples.body()

@@ -37,23 +37,31 @@ class Enclosures:
         links = places.find(taken.body) if comes_through else ()
         if not links:
             return arrivals.AS_IT_CAME
-        found: list[arrivals.KnownFiles] = []
-        self._patiently(lambda: found.append(arrivals.of_event(self._spool, taken.event_id)), forever=True)
-        return self._contents(taken, links, found[0]) if found else None
+        found: list[arrivals.Contents] = []
+        self._patiently(lambda: found.append(self._contents(taken, links)), forever=True)
+        return found[0] if found else None
 
-    def _contents(
-        self, taken: claims.Claim, links: tuple[places.InboundLink, ...], known: arrivals.KnownFiles
-    ) -> arrivals.Contents:
-        by_number = {file.number: file for file in known.files}
-        here = {link: by_number[at] for at, link in enumerate(links, 1) if at in by_number and by_number[at].is_here}
-        states = {file.state for file in known.files if not file.is_here}
-        late = known.unsettled and len(here) + len(states & {arrivals.FAILED}) < len(links)
-        found = [Finding.MEDIA_LATE] * late + [Finding.MEDIA_FAILED] * bool(states - {arrivals.WAITING})
+    def _contents(self, taken: claims.Claim, links: tuple[places.InboundLink, ...]) -> arrivals.Contents:
+        """Read what is known of the files. Raises SpoolUnavailable."""
+        known = arrivals.of_event(self._spool, taken.event_id)
+        had = {file.number: file for file in known.files if self._is_had(file)}
+        here = {link: had[number] for number, link in enumerate(links, 1) if number in had}
+        states = [file.state for file in known.files if file.number not in had]
+        failed = len(states) - states.count(arrivals.WAITING)
+        late = known.unsettled and len(here) + failed < len(links)
+        found = [Finding.MEDIA_LATE] * late + [Finding.MEDIA_FAILED] * bool(failed)
         return arrivals.Contents(
             waits_until=taken.accepted_at + self._inbound.wait if known.unsettled else 0.0,
             findings=tuple(found),
             replaced=partial(self._replaced, taken.body, here) if here else None,
         )
+
+    def _is_had(self, file: arrivals.InboundFile) -> bool:
+        """Tell whether there is something to link to: no vault keeps a file for longer than it was promised."""
+        if not file.is_here or file.digest is None or file.state == arrivals.HELD:
+            return file.is_here
+        known = self._register.find(file.attachment_id)
+        return known is not None and (known.stored or bool(self._register.places(file.digest)))
 
     def _replaced(self, body: bytes, here: Mapping[places.InboundLink, arrivals.InboundFile], now: float) -> bytes:
         return places.replaced(body, {link: self._linked(file, now) for link, file in here.items()})
