@@ -149,7 +149,7 @@ class Pair:
         command = [sys.executable, "-m", "gateway", "--config", str(_config(one)), *words]
         began = time.perf_counter()
         done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode != 0:
+        if done.returncode not in (0, 2):  # another release may not know it
             self.wrong.append(f"{words}: {done.stderr[-300:]!r}")
         return time.perf_counter() - began
 

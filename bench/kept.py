@@ -10,6 +10,7 @@ from sandbox import callbacks
 from sandbox.sinch import Sinch
 
 CONTACTS = 100_000
+APART_SECONDS = 0.05  # from one event to the next
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
@@ -48,13 +49,14 @@ INSERT INTO event (
     id, connector_id, state, kind, key, original, lane, contact_id, identity, request_id, address, headers, query, body,
     body_digest, accepted_at, repeats, tries, failures, deaths, outcome, settled_at
 )
-SELECT n, {connector_id}, 'delivered', 'MESSAGE_INBOUND', {digest}, TRUE, 'kept:' || n % {contacts},
-    'kept' || n % {contacts}, '', 'kept-' || n, '127.0.0.1', '[]', '', {body}, {digest}, {now}, 0, 1, 0, 0, '200', {now}
+SELECT n, {connector_id}, 'delivered', 'MESSAGE_INBOUND', {digest}, TRUE, 'kept:' || (n % {contacts}),
+    'kept' || (n % {contacts}), 'number' || (n % {contacts}), 'kept-' || n, '127.0.0.1', '[]', '', {body}, {digest},
+    {then}, 0, 1, 0, 0, '200', {then}
 FROM {series}
 """
 _NONCES = """
 INSERT INTO nonce (connector_id, nonce, body_digest, event_id, seen_at)
-SELECT {connector_id}, {padded}, {digest}, n, {now} FROM {series}
+SELECT {connector_id}, {padded}, {digest}, n, {then} FROM {series}
 """
 
 
@@ -68,7 +70,7 @@ def lay(ask: Ask, words: Words, *, count: int, connector_id: int, now: float) ->
         "body": words.literal.format(letter.body.hex()),
         "contacts": CONTACTS,
         "connector_id": connector_id,
-        "now": now,
+        "then": f"{now} - ({count} - n) * {APART_SECONDS}",
     }
     indexes = ask(words.indexes)
     for name, _ in indexes:

@@ -267,6 +267,26 @@ class WatchedSpool(Database):
         return super().tell(lambda run: work(_noting(run, self.told[-1])))
 
 
+class Explained(Database):
+    """Remembers how the database looks for what is read."""
+
+    def __init__(self, place: Path | str) -> None:
+        super().__init__(place, patience_seconds=5)
+        self.plan: list[str] = []
+
+    def read(self, work: Callable[[sa.Connection], Any]) -> Any:
+        def explained(connection: sa.Connection) -> Any:
+            asked: list[tuple[str, Any]] = []
+            sa.event.listen(connection, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+            found = work(connection)
+            words = "EXPLAIN" if is_remote(self) else "EXPLAIN QUERY PLAN"
+            for text, values in tuple(asked):
+                self.plan += [row[-1] for row in connection.exec_driver_sql(f"{words} {text}", values)]
+            return found
+
+        return super().read(explained)
+
+
 def _noting(run: Run, names: list[str]) -> Run:
     def noted(name: str, /, **values: object) -> list[Any]:
         names.append(name)

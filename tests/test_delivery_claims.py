@@ -19,7 +19,7 @@ from gateway.delivery.health import EVERYTHING, Scope
 from gateway.delivery.recovery import Recovered
 from gateway.ingress import intake
 from gateway.phrases import Reason
-from gateway.store import schema
+from gateway.store import census, schema
 from gateway.store.engines import Database
 from tests import spool_samples
 from tests.examples import examples
@@ -68,13 +68,13 @@ def state(spool: Database, event_id: int) -> Any:
 
 
 def test_what_waits_is_counted_and_it_is_known_since_when(spool: Database) -> None:
-    assert (claims.counted(spool), claims.oldest_pending_at(spool)) == ({}, None)
+    assert (census.counted(spool), claims.oldest_pending_at(spool)) == ({}, None)
     assert claims.waiting(spool) == {"pending": 0, "parked": 0}
     for number in range(3):
         intake.accept(spool, callback(f"a{number}", contact=f"c{number}"), now=NOW + number)
     [first, *_] = claim(spool, most=1)
     claims.delivered(spool, first, outcome="200", now=NOW)
-    assert (claims.counted(spool), claims.oldest_pending_at(spool)) == ({"delivered": 1, "pending": 2}, NOW + 1)
+    assert (census.counted(spool), claims.oldest_pending_at(spool)) == ({"delivered": 1, "pending": 2}, NOW + 1)
     [second, _] = claim(spool, most=2)
     claims.park(spool, second, outcome="400", now=NOW)
     assert claims.waiting(spool) == {"pending": 1, "parked": 1}

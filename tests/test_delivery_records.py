@@ -8,7 +8,7 @@ import pytest
 
 from gateway.delivery import claims, records, recovery
 from gateway.errors import CommandError
-from gateway.store import Choice
+from gateway.store import Choice, Place
 from gateway.store.engines import Database
 from tests.spool_samples import DEED, NOW, accept, die, order, settle, states
 
@@ -187,3 +187,48 @@ def test_parked_ids_come_in_the_order_of_acceptance(spool: Database) -> None:
     for event_id in (3, 1):
         settle(spool, event_id, "parked")
     assert records.parked_ids(spool) == [1, 3]
+
+
+LISTED = {
+    "a contact by its id": (Choice(contact="c2"), [7, 2]),
+    "by its number, waiting or not": (Choice(contact="+39333"), [6, 3, 1]),
+    "and of it what waits": (Choice(contact="39333", state="pending"), [6, 3]),
+    "and of that what came since": (Choice(contact="39333", state="pending", since=NOW + 5), [6]),
+    "since then": (Choice(since=NOW + 5), [7, 6, 5]),
+    "since then in a state": (Choice(since=NOW + 2, state="delivered"), [4, 2]),
+    "an account": (Choice(connector_id=8), [5, 4]),
+    "an account in a state": (Choice(connector_id=8, state="delivered"), [4]),
+    "a message of either account": (Choice(message_id="m4"), [4]),
+    "one that was kept, not delivered": (Choice(message_id="m7"), [7]),
+    "nobody": (Choice(contact="nobody"), []),
+    "no contact": (Choice(contact=""), []),
+    "in the midst of the list": (Choice(), [7, 6, 5, 4, 3, 2, 1]),
+}
+
+
+@pytest.mark.parametrize(("chosen", "found"), LISTED.values(), ids=LISTED)
+def test_by_whichever_index_the_same_is_found_part_by_part(spool: Database, chosen: Choice, found: list[int]) -> None:
+    for number, told in enumerate(
+        (
+            {"identity": "+39333"},
+            {"contact": "c2"},
+            {"identity": "+39333", "contact": "c3"},
+            {"connector": 8, "contact": "c4"},
+            {"connector": 8, "contact": "c5"},
+            {"identity": "+39333"},
+            {"contact": "c2", "stale": True, "nonce": "n7"},
+        ),
+        1,
+    ):
+        accept(spool, f"m{number}", now=NOW + number, **told)
+    for event_id in (1, 2, 4):
+        settle(spool, event_id, "delivered", now=NOW + 9)
+    assert [one.event_id for one in records.listed(spool, chosen, most=10)] == found
+    parts, place = list[int](), Place()
+    while part := records.listed(spool, chosen, most=2, place=place):
+        parts += [one.event_id for one in part]
+        place = Place(id=parts[-1])
+    assert parts == found
+    if found:
+        above = records.listed(spool, chosen, most=10, place=Place(id=found[-1], way=-1))
+        assert [one.event_id for one in above] == found[:-1]

@@ -120,6 +120,7 @@ FILLED: dict[sa.Table, list[Given]] = {
         for name in ("ana", "B")
     ],
     schema.node_door: [{"node": "ana", "door": door, "marks": "[]"} for door in ("ingress", "outbound")],
+    schema.census: [{"state": state, "until": 900.0, "count": 3} for state in ("delivered", "parked")],
     schema.session: [{"digest": DIGEST, "name": "ana", "proof": b"\xab", "began_at": 900.0, "seen_at": 901.0}],
 }
 
@@ -138,6 +139,7 @@ VALUES: Given = {
     "since": 800.0,
     "most": 50,
     "most_told": 20,
+    "gone": 1,
     "ids": "[1, 3, 4]",
     "firsts": "[1, 2, 77]",
     "claim": 2**63 - 1,
@@ -206,6 +208,8 @@ OTHERWISE: dict[str, Given] = {
     "purge_nonces": {"before": 2000.0},
     "revive_event": {"event_id": 4},
     "purge_events": {"state": "delivered"},
+    **{key: {"state": "delivered"} for key in ("begin_census", "raise_census", "lower_census")},
+    "census_goes_to": {"state": "delivered", "most": 0},
     "fail_attachment": {"status": 404, "digest": None},
     "latest_attachments": {"since": 0.0},
     "revoke_attachment": {"before": 5},
@@ -260,6 +264,7 @@ AGAIN: list[tuple[str, Given]] = [
     ("seize_event", {"lane": "held"}),
     ("begin_probe", {"now": -1.0}),
     ("take_turn", {"until": 900.0}),
+    ("begin_census", {"state": "rejected"}),
     ("leave_alone", {"probe_at": -1.0}),
     ("seen_before", {"nonce": None}),
     ("line_up", {"lane": "8:new"}),

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import sqlite
+from gateway.delivery import records
+from gateway.store import Choice, Place, sqlite
 from gateway.store.engines import Database
+from tests.spool_samples import NOW, Explained, accept
 from tests.together import together
 
 GATEWAY = Path(sqlite.__file__).parents[1]
@@ -109,6 +111,11 @@ WHOLE = {
     "marks": "node_door",
     # Doctor's: no more than the latest, but for what is known of attachments.
     "lately": "event",
+    # What is counted of each state, and each account: as many rows as there are of those.
+    "count_events": "CONSTANT counted known",
+    "connectors": "known",
+    "due_files": "due",
+    "free_files": "inbound_file",  # once, as a fetcher starts
     "heads_in_wait": "head",
     "parked_lately": "latest",
     "motions_links_since": "attachment",
@@ -134,8 +141,13 @@ BY_INDEX = {
     "claim_behind": "event_pending",
     "parked_of_kind": "event_settled",
     "purge_events": "event_settled",
+    "count_events": "event_settled",
+    "census_goes_to": "event_settled",
+    "raise_census": "event_settled",
+    "connectors": "event_original",
     "purge_sends": "send_started",
     "purge_reports": "report_reported",
+    "purge_files": "inbound_file_at",
     "purge_nonces": "nonce_seen",
     "came_in": "nonce_seen",
     "sent_since": "send_started",
@@ -180,3 +192,29 @@ def test_every_index_of_sends_and_reports_is_the_one_its_query_uses(spool: Datab
             lambda connection, query=query: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
         )
         assert index in str(plan)
+
+
+CHOSEN = {
+    "delivered": (Choice(state="delivered"), "event_state"),
+    "pending": (Choice(state="pending"), "event_settled"),
+    "an account": (Choice(connector_id=7), "event_connector"),
+    "an account and a state": (Choice(connector_id=7, state="parked"), "event_connector"),
+    "a contact": (Choice(contact="c1"), "event_contact"),
+    "a number": (Choice(contact="+39333"), "event_identity"),
+    "a contact and all else": (Choice(contact="c1", state="delivered", connector_id=7, since=NOW), "event_contact"),
+    "a message": (Choice(message_id="m1"), "event_original"),
+    "a message's reports": (Choice(message_id="m1"), "report_message"),
+    "what was kept of a message": (Choice(message_id="m1"), "event_kept"),
+    "few since then": (Choice(since=NOW), "event_accepted"),
+    "few since then in a state": (Choice(since=NOW, state="delivered"), "event_accepted"),
+}
+
+
+@pytest.mark.parametrize(("chosen", "index"), CHOSEN.values(), ids=CHOSEN)
+@pytest.mark.parametrize("place", [Place(), Place(id=3), Place(id=3, way=-1)], ids=["top", "below", "above"])
+def test_no_list_goes_through_all_events(spool: Database, chosen: Choice, index: str, place: Place) -> None:
+    accept(spool)
+    with closing(Explained(spool.path)) as explained:
+        records.listed(explained, chosen, most=10, place=place)
+    assert "SCAN event" not in explained.plan
+    assert any(re.search(rf"\b{index}\b", step) for step in explained.plan), explained.plan

@@ -12,12 +12,12 @@ from gateway import cli, printable, store, telemetry
 from gateway.cli import NUMBER, Invocation, options, progress, reasons, unfinished
 from gateway.cli.spool import look, nothing, opened_spool
 from gateway.clock import WallClock, written
-from gateway.delivery import claims, records
+from gateway.delivery import records
 from gateway.diagnosis import facts
 from gateway.diagnosis.reasons import of_unknown
 from gateway.errors import CommandError
 from gateway.inbound import arrivals, held
-from gateway.store import Choice, audit, engines, retention
+from gateway.store import Choice, audit, census, engines, retention
 
 _TITLES = (
     *("event", "accepted", "connector", "kind", "contact", "state", "tries", "repeats", "outcome"),
@@ -39,7 +39,7 @@ def list_(invocation: Invocation, /, *, most: int, as_json: bool, **chosen: Any)
     """Show the newest events, newest first; of delivery reports what they say, too."""
     with opened_spool(invocation) as spool:
         found = records.listed(spool, Choice(**chosen), most=most)
-        counts = dict.fromkeys(store.STATES, 0) | claims.counted(spool)
+        counts = dict.fromkeys(store.STATES, 0) | census.counted(spool)
     if as_json:
         cli.print_json({"events": [_all_of(record) for record in found], "counts": counts})
         return

@@ -1,4 +1,4 @@
-"""Keeps the spool small, apart from the loop that delivers: purges what is past its time, and has the log begin anew.
+"""Keeps the spool small, apart from the loop that delivers: purges, counts, and has the log begin anew.
 
 Rule 1. Nobody waits for a purge longer than for any other writer: a piece of it has few rows, and after it others have
         their turn for at least as long as it took.
@@ -18,10 +18,11 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.errors import SpoolUnavailable
 from gateway.phrases import Line
-from gateway.store import retention
+from gateway.store import census, retention
 from gateway.store.engines import Database
 
 PURGE, PURGE_SECONDS = "purge", 600.0
+COUNT_SECONDS = 30.0
 LOOK_SECONDS = 0.1  # at the log
 PIECE = 100  # rows in one transaction
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.005, 0.2
@@ -35,7 +36,7 @@ class Caretaker:
         """`name`: the node's, where there are others, of which one purges; "" is alone."""
         self._settings, self._spool, self._clock, self._name = settings, spool, clock, name
         self._pace = retention.Pace()
-        self._purge_at = 0.0  # steady seconds
+        self._purge_at = self._count_at = 0.0  # steady seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
 
@@ -53,27 +54,41 @@ class Caretaker:
         while not self._stopping.wait(LOOK_SECONDS):
             try:
                 self._spool.shorten_log()
-                if clock.steady() >= self._purge_at:
-                    self._purge_at = clock.steady() + PURGE_SECONDS
-                    self._purge()
+                self._count()
+                self._purge()
             except SpoolUnavailable:  # which the courier tells
                 self._stopping.wait(MOST_PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 - a thread's last word; the next round may go well
                 telemetry.failure(Line.UNEXPECTED, error)
 
+    def _count(self) -> None:
+        if clock.steady() < self._count_at:
+            return
+        if not self._count_at:
+            census.begin(self._spool)
+        self._count_at = clock.steady() + COUNT_SECONDS
+        self._in_pieces(census.pieces(self._spool, now=self._clock.now()))
+
     def _purge(self) -> None:
-        now = self._clock.now()
+        if clock.steady() < self._purge_at:
+            return
+        self._purge_at, now = clock.steady() + PURGE_SECONDS, self._clock.now()
         if self._name and not retention.take_turn(self._spool, PURGE, now=now, every_seconds=PURGE_SECONDS):
             return
         spool, session = self._settings.spool, self._settings.ops.session_ttl
         keep = retention.Retention(spool.keep_delivered, spool.keep_rejected, spool.keep_parked, session)
-        late, deleted, began = self._pace.late(self._spool, now=now), 0, clock.steady()
-        for gone in retention.pieces(self._spool, keep, now=late, most=PIECE):
-            deleted += gone
+        late = self._pace.late(self._spool, now=now)
+        if deleted := self._in_pieces(retention.pieces(self._spool, keep, now=late, most=PIECE)):
+            telemetry.note(Line.PURGED, events=deleted)
+
+    def _in_pieces(self, pieces: Iterator[int]) -> int:
+        """Do one after another, with pauses, until it is to stop. Returns the sum of what they yield."""
+        done, began = 0, clock.steady()
+        for some in pieces:
+            done += some
             took = clock.steady() - began
             if self._stopping.wait(min(max(took, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)):
                 break
             self._spool.shorten_log()
             began = clock.steady()
-        if deleted:
-            telemetry.note(Line.PURGED, events=deleted)
+        return done

@@ -71,11 +71,6 @@ class Waiting(NamedTuple):
     ended: bool  # a lease is over
 
 
-def counted(database: Database) -> dict[str, int]:
-    """How many events there are by state. It reads an index of all that is kept: for who waits for it."""
-    return dict(database.ask(lambda run: run("count_events"), at_length=True))
-
-
 def waiting(database: Database) -> dict[str, int]:
     """How many events are pending, and how many are parked: of the others there may be millions."""
     return dict(database.ask(lambda run: run("count_waiting")))

@@ -15,7 +15,7 @@ from gateway.errors import CommandError
 from gateway.ingress import events
 from gateway.ingress.events import Report
 from gateway.phrases import Reason
-from gateway.store import EVERY, TOP, Choice, Place, Run, audit, dialects
+from gateway.store import EVERY, TOP, Choice, Place, Run, audit, census, dialects
 from gateway.store.engines import Database
 from gateway.store.schema import event, report
 
@@ -51,6 +51,9 @@ class EventRecord:
     told: Report | None  # of a delivery report: what it says
 
 
+FEW = 20_000  # rows that are looked at in no time
+# In the words of the indexes: SQLite does not see otherwise that they fit.
+_SETTLED, _PENDING = sa.text("state != 'pending'"), sa.and_(sa.text("state = 'pending'"))
 _AT = re.compile(r"[0-9]{1,12}\.[0-9]{3}")
 _COLUMNS = [field.name for field in fields(EventRecord) if field.name != "told"]
 _TOLD = [field.name for field in fields(Report)]
@@ -77,17 +80,22 @@ _RECORD = sa.select(
 
 def listed(database: Database, chosen: Choice = EVERY, *, most: int, place: Place = TOP) -> list[EventRecord]:
     """The newest `most` of the chosen events, newest first; or those next to a place, below it or above."""
-    return meeting(database, *_conditions(database, chosen), most=most, place=place)
+    rest = [each.is_(sa.true()) for each in _conditions(chosen)]  # no index is asked for it
+    return _found(database, [(way, *rest) for way in _ways(database, chosen)], most, place)
 
 
 def meeting(
     database: Database, *conditions: sa.ColumnElement[bool], most: int, place: Place = TOP
 ) -> list[EventRecord]:
-    """The newest `most` events for which all of these hold, newest first; or those next to a place.
+    """The newest `most` events for which all of these hold, newest first; or those next to a place."""
+    return _found(database, [conditions], most, place)
 
-    Their ids are looked for first, which an index on states has: else whole rows would be sorted, with their bodies.
-    """
-    ids = dialects.part(sa.select(event.c.id).where(*conditions), place, most=most)
+
+def _found(
+    database: Database, ways: Sequence[Sequence[sa.ColumnElement[bool]]], most: int, place: Place
+) -> list[EventRecord]:
+    """What is found by any of these ways. Ids are looked for first: else rows would be sorted with their bodies."""
+    ids = dialects.parts([sa.select(event.c.id).where(*way) for way in ways], place, most=most)
     query = _RECORD.where(event.c.id.in_(ids)).order_by(event.c.id.desc())
     return [_record(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
@@ -118,13 +126,15 @@ def replay(database: Database, event_ids: Sequence[int], deed: audit.Deed) -> No
     """
 
     def work(run: Run) -> None:
+        known = census.Numbers(run)
         for event_id in event_ids:
             found = run("event_state", event_id=event_id)
             if not found:
                 raise CommandError(f"there is no event {event_id}; nothing was replayed")
-            [[lane, state]] = found
+            [[lane, state, at]] = found
             if state == store.PENDING:
                 raise CommandError(f"event {event_id} is still pending; nothing was replayed")
+            known.take_off([(state, at)])
             _make_pending(run, event_id, lane)
         audit.note(run, deed)
 
@@ -141,7 +151,7 @@ def park(database: Database, event_id: int, deed: audit.Deed) -> None:
         found = run("event_state", event_id=event_id)
         if not found:
             raise CommandError(f"there is no event {event_id}; nothing was parked")
-        [[lane, state]] = found
+        [[lane, state, _]] = found
         if state != store.PENDING:
             raise CommandError(f"event {event_id} is {state} and not pending; nothing was parked")
         _park(run, event_id, lane, now=deed.at)
@@ -153,7 +163,7 @@ def park(database: Database, event_id: int, deed: audit.Deed) -> None:
 
 def _lanes(database: Database, event_ids: Sequence[int]) -> set[str]:
     found = database.ask(lambda run: [run("event_state", event_id=event_id) for event_id in event_ids])
-    return {lane for rows in found for lane, _ in rows}
+    return {lane for rows in found for lane, *_ in rows}
 
 
 def _park(run: Run, event_id: int, lane: str, *, now: float) -> None:
@@ -172,24 +182,52 @@ def _make_pending(run: Run, event_id: int, lane: str) -> None:
     run("wake_lane", lane=lane)
 
 
-def _conditions(database: Database, chosen: Choice) -> Iterator[sa.ColumnElement[bool]]:
+def _ways(database: Database, chosen: Choice) -> Iterator[sa.ColumnElement[bool]]:
+    """Each is an index, and together they have all that is chosen, and more: what narrows it most goes first.
+
+    What waits has one index, in the order of lanes; there is little of it, or Motion is away.
+    """
+    if chosen.message_id is not None:
+        yield from _about(database, chosen.message_id)
+    elif chosen.contact is not None:
+        yield sa.and_(_SETTLED, sa.text("contact_id != ''"), event.c.contact_id == chosen.contact)
+        yield sa.and_(_SETTLED, sa.text("identity != ''"), event.c.identity == chosen.identity)
+        yield _PENDING
+    elif chosen.since is not None and _are_few(database, since=chosen.since):
+        yield event.c.id.in_(sa.select(event.c.id).where(_SETTLED, event.c.accepted_at >= chosen.since))
+        yield _PENDING
+    elif chosen.state is None and chosen.connector_id is None:
+        yield sa.true()
+    else:
+        whose = () if chosen.connector_id is None else (event.c.connector_id == chosen.connector_id,)
+        for state in store.STATES if chosen.state is None else [chosen.state]:
+            yield _PENDING if state == store.PENDING else sa.and_(_SETTLED, event.c.state == state, *whose)
+
+
+def _are_few(database: Database, *, since: float) -> bool:
+    """Whether so few were accepted since then that all of them are looked at; else the newest have enough of them."""
+    few = sa.select(event.c.accepted_at).where(_SETTLED, event.c.accepted_at >= since).limit(FEW).subquery()
+    return int(database.read(lambda run: run.execute(sa.select(sa.func.count()).select_from(few)).scalar_one())) < FEW
+
+
+def _about(database: Database, message_id: str) -> Iterator[sa.ColumnElement[bool]]:
+    """What brings that message, whichever account it came to, and what reports on it."""
+    yield event.c.id.in_(sa.select(report.c.event_id).where(report.c.message_id == message_id))
+    for [connector_id] in database.ask(lambda run: run("connectors")):
+        keys = [*events.keys_of(message_id, connector_id=connector_id)]
+        for original in ("original", "NOT original"):
+            yield sa.and_(event.c.connector_id == connector_id, event.c.key.in_(keys), sa.text(original))
+
+
+def _conditions(chosen: Choice) -> Iterator[sa.ColumnElement[bool]]:
     if chosen.state is not None:
         yield event.c.state == chosen.state
     if chosen.connector_id is not None:
         yield event.c.connector_id == chosen.connector_id
     if chosen.contact is not None:
         yield (event.c.contact_id == (chosen.contact or None)) | (event.c.identity == chosen.identity)
-    if chosen.message_id is not None:
-        reported = sa.select(report.c.event_id).where(report.c.message_id == chosen.message_id)
-        yield event.c.id.in_(reported) | event.c.key.in_(_keys(database, chosen.message_id))
     if chosen.since is not None:
         yield event.c.accepted_at >= chosen.since
-
-
-def _keys(database: Database, message_id: str) -> list[bytes]:
-    """The keys under which a message with that id is filed, whichever account it came to."""
-    connectors = database.read(lambda run: run.execute(sa.select(event.c.connector_id).distinct()).scalars().all())
-    return [key for connector_id in connectors for key in events.keys_of(message_id, connector_id=connector_id)]
 
 
 def _record(row: Sequence[Any]) -> EventRecord:

@@ -17,7 +17,7 @@ from gateway import store
 from gateway.delivery import claims
 from gateway.delivery.health import Scope
 from gateway.phrases import Reason
-from gateway.store import Run
+from gateway.store import Run, census
 from gateway.store.engines import Database
 
 MOST_DEATHS = 5
@@ -78,9 +78,9 @@ def revive_kind(database: Database, scope: Scope) -> int:
 
 
 def _revive(run: Run, found: Sequence[Any]) -> int:
-    revived = sorted(
-        run("revive_events", ids=json.dumps([event_id for event_id, _ in found]), most_told=claims.MOST_TOLD)
-    )
+    known, ids = census.Numbers(run), json.dumps([event_id for event_id, _ in found])
+    known.take_off(run("parked_at", ids=ids))
+    revived = sorted(run("revive_events", ids=ids, most_told=claims.MOST_TOLD))
     for event_id, lane in revived:
         run("line_up", lane=lane, event_id=event_id)
         run("move_lane_up", lane=lane, event_id=event_id)

@@ -169,6 +169,10 @@ WHERE id = :event_id AND state = 'pending' AND EXISTS (SELECT 1 FROM lane WHERE 
 WITH waiting AS (SELECT lane FROM lane WHERE due_at > :now AND claimed_event IS NULL FOR UPDATE SKIP LOCKED)
 UPDATE lane SET due_at = :now FROM waiting WHERE lane.lane = waiting.lane
 
+-- name: parked_at
+SELECT state, settled_at FROM event
+WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint)) AND state = 'parked'
+
 -- name: revive_events
 UPDATE event
 SET state = 'pending', failures = 0, failing_since = NULL, deaths = 0, settled_at = NULL,
@@ -212,6 +216,10 @@ SELECT pg_database_size(current_database())
 
 -- name: waits_for_no_standby
 SELECT 1 WHERE current_setting('synchronous_standby_names') = ''
+
+-- name: hold_census
+-- What is counted after that was committed before.
+SELECT state, until FROM census ORDER BY state FOR UPDATE
 
 -- name: has_revisions
 -- Others use Alembic, too.
@@ -340,7 +348,7 @@ DELETE FROM inbound_file WHERE event_id IN (
 DELETE FROM event
 WHERE id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS json)) AS bigint))
     AND (:pending_too OR state != 'pending')
-RETURNING 1
+RETURNING state, settled_at
 
 -- name: drop_empty_lanes
 -- Held by now: it would wait for who writes to one of them, and then look with the eyes of before.

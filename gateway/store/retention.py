@@ -17,7 +17,7 @@ from gateway import printable, store
 from gateway.errors import REMEDIES, CommandError, SpoolUnavailable
 from gateway.ingress import signature
 from gateway.phrases import Reason
-from gateway.store import Run, audit
+from gateway.store import Run, audit, census
 from gateway.store.engines import Database
 
 HEARD_SECONDS = 2 * 24 * 3600.0  # when a customer wrote is known for so long at least: twice WhatsApp's window
@@ -102,10 +102,7 @@ def purge(database: Database, retention: Retention, *, now: float) -> int:
 
 
 def pieces(database: Database, retention: Retention, *, now: float, most: int = PURGE_CHUNK) -> Iterator[int]:
-    """Delete what is past its time, up to `most` rows at each step. Yields how many events went with it.
-
-    Raises SpoolUnavailable.
-    """
+    """Delete what is past its time, up to `most` rows at a step; yields how many. Raises SpoolUnavailable."""
     ages = {
         store.DELIVERED: retention.delivered_seconds,
         store.DUPLICATE: retention.delivered_seconds,
@@ -114,7 +111,7 @@ def pieces(database: Database, retention: Retention, *, now: float, most: int = 
     }
     for state, seconds in ages.items():
         if seconds is not None:
-            yield from _purge(database, "purge_events", most, before=now - seconds, state=state)
+            yield from _purge_events(database, most, state=state, before=now - seconds)
     before = now - retention.delivered_seconds
     others = {
         "purge_reports": before,
@@ -181,6 +178,17 @@ def _rewrite(database: Database, gone: Erased) -> None:
         ) from error
 
 
+def _purge_events(database: Database, most: int, *, state: str, before: float) -> Iterator[int]:
+    def work(run: Run) -> int:
+        known = census.Numbers(run)
+        gone = run("purge_events", most=most, state=state, before=before)
+        known.take_off(gone)
+        return len(gone)
+
+    while gone := database.tell(work):
+        yield gone
+
+
 def _purge(database: Database, statement: str, most: int, **values: object) -> Iterator[int]:
     while gone := database.tell(lambda run: run(statement, most=most, **values)):
         yield len(gone)
@@ -211,11 +219,12 @@ def _erase(
     (events, sends), began = ids, before or Erased(events=0)
 
     def work(run: Run) -> Erased:
+        known = census.Numbers(run)
         for statement in ("erase_reports_of_events", "erase_files_of_attachments", "erase_files"):
             run(statement, pending_too=pending_too, ids=events)
         run("erase_reports_of_sends", ids=sends)
-        more = len(run("erase_events", pending_too=pending_too, ids=events))
-        gone = Erased(events=began.events + more, sends=began.sends + len(run("erase_sends", ids=sends)))
+        known.take_off(more := run("erase_events", pending_too=pending_too, ids=events))
+        gone = Erased(events=began.events + len(more), sends=began.sends + len(run("erase_sends", ids=sends)))
         record = audit.amend if before else audit.note
         record(run, replace(deed, about=f"a contact: {gone}"))
         return gone

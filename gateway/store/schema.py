@@ -52,8 +52,23 @@ event = sa.Table(
     sa.Index("event_kept", "connector_id", "key", **rows_of("NOT original")),
     sa.Index("event_pending", "lane", "id", **rows_of("state = 'pending'")),
     sa.Index("event_settled", "state", "settled_at"),
+    # For lists of what is settled: whoever takes a callback in pays nothing for these.
+    sa.Index("event_state", "state", "id", **rows_of("state != 'pending'")),
+    sa.Index("event_connector", "connector_id", "state", "id", **rows_of("state != 'pending'")),
+    sa.Index("event_contact", "contact_id", "id", **rows_of("state != 'pending' AND contact_id != ''")),
+    sa.Index("event_identity", "identity", "id", **rows_of("state != 'pending' AND identity != ''")),
+    sa.Index("event_accepted", "accepted_at", **rows_of("state != 'pending'")),
     sa.Index("event_media", "id", **rows_of("media > 0")),
     sqlite_autoincrement=True,
+)
+
+# How many events of a state were settled before a moment (`census`).
+census = sa.Table(
+    "census",
+    metadata,
+    sa.Column("state", text(10), primary_key=True),
+    sa.Column("until", sa.Float, nullable=False),
+    sa.Column("count", INTEGER, nullable=False),
 )
 
 nonce = sa.Table(
@@ -154,6 +169,7 @@ inbound_file = sa.Table(
     sa.Column("leased_until", sa.Float),
     sa.Column("at", sa.Float, nullable=False),  # of the last that became of it
     sa.Index("inbound_file_due", "due_at", **rows_of("state = 'waiting'")),
+    sa.Index("inbound_file_at", "at"),
     sa.Index("inbound_file_held", "event_id", **rows_of("state = 'held'")),
     sa.Index("inbound_file_digest", "digest", **rows_of("digest IS NOT NULL")),
 )

@@ -182,6 +182,10 @@ SELECT lane FROM lane WHERE due_at > :now AND claimed_event IS NULL LIMIT :most
 SELECT id, lane FROM event
 WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome LIMIT :most
 
+-- name: parked_at
+-- Of these: it is not parked any more after that.
+SELECT state, settled_at FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'parked'
+
 -- name: revive_events
 -- Of these what is parked still.
 UPDATE event
@@ -253,9 +257,24 @@ UPDATE lane SET due_at = :now WHERE due_at > :latest
 
 -- Delivering once more: gateway/delivery/records.py
 
+-- name: connectors
+-- All that have an event: from one to the next by the indexes of keys, however many each has.
+WITH RECURSIVE known(connector_id, first) AS (
+    SELECT min(connector_id), TRUE FROM event WHERE original
+    UNION ALL
+    SELECT min(connector_id), FALSE FROM event WHERE NOT original
+    UNION ALL
+    SELECT CASE
+        WHEN first THEN (SELECT min(e.connector_id) FROM event AS e WHERE e.connector_id > known.connector_id AND original)
+        ELSE (SELECT min(e.connector_id) FROM event AS e WHERE e.connector_id > known.connector_id AND NOT original)
+    END, first
+    FROM known WHERE connector_id IS NOT NULL
+)
+SELECT DISTINCT connector_id FROM known WHERE connector_id IS NOT NULL
+
 -- name: event_state
 -- What is pending is not delivered once more.
-SELECT lane, state FROM event WHERE id = :event_id
+SELECT lane, state, settled_at FROM event WHERE id = :event_id
 
 -- name: revive_event
 -- As if it had just come: what failed before says nothing of now. But how it ended before is kept.
@@ -276,8 +295,44 @@ UPDATE lane SET due_at = 0.0 WHERE lane = :lane AND claimed_event IS NULL
 -- Looking whether all is well: the ops door, several times a minute
 
 -- name: count_events
--- For `events list`: by an index alone, whatever the events weigh, but all of it.
-SELECT state, count(*) FROM event GROUP BY state
+-- For `events list`: what was settled before a moment is kept as a number, and what was since is counted by an index.
+SELECT state, number
+FROM (
+    SELECT known.state AS state, coalesce(census.count, 0) + (
+        SELECT count(*) FROM event WHERE event.state = known.state AND settled_at >= coalesce(census.until, 0.0)
+    ) AS number
+    FROM (
+        SELECT 'delivered' AS state UNION ALL SELECT 'parked' UNION ALL SELECT 'rejected' UNION ALL SELECT 'duplicate'
+    ) AS known LEFT JOIN census ON census.state = known.state
+    UNION ALL
+    SELECT 'pending', count(*) FROM event WHERE state = 'pending'
+) AS counted
+WHERE number > 0
+
+-- name: hold_census
+-- Whoever changes what is counted comes one after another.
+SELECT state, until FROM census ORDER BY state
+
+-- name: begin_census
+-- Anew: whatever went wrong with it, or with a clock, is over.
+INSERT INTO census (state, until, count) VALUES (:state, 0.0, 0)
+ON CONFLICT (state) DO UPDATE SET until = 0.0, count = 0
+
+-- name: census_goes_to
+-- Past so many rows, if there are as many before that moment.
+SELECT settled_at FROM event WHERE state = :state AND settled_at >= :since AND settled_at < :before
+ORDER BY settled_at LIMIT 1 OFFSET :most
+
+-- name: raise_census
+-- By what was settled between two moments.
+UPDATE census
+SET until = :until,
+    count = count + (SELECT count(*) FROM event WHERE event.state = :state AND settled_at >= :since AND settled_at < :until)
+WHERE state = :state
+
+-- name: lower_census
+-- By what goes, or is delivered once more.
+UPDATE census SET count = count - :gone WHERE state = :state
 
 -- name: count_waiting
 -- What waits for Motion, and what for an operator: indexes have them together, and all else apart.
@@ -845,7 +900,7 @@ WHERE chore.due_at <= :now OR chore.due_at > excluded.due_at RETURNING 1
 -- name: purge_events
 -- By the time at which they were settled: what is pending never goes.
 DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = :state AND settled_at < :before LIMIT :most)
-RETURNING 1
+RETURNING state, settled_at
 
 -- name: purge_reports
 -- As old as the events that brought them.
@@ -911,7 +966,7 @@ DELETE FROM inbound_file WHERE event_id IN (
 
 -- name: erase_events
 -- As above.
-DELETE FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending') RETURNING 1
+DELETE FROM event WHERE id IN (SELECT value FROM json_each(:ids)) AND (:pending_too OR state != 'pending') RETURNING state, settled_at
 
 -- name: count_theirs
 -- Said before it is erased.

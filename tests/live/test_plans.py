@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from gateway.store import named
+from gateway.delivery import records
+from gateway.store import Choice, named
 from tests.postgresql import PostgreSQL
+from tests.spool_samples import Explained
 from tests.test_store_named import OTHERWISE, VALUES
-from tests.test_store_sqlite import WHOLE
+from tests.test_store_sqlite import CHOSEN, WHOLE
 
 KEPT = 200_000  # events, of which some thousands are pending, parked or rejected
 FILL = f"""
@@ -74,8 +77,13 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def full(postgresql: PostgreSQL, empty_database: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(postgresql.url(postgresql.database(like=empty_database)), autocommit=True) as connection:
+def url(postgresql: PostgreSQL, empty_database: str) -> str:
+    return postgresql.url(postgresql.database(like=empty_database))
+
+
+@pytest.fixture(scope="module")
+def full(url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FILL)
         yield connection
 
@@ -91,6 +99,16 @@ def test_no_statement_reads_a_large_table_that_need_not(full: psycopg.Connection
         if scanned := set(re.findall(r"Seq Scan on (\w+)", plan)).intersection(LARGE) - may(name):
             read[name] = scanned, plan
     assert read == {}
+
+
+@pytest.mark.usefixtures("full")
+def test_no_list_reads_all_events(url: str) -> None:
+    chosen = [about for about, _ in CHOSEN.values()] + [Choice(since=KEPT - 10.0), Choice(connector_id=4711)]
+    with closing(Explained(url)) as explained:
+        for choice in chosen:
+            records.listed(explained, choice, most=10)
+    assert "event_contact" in " ".join(explained.plan)
+    assert [step for step in explained.plan if "Seq Scan on event" in step] == []
 
 
 def may(name: str) -> set[str]:
