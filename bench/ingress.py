@@ -1,6 +1,8 @@
 """Measures the first door side by side with the same nginx before a stub, and the courier behind it.
 
-    python -m bench.ingress [--seconds N] [--rounds N] [--json]
+    python -m bench.ingress [--seconds N] [--rounds N] [--workers N] [--json]
+
+`--workers`: of the door; more than one count their limits in a Redis on this machine.
 
 Ends with status 1 if a count or an order is wrong, never because of a time.
 """
@@ -11,8 +13,10 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from rich.console import Console
@@ -23,6 +27,8 @@ from bench.load import Load
 from bench.report import Findings, Offered, Round
 from bench.site import Site
 from gateway.store.schema import event, nonce
+from sandbox.cluster import programs
+from sandbox.cluster.services import Counters
 from sandbox.listener import reserve
 
 FASTEST = 4000  # callbacks a second; none are left over for a door that is faster
@@ -88,10 +94,15 @@ class Bench:
 
 
 def main() -> int:
-    options = report.options("bench.ingress", __doc__ or "", seconds=3.0, rounds=4)
+    parser = report.parser("bench.ingress", __doc__ or "", seconds=3.0, rounds=4)
+    parser.add_argument("--workers", type=int, default=1, help="of the door (default 1)")
+    options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(reserve()).getsockname()[1]
-        gateway, twin, late = (stack.enter_context(site.built(motion_port=port)) for _ in range(3))
+        several = stack.enter_context(_several(options.workers)) if options.workers > 1 else {}
+        gateway, twin, late = (
+            stack.enter_context(site.built(motion_port=port, **tables)) for tables in (several, {}, {})
+        )
         heard = stack.enter_context(site.stub(twin, motion_port=port))
         findings = _found(Bench(gateway, twin, heard, options.seconds), late, rounds=options.rounds)
     if options.json:
@@ -99,6 +110,15 @@ def main() -> int:
     else:
         report.show(findings, Console())
     return 1 if findings.wrong else 0
+
+
+@contextlib.contextmanager
+def _several(workers: int) -> Iterator[dict[str, Any]]:
+    """What the settings say of so many, and a Redis where they count."""
+    with tempfile.TemporaryDirectory() as folder, reserve() as held:
+        counters = Counters(Path(folder) / "redis", held.getsockname()[1])
+        with programs.running(counters):
+            yield {"workers": {"ingress": workers}, "limits": {"storage": counters.url}}
 
 
 def _found(bench: Bench, late: Site, *, rounds: int) -> Findings:
