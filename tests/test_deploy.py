@@ -235,7 +235,8 @@ MADE = (
     "share/man/man1/motion-gateway.1",
     "share/zsh/site-functions/_motion-gateway",
 )
-PLACED |= {f"/usr/local/{file}" for file in MADE}
+PAGES = "share/doc/motion-gateway"
+PLACED |= {f"/usr/local/{file}" for file in (*MADE, f"{PAGES}/pages")}
 
 
 def test_the_files_of_another_release_go_with_ours_and_nobody_elses(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.live.pebble import pebble
 from tests.live.private_edge import MOTION, PORT, own_address
 from tests.live.test_acme import ours
 from tests.live.test_attachments import LINKS, NAME, PHOTO, Files
-from tests.test_deploy import MADE, PLACED, strangers
+from tests.test_deploy import MADE, PAGES, PLACED, strangers
 from tests.units import COMMON, FOLDER, PROGRAM, ROOT, SERVICES, Unit, in_order
 
 AS_ROOT = os.geteuid() == 0
@@ -114,6 +114,15 @@ def test_a_release_brings_completion_for_each_shell_and_a_page_of_the_manual(roo
     assert said.stdout == "complete -o nosort -F _motion_gateway_completion motion-gateway\n"
     done = subprocess.run(["groff", "-ww", "-man", "-Tascii", "-z", page], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_release_brings_the_pages_of_its_docs_and_each_link_between_them_leads_somewhere(root: Path) -> None:
+    pages = (root / "opt/motion-gateway/current").resolve() / PAGES
+    assert (root / "usr/local" / PAGES / "pages").readlink() == Path("/opt/motion-gateway/current", PAGES)
+    found = {path: path.read_text("utf-8") for path in pages.rglob("*.md")}
+    assert {str(path.relative_to(pages)) for path in found} >= {"README.md", "CHANGELOG.md", "docs/certificates.md"}
+    links = [(path, link) for path, text in found.items() for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)]
+    assert [f"{path}: {link}" for path, link in links if not (path.parent / link).exists()] == []
 
 
 def test_nginx_is_told_the_same_by_what_is_installed_and_by_the_checkout(
