@@ -124,7 +124,8 @@ class Fetching:
 
         def work(run: Run) -> bool:
             run("settle_file", **told)
-            is_last = any(left == 0 for [left] in run("count_media", event_id=errand.event_id))
+            left = run("count_media", event_id=errand.event_id)
+            is_last = left == [(0,)] and not errand.held
             if is_last:
                 run("wake_for_files", lane=errand.lane, event_id=errand.event_id)
             return is_last
