@@ -25,6 +25,7 @@ from gateway.inspection.rulebook import VerdictKind
 from gateway.inspection.structure import Inspection
 from gateway.store.engines import Database
 from tests import spool_samples
+from tests.clamd_samples import played
 
 Settings = Callable[..., Path]
 KEY = "a sentence of sixteen"
@@ -199,3 +200,19 @@ def test_a_key_that_was_removed_opens_nothing(config: Path, settings_file: Setti
     link, _ = minted(config, photo)
     other = settings_file(attachments={"token_keys": ["another sentence of ours"]})
     assert refusal(other, "open", link).startswith("this opens nothing")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"stream: Test.Own FOUND\0", "ATTACHMENT_REJECTED: The virus scanner has found something in it."),
+        (b"", "virus scanner cannot be reached; nothing was minted"),
+    ],
+)
+def test_no_link_is_minted_to_what_the_virus_scanner_finds_or_could_not_see(
+    settings_file: Settings, photo: Path, said: bytes, told: str
+) -> None:
+    with closing(played(said)) as clamd:
+        keys, scan = {"token_keys": [KEY]}, {"scan": f"tcp:127.0.0.1:{clamd.port}"}
+        config = settings_file(attachments=keys, inbound=scan)
+        assert refusal(config, "mint", "--attachment", "4711", photo).startswith(told)
