@@ -36,6 +36,7 @@ def test_each_door_marks_what_it_works_with_and_nothing_that_it_does_not_keep() 
             "account.webhook_secrets of 8",
             "account.receive_token of 8",
             "inbound.media",
+            "motion.sign",
         ],
         "attachments": [
             "attachments.proxy_token",
@@ -52,6 +53,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a webhook secret": ("ingress", {"account": [account(webhook_secrets=["other"]), FULL["account"][1]]},
                          "account.webhook_secrets of 7"),
     "token keys": ("outbound", {"attachments": FULL["attachments"] | {"token_keys": [LONG]}}, "attachments.token_keys"),
+    "a way to sign": ("ingress", {"motion": {"sign": "late"}}, "motion.sign"),
     "a profile": ("attachments", {"attachments": FULL["attachments"] | {"profile": "strict"}}, "attachments.profile"),
 }  # fmt: skip
 

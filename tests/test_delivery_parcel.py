@@ -129,7 +129,7 @@ def test_links_of_ours_stand_where_there_is_something_and_no_other_byte_changes(
     inbound_samples.known(spool, event_id, *states, media=media)
     settings = config_samples.settings(**THROUGH, account=[config_samples.account(webhook_secrets=["another", SECRET])])
     packer, taken = Packer(settings, spool, patiently=at_once), claim(body=sent, event_id=event_id)
-    contents = packer.look(taken)
+    contents = packer.look(taken, now=SIGNED_AT + 40.0)
     assert contents
     got = packer.pack(taken, contents, now=SIGNED_AT + 40.0)
     assert contents.findings == found
@@ -153,7 +153,7 @@ def test_what_the_vault_keeps_no_longer_is_not_linked_to(spool: Database) -> Non
     event_id = intake.accept(spool, callback(body=sent), now=SIGNED_AT).event_id
     inbound_samples.known(spool, event_id, "kept", "held", vault=False)
     packer = Packer(config_samples.settings(**THROUGH), spool, patiently=at_once)
-    contents = packer.look(claim(body=sent, event_id=event_id))
+    contents = packer.look(claim(body=sent, event_id=event_id), now=SIGNED_AT + 8 * DAY)
     assert contents
     assert contents.findings == (Finding.MEDIA_FAILED,)
     got = packer.pack(claim(body=sent, event_id=event_id), contents, now=SIGNED_AT + 8 * DAY)
@@ -169,7 +169,7 @@ def test_where_files_do_not_come_through_nothing_changes_and_nothing_is_asked(me
     settings = config_samples.settings(**THROUGH | {"inbound": {"media": media}})
     packer = Packer(settings, Database("nowhere", patience_seconds=0), patiently=at_once)
     taken = claim(body=sent)
-    assert packer.look(taken) == arrivals.AS_IT_CAME
+    assert packer.look(taken, now=SIGNED_AT + 40.0) == arrivals.AS_IT_CAME
     assert packer.pack(taken, arrivals.AS_IT_CAME, now=SIGNED_AT + DAY) == Parcel(
         taken.headers, sent, signed_anew=False
     )

@@ -50,6 +50,7 @@ ALIKE = (
     Alike("attachments.token_keys", "links to files that one of them has minted are answered 404 by the other"),
     Alike("attachments.public_path", "Motion's links to files are answered 404 by one of them", door="attachments"),
     Alike("inbound.media", "some files of customers are fetched, and others are not", door="ingress"),
+    Alike("motion.sign", "Motion gets what is late signed anew by one of them alone", door="ingress"),
     Alike("attachments.profile", "a file that one of them lets through is refused by the other", door="attachments"),
     Alike("attachments.store", "a link that one of them has minted may have no file at the other", door="attachments"),
     Alike(

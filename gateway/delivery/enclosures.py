@@ -7,9 +7,6 @@ Rule 2. A link is for Motion, at the private address. It lives for `inbound.keep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-
 from gateway.attachments import register, tokens
 from gateway.config import Settings
 from gateway.delivery import claims, trouble
@@ -31,30 +28,28 @@ class Enclosures:
         through = (account for account in settings.accounts if settings.media_of(account) == "through")
         self._accounts = {account.connector_id for account in through}
 
-    def look(self, taken: claims.Claim) -> arrivals.Contents | None:
+    def look(self, taken: claims.Claim, *, now: float) -> arrivals.Contents | None:
         """Say what is known of the files in an event; None where that cannot be read, and we are to stop."""
         comes_through = taken.connector_id in self._accounts and events.names_files(taken.kind)
         links = places.find(taken.body) if comes_through else ()
         if not links:
             return arrivals.AS_IT_CAME
         found: list[arrivals.Contents] = []
-        self._patiently(lambda: found.append(self._contents(taken, links)), forever=True)
+        self._patiently(lambda: found.append(self._contents(taken, links, now)), forever=True)
         return found[0] if found else None
 
-    def _contents(self, taken: claims.Claim, links: tuple[places.InboundLink, ...]) -> arrivals.Contents:
-        """Read what is known of the files. Raises SpoolUnavailable."""
-        known = arrivals.of_event(self._spool, taken.event_id)
+    def _contents(self, taken: claims.Claim, links: tuple[places.InboundLink, ...], now: float) -> arrivals.Contents:
+        """Read what is known of the files, and make the links. Raises SpoolUnavailable."""
+        known, ends_at = arrivals.of_event(self._spool, taken.event_id), taken.accepted_at + self._inbound.wait
+        if known.unsettled and now < ends_at:
+            return arrivals.Contents(waits_until=ends_at)
         had = {file.number: file for file in known.files if self._is_had(file)}
-        here = {link: had[number] for number, link in enumerate(links, 1) if number in had}
+        here = {link: self._linked(had[number], now) for number, link in enumerate(links, 1) if number in had}
         states = [file.state for file in known.files if file.number not in had]
         failed = len(states) - states.count(arrivals.WAITING)
         late = known.unsettled and len(here) + failed < len(links)
         found = [Finding.MEDIA_LATE] * late + [Finding.MEDIA_FAILED] * bool(failed)
-        return arrivals.Contents(
-            waits_until=taken.accepted_at + self._inbound.wait if known.unsettled else 0.0,
-            findings=tuple(found),
-            replaced=partial(self._replaced, taken.body, here) if here else None,
-        )
+        return arrivals.Contents(findings=tuple(found), body=places.replaced(taken.body, here) if here else None)
 
     def _is_had(self, file: arrivals.InboundFile) -> bool:
         """Tell whether there is something to link to: no vault keeps a file for longer than it was promised."""
@@ -63,13 +58,9 @@ class Enclosures:
         known = self._register.find(file.attachment_id)
         return known is not None and (known.stored or bool(self._register.places(file.digest)))
 
-    def _replaced(self, body: bytes, here: Mapping[places.InboundLink, arrivals.InboundFile], now: float) -> bytes:
-        return places.replaced(body, {link: self._linked(file, now) for link, file in here.items()})
-
     def _linked(self, file: arrivals.InboundFile, now: float) -> str:
         digest, until, held = file.digest or b"", int(now) + self._inbound.keep, file.state == arrivals.HELD
-        keep = partial(self._register.held, file.attachment_id, digest=digest, until=until, now=now)
-        self._patiently(keep, forever=True)
+        self._register.held(file.attachment_id, digest=digest, until=until, now=now)
         grant = tokens.Grant(
             attachment_id=file.attachment_id,
             digest=digest,

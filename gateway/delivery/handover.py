@@ -78,7 +78,7 @@ class Handover:
 
     def carry(self, taken: claims.Claim, arrived: Callable[[], None], *, probe: bool) -> None:
         """Try a claimed event, and perhaps those behind it. `arrived` is called before that is written down."""
-        contents = self._packer.look(taken)
+        contents = self._packer.look(taken, now=self._now())
         if contents is None or not self._may_begin(taken, contents, probe=probe):
             return
         result = self._try(taken, contents, probe=probe)
@@ -95,19 +95,20 @@ class Handover:
             self._postpone(taken, result.step, result.outcome)
 
     def _may_begin(self, taken: claims.Claim, contents: Contents, *, probe: bool) -> bool:
-        """Tell whether a try could end within its lease, and its files are there; else let go of the lane.
-
-        Unless another has it by now.
-        """
+        """Tell whether its files are there, and a try could end within its lease; else let go of the lane."""
         now, until = self._now(), contents.waits_until
-        if now < until:
+        if until:
             self._end(taken, lambda: parcel.let_wait(self._spool, taken, until=until, now=now, probe=probe))
             return False
-        if now + self._settings.spool.deadline <= taken.leased_until:
+        if self._lasts(taken):
             return True
         telemetry.note(Line.NOT_BEGUN, event_id=taken.event_id)
         self._end(taken, lambda: claims.free(self._spool, taken, due_at=now))
         return False
+
+    def _lasts(self, taken: claims.Claim) -> bool:
+        """Tell whether a try could end within its lease."""
+        return self._now() + self._settings.spool.deadline <= taken.leased_until
 
     def _look_behind(self, taken: claims.Claim, result: Result, step: Again) -> None:
         wait = step.wait_seconds
@@ -129,10 +130,10 @@ class Handover:
         last, vain, took, proved = head, 0, False, False
         while vain < MOST_IN_VAIN and not proved and not self._stopping:
             following = self._next_behind(last)
-            contents = self._packer.look(following) if following else None
+            contents = self._packer.look(following, now=self._now()) if following else None
             if following is None or contents is None:
                 break
-            if self._now() < contents.waits_until:
+            if contents.waits_until or not self._lasts(following):
                 self._leave_untried(following)
                 break
             last = following

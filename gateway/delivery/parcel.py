@@ -9,8 +9,9 @@ Rule 2. An event waits for its files until `inbound.wait` after it was taken in,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.config import Settings
 from gateway.delivery import claims, health, trouble
@@ -31,26 +32,31 @@ class Parcel:
     signed_anew: bool
 
 
+class Looks(Protocol):
+    def look(self, taken: claims.Claim, *, now: float) -> arrivals.Contents | None:
+        """As `Packer.look`."""
+
+
 class Packer:
     """Safe to use from several threads. Making one opens nothing."""
 
     def __init__(self, settings: Settings, spool: engines.Database, *, patiently: trouble.Patiently) -> None:
         self._sign = settings.motion.sign
-        self._look = _enclosures(settings, spool, patiently) if settings.brings_through else None
+        self._enclosures = _enclosures(settings, spool, patiently) if settings.brings_through else None
         self._secrets = {
             account.connector_id: tuple(secret.get_secret_value() for secret in account.webhook_secrets)
             for account in settings.accounts
             if settings.signs_anew
         }
 
-    def look(self, taken: claims.Claim) -> arrivals.Contents | None:
+    def look(self, taken: claims.Claim, *, now: float) -> arrivals.Contents | None:
         """Say what is known of the files in an event; None where that cannot be read, and we are to stop."""
-        return self._look(taken) if self._look else arrivals.AS_IT_CAME
+        return self._enclosures.look(taken, now=now) if self._enclosures else arrivals.AS_IT_CAME
 
     def pack(self, taken: claims.Claim, contents: arrivals.Contents, *, now: float) -> Parcel:
         """Make what Motion gets, at that moment."""
-        body, headers = contents.replaced(now) if contents.replaced else taken.body, taken.headers
-        if contents.replaced or self._is_to_be_signed(taken, now=now):
+        body, headers = taken.body if contents.body is None else contents.body, taken.headers
+        if contents.body is not None or self._is_to_be_signed(taken, now=now):
             secrets = self._secrets.get(taken.connector_id, ())
             headers = signature.renewed(headers, sent=taken.body, body=body, secrets=secrets, now=now)
         return Parcel(headers, body, signed_anew=headers != taken.headers)
@@ -87,9 +93,7 @@ def uncount(spool: engines.Database, taken: claims.Claim) -> None:
     spool.tell(lambda run: run("uncount_try", event_id=taken.event_id, **taken.held), lanes=(taken.lane,))
 
 
-def _enclosures(
-    settings: Settings, spool: engines.Database, patiently: trouble.Patiently
-) -> Callable[[claims.Claim], arrivals.Contents | None]:
+def _enclosures(settings: Settings, spool: engines.Database, patiently: trouble.Patiently) -> Looks:
     from gateway.delivery.enclosures import Enclosures  # it knows tokens and types of files: not every courier need
 
-    return Enclosures(settings, spool, patiently=patiently).look
+    return Enclosures(settings, spool, patiently=patiently)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.phrases import Finding
@@ -53,13 +52,13 @@ class KnownFiles:
 class Contents:
     """What of the files in an event matters to who delivers it.
 
-    `waits_until`: it waits for those that may still come, until then, in epoch seconds; `findings`: why links of it
-    stay as they came; `replaced`: makes its body with links of ours, at a moment; None where none is to be put in.
+    `waits_until`: it waits for those that may still come, until then, in epoch seconds; 0.0: it does not wait.
+    `findings`: why links of it stay as they came; `body`: with links of ours; None: as it came.
     """
 
     waits_until: float = 0.0
     findings: tuple[Finding, ...] = ()
-    replaced: Callable[[float], bytes] | None = None
+    body: bytes | None = None
 
 
 AS_IT_CAME = Contents()

@@ -153,7 +153,7 @@ inbound_file = sa.Table(
     sa.Column("event_id", INTEGER, primary_key=True, autoincrement=False),
     sa.Column("number", INTEGER, primary_key=True, autoincrement=False),  # from 1 on, as they stand in the body
     sa.Column("connector_id", INTEGER, nullable=False),
-    sa.Column("place", text(64), nullable=False),  # where in the body: `inbound.places`
+    sa.Column("place", text(128), nullable=False),  # where in the body: `inbound.places`
     sa.Column("url", text(), nullable=False),  # as Sinch gave it
     sa.Column("state", text(10), nullable=False),  # waiting, kept, held, released or failed
     sa.Column("digest", sa.LargeBinary(32)),  # of the file that was fetched

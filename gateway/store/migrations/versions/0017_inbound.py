@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("event_id", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("number", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("connector_id", INTEGER, nullable=False),
-        sa.Column("place", text(64), nullable=False),
+        sa.Column("place", text(128), nullable=False),
         sa.Column("url", text(), nullable=False),
         sa.Column("state", text(10), nullable=False),
         sa.Column("digest", sa.LargeBinary(32)),
