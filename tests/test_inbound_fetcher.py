@@ -22,7 +22,7 @@ from tests.door_samples import message
 from tests.peer_samples import Behaviour, Peer, Wire, answers
 from tests.picture_samples import PICTURES
 from tests.service_samples import NOW, HandClock
-from tests.spool_samples import meddle, rows, until
+from tests.spool_samples import DEED, meddle, rows, until
 
 PNG = PICTURES["png RGB"].data()
 SCRIPT = b"#!/bin/sh\nrm -rf /\n"
@@ -182,6 +182,12 @@ def test_what_a_customer_sent_stays_for_its_time_whoever_needs_room(spool: Datab
     register, late = house.library.register, NOW + 3 * 86400
     assert eviction.evictable(register, now=late) == []
     assert [file.digest for file in eviction.evictable(register, now=NOW + 8 * 86400)] == [house.files[0].digest]
+    assert house.shared.shelf.evict_all(DEED) == 0
+    digest = house.files[0].digest
+    for state, at, is_left in (("delivered", 6, True), ("pending", 8, True), ("delivered", 8, False)):
+        meddle(spool, f"UPDATE event SET state = '{state}'")
+        eviction.end_customers(house.library.vault, register, now=NOW + at * 86400)
+        assert house.library.vault.holds(digest, len(PNG)) is is_left
 
 
 def test_a_link_with_which_three_have_died_is_let_be(spool: Database, peer: Start) -> None:

@@ -83,6 +83,12 @@ def tidy(files: Vault, register: Register, *, now: float) -> None:
     register.purge(now=now)
 
 
+def end_customers(files: Vault, register: Register, *, now: float) -> None:
+    """Delete what customers sent and is past its time; `now`: that no jump of a clock has moved. Raises Unavailable."""
+    with files.alone():
+        evict(files, register, _files(register, "past_customers_files", now=now))
+
+
 def evict_named(files: Vault, register: Register, attachment_ids: Iterable[str], deed: audit.Deed) -> int:
     """Delete the files of these attachments, once it is recorded who does; returns how many.
 
@@ -96,10 +102,11 @@ def evict_named(files: Vault, register: Register, attachment_ids: Iterable[str],
     return len(going)
 
 
-def evict_all(files: Vault, register: Register, deed: audit.Deed) -> int:
-    """Delete every file, once it is recorded who does; returns how many."""
+def evict_all(files: Vault, register: Register, deed: audit.Deed, *, now: float) -> int:
+    """Delete every file that could be had anew, once it is recorded who does; returns how many."""
     with files.alone():
-        going = stored(register)
+        kept = {digest for [digest] in register.ask("customers_files", now=now)}
+        going = [file for file in stored(register) if file.digest not in kept]
         audit.keep(register.database, deed)
         evict(files, register, going)
     return len(going)

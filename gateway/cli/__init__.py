@@ -77,7 +77,7 @@ def group(context: click.Context, path: Path) -> None:
 
 
 for command in (
-    Later("serve", "serving", "Run everything in the foreground: nginx, the doors and the courier."),
+    Later("serve", "serving", "Run everything in the foreground: nginx, the doors, the courier and the fetcher."),
     Later("web", "serving", "Run one DOOR on its Unix socket, for nginx to pass requests to."),
     Later("courier", "serving", "Deliver accepted events to Motion until told to stop."),
     Later("fetcher", "serving", "Fetch the files that customers send in until told to stop."),

@@ -70,7 +70,12 @@ def show(invocation: Invocation, attachment_id: str, *, as_json: bool) -> None:
 
 @attachments.command()
 @click.argument("attachment_ids", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every file in the vault.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every file in the vault that could be fetched anew: not those that customers sent.",
+)
 @click.pass_obj
 @unfinished("Some of the files may be deleted already: run this again for the others.")
 def evict(invocation: Invocation, attachment_ids: tuple[str, ...], *, everything: bool) -> None:

@@ -19,7 +19,7 @@ from gateway.errors import CommandError
 @click.command()
 @click.pass_obj
 def serve(invocation: Invocation) -> None:
-    """Run everything in the foreground: nginx, the doors and the courier.
+    """Run everything in the foreground: nginx, the doors, the courier and the fetcher.
 
     What dies is started again. SIGHUP reads the settings anew; SIGTERM stops, after what is in
     flight has ended.

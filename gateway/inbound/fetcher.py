@@ -26,12 +26,13 @@ from gateway.errors import NotFound, SpoolUnavailable, TooLarge, Unavailable
 from gateway.inbound import arrivals, errands, policy, source
 from gateway.phrases import Finding, Line, Reason
 from gateway.services import Services
+from gateway.store import retention
 from gateway.store.engines import Database
 
 AT_ONCE = 8  # one host that drips keeps one of them for `inbound.timeout`
 POLL_SECONDS = 0.2  # so long a file waits at the most until it is seen, where nobody wakes us
 SPOOL_RETRY_SECONDS = 1.0
-LEASE_GRACE_SECONDS = 120.0  # beside a try's own time: for looking into a file, and for a spool that is busy
+LEASE_GRACE_SECONDS = 240.0  # beside a try's own time: for looking into a file, and for a spool that is busy
 LONGEST_PAUSE_SECONDS = 300.0
 SCAN_AGAIN_SECONDS = 20.0
 TIDY_SECONDS = 3600.0
@@ -49,7 +50,7 @@ class Library:
             sharing.Share(settings, self.register, self.vault, clock=clock) if settings.attachments.store else None
         )
         self._scanning = acquisition.Scanning.of(settings, self.vault, self.register, clock)
-        self._source = source.MediaSource(settings)
+        self._source, self._pace = source.MediaSource(settings), retention.Pace()
         self._bounds = replace(eviction.Bounds.of(settings), share_bytes=None)
 
     def bring(self, errand: errands.Errand) -> tuple[decision.Item, str]:
@@ -77,8 +78,13 @@ class Library:
         return self._scanning.run(item, somebody_waits=False)
 
     def tidy(self) -> None:
-        """Clear away what processes that died have left, and what nobody knows. Raises Unavailable."""
-        eviction.tidy(self.vault, self.register, now=self._clock.now())
+        """Clear away what processes that died have left, what nobody knows, and what has been kept for its time.
+
+        Raises Unavailable.
+        """
+        now = self._clock.now()
+        eviction.end_customers(self.vault, self.register, now=self._pace.late(self.register.database, now=now))
+        eviction.tidy(self.vault, self.register, now=now)
 
     def close(self) -> None:
         self.register.close()

@@ -1167,6 +1167,22 @@ WHERE fetcher = :fetcher AND leased_until IS NOT NULL AND state = 'waiting'
 -- Of an event that is gone.
 DELETE FROM inbound_file WHERE event_id = :event_id
 
+-- name: customers_files
+-- That are kept for now: nobody could fetch them anew.
+SELECT DISTINCT digest FROM attachment
+WHERE attachment_id >= 'in' AND attachment_id < 'io' AND live_until > :now AND digest IS NOT NULL
+
+-- name: past_customers_files
+-- Of one vault those that nothing else has, past their time, whose events Motion has got or will never get.
+SELECT stored_file.digest, max(stored_file.size_bytes)
+FROM stored_file JOIN attachment ON attachment.digest = stored_file.digest
+WHERE place = :place AND NOT EXISTS (
+    SELECT 1 FROM inbound_file JOIN event ON event.id = inbound_file.event_id
+    WHERE inbound_file.digest = stored_file.digest AND event.state = 'pending'
+)
+GROUP BY stored_file.digest
+HAVING max(live_until) <= :now AND min(CASE WHEN attachment_id LIKE 'in%' THEN 1 ELSE 0 END) = 1
+
 -- name: customers_bytes
 -- Of the files in a vault that customers sent and that are kept for now, each counted once.
 SELECT coalesce(sum(size_bytes), 0) FROM stored_file
