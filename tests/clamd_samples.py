@@ -86,7 +86,11 @@ class DebiansClamd:
         ordinary = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         command = ("/usr/sbin/clamd", f"--config-file={self.folder}/clamd.conf")
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **ordinary)
-        until(lambda: all(map(_answers, (self.unix, self.tcp))), "clamd")
+        try:
+            until(lambda: all(map(_answers, (self.unix, self.tcp))), "clamd")
+        except BaseException:
+            self.close()
+            raise
 
     def kill(self) -> None:
         """End it at once."""
