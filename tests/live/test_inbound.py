@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,11 +13,13 @@ from urllib.parse import urlsplit
 import pytest
 from sinch.domains.conversation.sinch_events.v1 import ConversationSinchEvent
 
-from sandbox import callbacks, faults, signing
+from gateway.phrases import Reason
+from sandbox import callbacks, faults, setup, signing
 from sandbox.connection import Request, exchange
 from sandbox.faults import Fault
 from sandbox.scenarios import attachment
 from sandbox.server import Server
+from tests import config_samples
 from tests.address_samples import ELSEWHERE
 from tests.live.house import ACCOUNT, SECRET
 from tests.live.inbound_house import InboundHouse, letter, link_of, opened, signed, somebody
@@ -170,6 +173,26 @@ def test_a_link_that_leads_elsewhere_is_asked_for_nowhere(inbound):
         assert all(inbound.arrived(one).body == one.body for one in sent)
         assert trap.connections == 0
     inbound.house.wait_for(lambda: all(not row.media for row in inbound.house.events()))
+
+
+# Where the vendor's name leads, lookup by lookup, and what may be connected to then.
+NAMES = {
+    "to this machine": (["127.0.0.1"], []),
+    "to a public and a private address": (["93.184.215.14,10.0.0.1"], []),
+    "to a public one, and to this machine when it is asked again": (["93.184.215.14", "127.0.0.1"], ["93.184.215.14"]),
+    "to this machine, and to a public one when it is asked again": (["127.0.0.1", "93.184.215.14"], []),
+}
+
+
+@pytest.mark.parametrize(("answers", "may"), NAMES.values(), ids=NAMES)
+def test_a_name_of_the_vendors_is_looked_up_once_and_what_was_looked_at_is_connected_to(tmp_path, answers, may):
+    settings = tmp_path / "gateway.toml"
+    settings.write_text(setup.toml(config_samples.document(inbound={"hosts": ["*.sinch.com"]})), "utf-8")
+    command = [sys.executable, "-m", "tests.live.told_network", str(settings), "https://media.sinch.com/f", *answers]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert found["looked"] == ["media.sinch.com"]
+    assert found["connected"] == may
+    assert (found["outcome"] == Reason.MEDIA_ADDRESS) is (may == []), found
 
 
 def test_only_motion_is_served_by_a_whole_link_at_the_private_address_and_no_log_has_the_link(inbound):
