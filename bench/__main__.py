@@ -31,13 +31,16 @@ Figures = dict[str, list[float]]
 
 
 def figures(found: Any, name: str = "") -> Iterator[tuple[str, float]]:  # noqa: ANN401 - whatever JSON holds
-    """Give the numbers in what a bench has found, each with the way to it; those of a list have one name."""
+    """Give the numbers in what a bench has found, each with the way to it; what is alike in a list has one name."""
     if isinstance(found, dict):
         for key, value in found.items():
-            yield from figures(value, f"{name}.{key}".removeprefix("."))
+            if key != "pid":
+                yield from figures(value, f"{name}.{key}".removeprefix("."))
     elif isinstance(found, list):
         for value in found:
-            yield from figures(value, name)
+            said = value.values() if isinstance(value, dict) else ()
+            kind = next((f"[{word}]" for word in said if isinstance(word, str)), "")
+            yield from figures(value, name + kind)
     elif isinstance(found, int | float) and not isinstance(found, bool):
         yield name, float(found)
 

@@ -1,6 +1,6 @@
 """Measures what a flood does to right callbacks: those in quiet beside those under it, one right after the other.
 
-    python -m bench.flood [--seconds N] [--rounds N] [--json]
+    python -m bench.flood [--rate N] [--seconds N] [--rounds N] [--json]
 
 Right ones come at a fixed rate, while the courier delivers; the flood as fast as it is answered, some ten to one:
 forged from one address, forged from 40,000, and right ones that came before, played again. Ends with status 1 if a
@@ -77,12 +77,12 @@ FLOODS: dict[str, Callable[[Site, Sequence[Letter]], Iterator[Letter]]] = {
 }
 
 
-def _turn(gateway: Site, kind: str, *, seconds: float, wrong: list[str]) -> Turn:
-    first, second = (list(letters.genuine(gateway.sinch, int(RATE * seconds))) for _ in range(2))
-    quiet = offer.send(gateway, first, rate=RATE)
+def _turn(gateway: Site, kind: str, *, rate: int, seconds: float, wrong: list[str]) -> Turn:
+    first, second = (list(letters.genuine(gateway.sinch, int(rate * seconds))) for _ in range(2))
+    quiet = offer.send(gateway, first, rate=rate)
     path = letters.written(gateway.folder / "flood", FLOODS[kind](gateway, first))
     running = load.start(gateway.webhook_url, path, seconds=seconds, cycle=True, connections=CONNECTIONS)
-    flooded = offer.send(gateway, second, rate=RATE)
+    flooded = offer.send(gateway, second, rate=rate)
     found = Turn(quiet=quiet, flooded=flooded, flood=load.finish(running))
     stored = {row.nonce for row in gateway.spooled(sa.select(nonce.c.nonce))}
     if lost := (quiet.accepted | flooded.accepted) - stored:
@@ -107,7 +107,9 @@ def _show(turns: dict[str, list[Turn]], wrong: Sequence[str], console: Console) 
 
 
 def main() -> int:
-    options = report.options("bench.flood", __doc__ or "", seconds=6.0, rounds=3)
+    parser = report.parser("bench.flood", __doc__ or "", seconds=6.0, rounds=3)
+    parser.add_argument("--rate", type=int, default=RATE, help=f"right callbacks a second (default {RATE})")
+    options = parser.parse_args()
     wrong: list[str] = []
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(reserve()).getsockname()[1]
@@ -120,7 +122,8 @@ def main() -> int:
         turns: dict[str, list[Turn]] = {kind: [] for kind in FLOODS}
         for _ in range(options.rounds):
             for kind, found in turns.items():
-                found.append(_turn(gateway, kind, seconds=options.seconds, wrong=wrong))
+                told = {"rate": options.rate, "seconds": options.seconds}
+                found.append(_turn(gateway, kind, **told, wrong=wrong))
     if options.json:
         plain = {
             kind: [{"flood": turn.flood_per_second, "accepted": turn.accepted, "p99": turn.later} for turn in found]

@@ -13,6 +13,8 @@ def test_each_figure_of_a_bench_has_a_name_and_those_of_a_list_have_one() -> Non
         "well": True,
     }
     assert gathered(found) == {"rounds.stub.answered": [10.0, 30.0]}
+    kinds = [{"size": "1 MB", "rate": 1, "pid": 7}, {"size": "16 MB", "rate": 2}, {"size": "1 MB", "rate": 3}]
+    assert gathered({"rounds": kinds}) == {"rounds[1 MB].rate": [1.0, 3.0], "rounds[16 MB].rate": [2.0]}
     assert gathered({"ratios": [0.1, 0.2]}) == {"ratios": [0.1, 0.2]}
 
 
