@@ -11,9 +11,9 @@ PACKAGES := /etc/ssl/certs/ca-certificates.crt:ca-certificates /usr/sbin/nginx:n
 BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 # With rclone, which comes with the Python packages of the tests: what `make cluster` plays with.
 CLUSTER_PACKAGES := /usr/sbin/haproxy:haproxy /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql
-TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base /usr/sbin/clamd:clamav-daemon /usr/bin/pebble:pebble
+TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base /usr/sbin/clamd:clamav-daemon /usr/bin/pebble:pebble /usr/bin/minisign:minisign
 
-.PHONY: help setup deb install uninstall withdraw run cluster test no-loss bench check format commands docs screenshots requirements clean
+.PHONY: help setup deb install uninstall withdraw run cluster test release no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ $(VENV)/.installed-tests: $(VENV)/.installed requirements-test.txt
 	.venv-tls/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tls.txt
 	touch $@
 
+.venv-release/.installed: requirements-release.txt
+	$(PYTHON3) -m venv .venv-release
+	.venv-release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.txt
+	touch $@
+
 run: setup ## play the journeys on this machine, live, and stay up; ONCE=1 plays them once
 	$(PYTHON) -m sandbox play $(if $(ONCE),--once)
 
@@ -63,10 +68,14 @@ cluster: setup $(VENV)/.installed-tests ## play a gateway of two nodes on this m
 	@deploy/install-packages $(CLUSTER_PACKAGES)
 	$(PYTHON) -m sandbox cluster $(if $(ONCE),--once) $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))
 
-test: setup $(VENV)/.installed-tests .venv-tls/.installed ## everything that CI runs: check, then the tests on real processes
+test: setup $(VENV)/.installed-tests .venv-tls/.installed .venv-release/.installed ## everything that CI runs: check, then the tests on real processes
 	@deploy/install-packages $(TEST_PACKAGES)
 	$(MAKE) --no-print-directory check ALL=1
 	$(PYTHON) -m pytest -m live
+
+release: setup .venv-release/.installed ## test, build everything twice, compare, list, sum and sign it, in build/release: MINISIGN_KEY=FILE
+	@deploy/install-packages /usr/bin/minisign:minisign
+	@MINISIGN_KEY='$(MINISIGN_KEY)' deploy/release
 
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000; CLUSTER=1 over machines, EVENTS=10000
 	@$(if $(CLUSTER),deploy/install-packages $(CLUSTER_PACKAGES))
@@ -99,7 +108,7 @@ commands: $(VENV)/.installed-tests ## make the lists of commands and complaints 
 	$(PYTHON) -m tests.command_list
 
 # Laid out as they lie here, so that each link leads where it leads in the checkout.
-SITE_PAGES := README.md CHANGELOG.md CONTRIBUTING.md LICENSE certs/README.md nginx/README.md docs
+SITE_PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE certs/README.md nginx/README.md docs
 
 docs: $(VENV)/.installed-tests ## make one site of all pages, in build/site: for a browser, without a server
 	rm -rf build/pages build/site && mkdir -p build/pages && cp --parents -r $(SITE_PAGES) build/pages
@@ -118,7 +127,8 @@ requirements: ## pin requirements*.in again, with hashes; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-test.in -o requirements-test.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-tls.in -o requirements-tls.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-release.in -o requirements-release.txt
 
 clean: ## remove .venv and all caches
-	rm -rf $(VENV) .venv-tls build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-tls .venv-release build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

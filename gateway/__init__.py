@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from pathlib import Path
@@ -10,18 +11,28 @@ __version__ = "0.1.0"
 PROGRAM = f"motion-gateway/{__version__}"  # what it calls itself where it calls others
 
 _HERE = Path(__file__).parent
+_MADE_OF = re.compile(r"([0-9a-f]{12})[0-9a-f]*(-changed)?")
 _INSTALLED = re.compile(rf"{re.escape(__version__)}-([0-9a-f]{{12}})")
 
 
+@functools.cache
 def build() -> str:
-    """Tell builds with one version apart.
+    """Tell builds with one version apart; asked for once by a process, for it may ask git or read all files.
 
-    By what `make install` has put into the name of the release's folder; in a checkout by the commit, and whether files
-    were changed since; elsewhere, from a wheel say, by a digest of the program's files.
+    By the commit that it is made of, and whether files were changed since: an archive of git's has it written into
+    `gateway/commit`, and so has what `make install` makes of a checkout. Elsewhere by the name of the release's folder,
+    or by a digest of the program's files.
     """
+    if made_of := _MADE_OF.fullmatch((_HERE / "commit").read_text("ascii").strip()):
+        return "".join(made_of.groups(""))
     if installed := _INSTALLED.fullmatch(Path(sys.prefix).resolve().name):
         return installed[1]
     return _commit() or _digest()
+
+
+def release() -> dict[str, str]:
+    """Say which release this is, for the log and the office."""
+    return {"version": __version__, "build": build()}
 
 
 def _commit() -> str:

@@ -239,6 +239,19 @@ def test_a_checkout_tells_its_commit_and_whether_it_was_changed(tmp_path: Path) 
     assert f"(build {commit}-changed)" in version(folder)
 
 
+@pytest.mark.parametrize("changed", ["", "-changed"])
+def test_an_archive_tells_the_commit_that_it_is_made_of(tmp_path: Path, changed: str) -> None:
+    (copied(tmp_path) / "gateway" / "commit").write_text(f"{'0123456789abcdef' * 2}01234567{changed}\n")
+    assert f"(build 0123456789ab{changed})" in version(tmp_path)
+
+
+def test_git_writes_the_commit_into_an_archive() -> None:
+    said = subprocess.run(
+        ["git", "check-attr", "export-subst", "gateway/commit"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert said.stdout == "gateway/commit: export-subst: set\n"
+
+
 def test_an_installed_release_tells_what_the_name_of_its_folder_tells(tmp_path: Path) -> None:
     release = tmp_path / "releases" / f"{gateway.__version__}-0123456789ab"
     venv.create(release, symlinks=True)

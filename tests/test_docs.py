@@ -28,7 +28,8 @@ ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-BESIDE = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "certs/README.md", "nginx/README.md")]
+OTHERS = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "certs/README.md", "nginx/README.md")
+BESIDE = [ROOT / name for name in OTHERS]
 PAGES = [README, *BESIDE, *DOCS]
 TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
 

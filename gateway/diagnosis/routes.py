@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway import draining, lock, paths, telemetry
+from gateway import draining, lock, paths, release, telemetry
 from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import peers, scrape
@@ -32,7 +32,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @door.get("/healthz", provide_automatic_options=False)
     def live() -> Response:
-        return jsonify(status=OK)
+        return jsonify(status=OK, **release())
 
     scraped = scrape.Scrape(services)
 

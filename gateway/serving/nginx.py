@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
-from gateway import clock, draining, lock, metrics, paths, telemetry
+from gateway import clock, draining, lock, metrics, paths, release, telemetry
 from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.metrics import meter
@@ -212,7 +212,7 @@ def run(read: Callable[[], Settings]) -> None:
         prepare(settings)
         draining.end(settings)
         running = start(settings)
-        telemetry.note(Line.STARTED, part=NAME, pid=running.pid)
+        telemetry.note(Line.STARTED, part=NAME, pid=running.pid, **release())
         relays = relay(running, lambda: settings)
         process.keep_room(settings)
         try:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway import clock, draining, lock, paths, telemetry
+from gateway import clock, draining, lock, paths, release, telemetry
 from gateway.config import Settings
 from gateway.doors import DOORS
 from gateway.errors import CommandError
@@ -112,7 +112,7 @@ class Supervisor:
         started = nginx.start(self._settings) if part.name == nginx.NAME else process.start(part.command)
         if part.name == nginx.NAME:
             self._relays += nginx.relay(started, lambda: self._settings)
-        telemetry.note(Line.STARTED, part=part.name, pid=started.pid)
+        telemetry.note(Line.STARTED, part=part.name, pid=started.pid, **release())
         return _Running(part, started, clock.steady())
 
     def _wait_for_doors(self, signals: process.Signals) -> None:

@@ -65,7 +65,7 @@ def test_nginx_is_told_the_same_from_a_checkout_and_from_a_wheel(
 def test_the_wheel_brings_every_module_rule_and_template_and_nothing_else(wheel: Path) -> None:
     kept = {".py", ".toml", ".sql", ".j2", ".html", ".css", ".svg"}
     files = [path for path in (ROOT / "gateway").rglob("*") if path.suffix in kept and "__pycache__" not in path.parts]
-    expected = {str(path.relative_to(ROOT)) for path in files} | {"wsgi.py"}
+    expected = {str(path.relative_to(ROOT)) for path in files} | {"wsgi.py", "gateway/commit"}
     expected |= {f"gateway/nginx/{path.name}" for path in (ROOT / "nginx").glob("*.j2")}
     told = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert told == expected
