@@ -12,6 +12,7 @@ import struct
 import sys
 import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -30,8 +31,7 @@ def seen(file: Path, *arguments: str, columns: int = 80, status: int = 0, typed:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     running = started("--config", str(file), *arguments, output=os.ttyname(theirs))
-    told = b"".join(_read(ours, running, typed=typed.encode(), after=after.encode()))
-    os.close(theirs)
+    told = b"".join([*_read(ours, running, typed=typed.encode(), after=after.encode()), *_left(ours, theirs)])
     os.close(ours)
     assert running.exitcode == status, told
     return told.decode().replace("\r\n", "\n")
@@ -71,3 +71,11 @@ def _read(terminal: int, running: ForkServerProcess, *, typed: bytes, after: byt
         if after in told and (left or not ready):
             os.write(terminal, typed)
             left = b""
+
+
+def _left(ours: int, theirs: int) -> Iterator[bytes]:
+    """What was still on its way when the command ended: closed at its other end, a terminal says when that is all."""
+    os.close(theirs)
+    with suppress(OSError):  # that is how it says so
+        while select.select([ours], [], [], HEARS_SECONDS)[0] and (chunk := os.read(ours, 65536)):
+            yield chunk
