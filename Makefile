@@ -13,7 +13,7 @@ BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 CLUSTER_PACKAGES := /usr/sbin/haproxy:haproxy /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql
 TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base /usr/sbin/clamd:clamav-daemon /usr/bin/pebble:pebble /usr/bin/minisign:minisign
 
-.PHONY: help setup deb install uninstall withdraw run cluster test release no-loss bench check format commands docs screenshots requirements clean
+.PHONY: help setup deb install uninstall withdraw run cluster test release audit no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,7 +71,11 @@ cluster: setup $(VENV)/.installed-tests ## play a gateway of two nodes on this m
 test: setup $(VENV)/.installed-tests .venv-tls/.installed .venv-release/.installed ## everything that CI runs: check, then the tests on real processes
 	@deploy/install-packages $(TEST_PACKAGES)
 	$(MAKE) --no-print-directory check ALL=1
+	$(PYTHON) deploy/audit
 	$(PYTHON) -m pytest -m live
+
+audit: $(VENV)/.installed-tests ## hold what is pinned against known holes, without a network; deploy/audit --refresh FOLDER renews them
+	$(PYTHON) deploy/audit
 
 release: setup .venv-release/.installed ## test, build everything twice, compare, list, sum and sign it, in build/release: MINISIGN_KEY=FILE
 	@deploy/install-packages /usr/bin/minisign:minisign
