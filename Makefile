@@ -13,7 +13,7 @@ BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 CLUSTER_PACKAGES := /usr/sbin/haproxy:haproxy /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql
 TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base /usr/sbin/clamd:clamav-daemon /usr/bin/pebble:pebble /usr/bin/minisign:minisign
 
-.PHONY: help setup deb install uninstall withdraw run cluster test release audit no-loss bench check format commands docs screenshots requirements clean
+.PHONY: help setup deb image bundle test-packages install uninstall withdraw run cluster test release audit no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ PACKAGING_PACKAGES := /usr/bin/mmdebstrap:mmdebstrap /usr/bin/unshare:util-linux
 deb: ## build the Debian packages, as root, in build/deb: SUITES="bookworm trixie noble", each in a clean root of its own
 	@deploy/install-packages $(PACKAGING_PACKAGES)
 	@set -e; for suite in $(or $(SUITES),bookworm trixie noble); do deploy/deb $$suite; done
+
+bundle: ## pack this commit with all Python packages, in build/bundle: for `make install` on machines that do not reach PyPI
+	@deploy/bundle
+
+image: ## make an image for containers out of Debian's packages and ours, as root, in build/image
+	@deploy/install-packages $(PACKAGING_PACKAGES) /usr/bin/buildah:buildah
+	@deploy/image
 
 $(VENV)/.installed: requirements.txt pyproject.toml deploy/requirements-build.txt
 	@deploy/install-packages venv:python3-venv
@@ -81,6 +88,10 @@ release: setup .venv-release/.installed ## test, build everything twice, compare
 	@deploy/install-packages /usr/bin/minisign:minisign
 	@MINISIGN_KEY='$(MINISIGN_KEY)' deploy/release
 
+test-packages: setup $(VENV)/.installed-tests ## build the packages of SUITES=bookworm, as root, and try each on a machine of its own: installed, upgraded, purged
+	@deploy/install-packages $(PACKAGING_PACKAGES) /usr/bin/systemd-nspawn:systemd-container /usr/bin/buildah:buildah /usr/bin/podman:podman /usr/sbin/runc:runc
+	SUITES='$(or $(SUITES),bookworm)' $(PYTHON) -m pytest -m packages tests/packages
+
 no-loss: setup $(VENV)/.installed-tests ## the proof that nothing is lost, with any SEED=1 and EVENTS=2000; CLUSTER=1 over machines, EVENTS=10000
 	@$(if $(CLUSTER),deploy/install-packages $(CLUSTER_PACKAGES))
 	SEED=$(or $(SEED),1) EVENTS=$(or $(EVENTS),$(if $(CLUSTER),10000,2000)) WHOLE=1 $(PYTHON) -m pytest -q -s $(if $(CLUSTER),tests/live/test_cluster.py,tests/live/test_no_loss.py)
@@ -93,7 +104,7 @@ bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by s
 
 # The quick tests in two processes for each core, as some of them wait. Of what has many examples a part is tried, unless
 # `make test` asks for all.
-QUICKLY = --ignore=tests/live --ignore=tests/browser --numprocesses=$(shell echo $$(($$(nproc) * 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
+QUICKLY = --ignore=tests/live --ignore=tests/browser --ignore=tests/packages --numprocesses=$(shell echo $$(($$(nproc) * 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
 
 # What one process has compiled is there for the next: each test run has several, and starts a hundred more.
 check: export PYTHONDONTWRITEBYTECODE :=

@@ -90,7 +90,7 @@ def test_what_a_container_is_given_is_there() -> None:
 def test_every_variable_that_a_container_asks_for_is_prepared(made: Path) -> None:
     texts = [DEPLOY / "compose.yaml", DEPLOY / "compose" / "server.sh", DEPLOY / "compose" / "haproxy.cfg"]
     asked = {name for text in texts for name in re.findall(r"\$\{?([A-Z][A-Z_]+)\b", text.read_text("utf-8"))}
-    assert asked - {"NAME", "PGDATA"} <= environment(made).keys()
+    assert asked - {"NAME", "PGDATA", "IMAGE"} <= environment(made).keys()
 
 
 def test_the_front_leads_to_the_nodes(made: Path) -> None:
