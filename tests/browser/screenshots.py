@@ -61,6 +61,8 @@ RATES = {
     "verdicts native": 1.4,
     "verdicts link": 0.6,
     "verdicts refused": 0.12,
+    "inbound_files kept": 1.6,
+    "inbound_files held": 0.05,
 }
 MINUTES, AWAY, BACK = 1440, 1080, 1104
 MOST_AT_ONCE = 38  # deliveries a minute
