@@ -37,7 +37,7 @@ OFFERED = 100  # callbacks a second, while it is purged
 OFFER_SECONDS = 5
 ASKED = 15
 CALM_SECONDS = 5.0
-MOST_PURGE_SECONDS = 600.0
+MOST_PURGE_SECONDS = 1800.0
 AGE_SECONDS = 60 * 24 * 3600.0  # more than anything is kept
 LISTS = {
     "events": ("events", "list"),

@@ -24,8 +24,8 @@ from gateway.store.engines import Database
 PURGE, PURGE_SECONDS = "purge", 600.0
 COUNT_SECONDS = 30.0
 LOOK_SECONDS = 0.1  # at the log
-PIECE = 100  # rows in one transaction
-LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.005, 0.2
+PIECE = 200  # rows in one transaction: some milliseconds
+LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.02, 0.2  # so that a disk has more to do than this
 LAST_SECONDS = 5.0  # that a piece may take which is under way at the end
 
 
