@@ -8,11 +8,14 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+from functools import cached_property
 from typing import Any
 
 from gevent import get_hub, monkey, socket
+from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.ggevent import GeventWorker
 
+from gateway.serving import brief
 from gateway.serving.descriptors import Teller
 from gateway.serving.web import Refusing
 
@@ -36,3 +39,23 @@ class Greenlets(Refusing, GeventWorker):
         get_hub().print_exception = lambda _context, _type, error, _trace: teller.tell(error)
         listeners = [(listener.FAMILY, listener.sock.detach()) for listener in self.sockets]
         self.sockets = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for family, number in listeners]
+
+    @cached_property
+    def _base(self) -> dict[str, Any]:
+        """What WSGI has of each request, as gunicorn says it of one that comes by a socket of this machine."""
+        same = {"wsgi.multithread": True, "wsgi.url_scheme": "http", "REMOTE_ADDR": "", "SCRIPT_NAME": ""}
+        return {**base_environ(self.cfg), **same}
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn's and gevent's
+        """Answer what nginx passes as it passes a callback; all else gunicorn reads. Who has accepted it closes it."""
+        try:
+            came, environ = brief.read(client.recv, self._base)
+            if environ is not None:
+                client.sendall(brief.answered(self.wsgi, environ))
+        except ConnectionError:
+            return  # whoever asked has gone
+        except Exception as error:  # noqa: BLE001 - as gunicorn has it of its own
+            self.handle_error(None, client, addr, error)
+            return
+        if environ is None:
+            super().handle(listener, brief.Begun(client, came), addr)
