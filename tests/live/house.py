@@ -75,6 +75,7 @@ class House:
         self.write_settings()
         self.run(self.typed("serve"))
         self.wait_until_ready()
+        self.wait_for(lambda: self.decisions("serve", event="started", part="nginx"))  # it may answer before it is told
 
     def start_parts(self, replaced: Mapping[str, Sequence[str]]) -> None:
         """Start each part by itself, as an init system would, some by another command."""
