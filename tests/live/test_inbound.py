@@ -289,5 +289,8 @@ def test_a_full_vault_costs_no_callback_and_what_was_kept_stays():
         came = [one.content for letter_ in sent for one in inbound.brought(letter_)]
         assert came[0] == papers[0]
         assert None in came
-        assert house.decisions("fetcher", event="finding", finding="vault-full") or house.decisions("fetcher")
-        assert all(event.state == "delivered" for event in house.events())
+        house.wait_for(lambda: house.decisions("fetcher", event="finding", finding="vault-full"))
+        house.settle()
+        assert [event.state for event in house.events()] == ["delivered"] * len(sent)
+        [line] = inbound.inbox.private.values()
+        assert exchange(line.to(link_of(inbound.arrived(sent[0]))), Request(method="GET")).body == papers[0]
