@@ -124,14 +124,14 @@ class Embedded:
     def shorten_log(self) -> None:
         """Where enough stands in the log alone, copy it back while others write, and have it begin anew between them.
 
-        Raises SpoolUnavailable.
+        The longer it is, the longer that is tried. Raises SpoolUnavailable.
         """
         self._pool.require_in_place()
         if not self._pool.log_is_due:
             return
         with sqlite.translated(self._path), self._pool.lent() as driver:
             driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            tries = LOG_TRIES
+            tries = LOG_TRIES * self._pool.log_is_due
             while tries and (self._way.is_claimed() or not sqlite.empty_log(driver, how="RESTART")):
                 clock.pause(TURN_SECONDS)
                 tries -= 1

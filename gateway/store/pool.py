@@ -66,10 +66,14 @@ class Connections:
         return self._anchor.log_bytes if self._anchor else 0
 
     @property
-    def log_is_due(self) -> bool:
-        """Whether enough of the log was not copied back at the last look, or it should have begun anew by now."""
+    def log_is_due(self) -> int:
+        """How many times `DUE_FRAMES` are in the log, where as many are to be copied back, or it should begin anew.
+
+        Else 0; as it was at the last look.
+        """
         frames, copied = self._anchor.frames if self._anchor else (0, 0)
-        return frames - copied >= DUE_FRAMES or (frames >= 2 * DUE_FRAMES and frames > copied)
+        due = frames - copied >= DUE_FRAMES or (frames >= 2 * DUE_FRAMES and frames > copied)
+        return frames // DUE_FRAMES if due else 0
 
     def explained(self, failure: Exception) -> Exception:
         """What went wrong: where another file is why SQLite found nothing but nonsense, that."""
