@@ -31,7 +31,7 @@ uninstall: ## remove what install has put there; settings and data stay
 withdraw: ## remove units and other files outside of PREFIX, before an older release is installed; what runs goes on
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/uninstall --files
 
-PACKAGING_PACKAGES := /usr/bin/mmdebstrap:mmdebstrap /usr/bin/unshare:util-linux /bin/ip:iproute2
+PACKAGING_PACKAGES := /usr/bin/mmdebstrap:mmdebstrap /usr/share/distro-info/ubuntu.csv:distro-info-data /usr/bin/unshare:util-linux /bin/ip:iproute2
 
 deb: ## build the Debian packages, as root, in build/deb: SUITES="bookworm trixie noble", each in a clean root of its own
 	@deploy/install-packages $(PACKAGING_PACKAGES)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.units import ROOT
+from tests.units import FOLDER, ROOT, SERVICES
 
 DEBIAN = ROOT / "debian"
 OLDER, OURS, NEWER = "0015", "0016", "0017"
-PLACES = ("/usr/lib/motion-gateway", "/usr/local/", "/var/", "/etc/", "/run/")
+PLACES = ("/usr/lib/motion-gateway", "/usr/lib/systemd/", "/usr/local/", "/var/", "/etc/", "/run/")
 
 
 class Package:
@@ -124,3 +124,36 @@ def test_a_package_removed_keeps_what_is_an_operators_and_a_purged_one_leaves_no
     assert not list(package.folder.rglob("*motion-gateway*"))
     assert not (package.folder / "var/www/acme").exists()
     assert "userdel motion-gateway" in (package.folder / "called").read_text()
+
+
+def upgraded(package: Package, gateway: str) -> tuple[int, str, list[str]]:
+    """How an upgrade under systemd ends where the command of the new release does that, and what systemd was told."""
+    package.place("/usr/lib/motion-gateway/account").chmod(0o755)
+    package.place("/usr/lib/motion-gateway/releases/new/lib/module.py")
+    (package.folder / "usr/lib/motion-gateway/current").symlink_to("releases/new")
+    (package.folder / "run/systemd/system").mkdir(parents=True)
+    for unit in FOLDER.glob("*.service"):
+        package.place(f"/usr/lib/systemd/system/{unit.name}")
+    called = package.place("/called")
+    package.lay("systemctl", f'echo "$@" >> {called}; [ "$1" != restart ]')  # whatever has nginx's port
+    package.lay("motion-gateway", gateway)
+    status, said = package.run("postinst", "configure", "1")
+    return status, said, [line for line in called.read_text().splitlines() if not line.startswith("is-active")]
+
+
+def test_an_upgrade_has_everything_that_ran_go_on_while_nginx_stays(package: Package) -> None:
+    status, said, told = upgraded(package, '[ "$1" != ready ]')
+    assert (status, "The gateway is not ready" in said) == (0, True)
+    [reloaded, stopped, *started] = told
+    assert (reloaded, started) == (
+        "daemon-reload",
+        ["start motion-gateway.target", "restart motion-gateway-nginx.service"],
+    )
+    stays = {"nginx", "ready", "doctor", "acme"}
+    assert set(stopped.split()) == {"stop"} | {unit.path.name for unit in SERVICES.values() if unit.name not in stays}
+
+
+def test_settings_that_a_new_release_does_not_take_stop_nothing(package: Package) -> None:
+    status, said, told = upgraded(package, "exit 2")
+    assert (status, told) == (0, ["daemon-reload"])
+    assert "what runs is still the release before" in said

@@ -59,7 +59,7 @@ class Machine:
         plain = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"]
         plain += ["LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
         if self._container is None:
-            return ["bash", "-c", '. deploy/roots && inside "$@"', "inside", str(self.root)]
+            return ["bash", "-c", '. deploy/roots && with=exec inside "$@"', "inside", str(self.root)]
         children = Path(f"/proc/{self._container.pid}/task/{self._container.pid}/children").read_text().split()
         if not children:
             return ["false"]

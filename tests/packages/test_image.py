@@ -32,7 +32,7 @@ def image(archive: Path) -> Iterator[str]:
     said = sh(f"{' '.join(PODMAN)} load --quiet --input {archive}")
     name = said.split()[-1]
     yield name
-    sh(f"{' '.join(PODMAN)} rmi --force {name} localhost/motion-gateway:latest")
+    sh(f"{' '.join(PODMAN)} rmi --force {name}")
 
 
 def run(image: str, *options: str) -> list[str]:
