@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import ssl
 import struct
@@ -107,20 +109,25 @@ def reset_all(house: House, block: bytes, over: threading.Event) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", NOTIFY % 7), ("GET", f"/media/{'a' * 120}/a.pdf")], ids=["a callback", "a link"]
+    ("method", "path", "door"),
+    [("POST", NOTIFY % 7, "ingress"), ("GET", f"/media/{'a' * 120}/a.pdf", "attachments")],
+    ids=["a callback", "a link"],
 )
 def test_who_resets_what_he_has_asked_for_is_counted_as_long_as_a_door_is_at_it(
-    house: House, method: str, path: str
+    house: House, method: str, path: str, door: str
 ) -> None:
-    over = threading.Event()
+    over, worker = threading.Event(), house.worker(door)
+    os.kill(worker, signal.SIGSTOP)  # else it is done with each before the next ones come
     floods = [threading.Thread(target=reset_all, args=(house, asked(method, path), over)) for _ in range(2)]
     for flood in floods:
         flood.start()
     try:
         house.wait_for(lambda: house.decisions("nginx", status=429))
+        os.kill(worker, signal.SIGCONT)
         sinch = house.sinch(source_address=SOMEBODY)
         assert [sinch.send(callbacks.text(f"{number}")).status for number in range(20)] == [200] * 20
     finally:
+        os.kill(worker, signal.SIGCONT)
         over.set()
         for flood in floods:
             flood.join()

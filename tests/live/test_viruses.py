@@ -144,7 +144,8 @@ def test_a_virus_that_a_customer_sends_is_a_note_until_it_is_released(
     assert b"The virus scanner has found something in it." in note.content
     [named] = waiting(inbound)
     assert named.encode() in note.content
-    assert found in inbound.house.command("inbound", "show", named)
+    # What was seen in a file is written with what is written next, or a moment later.
+    inbound.house.wait_for(lambda: found in inbound.house.command("inbound", "show", named))
     inbound.house.command("inbound", "release", named, "--yes")
     inbound.house.command("events", "replay", named.partition("/")[0])
     assert brought(inbound, sent, times=2).content == archive
