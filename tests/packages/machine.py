@@ -7,10 +7,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.spool_samples import until
 from tests.units import ROOT
 
 PATIENCE_SECONDS = 120.0
@@ -37,11 +37,12 @@ class Machine:
         with self.root.with_name("boot.log").open("wb") as log:
             pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._container = subprocess.Popen(command, env=environment, **pipes)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.typed("systemctl", "is-system-running").stdout.strip() not in ("running", "degraded"):
-            goes_on = self._container.poll() is None and time.monotonic() < deadline
-            assert goes_on, self.root.with_name("boot.log").read_text()
-            time.sleep(0.2)
+        until(self._is_up, "systemd is up", PATIENCE_SECONDS)
+
+    def _is_up(self) -> bool:
+        ended = self._container is None or self._container.poll() is not None
+        assert not ended, self.root.with_name("boot.log").read_text()
+        return self.typed("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
 
     def typed(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Have root type a command in it."""

@@ -30,10 +30,10 @@ PAIR = {"certificate": f"{SETTINGS}/tls/fullchain.pem", "private_key": f"{SETTIN
 def machine(before: Path, built: dict[str, Path]) -> Iterator[Machine]:
     """A booted one, with the release before installed and both packages at hand."""
     with laid(SUITES[0], "systemd-sysv", "dbus") as machine:
-        shutil.copy(before, machine.path("root/before.deb"))
-        shutil.copy(built[SUITES[0]], machine.path("root/ours.deb"))
+        shutil.copy(before, machine.path("srv/before.deb"))
+        shutil.copy(built[SUITES[0]], machine.path("srv/ours.deb"))
         machine.boot()
-        said = machine.does("apt-get", "install", "--yes", "-qq", "/root/before.deb")
+        said = machine.does("apt-get", "install", "--yes", "-qq", "/srv/before.deb")
         assert "sudo systemctl enable --now motion-gateway.target" in said
         yield machine
 
@@ -99,7 +99,7 @@ def test_an_upgrade_from_the_release_before_loses_nothing_under_traffic(machine:
     assert len(waiting) > CROWD / 4
     with Traffic(house) as traffic:
         house.wait_for(lambda: len(traffic.taken) > 50)
-        said = machine.does("apt-get", "install", "--yes", "-qq", "/root/ours.deb")
+        said = machine.does("apt-get", "install", "--yes", "-qq", "/srv/ours.deb")
         count = len(traffic.taken)
         house.wait_for(lambda: len(traffic.taken) > count + 50)
     print(said, traffic.statuses)
@@ -116,7 +116,7 @@ def test_an_upgrade_from_the_release_before_loses_nothing_under_traffic(machine:
 
 def test_a_downgrade_below_the_schema_is_refused_in_words_and_stops_nothing(machine: Machine, house: House) -> None:
     began = machine.does("systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "motion-gateway-*.service")
-    said = machine.does("apt-get", "install", "--yes", "--allow-downgrades", "-qq", "/root/before.deb", status=100)
+    said = machine.does("apt-get", "install", "--yes", "--allow-downgrades", "-qq", "/srv/before.deb", status=100)
     assert "which this one does not know" in said
     again = machine.does("systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "motion-gateway-*.service")
     assert (again, house.sinch().send(callbacks.text("still here")).status) == (began, 200)
@@ -134,7 +134,7 @@ def test_removing_it_keeps_the_data_and_stops_the_courier_last(machine: Machine,
 
 
 def test_installed_again_it_goes_on_with_what_was_kept(machine: Machine, house: House) -> None:
-    machine.does("apt-get", "install", "--yes", "-qq", "/root/ours.deb")
+    machine.does("apt-get", "install", "--yes", "-qq", "/srv/ours.deb")
     machine.does("systemctl", "enable", "--now", "motion-gateway.target")
     ready(house)
     assert house.sinch().send(callbacks.text("once more")).status == 200
@@ -151,8 +151,8 @@ def test_purged_it_leaves_nothing_and_asks_nothing(machine: Machine) -> None:
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_is_installed_plays_the_sandboxs_journeys(suite: str, built: dict[str, Path]) -> None:
     with laid(suite) as machine:
-        shutil.copy(built[suite], machine.path("root/ours.deb"))
-        machine.does("apt-get", "install", "--yes", "-qq", "/root/ours.deb")
+        shutil.copy(built[suite], machine.path("srv/ours.deb"))
+        machine.does("apt-get", "install", "--yes", "-qq", "/srv/ours.deb")
         inside = ["env", "SHARED=/tmp", *machine.way()]
 
         def command(settings: Path) -> list[str]:
@@ -171,7 +171,7 @@ def test_it_is_the_same_bytes_from_another_folder_and_lintian_finds_no_error(
     again = tmp_path / "elsewhere" / sh(f"cd {tmp_path}/elsewhere && deploy/deb {suite}", ROOTS=f"{ROOT}/build/roots")
     assert (again.name, again.read_bytes() == built[suite].read_bytes()) == (built[suite].name, True)
     with laid(suite, "lintian") as machine:
-        shutil.copy(built[suite], machine.path("root"))
-        done = machine.typed("lintian", "--fail-on", "error", "--allow-root", f"/root/{again.name}")
+        shutil.copy(built[suite], machine.path("srv"))
+        done = machine.typed("lintian", "--fail-on", "error", "--allow-root", f"/srv/{again.name}")
         errors = [line for line in done.stdout.splitlines() if line.startswith("E:")]
         assert (errors, done.returncode) == ([], 0), done.stdout
