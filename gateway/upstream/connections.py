@@ -1,4 +1,4 @@
-"""A session of requests over sockets that know when their exchange ends, as faithful as we need it."""
+"""The transport of requests over sockets that know when their exchange ends, as faithful as we need it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +155,10 @@ class TlsPool(Pool, HTTPSConnectionPool):
 
 
 class OriginAdapter(HTTPAdapter):
-    """Sends over one pool, whatever a request names; whom to trust its connections know."""
+    """Sends over one pool, whatever a request names; whom to trust its connections know.
+
+    By itself, and not by a session: so nobody is followed, no environment is asked, and no cookie is kept.
+    """
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(max_retries=Retry(total=False))
@@ -171,20 +173,12 @@ class OriginAdapter(HTTPAdapter):
     def request_url(self, *_args: Any) -> str:  # noqa: ANN401 - as above
         return "/"  # the connection knows the target
 
+    def build_response(self, _req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401 - as above
+        """Hand on the answer as urllib3 has it: nobody needs the cookies and the encoding that requests makes of it."""
+        made = requests.Response()
+        made.status_code, made.raw = resp.status, resp
+        return made
+
     def close(self) -> None:
         super().close()
         self._pool.close()
-
-
-class OriginSession(requests.Session):
-    """Asks one origin, follows nobody, asks no environment and keeps no cookie."""
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in list(self.adapters):
-            self.mount(scheme, OriginAdapter(pool))
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that there is none: requests would read the body of a redirect, and fail at some targets."""

@@ -17,7 +17,7 @@ import urllib3
 
 from gateway import telemetry
 from gateway.errors import UpstreamError
-from gateway.upstream.connections import KEPT_SECONDS, Guard, OriginSession, Pool, TlsPool
+from gateway.upstream.connections import KEPT_SECONDS, Guard, OriginAdapter, Pool, TlsPool
 from gateway.upstream.exchange import exchanging, in_our_words
 from gateway.upstream.sockets import Proxy
 from gateway.upstream.stream import Stream
@@ -90,7 +90,7 @@ class Upstream:
         else:
             pool = Pool(host, parsed.port, **common)
         pool.kept_seconds, pool.egress, pool.guard = kept_seconds, proxy, guard
-        self._session = OriginSession(pool)
+        self._adapter = OriginAdapter(pool)
         self._url = f"{origin}/"
 
     def post(self, target: str, *, body: bytes, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Answer:
@@ -140,7 +140,7 @@ class Upstream:
                 response.close()
 
     def close(self) -> None:
-        self._session.close()
+        self._adapter.close()
 
     def _ask(
         self, method: str, headers: Sequence[tuple[str, str]], *, body: bytes | None = None
@@ -153,7 +153,7 @@ class Upstream:
             request.headers[telemetry.TRACEPARENT] = traceparent
         if body is not None:
             request.headers["Content-Length"] = str(len(body))  # without it requests would send chunks
-        answer: urllib3.BaseHTTPResponse = self._session.send(request, stream=True, allow_redirects=False).raw
+        answer: urllib3.BaseHTTPResponse = self._adapter.send(request, stream=True).raw
         return answer
 
 
