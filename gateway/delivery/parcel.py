@@ -62,8 +62,10 @@ class Packer:
         return Parcel(headers, body, signed_anew=headers != taken.headers)
 
     def _is_to_be_signed(self, taken: claims.Claim, *, now: float) -> bool:
-        sign, signed_at = self._sign, signature.signed_at(taken.headers)
-        return sign == "always" or (sign == "late" and signed_at is not None and now - signed_at >= LATE_SECONDS)
+        if self._sign != "late":
+            return self._sign == "always"
+        signed_at = signature.signed_at(taken.headers)
+        return signed_at is not None and now - signed_at >= LATE_SECONDS
 
 
 def let_wait(spool: engines.Database, taken: claims.Claim, *, until: float, now: float, probe: bool) -> bool:
