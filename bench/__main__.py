@@ -98,7 +98,7 @@ def _run(name: str, checkout: Path, options: list[str]) -> tuple[Figures, bool]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("name", help="the bench: ingress, attachments, outbound, cluster, flood")
+    parser.add_argument("name", help="a module of bench/ that can be told --json, as ingress")
     parser.add_argument("--compare", required=True, metavar="REV", help="the other revision")
     parser.add_argument("--turns", type=int, default=3, help="how often both run (default 3)")
     told, options = parser.parse_known_args()
