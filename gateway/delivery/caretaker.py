@@ -1,7 +1,7 @@
 """Keeps the spool small, apart from the loop that delivers: purges, counts, and has the log begin anew.
 
 Rule 1. Nobody waits for a purge longer than for any other writer: a piece of it has few rows, and after it others have
-        their turn for at least as long as it took.
+        their turn for as long as it took, within `LEAST_PAUSE_SECONDS` and `MOST_PAUSE_SECONDS`.
 Rule 2. It ends: it takes what is past its time when it begins, and no pause is longer than `MOST_PAUSE_SECONDS`.
 Rule 3. Whoever answers callbacks does not copy the log back into the file: this does, before it is as large that they
         would have to (`store.pool`).
