@@ -31,7 +31,6 @@ UNSIGNED = {
 }
 TABLES: dict[str, Any] = {
     "account": [ACCOUNT, ACCOUNT | UNSIGNED],
-    "limits": {"failed_signatures_per_address": "off", "webhooks_per_account": "off"},
 }
 
 # The release after this one: the same program, and one revision more.
