@@ -13,7 +13,7 @@ BENCH_PACKAGES := /usr/bin/wrk:wrk /usr/bin/ffmpeg:ffmpeg
 CLUSTER_PACKAGES := /usr/sbin/haproxy:haproxy /usr/bin/redis-server:redis-server /usr/bin/pg_createcluster:postgresql
 TEST_PACKAGES := $(CLUSTER_PACKAGES) /bin/ip:iproute2 /usr/bin/curl:curl /usr/bin/systemd-analyze:systemd /usr/sbin/logrotate:logrotate /usr/bin/ffmpeg:ffmpeg /usr/bin/chromium:chromium /usr/bin/node:nodejs /usr/bin/promtool:prometheus /usr/bin/groff:groff-base /usr/sbin/clamd:clamav-daemon /usr/bin/pebble:pebble /usr/bin/minisign:minisign
 
-.PHONY: help setup deb image bundle test-packages install uninstall withdraw run cluster test release audit no-loss bench check format commands docs screenshots requirements clean
+.PHONY: help setup deb image bundle test-packages test-tools test-on install uninstall withdraw run cluster test release audit no-loss bench check format commands docs screenshots requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +75,10 @@ cluster: setup $(VENV)/.installed-tests ## play a gateway of two nodes on this m
 	@deploy/install-packages $(CLUSTER_PACKAGES)
 	$(PYTHON) -m sandbox cluster $(if $(ONCE),--once) $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))
 
-test: setup $(VENV)/.installed-tests .venv-tls/.installed .venv-release/.installed ## everything that CI runs: check, then the tests on real processes
-	@deploy/install-packages $(TEST_PACKAGES)
+test-tools: setup $(VENV)/.installed-tests .venv-tls/.installed .venv-release/.installed
+	@deploy/install-packages $(filter-out $(addprefix %:,$(LACKING)),$(TEST_PACKAGES))
+
+test: test-tools ## everything that CI runs: check, then the tests on real processes
 	$(MAKE) --no-print-directory check ALL=1
 	$(PYTHON) deploy/audit
 	$(PYTHON) -m pytest -m live
@@ -87,6 +89,10 @@ audit: $(VENV)/.installed-tests ## hold what is pinned against known holes, with
 release: setup .venv-release/.installed ## test, build everything twice, compare, list, sum and sign it, in build/release: MINISIGN_KEY=FILE
 	@deploy/install-packages /usr/bin/minisign:minisign
 	@MINISIGN_KEY='$(MINISIGN_KEY)' deploy/release
+
+test-on: ## try this commit on another distribution, as root: SUITE=trixie, or noble; ARGUMENTS='-m live tests/live/test_edge.py' for pytest
+	@deploy/install-packages $(PACKAGING_PACKAGES)
+	@deploy/test-on $(or $(SUITE),trixie) HEAD $(ARGUMENTS)
 
 test-packages: setup $(VENV)/.installed-tests ## build the packages of SUITES=bookworm, as root, and try each on a machine of its own: installed, upgraded, purged
 	@deploy/install-packages $(PACKAGING_PACKAGES) /usr/bin/systemd-nspawn:systemd-container /usr/bin/buildah:buildah /usr/bin/podman:podman /usr/sbin/runc:runc

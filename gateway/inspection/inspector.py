@@ -189,9 +189,12 @@ def _named(found: _Finding, name: str) -> _Finding:
 
 
 def ask_libmagic(content: Content) -> str | None:
-    """Ask libmagic for the MIME type, in its spelling; None if it has no opinion. Raises TooCostly."""
+    """Ask libmagic for the MIME type, in its words and in small letters; None if it has no opinion. Raises TooCostly.
+
+    Some of its releases write a type in capitals, which is the same one (RFC 2045, 5.1).
+    """
     try:
         said = _LIBMAGIC.magic.from_buffer(_RUN.sub(rb"\1", content.head(HEAD_BYTES)))
     except magic.MagicException:
         return None
-    return said if _FORM.fullmatch(said) else None
+    return said.lower() if _FORM.fullmatch(said) else None

@@ -444,9 +444,10 @@ GROUP BY connector_id
 
 -- name: heads_in_wait
 -- Those that have been tried in vain, one of each contact, the oldest first: which connector, what Motion said, and since when.
+-- CROSS, as SQLite goes from left to right then, whatever its release: not through all that waits, looking for heads.
 SELECT event.connector_id, event.outcome, count(*), min(event.failing_since)
-FROM (SELECT first_event FROM lane ORDER BY first_event LIMIT :most) AS head JOIN event ON event.id = head.first_event
-WHERE event.state = 'pending' AND event.outcome != '' GROUP BY event.connector_id, event.outcome
+FROM (SELECT first_event FROM lane ORDER BY first_event LIMIT :most) AS head CROSS JOIN event
+WHERE event.id = head.first_event AND event.state = 'pending' AND event.outcome != '' GROUP BY event.connector_id, event.outcome
 
 -- name: parked_lately
 -- Why they are, and how many.

@@ -79,9 +79,10 @@ def test_it_lists_each_package_that_is_pinned_with_its_hashes(released: Path) ->
     assert all(hashed)
 
 
-def test_its_notes_are_those_of_the_changelog(released: Path) -> None:
+def test_its_notes_are_those_of_the_changelog_and_say_whether_it_was_tried(released: Path) -> None:
     notes = (released / "NOTES.md").read_text("utf-8")
     assert notes.startswith(f"# Motion Gateway {__version__}, of commit ")
+    assert notes.splitlines()[2] == "It was made without its tests (`TESTS=no`)."
     assert "### Added" in notes
     assert "## [" not in notes
 

@@ -29,6 +29,7 @@ from tests.spool_samples import accept, meddle, migrate, rows, until
 
 SENDERS = 4
 MANY_EVENTS = 20_000
+UNLIMITED = {"webhooks_per_account": "off", "failed_signatures_per_address": "off"}
 
 
 @dataclass
@@ -71,7 +72,7 @@ def loaded(house: House) -> Iterator[Load]:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    with opened() as running:
+    with opened(limits=UNLIMITED) as running:
         yield running
 
 
