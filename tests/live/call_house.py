@@ -259,7 +259,7 @@ def _furnish(house: House, api: ConversationApi, ca: Path, tables: dict[str, dic
         "sinch": origins(api) | {"ca_file": str(ca)},
         "attachments": house.tables["attachments"] | {"proxy_token": PROXY_TOKEN},
         "outbound": {"vault_credentials": True, "gateway_key": GATEWAY_KEY} if vaulted else {},
-        "limits": {"webhooks_per_account": "off", "fetches_per_attachment": "off", "calls_per_project": "off"},
+        "limits": {"fetches_per_attachment": "off", "calls_per_project": "off"},
     }
     for name in {**own, **tables}:
         house.tables[name] = house.tables.get(name, {}) | own.get(name, {}) | tables.get(name, {})

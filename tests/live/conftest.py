@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def _shared_house() -> Iterator[House]:
-    with opened(limits={"failed_signatures_per_address": "off", "webhooks_per_account": "off"}) as house:
+    with opened() as house:
         yield house
 
 

@@ -50,6 +50,8 @@ ROOT = Path(__file__).parent.parent.parent
 ONCE = Retries(last_wait_seconds=0)
 LAST_LINES = 12
 PATIENCE_SECONDS = 60.0  # of whoever asks, and of who waits for a condition: what is green costs nothing of it
+# What a quick machine would run into: whoever tries a limit sets it.
+UNLIMITED = dict.fromkeys(("failed_signatures_per_address", "webhooks_per_account"), "off")
 MOTION_USER, MOTION_PASSWORD = "gateway", "the password of the tests at Motion"
 
 
@@ -308,6 +310,7 @@ def _furnish(folder: Path, motion: Motion, archive: Archive, ports: tuple[int, i
         },
         "motion": {"url": motion.url, "username": MOTION_USER, "password": MOTION_PASSWORD},
         "account": [ACCOUNT],
+        "limits": dict(UNLIMITED),
     }
     rows = {name: table for name, table in tables.items() if isinstance(table, list)}  # instead of our own
     merged = {name: own.get(name, {}) | table for name, table in tables.items() if isinstance(table, dict)}

@@ -90,7 +90,6 @@ def opened(*, started: bool = True, **tables: dict[str, Any] | list[Any]) -> Ite
         own: dict[str, Any] = {
             "inbound": {"media": "through", "hosts": [media.url], "wait": "4s"},
             "motion": {"sign": "late"},
-            "limits": {"failed_signatures_per_address": "off", "webhooks_per_account": "off"},
         }
         for name in {**own, **tables}:
             told = tables.get(name, {})

@@ -55,7 +55,7 @@ def ours(authority: Pebble) -> dict[str, Any]:
 @contextmanager
 def standing(folder: Path, **ways: str) -> Iterator[Stand]:
     """An empty machine, whose gateway has just been started for the first time."""
-    with reserve() as held, opened(started=False, limits={"webhooks_per_account": "off"}) as house:
+    with reserve() as held, opened(started=False) as house:
         port = held.getsockname()[1]
         with pebble(folder / "pebble", http_port=port, **ways) as authority:
             tls = house.folder / "tls"

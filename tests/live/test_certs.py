@@ -77,7 +77,7 @@ class Certbot:
 @pytest.fixture
 def certbot() -> Iterator[Certbot]:
     """A running gateway with a certificate of a CA that stays, and who renews it."""
-    with opened(started=False, limits={"webhooks_per_account": "off"}) as house:
+    with opened(started=False) as house:
         tls, ca = house.folder / "tls", house.folder / "ca"
         issued = private_ca.issue(ca, [HOST, "localhost"], now=datetime.datetime.now(datetime.UTC))
         shutil.copytree(issued.leaf.certificate.parent, tls)

@@ -70,8 +70,7 @@ def told(reader: Reader, kind: str) -> list[int]:
 
 
 def test_a_reader_of_the_log_that_stops_holds_no_door_up() -> None:
-    unlimited = {"webhooks_per_account": "off"}
-    with opened(started=False, limits=unlimited) as house, said_into_a_pipe(house, "serve") as reader:
+    with opened(started=False) as house, said_into_a_pipe(house, "serve") as reader:
         house.wait_until_ready()
         letters = [callbacks.text(f"{number}") for number in range(MORE_THAN_A_PIPE_HOLDS)]
         assert {receipt.status for receipt in house.sinch().send_all(letters)} == {200}
@@ -108,7 +107,7 @@ def test_a_gateway_that_is_stopped_holds_up_neither_who_signs_nor_strangers(comm
 
 
 def test_lines_about_strangers_are_counted_above_a_rate_and_those_about_callbacks_are_not() -> None:
-    with opened() as house:
+    with opened(limits={"failed_signatures_per_address": "20/day"}) as house:
         sinch, forger = house.sinch(), house.sinch(secret="not the secret of anybody")
         forged = forger.prepare(callbacks.text("forged"))
         answers = [forger.post(forged).status for _ in range(150)]

@@ -21,7 +21,7 @@ from tests.live.house import House, children
 from tests.picture_samples import picture, written
 from tests.redis_samples import Redis
 
-OFF = dict.fromkeys(("failed_signatures_per_address", "unknown_tokens_per_address"), "off")
+OFF = {"unknown_tokens_per_address": "off"}
 SAMPLE = re.compile(r"^motion_gateway_([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 MORE = re.compile('door="ops"|^token_refreshes')
 PHOTO = written(picture(size=(640, 480)), "JPEG")

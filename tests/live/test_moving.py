@@ -35,7 +35,6 @@ from tests.live.test_upgrade import (
 )
 
 CONTACTS = 4
-UNLIMITED = {"webhooks_per_account": "off"}  # that is as fast as the machine takes it
 ALONE = "0011"  # the schema of the last release that knew no PostgreSQL
 OFFERED = Plan(events=30_000, contacts=50, seed=1)  # 200 a second, for longer than an upgrade takes
 DELIVERED_SECONDS = 300.0  # what came meanwhile
@@ -95,7 +94,7 @@ def nodes(database_url: str) -> Iterator[tuple[House, House]]:
             tables: dict[str, Any] = {"server": {"node": name, "public_url": f"https://{HOST}"}}
             if several:
                 tables["motion"] = {"url": several[0].motion.url}
-            several.append(stack.enter_context(opened(spool={"url": database_url}, limits=UNLIMITED, **tables)))
+            several.append(stack.enter_context(opened(spool={"url": database_url}, **tables)))
         yield several[0], several[1]
 
 

@@ -29,7 +29,6 @@ from tests.spool_samples import accept, meddle, migrate, rows, until
 
 SENDERS = 4
 MANY_EVENTS = 20_000
-UNLIMITED = {"webhooks_per_account": "off", "failed_signatures_per_address": "off"}
 
 
 @dataclass
@@ -72,7 +71,7 @@ def loaded(house: House) -> Iterator[Load]:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    with opened(limits=UNLIMITED) as running:
+    with opened() as running:
         yield running
 
 

@@ -28,7 +28,7 @@ STREAMS_OF_A_CONNECTION = 960  # nginx takes 1,000
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    with opened(attachments=LINKS, limits=dict.fromkeys(OFF, "off")) as made:
+    with opened(attachments=LINKS, limits=OFF) as made:
         yield made
 
 

@@ -50,7 +50,7 @@ def assert_named(house: House, words: str, says: str, remedy: str) -> None:
 
 @pytest.fixture(scope="module")
 def _closed() -> Iterator[House]:
-    off = {"failed_signatures_per_address": "off", "webhooks_per_account": "off", "unknown_tokens_per_address": "off"}
+    off = {"unknown_tokens_per_address": "off"}
     links = {"proxy_token": PROXY_TOKEN, "max_bytes": "1MB"}
     with opened(limits=off, attachments=links, spool={"keep_rejected": "1d"}) as house:
         yield house

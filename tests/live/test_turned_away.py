@@ -20,8 +20,7 @@ OTHER = "another secret of some length"
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    off = {"failed_signatures_per_address": "off", "webhooks_per_account": "off"}
-    with reserve() as plain, opened(server={"http_port": plain.getsockname()[1]}, limits=off) as house:
+    with reserve() as plain, opened(server={"http_port": plain.getsockname()[1]}) as house:
         yield house
 
 
