@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import os
 import socket
 import ssl
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import clock
 from gateway.errors import UpstreamTimeout
@@ -98,3 +102,85 @@ def test_a_handshake_has_what_connecting_has_left_of_the_time() -> None:
             context.wrap_socket(sock, server_hostname="localhost")
         assert time.monotonic() - began < LONG_SECONDS
         exchange.ends_at += 60
+
+
+def test_head_and_body_leave_by_one_write() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # of which each write is a message
+    with ours, theirs, exchanging("/", 5) as exchange:
+        exchange.request = connections.written("POST", "/x", [("Host", "there")], b"{}")
+        connection = connections.Connection("there")
+        connection.sock = ours
+        connection.request("POST", "/elsewhere")
+        assert theirs.recv(1000) == b"POST /x HTTP/1.1\r\nHost: there\r\n\r\n{}"
+
+
+class Came:
+    """What a socket has received, to be read as http.client reads."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(io.BytesIO(self.content))  # type: ignore[arg-type]
+
+
+def heard(answer: http.client.HTTPResponse) -> dict[str, object]:
+    answer.begin()
+    told = {name.lower(): (answer.getheader(name) or "").strip(" \t") for name, _ in answer.getheaders()}
+    facts = {name: getattr(answer, name) for name in ("status", "version", "length", "chunked", "will_close")}
+    return {**facts, **told, "body": answer.read()}
+
+
+def plain(content: bytes) -> dict[str, object]:
+    with exchanging("/", 5):
+        return heard(connections.RawAnswer(Came(content)))  # type: ignore[arg-type]
+
+
+HEADS = {
+    "a length": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b \r\n\r\n",
+    "no reason": b"HTTP/1.1 404 \r\nContent-Length:2\r\n\r\n",
+    "not even a blank behind the status": b"HTTP/1.1 404\r\nContent-Length: 2\r\n\r\n",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n",
+    "chunks, in capitals": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: CHUNKED\r\n\r\n2\r\n",
+    "chunks and a length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\n",
+    "another coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\n",
+    "neither": b"HTTP/1.1 200 OK\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
+    "a length in words": b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n",
+    "a length below nothing": b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n",
+    "an end": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: Close\r\n\r\n",
+    "an older version": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+    "nothing new": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+    "one before it": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+    "line feeds alone": b"HTTP/1.1 200 OK\nContent-Length: 2\n\n",
+    "a folded line": b"HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nContent-Length: 2\r\n\r\n",
+    "Latin-1": b"HTTP/1.1 200 \xe9\r\nX-A: \xe9\r\nContent-Length: 2\r\n\r\n",
+    "a head that is longer than what is read at once": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: "
+    + b"b" * 9000
+    + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_a_head_is_read_as_http_client_reads_it(head: bytes) -> None:
+    came = head + b"{}\r\n0\r\n\r\n"
+    assert plain(came) == heard(http.client.HTTPResponse(Came(came)))  # type: ignore[arg-type]
+
+
+LINES = st.sampled_from(
+    [
+        b"Content-Length: 2",
+        b"content-length:1",
+        b"Transfer-Encoding: chunked",
+        b"Connection: keep-alive",
+        b"A: b",
+        b"C:",
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=4, unique_by=lambda line: line[:8].lower()), st.sampled_from([b"200", b"204", b"503"]))
+def test_whatever_a_head_says_it_is_read_as_http_client_reads_it(lines: list[bytes], status: bytes) -> None:
+    came = b"\r\n".join([b"HTTP/1.1 " + status + b" Told", *lines, b"", b"2\r\n{}\r\n0\r\n\r\n"])
+    assert plain(came) == heard(http.client.HTTPResponse(Came(came)))  # type: ignore[arg-type]

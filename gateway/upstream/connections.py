@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import Retry
+from urllib3 import HTTPHeaderDict, HTTPResponse, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -32,6 +32,16 @@ MOST_INTERIM = 100  # answers before the answer; nobody sends more than one or t
 # Is shown the addresses of a host before one of them is connected to, and raises what it has against any.
 Guard = Callable[[Sequence[str]], None]
 
+# An answer's head in the form that nearly all have: what is written otherwise http.client reads, from its first byte.
+_FIELD = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r\n"
+_HEAD = re.compile(rf"HTTP/1\.1 ([2-9][0-9]{{2}}) ([\t -~\x80-\xff]*)\r\n((?:{_FIELD})*)\r\n".encode("latin-1"))
+_FIELDS = re.compile(_FIELD)
+_BODILESS = (204, 304)
+_LENGTH = re.compile("[0-9]{1,15}")
+# And a request's: no blank, no break, no byte beyond Latin-1 where it could make two of one.
+_LINES = re.compile(r"[A-Z]+ [!-~\x80-\xff]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*\r\n)+\r\n")
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")  # RFC 9112, 5.2
+
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?\r?\n", re.DOTALL)
 _LONGEST_CHUNK_LINE = 4096
 
@@ -40,10 +50,35 @@ class RawAnswer(http.client.HTTPResponse):
     """Lets its raw body be read, by who counts it."""
 
     interim = 0
+    fields: HTTPHeaderDict
+    _method: str
 
     def begin(self) -> None:
-        super().begin()
+        if not self._has_begun_plainly():
+            super().begin()
+            self.fields = HTTPHeaderDict([(name, _FOLD.sub(" ", value)) for name, value in self.msg.items()])
         exchange.current().answer = self
+
+    def _has_begun_plainly(self) -> bool:
+        """Read the head if it came at once and has the form of nearly all; else leave every byte of it."""
+        found = _HEAD.match(self.fp.peek(1))
+        if found is None or self._method == "HEAD" or int(found[1]) in _BODILESS:
+            return False
+        fields = HTTPHeaderDict(
+            [(name, value.strip(" \t")) for name, value in _FIELDS.findall(found[3].decode("latin-1"))]
+        )
+        length, coding = fields.get("Content-Length"), fields.get("Transfer-Encoding")
+        if coding is None and length is not None and _LENGTH.fullmatch(length):
+            self.length, self.chunked = int(length), False
+        elif length is None and coding == "chunked":
+            self.length, self.chunked, self.chunk_left = None, True, None
+        else:
+            return False
+        self.fp.read(found.end())
+        self.fields = self.headers = self.msg = fields  # type: ignore[assignment]
+        self.version, self.code, self.reason = 11, int(found[1]), found[2].decode("latin-1")
+        self.status, self.will_close = self.code, "close" in fields.get("Connection", "").lower()
+        return True
 
     def _read_status(self) -> Any:  # noqa: ANN401 - http.client's, which tells no type
         version, status, reason = super()._read_status()  # type: ignore[misc]
@@ -67,7 +102,7 @@ class RawAnswer(http.client.HTTPResponse):
 
 
 class Connection(HTTPConnection):
-    """Sends the target untouched, over a punctual socket."""
+    """Sends what was written, over a punctual socket."""
 
     response_class = RawAnswer
     rested_since = 0.0
@@ -89,11 +124,29 @@ class Connection(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, "") from error
 
-    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - urllib3's
-        super().putrequest(method, exchange.current().target, *args, **kwargs)
+    def request(self, method: str, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401 - urllib3's
+        """Send what the exchange has written, by one write: a head by itself would be a packet of its own."""
+        self._method = method
+        self.send(exchange.current().request)
 
-    def _encode_request(self, request: str) -> bytes:
-        return request.encode("latin-1")  # http.client insists on ASCII; a query may hold any byte
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3 has it
+        answer = self.response_class(self.sock, method=self._method)
+        try:
+            answer.begin()
+        except BaseException:
+            answer.close()
+            raise
+        if answer.will_close:
+            self.close()  # as it is what nobody uses again; the answer can be read on
+        return HTTPResponse(
+            body=answer,
+            headers=answer.fields,
+            status=answer.status,
+            preload_content=False,
+            decode_content=False,
+            original_response=answer,
+            request_method=self._method,
+        )
 
 
 class TlsConnection(Connection, HTTPSConnection):
@@ -105,6 +158,17 @@ class TlsConnection(Connection, HTTPSConnection):
         else:
             self.ssl_context = _context() if self.ca_certs else _system_context(_system_changed_at())
         super().connect()  # this reads `ca_certs`
+
+
+def written(method: str, target: str, fields: Sequence[tuple[str, str]], body: bytes | None) -> bytes:
+    """Write a request as it goes out, the target byte for byte. Raises ValueError for what cannot be said."""
+    lines = [f"{name}: {value}\r\n" for name, value in fields]
+    head = "".join([f"{method} {target} HTTP/1.1\r\n", *lines, "\r\n"])
+    # Whoever puts a line break, or a colon, where none may be has made more lines, or other names, of it.
+    sound = head.count("\n") == len(lines) + 2 and not any(":" in name for name, _ in fields)
+    if not sound or not _LINES.fullmatch(head):
+        raise ValueError("no request")
+    return head.encode("latin-1") + (body or b"")
 
 
 def _context(proof: ssl.VerifyMode = ssl.CERT_REQUIRED) -> ssl.SSLContext:
@@ -171,7 +235,7 @@ class OriginAdapter(HTTPAdapter):
         """Leave the pool as it is: requests would have it trust certifi's list."""
 
     def request_url(self, *_args: Any) -> str:  # noqa: ANN401 - as above
-        return "/"  # the connection knows the target
+        return "/"  # the exchange has it written
 
     def build_response(self, _req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401 - as above
         """Hand on the answer as urllib3 has it: nobody needs the cookies and the encoding that requests makes of it."""

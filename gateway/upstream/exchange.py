@@ -78,6 +78,7 @@ class Exchange:
     target: str
     ends_at: float
     before_leaving: Callable[[], None] = lambda: None  # may call all of it off, by raising
+    request: bytes = field(default=b"", repr=False)  # as it goes out
     sent: bool = False  # the first byte of the request is about to leave
     most_wait_seconds: float = math.inf  # for what comes next
     answer: client.HTTPResponse = field(init=False)  # once its head is read

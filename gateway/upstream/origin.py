@@ -15,9 +15,10 @@ from typing import Any
 import requests
 import urllib3
 
-from gateway import telemetry
+from gateway import PROGRAM, telemetry
 from gateway.errors import UpstreamError
-from gateway.upstream.connections import KEPT_SECONDS, Guard, OriginAdapter, Pool, TlsPool
+from gateway.upstream import exchange as exchanges
+from gateway.upstream.connections import KEPT_SECONDS, Guard, OriginAdapter, Pool, TlsPool, written
 from gateway.upstream.exchange import exchanging, in_our_words
 from gateway.upstream.sockets import Proxy
 from gateway.upstream.stream import Stream
@@ -92,6 +93,11 @@ class Upstream:
         pool.kept_seconds, pool.egress, pool.guard = kept_seconds, proxy, guard
         self._adapter = OriginAdapter(pool)
         self._url = f"{origin}/"
+        place = host.rstrip(".") + (
+            f":{parsed.port}" if parsed.port not in (None, pool.ConnectionCls.default_port) else ""
+        )
+        own = (("Host", place), ("Accept-Encoding", "identity"), ("User-Agent", PROGRAM))
+        self._own = {name.lower(): (name, value) for name, value in own}  # said where a caller does not say otherwise
 
     def post(self, target: str, *, body: bytes, headers: Sequence[tuple[str, str]], deadline_seconds: float) -> Answer:
         """Send one POST and read the answer. Raises UpstreamUnreachable, UpstreamTimeout."""
@@ -144,22 +150,25 @@ class Upstream:
 
     def _ask(
         self, method: str, headers: Sequence[tuple[str, str]], *, body: bytes | None = None
-    ) -> urllib3.BaseHTTPResponse:
-        # What `prepare` does to a request is what must not be done to it: the headers stay as they are, and as many.
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, self._url, body
-        request.headers = urllib3.HTTPHeaderDict(headers)  # type: ignore[assignment]
+    ) -> urllib3.HTTPResponse:
+        # What `prepare` does to a request is what must not be done to it: it goes out as it is written here.
+        given = {name.lower() for name, _ in headers}
+        fields = [*(said for name, said in self._own.items() if name not in given), *headers]
         if traceparent := telemetry.traceparent():
-            request.headers[telemetry.TRACEPARENT] = traceparent
+            fields.append((telemetry.TRACEPARENT, traceparent))
         if body is not None:
-            request.headers["Content-Length"] = str(len(body))  # without it requests would send chunks
-        answer: urllib3.BaseHTTPResponse = self._adapter.send(request, stream=True).raw
+            fields.append(("Content-Length", str(len(body))))
+        under_way = exchanges.current()
+        under_way.request = written(method, under_way.target, fields, body)
+        request = requests.PreparedRequest()
+        request.method, request.url, request.headers = method, self._url, {}  # type: ignore[assignment]
+        answer: urllib3.HTTPResponse = self._adapter.send(request, stream=True).raw
         return answer
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> Answer:
+def _read(response: urllib3.HTTPResponse) -> Answer:
     body = response.read(LONGEST_ANSWER_BYTES)
-    if response.read(1):
+    if not response.isclosed() and response.read(1):
         response.close()  # there is more than anybody needs: the connection is not worth draining
     response.release_conn()
     return Answer(status=response.status, headers=response.headers, body=body)

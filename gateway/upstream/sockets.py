@@ -23,6 +23,9 @@ from gateway.phrases import Reason
 from gateway.upstream import exchange
 
 CONNECT_SECONDS = 5.0  # three SYNs to a host that drops them; and once more for a handshake
+NEAR_SECONDS = (
+    0.01  # by which a socket's time may be off: to set it is a system call, and each lets other threads go first
+)
 MOST_HEAD_BYTES = 16 * 1024
 
 _END = b"\r\n\r\n"
@@ -33,21 +36,27 @@ _REFUSED = {407: Reason.PROXY_PASSWORD, 502: Reason.PROXY_NO_WAY, 503: Reason.PR
 class PunctualSocket(socket.socket):
     """Waits for nothing longer than the exchange lasts that uses it, whatever timeout it was given."""
 
+    def _hold_to(self, seconds: float) -> None:
+        """Let whatever is waited for next take no longer."""
+        held = self.gettimeout()
+        if held is None or abs(held - seconds) > NEAR_SECONDS:
+            self.settimeout(seconds)
+
     def connect(self, address: Any) -> None:  # noqa: ANN401 - socket's
         self.settimeout(min(exchange.current().left_seconds(), CONNECT_SECONDS))
         super().connect(address)
 
     def recv_into(self, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as above
-        self.settimeout(exchange.current().left_seconds())
+        self._hold_to(exchange.current().left_seconds())
         return super().recv_into(*args, **options)
 
     def say(self, content: bytes) -> None:
         """Send what belongs to the way and not to the request, of which nothing has left then."""
-        self.settimeout(exchange.current().left_seconds())
+        self._hold_to(exchange.current().left_seconds())
         super().sendall(content)
 
     def sendall(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
-        self.settimeout(exchange.current().left_seconds())
+        self._hold_to(exchange.current().left_seconds())
         exchange.current().leave()
         super().sendall(*args, **options)
 
