@@ -28,9 +28,12 @@ class ChildError(Exception):
 
 
 class Child:
-    """One running command with its output in a log file, in a session of its own so that Ctrl-C reaches only us."""
+    """One running command with its output in a log file, in a session of its own so that Ctrl-C reaches only us.
 
-    def __init__(self, command: Sequence[str], log_file: Path) -> None:
+    It gets the descriptors `given`.
+    """
+
+    def __init__(self, command: Sequence[str], log_file: Path, *, given: Sequence[int] = ()) -> None:
         self.log_file = log_file
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -40,6 +43,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=given,
             )
 
     @property

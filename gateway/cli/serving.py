@@ -1,4 +1,4 @@
-"""The processes: `serve`, and its parts one by one: `web`, `courier`, `nginx run`; and `nginx render`.
+"""The processes: `serve`, and its parts one by one: `web`, `courier`, `nginx run`; and `nginx render` and `hold`.
 
 Each command loads its own process, and none of the others.
 """
@@ -123,3 +123,20 @@ def run(invocation: Invocation) -> None:
     from gateway.serving import nginx as process
 
     process.run(partial(invocation.settings_of, process.NAME))
+
+
+@nginx.command()
+@click.argument("pid", type=click.IntRange(1), required=False)
+def hold(pid: int | None) -> None:
+    """Have systemd keep what nginx listens on until it is started anew.
+
+    For its unit alone, before it is stopped: whoever connects meanwhile waits, and nobody is refused. PID is of
+    `nginx run`; where that has ended already there is nothing to keep.
+    """
+    from gateway.serving import takeover
+
+    try:
+        kept = takeover.hold(pid) if pid else 0
+    except OSError as error:
+        raise CommandError(f"nginx's ports are not kept over its restart: {error.strerror}") from error
+    click.echo(f"Kept {kept} listening sockets for the next nginx.")

@@ -25,7 +25,7 @@ from gateway.config import Settings
 from gateway.errors import CommandError
 from gateway.metrics import meter
 from gateway.phrases import Line, Reason
-from gateway.serving import descriptors, nginx_conf, ports, process, watch
+from gateway.serving import descriptors, nginx_conf, ports, process, takeover, watch
 from gateway.store import engines
 from gateway.store.turned_away import Ring
 from gateway.strangers import Crowd
@@ -51,13 +51,14 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 
 def start(settings: Settings) -> subprocess.Popen[bytes]:
-    """Start it with the configuration in place. Raises CommandError."""
+    """Start it with the configuration in place, and what was kept of the one before. Raises CommandError."""
     pid = paths.run(settings) / "nginx.pid"  # nobody reads it, and on a full disk nginx would not start for it
     with suppress(OSError):
         pid.unlink(missing_ok=True)
         if os.access(os.devnull, os.R_OK | os.W_OK, effective_ids=True):  # else nginx makes a file, as ever
             pid.symlink_to(os.devnull)
-    return process.start(command(settings), heard=True)
+    with takeover.kept() as kept:
+        return process.start((*takeover.inherited(kept), *command(settings)), heard=True, given=kept)
 
 
 def prepare(settings: Settings) -> None:
@@ -119,8 +120,7 @@ def try_out(settings: Settings) -> str:
 
 
 def relay(running: subprocess.Popen[bytes], settings: Callable[[], Settings]) -> tuple[threading.Thread, ...]:
-    """Pass on what nginx writes until it has ended, and count it; returns those who do so. Its certificates are
-    looked after meanwhile."""
+    """Pass on and count what nginx writes, and look after its certificates, until it ends; returns who does so."""
     metrics.keep(meter.opened(paths.counts(settings()), NAME))
     spool = engines.opened(settings(), patience_seconds=PATIENCE_SECONDS)
     ring = Ring(spool, clock=clock.WallClock())

@@ -145,23 +145,23 @@ def keep_room(settings: Settings) -> None:
         shutil.rmtree(kept, ignore_errors=True)
 
 
-def start(command: Sequence[str], *, heard: bool = False) -> subprocess.Popen[bytes]:
-    """Start a program; `heard`: what it writes comes to us and does not go where ours goes. Raises CommandError."""
+def start(command: Sequence[str], *, heard: bool = False, given: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start a program, with these descriptors; `heard`: what it writes comes to us alone. Raises CommandError."""
     # If we are killed, what we started shall not go on alone and keep the ports. It leads a process
     # group, so that what it started in turn does not outlive it either.
     told = (paths.program("setpriv"), "--pdeathsig", "TERM", "--", *command)
     try:
-        return _heard(told) if heard else subprocess.Popen(told, process_group=0)
+        return _heard(told, given) if heard else subprocess.Popen(told, process_group=0, pass_fds=given)
     except OSError as error:
         raise CommandError(f"{command[0]} cannot be started: {error.strerror}") from error
 
 
-def _heard(told: Sequence[str]) -> subprocess.Popen[bytes]:
+def _heard(told: Sequence[str], given: Sequence[int]) -> subprocess.Popen[bytes]:
     """Start a program and hear it: its errors by a pipe that it does not wait for, all else by a large one."""
     ours, its = os.pipe()
     os.set_blocking(its, False)
     try:
-        running = subprocess.Popen(told, stdout=subprocess.PIPE, stderr=its, process_group=0)
+        running = subprocess.Popen(told, stdout=subprocess.PIPE, stderr=its, process_group=0, pass_fds=given)
     except OSError:
         os.close(ours)
         raise

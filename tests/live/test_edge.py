@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sandbox import callbacks, certificates
 from sandbox.child import Child, serve_command
-from tests.live.house import HOST, House, opened
+from tests.live.house import HOST, PATIENCE_SECONDS, House, opened
 
 
 @pytest.fixture
@@ -94,3 +98,50 @@ def test_a_port_that_is_taken_is_told(house: House) -> None:
         said = second.command("nginx", "run", status=2)
         assert "Address already in use" in said
         shutil.rmtree(second.folder / "own")
+
+
+@contextlib.contextmanager
+def manager(folder: Path) -> Iterator[Callable[[], tuple[str, list[int]]]]:
+    """What systemd is to a unit of it: it gives what it is told next, and the descriptors that came with that."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(folder / "notify"))
+        heard.settimeout(PATIENCE_SECONDS)
+
+        def told() -> tuple[str, list[int]]:
+            text, numbers, _flags, _whose = socket.recv_fds(heard, 4096, 64)
+            return text.decode(), numbers
+
+        yield told
+
+
+def waiting(port: int) -> int:
+    """How many have connected to a port of loopback whom nobody has taken up: proc(5), of a listener's rx_queue."""
+    rows = map(str.split, Path("/proc/net/tcp").read_text().splitlines())
+    return sum(int(row[4][9:], 16) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == "0A")
+
+
+def test_over_a_restart_who_connects_waits_and_afterwards_nothing_is_held(house: House) -> None:
+    child, run = house.children.pop(), [*serve_command(house.config)[:-1], "nginx"]
+    unit = ["env", f"NOTIFY_SOCKET={house.folder}/notify"]
+    with manager(house.folder) as told, ThreadPoolExecutor() as beside:
+        holds = beside.submit(subprocess.check_output, [*unit, *run, "hold", str(child.pid)], text=True)
+        said, held = told()
+        barrier, [end] = told()
+        os.close(end)
+        assert (said, barrier) == ("FDSTORE=1\nFDNAME=listening", "BARRIER=1")
+        assert holds.result() == f"Kept {len(held)} listening sockets for the next nginx.\n"
+        assert child.stop() == 0
+        waits = beside.submit(house.sinch().send, callbacks.text("there is no nginx"))
+        house.wait_for(lambda: waiting(house.public_port))
+        moved = "; ".join(f"exec {place}<&{number}" for place, number in enumerate(held, 3))
+        begun = f'{moved}; export LISTEN_PID=$$ LISTEN_FDS={len(held)}; exec "$@"'
+        house.children.append(
+            Child([*unit, "bash", "-c", begun, "bash", *run, "run"], house.folder / "gateway.log", given=held)
+        )
+        for number in held:
+            os.close(number)
+        assert told() == ("FDSTOREREMOVE=1\nFDNAME=listening", [])
+        assert waits.result().status == 200
+    assert house.children.pop().stop() == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", house.public_port)).close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,17 @@ mv usr/local/lib/* usr/lib
 rm -r usr/local
 sed -i 's|/usr/local/bin/|/usr/bin/|g' usr/lib/systemd/system/*
 touch "$DESTDIR$PREFIX/installed-files"
+"""
+# Its checkout, with our own ways to build it.
+REWRITE = """
+ours=$(git rev-parse HEAD) date=$(git log -1 --format=%cd {before})
+git clone --quiet . {folder} && cd {folder} && git checkout --quiet {before}
+[ ! -e debian ] || exit 0
+git checkout --quiet "$ours" -- debian deploy/account deploy/deb deploy/roots deploy/wheels deploy/version
+git mv deploy/install deploy/install-before
+printf %s "$INSTALL" >deploy/install && chmod +x deploy/install
+git add --all
+GIT_COMMITTER_DATE="$date" git -c user.name=tests -c user.email=tests@example.test commit --quiet -m before
 """
 
 
@@ -49,23 +62,17 @@ def built() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of the release before, for the first of SUITES; built by this commit's rules."""
-    if BEFORE.endswith(".deb"):
-        return Path(BEFORE)
+def before(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What gives the package of the release before, for one of SUITES; built by this commit's rules."""
     folder = tmp_path_factory.mktemp("before") / "checkout"
-    made = "debian deploy/account deploy/deb deploy/roots deploy/wheels"
-    sh(
-        f"""
-        ours=$(git rev-parse HEAD) date=$(git log -1 --format=%cd {BEFORE})
-        git clone --quiet . {folder} && cd {folder} && git checkout --quiet {BEFORE}
-        [ ! -e debian ] || exit 0
-        git checkout --quiet "$ours" -- {made}
-        git mv deploy/install deploy/install-before
-        printf %s "$INSTALL" >deploy/install && chmod +x deploy/install
-        git add --all
-        GIT_COMMITTER_DATE="$date" git -c user.name=tests -c user.email=tests@example.test commit --quiet -m before
-        """,
-        INSTALL=INSTALL,
-    )
-    return folder / sh(f"cd {folder} && deploy/deb {SUITES[0]}", ROOTS=str(ROOT / "build/roots"))
+
+    @functools.cache
+    def package(suite: str) -> Path:
+        if BEFORE.endswith(".deb"):
+            return Path(BEFORE)
+        if not folder.exists():
+            sh(REWRITE.format(folder=folder, before=BEFORE), INSTALL=INSTALL)
+        shared = {"ROOTS": str(ROOT / "build/roots"), "PIP_FIND_LINKS": str(ROOT / "build/wheels")}
+        return folder / sh(f"cd {folder} && deploy/deb {suite}", **shared)
+
+    return package

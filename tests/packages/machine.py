@@ -29,9 +29,13 @@ class Machine:
         return self.root / path.lstrip("/")
 
     def boot(self) -> None:
-        """Start systemd in it, and wait until that is up. Debian's own nginx is kept from our ports."""
+        """Start systemd in it, and wait until that is up. Debian's own nginx is kept from our ports.
+
+        Root may do there what root may on a machine: nspawn lets nobody take sockets from another process by itself.
+        """
         self.path("etc/systemd/system/nginx.service").symlink_to("/dev/null")
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--boot"]
+        command += ["--system-call-filter=pidfd_getfd"]
         environment = os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         command += [f"--directory={self.root}", f"--machine=gateway-{os.getpid()}"]
         with self.root.with_name("boot.log").open("wb") as log:
