@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from tests.spool_samples import psycopg_of, until
 
 USER = "motion"
 ACCOUNT = "postgres"  # of the package: the server does not run as root
+KEPT = Path(__file__).parents[1] / "build/postgresql"  # what each server begins with, by its release
 FRUGALLY = {"max_connections": "60", "shared_buffers": "16MB"}
 # What a test loses with the machine it can do again.
 QUICKLY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -41,10 +43,24 @@ class PostgreSQL:
         place = {"unix_socket_directories": str(self.folder), "listen_addresses": "127.0.0.1" if port else ""}
         self._options = FRUGALLY | place | {"port": str(port or 5432)} | (QUICKLY if options is None else options)
         self._numbers = count(1)
+        self._lay()
+        self.start()
+
+    def _lay(self) -> None:
+        """Lay its first files: as those of the first server that this checkout has had of that release."""
+        release = subprocess.run(self._command("postgres", "--version"), check=True, capture_output=True, text=True)
+        kept = KEPT / re.sub(r"[^0-9A-Za-z.]+", "-", release.stdout).strip("-")
+        if kept.exists():
+            subprocess.run(("cp", "-a", kept, self.data), check=True)
+            return
         self.run(
             "initdb", f"--pgdata={self.data}", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8"
         )
-        self.start()
+        KEPT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=KEPT) as folder:
+            subprocess.run(("cp", "-a", self.data, folder), check=True)
+            with suppress(OSError):  # another server was the first
+                (Path(folder) / self.data.name).rename(kept)
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the package's programs as the server's account."""

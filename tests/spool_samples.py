@@ -217,10 +217,11 @@ def _written(value: str | None) -> Any:
 def until(condition: Callable[[], object], what: str, deadline_seconds: float = 60) -> None:
     """Wait for what only looking can tell. Raises AssertionError, naming `what`, at the deadline."""
     end = time.monotonic() + deadline_seconds
-    pause = threading.Event()
+    pause, seconds = threading.Event(), 0.001  # what takes longer is looked at less often
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {deadline_seconds} s"
-        pause.wait(0.002)
+        pause.wait(seconds)
+        seconds = min(seconds * 1.5, 0.02)
 
 
 def times_opened(path: Path) -> int:

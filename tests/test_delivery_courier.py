@@ -506,15 +506,16 @@ def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_conta
     assert (parked.tries, parked.outcome) == (tries, f"{status}: {tries} tries failed while others arrived")
 
 
-def test_an_event_on_which_motion_hangs_makes_nobody_else_wait(scene: Scene) -> None:
-    scene.motion.set_fault(Fault(name="hang", marker=b'"p1"'))
-    scene.accept("p1")
-    scene.motion.wait_for(1)
-    for number in range(1, 4):
-        scene.wait_until_idle()  # the wait in vain is over
-        scene.clock.advance(1)
-        scene.accept(f"a{number}", f"b{number}")
-        until(lambda number=number: {f"a{number}", f"b{number}"} <= set(scene.accepted), "the others", 0.9)
+def test_an_event_on_which_motion_hangs_makes_nobody_else_wait(spool: Database, motion: Motion) -> None:
+    with carrying(spool, motion, deadline="2s") as scene:
+        scene.motion.set_fault(Fault(name="hang", marker=b'"p1"'))
+        scene.accept("p1")
+        scene.motion.wait_for(1)
+        for number in range(1, 4):
+            scene.wait_until_idle()  # the wait in vain is over
+            scene.clock.advance(1)
+            scene.accept(f"a{number}", f"b{number}")
+            until(lambda number=number: {f"a{number}", f"b{number}"} <= set(scene.accepted), "the others", 1.9)
 
 
 def test_two_contacts_on_whom_motion_hangs_in_a_row_mean_that_it_is_down(

@@ -26,7 +26,7 @@ from gateway.store.embedded import WAY, WAY_SECONDS
 from gateway.store.engines import Database
 from gateway.store.pool import LARGE_LOG_BYTES
 from gateway.store.sqlite import LOG_BYTES
-from tests.spool_samples import NOW, callback, insert, locked, rows, until, words
+from tests.spool_samples import NOW, callback, insert, locked, migrate, rows, until, words
 
 WRITERS = 8
 
@@ -35,7 +35,7 @@ WRITERS = 8
 def database(tmp_path: Path) -> Iterator[Database]:
     """A spool in which the tests write words: each is a nonce, and there once."""
     opened = Database(tmp_path / "words.sqlite3", patience_seconds=0.2)
-    migrations.migrate(opened.path)
+    migrate(opened.path)
     yield opened
     opened.close()
 
