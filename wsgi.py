@@ -9,14 +9,17 @@ from flask import Flask
 
 from gateway import app, config, doors, metrics, paths, services, telemetry
 from gateway.config import Settings
+from gateway.counters import SharedWindows
 from gateway.doors import DOORS
 from gateway.errors import SpoolUnavailable
 from gateway.metrics import meter
 from gateway.serving import heart
 
 
-def door(name: str, settings: Settings | None = None) -> Flask:
+def door(name: str, settings: Settings | None = None, *, windows: SharedWindows | None = None) -> Flask:
     """Make the application of the door `name`; without `settings`, with those that a command would find.
+
+    `windows`: those in which its workers count limits.
 
     Raises SettingsError; and SpoolUnavailable if the spool was not migrated, which `web` has looked at before.
     """
@@ -24,7 +27,7 @@ def door(name: str, settings: Settings | None = None) -> Flask:
     patience = services.DOOR_PATIENCE_SECONDS
     row = DOORS[name]
     metrics.keep(meter.opened(paths.counts(told), name))
-    shared = services.build(told, needs=row.needs, patience_seconds=patience, first=row.writes_first)
+    shared = services.build(told, needs=row.needs, patience_seconds=patience, first=row.writes_first, windows=windows)
     if settings is None:
         shared.spool.require_latest()
     with suppress(SpoolUnavailable):  # it may be there later

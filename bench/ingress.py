@@ -2,7 +2,7 @@
 
     python -m bench.ingress [--seconds N] [--rounds N] [--workers N] [--json]
 
-`--workers`: of the door; more than one count their limits in a Redis on this machine.
+`--workers`: of the door.
 
 Ends with status 1 if a count or an order is wrong, never because of a time.
 """
@@ -13,10 +13,8 @@ import contextlib
 import dataclasses
 import json
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from rich.console import Console
@@ -27,8 +25,6 @@ from bench.load import Load
 from bench.report import Findings, Offered, Round
 from bench.site import Site
 from gateway.store.schema import event, nonce
-from sandbox.cluster import programs
-from sandbox.cluster.services import Counters
 from sandbox.listener import reserve
 
 FASTEST = 4000  # callbacks a second; none are left over for a door that is faster
@@ -99,9 +95,9 @@ def main() -> int:
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(reserve()).getsockname()[1]
-        several = stack.enter_context(_several(options.workers)) if options.workers > 1 else {}
         gateway, twin, late = (
-            stack.enter_context(site.built(motion_port=port, **tables)) for tables in (several, {}, {})
+            stack.enter_context(site.built(motion_port=port, workers={"ingress": count}))
+            for count in (options.workers, 1, 1)
         )
         heard = stack.enter_context(site.stub(twin, motion_port=port))
         findings = _found(Bench(gateway, twin, heard, options.seconds), late, rounds=options.rounds)
@@ -110,15 +106,6 @@ def main() -> int:
     else:
         report.show(findings, Console())
     return 1 if findings.wrong else 0
-
-
-@contextlib.contextmanager
-def _several(workers: int) -> Iterator[dict[str, Any]]:
-    """What the settings say of so many, and a Redis where they count."""
-    with tempfile.TemporaryDirectory() as folder, reserve() as held:
-        counters = Counters(Path(folder) / "redis", held.getsockname()[1])
-        with programs.running(counters):
-            yield {"workers": {"ingress": workers}, "limits": {"storage": counters.url}}
 
 
 def _found(bench: Bench, late: Site, *, rounds: int) -> Findings:

@@ -1,6 +1,7 @@
-"""How often something may happen: counted in memory, or in Redis where a door has several workers.
+"""How often something may happen: counted in memory, which the workers of a door share, or in Redis.
 
-Rule 1. When Redis is away the counting goes on in memory and a finding says so. It never stops.
+Rule 1. When Redis is away, or what workers share, each goes on counting in its own memory and a finding says so. It
+        never stops.
 Rule 2. An answer to Sinch waits for no count: Redis, its Sentinels or its cluster have a quarter of a second.
 Rule 3. A limit is asked once it is known whose it is, by what was proved: a right signature is never refused because
         others from its address were wrong. So no limit hangs on a route, where it would be asked before the view.
@@ -23,7 +24,7 @@ from limits.storage import SlidingWindowCounterSupport, Storage, StorageTypes, s
 from gateway import telemetry
 from gateway.clock import Clock
 from gateway.config import storages
-from gateway.counters import Windows
+from gateway.counters import SharedWindows, Windows
 from gateway.errors import TooManyRequests
 from gateway.phrases import Finding, Reason
 
@@ -39,15 +40,15 @@ R = TypeVar("R")
 class Limiter:
     """Counts against limits as the settings spell them, such as "30/minute"; None is no limit."""
 
-    def __init__(self, storage: str, *, clock: Clock) -> None:
-        """`storage`: `memory://`, or a Redis or Valkey URL."""
+    def __init__(self, storage: str, *, clock: Clock, windows: SharedWindows | None = None) -> None:
+        """`storage`: `memory://`, or a Redis or Valkey URL; `windows`: those of several workers, where it is memory."""
         # On an application of its own: on that of a door it would look at each request for limits of its route.
         self._flask = flask_limiter.Limiter(
             key_func=lambda: "",
             app=Flask(__name__, static_folder=None),
             strategy="sliding-window-counter",
             storage_uri=f"{_SCHEME}://",
-            storage_options={"address": storage, "clock": clock},  # type: ignore[dict-item] # ours takes a clock
+            storage_options={"address": storage, "clock": clock, "windows": windows},  # type: ignore[dict-item] # of ours
         )
 
     def require(self, limit: str | None, what: Reason, whose: str) -> None:
@@ -62,15 +63,17 @@ class Limiter:
 
 
 class Counters(Storage, SlidingWindowCounterSupport):
-    """What Flask-Limiter counts in: Redis, and this process's memory where there is none or while it is away."""
+    """What Flask-Limiter counts in: what others share, and our own memory where we are alone, or while that is away."""
 
     STORAGE_SCHEME = [_SCHEME]  # noqa: RUF012 - so it is registered
     base_exceptions = cast("Any", StorageError)
 
-    def __init__(self, _uri: str, *, address: str, clock: Clock) -> None:
+    def __init__(self, _uri: str, *, address: str, clock: Clock, windows: SharedWindows | None) -> None:
         super().__init__()
         self._address, self._clock = address, clock
-        self._here, self._shared = Windows(clock), cast("StorageTypes | None", None)
+        self._here = Windows(clock)
+        self._shared: StorageTypes | SharedWindows | None = windows if address == storages.MEMORY else None
+        self._alone = address == storages.MEMORY and windows is None
         self._away_until = 0.0
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
@@ -80,8 +83,8 @@ class Counters(Storage, SlidingWindowCounterSupport):
         return self._ask(self._here.get_sliding_window, key, expiry)
 
     def _ask(self, here: Callable[..., R], *question: object) -> R:
-        """Ask Redis, or by `here`, which is the same question, the memory."""
-        if self._address == storages.MEMORY or self._clock.now() < self._away_until:
+        """Ask what others share, or by `here`, which is the same question, the memory."""
+        if self._alone or self._clock.now() < self._away_until:
             return here(*question)
         try:
             with _translated():
@@ -138,13 +141,20 @@ def counted_as(address: str) -> str:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raises StorageError for whatever the client of Redis raises: of a cluster without a map that is no RedisError."""
-    from redis.exceptions import RedisClusterException, RedisError  # who counts in memory does not load it
+    """Raises StorageError for what the system says, and whatever the client of Redis raises.
 
+    Of a cluster without a map that is no RedisError.
+    """
     try:
         yield
-    except (RedisError, RedisClusterException) as error:
+    except OSError as error:
         raise StorageError(error) from error
+    except Exception as error:
+        from redis.exceptions import RedisClusterException, RedisError  # who counts in memory does not load it
+
+        if isinstance(error, (RedisError, RedisClusterException)):
+            raise StorageError(error) from error
+        raise
 
 
 def _open(storage: str) -> StorageTypes:

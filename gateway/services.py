@@ -15,6 +15,7 @@ from gateway.store.turned_away import Ring
 
 if TYPE_CHECKING:
     from gateway.attachments.fetch import Shelf
+    from gateway.counters import SharedWindows
     from gateway.limits import Limiter
     from gateway.sinch.client import Sinch
 
@@ -55,15 +56,18 @@ def build(
     needs: Collection[str] = (),
     patience_seconds: float = PATIENCE_SECONDS,
     first: bool = False,
+    windows: SharedWindows | None = None,
 ) -> Services:
     """Build settings, spool and clock, and of the others those that `needs` names.
 
-    `patience_seconds`: how long to wait for a spool that another process is writing to; `first`: before all others.
+    `patience_seconds`: how long to wait for a spool that another process is writing to; `first`: before all others;
+    `windows`: in which limits are counted with others, where it is not in Redis.
     """
     spool = opened(settings, patience_seconds=patience_seconds, first=first)
     clock: Clock = SetClock(spool.time) if spool.is_shared else WallClock()
     others: dict[str, Any] = {
-        name: make(settings, spool, clock) if name in needs else Unbuilt(name) for name, make in _MAKERS.items()
+        name: make(settings, spool, clock, windows) if name in needs else Unbuilt(name)
+        for name, make in _MAKERS.items()
     }
     return Services(settings=settings, spool=spool, turned_away=Ring(spool, clock=clock), clock=clock, **others)
 
@@ -71,25 +75,25 @@ def build(
 # What these import costs a process some ten MiB each: so it is imported where it is needed.
 
 
-def _limits(settings: Settings, _spool: Database, _clock: Clock) -> Limiter:
+def _limits(settings: Settings, _spool: Database, _clock: Clock, windows: SharedWindows | None) -> Limiter:
     from gateway.limits import Limiter
 
-    return Limiter(settings.limits.storage, clock=SteadyClock())
+    return Limiter(settings.limits.storage, clock=SteadyClock(), windows=windows)
 
 
-def _shelf(settings: Settings, spool: Database, clock: Clock) -> Shelf:
+def _shelf(settings: Settings, spool: Database, clock: Clock, _windows: SharedWindows | None) -> Shelf:
     from gateway.attachments.fetch import Shelf
 
     return Shelf(settings, spool, paths.vault(settings), clock=clock)
 
 
-def _sinch(settings: Settings, _spool: Database, _clock: Clock) -> Sinch:
+def _sinch(settings: Settings, _spool: Database, _clock: Clock, _windows: SharedWindows | None) -> Sinch:
     from gateway.sinch.client import Sinch
 
     return Sinch(settings.sinch, clock=SteadyClock())
 
 
-_MAKERS: dict[str, Callable[[Settings, Database, Clock], object]] = {
+_MAKERS: dict[str, Callable[[Settings, Database, Clock, SharedWindows | None], object]] = {
     "limits": _limits,
     "shelf": _shelf,
     "sinch": _sinch,

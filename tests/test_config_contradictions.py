@@ -11,7 +11,6 @@ from tests.together import together
 
 KEY = "0123456789abcdef"
 OTHER = {"connector_id": 8, "app_id": "app-2", "webhook_secrets": ["another secret of some length"]}
-REDIS = {"storage": "redis://127.0.0.1:6379"}
 CLIENTS = {"outbound_clients": ["192.0.2.7"]}
 LINKS = {"token_keys": [KEY]}
 STORE = {"proxy_token": KEY, "store": "s3://files", "store_key_id": "AKIA", "store_key_secret": "a secret key"}
@@ -33,10 +32,6 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
         {"server": {"public_url": "https://localhost:9000"}, "motion": {"url": "https://localhost:9000"}},
         ["motion.url"],
     ),
-    *[
-        (f"several workers of {door} count in memory", {"workers": {door: 2}}, ["limits.storage"])
-        for door in ("ingress", "attachments", "outbound")
-    ],
     ("operators beyond loopback", {"server": {"ops_address": "192.0.2.1"}}, ["server.ops_address"]),
     ("operators on every address", {"server": {"ops_address": "0.0.0.0"}}, ["server.ops_address"]),
     ("two users of a name", {"user": [ANNA, ANNA | {"name": "ANNA"}]}, ["user[1].name"]),
@@ -222,7 +217,7 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
         "Motion on another port of loopback",
         {"server": {"public_url": "https://localhost:9000"}, "motion": {"url": "http://localhost:9001"}},
     ),
-    ("several workers count in Redis", {"workers": {"ingress": 2, "attachments": 3}, "limits": REDIS}),
+    ("several workers count in what they share", {"workers": {"ingress": 2, "attachments": 3, "outbound": 64}}),
     (
         "operators beyond loopback with a password",
         {"server": {"ops_address": "192.0.2.1"}, "ops": {"username": "operator", "password": "x"}},
@@ -306,7 +301,6 @@ def test_its_neighbour_is_allowed(tables: dict[str, Any]) -> None:
             ["ingress.signature_max_age"],
             id="retention",
         ),
-        pytest.param({"workers": {"ingress": 2, "outbound": 0}}, ["workers.outbound"], id="workers"),
         pytest.param({"server": {"http_port": 443, "public_port": "x"}}, ["server.public_port"], id="ports"),
         pytest.param(
             {"server": {"ops_address": "192.0.2.1"}, "ops": {"username": "a:b"}}, ["ops.username"], id="operators"

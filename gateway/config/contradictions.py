@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from gateway.config import authority, fields, listeners, problems, storages
+from gateway.config import authority, fields, listeners, problems
 from gateway.config.problems import Problem
 from gateway.config.tables import MANY, Account, Settings, Table, User
 from gateway.config.validation import PartialSettings
@@ -45,17 +45,6 @@ def retention(settings: Settings) -> Iterator[Problem]:
             f"must be longer than ingress.signature_max_age ({least}), or a repeated callback is not recognised",
             f"write more than {least}, or lower ingress.signature_max_age",
             f'"{fields.write_duration(kept)}"',
-        )
-
-
-def shared_counters(settings: Settings) -> Iterator[Problem]:
-    several = [f"workers.{door}" for door, count in settings.workers if count > 1]
-    if several and settings.limits.storage == storages.MEMORY:
-        yield Problem(
-            "limits.storage",
-            f"must not be memory:// while {' and '.join(several)} are above 1, or each worker counts alone",
-            'write the address of a Redis or Valkey such as "redis://127.0.0.1:6379", or 1 worker',
-            '"memory://"',
         )
 
 
@@ -183,7 +172,6 @@ RULES: tuple[Rule[Settings], ...] = (
     Rule(("server.health_path", "attachments.public_path"), listeners.health_path),
     Rule(("server.proxy_protocol", "server.trusted_proxies"), listeners.proxy_protocol),
     Rule(("server.public_url", "server.public_port", "motion.url"), listeners.loop),
-    Rule(("limits.storage", "workers.ingress", "workers.attachments", "workers.outbound"), shared_counters),
     Rule(("server.ops_address", "ops.username", "ops.password"), listeners.ops_beyond_loopback),
     pair("ops", USER, PASSWORD),
     Rule(("motion.username", "motion.password", "motion.api_key"), motion_credentials),

@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 import wsgi
 from gateway import app, clock, doors, lock, metrics, paths, services, telemetry
 from gateway.config import Settings
+from gateway.counters import SharedWindows
 from gateway.doors import DOORS
 from gateway.errors import CommandError, SettingsError, Unavailable
 from gateway.phrases import Line
@@ -107,6 +108,9 @@ class Server(BaseApplication):
         self.door, self._door = door, DOORS[door]
         self._read = read
         self._settings = read()
+        self._workers = getattr(self._settings.workers, door, 1)
+        # Made before they are forked; those that a reload brings count in it, too.
+        self._windows = SharedWindows(clock.SteadyClock()) if self._workers > 1 else None
         super().__init__()
 
     def load_config(self) -> None:
@@ -116,7 +120,7 @@ class Server(BaseApplication):
             "when_ready": lambda server: _opened(server, path),
             "on_exit": lambda _server: path.unlink(missing_ok=True),
             "umask": 0o007,
-            "workers": getattr(self._settings.workers, door.name, 1),
+            "workers": self._workers,
             "worker_class": doors.load(door.worker),
             "threads": door.threads,
             "worker_connections": door.connections,
@@ -152,7 +156,7 @@ class Server(BaseApplication):
 
     def make(self, settings: Settings) -> Flask:
         """Make the application with these settings."""
-        return wsgi.door(self._door.name, settings)
+        return wsgi.door(self._door.name, settings, windows=self._windows)
 
 
 def _opened(server: Any, path: Path) -> None:  # noqa: ANN401 - gunicorn's arbiter, which has no types

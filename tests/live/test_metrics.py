@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,9 +20,9 @@ from sandbox import callbacks, faults
 from tests.live.call_house import PROXY_TOKEN, CallHouse, opened
 from tests.live.house import House, children
 from tests.picture_samples import picture, written
-from tests.redis_samples import Redis
 
-OFF = {"unknown_tokens_per_address": "off"}
+FETCHES = 25  # of a file, more than any test but one has
+LIMITS = {"unknown_tokens_per_address": "off", "fetches_per_attachment": f"{FETCHES}/day"}
 SAMPLE = re.compile(r"^motion_gateway_([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 MORE = re.compile('door="ops"|^token_refreshes')
 PHOTO = written(picture(size=(640, 480)), "JPEG")
@@ -55,13 +56,9 @@ COUNTED = {
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[CallHouse]:
-    workers, redis = {"ingress": 2, "attachments": 2, "outbound": 2}, Redis()
-    try:
-        with opened(vaulted=True, workers=workers, limits=OFF | {"storage": redis.url}) as made:
-            made.api.reports.sinch = None  # it would tell of what was sent, each time otherwise
-            yield made
-    finally:
-        redis.close()
+    with opened(vaulted=True, workers={"ingress": 2, "attachments": 2, "outbound": 2}, limits=LIMITS) as made:
+        made.api.reports.sinch = None  # it would tell of what was sent, each time otherwise
+        yield made
 
 
 def scraped(house: House) -> Counter[str]:
@@ -152,6 +149,24 @@ def test_the_counts_are_what_was_sent_and_go_on_after_deaths_and_a_restart(calls
         *("counter_ingress-0.db", "counter_ingress-1.db", "counter_nginx-0.db", "counter_ops-0.db"),
         *("counter_outbound-0.db", "counter_outbound-1.db"),
     ]
+
+
+def test_what_two_workers_let_through_is_what_the_limit_says_over_the_death_of_one_and_a_reload(
+    calls: CallHouse,
+) -> None:
+    house, photo = calls.house, calls.house.archive.put("photo.jpg", PHOTO)
+    link = f"/api/attachments/{photo.attachment_id}/download?token={PROXY_TOKEN}"
+
+    def fetched(times: int) -> list[int]:
+        with ThreadPoolExecutor(8) as pool:
+            return [*pool.map(lambda _: house.ask(link, method="GET").status, range(times))]
+
+    before = children(house.pid("attachments"))
+    assert fetched(FETCHES - 5) == [200] * (FETCHES - 5)
+    os.kill(before[0], signal.SIGKILL)
+    os.kill(house.pid("attachments"), signal.SIGHUP)
+    house.wait_for(lambda: len(new := children(house.pid("attachments"))) == 2 and not {*new} & {*before})
+    assert Counter(fetched(20)) == {200: 5, 429: 15}
 
 
 def test_what_a_door_cannot_read_is_counted_with_its_answer(calls: CallHouse) -> None:
