@@ -62,6 +62,7 @@ class Door:
     worker: str  # gunicorn's
     connections: int  # at the same time in a worker: as many writers share a commit, or wait for a thread
     per_client: int  # requests of one address at once, /64 where it is IPv6: a small part of what can wait
+    rests: int = 0  # connections of each worker of nginx's that stay open between two requests
     threads: int = 1  # of a worker that has them
     direct: str = ""  # makes what finds the view that answers before Flask is asked, if one does, given the services
     page: str = ""  # makes its routes for people, beside those for programs
@@ -126,6 +127,7 @@ _ROWS = (
         audience="everybody",
         worker=_GREENLETS,
         connections=64,
+        rests=32,
         per_client=128,
         public=True,
         writes_first=True,

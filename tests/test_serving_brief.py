@@ -123,10 +123,10 @@ def test_what_follows_a_request_is_no_other(worker: Greenlets) -> None:
     assert brief.read(Wire(one + one, 100_000).recv, worker._base) == (one + one, None)
     came, environ = brief.read(Wire(one + one, len(one)).recv, worker._base)
     assert environ is not None
-    assert (came, environ["wsgi.input"].read()) == (one, BODY)  # and then its connection is closed
+    assert (came, environ["wsgi.input"].read()) == (one, BODY)  # and what more there is, the worker looks at
 
 
-def test_an_answer_closes_its_connection_and_what_was_made_for_it() -> None:
+def test_what_was_made_for_an_answer_is_closed() -> None:
     closed = []
 
     class Parts:
@@ -140,9 +140,36 @@ def test_an_answer_closes_its_connection_and_what_was_made_for_it() -> None:
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
         return Parts()
 
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
-    assert brief.answered(application, {}) == head + b"{}"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    asked = {"SERVER_PROTOCOL": "HTTP/1.1"}
+    assert brief.answered(application, asked, may_rest=lambda: True) == (head + b"{}", True)
     assert len(closed) == 1
+
+
+# Asked so and answered so: whether the connection rests.
+RESTS = {
+    "as nginx asks": ("HTTP/1.1", {}, [("Content-Length", "2")], True),
+    "HTTP/1.0": ("HTTP/1.0", {}, [("Content-Length", "2")], False),
+    "a word of the connection": ("HTTP/1.1", {"HTTP_CONNECTION": "keep-alive"}, [("Content-Length", "2")], False),
+    "no length": ("HTTP/1.1", {}, [], False),
+    "another length": ("HTTP/1.1", {}, [("Content-Length", "3")], False),
+    "two lengths": ("HTTP/1.1", {}, [("Content-Length", "2"), ("content-length", "2")], False),
+    "chunks": ("HTTP/1.1", {}, [("Content-Length", "2"), ("Transfer-Encoding", "chunked")], False),
+}
+
+
+@pytest.mark.parametrize(("protocol", "asked", "told", "rests"), RESTS.values(), ids=RESTS)
+def test_a_connection_rests_behind_an_answer_that_tells_its_length(
+    protocol: str, asked: dict[str, str], told: list[tuple[str, str]], *, rests: bool
+) -> None:
+    def application(_environ: dict[str, Any], start_response: Callable[..., None]) -> list[bytes]:
+        start_response("200 OK", told)
+        return [b"{}"]
+
+    environ = {"SERVER_PROTOCOL": protocol, **asked}
+    answer, found = brief.answered(application, environ, may_rest=lambda: True)
+    assert (found, b"Connection: close" in answer) == (rests, not rests)
+    assert brief.answered(application, environ, may_rest=lambda: False)[1] is False
 
 
 def _told(environ: dict[str, Any]) -> dict[str, Any]:

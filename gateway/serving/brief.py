@@ -2,7 +2,10 @@
 
 Rule 1. It understands one form, to the letter, and of that what gunicorn would: a POST of a plain path, each header
         once, and a length that is said. Whatever is written otherwise is gunicorn's to read, from its first byte.
-Rule 2. A connection has one request: nothing that follows one is ever read as another.
+Rule 2. A request ends where its length says, which nginx has counted. What comes before it has its answer is no other:
+        nginx says nothing then, and the connection ends with that answer. So nothing that hides behind a request, or
+        in one, is ever read as the next.
+Rule 3. A connection rests for the next one only behind an answer that tells its own length.
 """
 
 from __future__ import annotations
@@ -45,8 +48,13 @@ def read(receive: Callable[[int], bytes], base: Mapping[str, Any]) -> tuple[byte
     return came, None
 
 
-def answered(application: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> bytes:
-    """Have a request answered, and write that as it stands on the wire, after which the connection is closed."""
+def answered(
+    application: Callable[..., Iterable[bytes]], environ: WSGIEnvironment, *, may_rest: Callable[[], bool]
+) -> tuple[bytes, bool]:
+    """Have a request answered; hand that back as it stands on the wire, and whether the connection rests behind it.
+
+    `may_rest`, asked when the answer is there: whether the connection may, where request and answer allow it.
+    """
     status, fields = "", []
 
     def start_response(given: str, headers: list[tuple[str, str]], _trouble: object = None) -> None:
@@ -59,8 +67,10 @@ def answered(application: Callable[..., Iterable[bytes]], environ: WSGIEnvironme
     finally:
         if close := getattr(parts, "close", None):
             close()
+    rests = _told_length(fields) == [str(len(body))] and _lets_rest(environ) and may_rest()
     head = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    return f"HTTP/1.1 {status}\r\n{head}Connection: close\r\n\r\n".encode("latin-1") + body
+    end = "" if rests else "Connection: close\r\n"
+    return f"HTTP/1.1 {status}\r\n{head}{end}\r\n".encode("latin-1") + body, rests
 
 
 class Begun:
@@ -74,6 +84,9 @@ class Begun:
             given, self._came = self._came[:most], self._came[most:]
             return given
         return bytes(self._connection.recv(most))
+
+    def setblocking(self, _blocks: object) -> None:
+        """Leave it as it is: nobody waits for who says nothing more."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a socket has
         return getattr(self._connection, name)
@@ -105,6 +118,16 @@ def _is_ours(environ: WSGIEnvironment) -> bool:
         return False
     environ["SERVER_NAME"], environ["SERVER_PORT"] = host[1], host[2] or _HTTP_PORT
     return True
+
+
+def _told_length(fields: list[tuple[str, str]]) -> list[str]:
+    """What an answer says of where it ends."""
+    return [value for name, value in fields if name.lower() in ("content-length", "transfer-encoding")]
+
+
+def _lets_rest(environ: WSGIEnvironment) -> bool:
+    """Tell whether another request may follow this one: as nginx has it, in HTTP/1.1 and without a word of it."""
+    return environ["SERVER_PROTOCOL"] == "HTTP/1.1" and "HTTP_CONNECTION" not in environ
 
 
 @lru_cache(maxsize=1024)

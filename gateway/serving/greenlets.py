@@ -5,13 +5,16 @@ Where all work is Python and one short write, sixteen threads spend half of a co
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import signal
 import sys
+import termios
 from functools import cached_property
 from typing import Any
 
-from gevent import get_hub, monkey, socket
+from gevent import Timeout, get_hub, monkey, socket
+from gevent.lock import BoundedSemaphore
 from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -19,9 +22,18 @@ from gateway.serving import brief
 from gateway.serving.descriptors import Teller
 from gateway.serving.web import Refusing
 
+REST_SECONDS = 60.0  # nginx ends them long before (nginx/site.conf.j2)
+RESTING = 1024  # connections that may rest beside those with a request: those of 32 workers of nginx
+NOTHING = bytes(4)  # of FIONREAD's answer
+
 
 class Greenlets(Refusing, GeventWorker):
     sockets: list[Any]  # gunicorn's; then gevent's
+    request_seconds = 10.0  # for a request to be there: nginx has all of it when it begins
+
+    def __init__(self, *told: Any, **named: Any) -> None:  # noqa: ANN401 - gunicorn's
+        super().__init__(*told, **named)
+        self.worker_connections += RESTING
 
     def patch(self) -> None:
         """Let others go on while one waits; but not ssl, which others have taken hold of before, and not logging.
@@ -46,16 +58,40 @@ class Greenlets(Refusing, GeventWorker):
         same = {"wsgi.multithread": True, "wsgi.url_scheme": "http", "REMOTE_ADDR": "", "SCRIPT_NAME": ""}
         return {**base_environ(self.cfg), **same}
 
+    @cached_property
+    def _places(self) -> BoundedSemaphore:
+        """As many requests are at hand at once; connections that rest have no place."""
+        return BoundedSemaphore(self.cfg.worker_connections)
+
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn's and gevent's
-        """Answer what nginx passes as it passes a callback; all else gunicorn reads. Who has accepted it closes it."""
+        """Answer what nginx passes as it passes callbacks, one after another; all else gunicorn reads, as the last.
+
+        Nobody but nginx ends a connection that rests, and who has accepted it closes it then: what is on its way on one
+        when this process is told to stop is answered yet.
+        """
+        client.settimeout(self.request_seconds)
         try:
-            came, environ = brief.read(client.recv, self._base)
-            if environ is not None:
-                client.sendall(brief.answered(self.wsgi, environ))
-        except ConnectionError:
-            return  # whoever asked has gone
+            while self._serve(listener, client, addr):
+                socket.wait_read(client.fileno(), REST_SECONDS)
+        except (ConnectionError, TimeoutError):
+            return  # whoever asked has gone, or has nothing to ask
         except Exception as error:  # noqa: BLE001 - as gunicorn has it of its own
             self.handle_error(None, client, addr, error)
-            return
-        if environ is None:
-            super().handle(listener, brief.Begun(client, came), addr)
+
+    def _serve(self, listener: Any, client: Any, addr: Any) -> bool:  # noqa: ANN401 - as they are given to `handle`
+        """Answer one request; tells whether the connection rests. Raises OSError."""
+        with self._places:
+            with Timeout(self.request_seconds, TimeoutError):
+                came, environ = brief.read(client.recv, self._base)
+            if environ is None:
+                if came:
+                    super().handle(listener, brief.Begun(client, came), addr)
+                return False
+            answer, rests = brief.answered(self.wsgi, environ, may_rest=lambda: self.alive and not _has_more(client))
+            client.sendall(answer)
+            return rests
+
+
+def _has_more(client: Any) -> bool:  # noqa: ANN401 - gevent's
+    """Tell whether more has come than was read."""
+    return fcntl.ioctl(client.fileno(), termios.FIONREAD, NOTHING) != NOTHING

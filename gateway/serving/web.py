@@ -124,7 +124,7 @@ class Server(BaseApplication):
             "worker_class": doors.load(door.worker),
             "threads": door.threads,
             "worker_connections": door.connections,
-            "keepalive": 0,  # nginx opens a connection for each request: there is no next one to wait for
+            "keepalive": 0,  # what gunicorn reads is the last of its connection
             "timeout": 60,  # a worker that says nothing for so long hangs
             "graceful_timeout": 30,
             "control_socket_disable": True,

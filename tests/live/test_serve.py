@@ -6,13 +6,18 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPSConnection
+from threading import Event
 
 import pytest
 
 from sandbox import callbacks, faults
 from sandbox.child import Child, serve_command
-from tests.live.house import ACCOUNT, HOST, House, opened
+from tests.live.house import ACCOUNT, HOST, House, children, opened
 
 
 @pytest.fixture
@@ -35,6 +40,71 @@ def test_a_part_that_dies_is_started_again(own_house: House, part: str) -> None:
     house.wait_for(lambda: house.ops("/readyz").status == 200)
     assert works(house)
     house.motion.wait_for_accepted(1)
+
+
+@contextmanager
+def kept_open(house: House) -> Iterator[HTTPSConnection]:
+    """A client's connection to the public address that has one request after another."""
+    context = ssl.create_default_context(cafile=str(house.folder / "ca.pem"))
+    client = HTTPSConnection(HOST, house.public_port)
+    with socket.create_connection(("127.0.0.1", house.public_port), 60) as raw:
+        client.sock = context.wrap_socket(raw, server_hostname=HOST)
+        yield client
+        client.close()
+
+
+def post(house: House, client: HTTPSConnection, words: str) -> None:
+    letter, route = house.sinch().prepare(callbacks.text(words)), house.sinch().route
+    client.request("POST", route.target, letter.body, dict(letter.headers))
+
+
+def heard(client: HTTPSConnection) -> tuple[int, bytes]:
+    answer = client.getresponse()
+    return answer.status, answer.read()
+
+
+def unread(house: House) -> bool:
+    """Whether something waits at the first door's socket: a request that nobody reads."""
+    told = subprocess.run(["ss", "-Hxna"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in told.splitlines() if f"{house.folder}/state/run/ingress.sock" in line]
+    return any(row[2] != "0" for row in rows)
+
+
+def test_a_callback_that_a_worker_died_with_is_taken_in_by_the_next(own_house: House) -> None:
+    house = own_house
+    with kept_open(house) as client:
+        post(house, client, "on a connection that rests then")
+        assert heard(client) == (200, b"{}")
+        worker = house.worker("ingress")
+        os.kill(worker, signal.SIGSTOP)
+        post(house, client, "on that connection")
+        house.wait_for(lambda: unread(house))
+        os.kill(worker, signal.SIGKILL)
+        assert heard(client) == (200, b"{}")
+    assert len(house.motion.wait_for_accepted(2)) == 2
+
+
+def test_a_reload_under_load_refuses_no_callback_and_loses_none() -> None:
+    over = Event()
+
+    def send(house: House) -> list[int | None]:
+        sinch, found = house.sinch(), []
+        while not over.is_set():
+            found.append(sinch.send(callbacks.text("under load")).status)
+        return found
+
+    with opened(limits={"webhooks_per_account": "off"}) as house, ThreadPoolExecutor(4) as pool:
+        senders = [pool.submit(send, house) for _ in range(4)]
+        try:
+            for _ in range(2):
+                before = house.worker("ingress")
+                house.reload()
+                house.wait_for(lambda before=before: before not in children(house.pid("ingress")))
+        finally:
+            over.set()
+        answers = [status for sender in senders for status in sender.result()]
+        assert set(answers) == {200}
+        assert len(house.events()) == len(answers)
 
 
 def test_a_reload_takes_up_a_new_account_and_a_new_secret(own_house: House) -> None:
