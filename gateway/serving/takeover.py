@@ -14,8 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from gunicorn import systemd
-
 from gateway import config
 from gateway.serving import process
 
@@ -60,6 +58,8 @@ def kept() -> Iterator[Sequence[int]]:
 
     Where that does not start they stay with systemd, for another try.
     """
+    from gunicorn import systemd  # not above: who stops an nginx does not load it
+
     first = systemd.SD_LISTEN_FDS_START
     numbers = range(first, first + systemd.listen_fds())
     yield numbers
