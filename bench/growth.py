@@ -38,6 +38,7 @@ OFFER_SECONDS = 5
 ASKED = 15
 CALM_SECONDS = 5.0
 MOST_PURGE_SECONDS = 1800.0
+LAYING_KIB = 800_000  # of memory, for indexes that are written at random places
 AGE_SECONDS = 60 * 24 * 3600.0  # more than anything is kept
 LISTS = {
     "events": ("events", "list"),
@@ -240,13 +241,23 @@ def _pair(kept: int, options: argparse.Namespace) -> Iterator[Pair]:
         empty, grown, twin = (stack.enter_context(site.built(motion_port=port, **one)) for one in (*tables, {}))
         stack.enter_context(site.stub(twin, motion_port=port))
         laid = _kept()
-        ask = asks[1] if asks else _by_sqlite(_spool(grown))
         words = laid.POSTGRESQL if options.postgresql else laid.SQLITE
         [account] = grown.settings.accounts
         began = clock.steady()
-        laid.lay(ask, words, count=kept, connector_id=account.connector_id, now=clock.WallClock().now())
+        with _alone(_spool(grown)) if not asks else contextlib.nullcontext(asks[1]) as ask:
+            laid.lay(ask, words, count=kept, connector_id=account.connector_id, now=clock.WallClock().now())
         print(f"{kept} laid in {clock.steady() - began:.0f} s", file=sys.stderr)  # noqa: T201 - it takes long
-        yield Pair(empty, grown, ask, options.seconds)
+        yield Pair(empty, grown, asks[1] if asks else _by_sqlite(_spool(grown)), options.seconds)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[Callable[[str], list[Any]]]:
+    """Writes to a spool that nobody else has open, and that is of no use where it fails: without a log."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as driver:
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{LAYING_KIB}"):
+            driver.execute(f"PRAGMA {pragma}")
+        yield lambda statement: driver.execute(statement).fetchall()
+        driver.execute("PRAGMA journal_mode=WAL")
 
 
 def _by_sqlite(path: Path) -> Callable[[str], list[Any]]:

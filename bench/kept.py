@@ -1,4 +1,8 @@
-"""A spool that has kept millions of events: the database makes them by itself, and its indexes after them."""
+"""A spool that has kept millions of events: the database makes them by itself, and its indexes after most of them.
+
+The rest comes with the indexes there, at random places: what is written whole has full pages, each of which splits at
+the next row. One that has grown has room in its pages.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ from sandbox.sinch import Sinch
 
 CONTACTS = 100_000
 APART_SECONDS = 0.05  # from one event to the next
+WRITTEN_WHOLE = 0.7  # of all: then each page has split, and is filled to seven tenths
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What one engine says in other words than another. `series` counts to `count`, as `n`."""
+    """What one engine says in other words than another. `series` counts from `first` to `last`, as `n`."""
 
     indexes: str  # name and definition of those that no table is without
     series: str
@@ -29,7 +34,7 @@ class Words:
 
 SQLITE = Words(
     indexes="SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN ('event', 'nonce') AND sql <> ''",
-    series="(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT n FROM s)",
+    series="(WITH RECURSIVE s(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM s WHERE n < {last}) SELECT n FROM s)",
     digest="randomblob(32)",
     padded="printf('%026d', n)",
     literal="x'{}'",
@@ -38,7 +43,7 @@ SQLITE = Words(
 POSTGRESQL = Words(
     indexes="SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('event', 'nonce')"
     " AND indexname NOT LIKE '%_pkey'",
-    series="generate_series(1, {count}) AS s(n)",
+    series="generate_series({first}, {last}) AS s(n)",
     digest="sha256(int8send(n))",
     padded="lpad(CAST(n AS text), 26, '0')",
     literal="'\\x{}'::bytea",
@@ -64,7 +69,6 @@ def lay(ask: Ask, words: Words, *, count: int, connector_id: int, now: float) ->
     """Put so many delivered events into a spool that has none, and that nobody uses; `now` in Unix seconds."""
     letter = Sinch(url="", secret="").prepare(callbacks.text("Good morning, my parcel has not arrived yet. " * 2))
     made = {
-        "series": words.series.format(count=count),
         "digest": words.digest,
         "padded": words.padded,
         "body": words.literal.format(letter.body.hex()),
@@ -72,12 +76,17 @@ def lay(ask: Ask, words: Words, *, count: int, connector_id: int, now: float) ->
         "connector_id": connector_id,
         "then": f"{now} - ({count} - n) * {APART_SECONDS}",
     }
-    indexes = ask(words.indexes)
+    indexes, whole = ask(words.indexes), int(count * WRITTEN_WHOLE)
     for name, _ in indexes:
         ask(f"DROP INDEX {name}")
-    ask(_EVENTS.format(**made))
-    ask(_NONCES.format(**made))
+    _fill(ask, made | {"series": words.series.format(first=1, last=whole)})
     for _, definition in indexes:
         ask(definition)
+    _fill(ask, made | {"series": words.series.format(first=whole + 1, last=count)})
     for statement in words.afterwards:
         ask(statement.format(count=count))
+
+
+def _fill(ask: Ask, made: dict[str, object]) -> None:
+    ask(_EVENTS.format(**made))
+    ask(_NONCES.format(**made))

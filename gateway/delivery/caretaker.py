@@ -1,10 +1,11 @@
 """Keeps the spool small, apart from the loop that delivers: purges, counts, and has the log begin anew.
 
-Rule 1. Nobody waits for a purge longer than for any other writer: a piece of it has few rows, and after it others have
-        their turn for as long as it took, within `LEAST_PAUSE_SECONDS` and `MOST_PAUSE_SECONDS`.
+Rule 1. Nobody waits for a purge longer than for any other writer: a piece of it has few rows, fewer where they take
+        long (`store.piecemeal`), and after it others have their turn for as long as it took, within
+        `LEAST_PAUSE_SECONDS` and `MOST_PAUSE_SECONDS`.
 Rule 2. It ends: it takes what is past its time when it begins, and no pause is longer than `MOST_PAUSE_SECONDS`.
 Rule 3. Whoever answers callbacks does not copy the log back into the file: this does, before it is as large that they
-        would have to (`store.pool`).
+        would have to (`store.pool`), and has it begin anew in a turn of its own among those who write.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gateway.store.engines import Database
 PURGE, PURGE_SECONDS = "purge", 600.0
 COUNT_SECONDS = 30.0
 LOOK_SECONDS = 0.1  # at the log
-PIECE = 200  # rows in one transaction: some milliseconds
+PIECE = 200  # rows in one transaction, at the most: some milliseconds
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.02, 0.2  # so that a disk has more to do than this
 LAST_SECONDS = 5.0  # that a piece may take which is under way at the end
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 TURN_SECONDS = 0.001
-LOG_TRIES = 100  # at what is left of the log, while nobody writes or reads it
+COPIES = 4  # of the log, one after another, each of what was written during the one before
 WAY = "writers.lock"
 WAY_SECONDS = 1.0  # so long the others let the first door go before them; then they take their chance
 
@@ -124,17 +124,34 @@ class Embedded:
     def shorten_log(self) -> None:
         """Where enough stands in the log alone, copy it back while others write, and have it begin anew between them.
 
-        The longer it is, the longer that is tried. Raises SpoolUnavailable.
+        That takes a turn among those who write: whoever tries in between finds none, and syncs the file each time.
+        Raises SpoolUnavailable.
         """
         self._pool.require_in_place()
-        if not self._pool.log_is_due:
+        if not self._pool.log.is_due:
             return
         with sqlite.translated(self._path), self._pool.lent() as driver:
-            driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            tries = LOG_TRIES * self._pool.log_is_due
-            while tries and (self._way.is_claimed() or not sqlite.empty_log(driver, how="RESTART")):
-                clock.pause(TURN_SECONDS)
-                tries -= 1
+            for _ in range(COPIES):
+                self._copy_log(driver)
+                if not self._pool.log.is_due or self._pool.log.may_begin_anew:
+                    break
+            if self._pool.log.may_begin_anew:
+                with self._nobody_writing():
+                    self._copy_log(driver)
+                sqlite.empty_log(driver, how="RESTART")  # else whoever writes next, unless somebody reads just then
+
+    def _copy_log(self, driver: sqlite.Connection) -> None:
+        driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._pool.require_in_place()
+
+    @contextmanager
+    def _nobody_writing(self) -> Iterator[None]:
+        with self._pool.lent() as driver, sqlite.impatient(driver):
+            self._begin(driver)
+            try:
+                yield
+            finally:
+                driver.rollback()
 
     def hold(self) -> None:
         """Open the file now and stay with it. Raises SpoolUnavailable."""

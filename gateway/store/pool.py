@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway import telemetry
 from gateway.errors import REMEDIES, SpoolUnavailable
@@ -17,7 +18,28 @@ from gateway.store import anchor, compaction, sqlite
 from gateway.store.sqlite import Connection
 
 LARGE_LOG_BYTES = 3 * sqlite.LOG_BYTES
-DUE_FRAMES = 2000  # of the log, a page each: a quarter of what makes a writer copy them back by himself
+# Of the log, a page of 4 KiB each.
+DUE_FRAMES = 2000  # are copied back: a quarter of what makes a writer do so by himself
+LONG_FRAMES = 2 * DUE_FRAMES  # and it begins anew
+MOST_FRAMES = 5 * DUE_FRAMES  # whoever has to wait for that
+FEW_FRAMES = 200  # nobody waits for longer than for another writer
+
+
+class Log(NamedTuple):
+    """How many pages are in the log, and how many of them not in the file."""
+
+    frames: int
+    left: int
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough is to be copied back, or it should begin anew."""
+        return self.left >= DUE_FRAMES or (self.frames >= LONG_FRAMES and self.left > 0)
+
+    @property
+    def may_begin_anew(self) -> bool:
+        """Whether it should, and nobody waits long for what is left of it, or all have to."""
+        return self.frames >= MOST_FRAMES or (self.frames >= LONG_FRAMES and self.left <= FEW_FRAMES)
 
 
 class Connections:
@@ -66,14 +88,10 @@ class Connections:
         return self._anchor.log_bytes if self._anchor else 0
 
     @property
-    def log_is_due(self) -> int:
-        """How many times `DUE_FRAMES` are in the log, where as many are to be copied back, or it should begin anew.
-
-        Else 0; as it was at the last look.
-        """
+    def log(self) -> Log:
+        """What was in the log at the last look."""
         frames, copied = self._anchor.frames if self._anchor else (0, 0)
-        due = frames - copied >= DUE_FRAMES or (frames >= 2 * DUE_FRAMES and frames > copied)
-        return frames // DUE_FRAMES if due else 0
+        return Log(frames, frames - copied)
 
     def explained(self, failure: Exception) -> Exception:
         """What went wrong: where another file is why SQLite found nothing but nonsense, that."""

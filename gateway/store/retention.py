@@ -17,7 +17,7 @@ from gateway import printable, store
 from gateway.errors import REMEDIES, CommandError, SpoolUnavailable
 from gateway.ingress import signature
 from gateway.phrases import Reason
-from gateway.store import Run, audit, census
+from gateway.store import Run, audit, census, piecemeal
 from gateway.store.engines import Database
 
 HEARD_SECONDS = 2 * 24 * 3600.0  # when a customer wrote is known for so long at least: twice WhatsApp's window
@@ -179,19 +179,17 @@ def _rewrite(database: Database, gone: Erased) -> None:
 
 
 def _purge_events(database: Database, most: int, *, state: str, before: float) -> Iterator[int]:
-    def work(run: Run) -> int:
+    def work(run: Run, rows: int) -> list[tuple[str, float]]:
         known = census.Numbers(run)
-        gone = run("purge_events", most=most, state=state, before=before)
+        gone = run("purge_events", most=rows, state=state, before=before)
         known.take_off(gone)
-        return len(gone)
+        return gone
 
-    while gone := database.tell(work):
-        yield gone
+    return piecemeal.done(database, work, most=most)
 
 
 def _purge(database: Database, statement: str, most: int, **values: object) -> Iterator[int]:
-    while gone := database.tell(lambda run: run(statement, most=most, **values)):
-        yield len(gone)
+    return piecemeal.done(database, lambda run, rows: run(statement, most=rows, **values), most=most)
 
 
 def _forget_heard(database: Database, most: int, *, before: float) -> Iterator[int]:

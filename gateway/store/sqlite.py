@@ -59,6 +59,7 @@ _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-32000",  # KiB
+    "secure_delete=FAST",  # pages that are free are not written once more: who erases has the file written anew
     "wal_autocheckpoint=8000",  # pages of 4 KiB
     f"journal_size_limit={LOG_BYTES}",  # it grows beyond while somebody reads for long, and shrinks once it begins anew
 )
@@ -102,11 +103,18 @@ def empty_log(connection: Connection, *, how: Literal["TRUNCATE", "RESTART"] = "
 
     RESTART leaves its room to whoever writes next: that need not be found anew. Raises Error.
     """
+    with impatient(connection):
+        [blocked, *_] = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+        return not blocked
+
+
+@contextmanager
+def impatient(connection: Connection) -> Iterator[None]:
+    """Have it wait for nobody by itself. Raises Error."""
     [patience_milliseconds] = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute("PRAGMA busy_timeout=0")
     try:
-        [blocked, *_] = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
-        return not blocked
+        yield
     finally:
         connection.execute(f"PRAGMA busy_timeout={patience_milliseconds}")
 
