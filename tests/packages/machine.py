@@ -34,8 +34,8 @@ class Machine:
         Root may do there what root may on a machine: nspawn lets nobody take sockets from another process by itself.
         """
         self.path("etc/systemd/system/nginx.service").symlink_to("/dev/null")
-        command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--boot"]
-        command += ["--system-call-filter=pidfd_getfd"]
+        command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off"]
+        command += ["--system-call-filter=pidfd_getfd", "--boot"]
         environment = os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         command += [f"--directory={self.root}", f"--machine=gateway-{os.getpid()}"]
         with self.root.with_name("boot.log").open("wb") as log:
