@@ -31,6 +31,7 @@ from sandbox.listener import reserve
 RATE = 150  # right callbacks a second; what Sinch sends of an app is less
 CONNECTIONS = 16  # of the flood
 FORGED, ADDRESSES = 1000, 40_000
+WORST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,15 @@ def _turn(gateway: Site, kind: str, *, rate: int, seconds: float, wrong: list[st
     return found
 
 
+def _told(turn: Turn) -> dict[str, object]:
+    sides = {"quiet": turn.quiet, "under it": turn.flooded}
+    told: dict[str, object] = {"flood": turn.flood_per_second, "accepted": turn.accepted, "p99": turn.later}
+    each: dict[str, object] = {
+        name: {"p99 ms": side.percentile(0.99), "worst": side.worst(WORST)} for name, side in sides.items()
+    }
+    return told | each
+
+
 def _show(turns: dict[str, list[Turn]], wrong: Sequence[str], console: Console) -> None:
     heads = ("flood/s", "right ones/s", "p99 ms, quiet", "under it", "number", "p99")
     made = report.table("Right callbacks under a flood: medians, and ratios to quiet", "flood", *heads)
@@ -103,6 +113,12 @@ def _show(turns: dict[str, list[Turn]], wrong: Sequence[str], console: Console) 
         flood = median(turn.flood_per_second for turn in each)
         made.add_row(kind, f"{flood:.0f}", f"{rate:.0f}", *(f"{ms:.1f}" for ms in times), *(f"{r:.2f}" for r in ratios))
     console.print(made)
+    for kind, each in turns.items():
+        console.print(f"\n{kind}: the slowest {WORST} of each turn, ms at which second")
+        for number, turn in enumerate(each, 1):
+            for name, side in (("quiet", turn.quiet), ("under it", turn.flooded)):
+                slow = ", ".join(f"{ms:.0f} at {moment:.2f}" for moment, ms in side.worst(WORST))
+                console.print(f"{number}, {name}: p99 {side.percentile(0.99):.1f} ms; {slow}")
     console.print("\n".join(wrong) or "None that was answered 200 is lost.")
 
 
@@ -125,10 +141,7 @@ def main() -> int:
                 told = {"rate": options.rate, "seconds": options.seconds}
                 found.append(_turn(gateway, kind, **told, wrong=wrong))
     if options.json:
-        plain = {
-            kind: [{"flood": turn.flood_per_second, "accepted": turn.accepted, "p99": turn.later} for turn in found]
-            for kind, found in turns.items()
-        }
+        plain = {kind: [_told(turn) for turn in found] for kind, found in turns.items()}
         print(json.dumps(plain | {"wrong": wrong}, indent=2))  # noqa: T201 - it is the answer
     else:
         _show(turns, wrong, Console())

@@ -29,18 +29,25 @@ class Offer:
     accepted: set[str] = field(default_factory=set, repr=False)  # the nonces of those answered 200
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list, repr=False)  # in seconds, of those answered 200
+    moments: list[float] = field(default_factory=list, repr=False)  # of these, when each was due: from the first one on
     seconds: float = 0.0  # from the first that was due to the last answer
 
-    def note(self, letter: Letter, status: int, *, seconds: float) -> None:
+    def note(self, letter: Letter, status: int, *, moment: float, seconds: float) -> None:
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if status == 200:
             self.accepted.add(letter.nonce)
             self.latencies.append(seconds)
+            self.moments.append(moment)
 
     def percentile(self, share: float) -> float:
         """In milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[int(share * (len(ordered) - 1))] if ordered else 0.0
+
+    def worst(self, count: int) -> list[tuple[float, float]]:
+        """Of so many when they were due, in seconds, and how long they took, in milliseconds, in the order of time."""
+        slowest = sorted(zip(self.latencies, self.moments, strict=True))[-count:]
+        return sorted((moment, 1000 * seconds) for seconds, moment in slowest)
 
 
 def send(site: Site, letters: Sequence[Letter], *, rate: int) -> Offer:
@@ -52,8 +59,8 @@ async def _send(site: Site, letters: Sequence[Letter], rate: int) -> Offer:
     offer = Offer(rate=rate, sent=len(letters))
     due: asyncio.Queue[tuple[float, Letter]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    senders = [asyncio.create_task(_serve(site, due, offer)) for _ in range(CONNECTIONS)]
     began = loop.time()
+    senders = [asyncio.create_task(_serve(site, due, offer, began)) for _ in range(CONNECTIONS)]
     for number, letter in enumerate(letters):
         moment = began + number / rate
         if (early := moment - loop.time()) > 0:
@@ -70,7 +77,7 @@ async def _send(site: Site, letters: Sequence[Letter], rate: int) -> Offer:
     return offer
 
 
-async def _serve(site: Site, due: asyncio.Queue[tuple[float, Letter]], offer: Offer) -> None:
+async def _serve(site: Site, due: asyncio.Queue[tuple[float, Letter]], offer: Offer, began: float) -> None:
     """One connection, opened again whenever it ends."""
     loop, wire = asyncio.get_running_loop(), None
     try:
@@ -81,7 +88,7 @@ async def _serve(site: Site, due: asyncio.Queue[tuple[float, Letter]], offer: Of
                 status = await _exchange(*wire, letter.request)
             except (OSError, EOFError):
                 status, wire = 0, None
-            offer.note(letter, status, seconds=loop.time() - moment)
+            offer.note(letter, status, moment=moment - began, seconds=loop.time() - moment)
             due.task_done()
     finally:
         if wire:
