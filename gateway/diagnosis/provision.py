@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway import paths
 from gateway.certs import inventory
-from gateway.config import Settings, addresses, listeners, tables
+from gateway.config import Settings, listeners, tables
 from gateway.config.problems import Problem
 from gateway.config.validation import PartialSettings
 from gateway.diagnosis import resolver
@@ -164,7 +164,7 @@ def doors(settings: Settings) -> Found:
 
 def names(settings: Settings) -> Found:
     """Ask for the addresses of those that are called, all at once."""
-    called = dict(_called(settings))
+    called = dict(resolver.called(settings))
     known = resolver.ask(called.values())
     for key, host in called.items():
         if host not in known:
@@ -215,19 +215,6 @@ def _is_missing(path: Path) -> bool:
     return False
 
 
-def _called(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Whom the gateway calls: the setting, and the host that is looked for, which of a proxy is its own."""
-    tables_of: dict[str, tuple[str, ...]] = {"motion": ("url",)}
-    if settings.attachments.store:
-        yield "attachments.store_url", addresses.host(settings.attachments.store_url or "https://s3.amazonaws.com")
-    if settings.server.has_outbound:
-        tables_of["sinch"] = (*sorted({account.region for account in settings.accounts}), "auth")
-    for name, keys in tables_of.items():
-        table = getattr(settings, name)
-        for key in ("proxy",) if table.proxy else keys:
-            yield f"{name}.{key}", addresses.host(getattr(table, key))
-
-
 def spool(settings: Settings) -> Found:
     """Ask the server that has the spool, where one has, whether it is one for us."""
     reason = opening.trouble(settings)
@@ -238,6 +225,14 @@ def spool(settings: Settings) -> Found:
         yield Problem("spool.url", f"cannot be used: {said}", REMEDIES.get(reason, mends), f'"{settings.spool.url}"')
 
 
+def workers(settings: Settings) -> Found:
+    """Count the cores that we have: nginx, the courier and the database want half of them."""
+    cores = len(os.sched_getaffinity(0))
+    paying = max(1, cores // 2)
+    if settings.workers.ingress > paying:
+        yield f"workers.ingress: more than {paying} do not pay here, where cores number {cores}; lower it"
+
+
 LOOKS = (
     Look("settings.example", "settings.example_name", "what is left of the example", (), examples),
     Look("state.unusable", "state.room_short", "the gateway's folder", ("server.state_dir",), state),
@@ -246,5 +241,6 @@ LOOKS = (
     Look("nginx.refuses", "", "what nginx says of its configuration", (*_FILES, *_PLACES), edge),
     Look("ports.taken", "ports.ipv4_alone", "addresses and ports", _PLACES, doors),
     Look("spool.refuses", "spool.away", "the server of the spool", ("spool.url", "spool.password"), spool),
+    Look("", "workers.too_many", "workers and cores", ("workers.ingress",), workers),
     Look("", "names.unknown", "the names that are called", ("motion.url", "motion.proxy", "sinch.proxy"), names),
 )

@@ -1,13 +1,14 @@
-"""Asks this machine's resolver for addresses, and does not wait for one that gives no answer."""
+"""Says whom the gateway calls, and asks this machine's resolver for addresses, for some seconds at most."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from gateway import clock
+from gateway.config import Settings, addresses
 
 SECONDS = 3.0
 
@@ -27,3 +28,16 @@ def ask(hosts: Iterable[str]) -> dict[str, list[str]]:
     for thread in asking:
         thread.join(max(0.0, until - clock.steady()))
     return known.copy()
+
+
+def called(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Tell whom the gateway calls: the setting, and the host that is looked for, which of a proxy is its own."""
+    tables_of: dict[str, tuple[str, ...]] = {"motion": ("url",)}
+    if settings.attachments.store:
+        yield "attachments.store_url", addresses.host(settings.attachments.store_url or "https://s3.amazonaws.com")
+    if settings.server.has_outbound:
+        tables_of["sinch"] = (*sorted({account.region for account in settings.accounts}), "auth")
+    for name, keys in tables_of.items():
+        table = getattr(settings, name)
+        for key in ("proxy",) if table.proxy else keys:
+            yield f"{name}.{key}", addresses.host(getattr(table, key))
