@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.errors import CommandError, NotOurs
 
 PATIENCE_SECONDS = 10.0  # the one before us may still be finishing
 POLL_SECONDS = 0.05
+BEAT_SECONDS, STILL_SECONDS = 5.0, 30.0  # of who shows that he goes on, and without that for so long stands still
 LISTENING_SECONDS = 5.0  # with a door that has more connections waiting than it takes
 LOOKS, LOOK_SECONDS = 20, 0.001
 MODE = 0o600  # whoever may open it may hold it
@@ -148,6 +150,34 @@ def only_one(path: Path, who: str, *, patience_seconds: float = PATIENCE_SECONDS
         except OSError as error:
             raise CommandError(f"{path} cannot be opened: {error.strerror}") from error
         yield
+
+
+@contextmanager
+def beating(path: Path) -> Iterator[None]:
+    """Show until the end of the block that whoever holds the lock `path` goes on: by its time of change."""
+    ends = threading.Event()
+
+    def beat() -> None:
+        with suppress(OSError):  # another time, then
+            os.utime(path)
+
+    def run() -> None:
+        while not ends.wait(BEAT_SECONDS):
+            beat()
+
+    beat()
+    threading.Thread(target=run, name="beat", daemon=True).start()
+    try:
+        yield
+    finally:
+        ends.set()
+
+
+def stands_still(path: Path) -> bool:
+    """Tell whether who holds the lock `path`, and has shown that he goes on, does not any more."""
+    with suppress(OSError):
+        return clock.WallClock().now() - path.stat().st_mtime > STILL_SECONDS
+    return False
 
 
 def is_held(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from gateway import draining, lock, paths
 from gateway.delivery import trouble
+from gateway.diagnosis import routes
 from gateway.errors import REMEDIES
 from gateway.ingress import intake
 from gateway.phrases import Reason
@@ -209,6 +211,16 @@ def test_a_house_in_which_something_is_missing_is_not_ready_and_says_what(
         "checks": {"spool": "ok", "courier": "ok", "ingress": "ok", missing: said},
     }
     assert log()[-1]["reason"] == f"{missing}: {said}"
+
+
+def test_a_fetcher_that_stands_still_is_as_bad_as_none(spool: Database) -> None:
+    with opened(spool, door="ops", inbound={"media": "keep"}) as door:
+        place = paths.lock(door.services.settings, "fetcher")
+        with lock.only_one(place, "fetcher"), lock.beating(place):
+            assert routes.outcomes(door.services)["fetcher"] == "ok"
+            os.utime(place, (0, 0))
+            assert routes.outcomes(door.services)["fetcher"] == "the fetcher stands still"
+        assert routes.outcomes(door.services)["fetcher"] == "no fetcher is running"
 
 
 def not_ready(door: Door) -> str:

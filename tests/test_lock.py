@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import lock
+from gateway import clock, lock
 from gateway.errors import CommandError
 from tests.spool_samples import times_opened, until
 
@@ -35,6 +36,19 @@ def test_a_courier_waits_for_the_one_before_it_to_finish(tmp_path: Path) -> None
         assert not entered.wait(0.2)
     assert entered.wait(60)
     thread.join()
+
+
+def test_who_shows_that_he_goes_on_stands_still_once_he_has_not_for_a_while(tmp_path: Path) -> None:
+    path = tmp_path / "fetcher.lock"
+    long_ago = clock.WallClock().now() - lock.STILL_SECONDS
+    with lock.only_one(path, "fetcher"):
+        os.utime(path, (0, 0))  # as the one before has left it
+        with lock.beating(path):
+            assert not lock.stands_still(path)
+        os.utime(path, (0, long_ago + 20))
+        assert not lock.stands_still(path)
+        os.utime(path, (0, long_ago - 1))
+        assert lock.stands_still(path)
 
 
 def test_a_lock_can_be_opened_by_its_owner_alone_even_one_of_an_older_release(tmp_path: Path) -> None:

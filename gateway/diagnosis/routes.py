@@ -20,6 +20,7 @@ from gateway.store import anchor
 
 OK = "ok"
 DRAIN = "drain"
+BEATING = {"fetcher"}  # of the runners: those that show that they go on
 Check = Callable[[Services], None]
 
 
@@ -78,6 +79,8 @@ def _check_drain(services: Services) -> None:
 def _check_runs(name: str, services: Services) -> None:
     if not lock.is_held(paths.lock(services.settings, name)):
         raise GatewayError(f"no {name} is running")
+    if name in BEATING and lock.stands_still(paths.lock(services.settings, name)):
+        raise GatewayError(f"the {name} stands still")
 
 
 def _check_door(name: str, services: Services) -> None:

@@ -40,7 +40,7 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
         courier = paths.socket(settings, "courier")
         fetcher = Fetcher(shared, library, clock=own, settled=lambda: bell.ring(courier))
         process.Signals(process.STOPPING).on_first(fetcher.stop)
-        with bell.heard(paths.socket(settings, NAME), fetcher.wake):
+        with lock.beating(paths.lock(settings, NAME)), bell.heard(paths.socket(settings, NAME), fetcher.wake):
             fetcher.run()
         library.close()
     shared.spool.close()
