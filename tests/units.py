@@ -55,7 +55,8 @@ def in_order() -> list[Unit]:
 
 def _system_call_sets() -> Iterator[tuple[str, list[str]]]:
     told = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager"], capture_output=True, text=True)
-    for paragraph in told.stdout.split("\n\n"):
+    plain = told.stdout.replace("\x1b[0m", "")  # systemd 255 writes that into a pipe, too
+    for paragraph in plain.split("\n\n"):
         lines = paragraph.splitlines()
         if lines and lines[0].startswith("@"):
             yield lines[0], [line.strip() for line in lines[1:] if line.strip() and "#" not in line]
