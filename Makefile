@@ -108,12 +108,16 @@ bench: setup $(VENV)/.installed-tests ## measure the three doors, each side by s
 	$(PYTHON) -m bench.attachments
 	$(PYTHON) -m bench.outbound
 
-# The quick tests in two processes for each core, as some of them wait. Of what has many examples a part is tried, unless
-# `make test` asks for all.
-QUICKLY = --ignore=tests/live --ignore=tests/browser --ignore=tests/packages --numprocesses=$(shell echo $$(($$(nproc) * 2))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
+# The quick tests in a process more than there are cores, as some of them wait, and each process costs seconds to begin.
+# Of what has many examples a part is tried, unless `make test` asks for all.
+QUICKLY = --ignore=tests/live --ignore=tests/browser --ignore=tests/packages --numprocesses=$(shell echo $$(($$(nproc) + 1))) --dist=worksteal $(if $(ALL),,--hypothesis-profile=commit)
 
 # What one process has compiled is there for the next: each test run has several, and starts a hundred more.
 check: export PYTHONDONTWRITEBYTECODE :=
+
+# Their files in memory, where there are two gigabytes of room: thousands of small databases wait for no disk there.
+IN_MEMORY = $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR > 1 && $$1 >= 2097152 { print "/dev/shm" }')
+check: export TMPDIR := $(or $(IN_MEMORY),$(TMPDIR),/tmp)
 
 check: $(VENV)/.installed-tests ## format, lint, types and the quick tests: before every commit
 	$(VENV)/bin/ruff format --check .

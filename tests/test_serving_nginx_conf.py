@@ -123,7 +123,7 @@ LINKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("links", LINKS.values(), ids=LINKS)
-@pytest.mark.parametrize("state", ["state", "state-1.2~3"])
+@pytest.mark.parametrize("state", ["state", "s-1.2~3"])
 def test_nginx_accepts_links(
     understood: Callable[..., Settings], tmp_path: Path, links: dict[str, Any], state: str
 ) -> None:

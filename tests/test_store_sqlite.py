@@ -9,8 +9,6 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from gateway.delivery import records
 from gateway.store import Choice, Place, sqlite
 from gateway.store.engines import Database
@@ -41,7 +39,7 @@ def asked() -> list[str]:
     return [call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)]
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@together("name", STATEMENTS)
 def test_every_statement_is_run_by_somebody(name: str) -> None:
     assert name in texts()
 
@@ -61,7 +59,7 @@ def test_every_statement_says_why_it_is_there(name: str) -> None:
     assert re.search(rf"^-- name: {name}\n-- .+", TEXT, re.MULTILINE)
 
 
-@pytest.mark.parametrize("text", [text for text in STATEMENTS.values() if text])
+@together("text", [text for text in STATEMENTS.values() if text])
 def test_a_statement_goes_to_the_driver_alone_and_without_its_comments(text: str) -> None:
     assert "--" not in text
     assert ";" not in text
@@ -123,7 +121,7 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name, text in STATEMENTS.items() if text and name != "prove_writable"])
+@together("name", [name for name, text in STATEMENTS.items() if text and name != "prove_writable"])
 def test_no_statement_reads_a_whole_table_that_need_not(spool: Database, name: str) -> None:
     values = dict.fromkeys(re.findall(r":([a-z_]+)", STATEMENTS[name]), 1)
     with closing(sqlite3.connect(spool.path)) as driver:
@@ -170,7 +168,7 @@ BY_INDEX = {
 }
 
 
-@pytest.mark.parametrize(("name", "index"), BY_INDEX.items(), ids=BY_INDEX)
+@together(("name", "index"), BY_INDEX.items(), ids=BY_INDEX)
 def test_a_statement_finds_what_it_wants_by_its_index(spool: Database, name: str, index: str) -> None:
     values = dict.fromkeys(re.findall(r":([a-z_]+)", STATEMENTS[name]), 1)
     with closing(sqlite3.connect(spool.path)) as driver:
@@ -210,8 +208,8 @@ CHOSEN = {
 }
 
 
-@pytest.mark.parametrize(("chosen", "index"), CHOSEN.values(), ids=CHOSEN)
-@pytest.mark.parametrize("place", [Place(), Place(id=3), Place(id=3, way=-1)], ids=["top", "below", "above"])
+@together(("chosen", "index"), CHOSEN.values(), ids=CHOSEN)
+@together("place", [Place(), Place(id=3), Place(id=3, way=-1)], ids=["top", "below", "above"])
 def test_no_list_goes_through_all_events(spool: Database, chosen: Choice, index: str, place: Place) -> None:
     accept(spool)
     with closing(Explained(spool.path)) as explained:
