@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.attachments.vault import Vault
 from gateway.cli import group
 from gateway.delivery import claims, records
 from gateway.diagnosis import reasons
@@ -329,6 +330,47 @@ def test_erase_takes_what_was_sent_to_them_too(run: Callable[..., Result], spool
     assert result.stdout == f"{found[:-1]} {NEVER}4 erased.\n2 erased of what was sent to them.\n"
     assert audits(result)[-1] == {"event": "audit", "command": "erase", "erased": 4, "sends": 2, "left": 0}
     assert NUMBER.removeprefix("+").encode() not in spool.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("states_of_another", "said", "left"),
+    [
+        ([], "1 file that they sent deleted from the vault.\n", False),
+        (["kept"], "1 file that they sent kept: others have the same.\n", True),
+    ],
+    ids=["theirs alone", "of another, too"],
+)
+def test_erase_takes_the_files_that_they_sent_out_of_the_vault_before_it_says_that_it_is_done(
+    run: Callable[..., Result],
+    spool: Database,
+    states_of_another: list[str],
+    said: str,
+    left: bool,  # noqa: FBT001
+) -> None:
+    there = Vault(spool.path.parent / "vault").path(inbound_samples.DIGEST)
+    there.parent.mkdir(parents=True)
+    there.write_bytes(inbound_samples.PICTURE)
+    other = intake.accept(spool, callback("m9", contact="c9"), now=1_700_000_000.0).event_id
+    inbound_samples.known(spool, 1, "kept")
+    inbound_samples.known(spool, other, *states_of_another)
+    assert run("erase", "--contact", NUMBER, "--yes").stdout.endswith(f"\n{said}")
+    assert there.exists() is left
+    assert [row.digest for row in rows(spool, schema.stored_file)] == [inbound_samples.DIGEST] * left
+    again = run("erase", "--contact", NUMBER, "--yes")
+    assert "vault" not in again.stdout
+
+
+def test_erase_says_so_where_it_cannot_take_their_files_out_of_the_vault(
+    run: Callable[..., Result], spool: Database
+) -> None:
+    inbound_samples.known(spool, 1, "kept")
+    (spool.path.parent / "vault").mkdir()
+    (spool.path.parent / "vault" / "lock").mkdir()
+    result = run("erase", "--contact", NUMBER, "--yes")
+    assert "2 erased.\n" in result.stdout
+    assert (
+        str(result.exception) == "what they sent stays in the vault for now (vault cannot be written): run this again"
+    )
 
 
 REFUSED = {

@@ -14,7 +14,7 @@ from gateway.attachments import eviction
 from gateway.inbound.errands import Fetching
 from gateway.inbound.fetcher import SCAN_AGAIN_SECONDS, Fetcher, Library
 from gateway.phrases import Reason
-from gateway.store import schema
+from gateway.store import retention, schema
 from gateway.store.engines import Database
 from tests import door_samples, service_samples
 from tests.clamd_samples import played
@@ -105,6 +105,30 @@ def test_a_file_is_fetched_as_soon_as_its_callback_is_committed_and_kept(spool: 
     assert house.library.vault.read(kept.digest) == PNG
     assert house.settled == 1
     assert [lane.due_at for lane in rows(spool, schema.lane)] == [0.0]
+
+
+@at_both
+def test_what_is_fetched_for_who_was_erased_before_or_meanwhile_is_nobodys_and_leaves_the_vault(
+    spool: Database, peer: Start
+) -> None:
+    def erased_meanwhile(wire: Wire) -> None:
+        if b"late" in wire.request:
+            retention.erase(spool, "c1", DEED, pending_too=True)
+        answers(SCRIPT if b"late" in wire.request else PNG)(wire)
+
+    house = House(spool, peer(erased_meanwhile))
+    register, there = house.library.register, house.library.vault
+    house.receive("picture.png")
+    with house.fetching() as fetcher:
+        until(lambda: house.media == [0], "the file of the event")
+        theirs = retention.files(spool, "c1", pending_too=True)
+        house.receive("late", message_id="m2")
+        fetcher.wake()
+        until(lambda: len(eviction.stored(register)) == 2 and not rows(spool, schema.attachment), "the late one")
+    assert house.files == []
+    assert len(theirs) == 1
+    assert eviction.drop_nobodys(there, register, theirs) == (1, 0)
+    assert [*there.digests()] == []
 
 
 def test_while_the_scanner_is_away_a_file_is_held_and_comes_by_itself_once_it_was_looked_through(

@@ -10,7 +10,7 @@ Files go only under the vault's lock. `tidy`, `evict_named`, `evict_all` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -110,6 +110,18 @@ def evict_all(files: Vault, register: Register, deed: audit.Deed, *, now: float)
         audit.keep(register.database, deed)
         evict(files, register, going)
     return len(going)
+
+
+def drop_nobodys(files: Vault, register: Register, theirs: Collection[bytes]) -> tuple[int, int]:
+    """Delete the files that no attachment has any more; of `theirs`, say how many went, and how many others have, too.
+
+    Takes the lock. Raises Unavailable.
+    """
+    with files.alone():
+        going, here = _files(register, "nobodys_files"), {file.digest for file in stored(register)}
+        evict(files, register, going)
+    gone = {file.digest for file in going}.intersection(theirs)
+    return len(gone), len(here.intersection(theirs) - gone)
 
 
 def drop_former(files: Vault, register: Register, known: KnownAttachment) -> None:

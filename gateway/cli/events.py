@@ -8,14 +8,18 @@ from typing import Any
 
 import click
 
-from gateway import cli, printable, store, telemetry
+from gateway import cli, paths, printable, store, telemetry
+from gateway.attachments import eviction
+from gateway.attachments.register import Register
+from gateway.attachments.vault import Vault
 from gateway.cli import NUMBER, Invocation, options, progress, reasons, unfinished
 from gateway.cli.spool import look, nothing, opened_spool
 from gateway.clock import WallClock, written
+from gateway.config import Settings
 from gateway.delivery import records
 from gateway.diagnosis import facts
 from gateway.diagnosis.reasons import of_unknown
-from gateway.errors import CommandError
+from gateway.errors import CommandError, Unavailable
 from gateway.inbound import arrivals, held
 from gateway.store import Choice, audit, census, engines, retention
 
@@ -106,7 +110,7 @@ def park(invocation: Invocation, event_id: int) -> None:
 @click.pass_obj
 @unfinished("Part of it may be erased, and copies may be left in the file: run this again until it ends well.")
 def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> None:
-    """Erase what the spool keeps of one contact, for good; after it has said what that is, and asked."""
+    """Erase what is kept of one contact, for good, the files it sent too; after it has said what that is, and asked."""
     with opened_spool(invocation) as spool:
         found = retention.found(spool, contact)
         click.echo(_inventory(found, pending_too=pending))
@@ -115,15 +119,35 @@ def erase(invocation: Invocation, contact: str, *, pending: bool, yes: bool) -> 
         # Asked for is written down even where it breaks off: rows may be gone by then.
         deed = audit.deed(audit.Action.ERASE, now=WallClock().now())
         audit.tell(deed, pending_too=pending)
+        theirs = retention.files(spool, contact, pending_too=pending)
         with progress.shown("Erasing") as tell:
             telling = _telling(tell, found.going(pending_too=pending), spool)
             erased = retention.erase(spool, contact, deed, pending_too=pending, tell=telling)
-    audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
-    click.echo(f"{erased.events} erased.")
-    if erased.sends:
-        click.echo(f"{erased.sends} erased of what was sent to them.")
-    if erased.left:
-        click.echo(f"{erased.left} not delivered yet and kept; --pending erases those too.")
+        audit.tell(deed, erased=erased.events, sends=erased.sends, left=erased.left)
+        click.echo(f"{erased.events} erased.")
+        if erased.sends:
+            click.echo(f"{erased.sends} erased of what was sent to them.")
+        if erased.left:
+            click.echo(f"{erased.left} not delivered yet and kept; --pending erases those too.")
+        _drop_files(invocation.settings(), spool, theirs)
+
+
+def _drop_files(settings: Settings, spool: engines.Database, theirs: set[bytes]) -> None:
+    """Take the files that they sent out of this machine's vault, where there is one; others are somebody else's, too.
+
+    Raises CommandError.
+    """
+    if not paths.vault(settings).is_dir():
+        return
+    try:
+        there = Register.of(settings, spool)
+        gone, kept = eviction.drop_nobodys(Vault(paths.vault(settings)), there, theirs)
+    except Unavailable as error:
+        raise CommandError(f"what they sent stays in the vault for now ({error.reason}): run this again") from error
+    if gone:
+        click.echo(f"{printable.counted(gone, 'file')} that they sent deleted from the vault.")
+    if kept:
+        click.echo(f"{printable.counted(kept, 'file')} that they sent kept: others have the same.")
 
 
 def _inventory(found: retention.Inventory, *, pending_too: bool) -> str:

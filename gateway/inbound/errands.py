@@ -125,6 +125,8 @@ class Fetching:
         def work(run: Run) -> bool:
             run("settle_file", **told)
             left = run("count_media", event_id=errand.event_id)
+            if not left:  # it was erased while its file was fetched
+                run("forget_attachment", attachment_id=errand.attachment_id)
             is_last = left == [(0,)] and not errand.held
             if is_last:
                 run("wake_for_files", lane=errand.lane, event_id=errand.event_id)

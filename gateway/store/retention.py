@@ -138,6 +138,13 @@ def found(database: Database, contact: str) -> Inventory:
     return database.ask(work, at_length=True)
 
 
+def files(database: Database, contact: str, *, pending_too: bool) -> set[bytes]:
+    """Name the files that came with what `erase` takes, by their digests. Raises CommandError if it names nobody."""
+    theirs = _theirs(contact)
+    rows = database.ask(lambda run: run("their_files", pending_too=pending_too, **theirs), at_length=True)
+    return {bytes(digest) for [digest] in rows}
+
+
 def erase(
     database: Database,
     contact: str,

@@ -648,6 +648,11 @@ WHERE place = :place GROUP BY stored_file.digest
 HAVING coalesce(max(live_until), 0.0) <= :now
     AND coalesce(max(greatest(acquired_at, coalesce(last_fetched_at, 0.0))), 0.0) < :since
 
+-- name: nobodys_files
+-- Those of one vault that no attachment has any more.
+SELECT digest, size_bytes FROM stored_file
+WHERE place = :place AND NOT EXISTS (SELECT 1 FROM attachment WHERE attachment.digest = stored_file.digest)
+
 -- name: store_file
 -- It is there, whole and right.
 INSERT INTO stored_file (place, digest, size_bytes, since) VALUES (:place, :digest, :size_bytes, :now)
@@ -945,6 +950,12 @@ SELECT id FROM event WHERE (contact_id = :contact OR identity = :identity) AND (
 -- As above.
 SELECT id FROM send WHERE contact_id = :contact OR identity = :identity
 
+-- name: their_files
+-- That they sent with these.
+SELECT DISTINCT inbound_file.digest FROM inbound_file JOIN event ON event.id = inbound_file.event_id
+WHERE (contact_id = :contact OR identity = :identity) AND (:pending_too OR event.state != 'pending')
+    AND inbound_file.digest IS NOT NULL
+
 -- name: erase_reports_of_events
 -- Before the events: these say which. Those that somebody replays meanwhile are pending again.
 DELETE FROM report WHERE event_id IN (
@@ -1163,6 +1174,10 @@ UPDATE inbound_file SET fetcher = NULL, leased_until = NULL WHERE fetcher = :fet
 -- What a fetcher that stops has in hand: nobody has died with it.
 UPDATE inbound_file SET fetcher = NULL, leased_until = NULL, tries = tries - 1, reason = ''
 WHERE fetcher = :fetcher AND leased_until IS NOT NULL AND state = 'waiting'
+
+-- name: forget_attachment
+-- Of an event that is gone: the vault then has its file for nobody.
+DELETE FROM attachment WHERE attachment_id = :attachment_id
 
 -- name: drop_files
 -- Of an event that is gone.
