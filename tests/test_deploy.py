@@ -184,6 +184,13 @@ def test_a_unit_is_given_longer_to_stop_than_draining_and_the_longest_delivery_t
         assert float(unit.one("TimeoutStopSec")) > longest + 10.0
 
 
+def test_one_command_of_all_units_is_roots_and_its_failure_stops_nothing() -> None:
+    commands = [line for unit in SERVICES.values() for line in unit.path.read_text("utf-8").splitlines()]
+    by_root = [line for line in commands if re.match(r"Exec\w+=[-@:!]*\+", line)]
+    assert by_root == [f"ExecStop=-+{PROGRAM} nginx hold $MAINPID"]
+    assert (SERVICES["nginx"].one("NotifyAccess"), SERVICES["nginx"].one("Type")) == ("exec", "exec")
+
+
 def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file: Callable[..., Path]) -> None:
     rendered = nginx_conf.configuration(config.load(settings_file(), {}))
     assert f"worker_rlimit_nofile {SERVICES['nginx'].one('LimitNOFILE')};" in rendered
