@@ -68,6 +68,7 @@ REMEDIES = {
 }
 
 OPS_SHUT = "the ops door is shut"
+FETCHER_STILL = "the fetcher stands still"
 # What `ready` and the operations page say beside a check of `/readyz` that fails: by its outcome, or else by its name.
 _OF_CHECKS = REMEDIES | {
     Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
@@ -76,6 +77,7 @@ _OF_CHECKS = REMEDIES | {
     "answered 401": "reload the gateway, which knows another password than the settings have",
     Reason.DRAINING: "nothing, where it is about to stop; else `motion-gateway drain --end`",
     "spool": "look it up in docs/logs.md, among the reasons of the spool",
+    FETCHER_STILL: "look at it by `ps`: `kill -CONT` lets it go on if it was stopped; if it ends another is started",
     "ops": "see what listens at server.ops_address and server.ops_port: it answers unlike the ops door",
 }
 _OF_A_PROCESS = "wait some seconds; if it does not come back, its log says why"

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from gateway import draining, lock, paths
 from gateway.delivery import trouble
 from gateway.diagnosis import routes
-from gateway.errors import REMEDIES
+from gateway.errors import REMEDIES, remedy_of_check
 from gateway.ingress import intake
 from gateway.phrases import Reason
 from gateway.store.engines import Database
@@ -220,6 +220,7 @@ def test_a_fetcher_that_stands_still_is_as_bad_as_none(spool: Database) -> None:
             assert routes.outcomes(door.services)["fetcher"] == "ok"
             os.utime(place, (0, 0))
             assert routes.outcomes(door.services)["fetcher"] == "the fetcher stands still"
+            assert "`kill -CONT`" in remedy_of_check("fetcher", "the fetcher stands still")
         assert routes.outcomes(door.services)["fetcher"] == "no fetcher is running"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +117,11 @@ def test_what_is_taken_out_is_for_its_owner_alone_and_takes_nobodys_place(filled
         held.save(file, vault.read(DIGEST), to)
     with pytest.raises(CommandError, match="cannot be written"):
         held.save(file, FILE, tmp_path / "nowhere" / "evidence")
+    half, limits = tmp_path / "half", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(FILE) - 1, limits[1]))
+    try:
+        with pytest.raises(CommandError, match="nothing was left there"):
+            held.save(file, FILE, half)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not half.exists()

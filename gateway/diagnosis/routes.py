@@ -12,7 +12,7 @@ from gateway.config import Settings, secrets
 from gateway.delivery import claims, trouble
 from gateway.diagnosis import peers, scrape
 from gateway.doors import DOORS
-from gateway.errors import REMEDIES, GatewayError
+from gateway.errors import FETCHER_STILL, REMEDIES, GatewayError
 from gateway.ingress import lifeboat
 from gateway.phrases import Finding, Reason
 from gateway.services import Services
@@ -20,7 +20,6 @@ from gateway.store import anchor
 
 OK = "ok"
 DRAIN = "drain"
-BEATING = {"fetcher"}  # of the runners: those that show that they go on
 Check = Callable[[Services], None]
 
 
@@ -79,8 +78,8 @@ def _check_drain(services: Services) -> None:
 def _check_runs(name: str, services: Services) -> None:
     if not lock.is_held(paths.lock(services.settings, name)):
         raise GatewayError(f"no {name} is running")
-    if name in BEATING and lock.stands_still(paths.lock(services.settings, name)):
-        raise GatewayError(f"the {name} stands still")
+    if name == "fetcher" and lock.stands_still(paths.lock(services.settings, name)):
+        raise GatewayError(FETCHER_STILL)
 
 
 def _check_door(name: str, services: Services) -> None:

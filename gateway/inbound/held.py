@@ -98,11 +98,15 @@ def save(file: InboundFile, content: bytes | None, to: Path) -> None:
         raise CommandError(f"file {name(file)} is not in the vault of this machine; nothing was written")
     try:
         to.touch(FILE_MODE, exist_ok=False)
-        to.write_bytes(content)
+        try:
+            to.write_bytes(content)
+        except OSError:
+            to.unlink()  # half of it is no evidence, and would stand in the way of the next try
+            raise
     except FileExistsError as error:
         raise CommandError(f"{to} exists, and was not replaced") from error
     except OSError as error:
-        raise CommandError(f"{to} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{to} cannot be written: {error.strerror}; nothing was left there") from error
 
 
 def _file(row: sa.Row[tuple[object, ...]]) -> InboundFile:
