@@ -20,6 +20,7 @@ from tests import page_samples
 from tests.door_samples import NOTIFY, Door, Log, assert_refused, logged, message, opened, signed
 from tests.file_door_samples import LINKS
 from tests.service_samples import services
+from tests.together import together
 
 SERVED = {
     "ingress": {("/api/whatsapp/accounts/<connector>/notify", "POST")},
@@ -95,7 +96,7 @@ NOT_THERE = {
 }
 
 
-@pytest.mark.parametrize(("method", "path"), NOT_THERE.values(), ids=NOT_THERE)
+@together(("method", "path"), NOT_THERE.values(), ids=NOT_THERE)
 def test_all_that_is_not_served_is_refused_404_alike(door: Door, method: str, path: str) -> None:
     answer = door.client.open(path, method=method, data=message(), headers=signed(message()))
     if method == "HEAD":

@@ -181,7 +181,7 @@ def test_a_failure_is_remembered_for_a_while(
         assert decide(tried, claim, NOW + later) == Acquire(record=tried, wanted=claim.digest)
 
 
-@pytest.mark.parametrize(("asked", "told"), [(-1, True), (0, True), (0.1, False), (4, False)])
+@together(("asked", "told"), [(-1, True), (0, True), (0.1, False), (4, False)])
 @every_claim
 def test_a_miss_is_told_only_to_who_had_asked_before_motion_was(claim: LinkClaim, asked: float, *, told: bool) -> None:
     tried = record(failure=failed(404, digest=claim.digest))

@@ -65,7 +65,7 @@ def test_the_list_says_of_a_command_what_it_says_of_itself(name: str) -> None:
         assert listed.get_short_help_str(width) == real.get_short_help_str(width)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@together("module", MODULES)
 def test_every_command_that_is_written_is_listed(module: str) -> None:
     found = vars(importlib.import_module(f"gateway.cli.{module}")).values()
     commands = [thing for thing in found if isinstance(thing, click.Command)]

@@ -26,6 +26,7 @@ from tests.door_samples import Door, Log, assert_refused, logged, opened
 from tests.mishaps import MISHAPS
 from tests.service_samples import NOW
 from tests.spool_samples import callback
+from tests.together import together
 
 PASSWORD = "pässword: of the office"
 OPS = {"username": "op", "password": PASSWORD}
@@ -66,12 +67,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-@pytest.mark.parametrize("authorization", WRONG.values(), ids=WRONG)
-def test_who_does_not_prove_to_be_the_operator_is_refused(
-    spool: Database, path: str, authorization: str | None
-) -> None:
-    with opened(spool, door="ops", ops=OPS) as door:
+def test_who_does_not_prove_to_be_the_operator_is_refused(spool: Database, path: str) -> None:
+    @together("authorization", WRONG.values(), ids=WRONG)
+    def refused(door: Door, authorization: str | None) -> None:
         assert_refused(ask(door, path, authorization), 401, door="ops")
+
+    with opened(spool, door="ops", ops=OPS) as door:
+        refused(door=door)
 
 
 @pytest.mark.parametrize("authorization", [RIGHT, RIGHT.replace("Basic", "basic"), RIGHT.replace("Basic", "BASIC")])

@@ -55,7 +55,7 @@ def test_every_column_of_the_manuals_table_has_its_section(cell: str) -> None:
     assert "`motion-gateway " in section
 
 
-@pytest.mark.parametrize("statement", DATA["statements"], ids=lambda row: row["statement"])
+@together("statement", DATA["statements"], ids=lambda row: row["statement"])
 def test_every_statement_of_the_manual_is_said_where_it_belongs(statement: dict[str, str]) -> None:
     said = " ".join((ROOT / statement["where"]).read_text("utf-8").split())
     assert statement["words"] in said

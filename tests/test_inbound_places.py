@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.inbound import places
 from sandbox import callbacks
+from tests.together import together
 
 URL = "https://media.sinch.com/o/4f0c2a1e?sig=a%2Bb&x=1"
 OURS = "https://10.0.0.5:8443/media/gAAAAtoken/voice%20note.ogg"
@@ -61,7 +62,7 @@ SHAPES: dict[str, tuple[Any, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("contact_message", "where"), SHAPES.values(), ids=SHAPES)
+@together(("contact_message", "where"), SHAPES.values(), ids=SHAPES)
 def test_links_are_found_where_files_stand(contact_message: Any, where: list[str]) -> None:
     body = json.dumps(callback(contact_message)).encode()
     assert found(body) == [(place, URL) for place in where]
@@ -111,7 +112,7 @@ AMBIGUOUS = {
 }
 
 
-@pytest.mark.parametrize("body", AMBIGUOUS.values(), ids=AMBIGUOUS)
+@together("body", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_what_can_be_read_in_two_ways_has_no_link(body: bytes) -> None:
     assert places.find(body) == ()
 

@@ -251,7 +251,7 @@ ACTIVE = {
 }
 
 
-@pytest.mark.parametrize("data", ACTIVE.values(), ids=ACTIVE)
+@together("data", ACTIVE.values(), ids=ACTIVE)
 def test_what_does_more_than_be_read_is_told(data: bytes) -> None:
     found = inspector.inspect(content.of_bytes(data))
     assert (found.mime, found.traits) == ("application/pdf", {Trait.ACTIVE})

@@ -195,7 +195,7 @@ HARMLESS = (
 )
 
 
-@pytest.mark.parametrize("text", HARMLESS)
+@together("text", HARMLESS)
 def test_other_texts_give_nothing_away(text: str) -> None:
     assert not LINKS.gives_away(text)
 

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.page import charts, figures
 from gateway.page.charts import NOTHING, UNSEEN, Chart, Series
+from tests.together import together
 
 UTC = ZoneInfo("UTC")
 UNTIL = datetime.datetime(2026, 11, 30, 14, 30, tzinfo=UTC).timestamp()
@@ -147,7 +148,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize(("value", "end"), ENDS)
+@together(("value", "end"), ENDS)
 def test_an_axis_ends_where_its_middle_can_be_read(value: float, end: float) -> None:
     assert figures.end(value) == end
 

@@ -14,6 +14,7 @@ from gateway import config
 from gateway.serving import brief
 from gateway.serving.greenlets import Greenlets
 from gateway.serving.web import Server
+from tests.together import together
 
 LINE = b"POST /sinch/notify/7 HTTP/1.0\r\n"
 HOST, LENGTH, BODY = b"Host: gateway.example\r\n", b"Content-Length: 2\r\n", b"{}"
@@ -94,8 +95,8 @@ def worker(settings_file: Callable[..., Path]) -> Greenlets:
     return made
 
 
-@pytest.mark.parametrize("size", [1, 100_000], ids=["byte by byte", "at once"])
-@pytest.mark.parametrize("sent", PLAIN.values(), ids=PLAIN)
+@together("size", [1, 100_000], ids=["byte by byte", "at once"])
+@together("sent", PLAIN.values(), ids=PLAIN)
 def test_a_request_is_read_as_gunicorn_reads_it(worker: Greenlets, sent: bytes, size: int) -> None:
     parsed = next(http.get_parser(worker.cfg, iter([sent]), ""))
     _, theirs = wsgi.create(parsed, None, "", "/ingress.sock", worker.cfg)
@@ -106,8 +107,8 @@ def test_a_request_is_read_as_gunicorn_reads_it(worker: Greenlets, sent: bytes, 
     assert _told(ours) == _told(theirs) | same
 
 
-@pytest.mark.parametrize("size", [7, 100_000], ids=["in pieces", "at once"])
-@pytest.mark.parametrize("sent", OTHERS.values(), ids=OTHERS)
+@together("size", [7, 100_000], ids=["in pieces", "at once"])
+@together("sent", OTHERS.values(), ids=OTHERS)
 def test_all_that_is_written_otherwise_is_gunicorns_from_its_first_byte(
     worker: Greenlets, sent: bytes, size: int
 ) -> None:

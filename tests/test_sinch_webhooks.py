@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from gateway.sinch import receive_urls, webhooks
 from gateway.sinch.webhooks import MESSAGES, REPORTS, TRIGGERS, Aim, Doing, Held, Step, Wanted, Webhook
 from tests import config_samples
+from tests.together import together
 
 HERE = "https://gateway.example.com/api/whatsapp/accounts/7/notify"
 AT_MOTION = "https://motion.internal/api/whatsapp/accounts/7/notify"
@@ -23,7 +24,7 @@ def hook(target: str = HERE, **changes: object) -> Webhook:
     return Webhook(target=target, **(right | changes))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@together(
     ("target", "aim"),
     [
         (HERE, Aim.OURS),
@@ -94,7 +95,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("found", "ids"), WRONG.values(), ids=WRONG)
+@together(("found", "ids"), WRONG.values(), ids=WRONG)
 def test_each_wrong_state_has_its_name(found: list[Webhook], ids: list[str]) -> None:
     assert [wrong.id.removeprefix("sinch.") for wrong in webhooks.wrongs(found, WANT)] == ids
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.store import schema
+from tests.together import together
 
 TABLES = schema.metadata.tables
 COLUMN = re.compile(r'^\t"?(\w+)"? (.+?)(?: DEFAULT \S+)?(?: NOT NULL)?,? *$', re.MULTILINE)
@@ -16,7 +16,7 @@ COLUMN = re.compile(r'^\t"?(\w+)"? (.+?)(?: DEFAULT \S+)?(?: NOT NULL)?,? *$', r
 TAKES_ALL = {"BIGINT", "BIGSERIAL", "FLOAT", "BOOLEAN", "BYTEA", 'TEXT COLLATE "C"'}
 
 
-@pytest.mark.parametrize("name", TABLES)
+@together("name", TABLES)
 def test_no_column_of_postgresql_is_too_small_for_what_sqlite_takes(name: str) -> None:
     made = str(CreateTable(TABLES[name]).compile(dialect=postgresql.dialect()))
     found = {column: kind for column, kind in COLUMN.findall(made) if column != "PRIMARY"}
