@@ -160,11 +160,11 @@ class Pair:
         old = [{"table": table, "column": name, "key": key, "then": then, "count": count} for table, name, key in _AGED]
         for one in old:
             self.ask(_AGE.format(**one))
-        [[before]] = self.ask("SELECT max(id) FROM event")
         with self.grown.running(*DOORS):
             self.grown.wait_until_open()
             with self.grown.running("courier"), self.watched("purge"):
                 began = clock.steady()
+                before = self._first_delivered()
                 while clock.steady() - began < MOST_PURGE_SECONDS and self._is_old(old):
                     offer.send(self.grown, [*letters.genuine(self.grown.sinch, OFFERED * OFFER_SECONDS)], rate=OFFERED)
                 self.found["purge, s"] = clock.steady() - began
@@ -177,6 +177,15 @@ class Pair:
             self.wrong.append(f"{len(rows) - len(late)} of {len(rows)} were not delivered")
         self.found |= {"purge, delivered": len(late), "purge, latest s": late[-1] if late else None}
         self.found["purge, 99 of 100 within s"] = late[len(late) * 99 // 100] if late else None
+
+    def _first_delivered(self) -> int:
+        """Wait until a courier that starts has delivered something: how long it took to start is not looked at."""
+        offer.send(self.grown, [*letters.genuine(self.grown.sinch, 1)], rate=1)
+        deadline = clock.steady() + offer.LATE_SECONDS
+        while self.ask("SELECT 1 FROM event WHERE state = 'pending' LIMIT 1") and clock.steady() < deadline:
+            clock.pause(0.1)
+        [[last]] = self.ask("SELECT max(id) FROM event")
+        return int(last)
 
     def _is_old(self, old: list[dict[str, Any]]) -> bool:
         return any(self.ask(_OLD.format(**one | {"then": one["then"] + 1})) for one in old)

@@ -20,7 +20,7 @@ from gateway.store.sqlite import Connection
 LARGE_LOG_BYTES = 3 * sqlite.LOG_BYTES
 # Of the log, a page of 4 KiB each.
 DUE_FRAMES = 2000  # are copied back: a quarter of what makes a writer do so by himself
-LONG_FRAMES = 2 * DUE_FRAMES  # and it begins anew
+LONG_FRAMES = 3 * DUE_FRAMES  # and it begins anew, for which all wait until the file is synced
 MOST_FRAMES = 5 * DUE_FRAMES  # whoever has to wait for that
 FEW_FRAMES = 200  # nobody waits for longer than for another writer
 
