@@ -7,6 +7,7 @@ route by itself (`direct`): by the same funnel, with the same line, and everythi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from http.client import responses
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Response, g, request
@@ -47,12 +48,13 @@ def _answer_directly(app: Flask, find: Callable[[WSGIEnvironment], View | None],
             return others(environ, start_response)
         entry = journal.entry(of=environ)
         try:
-            headers, body = view(environ, entry)
+            headers, body, status = view(environ, entry)
         except Exception as error:  # noqa: BLE001 - the funnel, as Flask's is for its own
             return journal.end(entry, _refusal(error, entry), of=environ)(environ, start_response)
         # Not by way of a Response: making and asking one takes as long as it takes to prove a signature.
-        journal.note(entry, 200, of=environ)
-        start_response("200 OK", [*headers, *journal.headers, ("Content-Length", str(len(body)))])
+        journal.note(entry, status, of=environ)
+        length = [] if status == 204 else [("Content-Length", str(len(body)))]  # RFC 9110, 8.6
+        start_response(f"{status} {responses.get(status, 'Told')}", [*headers, *journal.headers, *length])
         return [body]
 
     app.wsgi_app = serve  # type: ignore[method-assign] # Flask's own way to stand before it

@@ -42,14 +42,16 @@ MOST_CALL_BYTES = 2**20  # of a call of Motion's to Sinch: a message has some kB
 MOST_FORM_BYTES = 2**16  # of a form of the operations page
 
 _THREADS = "gateway.serving.web:Threads"
+_TAKERS = "gateway.serving.takers:Takers"
 _GREENLETS = "gateway.serving.greenlets:Greenlets"
 
 
 class DirectAnswer(NamedTuple):
-    """What a door answers directly, with 200; what all of its answers carry comes to it."""
+    """What a door answers directly; what all of its answers carry comes to it."""
 
     headers: Sequence[tuple[str, str]]
     body: bytes = b""
+    status: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +166,10 @@ _ROWS = (
     Door(
         name="outbound",
         blueprint="gateway.outbound.routes:blueprint",
+        direct="gateway.outbound.routes:direct",
         files="gateway.inbound.routes:blueprint",
         audience="Motion (server.outbound_clients)",
-        worker=_THREADS,
+        worker=_TAKERS,
         connections=512,
         per_client=1024,
         threads=192,

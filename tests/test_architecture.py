@@ -15,7 +15,7 @@ from tests.together import together
 ROOT = Path(__file__).parent.parent
 MOST_LINES_OF_A_MODULE = 250
 MOST_LINES_OF_A_FUNCTION = 40
-MOST_MODULES = 270
+MOST_MODULES = 272
 MOST_IMPORTS = 0.07  # of all lines
 MIGRATIONS = "gateway.store.migrations.versions"  # lists of columns, each written once
 SCHEMA = "gateway.store.schema"  # one more, of all tables

@@ -26,6 +26,7 @@ PASSED = (
 PLAIN = {
     "as nginx passes it": LINE + HOST + LENGTH + PASSED + b"\r\n" + BODY,
     "a query": b"POST /a/b_c.d~e-f//g?token=%2F&x=/?[]@ HTTP/1.1\r\n" + HOST + LENGTH + b"\r\n" + BODY,
+    "a colon, as Sinch has them": b"POST /v1/projects/p/messages:send HTTP/1.1\r\n" + HOST + LENGTH + b"\r\n" + BODY,
     "a port": LINE + b"Host: gateway.example:8443\r\n" + LENGTH + b"\r\n" + BODY,
     "blanks that are none to HTTP": LINE + HOST + LENGTH + b"X-A: \xa0\x85a\x85\xa0\r\n\r\n" + BODY,
     "no body": LINE + HOST + b"Content-Length: 0\r\n\r\n",

@@ -18,7 +18,7 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 MOST_BYTES = 2**15  # of a request; what is larger is rare
-_LINE = re.compile(r"POST ((/[\w.~-][\w.~/-]*)(?:\?([!-\"$-~]*))?) (HTTP/1\.[01])\r\n", re.ASCII)
+_LINE = re.compile(r"POST ((/[\w.~-][\w.~/:-]*)(?:\?([!-\"$-~]*))?) (HTTP/1\.[01])\r\n", re.ASCII)
 _FIELD = re.compile(r"([0-9A-Za-z-]+): ([\t -~\x80-\xff]{0,8000})\r\n")
 _FIELD_MARKS = len(": \r\n")
 _HOST = re.compile(r"([0-9A-Za-z.-]+)(?::([0-9]{1,5}))?")
@@ -79,11 +79,11 @@ class Begun:
     def __init__(self, connection: Any, came: bytes) -> None:  # noqa: ANN401 - gevent's socket
         self._connection, self._came = connection, came
 
-    def recv(self, most: int) -> bytes:
+    def recv(self, most: int, *how: int) -> bytes:
         if self._came:
             given, self._came = self._came[:most], self._came[most:]
             return given
-        return bytes(self._connection.recv(most))
+        return bytes(self._connection.recv(most, *how))
 
     def setblocking(self, _blocks: object) -> None:
         """Leave it as it is: nobody waits for who says nothing more."""
