@@ -68,9 +68,8 @@ def test_a_list_in_parts_has_each_row_once_downwards_and_back_up(full: Database,
 @pytest.mark.of_the_file
 @pytest.mark.parametrize("place", [TOP, Place(id=1_000), Place(id=1_000, way=-1)], ids=["top", "below", "above"])
 def test_the_events_of_a_state_are_found_and_put_in_order_by_an_index_alone(full: Database, place: Place) -> None:
-    chosen = sa.select(schema.event.c.id).where(schema.event.c.state == "parked")
+    chosen = sa.select(schema.event.c.id).where(sa.text("state != 'pending'"), schema.event.c.state == "parked")
     text = dialects.part(chosen, place, most=50).compile(compile_kwargs={"literal_binds": True})
     steps = full.read(lambda connection: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all())
-    assert [step[-1] for step in steps if "event" in step[-1]] == [
-        "SEARCH event USING COVERING INDEX event_settled (state=?)"
-    ]
+    [found] = [step[-1] for step in steps if "event" in step[-1]]
+    assert found.startswith("SEARCH event USING COVERING INDEX event_state (state=?")

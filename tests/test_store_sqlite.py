@@ -85,6 +85,7 @@ WHOLE = {
     "their_events": "event",
     "their_sends": "send",
     "count_sends": "send",
+    "count_theirs": "event",
     "count_left": "event",
     "erase_reports_of_sends": "report",
     "has_revisions": "sqlite_master",
@@ -137,7 +138,7 @@ BY_INDEX = {
     "take_lanes": "lane_first",
     "following_event": "event_pending",
     "claim_behind": "event_pending",
-    "parked_of_kind": "event_settled",
+    "parked_of_kind": "event_connector",
     "purge_events": "event_settled",
     "count_events": "event_settled",
     "census_goes_to": "event_settled",
@@ -194,7 +195,7 @@ def test_every_index_of_sends_and_reports_is_the_one_its_query_uses(spool: Datab
 
 CHOSEN = {
     "delivered": (Choice(state="delivered"), "event_state"),
-    "pending": (Choice(state="pending"), "event_settled"),
+    "pending": (Choice(state="pending"), "event_pending"),
     "an account": (Choice(connector_id=7), "event_connector"),
     "an account and a state": (Choice(connector_id=7, state="parked"), "event_connector"),
     "a contact": (Choice(contact="c1"), "event_contact"),

@@ -53,7 +53,8 @@ class EventRecord:
 
 FEW = 20_000  # rows that are looked at in no time
 # In the words of the indexes: SQLite does not see otherwise that they fit.
-_SETTLED, _PENDING = sa.text("state != 'pending'"), sa.and_(sa.text("state = 'pending'"))
+_SETTLED = sa.text("state != 'pending'")
+_PENDING = event.c.id.in_(sa.select(event.c.id).where(sa.text("state = 'pending'")))
 _AT = re.compile(r"[0-9]{1,12}\.[0-9]{3}")
 _COLUMNS = [field.name for field in fields(EventRecord) if field.name != "told"]
 _TOLD = [field.name for field in fields(Report)]
@@ -115,7 +116,7 @@ def body(database: Database, event_id: int) -> bytes:
 
 
 def parked_ids(database: Database) -> list[int]:
-    query = sa.select(event.c.id).where(event.c.state == store.PARKED).order_by(event.c.id)
+    query = sa.select(event.c.id).where(_SETTLED, event.c.state == store.PARKED).order_by(event.c.id)
     return list(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 
 from gateway import store
@@ -39,11 +39,12 @@ class Callback:
     stale: bool = False  # its signature is older than is accepted
     findings: tuple[str, ...] = ()  # what an operator should know of it
     media: int = 0  # links to files, for the fetcher to see to
+    lane: str = field(init=False)  # whose turn it takes
 
-    @property
-    def lane(self) -> str:
-        """Whose turn it takes. Of one who waits for nobody its key: whoever takes in the same has the same."""
-        return f"{self.connector_id}:{self.event.lane or 'alone:' + self.event.key.hex()}"
+    def __post_init__(self) -> None:
+        # Of one who waits for nobody its key: whoever takes in the same has the same.
+        lane = f"{self.connector_id}:{self.event.lane or 'alone:' + self.event.key.hex()}"
+        object.__setattr__(self, "lane", lane)
 
 
 @dataclass(frozen=True)

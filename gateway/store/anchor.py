@@ -39,6 +39,7 @@ LOSSES = frozenset({Reason.SPOOL_OVERWRITTEN, Reason.SPOOL_LOG_CUT})  # bytes ar
 
 _LOOKS = 50  # at what others change at the same moment
 _TICK_SECONDS = 3.0  # more than the coarsest clock of a file system: 2 s
+_FINE_TICK_SECONDS = 0.1  # more than the coarsest of a system: 10 ms
 _INDEX = struct.Struct("=14xHI12x8s56xI28xI4x")  # page size, frames in the log, salts, copied back, to be copied back
 _LOG_HEAD_BYTES, _FRAME_HEAD_BYTES, _SALTS_AT = 32, 24, 8
 _HEAD_BYTES = 100
@@ -119,7 +120,9 @@ class Anchor:
             return True
         if [_identity(os.stat(name)) for name in self._names] != self._held:  # noqa: PTH116
             return False
-        self._settled = seen if clock.WallClock().now() - folder.st_ctime > _TICK_SECONDS else None
+        # Where it knows parts of a second, its ticks are those of the system's clock.
+        tick_seconds = _FINE_TICK_SECONDS if folder.st_ctime_ns % 10**9 else _TICK_SECONDS
+        self._settled = seen if clock.WallClock().now() - folder.st_ctime > tick_seconds else None
         return True
 
     def _missing(self) -> Reason:

@@ -11,10 +11,10 @@ Rule 3. Nothing is told as written, and nothing is read, while another file than
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway import clock, paths
 from gateway.errors import SpoolUnavailable
@@ -26,6 +26,7 @@ from gateway.store.pool import LARGE_LOG_BYTES, Connections
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+T = TypeVar("T")
 TURN_SECONDS = 0.001
 COPIES = 4  # of the log, one after another, each of what was written during the one before
 WAY = "writers.lock"
@@ -74,12 +75,10 @@ class Embedded:
 
         Raises SpoolUnavailable, and the driver's errors.
         """
-        with self._translated():
-            driver = self._begun()
+        driver = self._done(self._begun)
         try:
             yield sqlite.runner(driver)
-            with self._translated():
-                driver.commit()
+            self._done(driver.commit)
             self._require_in_place_to_write()
         finally:
             driver.rollback()
@@ -185,11 +184,10 @@ class Embedded:
         self._pool.close()
         self._way.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Raises SpoolUnavailable where it is the database, and not what is done with it."""
+    def _done(self, step: Callable[[], T]) -> T:
+        """Do that. Raises SpoolUnavailable: it is the database, and not what is done with it."""
         try:
-            yield
+            return step()
         except sqlite.Error as error:
             raise self.explained(error) from error
 
@@ -213,19 +211,16 @@ class Embedded:
             raise
 
     def _begin(self, driver: sqlite.Connection) -> None:
-        began, claimed = clock.steady(), False
-        with ExitStack() as way:
-            while True:
-                late = clock.steady() - began
-                gives_way = not self._first and late < WAY_SECONDS and self._way.is_claimed()
-                if not gives_way and self._has_begun(driver, late):
-                    return
-                if self._first and not claimed:
-                    way.enter_context(self._way.claimed())
-                    claimed = True
+        began = clock.steady()
+        if self._has_begun(driver, 0.0):
+            return
+        with self._way.claimed() if self._first else nullcontext():
+            while not self._has_begun(driver, clock.steady() - began):
                 clock.pause(TURN_SECONDS)
 
     def _has_begun(self, driver: sqlite.Connection, late_seconds: float) -> bool:
+        if not self._first and late_seconds < WAY_SECONDS and self._way.is_claimed():
+            return False
         try:
             driver.execute("BEGIN IMMEDIATE")
         except sqlite.Error as error:

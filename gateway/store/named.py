@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from operator import itemgetter
 from pathlib import Path
 
 from gateway.phrases import Reason
@@ -16,6 +17,10 @@ MOVED, MOVING = " moved", " moving"
 _GREATEST = ("greatest(", "max(")  # of several values: as PostgreSQL calls it, and as SQLite does
 _NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"--.*")
+_VALUE, _ID = re.compile(r":([a-z_]+)"), "RETURNING id"
+
+# Puts values in the places of a statement.
+Given = Callable[[Mapping[str, object]], Sequence[object]]
 
 
 @cache
@@ -24,6 +29,23 @@ def statements(engine: str) -> Mapping[str, str]:
     if engine == ALL:
         return {name: text.replace(*_GREATEST) for name, text in written(ALL).items()}
     return written(ALL) | written(engine)
+
+
+@cache
+def placed(name: str) -> tuple[str, Given, bool]:
+    """Give one as SQLite is told it: with places, what puts values there, and whether a new row's id is all it returns.
+
+    Both are for speed: the driver would look for each value's name anew, and SQLite would keep what is returned in a
+    table.
+    """
+    text = statements(ALL)[name]
+    names, is_numbered = _VALUE.findall(text), text.startswith("INSERT") and text.endswith(_ID)
+    given: Given = itemgetter(*names) if len(names) > 1 else partial(_each, names)
+    return _VALUE.sub("?", text.removesuffix(_ID) if is_numbered else text), given, is_numbered
+
+
+def _each(names: Sequence[str], values: Mapping[str, object]) -> Sequence[object]:
+    return [values[name] for name in names]
 
 
 def written(engine: str) -> dict[str, str]:

@@ -126,11 +126,14 @@ def abandon(connection: Connection) -> None:
 
 def runner(connection: Connection) -> Run:
     """What runs the named statements on a connection."""
-    known, execute = statements(), connection.execute
+    placed, execute = named.placed, connection.execute
 
     def run(name: str, /, **values: object) -> list[Any]:
-        text = known[name]
-        return execute(text, values).fetchall() if text else []
+        text, given, is_numbered = placed(name)
+        if not text:
+            return []
+        done = execute(text, given(values))
+        return [(done.lastrowid,)] if is_numbered else done.fetchall()
 
     return run
 

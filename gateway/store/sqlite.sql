@@ -180,7 +180,9 @@ SELECT lane FROM lane WHERE due_at > :now AND claimed_event IS NULL LIMIT :most
 -- name: parked_of_kind
 -- Motion takes this kind again: a part of what was parked for that.
 SELECT id, lane FROM event
-WHERE state = 'parked' AND connector_id = :connector_id AND kind = :kind AND outcome LIKE :outcome LIMIT :most
+WHERE state = 'parked' AND state != 'pending' AND connector_id = :connector_id AND kind = :kind
+    AND outcome LIKE :outcome
+LIMIT :most
 
 -- name: parked_at
 -- Of these: it is not parked any more after that.
@@ -299,7 +301,7 @@ UPDATE lane SET due_at = 0.0 WHERE lane = :lane AND claimed_event IS NULL
 SELECT state, number
 FROM (
     SELECT known.state AS state, coalesce(census.count, 0) + (
-        SELECT count(*) FROM event WHERE event.state = known.state AND settled_at >= coalesce(census.until, 0.0)
+        SELECT count(*) FROM event WHERE event.state = known.state AND event.state != 'pending' AND settled_at >= coalesce(census.until, 0.0)
     ) AS number
     FROM (
         SELECT 'delivered' AS state UNION ALL SELECT 'parked' UNION ALL SELECT 'rejected' UNION ALL SELECT 'duplicate'
@@ -320,14 +322,18 @@ ON CONFLICT (state) DO UPDATE SET until = 0.0, count = 0
 
 -- name: census_goes_to
 -- Past so many rows, if there are as many before that moment.
-SELECT settled_at FROM event WHERE state = :state AND settled_at >= :since AND settled_at < :before
+SELECT settled_at FROM event
+WHERE state = :state AND state != 'pending' AND settled_at >= :since AND settled_at < :before
 ORDER BY settled_at LIMIT 1 OFFSET :most
 
 -- name: raise_census
 -- By what was settled between two moments.
 UPDATE census
 SET until = :until,
-    count = count + (SELECT count(*) FROM event WHERE event.state = :state AND settled_at >= :since AND settled_at < :until)
+    count = count + (
+        SELECT count(*) FROM event
+        WHERE event.state = :state AND event.state != 'pending' AND settled_at >= :since AND settled_at < :until
+    )
 WHERE state = :state
 
 -- name: lower_census
@@ -337,7 +343,7 @@ UPDATE census SET count = count - :gone WHERE state = :state
 -- name: count_waiting
 -- What waits for Motion, and what for an operator: indexes have them together, and all else apart.
 SELECT 'pending', count(*) FROM event WHERE state = 'pending'
-UNION ALL SELECT 'parked', count(*) FROM event WHERE state = 'parked'
+UNION ALL SELECT 'parked', count(*) FROM event WHERE state = 'parked' AND state != 'pending'
 
 -- name: oldest_pending
 -- How far Motion is behind: the first of the first of each lane, which an index has in their order.
@@ -427,7 +433,8 @@ WHERE state != 'rejected' GROUP BY connector_id
 -- As above.
 SELECT connector_id, max(settled_at)
 FROM (
-    SELECT connector_id, settled_at FROM event WHERE state = 'delivered' ORDER BY settled_at DESC LIMIT :most
+    SELECT connector_id, settled_at FROM event
+    WHERE state = 'delivered' AND state != 'pending' ORDER BY settled_at DESC LIMIT :most
 ) AS latest
 GROUP BY connector_id
 
@@ -439,7 +446,10 @@ FROM (SELECT connector_id FROM event WHERE state = 'pending' ORDER BY lane, id L
 GROUP BY connector_id
 UNION ALL
 SELECT 'parked', connector_id, count(*)
-FROM (SELECT connector_id FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS parked
+FROM (
+    SELECT connector_id FROM event
+    WHERE state = 'parked' AND state != 'pending' ORDER BY settled_at DESC LIMIT :most
+) AS parked
 GROUP BY connector_id
 
 -- name: heads_in_wait
@@ -452,7 +462,10 @@ WHERE event.id = head.first_event AND event.state = 'pending' AND event.outcome 
 -- name: parked_lately
 -- Why they are, and how many.
 SELECT connector_id, outcome, count(*)
-FROM (SELECT connector_id, outcome FROM event WHERE state = 'parked' ORDER BY settled_at DESC LIMIT :most) AS latest
+FROM (
+    SELECT connector_id, outcome FROM event
+    WHERE state = 'parked' AND state != 'pending' ORDER BY settled_at DESC LIMIT :most
+) AS latest
 GROUP BY connector_id, outcome
 
 -- name: motions_links_since
@@ -905,7 +918,9 @@ WHERE chore.due_at <= :now OR chore.due_at > excluded.due_at RETURNING 1
 
 -- name: purge_events
 -- By the time at which they were settled: what is pending never goes.
-DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = :state AND settled_at < :before LIMIT :most)
+DELETE FROM event WHERE id IN (
+    SELECT id FROM event WHERE state = :state AND state != 'pending' AND settled_at < :before LIMIT :most
+)
 RETURNING state, settled_at
 
 -- name: purge_reports

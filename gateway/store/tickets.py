@@ -62,7 +62,8 @@ class Queue:
         """Wait until one's work is settled by another, or it is one's turn to do all that waits: then True."""
         with self._guard:
             ticket.leads, self._is_led = not self._is_led, True
-            ticket.bell.acquire()
+            if not ticket.leads:
+                ticket.bell.acquire()
             self.waiting.append(ticket)
         if ticket.leads:
             return True

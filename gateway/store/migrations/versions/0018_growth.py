@@ -1,6 +1,6 @@
 """What operators list is found by indexes however much is kept, and how much that is, is kept and not counted.
 
-Only of what is settled: whoever takes in a callback pays nothing for it.
+Only of what is settled: whoever takes in a callback pays nothing for it, and no more for the index of when that was.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ INDEXES = {
 def upgrade() -> None:
     for name, (columns, condition) in INDEXES.items():
         op.create_index(name, "event", columns, **rows_of(condition))
+    op.drop_index("event_settled", "event")
+    op.create_index("event_settled", "event", ["state", "settled_at"], **rows_of(SETTLED))
     op.create_index("inbound_file_at", "inbound_file", ["at"])
     op.create_table(
         "census",
@@ -38,5 +40,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("census")
     op.drop_index("inbound_file_at", "inbound_file")
+    op.drop_index("event_settled", "event")
+    op.create_index("event_settled", "event", ["state", "settled_at"])
     for name in INDEXES:
         op.drop_index(name, "event")
