@@ -25,6 +25,7 @@ from bench.letters import Letter
 from bench.load import Load
 from bench.offer import Offer
 from bench.site import Site
+from gateway import clock
 from gateway.store.schema import nonce
 from sandbox.listener import reserve
 
@@ -32,6 +33,7 @@ RATE = 150  # right callbacks a second; what Sinch sends of an app is less
 CONNECTIONS = 16  # of the flood
 FORGED, ADDRESSES = 1000, 40_000
 WORST = 10
+BEGINS_SECONDS = 3.0  # wrk reads all that it sends first, on a core that the gateway had before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,9 @@ def _turn(gateway: Site, kind: str, *, rate: int, seconds: float, wrong: list[st
     first, second = (list(letters.genuine(gateway.sinch, int(rate * seconds))) for _ in range(2))
     quiet = offer.send(gateway, first, rate=rate)
     path = letters.written(gateway.folder / "flood", FLOODS[kind](gateway, first))
-    running = load.start(gateway.webhook_url, path, seconds=seconds, cycle=True, connections=CONNECTIONS)
+    lasts = seconds + BEGINS_SECONDS
+    running = load.start(gateway.webhook_url, path, seconds=lasts, cycle=True, connections=CONNECTIONS)
+    clock.pause(BEGINS_SECONDS)
     flooded = offer.send(gateway, second, rate=rate)
     found = Turn(quiet=quiet, flooded=flooded, flood=load.finish(running))
     stored = {row.nonce for row in gateway.spooled(sa.select(nonce.c.nonce))}
