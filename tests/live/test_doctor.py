@@ -88,7 +88,7 @@ def test_all_is_well_with_a_healthy_gateway(house: House) -> None:
     said = printed(house)
     assert said["fine"]
     assert [each["id"] for each in said["complaints"]] == FINE
-    assert house.command("doctor").startswith("note      certs.private_ca\n")
+    assert "note      certs.private_ca\n" in house.command("doctor")  # behind how far it is, where it takes long
 
 
 @contextmanager
@@ -243,10 +243,9 @@ def test_what_is_planted_beside_a_running_gateway_is_told_and_over_once_it_is_me
     house: House, identifier: str, remedy: str, plant: Plant
 ) -> None:
     with plant(house):
-        until(lambda: identifier in complaints(house), identifier)
-        found = complaints(house)
-        assert remedy in found[identifier].remedy
-        assert bad(found) == {identifier}, [each.sentence for each in found.values()]
+        # A busy machine may have broken a delivery beside it, which goes through before long.
+        until(lambda: bad(complaints(house)) == {identifier}, f"{identifier}, and nothing else")
+        assert remedy in complaints(house)[identifier].remedy
     until(lambda: not bad(complaints(house)), f"the end of {identifier}")
 
 
