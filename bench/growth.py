@@ -160,6 +160,10 @@ class Pair:
         old = [{"table": table, "column": name, "key": key, "then": then, "count": count} for table, name, key in _AGED]
         for one in old:
             self.ask(_AGE.format(**one))
+        if not _spool(self.grown).exists():
+            self.ask(
+                "DELETE FROM chore"
+            )  # the courier before had its turn at purging a server's, and none has for minutes
         with self.grown.running(*DOORS):
             self.grown.wait_until_open()
             with self.grown.running("courier"), self.watched("purge"):
