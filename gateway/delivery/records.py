@@ -53,8 +53,9 @@ class EventRecord:
 
 FEW = 20_000  # rows that are looked at in no time
 # In the words of the indexes: SQLite does not see otherwise that they fit.
-_SETTLED = sa.text("state != 'pending'")
-_PENDING = event.c.id.in_(sa.select(event.c.id).where(sa.text("state = 'pending'")))
+_SETTLED, _WAITS = sa.text("state != 'pending'"), sa.text("state = 'pending'")
+# PostgreSQL finds its index by the first, SQLite by the second.
+_PENDING = sa.and_(_WAITS, event.c.id.in_(sa.select(event.c.id).where(_WAITS)))
 _AT = re.compile(r"[0-9]{1,12}\.[0-9]{3}")
 _COLUMNS = [field.name for field in fields(EventRecord) if field.name != "told"]
 _TOLD = [field.name for field in fields(Report)]
