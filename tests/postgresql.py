@@ -20,7 +20,8 @@ from tests.spool_samples import psycopg_of, until
 USER = "motion"
 ACCOUNT = "postgres"  # of the package: the server does not run as root
 KEPT = Path(__file__).parents[1] / "build/postgresql"  # what each server begins with, by its release
-FRUGALLY = {"max_connections": "60", "shared_buffers": "16MB"}
+# What it shares in memory lies in its folder, and goes with that when it is killed.
+FRUGALLY = {"max_connections": "60", "shared_buffers": "16MB", "dynamic_shared_memory_type": "mmap"}
 # What a test loses with the machine it can do again.
 QUICKLY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
