@@ -136,7 +136,9 @@ def test_what_is_asked_at_each_look_is_answered_by_an_index(
     with contextlib.closing(sqlite.connect(spool.path, patience_seconds=1)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite.statements()[name]}", values).fetchall()
     steps = [step for *_, step in plan]
-    assert [step for step in steps if re.match(r"SCAN (event|nonce|report|send)\b", step)] == []
+    # What waits has an index of its own, and all of that is what is counted.
+    scans = r"SCAN (event|nonce|report|send)\b(?! USING (COVERING )?INDEX event_pending)"
+    assert [step for step in steps if re.match(scans, step)] == []
     assert [step for step in steps if re.match(r"SCAN (attachment|stored_file)\b", step)] == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from sandbox import listener
@@ -29,3 +31,6 @@ def test_a_browser_is_opened_where_there_is_a_desktop(tmp_path, desktop, opened)
     opener.chmod(0o755)
     assert server.open_browser("http://127.0.0.1:1/", {"PATH": str(tmp_path), **desktop}) is opened
     assert not server.open_browser("http://127.0.0.1:1/", {"PATH": str(tmp_path / "none"), **desktop})
+    for thread in threading.enumerate():
+        if thread.name == "browser":
+            thread.join()  # it is in this folder

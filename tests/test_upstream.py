@@ -172,8 +172,8 @@ def test_the_deadline_holds_against_a_peer_that_does_not_read() -> None:
             calling(f"http://127.0.0.1:{silent.getsockname()[1]}") as post,
             pytest.raises(UpstreamTimeout, match=r"^no answer in time$") as caught,
         ):
-            post(body=bytes(2**25), deadline=SHORT)
-        assert SHORT * 0.9 <= time.monotonic() - began < LONG_SECONDS
+            post(body=bytes(2**24), deadline=1.0)  # a busy machine takes a while to write as much down
+        assert 0.9 <= time.monotonic() - began < LONG_SECONDS
         assert caught.value.sent
 
 
