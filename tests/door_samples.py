@@ -106,8 +106,9 @@ def logged(capfd: pytest.CaptureFixture[str], process: str) -> Iterator[Log]:
     lines: list[str] = []
 
     def read() -> list[dict[str, Any]]:
-        lines.append(capfd.readouterr().err)
-        return [json.loads(line) for line in "".join(lines).splitlines()]
+        # What another thread writes while pytest empties its file begins behind as many NULs as were in it before.
+        lines.append(capfd.readouterr().err.replace("\0", ""))
+        return [json.loads(line) for line in "".join(lines).split("\n")[:-1]]
 
     yield read
     structlog.reset_defaults()

@@ -35,6 +35,7 @@ from sandbox.faults import Fault
 from sandbox.motion import Event as Moment
 from sandbox.motion import Motion, Received
 from tests import config_samples, inbound_samples
+from tests.door_samples import Log, logged
 from tests.examples import some
 from tests.inbound_samples import THROUGH
 from tests.service_samples import NOW, HandClock
@@ -182,17 +183,9 @@ def scene(spool: Database, motion: Motion) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What the courier has logged so far."""
-    telemetry.configure("courier")
-    lines: list[str] = []
-
-    def read() -> list[dict[str, Any]]:
-        lines.append(capfd.readouterr().err)
-        return [json.loads(line) for line in "".join(lines).splitlines() if line.endswith("}")]
-
-    yield read
-    structlog.reset_defaults()
+def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Log]:
+    with logged(capfd, "courier") as read:
+        yield read
 
 
 # Order, and side by side
@@ -624,9 +617,7 @@ def test_a_courier_that_was_stopped_leaves_everything_to_the_next(spool: Databas
 
 
 @pytest.mark.parametrize("behaviour", [faults.NONE, faults.status(400)], ids=["delivered", "failed"])
-def test_an_outcome_that_cannot_be_written_is_written_later(
-    scene: Scene, log: Callable[[], list[dict[str, Any]]], behaviour: Fault
-) -> None:
+def test_an_outcome_that_cannot_be_written_is_written_later(scene: Scene, log: Log, behaviour: Fault) -> None:
     scene.motion.set_fault(behaviour)
     with contextlib.closing(sqlite3.connect(scene.spool.path, isolation_level=None, check_same_thread=False)) as locker:
 
@@ -665,9 +656,7 @@ class Broken:
         """Nothing is open."""
 
 
-def test_a_fault_of_ours_loses_no_event_and_its_text_is_not_logged(
-    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_a_fault_of_ours_loses_no_event_and_its_text_is_not_logged(spool: Database, motion: Motion, log: Log) -> None:
     notifier = Broken()
     with carrying(spool, motion, notifier=notifier) as scene:
         scene.accept("a1", "a2")
@@ -684,7 +673,7 @@ def test_a_fault_of_ours_loses_no_event_and_its_text_is_not_logged(
 
 
 def test_each_try_is_one_line_that_tells_what_happened_and_nothing_secret(
-    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+    spool: Database, motion: Motion, log: Log
 ) -> None:
     secrets = ["hello-of-the-body", "c2lnbmF0dXJl", "token-of-the-query", "34600111222", "text-of-motion"]
     motion.script(Fault(name="status", status=400, body=b"text-of-motion"))
@@ -701,7 +690,7 @@ def test_each_try_is_one_line_that_tells_what_happened_and_nothing_secret(
 
 
 def test_findings_tell_that_motion_went_and_came_back_and_that_an_event_was_parked(
-    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+    spool: Database, motion: Motion, log: Log
 ) -> None:
     motion.script(faults.status(502))
     intake.accept(spool, callback("p1", contact="p"), now=0)
@@ -780,9 +769,7 @@ def first_outcomes(scene: Scene) -> set[str]:
 
 
 @pytest.mark.parametrize("status", some([400, 404, 413, 500, 501, 302], 2))
-def test_a_refused_kind_steps_aside_and_the_texts_behind_it_arrive(
-    scene: Scene, log: Callable[[], list[dict[str, Any]]], status: int
-) -> None:
+def test_a_refused_kind_steps_aside_and_the_texts_behind_it_arrive(scene: Scene, log: Log, status: int) -> None:
     scene.motion.set_fault(*refusing(status, *NEWS))
     texts = [newcomer(scene, contact) for contact in "abc"]
     scene.pass_time(delivered(scene, *texts), step=0.5, most=30)
@@ -856,9 +843,7 @@ def test_who_writes_again_long_after_a_refused_event_does_not_wait_for_it(scene:
     assert scene.events(store.PARKED) == ["a1"]
 
 
-def test_a_kind_with_words_that_is_refused_waits_and_lets_other_kinds_pass(
-    scene: Scene, log: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_a_kind_with_words_that_is_refused_waits_and_lets_other_kinds_pass(scene: Scene, log: Log) -> None:
     scene.motion.set_fault(*refusing(400, b'"message"'))
     arrive(scene, "a", "MESSAGE_INBOUND", 1)
     other = arrive(scene, "a", "CHANNEL_EVENT", 2)
@@ -1007,7 +992,7 @@ def test_newcomers_alone_get_their_texts_where_motion_is_away_for_the_kinds_befo
 
 @pytest.mark.parametrize("behaviour", [Fault(name="status", status=503), faults.reset(), faults.DOWN], ids=str)
 def test_newcomers_of_a_motion_that_is_away_altogether_get_all_of_it_in_order(
-    scene: Scene, log: Callable[[], list[dict[str, Any]]], behaviour: Fault
+    scene: Scene, log: Log, behaviour: Fault
 ) -> None:
     scene.motion.set_fault(behaviour)
     sent = [f"{contact}{number}" for number in (1, 2, 3, 4) for contact in "abc"]
@@ -1028,9 +1013,7 @@ def test_newcomers_of_a_motion_that_is_away_altogether_get_all_of_it_in_order(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("status", some([401, 404, 500], 1))
-def test_an_hour_of_no_to_everything_parks_nothing_of_any_kind(
-    scene: Scene, log: Callable[[], list[dict[str, Any]]], status: int
-) -> None:
+def test_an_hour_of_no_to_everything_parks_nothing_of_any_kind(scene: Scene, log: Log, status: int) -> None:
     scene.motion.set_fault(faults.status(status))
     sent = [f"{contact}{number}" for contact in "abc" for number in (1, 2, 3)]
     for contact in "abc":
@@ -1146,7 +1129,7 @@ def test_a_probe_whose_courier_died_is_made_by_another_after_a_while(spool: Data
 
 
 def test_what_another_courier_had_in_hand_is_taken_once_its_lease_has_ended_and_tried_alone(
-    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+    spool: Database, motion: Motion, log: Log
 ) -> None:
     for message in ("a1", "b1", "a2"):
         intake.accept(spool, callback(message, contact=message[0]), now=0)
@@ -1183,7 +1166,7 @@ def handed(spool: Database, motion: Motion, clock: HandClock, taken: Claim) -> N
 def test_nothing_is_begun_that_could_not_end_within_its_lease(
     spool: Database,
     motion: Motion,
-    log: Callable[[], list[dict[str, Any]]],
+    log: Log,
     stopped: float,
     heard: list[str],
     told: list[str],
@@ -1199,7 +1182,7 @@ def test_nothing_is_begun_that_could_not_end_within_its_lease(
 
 
 def test_what_others_have_taken_from_a_courier_that_was_stopped_is_not_delivered_by_it(
-    spool: Database, motion: Motion, log: Callable[[], list[dict[str, Any]]]
+    spool: Database, motion: Motion, log: Log
 ) -> None:
     accept(spool, "a1", now=NOW)
     [taken] = claims.claim(spool, due_by=NOW, now=NOW, most=9, lease_seconds=90.0, courier="one")
