@@ -421,7 +421,7 @@ def test_no_parameter_reaches_the_text_of_an_exception(database: Database) -> No
 
 def test_rewriting_leaves_no_trace_of_what_was_deleted(database: Database) -> None:
     database.tell(insert("first"))
-    database._engine._writing.execute("PRAGMA secure_delete=OFF")  # as it is by default
+    database._engine._writing.execute("PRAGMA secure_delete=OFF")  # it shall not depend on that
     for number in range(300):
         database.tell(insert(f"gone {number} " * (number % 40 + 1)))
     database.tell(lambda run: run("purge_nonces", before=2.0, most=1000))

@@ -15,7 +15,7 @@ from gateway.errors import CommandError
 from gateway.ingress import intake
 from gateway.ingress.signature import FUTURE_TOLERANCE_SECONDS
 from gateway.outbound import record
-from gateway.store import audit, retention, schema
+from gateway.store import audit, retention, schema, sqlite
 from gateway.store.engines import Database
 from gateway.store.retention import PURGE_CHUNK as CHUNK
 from gateway.store.retention import Erased, Pace, Retention
@@ -99,6 +99,18 @@ def test_more_than_a_chunk_is_purged_to_the_last(spool: Database, extra: int) ->
     multiply(spool, schema.event, count, id="i", original="FALSE")
     assert retention.purge(spool, RETENTION, now=NOW + 101) == count
     assert states(spool) == {}
+
+
+@pytest.mark.of_the_file
+def test_what_was_purged_cannot_be_read_in_the_pages_that_it_leaves_free(spool: Database) -> None:
+    accept(spool, text="SECRET " * 100)
+    settle(spool, 1, "delivered")
+    multiply(spool, schema.event, 100, id="i", original="FALSE")
+    assert sqlite.empty_log(spool._engine._writing)
+    assert spool.path.read_bytes().count(b"SECRET") >= 100 * 100
+    retention.purge(spool, RETENTION, now=NOW + 101)
+    assert sqlite.empty_log(spool._engine._writing)
+    assert b"SECRET" not in spool.path.read_bytes()
 
 
 @pytest.mark.parametrize(("extra", "left"), [(-1, 1), (0, 1), (1, 0)], ids=["younger", "just as old", "older"])

@@ -4,7 +4,8 @@ Rule 1. What Motion has not got is never purged, and erased only where that is a
 Rule 2. Reports, nonces, what was sent and what became of customers' files go with what was delivered; what is known of
         an attachment goes 30 days after its last use, its file before (`attachments.register`, `attachments.eviction`).
 Rule 3. A clock that is wrong makes nothing go before its time: `Pace`.
-Rule 4. Of what was erased no copy is left, in the file or in its log. A purge leaves that to the pages' next use.
+Rule 4. Of what was erased no copy is left, in the file or in its log. A purge leaves none in the file, and the log to
+        its next use, as PostgreSQL its pages.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-32000",  # KiB
-    "secure_delete=FAST",  # pages that are free are not written once more: who erases has the file written anew
+    "secure_delete=ON",  # whatever SQLite was built with: what is purged can be read in free pages no more
     "wal_autocheckpoint=8000",  # pages of 4 KiB
     f"journal_size_limit={LOG_BYTES}",  # it grows beyond while somebody reads for long, and shrinks once it begins anew
 )
