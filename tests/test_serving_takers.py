@@ -103,6 +103,13 @@ def test_who_goes_without_a_word_keeps_nobody_out(door: Door) -> None:
     assert heard(door.asked(CALL)).endswith(BODY)
 
 
+def test_who_says_half_of_a_request_holds_its_thread_for_some_seconds_and_no_longer(door: Door) -> None:
+    door.worker.request_seconds = 0.01
+    for half in (b"", CALL[:20], OTHERS["less than was said"]):
+        assert heard(door.asked(half)) == b""
+    until(lambda: door.worker.nr_conns == 0, "all are done")
+
+
 def test_what_is_under_way_when_it_is_told_to_stop_is_answered(door: Door) -> None:
     slow = door.asked(SLOW)
     until(lambda: door.worker.nr_conns == 1, "it is taken")

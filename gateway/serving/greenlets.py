@@ -15,21 +15,19 @@ from typing import Any
 
 from gevent import Timeout, get_hub, monkey, socket
 from gevent.lock import BoundedSemaphore
-from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.serving import brief
 from gateway.serving.descriptors import Teller
-from gateway.serving.web import Refusing
+from gateway.serving.web import Brief
 
 REST_SECONDS = 60.0  # nginx ends them long before (nginx/site.conf.j2)
 RESTING = 1024  # connections that may rest beside those with a request: those of 32 workers of nginx
 NOTHING = bytes(4)  # of FIONREAD's answer
 
 
-class Greenlets(Refusing, GeventWorker):
+class Greenlets(Brief, GeventWorker):
     sockets: list[Any]  # gunicorn's; then gevent's
-    request_seconds = 10.0  # for a request to be there: nginx has all of it when it begins
 
     def __init__(self, *told: Any, **named: Any) -> None:  # noqa: ANN401 - gunicorn's
         super().__init__(*told, **named)
@@ -51,12 +49,6 @@ class Greenlets(Refusing, GeventWorker):
         get_hub().print_exception = lambda _context, _type, error, _trace: teller.tell(error)
         listeners = [(listener.FAMILY, listener.sock.detach()) for listener in self.sockets]
         self.sockets = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for family, number in listeners]
-
-    @cached_property
-    def _base(self) -> dict[str, Any]:
-        """What WSGI has of each request, as gunicorn says it of one that comes by a socket of this machine."""
-        same = {"wsgi.multithread": True, "wsgi.url_scheme": "http", "REMOTE_ADDR": "", "SCRIPT_NAME": ""}
-        return {**base_environ(self.cfg), **same}
 
     @cached_property
     def _places(self) -> BoundedSemaphore:

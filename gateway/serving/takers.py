@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import Any
 
-from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from gateway import clock
 from gateway.serving import brief, descriptors
-from gateway.serving.web import ACCEPT_AGAIN_SECONDS, Refusing
+from gateway.serving.web import ACCEPT_AGAIN_SECONDS, Brief
 
 
-class Takers(Refusing, ThreadWorker):
+class Takers(Brief, ThreadWorker):
     """Has each connection taken by the thread that answers it: one that takes them for all would wake one for each.
 
     One more thread is begun where the last that rests has something to do.
@@ -71,6 +69,7 @@ class Takers(Refusing, ThreadWorker):
 
     def _answer(self, listener: Any, client: Any, address: Any) -> None:  # noqa: ANN401 - as above
         """Answer what nginx passes as it passes a message; all else gunicorn reads, from its first byte."""
+        client.settimeout(self.request_seconds)
         try:
             came, environ = brief.read(client.recv, self._base)
             if environ is not None:
@@ -78,8 +77,8 @@ class Takers(Refusing, ThreadWorker):
                 client.sendall(brief.answered(self.wsgi, environ, may_rest=lambda: False)[0])
             elif came:
                 self._hand_over(TConn(self.cfg, brief.Begun(client, came), address, listener.getsockname()))
-        except ConnectionError:
-            return  # whoever asked has gone
+        except (ConnectionError, TimeoutError):
+            return  # whoever asked has gone, or has nothing to ask
         except Exception as error:  # noqa: BLE001 - as gunicorn has it of its own
             self.handle_error(None, client, address, error)
 
@@ -89,9 +88,3 @@ class Takers(Refusing, ThreadWorker):
             self.handle(connection)
         finally:
             connection.close(graceful=True)
-
-    @cached_property
-    def _base(self) -> dict[str, Any]:
-        """What WSGI has of each request, as gunicorn says it of one that comes by a socket of this machine."""
-        same = {"wsgi.multithread": True, "wsgi.url_scheme": "http", "REMOTE_ADDR": "", "SCRIPT_NAME": ""}
-        return {**base_environ(self.cfg), **same}

@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -18,6 +19,7 @@ from flask import Flask, Response
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
+from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.gthread import ThreadWorker
 
 import wsgi
@@ -70,6 +72,19 @@ class Refusing:
         metrics.count(metrics.ANSWERS, self.app.door, self.app.malformed.split(maxsplit=2)[1].decode())
         with suppress(OSError):
             client.sendall(self.app.malformed)
+
+
+class Brief(Refusing):
+    """Mixed into those that read by themselves what nginx passes as ever (`brief`)."""
+
+    cfg: Any  # gunicorn's
+    request_seconds = 10.0  # for a request to be there: nginx has all of it when it begins
+
+    @cached_property
+    def _base(self) -> dict[str, Any]:
+        """What WSGI has of each request, as gunicorn says it of one that comes by a socket of this machine."""
+        same = {"wsgi.multithread": True, "wsgi.url_scheme": "http", "REMOTE_ADDR": "", "SCRIPT_NAME": ""}
+        return {**base_environ(self.cfg), **same}
 
 
 class Threads(Refusing, ThreadWorker):
