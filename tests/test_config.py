@@ -345,7 +345,7 @@ def test_every_problem_of_every_kind_stands_in_one_message(tmp_path: Path) -> No
         motion={"password_file": str(tmp_path / "none")},
         account=[account(region="ap"), account(app_id="app-2", webhook_secrets=[" x"])],
     )
-    assert said.startswith("The settings have 10 problems; nothing was started.\n\n  server.public_url\n")
+    assert said.startswith("The settings have 10 problems:\n\n  server.public_url\n")
     assert set(problems(said)) == {
         "server.public_url",
         "server.public_port",
@@ -362,7 +362,7 @@ def test_every_problem_of_every_kind_stands_in_one_message(tmp_path: Path) -> No
 
 def test_a_problem_shows_key_value_complaint_and_remedy() -> None:
     assert refusal(server={"public_port": 99999}) == (
-        "The settings have 1 problem; nothing was started.\n"
+        "The settings have 1 problem:\n"
         "\n"
         "  server.public_port = 99999\n"
         "      must be between 1 and 65535 → write a port such as 443"

@@ -15,6 +15,7 @@ from gateway.config.tables import Account, ServerSettings, Settings
 from gateway.errors import SettingsError
 from gateway.sinch import TOKEN_PATH, receive_urls
 
+OF_BOTH = "The settings and this machine have"  # so many problems: what is named here may be lacking there
 BASE_URLS = {"eu": "EU Production", "us": "US Production"}
 
 
@@ -109,13 +110,12 @@ def _checked(invocation: Invocation, *, alone: bool, edge: bool) -> tuple[Settin
     if edge:
         settings = invocation.settings()
         if problems := [*provision.reload(settings)]:
-            raise refused(problems, whose="This machine has")
+            raise refused(problems, whose=OF_BOTH)
         return settings, [*settings.warnings]
     part = invocation.part()
     here, warnings = provision.look(part)
     if part.problems or here:
-        whose = "The settings and this machine have" if part.problems and here else "This machine has"
-        raise refused((*part.problems, *here), whose=whose if here else OF_SETTINGS)
+        raise refused((*part.problems, *here), whose=OF_BOTH if here else OF_SETTINGS)
     return part.settings, [*part.warnings, *warnings]
 
 

@@ -55,9 +55,7 @@ class Written:
 
 def message(found: Sequence[Problem], *, whose: str) -> str:
     """Tell all problems in one text; `whose` they are begins it."""
-    return "\n".join(
-        [f"{whose} {printable.counted(len(found), 'problem')}; nothing was started.", "", *map(str, found)]
-    )
+    return "\n".join([f"{whose} {printable.counted(len(found), 'problem')}:", "", *map(str, found)])
 
 
 def shown(key: str, value: object) -> str | None:
