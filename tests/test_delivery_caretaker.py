@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,11 @@ class Pieces(Database):
 
 
 @pytest.fixture
-def pieces(tmp_path: Path) -> Pieces:
+def pieces(tmp_path: Path) -> Iterator[Pieces]:
     path = tmp_path / "spool.sqlite3"
     migrate(path)
-    return Pieces(path)
+    with closing(Pieces(path)) as opened:
+        yield opened
 
 
 def keep(spool: Database, count: int) -> None:

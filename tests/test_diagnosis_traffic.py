@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import paths
 from gateway.cli.doctor import PAGE, last, way
 from gateway.clock import written
 from gateway.config import validation
@@ -15,7 +14,7 @@ from gateway.diagnosis import experience, traffic
 from gateway.diagnosis.complaint import Complaint, Context, Level
 from gateway.ingress import events, intake
 from gateway.outbound import record
-from tests import spool_samples
+from gateway.store.engines import Database
 from tests.config_samples import account, document
 from tests.service_samples import NOW
 from tests.spool_samples import accept, callback, draft, reported
@@ -26,14 +25,13 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Context:
+def kept(spool: Database) -> Context:
     """A gateway with a third door, and a spool."""
-    spool_samples.migrate(tmp_path / paths.SPOOL)
-    server = {"outbound_clients": ["192.0.2.5"], "outbound_address": "192.0.2.4", "state_dir": str(tmp_path)}
+    server = {"outbound_clients": ["192.0.2.5"], "outbound_address": "192.0.2.4"}
     keys = {"token_keys": ["a key of the tests, which is long enough"]}
     part = validation.validate(document(server=server, attachments=keys), {})
     assert part.problems == ()
-    return Context(part, NOW)
+    return Context(part, NOW, spool)
 
 
 def ids(found: Iterator[Complaint]) -> list[tuple[str, Level]]:
@@ -134,7 +132,6 @@ def test_a_trigger_that_is_missing_for_reports_is_told_by_messages_of_which_noth
 def test_of_an_account_that_sinch_is_asked_about_no_trigger_is_guessed(kept: Context) -> None:
     for number in range(4):
         other(kept, number, "conversation_start_notification")
-    keyed = document(
-        account=[account(key_id="key", key_secret="secret")], server={"state_dir": str(kept.settings.server.state_dir)}
-    )
-    assert ids(traffic.triggers(Context(validation.validate(keyed, {}), NOW))) == []
+    assert ids(traffic.triggers(kept)) == [("sinch.no_messages_come", Level.WARNING)]
+    keyed = document(account=[account(key_id="key", key_secret="secret")])
+    assert ids(traffic.triggers(Context(validation.validate(keyed, {}), NOW, kept.spool))) == []

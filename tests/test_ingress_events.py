@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -528,8 +529,8 @@ def storable(event: Event) -> None:
     """Its strings are texts that a database takes and gives back, and its lengths are what the tables are made for."""
     words = vars(event.report).values() if event.report else ()
     texts = (event.kind, event.contact_id, event.identity, event.app_id, event.lane, *words)
-    row = sqlite3.connect(":memory:").execute(f"SELECT {', '.join('?' * len(texts))}", texts).fetchone()
-    assert row == texts
+    with closing(sqlite3.connect(":memory:")) as memory:
+        assert memory.execute(f"SELECT {', '.join('?' * len(texts))}", texts).fetchone() == texts
     assert all(len(text) <= LONGEST_ID for text in (event.contact_id, event.identity, event.app_id, *words))
     assert not any("\x00" in text for text in texts)
     assert (len(event.key), len(event.body_digest)) == (32, 32)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,20 @@ def clock() -> HandClock:
     return HandClock()
 
 
+@contextmanager
+def moored(ferry: Ferry) -> Iterator[Ferry]:
+    """On which nobody rows any more at the end, and whose boat is closed."""
+    try:
+        yield ferry
+    finally:
+        ferry._rowing.acquire()
+        ferry._boat.close()
+
+
 @pytest.fixture
-def ferry(spool: Database, tmp_path: Path, clock: HandClock) -> Ferry:
-    return Ferry(spool, tmp_path / "lifeboat", wanted=True, steady=clock, try_seconds=0.01)
+def ferry(spool: Database, tmp_path: Path, clock: HandClock) -> Iterator[Ferry]:
+    with moored(Ferry(spool, tmp_path / "lifeboat", wanted=True, steady=clock, try_seconds=0.01)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -107,8 +118,10 @@ def test_a_spool_that_can_be_read_and_takes_nothing_is_away_as_one_whose_standby
     spool: Database, tmp_path: Path, clock: HandClock
 ) -> None:
     folder = tmp_path / "lifeboat"
-    with closing(Database(spool.path, patience_seconds=0.05)) as hasty:
-        ferry = Ferry(hasty, folder, wanted=True, steady=clock, try_seconds=0.01)
+    with (
+        closing(Database(spool.path, patience_seconds=0.05)) as hasty,
+        moored(Ferry(hasty, folder, wanted=True, steady=clock, try_seconds=0.01)) as ferry,
+    ):
         with locked(spool.path):
             assert not ferry.is_filed(callback())
             with pytest.raises(SpoolUnavailable):
@@ -169,12 +182,11 @@ def test_nobody_boards_behind_the_look_that_found_it_empty(ferry: Ferry, away: A
     ferry.accept(callback(), now=NOW)
     away.comes()
     until(empty(tmp_path / "lifeboat"), "all is filed")
-    boat = Database(tmp_path / "lifeboat" / paths.SPOOL, patience_seconds=1)
     late = lifeboat.Boarding(Filing(callback("late"), NOW), tmp_path / "lifeboat" / paths.AFLOAT)
-    with pytest.raises(lifeboat.Ashore):
-        boat.tell(late)
-    assert rows(boat, schema.event) == []
-    boat.close()
+    with closing(Database(tmp_path / "lifeboat" / paths.SPOOL, patience_seconds=1)) as boat:
+        with pytest.raises(lifeboat.Ashore):
+            boat.tell(late)
+        assert rows(boat, schema.event) == []
 
 
 def test_what_the_server_has_committed_without_saying_so_is_a_repeat(
@@ -202,9 +214,9 @@ def test_what_a_process_left_aboard_is_filed_by_the_next_whatever_the_settings_s
     with lock.held(tmp_path / "lifeboat" / lifeboat.ROWER, patience_seconds=60):
         shutil.copytree(tmp_path / "lifeboat", tmp_path / "state" / "lifeboat")
         settings = config_samples.settings(server={"state_dir": str(tmp_path / "state")})
-        lifeboat.made(settings, spool, steady=HandClock())
-        away.comes()
-        until(empty(tmp_path / "state" / "lifeboat"), "all is filed")
+        with moored(lifeboat.made(settings, spool, steady=HandClock())):
+            away.comes()
+            until(empty(tmp_path / "state" / "lifeboat"), "all is filed")
         assert len(filed(spool)) == 1
 
 

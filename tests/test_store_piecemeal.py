@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from gateway.store import Run, piecemeal
@@ -43,6 +44,6 @@ def test_it_goes_on_until_nothing_is_found_and_tells_how_many_each_time(tmp_path
         found, left[:] = left[:rows], left[rows:]
         return found
 
-    spool = Database(tmp_path / "spool.sqlite3", patience_seconds=5)
-    assert [*piecemeal.done(spool, work, most=10)] == [10, 10, 5]
+    with closing(Database(tmp_path / "spool.sqlite3", patience_seconds=5)) as spool:
+        assert [*piecemeal.done(spool, work, most=10)] == [10, 10, 5]
     assert not left
