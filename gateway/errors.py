@@ -23,9 +23,8 @@ GatewayError                    500  a fault of ours that nobody planned for
 ├── SinchError                       a call has no answer of Sinch's to hand on: sinch/
 └── Refused                          by the outbound door, in words of its own: outbound/refusals.py
 
-`status` and `code` are public: every refusal of one status has one body, whoever asks and
-whatever the reason. `reason` is for logs and tests: of all that have a status of their own, and of
-upstream errors, a phrase of phrases.py.
+`status` and `code` are public: every refusal of one status has one body, whoever asks and whatever the reason. `reason`
+is for logs and tests: of all that have a status of their own, and of upstream errors, a phrase of phrases.py.
 """
 
 from __future__ import annotations
@@ -72,6 +71,7 @@ FETCHER_STILL = "the fetcher stands still"
 # What `ready` and the operations page say beside a check of `/readyz` that fails: by its outcome, or else by its name.
 _OF_CHECKS = REMEDIES | {
     Reason.CONNECTION_REFUSED: "start the gateway; if it is, its log says why nginx does not listen",
+    Reason.NO_ANSWER: "see nginx's log: while it does not start again its ports are kept, and who connects waits",
     Reason.TLS_REFUSED: "reload the gateway, which shows another certificate than that of server.certificate; "
     "if it is no gateway that listens there, end that or change server.ops_port",
     "answered 401": "reload the gateway, which knows another password than the settings have",

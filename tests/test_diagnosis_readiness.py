@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import group
 from gateway.config import addresses
-from gateway.errors import CommandError
+from gateway.errors import CommandError, remedy_of_check
 from sandbox import certificates
 from tests.peer_samples import Behaviour, Peer, Wire, finishes, says
 
@@ -131,6 +131,10 @@ def test_what_is_missing_is_told_with_its_remedy(
     said = json.loads(done.stdout)
     assert (done.exit_code, said["ready"], said["checks"][check]) == (1, False, outcome)
     assert said["remedies"][check]
+
+
+def test_where_ports_are_kept_and_no_nginx_starts_it_is_told_where_to_look() -> None:
+    assert "see nginx's log" in remedy_of_check("ops", "no answer in time")
 
 
 def test_a_full_disk_is_told_with_what_to_do_about_it(office: Callable[..., Peer], run: Callable[..., Result]) -> None:
