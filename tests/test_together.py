@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.together import together
@@ -21,6 +23,19 @@ def test_all_rows_that_fail_are_told_and_no_other() -> None:
     with pytest.raises(BaseExceptionGroup, match="2 of 4 cases") as caught:
         odd()
     assert [error.__notes__ for error in caught.value.exceptions] == [["in the case of 2"], ["in the case of four"]]
+
+
+def test_a_row_that_ends_in_words_of_pytests_hides_no_other_in_a_table_within_a_table_either() -> None:
+    @together("end", [pytest.fail, pytest.skip, int], ids=["fails", "is skipped", "is well"])
+    @together("number", [1, 2], ids=str)
+    def ending(end: Callable[[str], object], number: int) -> None:
+        end(f"{number}")
+
+    with pytest.raises(BaseExceptionGroup, match="2 of 3 cases") as caught:
+        ending()
+    told = [(each.__notes__, [inner.__notes__ for inner in each.exceptions]) for each in caught.value.exceptions]
+    cases = [["in the case of 1"], ["in the case of 2"]]
+    assert told == [(["in the case of fails"], cases), (["in the case of is skipped"], cases)]
 
 
 def test_what_does_not_raise_is_told_too_and_a_fixture_is_handed_on(tmp_path: object) -> None:

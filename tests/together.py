@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 Test = Callable[..., None]
+# What a case ends with: `pytest.fail` and `skip` are no Exception, nor is what a table in a table has gathered of them.
+ENDS = (Exception, BaseExceptionGroup, pytest.fail.Exception, pytest.skip.Exception)
 Ids = Iterable[str] | Callable[[Any], object] | None
 
 
 def together(names: str | Iterable[str], rows: Iterable[Any], *, ids: Ids = None) -> Callable[[Test], Test]:
     """Try a test on every row, as `pytest.mark.parametrize` does, but as one: all that fail are told, by their ids.
 
-    The fixtures that it takes are the same for all rows.
+    The fixtures that it takes are the same for all rows. A row that is skipped has failed: it is a test of its own.
     """
     wanted = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     cases = _cases(wanted, list(rows), ids)
@@ -28,7 +30,7 @@ def together(names: str | Iterable[str], rows: Iterable[Any], *, ids: Ids = None
             for label, values in cases:
                 try:
                     test(**values, **others)
-                except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - it is raised again
+                except ENDS as error:
                     error.add_note(f"in the case of {label}")
                     failed.append(error)
             if failed:
