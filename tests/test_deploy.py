@@ -189,6 +189,7 @@ def test_one_command_of_all_units_is_roots_and_its_failure_stops_nothing() -> No
     by_root = [line for line in commands if re.match(r"Exec\w+=[-@:!]*\+", line)]
     assert by_root == [f"ExecStop=-+{PROGRAM} nginx hold $MAINPID"]
     assert (SERVICES["nginx"].one("NotifyAccess"), SERVICES["nginx"].one("Type")) == ("exec", "exec")
+    assert int(SERVICES["nginx"].one("FileDescriptorStoreMax")) >= 16  # as many listeners; without it none is kept
 
 
 def test_nginx_may_open_the_files_that_its_configuration_counts_on(settings_file: Callable[..., Path]) -> None:
