@@ -43,6 +43,7 @@ from tests.spool_samples import DEED, accept, callback, die, rows, until
 
 HOUR = 3600.0
 QUIET_ROUNDS = 4  # of the courier, after which what has not happened will not happen
+LONGEST, MEANWHILE_SECONDS = "1m", 50.0  # the longest deadline of a delivery, and what ends before it does
 
 
 @dataclass
@@ -501,15 +502,18 @@ def test_a_poison_event_is_parked_while_others_arrive_and_holds_up_its_own_conta
 
 
 def test_an_event_on_which_motion_hangs_makes_nobody_else_wait(spool: Database, motion: Motion) -> None:
-    with carrying(spool, motion, deadline="2s") as scene:
-        scene.motion.set_fault(Fault(name="hang", marker=b'"p1"'))
+    with carrying(spool, motion, deadline=LONGEST) as scene:
+        motion.set_fault(hang := Fault(name="hang", marker=b'"p1"'))
         scene.accept("p1")
-        scene.motion.wait_for(1)
         for number in range(1, 4):
-            scene.wait_until_idle()  # the wait in vain is over
-            scene.clock.advance(1)
-            scene.accept(f"a{number}", f"b{number}")
-            until(lambda number=number: {f"a{number}", f"b{number}"} <= set(scene.accepted), "the others", 1.9)
+            others = {f"a{number}", f"b{number}"}
+            scene.accept(*others)
+            until(lambda others=others: others <= set(scene.accepted), "the others", MEANWHILE_SECONDS)
+            until(lambda number=number: len(of("p", scene.heard)) == number, "the one on which it hangs")
+            motion.set_fault(faults.DOWN)  # the wait in vain is over
+            scene.wait_until_idle()
+            motion.set_fault(hang)
+            scene.clock.advance(301)
 
 
 def test_two_contacts_on_whom_motion_hangs_in_a_row_mean_that_it_is_down(
@@ -712,15 +716,18 @@ def test_findings_tell_that_motion_went_and_came_back_and_that_an_event_was_park
     ]
 
 
-def test_what_is_parked_by_hand_while_it_is_under_way_stays_parked_and_its_contact_goes_on(scene: Scene) -> None:
-    scene.motion.set_fault(Fault(name="hang", marker=b'"a1"'))
-    scene.accept("a1", "a2")
-    scene.motion.wait_for(1)
-    records.park(scene.spool, scene.rows()[0].id, DEED)
-    until(delivered(scene, "a2"), "the next of its contact", 0.9)
-    scene.motion.set_fault(faults.NONE)  # it is answered after all
-    scene.motion.wait_for_accepted(2)
-    scene.wait_until_idle()
+def test_what_is_parked_by_hand_while_it_is_under_way_stays_parked_and_its_contact_goes_on(
+    spool: Database, motion: Motion
+) -> None:
+    with carrying(spool, motion, deadline=LONGEST) as scene:
+        motion.set_fault(Fault(name="hang", marker=b'"a1"'))
+        scene.accept("a1", "a2")
+        motion.wait_for(1)
+        records.park(spool, scene.rows()[0].id, DEED)
+        until(delivered(scene, "a2"), "the next of its contact", MEANWHILE_SECONDS)
+        motion.set_fault(faults.NONE)  # it is answered after all
+        motion.wait_for_accepted(2)
+        scene.wait_until_idle()
     assert [(row.state, row.outcome) for row in scene.rows()] == [("parked", "parked by hand"), ("delivered", "200")]
     assert rows(scene.spool, schema.lane) == []
 
@@ -890,14 +897,17 @@ def test_what_is_known_of_a_refused_kind_outlives_the_courier(spool: Database, m
 
 
 @pytest.mark.parametrize("behaviour", [faults.HANG, faults.reset(), faults.CUT], ids=["hangs", "resets", "cuts"])
-def test_a_kind_on_which_motion_gives_no_answer_holds_up_its_own_contacts_alone(scene: Scene, behaviour: Fault) -> None:
-    scene.motion.set_fault(dataclasses.replace(behaviour, marker=NEWS[0]))
-    for contact in "abcdefghijkl":
-        newcomer(scene, contact)
-    scene.motion.wait_for(2)
-    for number in range(4):
-        scene.accept(f"z{number}")
-        until(delivered(scene, f"z{number}"), "another customer's text", 0.9)
+def test_a_kind_on_which_motion_gives_no_answer_holds_up_its_own_contacts_alone(
+    spool: Database, motion: Motion, behaviour: Fault
+) -> None:
+    with carrying(spool, motion, deadline=LONGEST) as scene:
+        motion.set_fault(dataclasses.replace(behaviour, marker=NEWS[0]))
+        for contact in "abcdefghijkl":
+            newcomer(scene, contact)
+        motion.wait_for(2)
+        for number in range(4):
+            scene.accept(f"z{number}")
+            until(delivered(scene, f"z{number}"), "another customer's text", MEANWHILE_SECONDS)
 
 
 TEXT, OTHERS_TEXT, NEW, START, OPT_IN = (
@@ -959,7 +969,7 @@ def test_the_next_is_under_way_before_it_is_written_down_that_the_one_before_arr
 def test_whatever_motion_hangs_on_there_is_room_for_the_others(
     spool: Database, motion: Motion, markers: Sequence[bytes], path: str
 ) -> None:
-    with carrying(spool, motion, accounts=(7, 8)) as scene:
+    with carrying(spool, motion, accounts=(7, 8), deadline=LONGEST) as scene:
         scene.warm_up(connector=8)
         motion.set_fault(*(Fault(name="hang", marker=marker, path=path) for marker in markers))
         for contact in "abcdefghijkl":
@@ -969,7 +979,7 @@ def test_whatever_motion_hangs_on_there_is_room_for_the_others(
         motion.wait_for(1 + 4)
         for number in range(4):
             scene.accept(f"z{number}")
-            until(delivered(scene, f"z{number}"), "another customer's text", 0.9)
+            until(delivered(scene, f"z{number}"), "another customer's text", MEANWHILE_SECONDS)
 
 
 @pytest.mark.parametrize(
