@@ -158,6 +158,39 @@ def test_a_log_begins_anew_though_somebody_writes_without_a_pause(pieces: Pieces
         writer.join()
 
 
+def test_before_a_log_begins_anew_it_is_copied_while_nobody_else_may_write(pieces: Pieces) -> None:
+    fill_log(pieces, "m1", pool.LONG_FRAMES)
+    told: list[tuple[str, bool]] = []
+    pieces.ask(lambda run: run("newest_accepted"))
+    with closing(sqlite.connect(pieces.path, patience_seconds=0)) as other:
+
+        def may_write() -> bool:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite.Error:
+                return False
+            other.rollback()
+            return True
+
+        def note(statement: str) -> None:
+            if "wal_checkpoint" in statement:
+                told.append((statement.rpartition("(")[2], may_write()))
+
+        for driver in pieces._engine._pool._opened:  # type: ignore[attr-defined]
+            driver.set_trace_callback(note)
+        pieces.shorten_log()
+    assert told == [("PASSIVE)", True), ("PASSIVE)", False), ("RESTART)", True)]
+
+
+@pytest.mark.parametrize(
+    ("took", "pause"),
+    [(0.0, caretaker.LEAST_PAUSE_SECONDS), (0.07, 0.07), (9.0, caretaker.MOST_PAUSE_SECONDS)],
+    ids=["none", "some", "too long"],
+)
+def test_behind_a_piece_others_have_their_turn_for_as_long_as_it_took(took: float, pause: float) -> None:
+    assert caretaker.pause_seconds(took) == pause
+
+
 @pytest.mark.parametrize(
     ("frames", "left", "due", "anew"),
     [

@@ -236,6 +236,13 @@ def test_who_asks_for_too_much_of_a_file_is_stopped_and_the_file_is_costly() -> 
     assert found.mime in ("application/zip", found.opinion)  # some releases of libmagic see less of it than others
 
 
+def test_a_type_that_libmagic_writes_in_capitals_is_told_in_small_letters() -> None:
+    film = (
+        b"\x47\x40\x00\x10" + bytes(184)
+    ) * 3  # "video/MP2T" to all of its releases; "audio/AMR" is to those from 5.45
+    assert inspector.ask_libmagic(content.of_bytes(film)) == "video/mp2t"
+
+
 def test_an_inspection_tells_who_said_what() -> None:
     found = inspect(word())
     assert (found.mime, found.reader, found.opinion, found.size_bytes) == (DOCX, "archive", DOCX, len(word()))

@@ -235,6 +235,17 @@ def test_the_private_door_shows_its_own_certificate_or_the_public_one(settings_f
         assert text.count('ssl_certificate_key "/tls/private-key.pem";') == count
 
 
+def test_connections_rest_with_the_first_door_and_there_alone_a_request_is_passed_to_another(
+    settings_file: File,
+) -> None:
+    text = nginx_conf.configuration(config.load(settings_file(server=PRIVATE, attachments=LINKS["both"]), {}))
+    [http] = exposure.directives(text).all("http")
+    assert [each.arguments for each in http.all("upstream") if each.has("keepalive")] == [("motion_gateway_ingress",)]
+    passed = re.findall(r"proxy_pass http://motion_gateway_(\w+).*?proxy_next_upstream ([a-z_ ]+);", text, re.DOTALL)
+    others = {(door, "off") for door in ("attachments", "outbound", "ops")}
+    assert {*passed} == {("ingress", "error non_idempotent"), *others}
+
+
 def test_the_private_door_is_waited_for_longer_than_for_motion_and_sinch_together(settings_file: File) -> None:
     settings = config.load(settings_file(server=PRIVATE, attachments=LINKS["minted"], motion={"timeout": "45s"}), {})
     assert nginx_conf.configuration(settings).count("proxy_read_timeout 120s;") == 1

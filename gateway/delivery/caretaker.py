@@ -88,8 +88,13 @@ class Caretaker:
         for some in pieces:
             done += some
             took = clock.steady() - began
-            if self._stopping.wait(min(max(took, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)):
+            if self._stopping.wait(pause_seconds(took)):
                 break
             self._spool.shorten_log()
             began = clock.steady()
         return done
+
+
+def pause_seconds(took_seconds: float) -> float:
+    """Say for how long others have their turn, after a piece that took so long."""
+    return min(max(took_seconds, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -294,3 +296,14 @@ def test_a_full_vault_costs_no_callback_and_what_was_kept_stays():
         assert [event.state for event in house.events()] == ["delivered"] * len(sent)
         [line] = inbound.inbox.private.values()
         assert exchange(line.to(link_of(inbound.arrived(sent[0]))), Request(method="GET")).body == papers[0]
+
+
+def test_a_fetcher_that_is_stopped_stands_still_and_is_well_once_it_goes_on(inbound):
+    house = inbound.house
+    fetcher, place = house.pid("fetcher"), house.folder / "state" / "fetcher.lock"
+    os.kill(fetcher, signal.SIGSTOP)
+    try:
+        house.wait_for(lambda: os.utime(place, (0, 0)) or b"the fetcher stands still" in house.ops("/readyz").body)
+    finally:
+        os.kill(fetcher, signal.SIGCONT)
+    house.wait_until_ready()
