@@ -32,7 +32,7 @@ from sandbox.listener import reserve
 RATE = 150  # right callbacks a second; what Sinch sends of an app is less
 CONNECTIONS = 16  # of the flood
 FORGED, ADDRESSES = 1000, 40_000
-WORST = 10
+WORST = 10  # of each side, with the second at which they were due
 BEGINS_SECONDS = 3.0  # wrk reads all that it sends first, on a core that the gateway had before
 
 
@@ -43,6 +43,10 @@ class Turn:
     quiet: Offer
     flooded: Offer
     flood: Load
+
+    @property
+    def sides(self) -> dict[str, Offer]:
+        return {"quiet": self.quiet, "under it": self.flooded}
 
     @property
     def flood_per_second(self) -> float:
@@ -96,10 +100,9 @@ def _turn(gateway: Site, kind: str, *, rate: int, seconds: float, wrong: list[st
 
 
 def _told(turn: Turn) -> dict[str, object]:
-    sides = {"quiet": turn.quiet, "under it": turn.flooded}
     told: dict[str, object] = {"flood": turn.flood_per_second, "accepted": turn.accepted, "p99": turn.later}
     each: dict[str, object] = {
-        name: {"p99 ms": side.percentile(0.99), "worst": side.worst(WORST)} for name, side in sides.items()
+        name: {"p99 ms": side.percentile(0.99), "worst": side.worst(WORST)} for name, side in turn.sides.items()
     }
     return told | each
 
@@ -120,7 +123,7 @@ def _show(turns: dict[str, list[Turn]], wrong: Sequence[str], console: Console) 
     for kind, each in turns.items():
         console.print(f"\n{kind}: the slowest {WORST} of each turn, ms at which second")
         for number, turn in enumerate(each, 1):
-            for name, side in (("quiet", turn.quiet), ("under it", turn.flooded)):
+            for name, side in turn.sides.items():
                 slow = ", ".join(f"{ms:.0f} at {moment:.2f}" for moment, ms in side.worst(WORST))
                 console.print(f"{number}, {name}: p99 {side.percentile(0.99):.1f} ms; {slow}")
     console.print("\n".join(wrong) or "None that was answered 200 is lost.")

@@ -161,9 +161,8 @@ class Pair:
         for one in old:
             self.ask(_AGE.format(**one))
         if not _spool(self.grown).exists():
-            self.ask(
-                "DELETE FROM chore"
-            )  # the courier before had its turn at purging a server's, and none has for minutes
+            # The courier before had its turn at purging a server's, and for minutes none has another.
+            self.ask("DELETE FROM chore")
         with self.grown.running(*DOORS):
             self.grown.wait_until_open()
             with self.grown.running("courier"), self.watched("purge"):
