@@ -19,7 +19,8 @@ from tests.spool_samples import psycopg_of, until
 
 USER = "motion"
 ACCOUNT = "postgres"  # of the package: the server does not run as root
-KEPT = Path(__file__).parents[1] / "build/postgresql"  # what each server begins with, by its release
+INITDB = ("--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8")
+KEPT = Path(__file__).parents[1] / "build/postgresql"  # what each server begins with, by its release and by INITDB
 # What it shares in memory lies in its folder, and goes with that when it is killed.
 FRUGALLY = {"max_connections": "60", "shared_buffers": "16MB", "dynamic_shared_memory_type": "mmap"}
 # What a test loses with the machine it can do again.
@@ -50,13 +51,11 @@ class PostgreSQL:
     def _lay(self) -> None:
         """Lay its first files: as those of the first server that this checkout has had of that release."""
         release = subprocess.run(self._command("postgres", "--version"), check=True, capture_output=True, text=True)
-        kept = KEPT / re.sub(r"[^0-9A-Za-z.]+", "-", release.stdout).strip("-")
+        kept = KEPT / re.sub(r"[^0-9A-Za-z.]+", "-", f"{release.stdout}{INITDB}").strip("-")
         if kept.exists():
             subprocess.run(("cp", "-a", kept, self.data), check=True)
             return
-        self.run(
-            "initdb", f"--pgdata={self.data}", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8"
-        )
+        self.run("initdb", f"--pgdata={self.data}", *INITDB)
         KEPT.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=KEPT) as folder:
             subprocess.run(("cp", "-a", self.data, folder), check=True)
